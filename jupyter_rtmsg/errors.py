@@ -1,0 +1,238 @@
+"""Every error that this package raises on purpose.
+
+::
+
+    RtmsgError
+    ├── ProtocolError              the peer broke the protocol: its connection is closed
+    │   └── WebSocketError         ... on the WebSocket layer, with the close code it is sent
+    ├── CommandError               the hub refused a command; one class per code
+    │   ├── Unauthorized  Forbidden  BadRequest  UnknownCommand  BadRoom  BadEvent  ReservedEvent
+    │   ├── TooLarge  TooDeep  NotJoined  EpochMismatch  Conflict  LimitExceeded  RateExceeded
+    │   └── Busy  Full  BadProof  Shutdown  Internal
+    ├── ConnectionRefused          what a middleware raises to refuse a CONNECT
+    ├── LogError                   the log cannot do what it was asked
+    │   ├── LogBusy  LogFull  LogConflict  LogClosed
+    │   └── EpochChanged
+    ├── ConnectError               the client cannot reach a hub
+    │   ├── ServerNotFound  ServerUnreachable
+    │   └── AccessDenied
+    ├── EmitTimeout  AckTimeout    (also TimeoutError)
+    ├── QueueFull                  too many events wait for a connection
+    ├── NotJSON                    (also TypeError and ValueError)
+    └── Disconnected               the connection ended, or was closed, while something waited for it
+
+The type says who is at fault: ``ProtocolError`` the peer, ``CommandError`` and ``NotJSON`` the caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+
+class RtmsgError(Exception):
+    """The root of all errors of this package."""
+
+
+class ProtocolError(RtmsgError):
+    """The peer sent what its protocol does not allow; the message names the rule."""
+
+
+class WebSocketError(ProtocolError):
+    """A violation of RFC 6455.
+
+    Parameters
+    ----------
+    message : str
+        What was wrong.
+    code : int
+        The close code to answer with (RFC 6455, section 7.4.1).
+    """
+
+    def __init__(self, message: str, code: int = 1002) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class CommandError(RtmsgError):
+    """The hub refused a command. ``code`` is part of the API, see docs/wire.md."""
+
+    code: ClassVar[str] = "internal"
+
+    @property
+    def message(self) -> str:
+        """The text of the error."""
+        return str(self.args[0]) if self.args else self.code
+
+    @staticmethod
+    def of(code: str, message: str) -> CommandError:
+        """Make the error that belongs to a code received over the wire."""
+        return COMMAND_ERRORS.get(code, Internal)(message)
+
+
+class Unauthorized(CommandError):
+    code = "unauthorized"
+
+
+class Forbidden(CommandError):
+    code = "forbidden"
+
+
+class BadRequest(CommandError):
+    code = "bad_request"
+
+
+class UnknownCommand(CommandError):
+    code = "unknown_command"
+
+
+class BadRoom(CommandError):
+    code = "bad_room"
+
+
+class BadEvent(CommandError):
+    code = "bad_event"
+
+
+class ReservedEvent(CommandError):
+    code = "reserved_event"
+
+
+class TooLarge(CommandError):
+    code = "too_large"
+
+
+class TooDeep(CommandError):
+    code = "too_deep"
+
+
+class NotJoined(CommandError):
+    code = "not_joined"
+
+
+class EpochMismatch(CommandError):
+    code = "epoch"
+
+
+class Conflict(CommandError):
+    code = "conflict"
+
+
+class LimitExceeded(CommandError):
+    code = "limit"
+
+
+class RateExceeded(CommandError):
+    code = "rate"
+
+
+class Busy(CommandError):
+    code = "busy"
+
+
+class Full(CommandError):
+    code = "full"
+
+
+class BadProof(CommandError):
+    code = "bad_proof"
+
+
+class Shutdown(CommandError):
+    code = "shutdown"
+
+
+class Internal(CommandError):
+    code = "internal"
+
+
+COMMAND_ERRORS: dict[str, type[CommandError]] = {error.code: error for error in CommandError.__subclasses__()}
+
+
+class ConnectionRefused(RtmsgError):
+    """Raised by a middleware to refuse a CONNECT (PROTOCOL: CONNECT_ERROR).
+
+    Parameters
+    ----------
+    message : str
+        Shown to the client.
+    data : object, optional
+        Any JSON value that goes with it.
+    """
+
+    def __init__(self, message: str, data: Any = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.data = data
+
+
+class LogError(RtmsgError):
+    """The log cannot do what it was asked."""
+
+
+class LogBusy(LogError):
+    """Too many appends wait for the disk."""
+
+
+class LogFull(LogError):
+    """The disk, or the log's own size limit, is reached."""
+
+
+class LogConflict(LogError):
+    """``expect`` did not match the head of the room."""
+
+
+class LogClosed(LogError):
+    """The log was closed."""
+
+
+class EpochChanged(LogError):
+    """The log was lost or replaced: positions of the old epoch mean nothing any more."""
+
+
+class ConnectError(RtmsgError):
+    """The client could not connect for the first time."""
+
+
+class ServerNotFound(ConnectError):
+    """No server was found; the message lists everything that was tried."""
+
+
+class ServerUnreachable(ConnectError):
+    """The server did not answer in time."""
+
+
+class AccessDenied(ConnectError):
+    """The server refused the token, or there was none."""
+
+
+class EmitTimeout(RtmsgError, TimeoutError):
+    """The hub did not acknowledge in time; the event stays queued and may still be stored."""
+
+
+class AckTimeout(RtmsgError, TimeoutError):
+    """A peer did not acknowledge in time.
+
+    Parameters
+    ----------
+    message : str
+        What was waited for.
+    responses : sequence, optional
+        The answers of a broadcast that did come.
+    """
+
+    def __init__(self, message: str, responses: Sequence[Any] = ()) -> None:
+        super().__init__(message)
+        self.responses = list(responses)
+
+
+class QueueFull(RtmsgError):
+    """Too many events wait for the connection to come back."""
+
+
+class NotJSON(RtmsgError, TypeError, ValueError):
+    """A value cannot be sent: it is neither JSON nor bytes."""
+
+
+class Disconnected(RtmsgError, ConnectionError):
+    """The connection ended while something waited for its answer."""

@@ -1,0 +1,66 @@
+"""An event as people see it: one immutable entry of a room's log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who emitted an event, stamped by the server from the authenticated identity.
+
+    Attributes
+    ----------
+    user : str
+        The authenticated user, or ``token:<which>``.
+    kind : str
+        ``"kernel"`` (proved), ``"browser"`` or ``"client"``.
+    member : str
+        The sender's id in the room's presence; the same across reconnects.
+    """
+
+    user: str
+    kind: str
+    member: str
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One entry of a room's log.
+
+    Attributes
+    ----------
+    room, name : str
+        The room and the event's name.
+    data : object
+        JSON, with ``bytes`` anywhere inside.
+    seq : int or None
+        Position in the log: strictly increasing, not dense within a room. None for volatile events.
+    prev : int or None
+        The seq of the room's previous event, 0 for its first. None for volatile events.
+    ts : int
+        When the hub took it, in ms since 1970.
+    sender : Sender
+        Who emitted it.
+    id : str or None
+        The id that its sender gave it.
+    replay : bool
+        True when it was read back from the log rather than seen live.
+    """
+
+    room: str
+    name: str
+    data: Any
+    seq: int | None
+    prev: int | None
+    ts: int
+    sender: Sender
+    id: str | None = None
+    replay: bool = False
+
+    @property
+    def time(self) -> datetime:
+        """When the hub took it, as an aware datetime in UTC."""
+        return datetime.fromtimestamp(self.ts / 1000, timezone.utc)

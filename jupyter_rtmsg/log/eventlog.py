@@ -1,0 +1,221 @@
+"""The interface of every event log, declared once; see docs/architecture.md.
+
+Data stays encoded in here: the log stores JSON with placeholders (``{"_placeholder": true, "num": i}``) and the
+binary attachments beside it, and hands both back as they came, so that nothing between a publisher's packet and the
+members' frames has to decode them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+
+class Draft(NamedTuple):
+    """An event on its way into the log.
+
+    Attributes
+    ----------
+    room, name : str
+        Valid names: the hub has checked them.
+    data : bytes
+        UTF-8 JSON with a placeholder for every attachment.
+    attachments : tuple of bytes
+        In the order of their placeholders' ``num``.
+    sender : bytes
+        The ``from`` object as JSON, given back as it is.
+    user : str
+        The principal; the ``sender`` filter of `EventLog.read` compares it.
+    client, id : str or None
+        Where both are given, (room, user, client, id) is stored at most once within the dedup window.
+        ``id`` alone is only given back.
+    expect : int or None
+        Store only if the room's head is this seq. Checked after dedup.
+    """
+
+    room: str
+    name: str
+    data: bytes
+    attachments: tuple[bytes, ...] = ()
+    sender: bytes = b"{}"
+    user: str = ""
+    client: str | None = None
+    id: str | None = None
+    expect: int | None = None
+
+
+class Record(NamedTuple):
+    """An event as the log holds it. ``seq`` and ``prev`` are None when it was announced, not stored."""
+
+    room: str
+    seq: int | None
+    prev: int | None
+    ts: int
+    name: str
+    data: bytes
+    attachments: tuple[bytes, ...]
+    sender: bytes
+    user: str
+    id: str | None
+
+
+class Appended(NamedTuple):
+    """The outcome of an append: the event's seq, and whether it had been stored before."""
+
+    seq: int
+    duplicate: bool
+
+
+class Page(NamedTuple):
+    """Events of one room in order of seq.
+
+    Attributes
+    ----------
+    records : list of Record
+    through : int
+        The position scanned: reading on from it misses nothing.
+    more : bool
+        Whether the room held more when the page was read.
+    """
+
+    records: list[Record]
+    through: int
+    more: bool
+
+
+class RoomStats(NamedTuple):
+    """``first``: oldest seq still held; ``head``: seq of the newest event ever (0: none); events and bytes held."""
+
+    first: int
+    head: int
+    count: int
+    bytes: int
+
+
+class Lag(NamedTuple):
+    """What a room holds after a position: events, bytes, the oldest ts in ms (or None), and counts by event name."""
+
+    missed: int
+    bytes: int
+    oldest: int | None
+    by_event: Mapping[str, int]
+
+
+class Cursor(NamedTuple):
+    """A position in the log of one epoch."""
+
+    epoch: str
+    position: int
+
+
+class CursorKey(NamedTuple):
+    """What names a subscription."""
+
+    user: str
+    room: str
+    name: str
+
+
+class Cursors(Protocol):
+    """The positions of subscriptions, written with the group commit."""
+
+    async def get(self, key: CursorKey) -> Cursor | None:
+        """Return the cursor as last moved (also when that move is not yet on disk), or None if there is none."""
+
+    def move(self, key: CursorKey, position: int) -> None:
+        """Set a cursor in the current epoch, creating it if need be. Never moves one of this epoch backwards."""
+
+    async def count(self, user: str, room: str) -> int:
+        """Return how many subscriptions a user has in a room."""
+
+    async def rename(self, old: str, new: str) -> None:
+        """Give every subscription called ``old``, of any user and room, the name ``new``, replacing what was there."""
+
+
+class EventLog(Protocol):
+    """Where events live. All methods are called on one event loop; none blocks it."""
+
+    epoch: str
+    url: str
+    durable: bool
+    warning: str | None
+
+    @property
+    def head(self) -> int:
+        """The position of the last event that came out of the log (0: none ever)."""
+
+    @property
+    def cursors(self) -> Cursors:
+        """The positions of subscriptions."""
+
+    def append(self, draft: Draft) -> asyncio.Future[Appended]:
+        """Store an event; the future is done once that is as durable as the log promises.
+
+        Call order is log order. The future fails with `LogConflict` or `LogFull`.
+
+        Raises
+        ------
+        LogBusy
+            When the queue of appends is full.
+        LogClosed
+            After `close`.
+        """
+
+    def announce(self, draft: Draft) -> None:
+        """Send a volatile event out of every `follow`, in order with the appends made by this process, unstored."""
+
+    async def read(
+        self,
+        room: str,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        last: int | None = None,
+        since: int | None = None,
+        limit: int = 500,
+        max_bytes: int = 500_000,
+        max_attachments: int = 10,
+        name: str | None = None,
+        user: str | None = None,
+    ) -> Page:
+        """Return events of a room with ``after < seq < before``.
+
+        Parameters
+        ----------
+        room : str
+        after, before : int
+            Both exclusive. No ``before`` means to the end.
+        last : int, optional
+            The last so many of them, rather than the first ``limit``; at most ``limit`` are given.
+        since : int, optional
+            Only events with a ts of at least this, in ms since 1970.
+        limit, max_bytes, max_attachments : int
+            Where the page ends, whichever comes first; it holds at least one event if there is one.
+        name, user : str, optional
+            Only events with this name, or of this principal.
+
+        Returns
+        -------
+        Page
+            ``through`` is the seq of the last record when ``more``, else the last position scanned: ``before - 1`` or the log's head.
+        """
+
+    def follow(self, *, after: int) -> AsyncIterator[Sequence[Record]]:
+        """Yield the events of every room after a position, in order, in batches, for ever.
+
+        A batch comes out after it is committed; an event never comes out before all earlier ones.
+        Raises `EpochChanged` when the log was replaced, and ends when the log is closed.
+        """
+
+    async def stats(self, room: str) -> RoomStats:
+        """Return what is held of a room; zeros for one that never was."""
+
+    async def rooms(self) -> Mapping[str, RoomStats]:
+        """Return the same for every room that holds events."""
+
+    async def lag(self, room: str, after: int) -> Lag:
+        """Count what a room holds after a position."""
+
+    async def close(self) -> None:
+        """Commit what was appended, end every `follow`, and give the log free."""
