@@ -1,0 +1,160 @@
+"""Strict JSON with binary attachments, as Socket.IO packets carry it (PROTOCOL 2.3 and 2.4).
+
+Bytes anywhere in a value travel beside the JSON; in their place stands ``{"_placeholder": true, "num": i}``.
+What is not JSON is refused where it is handed in: NaN, sets, unknown objects and circular lists never reach the wire.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any
+
+import msgspec
+
+from ..errors import NotJSON, ProtocolError
+
+MAX_DEPTH = 64
+_PLAIN = frozenset({str, bool, type(None), int})
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_BRACKETS = re.compile(r"[\[\]{}]")
+
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
+
+
+def encode_json(value: Any) -> bytes:
+    """Encode what is known to be plain JSON, such as a value that was decoded from JSON."""
+    return _encode(value)
+
+
+def dump(value: Any, *, max_depth: int = MAX_DEPTH) -> tuple[bytes, tuple[bytes, ...]]:
+    """Encode a value.
+
+    Parameters
+    ----------
+    value : object
+        None, bool, int, finite float, str, bytes-like, and lists, tuples and dicts (with str keys) of them.
+        Other numbers, such as NumPy scalars, are sent as int or float.
+    max_depth : int
+        How deeply lists and dicts may be nested.
+
+    Returns
+    -------
+    json : bytes
+        UTF-8.
+    attachments : tuple of bytes
+        In the order of a depth-first walk.
+
+    Raises
+    ------
+    NotJSON
+        Naming the offending value.
+    """
+    attachments: list[bytes] = []
+    if type(value) not in _PLAIN and not (type(value) is list and _PLAIN.issuperset(map(type, value))):
+        value = _deconstruct(value, attachments, max_depth)
+    try:
+        return _encode(value), tuple(attachments)
+    except UnicodeEncodeError as error:
+        raise NotJSON(f"a str holds a lone surrogate, which is not Unicode text: {error}") from None
+
+
+def _deconstruct(value: Any, attachments: list[bytes], depth: int) -> Any:
+    """Return a value as plain JSON, its bytes moved into ``attachments``."""
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    if isinstance(value, (dict, list, tuple)):
+        if not depth:
+            raise NotJSON("the data is nested too deeply, or contains itself")
+        if not isinstance(value, dict):
+            return [_deconstruct(item, attachments, depth - 1) for item in value]
+        return {_key(key, value): _deconstruct(item, attachments, depth - 1) for key, item in value.items()}
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        attachments.append(bytes(value))
+        return {"_placeholder": True, "num": len(attachments) - 1}
+    return _scalar(value)
+
+
+def _key(key: Any, mapping: dict[Any, Any]) -> str:
+    if not isinstance(key, str):
+        raise NotJSON(f"the keys of a dict must be str, not {type(key).__name__}: {key!r:.80}")
+    if key == "_placeholder":
+        raise NotJSON("the key '_placeholder' is Socket.IO's own mark for binary data")
+    return str(key)
+
+
+def _scalar(value: Any) -> str | int | float:
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        number = float(value)
+        if math.isfinite(number):
+            return number
+        raise NotJSON(f"{number} is not JSON: send None or a str instead")
+    raise NotJSON(f"{type(value).__name__} is neither JSON nor bytes: {value!r:.80}")
+
+
+def load(text: str | bytes, *, max_depth: int = MAX_DEPTH) -> Any:
+    """Decode JSON, strictly.
+
+    Raises
+    ------
+    ProtocolError
+        If it is no JSON (RFC 8259: no NaN, no lone surrogates), or nested more than ``max_depth`` deep.
+    """
+    if len(text) > 2 * max_depth and _too_deep(text, max_depth):
+        raise ProtocolError(f"JSON nested more than {max_depth} levels deep")
+    try:
+        return _decode(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise ProtocolError(f"invalid JSON: {error}") from None
+
+
+def _too_deep(text: str | bytes, max_depth: int) -> bool:
+    if isinstance(text, bytes):
+        text = text.decode(errors="replace")
+    return text.count("[") + text.count("{") > max_depth and depth(text) > max_depth
+
+
+def depth(text: str) -> int:
+    """Return how deeply the lists and objects of a JSON text are nested."""
+    deepest = level = 0
+    for bracket in _BRACKETS.findall(_STRING.sub("", text)):
+        level += 1 if bracket in "[{" else -1
+        deepest = max(deepest, level)
+    return deepest
+
+
+def reconstruct(value: Any, attachments: Sequence[bytes]) -> Any:
+    """Put attachments back into the places of their placeholders.
+
+    Raises
+    ------
+    ProtocolError
+        If a placeholder is malformed, or an attachment is not used exactly once (CVE-2022-2421: a bad ``num`` must
+        not be looked up; a ``num`` used often would be multiplied when encoded again).
+    """
+    unused = dict(enumerate(attachments))
+    value = _replace(value, unused)
+    if unused:
+        raise ProtocolError(f"illegal attachments: {len(unused)} of {len(attachments)} have no placeholder")
+    return value
+
+
+def _replace(value: Any, unused: dict[int, bytes]) -> Any:
+    if type(value) is list:
+        return [_replace(item, unused) for item in value]
+    if type(value) is not dict:
+        return value
+    if "_placeholder" not in value:
+        return {key: _replace(item, unused) for key, item in value.items()}
+    num = value.get("num")
+    if value["_placeholder"] is not True or type(num) is not int or num not in unused or len(value) != 2:
+        raise ProtocolError(f"illegal attachments: bad placeholder {value!r:.80}")
+    return unused.pop(num)

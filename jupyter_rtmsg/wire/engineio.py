@@ -1,0 +1,110 @@
+"""Engine.IO v4: packets, the handshake, and the payloads of long-polling (PROTOCOL 1).
+
+A packet is a ``str``, its type's digit followed by the data, or ``bytes``: a binary message, which has no digit.
+"""
+
+from __future__ import annotations
+
+import binascii
+from base64 import b64decode, b64encode
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from ..errors import ProtocolError
+from .data import encode_json, load
+
+OPEN, CLOSE, PING, PONG, MESSAGE, UPGRADE, NOOP = "0", "1", "2", "3", "4", "5", "6"
+PROBE = "probe"
+PROTOCOL = 4
+_SEPARATOR = "\x1e"
+_TYPES = frozenset("0123456")
+
+Packet: TypeAlias = "str | bytes"
+
+
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """The open packet (PROTOCOL 1.4). Times in seconds here, in ms on the wire; sizes in bytes."""
+
+    sid: str
+    ping_interval: float
+    ping_timeout: float
+    max_payload: int
+    upgrades: tuple[str, ...] = ()
+
+    def encode(self) -> str:
+        """Return the open packet."""
+        fields = {
+            "sid": self.sid,
+            "upgrades": self.upgrades,
+            "pingInterval": round(self.ping_interval * 1000),
+            "pingTimeout": round(self.ping_timeout * 1000),
+            "maxPayload": self.max_payload,
+        }
+        return OPEN + encode_json(fields).decode()
+
+    @classmethod
+    def decode(cls, packet: Packet) -> Handshake:
+        """Read an open packet.
+
+        Raises
+        ------
+        ProtocolError
+            If it is anything else.
+        """
+        fields = load(packet[1:]) if isinstance(packet, str) and packet[:1] == OPEN else None
+        if not isinstance(fields, dict):
+            raise ProtocolError(f"expected an open packet, not {packet!r:.80}")
+        numbers = [_number(fields, key) for key in ("pingInterval", "pingTimeout", "maxPayload")]
+        sid, upgrades = fields.get("sid"), fields.get("upgrades", [])
+        if not isinstance(sid, str) or not isinstance(upgrades, list):
+            raise ProtocolError("an open packet needs a sid and a list of upgrades")
+        return cls(sid, numbers[0] / 1000, numbers[1] / 1000, int(numbers[2]), tuple(map(str, upgrades)))
+
+
+def _number(fields: dict[str, Any], key: str) -> float:
+    value = fields.get(key)
+    if not isinstance(value, (int, float)) or value < 0:
+        raise ProtocolError(f"an open packet needs {key}")
+    return value
+
+
+def check_packet(packet: Packet) -> Packet:
+    """Return a packet that came over WebSocket if it is one.
+
+    Raises
+    ------
+    ProtocolError
+        If a text packet is empty or its type unknown.
+    """
+    if isinstance(packet, str) and packet[:1] not in _TYPES:
+        raise ProtocolError(f"unknown Engine.IO packet type in {packet!r:.40}")
+    if packet == "":
+        raise ProtocolError("an empty Engine.IO packet")
+    return packet
+
+
+def encode_payload(packets: Iterable[Packet]) -> str:
+    """Join packets into the body of a polling request or response (PROTOCOL 1.3)."""
+    return _SEPARATOR.join(p if isinstance(p, str) else "b" + b64encode(p).decode() for p in packets)
+
+
+def decode_payload(body: str) -> list[Packet]:
+    """Split the body of a polling request or response.
+
+    Raises
+    ------
+    ProtocolError
+        If a packet is empty, of unknown type, or no base64.
+    """
+    return [_polled(part) for part in body.split(_SEPARATOR)]
+
+
+def _polled(part: str) -> Packet:
+    if part[:1] != "b":
+        return check_packet(part)
+    try:
+        return b64decode(part[1:], validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ProtocolError(f"a binary packet that is no base64: {error}") from None

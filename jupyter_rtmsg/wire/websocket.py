@@ -1,0 +1,231 @@
+"""WebSocket frames (RFC 6455): bytes in, messages out, all frames of a read at once.
+
+A message is a ``str`` (text) or ``bytes`` (binary); control frames come out as `Ping`, `Pong` and `Close`.
+Frames are encoded once for many: an unmasked frame holds nothing of its receiver.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import struct
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from tornado.util import _websocket_mask  # C where it was built, Python elsewhere
+
+from ..errors import WebSocketError
+
+TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
+_CONTINUATION = 0x0
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """A ping; the peer wants a pong with the same data."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """A pong."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """A close frame. ``code`` is 1005 when it held none."""
+
+    code: int = 1005
+    reason: str = ""
+
+
+Message: TypeAlias = "str | bytes | Ping | Pong | Close"
+
+
+def accept_value(key: str) -> str:
+    """Return the ``Sec-WebSocket-Accept`` that answers a ``Sec-WebSocket-Key`` (RFC 6455, section 4.2.2)."""
+    return base64.b64encode(hashlib.sha1(key.encode() + _GUID, usedforsecurity=False).digest()).decode()
+
+
+def encode_frame(opcode: int, payload: bytes, mask: bytes | None = None) -> bytes:
+    """Encode one final frame.
+
+    Parameters
+    ----------
+    opcode : int
+        `TEXT`, `BINARY`, `CLOSE`, `PING` or `PONG`.
+    payload : bytes
+    mask : bytes, optional
+        Four random bytes; a client must give them, a server must not (RFC 6455, section 5.1).
+    """
+    size = len(payload)
+    flag = 0x80 if mask else 0
+    if size < 126:
+        head = bytes((0x80 | opcode, flag | size))
+    elif size < 65536:
+        head = struct.pack("!BBH", 0x80 | opcode, flag | 126, size)
+    else:
+        head = struct.pack("!BBQ", 0x80 | opcode, flag | 127, size)
+    if mask:
+        return head + mask + _websocket_mask(mask, payload)
+    return head + payload
+
+
+def encode_close(code: int = 1000, reason: str = "", mask: bytes | None = None) -> bytes:
+    """Encode a close frame; the reason is cut to the 123 bytes that fit."""
+    payload = struct.pack("!H", code) + reason.encode()[:123].decode(errors="ignore").encode()
+    return encode_frame(CLOSE, payload, mask)
+
+
+class FrameParser:
+    """Turn a stream of bytes into messages.
+
+    Parameters
+    ----------
+    masked : bool
+        Whether the peer must mask its frames: True on a server, False on a client.
+    max_size : int
+        The largest message in bytes. It may be changed between two calls of `feed`.
+
+    Attributes
+    ----------
+    error : WebSocketError or None
+        What the peer did wrong. Whoever feeds must look at it after each `feed`, once the messages that came before
+        are dealt with, answer with a close frame of its ``code`` and drop the connection.
+    """
+
+    __slots__ = ("_binary", "_buffer", "_fragments", "_masked", "_need", "error", "max_size")
+
+    def __init__(self, *, masked: bool, max_size: int) -> None:
+        self._masked = masked
+        self.max_size = max_size
+        self.error: WebSocketError | None = None
+        self._buffer: bytearray | None = None  # the beginning of a frame
+        self._need = 0  # bytes of it before it is worth looking again: a trickle costs no more than a flood
+        self._fragments: bytearray | None = None
+        self._binary = False
+
+    def feed(self, data: bytes) -> list[Message]:
+        """Take what was read and return the messages that are complete now, in order."""
+        messages: list[Message] = []
+        if self.error:
+            return messages
+        if self._buffer is not None:
+            self._buffer += data
+            if len(self._buffer) < self._need:
+                return messages
+            data = bytes(self._buffer)
+            self._buffer = None
+        try:
+            at = self._parse(data, messages)
+        except WebSocketError as error:
+            self.error = error
+            return messages
+        if at < len(data):
+            self._buffer = bytearray(data[at:] if at else data)
+        return messages
+
+    def _parse(self, data: bytes, messages: list[Message]) -> int:
+        """Parse whole frames; return where the first incomplete one starts."""
+        at, end = 0, len(data)
+        masked, limit = self._masked, self.max_size
+        while end - at >= 2:
+            first, size = data[at], data[at + 1]
+            if (size >= 0x80) is not masked:
+                raise WebSocketError("a client must mask its frames" if masked else "a server must not mask its frames")
+            size &= 0x7F
+            start = at + 2
+            if size >= 126:
+                start += 2 if size == 126 else 8
+                if start > end:
+                    self._need = start - at
+                    return at
+                size = int.from_bytes(data[at + 2 : start], "big")
+            if size > limit:
+                raise WebSocketError(f"message of {size} bytes is larger than the {limit} allowed", 1009)
+            if masked:
+                start += 4
+            stop = start + size
+            if stop > end:
+                self._check(first, size)
+                self._need = stop - at
+                return at
+            payload = data[start:stop]
+            if masked:
+                payload = _websocket_mask(data[start - 4 : start], payload)
+            at = stop
+            if first == 0x81 and self._fragments is None:
+                messages.append(_text(payload))
+            else:
+                self._check(first, size)
+                self._frame(first, payload, messages)
+                if messages and type(messages[-1]) is Close:
+                    return end  # nothing counts behind a close frame (RFC 6455, section 5.5.1)
+        self._need = 2
+        return at
+
+    def _check(self, first: int, size: int) -> None:
+        """Check a frame's first byte, as soon as it is there (RFC 6455, sections 5.2, 5.4 and 5.5)."""
+        opcode = first & 0xF
+        if first & 0x70:
+            raise WebSocketError("a reserved bit is set, but no extension was agreed")
+        if opcode & 0x8:
+            if opcode > PONG:
+                raise WebSocketError(f"unknown opcode {opcode}")
+            if not first & 0x80 or size > 125:
+                raise WebSocketError("a control frame must be whole and hold at most 125 bytes")
+        elif opcode > BINARY:
+            raise WebSocketError(f"unknown opcode {opcode}")
+        elif opcode == _CONTINUATION and self._fragments is None:
+            raise WebSocketError("a continuation of nothing")
+        elif opcode != _CONTINUATION and self._fragments is not None:
+            raise WebSocketError("a new message inside a fragmented one")
+
+    def _frame(self, first: int, payload: bytes, messages: list[Message]) -> None:
+        opcode, final = first & 0xF, first & 0x80
+        if opcode & 0x8:
+            messages.append(_control(opcode, payload))
+        elif opcode == _CONTINUATION or not final:
+            self._fragment(opcode, payload)
+            if final:
+                messages.append(self._assemble())
+        else:
+            messages.append(payload if opcode == BINARY else _text(payload))
+
+    def _fragment(self, opcode: int, payload: bytes) -> None:
+        if self._fragments is None:
+            self._fragments = bytearray()
+            self._binary = opcode == BINARY
+        self._fragments += payload
+        if len(self._fragments) > self.max_size:
+            raise WebSocketError(f"message of more than the {self.max_size} bytes allowed", 1009)
+
+    def _assemble(self) -> str | bytes:
+        assert self._fragments is not None
+        payload = bytes(self._fragments)
+        self._fragments = None
+        return payload if self._binary else _text(payload)
+
+
+def _text(payload: bytes) -> str:
+    try:
+        return payload.decode()
+    except UnicodeDecodeError:
+        raise WebSocketError("a text message must be UTF-8", 1007) from None
+
+
+def _control(opcode: int, payload: bytes) -> Ping | Pong | Close:
+    if opcode == PING:
+        return Ping(payload)
+    if opcode == PONG:
+        return Pong(payload)
+    if not payload:
+        return Close()
+    code = int.from_bytes(payload[:2], "big")
+    if len(payload) == 1 or not (1000 <= code <= 1014 and code not in (1004, 1005, 1006) or 3000 <= code <= 4999):
+        raise WebSocketError("a close frame with an invalid code")
+    return Close(code, _text(payload[2:]))
