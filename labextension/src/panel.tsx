@@ -1,0 +1,171 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { closeIcon, ReactWidget } from '@jupyterlab/ui-components';
+import type { Message } from '@lumino/messaging';
+import { Poll } from '@lumino/polling';
+import { type ISignal, Signal } from '@lumino/signaling';
+import React from 'react';
+
+import { EmitForm } from './emitform';
+import { useSignal } from './hooks';
+import { messagesIcon } from './icon';
+import { MemberList } from './memberlist';
+import { RoomList } from './roomlist';
+import { Timeline } from './timeline';
+import type { IRoom, IRtmsg, State } from './tokens';
+
+/** Milliseconds between two looks at the list of rooms, while the panel is seen. */
+const REFRESH_INTERVAL = 5_000;
+
+/** The side panel: the rooms, and one of them from within. */
+export class MessagesPanel extends ReactWidget {
+  constructor(
+    private readonly hub: IRtmsg,
+    private readonly trans: TranslationBundle
+  ) {
+    super();
+    this.id = 'jp-rtmsg-panel';
+    this.addClass('jp-Rtmsg');
+    this.title.icon = messagesIcon;
+    this.title.caption = trans.__('Messages: rooms and live events');
+    this._poll = new Poll({
+      name: 'jupyter-rtmsg:rooms',
+      factory: () => this.hub.refresh(),
+      frequency: { interval: REFRESH_INTERVAL, backoff: true, max: 60_000 },
+      standby: () => !this.isVisible || document.hidden
+    });
+  }
+
+  /** The room that is shown; null when none is joined. */
+  get room(): IRoom | null {
+    return this._room;
+  }
+
+  /** Emitted when another room is shown. */
+  get roomChanged(): ISignal<this, void> {
+    return this._roomChanged;
+  }
+
+  /** Join a room and show it, and leave the one shown before: who is in a room is seen by its members. */
+  enter(name: string | null): void {
+    if (name === this._room?.name) {
+      return;
+    }
+    this._room?.leave();
+    this._room = name === null ? null : this.hub.join(name);
+    this._roomChanged.emit();
+    void this._poll.refresh();
+  }
+
+  override dispose(): void {
+    this._poll.dispose();
+    this._room?.leave();
+    super.dispose();
+  }
+
+  protected override onAfterShow(message: Message): void {
+    super.onAfterShow(message);
+    void this._poll.refresh();
+  }
+
+  protected override render(): React.JSX.Element {
+    return <Panel hub={this.hub} panel={this} trans={this.trans} />;
+  }
+
+  private readonly _poll: Poll;
+  private readonly _roomChanged = new Signal<this, void>(this);
+  private _room: IRoom | null = null;
+}
+
+interface IPanelProps {
+  hub: IRtmsg;
+  panel: MessagesPanel;
+  trans: TranslationBundle;
+}
+
+function Panel({ hub, panel, trans }: IPanelProps): React.JSX.Element {
+  useSignal(hub.changed);
+  useSignal(panel.roomChanged);
+  const connected = hub.state === 'connected';
+  return (
+    <>
+      <Header hub={hub} trans={trans} />
+      <RoomList
+        rooms={hub.rooms}
+        current={panel.room?.name ?? null}
+        connected={connected}
+        trans={trans}
+        onJoin={room => {
+          panel.enter(room);
+        }}
+      />
+      {panel.room && (
+        <RoomView key={panel.room.name} room={panel.room} connected={connected} panel={panel} trans={trans} />
+      )}
+    </>
+  );
+}
+
+function Header({ hub, trans }: Omit<IPanelProps, 'panel'>): React.JSX.Element {
+  const states: Record<State, string> = {
+    connecting: trans.__('Connecting…'),
+    connected: trans.__('Connected'),
+    offline: trans.__('Offline'),
+    missing: trans.__('Not available'),
+    refused: trans.__('Refused')
+  };
+  return (
+    <header className="jp-Rtmsg-header">
+      <h2>{trans.__('Messages')}</h2>
+      <span role="status" className={`jp-Rtmsg-state jp-mod-${hub.state}`}>
+        {states[hub.state]}
+      </span>
+      {hub.advice && <p className="jp-Rtmsg-advice">{hub.advice}</p>}
+      {hub.warning && (
+        <p role="alert" className="jp-Rtmsg-warning">
+          {hub.warning}
+        </p>
+      )}
+    </header>
+  );
+}
+
+interface IRoomViewProps {
+  room: IRoom;
+  connected: boolean;
+  panel: MessagesPanel;
+  trans: TranslationBundle;
+}
+
+function RoomView({ room, connected, panel, trans }: IRoomViewProps): React.JSX.Element {
+  useSignal(room.changed);
+  const leave = trans.__('Leave %1', room.name);
+  return (
+    <section className="jp-Rtmsg-roomView" aria-label={room.name}>
+      <div className="jp-Rtmsg-roomHead">
+        <h3>{room.name}</h3>
+        <button
+          type="button"
+          className="jp-Rtmsg-leave"
+          title={leave}
+          aria-label={leave}
+          onClick={() => {
+            panel.enter(null);
+          }}
+        >
+          <closeIcon.react tag="span" />
+        </button>
+      </div>
+      {room.error === null ? (
+        <>
+          <MemberList members={room.members} count={room.count} trans={trans} />
+          <Timeline room={room} trans={trans} />
+          <EmitForm room={room} connected={connected} trans={trans} />
+        </>
+      ) : (
+        <p role="alert" className="jp-Rtmsg-error">
+          {room.error}
+        </p>
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,217 @@
+import { Throttler } from '@lumino/polling';
+import { type ISignal, Signal } from '@lumino/signaling';
+
+import type { Entry, IRoom } from './tokens';
+import { HubError, type IEvent, type IJoined, type IMember, type IMeta, type IPresence } from './wire';
+
+/** How many entries are held; the oldest go first. */
+const MAX_ENTRIES = 500;
+
+/** How many past events a first join asks for. */
+const FIRST_PAGE = 50;
+
+/** Milliseconds between two signals: a busy room must not keep the page from being used. */
+const SIGNAL_INTERVAL = 50;
+
+/** What a room needs of the connection. */
+export interface IConnection {
+  readonly connected: boolean;
+  request<T>(command: string, body: object): Promise<T>;
+}
+
+/** A joined room: a bounded list of its latest events, and a cursor to go on from after a reconnect. */
+export class Room implements IRoom {
+  constructor(
+    readonly name: string,
+    private readonly connection: IConnection,
+    private readonly onLeave: () => void,
+    private readonly trans: { __(text: string, ...values: unknown[]): string }
+  ) {}
+
+  get entries(): readonly Entry[] {
+    return this._entries;
+  }
+
+  get members(): readonly IMember[] {
+    return [...this._members.values()];
+  }
+
+  get count(): number {
+    return this._count;
+  }
+
+  get error(): string | null {
+    return this._error;
+  }
+
+  get changed(): ISignal<this, void> {
+    return this._changed;
+  }
+
+  get isDisposed(): boolean {
+    return this._isDisposed;
+  }
+
+  async publish(event: string, data?: unknown): Promise<number> {
+    const body = { room: this.name, event, ...(data === undefined ? {} : { data }) };
+    const { seq } = await this.connection.request<{ seq: number }>('publish', body);
+    return seq;
+  }
+
+  /** Join, or join again where the cursor stands. To be called whenever the connection is up. */
+  async join(): Promise<void> {
+    try {
+      this.joined(await this.connection.request<IJoined>('join', { room: this.name, ...this.start() }));
+    } catch (error) {
+      this.refused(error);
+    }
+  }
+
+  leave(): void {
+    if (this._isDisposed) {
+      return;
+    }
+    this._isDisposed = true;
+    this.onLeave();
+    if (this.connection.connected) {
+      // Whoever leaves wants no answer: a room that is gone is left as well.
+      this.connection.request('leave', { room: this.name }).catch(() => undefined);
+    }
+    this._throttler.dispose();
+    Signal.clearData(this);
+  }
+
+  dispose(): void {
+    this.leave();
+  }
+
+  /** Take in an event of the room, unless it is known. */
+  receive(name: string, data: unknown, meta: IMeta): void {
+    if (meta.seq !== null && (meta.seq <= this._cursor || this.gapBefore(meta))) {
+      return;
+    }
+    this._cursor = meta.seq ?? this._cursor;
+    this.add({ kind: 'event', key: this._nextKey++, event: { ...meta, name, data } satisfies IEvent });
+  }
+
+  /** Take in who came and went. */
+  presence(presence: IPresence): void {
+    for (const member of presence.changes) {
+      this.see(member);
+    }
+    this._count = presence.count;
+    this.announce();
+  }
+
+  /** The log was replaced: positions in the old one mean nothing any more. */
+  async reset(reason: string): Promise<void> {
+    this.forget(this.trans.__('The log of this room was replaced (%1); these are the events of the new one.', reason));
+    await this.join();
+  }
+
+  private start(): object {
+    return this._epoch === null ? { last: FIRST_PAGE } : { after: this._cursor, epoch: this._epoch };
+  }
+
+  private joined(reply: IJoined): void {
+    const resumed = this._epoch !== null;
+    this._error = null;
+    this._members.clear();
+    reply.members.forEach(member => {
+      this.see(member);
+    });
+    this._count = reply.count;
+    if (resumed && !reply.recovered) {
+      this.lost(reply);
+      return;
+    }
+    this._epoch = reply.epoch;
+    this._cursor = Math.max(this._cursor, reply.cursor);
+    this.announce();
+  }
+
+  /** Some of what happened while we were away is gone. */
+  private lost(reply: IJoined): void {
+    if (reply.reason === 'trimmed') {
+      // What is left comes right after this reply.
+      this._cursor = Math.max(this._cursor, reply.cursor);
+      this.remark(this.trans.__('Some events in between are no longer held.'));
+    } else {
+      this.forget(this.trans.__('Too much has happened since; these are the latest events.'));
+      void this.join();
+    }
+  }
+
+  private refused(error: unknown): void {
+    if (error instanceof HubError && error.code === 'epoch') {
+      void this.reset(error.message);
+    } else if (this.connection.connected) {
+      // Otherwise the next connection joins again.
+      this._error = error instanceof Error ? error.message : String(error);
+      this.announce();
+    }
+  }
+
+  /**
+   * An event was missed if the one before this is not known. Joining again where the cursor stands brings both; once per
+   * position, since what is missing may have been trimmed.
+   */
+  private gapBefore(meta: IMeta): boolean {
+    if (meta.replay || meta.prev === null || meta.prev <= this._cursor || this._repairedAt === this._cursor) {
+      return false;
+    }
+    this._repairedAt = this._cursor;
+    void this.join();
+    return true;
+  }
+
+  private see(member: IMember): void {
+    if (member.state === 'left') {
+      this._members.delete(member.member);
+    } else {
+      this._members.set(member.member, member);
+    }
+  }
+
+  private forget(remark: string): void {
+    this._epoch = null;
+    this._cursor = 0;
+    this._repairedAt = null;
+    this.remark(remark);
+  }
+
+  private remark(text: string): void {
+    this.add({ kind: 'remark', key: this._nextKey++, text });
+  }
+
+  private add(entry: Entry): void {
+    this._entries.push(entry);
+    if (this._entries.length > MAX_ENTRIES) {
+      this._entries.splice(0, this._entries.length - MAX_ENTRIES);
+    }
+    this.announce();
+  }
+
+  private announce(): void {
+    if (!this._isDisposed) {
+      void this._throttler.invoke();
+    }
+  }
+
+  private _entries: Entry[] = [];
+  private _members = new Map<string, IMember>();
+  private _count = 0;
+  private _error: string | null = null;
+  private _epoch: string | null = null;
+  private _cursor = 0;
+  private _repairedAt: number | null = null;
+  private _nextKey = 0;
+  private _isDisposed = false;
+  private _changed = new Signal<this, void>(this);
+  private _throttler = new Throttler(
+    () => {
+      this._changed.emit();
+    },
+    { limit: SIGNAL_INTERVAL, edge: 'trailing' }
+  );
+}

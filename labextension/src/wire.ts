@@ -1,0 +1,91 @@
+/* What the hub says on the wire; docs/wire.md is the contract. */
+
+/** Who sent an event; stamped by the server. */
+export interface ISender {
+  user: string;
+  kind: 'kernel' | 'browser' | 'client';
+  member: string;
+}
+
+/** What comes beside the data of an event. */
+export interface IMeta {
+  room: string;
+  /** Position in the log; null for a volatile event. */
+  seq: number | null;
+  /** Position of the room's previous event; null for a volatile event. */
+  prev: number | null;
+  /** Milliseconds since 1970. */
+  ts: number;
+  from: ISender;
+  id?: string;
+  replay?: boolean;
+}
+
+/** An event of a room. */
+export interface IEvent extends IMeta {
+  name: string;
+  data: unknown;
+}
+
+/** Somebody in a room. */
+export interface IMember {
+  member: string;
+  user: string;
+  kind: ISender['kind'];
+  name: string;
+  state: 'here' | 'away' | 'left';
+  notebook?: string | null;
+}
+
+/** Data of `$presence`. */
+export interface IPresence {
+  room: string;
+  changes: IMember[];
+  count: number;
+}
+
+/** A room in the reply of `rooms`. */
+export interface IRoomSummary {
+  room: string;
+  head: number;
+  first: number;
+  count: number;
+  bytes: number;
+  members: number;
+}
+
+/** The reply of `join`. */
+export interface IJoined {
+  epoch: string;
+  head: number;
+  first: number;
+  cursor: number;
+  missed: number | null;
+  recovered: boolean;
+  reason?: 'trimmed' | 'epoch' | 'limit';
+  members: IMember[];
+  count: number;
+}
+
+/** The answer of `GET rtmsg/api/status`. */
+export interface IStatus {
+  version: string;
+  epoch: string;
+  log: { url: string; durable: boolean; warning: string | null };
+  sessions: number;
+  rooms: number;
+}
+
+/** What every command is answered with. */
+export type Reply<T> = ({ ok: true } & T) | { ok: false; error: { code: string; message: string } };
+
+/** A command that the hub refused, or did not answer. `code` is one of docs/wire.md, or `offline` or `timeout`. */
+export class HubError extends Error {
+  constructor(
+    readonly code: string,
+    message: string
+  ) {
+    super(message);
+    this.name = 'HubError';
+  }
+}
