@@ -18,7 +18,8 @@ from ..errors import NotJSON, ProtocolError
 
 MAX_DEPTH = 64
 _PLAIN = frozenset({str, bool, type(None), int})
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+# The closing quote is optional, or a text full of quotes and without a last one would be searched from each of them.
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
 _BRACKETS = re.compile(r"[\[\]{}]")
 
 _decode = msgspec.json.Decoder().decode
