@@ -61,6 +61,8 @@ def dump(value: Any, *, max_depth: int = MAX_DEPTH) -> tuple[bytes, tuple[bytes,
         return _encode(value), tuple(attachments)
     except UnicodeEncodeError as error:
         raise NotJSON(f"a str holds a lone surrogate, which is not Unicode text: {error}") from None
+    except ValueError as error:
+        raise NotJSON(f"an int is too large: {error}") from None
 
 
 def _deconstruct(value: Any, attachments: list[bytes], depth: int) -> Any:
@@ -75,6 +77,8 @@ def _deconstruct(value: Any, attachments: list[bytes], depth: int) -> Any:
             return [_deconstruct(item, attachments, depth - 1) for item in value]
         return {_key(key, value): _deconstruct(item, attachments, depth - 1) for key, item in value.items()}
     if isinstance(value, (bytes, bytearray, memoryview)):
+        if not depth:
+            raise NotJSON("the data is nested too deeply: bytes need a level for their placeholder")
         attachments.append(bytes(value))
         return {"_placeholder": True, "num": len(attachments) - 1}
     return _scalar(value)
@@ -85,12 +89,12 @@ def _key(key: Any, mapping: dict[Any, Any]) -> str:
         raise NotJSON(f"the keys of a dict must be str, not {type(key).__name__}: {key!r:.80}")
     if key == "_placeholder":
         raise NotJSON("the key '_placeholder' is Socket.IO's own mark for binary data")
-    return str(key)
+    return str.__str__(key)
 
 
 def _scalar(value: Any) -> str | int | float:
     if isinstance(value, str):
-        return str(value)
+        return str.__str__(value)  # str() of an enum's member is its name
     if isinstance(value, Integral):
         return int(value)
     if isinstance(value, Real):
@@ -98,6 +102,8 @@ def _scalar(value: Any) -> str | int | float:
         if math.isfinite(number):
             return number
         raise NotJSON(f"{number} is not JSON: send None or a str instead")
+    if type(value).__module__ == "numpy" and type(value).__name__ in ("bool", "bool_"):
+        return bool(value)  # the one scalar of NumPy that is none of Python's numbers
     raise NotJSON(f"{type(value).__name__} is neither JSON nor bytes: {value!r:.80}")
 
 
