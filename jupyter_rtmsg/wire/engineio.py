@@ -19,6 +19,7 @@ PROBE = "probe"
 PROTOCOL = 4
 _SEPARATOR = "\x1e"
 _TYPES = frozenset("0123456")
+_MAX_SAFE_INTEGER = 2**53 - 1
 
 Packet: TypeAlias = "str | bytes"
 
@@ -65,9 +66,9 @@ class Handshake:
 
 def _number(fields: dict[str, Any], key: str) -> float:
     value = fields.get(key)
-    if not isinstance(value, (int, float)) or value < 0:
-        raise ProtocolError(f"an open packet needs {key}")
-    return value
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _MAX_SAFE_INTEGER:
+        raise ProtocolError(f"an open packet needs {key}, not {value!r:.80}")
+    return float(value)
 
 
 def check_packet(packet: Packet) -> Packet:
@@ -79,9 +80,7 @@ def check_packet(packet: Packet) -> Packet:
         If a text packet is empty or its type unknown.
     """
     if isinstance(packet, str) and packet[:1] not in _TYPES:
-        raise ProtocolError(f"unknown Engine.IO packet type in {packet!r:.40}")
-    if packet == "":
-        raise ProtocolError("an empty Engine.IO packet")
+        raise ProtocolError(f"unknown Engine.IO packet type in {packet!r:.40}" if packet else "an empty packet")
     return packet
 
 
