@@ -62,29 +62,33 @@ class Encoded:
         The text packet as UTF-8, with Engine.IO's digit.
     attachments : sequence of bytes
         The binary packets that follow it.
+
+    Attributes
+    ----------
+    websocket : bytes
+        All its frames, as a server sends them.
+    polling : str
+        All its packets, as a polling payload.
     """
 
-    __slots__ = ("_polling", "_websocket", "attachments", "text")
+    __slots__ = ("attachments", "polling", "text", "websocket")
+
+    websocket: bytes
+    polling: str
 
     def __init__(self, text: bytes, attachments: Sequence[bytes] = ()) -> None:
         self.text = text
         self.attachments = attachments
-        self._websocket: bytes | None = None
-        self._polling: str | None = None
 
-    @property
-    def websocket(self) -> bytes:
-        """All its frames, as a server sends them."""
-        if self._websocket is None:
-            self._websocket = self.frames()
-        return self._websocket
-
-    @property
-    def polling(self) -> str:
-        """All its packets, as a polling payload."""
-        if self._polling is None:
-            self._polling = encode_payload([self.text.decode(), *self.attachments])
-        return self._polling
+    def __getattr__(self, name: str) -> Any:
+        # A form that nobody has asked for yet is an empty slot. Filled, it is read as fast as any attribute.
+        if name == "websocket":
+            self.websocket = self.frames()
+        elif name == "polling":
+            self.polling = encode_payload([self.text.decode(), *self.attachments])
+        else:
+            raise AttributeError(name)
+        return getattr(self, name)
 
     def frames(self, mask: bytes | None = None) -> bytes:
         """Return all its frames, masked as a client must."""
@@ -141,14 +145,21 @@ def _encode(kind: PacketType, args: Sequence[Any], namespace: str, id: int | Non
 
 
 def encode_connect(data: dict[str, Any] | None = None, namespace: str = _ROOT) -> Encoded:
-    """Encode a CONNECT: a client's with its ``auth``, a server's with the ``sid``."""
-    return Encoded(header(CONNECT, namespace) + (dump(data)[0] if data is not None else b""))
+    """Encode a CONNECT: a client's with its ``auth``, a server's with the ``sid``; raises `NotJSON`."""
+    return Encoded(header(CONNECT, namespace) + (_json(data) if data is not None else b""))
 
 
 def encode_connect_error(message: str, data: Any = None, namespace: str = _ROOT) -> Encoded:
-    """Encode a CONNECT_ERROR."""
+    """Encode a CONNECT_ERROR; raises `NotJSON`."""
     error = {"message": message} if data is None else {"message": message, "data": data}
-    return Encoded(header(CONNECT_ERROR, namespace) + dump(error)[0])
+    return Encoded(header(CONNECT_ERROR, namespace) + _json(error))
+
+
+def _json(value: Any) -> bytes:
+    json, attachments = dump(value)
+    if attachments:
+        raise NotJSON("a CONNECT and its answers cannot hold bytes")
+    return json
 
 
 def encode_disconnect(namespace: str = _ROOT) -> Encoded:
