@@ -76,9 +76,9 @@ def encode_frame(opcode: int, payload: bytes, mask: bytes | None = None) -> byte
 
 
 def encode_close(code: int = 1000, reason: str = "", mask: bytes | None = None) -> bytes:
-    """Encode a close frame; the reason is cut to the 123 bytes that fit."""
-    payload = struct.pack("!H", code) + reason.encode()[:123].decode(errors="ignore").encode()
-    return encode_frame(CLOSE, payload, mask)
+    """Encode a close frame; the reason is cut to the 123 bytes that fit. 1005 stands for no code, and sends none."""
+    text = reason.encode(errors="replace")[:123].decode(errors="ignore").encode()
+    return encode_frame(CLOSE, b"" if code == 1005 else struct.pack("!H", code) + text, mask)
 
 
 class FrameParser:
@@ -98,12 +98,13 @@ class FrameParser:
         are dealt with, answer with a close frame of its ``code`` and drop the connection.
     """
 
-    __slots__ = ("_binary", "_buffer", "_fragments", "_masked", "_need", "error", "max_size")
+    __slots__ = ("_binary", "_buffer", "_ended", "_fragments", "_masked", "_need", "error", "max_size")
 
     def __init__(self, *, masked: bool, max_size: int) -> None:
         self._masked = masked
         self.max_size = max_size
         self.error: WebSocketError | None = None
+        self._ended = False  # by an error or a close frame: nothing counts behind them (RFC 6455, section 5.5.1)
         self._buffer: bytearray | None = None  # the beginning of a frame
         self._need = 0  # bytes of it before it is worth looking again: a trickle costs no more than a flood
         self._fragments: bytearray | None = None
@@ -112,7 +113,7 @@ class FrameParser:
     def feed(self, data: bytes) -> list[Message]:
         """Take what was read and return the messages that are complete now, in order."""
         messages: list[Message] = []
-        if self.error:
+        if self._ended:
             return messages
         if self._buffer is not None:
             self._buffer += data
@@ -124,6 +125,7 @@ class FrameParser:
             at = self._parse(data, messages)
         except WebSocketError as error:
             self.error = error
+            self._ended = True
             return messages
         if at < len(data):
             self._buffer = bytearray(data[at:] if at else data)
@@ -164,7 +166,8 @@ class FrameParser:
                 self._check(first, size)
                 self._frame(first, payload, messages)
                 if messages and type(messages[-1]) is Close:
-                    return end  # nothing counts behind a close frame (RFC 6455, section 5.5.1)
+                    self._ended = True
+                    return end
         self._need = 2
         return at
 
@@ -180,9 +183,12 @@ class FrameParser:
                 raise WebSocketError("a control frame must be whole and hold at most 125 bytes")
         elif opcode > BINARY:
             raise WebSocketError(f"unknown opcode {opcode}")
-        elif opcode == _CONTINUATION and self._fragments is None:
-            raise WebSocketError("a continuation of nothing")
-        elif opcode != _CONTINUATION and self._fragments is not None:
+        elif opcode == _CONTINUATION:
+            if self._fragments is None:
+                raise WebSocketError("a continuation of nothing")
+            if len(self._fragments) + size > self.max_size:
+                raise WebSocketError(f"message of more than the {self.max_size} bytes allowed", 1009)
+        elif self._fragments is not None:
             raise WebSocketError("a new message inside a fragmented one")
 
     def _frame(self, first: int, payload: bytes, messages: list[Message]) -> None:
@@ -201,8 +207,6 @@ class FrameParser:
             self._fragments = bytearray()
             self._binary = opcode == BINARY
         self._fragments += payload
-        if len(self._fragments) > self.max_size:
-            raise WebSocketError(f"message of more than the {self.max_size} bytes allowed", 1009)
 
     def _assemble(self) -> str | bytes:
         assert self._fragments is not None
@@ -226,6 +230,7 @@ def _control(opcode: int, payload: bytes) -> Ping | Pong | Close:
     if not payload:
         return Close()
     code = int.from_bytes(payload[:2], "big")
-    if len(payload) == 1 or not (1000 <= code <= 1014 and code not in (1004, 1005, 1006) or 3000 <= code <= 4999):
+    known = 1000 <= code <= 1014 and code not in (1004, 1005, 1006)
+    if len(payload) == 1 or not (known or 3000 <= code <= 4999):
         raise WebSocketError("a close frame with an invalid code")
     return Close(code, _text(payload[2:]))
