@@ -8,18 +8,6 @@ from typing import Any
 
 import assets
 import hatchling.build as hatchling
-from hatchling.build import prepare_metadata_for_build_editable, prepare_metadata_for_build_wheel
-
-__all__ = [
-    "build_editable",
-    "build_sdist",
-    "build_wheel",
-    "get_requires_for_build_editable",
-    "get_requires_for_build_sdist",
-    "get_requires_for_build_wheel",
-    "prepare_metadata_for_build_editable",
-    "prepare_metadata_for_build_wheel",
-]
 
 Settings = dict[str, Any] | None
 
@@ -57,3 +45,8 @@ def build_editable(
     """Build the wheel of an editable install into `wheel_directory`; return its file name."""
     assets.build()
     return hatchling.build_editable(wheel_directory, config_settings, metadata_directory)
+
+
+def __getattr__(name: str) -> Any:
+    # The hooks that need no assets. Hatchling itself decides who sees them: it hides its metadata hooks from pip.
+    return getattr(hatchling, name)

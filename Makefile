@@ -1,0 +1,77 @@
+# make run     JupyterLab with the extension, in notebooks/.   make run ARGS="--no-browser --port 8899"
+# make test    all tests, in an environment of their own.      make test ARGS="-k panel"    make test BROWSER=0
+# make check   what must hold before tests are worth running: lint, format, types, imports, TypeScript
+# make clean   remove all that the above have made
+#
+# PYTHON=/path/to/python3.12 chooses the interpreter; CHROMIUM=/path the browser. Node.js comes from PyPI where none is installed.
+
+PYTHON ?= python3
+ARGS ?=
+BROWSER ?= 1
+
+RUN := .venv
+TEST := .venv-test
+PIP := -m pip install --quiet --disable-pip-version-check
+# Jupyter refuses to start as root unless told that this is meant.
+ROOT_OK := $(if $(filter 0,$(shell id -u)),--allow-root)
+
+PACKAGE := $(shell find jupyter_rtmsg -path jupyter_rtmsg/labextension -prune -o -type f ! -name '*.pyc' -print)
+FRONTEND := $(shell find labextension/src labextension/style labextension/*.json labextension/yarn.lock -type f)
+BUILD := pyproject.toml $(wildcard _build/*.py jupyter-config/*.json)
+NOTEBOOKS := $(abspath notebooks)
+
+.PHONY: help run test check clean
+.DELETE_ON_ERROR:
+
+help:
+	@sed -n '/^# make/s/^# //p' Makefile
+
+run: $(RUN)/installed
+	@mkdir -p $(NOTEBOOKS)
+	cd $(NOTEBOOKS) && PATH="$(CURDIR)/$(RUN)/bin:$$PATH" exec jupyter lab $(ROOT_OK) $(ARGS)
+
+test: export PATH := $(CURDIR)/$(TEST)/bin:$(PATH)
+test: $(TEST)/installed $(TEST)/node tests/interop/node_modules/.installed
+ifneq ($(BROWSER),0)
+	@$(TEST)/bin/python tests/browser/chromium.py
+endif
+	$(TEST)/bin/python -m pytest $(if $(filter 0,$(BROWSER)),-m "not browser") $(ARGS)
+
+check: export PATH := $(CURDIR)/$(TEST)/bin:$(PATH)
+check: $(TEST)/installed $(TEST)/node labextension/node_modules/.installed
+	ruff check .
+	ruff format --check .
+	mypy
+	lint-imports
+	cd labextension && jlpm run check
+
+clean:
+	rm -rf $(RUN) $(TEST) dist labextension/lib labextension/node_modules jupyter_rtmsg/labextension
+	rm -rf tests/interop/node_modules tests/artefacts .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+$(RUN)/bin/python $(TEST)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "jupyter_rtmsg needs Python 3.10 or newer: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -m venv $(@D)/.. || \
+	  { rm -rf $(@D)/..; echo "Python's venv is missing: on Debian or Ubuntu, apt install python3-venv" >&2; exit 1; }
+
+$(RUN)/installed: $(RUN)/bin/python $(PACKAGE) $(FRONTEND) $(BUILD)
+	$(RUN)/bin/python $(PIP) '.[examples]'
+	@touch $@
+
+# Editable, so that a change of the Python code needs no install.
+$(TEST)/installed: $(TEST)/bin/python $(FRONTEND) $(BUILD)
+	$(TEST)/bin/python $(PIP) --editable '.[test,examples,dev]'
+	@touch $@
+
+$(TEST)/node: $(TEST)/bin/python _build/node.py
+	@need=$$($(TEST)/bin/python _build/node.py) && if [ -n "$$need" ]; then $(TEST)/bin/python $(PIP) $$need; fi
+	@touch $@
+
+labextension/node_modules/.installed: labextension/package.json labextension/yarn.lock $(TEST)/installed $(TEST)/node
+	cd labextension && jlpm install --immutable
+	@touch $@
+
+tests/interop/node_modules/.installed: tests/interop/package.json tests/interop/package-lock.json $(TEST)/node
+	cd tests/interop && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@

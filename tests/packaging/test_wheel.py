@@ -1,0 +1,108 @@
+"""What the wheel holds, and that Jupyter finds it there."""
+
+import json
+import os
+import subprocess
+import sys
+from email.parser import Parser
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+# Building the wheel takes longer than a test may.
+pytestmark = pytest.mark.timeout(400)
+
+DATA = "jupyter_rtmsg-{version}.data/data/"
+LABEXTENSION = "share/jupyter/labextensions/jupyter-rtmsg/"
+SERVER_CONFIG = "etc/jupyter/jupyter_server_config.d/jupyter_rtmsg.json"
+
+
+class Contents:
+    """The files of a wheel; those under its data folder by where they are installed."""
+
+    def __init__(self, path: Path) -> None:
+        self.archive = ZipFile(path)
+        self.version = path.name.split("-")[1]
+        self.names = [name.removeprefix(DATA.format(version=self.version)) for name in self.archive.namelist()]
+
+    def data(self, name: str) -> dict:
+        return json.loads(self.archive.read(DATA.format(version=self.version) + name))
+
+
+@pytest.fixture(scope="module")
+def contents(wheel: Path) -> Contents:
+    return Contents(wheel)
+
+
+def test_the_package_is_marked_as_typed(contents: Contents) -> None:
+    assert "jupyter_rtmsg/py.typed" in contents.names
+
+
+def test_the_frontend_has_the_version_of_the_package(contents: Contents) -> None:
+    metadata = contents.archive.read(f"jupyter_rtmsg-{contents.version}.dist-info/METADATA").decode()
+    assert Parser().parsestr(metadata)["Version"] == contents.version
+    assert contents.data(LABEXTENSION + "package.json")["version"] == contents.version
+
+
+def test_the_frontend_is_built_for_production(contents: Contents) -> None:
+    scripts = [name for name in contents.names if name.startswith(LABEXTENSION + "static/") and name.endswith(".js")]
+    assert any("remoteEntry" in name for name in scripts)
+    assert not [name for name in contents.names if name.endswith(".map")]
+
+
+def test_jupyter_lab_knows_which_package_the_frontend_came_with(contents: Contents) -> None:
+    assert contents.data(LABEXTENSION + "install.json")["packageName"] == "jupyter_rtmsg"
+
+
+def test_the_install_enables_the_server_extension(contents: Contents) -> None:
+    assert contents.data(SERVER_CONFIG) == {"ServerApp": {"jpserver_extensions": {"jupyter_rtmsg": True}}}
+
+
+def test_nothing_else_is_packed(contents: Contents) -> None:
+    known = ("jupyter_rtmsg/", "jupyter_rtmsg-", LABEXTENSION, SERVER_CONFIG)
+    assert [name for name in contents.names if not name.startswith(known)] == []
+    assert [name for name in contents.names if name.startswith("jupyter_rtmsg/labextension/")] == []
+
+
+def test_the_wheel_stays_small(wheel: Path) -> None:
+    assert wheel.stat().st_size < 300_000
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Install the wheel into a folder of its own; return the environment in which Jupyter looks there."""
+    prefix = tmp_path_factory.mktemp("prefix")
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--ignore-installed"]
+    subprocess.run([*command, "--prefix", str(prefix), str(wheel)], check=True, timeout=120)
+    (packages,) = prefix.rglob("site-packages")
+    return {
+        **os.environ,
+        "PYTHONPATH": str(packages),
+        "JUPYTER_PATH": str(prefix / "share" / "jupyter"),
+        # `jupyter server extension list` looks into this folder and the interpreter's own, not into JUPYTER_CONFIG_PATH.
+        "JUPYTER_CONFIG_DIR": str(prefix / "etc" / "jupyter"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("command", "line"),
+    [
+        ("labextension list", "jupyter-rtmsg v{version} enabled OK"),
+        ("server extension list", "jupyter_rtmsg {version} OK"),
+    ],
+)
+def test_jupyter_lists_it_as_working(
+    installed: dict[str, str], contents: Contents, tmp_path: Path, command: str, line: str
+) -> None:
+    jupyter = [sys.executable, "-m", "jupyter", *command.split()]
+    answer = subprocess.run(jupyter, env=installed, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    listing = plain(answer.stdout + answer.stderr)
+    assert line.format(version=contents.version) in listing, listing
+
+
+def plain(text: str) -> str:
+    """Return `text` without colours, and with single spaces."""
+    for colour in ("\x1b[32m", "\x1b[31m", "\x1b[0m"):
+        text = text.replace(colour, "")
+    return " ".join(text.split())
