@@ -1,0 +1,115 @@
+"""The Jupyter server extension."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from jupyter_core.paths import jupyter_data_dir
+from jupyter_server.extension.application import ExtensionApp
+from jupyter_server.serverapp import ServerApp
+from traitlets import Enum, Float, Integer, Unicode, default
+
+from ..hub import Limits
+from .environment import KernelEnvironment
+from .handlers import SocketHandler, StatusHandler
+from .identity import Identity
+from .service import Service, Settings
+from .tokens import scoped_token
+
+DAY = 86_400
+
+
+class RtmsgApp(ExtensionApp):
+    """Rooms with a memory for notebooks, browsers and Socket.IO clients, at ``<base_url>socket.io/``."""
+
+    name = "jupyter_rtmsg"
+    description = __doc__
+
+    log_url = Unicode(
+        help="Where events are kept: `sqlite:////absolute/path.sqlite3`, or `memory:` to keep nothing beyond the server's life. "
+        "By default `rtmsg/log.sqlite3` in Jupyter's data directory (`jupyter --data-dir`). Keep it off network file systems."
+    ).tag(config=True)
+
+    @default("log_url")
+    def _default_log_url(self) -> str:
+        return f"sqlite:///{data_directory() / 'log.sqlite3'}"
+
+    durability = Enum(
+        ["full", "process"],
+        "full",
+        help="`full`: an acknowledged event survives the loss of power. `process`: only the death of the server, but faster on slow disks.",
+    ).tag(config=True)
+    max_events = Integer(100_000, help="So many events are kept in each room; the oldest go first.").tag(config=True)
+    max_age = Float(30 * DAY, help="Seconds that an event is kept (default: 30 days).").tag(config=True)
+    max_bytes = Integer(256 << 20, help="Bytes of all events that are kept together (default: 256 MiB).").tag(config=True)
+
+    url = Unicode(
+        help="The base URL at which kernels reach this server, given to them as RTMSG_URL. "
+        "By default found out; set it where kernels run on other machines, e.g. `https://hub.example.org/user/alice/`."
+    ).tag(config=True)
+
+    ping_interval = Float(25.0, help="Seconds between two heartbeats.").tag(config=True)
+    ping_timeout = Float(20.0, help="Seconds within which a client must answer a heartbeat.").tag(config=True)
+    max_payload = Integer(1_000_000, help="Bytes of the largest message.").tag(config=True)
+
+    def initialize_settings(self) -> None:
+        """Put the hub together; it starts with the event loop."""
+        scrubbed = self.settings.get("extra_log_scrub_param_keys", [])
+        # A session's id lets anyone speak for it: no log may hold it.
+        self.settings["extra_log_scrub_param_keys"] = [*scrubbed, "sid"]
+        self._environment = KernelEnvironment()
+        self._token = self._scoped_token()
+        self._service = self._make_service()
+
+    def initialize_handlers(self) -> None:
+        """Add the endpoints."""
+        options = {"service": self._service}
+        self.handlers += [
+            (r"socket\.io/?", SocketHandler, options),
+            (r"rtmsg/api/status", StatusHandler, options),
+        ]
+
+    async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
+        """Tell kernels where the hub is, now that the port is known, and start it."""
+        self._environment.set({"RTMSG_URL": self._service.url, "RTMSG_TOKEN": self._token})
+        await self._service.ready()
+        self.log.info("rtmsg: the hub is at %ssocket.io/", self._service.url)
+
+    async def stop_extension(self) -> None:
+        """Tell the members, and close the log."""
+        self._environment.clear()
+        await self._service.close("server shutting down")
+
+    def _scoped_token(self) -> str:
+        path = data_directory() / "token"
+        try:
+            return scoped_token(path)
+        except OSError as error:
+            self.log.warning(
+                "rtmsg: no token can be kept in %s (%s): kernels of other servers must ask for a new one after each restart", path, error
+            )
+            return secrets.token_urlsafe(32)
+
+    def _make_service(self) -> Service:
+        assert self.serverapp is not None
+        identity = Identity(self.serverapp.web_app.settings, self._token)
+        owner = os.environ.get("JUPYTERHUB_USER")
+        return Service(self.serverapp, self._service_settings(), identity, owner, self.log)
+
+    def _service_settings(self) -> Settings:
+        log = ("durability", "max_events", "max_age", "max_bytes")
+        server = ("ping_interval", "ping_timeout", "max_payload")
+        return Settings(
+            log=self.log_url,
+            url=self.url,
+            log_options={name: getattr(self, name) for name in log},
+            server_options={name: getattr(self, name) for name in server},
+            limits=Limits(),
+        )
+
+
+def data_directory() -> Path:
+    """Return where the log and the token live."""
+    return Path(jupyter_data_dir()) / "rtmsg"

@@ -1,0 +1,41 @@
+"""What kernels are told through their environment: where the hub is, and the scoped token."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from jupyter_server.serverapp import ServerApp
+
+WILDCARDS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]", "*": "127.0.0.1"}  # noqa: S104
+
+
+def kernel_url(serverapp: ServerApp) -> str:
+    """Return the base URL under which a process on this machine reaches the server.
+
+    Only the start hook and later know the port that was really bound. Over TLS the host must be one that the
+    certificate may name, so a server on all addresses is then called by the machine's name, as Jupyter does.
+    """
+    url = str(serverapp.connection_url)
+    if serverapp.sock or serverapp.certfile or serverapp.ip not in WILDCARDS:
+        return url
+    return f"http://{WILDCARDS[serverapp.ip]}:{serverapp.port}{serverapp.base_url}"
+
+
+class KernelEnvironment:
+    """Variables that every kernel and terminal of this server inherits, while it runs."""
+
+    def __init__(self) -> None:
+        self._set: dict[str, str] = {}
+
+    def set(self, variables: Mapping[str, str]) -> None:
+        """Set variables for the processes started from now on."""
+        self._set.update(variables)
+        os.environ.update(variables)
+
+    def clear(self) -> None:
+        """Take back what was set, unless somebody else changed it since."""
+        for name, value in self._set.items():
+            if os.environ.get(name) == value:
+                del os.environ[name]
+        self._set.clear()

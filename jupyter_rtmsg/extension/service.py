@@ -1,0 +1,179 @@
+"""The hub inside a Jupyter server: its parts put together, started once and closed once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+from urllib.parse import urlsplit
+
+from jupyter_server.serverapp import ServerApp
+
+from ..errors import ConnectionRefused
+from ..hub import Hub, Kernel, Limits
+from ..log import EventLog, open_log
+from ..server import Server, Socket
+from .environment import kernel_url
+from .identity import HOW, Identity
+from .kernels import Kernels
+from .renames import Renames
+from .rights import Rights
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the application's traits say.
+
+    Attributes
+    ----------
+    log : str
+        The URL of the log.
+    url : str
+        Where kernels find the server; empty: to be found out.
+    log_options, server_options : mapping
+        Keyword arguments of `open_log` and `Server`.
+    limits : Limits
+        Of the hub.
+    """
+
+    log: str
+    url: str = ""
+    log_options: Mapping[str, Any] = field(default_factory=dict)
+    server_options: Mapping[str, Any] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
+
+
+class Service:
+    """Server, log and hub, and what of Jupyter they need.
+
+    Parameters
+    ----------
+    serverapp : ServerApp
+    settings : Settings
+    identity : Identity
+    owner : str, optional
+        JupyterHub's user whose server this is.
+    logger : logging.Logger
+    """
+
+    def __init__(
+        self, serverapp: ServerApp, settings: Settings, identity: Identity, owner: str | None, logger: logging.Logger
+    ) -> None:
+        self.identity = identity
+        self.server = Server(**settings.server_options)
+        self.rights = Rights(serverapp, self._principals, owner)
+        self._kernels = Kernels(serverapp)
+        self._renames = Renames(serverapp, self._rename)
+        self._serverapp = serverapp
+        self._settings = settings
+        self._logger = logger
+        self._started: asyncio.Future[None] | None = None
+        self._closed = False
+        self._log: EventLog | None = None
+        self._hub: Hub | None = None
+        self.server.use(self._authenticate)
+
+    async def ready(self) -> None:
+        """Return when the hub runs; the first call starts it.
+
+        Jupyter's start hook calls it, and every request too: the hook comes after the server listens, and servers
+        that are run by tests never call it.
+
+        Raises
+        ------
+        Exception
+            What kept the log from opening, for instance a ValueError for an unknown scheme.
+        """
+        if self._started is None:
+            self._started = asyncio.ensure_future(self._start())
+        # A client that gives up waiting must not take the start with it.
+        await asyncio.shield(self._started)
+
+    @property
+    def url(self) -> str:
+        """The base URL at which kernels reach the server; true once it listens."""
+        return self._settings.url or kernel_url(self._serverapp)
+
+    def status(self) -> dict[str, Any]:
+        """Return what `rtmsg/api/status` shows; `ready` has returned before."""
+        assert self._hub is not None
+        hub = self._hub.status()
+        return {
+            "version": package_version(),
+            "epoch": hub["epoch"],
+            "log": {**hub["log"], "url": without_secrets(hub["log"]["url"])},
+            "sessions": len(self.server.of("/").sockets),
+            "rooms": hub["rooms"],
+            "url": self.url,
+        }
+
+    async def close(self, reason: str) -> None:
+        """Tell the members, write what is not yet on disk, and give the log free."""
+        if self._closed or self._started is None:
+            return
+        self._closed = True
+        await asyncio.wait([self._started])
+        if self._hub is not None and self._log is not None:
+            self._renames.close()
+            await self.rights.close()
+            await self._hub.close(reason)
+            await self.server.close(reason)
+            await self._log.close()
+
+    async def _start(self) -> None:
+        self._log = await open_log(self._settings.log, **self._settings.log_options)
+        if self._log.warning:
+            self._logger.warning("rtmsg: %s", self._log.warning)
+        self._hub = Hub(self.server, self._log, access=self.rights, limits=self._settings.limits)
+        self._hub.prove = self._prove
+        await self._hub.start()
+        self._renames.start()
+        self.rights.start()
+
+    async def _authenticate(self, socket: Socket) -> None:
+        """Admit a CONNECT: with what the HTTP handshake showed, or else with the token in ``auth`` (a middleware)."""
+        if socket.user is None:
+            socket.user = self._of_auth(socket)
+        if not await self.rights.admit(socket.user):
+            raise ConnectionRefused(f"{socket.user} may neither read nor write here.", {"code": "forbidden"})
+
+    def _of_auth(self, socket: Socket) -> str:
+        auth = socket.auth
+        token = auth.get("token") if isinstance(auth, dict) else None
+        if not isinstance(token, str) or not token:
+            raise ConnectionRefused(f"No token was given. {HOW}", {"code": "unauthorized"})
+        principal = self.identity.of_token(token, socket.handshake.headers)
+        if principal is None:
+            raise ConnectionRefused(f"The token is wrong. {HOW}", {"code": "unauthorized"})
+        return principal
+
+    async def _prove(self, kernel_id: str, proof: str, socket_id: str) -> Kernel | None:
+        if not self._kernels.proves(kernel_id, proof, socket_id):
+            return None
+        return Kernel(kernel_id, await self._kernels.notebook(kernel_id))
+
+    async def _rename(self, old: str, new: str) -> None:
+        assert self._hub is not None
+        await self._hub.rename(old, new)
+
+    def _principals(self) -> Iterable[str]:
+        return [str(socket.user) for socket in self.server.of("/").sockets.values()]
+
+
+def without_secrets(url: str) -> str:
+    """Return a log's URL without user and password."""
+    parts = urlsplit(url)
+    if "@" not in parts.netloc:
+        return url
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def package_version() -> str:
+    """Return the installed version of this package."""
+    try:
+        return version("jupyter_rtmsg")
+    except PackageNotFoundError:  # run from a checkout that was never installed
+        return "0+unknown"
