@@ -1,0 +1,200 @@
+"""The file that a log lives in: who may see it, who holds it, and what happens to one that cannot be read."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import sqlite3
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from jupyter_rtmsg.errors import LogError
+from .filesystem import NETWORK, filesystem_type
+from .lock import FileLock, InUse
+from .options import Options
+from .schema import APPLICATION_ID, VERSION, connect, identity, prepare
+from .store import Store
+
+# What SQLite says when the place is wrong, not the file; its error codes have names from Python 3.11 on only.
+_PLACE = ("unable to open", "readonly", "disk I/O", "full", "locked", "access permission")
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+log = logging.getLogger(__name__)
+
+
+class CannotServe(LogError):
+    """A log cannot be kept in this file; the message says why and what to do."""
+
+
+class _Unreadable(Exception):
+    """The file is to be set aside; the arguments are the word for its new name and the reason."""
+
+
+@dataclass
+class LogFile:
+    """An open log file.
+
+    Attributes
+    ----------
+    path : Path
+    store : Store
+    epoch : str
+    warning : str or None
+    """
+
+    path: Path
+    store: Store
+    epoch: str
+    warning: str | None
+    lock: FileLock
+
+    def close(self) -> None:
+        """Say that everything was written, and give the file free."""
+        try:
+            self.store.connection.execute("PRAGMA synchronous=FULL")
+            with self.store.transaction():
+                self.store.put([("clean", 1)])
+            self.store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except sqlite3.Error as error:
+            log.warning("%s could not be closed cleanly (%s); nothing acknowledged is lost", self.path, error)
+        finally:
+            self.store.connection.close()
+            self.lock.release()
+
+
+def open_file(path: Path, options: Options) -> LogFile:
+    """Open or make a log file; blocks.
+
+    A file that is damaged, or of a newer version, is renamed, and a new one begun.
+
+    Raises
+    ------
+    CannotServe
+        If the place cannot be written, another server has the file, or it belongs to another application.
+    """
+    lock = _lock(path)
+    try:
+        try:
+            return _open(path, options, lock, None)
+        except _Unreadable as reason:
+            return _open(path, options, lock, _set_aside(path, *reason.args))
+    except BaseException as error:
+        lock.release()
+        if isinstance(error, OSError):
+            raise _not_writable(path, error) from error
+        raise
+
+
+def _lock(path: Path) -> FileLock:
+    try:
+        _make_directory(path.parent)
+        return FileLock(path)
+    except InUse as error:
+        raise CannotServe(f"{error}. Stop that server, or give this one a log of its own") from error
+    except OSError as error:
+        raise _not_writable(path, error) from error
+
+
+def _not_writable(path: Path, error: Exception) -> CannotServe:
+    return CannotServe(f"The log {path} cannot be written: {error}. Make its directory writable, or choose another")
+
+
+def _make_directory(directory: Path) -> None:
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(mode=0o700, exist_ok=True)
+
+
+def _open(path: Path, options: Options, lock: FileLock, warning: str | None) -> LogFile:
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite gives its other files the same mode
+    path.chmod(0o600)
+    connection = connect(str(path))
+    try:
+        store = Store(connection)
+        _check(path, connection)
+        network = filesystem_type(path) in NETWORK
+        prepare(connection, "DELETE" if network else "WAL")
+        epoch = _begin(store, options)
+    except sqlite3.Error as error:
+        connection.close()
+        raise _classified(path, error) from error
+    except BaseException:
+        connection.close()
+        raise
+    return LogFile(path, store, epoch, _joined(warning, _network_warning(path) if network else None), lock)
+
+
+def _check(path: Path, connection: sqlite3.Connection) -> None:
+    application, version, tables = identity(connection)
+    if tables and application != APPLICATION_ID:
+        raise CannotServe(f"{path} is a database of another application and was not touched. Choose another path")
+    if version > VERSION:
+        raise _Unreadable("newer", f"was written by a newer version (format {version}, this one knows {VERSION})")
+
+
+def _classified(path: Path, error: sqlite3.Error) -> Exception:
+    """Tell a wrong place from a damaged file."""
+    if isinstance(error, sqlite3.OperationalError) and any(word in str(error) for word in _PLACE):
+        return _not_writable(path, error)
+    return _Unreadable("corrupt", f"is damaged ({error})")
+
+
+def _begin(store: Store, options: Options) -> str:
+    """Return the epoch: a new one if acknowledged events may be missing."""
+    boot = _boot_id()
+    epoch = store.get("epoch")
+    if epoch is not None and not store.get("clean"):
+        _check_pages(store.connection)
+        if store.get("durability") == "process" and (boot is None or store.get("boot") != boot):
+            epoch = None
+            log.warning("the machine went down without warning: the log begins a new epoch, since events may be lost")
+    epoch = str(epoch or secrets.token_hex(8))
+    with store.transaction() as connection:
+        store.put([("epoch", epoch), ("boot", boot), ("durability", options.durability)])
+        connection.execute("DELETE FROM meta WHERE k='clean'")
+    if options.durability == "process":
+        store.connection.execute("PRAGMA synchronous=NORMAL")
+    store.load()
+    return epoch
+
+
+def _check_pages(connection: sqlite3.Connection) -> None:
+    """After a crash, find a damaged file now rather than at some append."""
+    (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if found != "ok":
+        raise sqlite3.DatabaseError(found)
+
+
+def _boot_id() -> str | None:
+    """Return what names this run of the operating system, where it says so."""
+    try:
+        return _BOOT_ID.read_text().strip()
+    except OSError:
+        return None
+
+
+def _set_aside(path: Path, word: str, reason: str) -> str:
+    """Rename a log file and what belongs to it; return the warning."""
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    aside = path.with_name(f"{path.name}.{word}-{stamp}-{secrets.token_hex(2)}")
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.rename(aside.with_name(aside.name + suffix))
+    warning = f"The log {path} {reason}. It was renamed to {aside.name}; a new log was begun, so history starts anew."
+    log.error(warning)
+    return warning
+
+
+def _network_warning(path: Path) -> str:
+    warning = (
+        f"The log {path} is on a network file system ({filesystem_type(path)}): it is slower there, and less safe. "
+        "Choose a path on a local disk."
+    )
+    log.warning(warning)
+    return warning
+
+
+def _joined(*warnings: str | None) -> str | None:
+    return " ".join(filter(None, warnings)) or None

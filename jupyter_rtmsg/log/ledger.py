@@ -1,0 +1,193 @@
+"""What the log decides before anything is written: positions, order, duplicates, conflicts. No I/O in here.
+
+The one writer of a log keeps a `Ledger` in memory. A `Batch` is filled on top of it, written in one transaction, and
+only then accepted: a transaction that fails leaves no trace.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from typing import NamedTuple
+
+from jupyter_rtmsg.errors import LogConflict
+from .eventlog import Appended, Draft, Record, RoomStats
+
+
+class Entry(NamedTuple):
+    """An append in the queue, or with no ``future`` an announcement; ``size`` is that of its payload in bytes."""
+
+    draft: Draft
+    future: asyncio.Future[Appended] | None
+    size: int
+
+
+class Result(NamedTuple):
+    """What an append came to."""
+
+    future: asyncio.Future[Appended]
+    value: Appended | Exception
+
+
+class EventRow(NamedTuple):
+    """The columns of table ``event``, in order."""
+
+    seq: int
+    room: int
+    prev: int
+    ts: int
+    name: str
+    data: bytes
+    attachments: int
+    sender: bytes
+    user: str
+    id: str | None
+    size: int
+    crc: int
+
+
+@dataclass(slots=True)
+class Room:
+    """A room as the writer knows it; ``id`` is its key in the file."""
+
+    id: int
+    first: int = 0
+    head: int = 0
+    count: int = 0
+    bytes: int = 0
+
+    def stats(self) -> RoomStats:
+        """Return what outsiders see: a room that lost all its events holds nothing before ``head + 1``."""
+        return RoomStats(self.first if self.count else self.head + (self.head > 0), self.head, self.count, self.bytes)
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The state of a log: its rooms by name, their names by id, its head, and the last timestamp given (ms)."""
+
+    rooms: dict[str, Room] = field(default_factory=dict)
+    names: dict[int, str] = field(default_factory=dict)
+    head: int = 0
+    ts: int = 0
+    next_room: int = 1
+    count: int = 0
+    bytes: int = 0
+
+    def accept(self, batch: Batch) -> None:
+        """Take over what a committed batch changed."""
+        self.rooms.update(batch.rooms)
+        self.names.update(batch.new_rooms)
+        self.head, self.ts, self.next_room = batch.head, batch.ts, batch.next_room
+        self.count += len(batch.events)
+        self.bytes += sum(row.size for row in batch.events)
+
+
+def dedup_key(draft: Draft) -> bytes | None:
+    """Return what names an append within the dedup window (16 bytes), or None if it asked for no dedup."""
+    if draft.client is None or draft.id is None:
+        return None
+    # The lengths keep ("a", "bc") apart from ("ab", "c"), whatever characters a client puts into its names.
+    text = f"{len(draft.room)},{len(draft.user)},{len(draft.client)},{draft.room}{draft.user}{draft.client}{draft.id}"
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def checksum(
+    name: str, user: str, id: str | None, sender: bytes, data: bytes, attachments: Sequence[bytes] = ()
+) -> int:
+    """Return the crc32 over all that is given back of an event; SQLite itself notices few flipped bytes."""
+    crc = zlib.crc32(data, zlib.crc32(sender, zlib.crc32("\0".join((name, user, id or "")).encode())))
+    for attachment in attachments:
+        crc = zlib.crc32(attachment, crc)
+    return crc
+
+
+class Batch:
+    """Appends that share a transaction, and all that follows from them.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        The state before; it is not changed.
+    known : mapping
+        The seq of every dedup key of this batch that is in the log already.
+    now : int
+        ms since 1970. Timestamps never go back, whatever the clock does.
+    """
+
+    def __init__(self, ledger: Ledger, known: Mapping[bytes, int], now: int) -> None:
+        self._ledger = ledger
+        self._seqs = dict(known)
+        self.head = ledger.head
+        self.ts = max(now, ledger.ts)
+        self.next_room = ledger.next_room
+        self.rooms: dict[str, Room] = {}
+        self.new_rooms: list[tuple[int, str]] = []
+        self.records: list[Record] = []
+        self.results: list[Result] = []
+        self.events: list[EventRow] = []
+        self.attachments: list[tuple[int, int, bytes]] = []
+        self.keys: list[tuple[int, bytes, int]] = []
+
+    def add(self, entry: Entry, key: bytes | None) -> None:
+        """Decide on one entry; what is wrong with it is its own failure, not the batch's."""
+        draft, future, size = entry
+        if future is None:
+            self.records.append(announced(draft, self.ts))
+            return
+        value: Appended | Exception
+        try:
+            value = self._append(draft, size, key)
+        except Exception as error:
+            value = error
+        self.results.append(Result(future, value))
+
+    def _append(self, draft: Draft, size: int, key: bytes | None) -> Appended:
+        if key is not None and (seq := self._seqs.get(key)) is not None:
+            return Appended(seq, True)
+        crc = checksum(draft.name, draft.user, draft.id, draft.sender, draft.data, draft.attachments)
+        room = self.rooms.get(draft.room) or self._touch(draft.room)
+        prev = room.head
+        if draft.expect is not None and draft.expect != prev:
+            raise LogConflict(f"the head of room {draft.room!r} is {prev}, not {draft.expect}")
+        self.head = seq = self.head + 1
+        room.head = seq
+        if not room.count:
+            room.first = seq
+        room.count += 1
+        room.bytes += size
+        self._store(draft, EventRow(seq, room.id, prev, self.ts, *draft[1:3], len(draft.attachments),
+                                    draft.sender, draft.user, draft.id, size, crc))  # fmt: skip
+        if key is not None:
+            self._seqs[key] = seq
+            self.keys.append((seq, key, self.ts))
+        return Appended(seq, False)
+
+    def _touch(self, name: str) -> Room:
+        """Return this batch's own copy of a room, or a new room."""
+        known = self._ledger.rooms.get(name)
+        if known is None:
+            room = Room(self.next_room)
+            self.new_rooms.append((room.id, name))
+            self.next_room += 1
+        else:
+            room = replace(known)
+        self.rooms[name] = room
+        return room
+
+    def _store(self, draft: Draft, row: EventRow) -> None:
+        self.events.append(row)
+        self.attachments += [(row.seq, num, data) for num, data in enumerate(draft.attachments)]
+        self.records.append(
+            Record(draft.room, row.seq, row.prev, row.ts, draft.name, draft.data, draft.attachments, draft.sender,
+                   draft.user, draft.id)
+        )  # fmt: skip
+
+
+def announced(draft: Draft, ts: int) -> Record:
+    """Return an event that is not stored."""
+    return Record(
+        draft.room, None, None, ts, draft.name, draft.data, draft.attachments, draft.sender, draft.user, draft.id
+    )

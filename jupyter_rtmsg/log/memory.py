@@ -1,0 +1,35 @@
+"""The log in memory: the same machine over a database that ends with the process."""
+
+from __future__ import annotations
+
+import secrets
+
+from .ballast import Ballast
+from .options import Options
+from .reader import Reader
+from .readers import Readers
+from .schema import connect, prepare
+from .sqlite import SQLiteLog
+from .store import Store
+
+
+class MemoryLog(SQLiteLog):
+    """An `EventLog` that remembers as long as the process lives.
+
+    Parameters
+    ----------
+    options : Options
+    warning : str, optional
+        Why events are not kept on disk, where they should have been.
+    """
+
+    def __init__(self, options: Options, warning: str | None = None) -> None:
+        connection = connect(":memory:")
+        prepare(connection, "MEMORY")
+        store = Store(connection)
+        # There is only this connection, so reads and writes take turns.
+        readers = Readers(lambda: Reader(lambda: connection, store.lock), 1, "memory:")
+        super().__init__(
+            store, readers, url="memory:", epoch=secrets.token_hex(8), durable=False, warning=warning,
+            ballast=Ballast(None, 0), options=options, release=connection.close,
+        )  # fmt: skip

@@ -1,0 +1,59 @@
+"""What may be set on a log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+MIB = 1 << 20
+DAY = 86_400
+
+
+@dataclass(frozen=True)
+class Options:
+    """The settings of a log; every limit has a default.
+
+    Attributes
+    ----------
+    durability : {"full", "process"}
+        ``full``: an acknowledged event survives the loss of power, as far as the disk honours a flush.
+        ``process``: it survives the death of this process only.
+    max_events : int
+        Events kept per room.
+    max_age : float
+        Seconds that an event is kept.
+    max_bytes : int
+        Bytes of all events together, with `retention.EVENT_OVERHEAD` for each.
+    dedup_age, dedup_count : float, int
+        How long (s), and how many, ids of appends are remembered.
+    max_queue, max_queue_bytes : int
+        Appends that may wait for the disk.
+    tail_events, tail_bytes : int
+        The newest events kept in memory for `EventLog.follow`.
+    ballast : int
+        Bytes held back on the disk, so that a full one can still be trimmed.
+    clock : callable
+        Seconds since 1970.
+    """
+
+    durability: Literal["full", "process"] = "full"
+    max_events: int = 100_000
+    max_age: float = 30 * DAY
+    max_bytes: int = 256 * MIB
+    dedup_age: float = DAY
+    dedup_count: int = 1_000_000
+    max_queue: int = 10_000
+    max_queue_bytes: int = 64 * MIB
+    tail_events: int = 10_000
+    tail_bytes: int = 8 * MIB
+    ballast: int = 4 * MIB
+    clock: Callable[[], float] = time.time
+
+    def __post_init__(self) -> None:
+        if self.durability not in ("full", "process"):
+            raise ValueError(f"durability is {self.durability!r}; it can be 'full' or 'process'")
+        for name in ("max_events", "max_age", "max_bytes", "max_queue", "max_queue_bytes"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be more than 0")

@@ -1,0 +1,203 @@
+"""Reading events back: short read-only transactions on threads of their own, so that reads never wait for writes."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NamedTuple
+
+from .eventlog import Cursor, CursorKey, Lag, Page, Record
+from .ledger import checksum
+
+_COLUMNS = (
+    "room.name, event.seq, prev, ts, event.name, event.data, attachments, sender, user, event.id, size, crc "
+    "FROM event JOIN room ON room.id = event.room"
+)
+_SCAN_EVENTS = 1_000
+_SCAN_BYTES = 4 << 20
+
+CORRUPT = "$corrupt"
+_NOBODY = b'{"user":"","kind":"client","member":""}'
+
+log = logging.getLogger(__name__)
+
+
+class Query(NamedTuple):
+    """The arguments of `EventLog.read`, with ``head``: nothing behind it is given."""
+
+    room: str
+    after: int
+    before: int | None
+    last: int | None
+    since: int | None
+    limit: int
+    max_bytes: int
+    max_attachments: int
+    name: str | None
+    user: str | None
+    head: int
+
+    @property
+    def end(self) -> int:
+        """The last position that is scanned."""
+        return self.head if self.before is None else min(self.before - 1, self.head)
+
+    def condition(self) -> tuple[str, list[Any]]:
+        """Return what selects the events, but for where they start."""
+        clauses, values = ["event.room = (SELECT id FROM room WHERE name = ?)"], [self.room, self.end]
+        clauses.append("event.seq <= ?")
+        for column, value in (("event.name", self.name), ("event.user", self.user)):
+            if value is not None:
+                clauses.append(f"{column} = ?")
+                values.append(value)
+        return " AND ".join(clauses), values
+
+
+class Reader:
+    """Reads over one connection, on one thread at a time.
+
+    Parameters
+    ----------
+    connect : callable
+        Makes the connection, at the first read.
+    guard : context manager
+        Held while reading; a lock where the connection is the writer's own.
+    """
+
+    def __init__(
+        self, connect: Callable[[], sqlite3.Connection], guard: AbstractContextManager[Any] | None = None
+    ) -> None:
+        self._connect = connect
+        self._guard = guard or nullcontext()
+        self._own: sqlite3.Connection | None = None
+        self._reported: set[int] = set()
+
+    def run(self, work: Callable[..., Any], *args: Any) -> Any:
+        """Call ``work(self, connection, *args)``, a method of this class, within one read transaction."""
+        with self._guard:
+            connection = self._own = self._own or self._connect()
+            connection.execute("BEGIN")
+            try:
+                return work(self, connection, *args)
+            finally:
+                connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._own is not None:
+            self._own.close()
+            self._own = None
+
+    def page(self, connection: sqlite3.Connection, query: Query) -> Page:
+        """Return what `EventLog.read` promises."""
+        after = self._start(connection, query)
+        where, values = query.condition()
+        rows = connection.execute(
+            f"SELECT {_COLUMNS} WHERE {where} AND event.seq > ? ORDER BY event.seq LIMIT ?",
+            (*values, after, query.limit + 1),
+        )
+        taken, more = _take(rows, query.limit, query.max_bytes, query.max_attachments)
+        records = self._records(connection, taken)
+        through = taken[-1][1] if more else max(query.after, query.end)
+        return Page(records, through, more)
+
+    def scan(self, connection: sqlite3.Connection, after: int, head: int) -> tuple[list[Record], int]:
+        """Return the next events of all rooms, and the position after which to go on."""
+        rows = connection.execute(
+            f"SELECT {_COLUMNS} WHERE event.seq > ? AND event.seq <= ? ORDER BY event.seq LIMIT ?",
+            (after, head, _SCAN_EVENTS + 1),
+        )
+        taken, more = _take(rows, _SCAN_EVENTS, _SCAN_BYTES, _SCAN_EVENTS)
+        return self._records(connection, taken), taken[-1][1] if more else head
+
+    def lag(self, connection: sqlite3.Connection, room: str, after: int, head: int) -> Lag:
+        """Return what `EventLog.lag` promises."""
+        rows = connection.execute(
+            "SELECT event.name, count(*), sum(size), min(ts) FROM event WHERE event.room = "
+            "(SELECT id FROM room WHERE name = ?) AND event.seq > ? AND event.seq <= ? GROUP BY event.name",
+            (room, after, head),
+        ).fetchall()
+        oldest = min((row[3] for row in rows), default=None)
+        by_event = {name: count for name, count, _, _ in rows}
+        return Lag(sum(by_event.values()), sum(row[2] for row in rows), oldest, by_event)
+
+    def cursor(self, connection: sqlite3.Connection, key: CursorKey) -> Cursor | None:
+        """Return a cursor as it is on disk."""
+        row = connection.execute(
+            "SELECT epoch, position FROM cursor WHERE user = ? AND room = ? AND name = ?", key
+        ).fetchone()
+        return Cursor(*row) if row else None
+
+    def cursor_names(self, connection: sqlite3.Connection, user: str, room: str) -> set[str]:
+        """Return the names of a user's subscriptions in a room that are on disk."""
+        rows = connection.execute("SELECT name FROM cursor WHERE user = ? AND room = ?", (user, room))
+        return {name for (name,) in rows}
+
+    def _start(self, connection: sqlite3.Connection, query: Query) -> int:
+        after = query.after
+        if query.since is not None:
+            after = max(after, first_at(connection, query.since, query.head) - 1)
+        if query.last is not None:
+            where, values = query.condition()
+            row = connection.execute(
+                f"SELECT min(seq) FROM (SELECT seq FROM event WHERE {where} AND event.seq > ? "
+                "ORDER BY event.seq DESC LIMIT ?)",
+                (*values, after, min(query.last, query.limit)),
+            ).fetchone()
+            after = query.end if row[0] is None else row[0] - 1
+        return after
+
+    def _records(self, connection: sqlite3.Connection, rows: Iterable[Sequence[Any]]) -> list[Record]:
+        return [self._record(connection, *row[:-2], row[-1]) for row in rows]
+
+    def _record(
+        self, connection: sqlite3.Connection, room: str, seq: int, prev: int, ts: int, name: str, data: bytes,
+        count: int, sender: bytes, user: str, id: str | None, crc: int,
+    ) -> Record:  # fmt: skip
+        attachments: tuple[bytes, ...] = ()
+        if count:
+            rows = connection.execute("SELECT data FROM attachment WHERE seq = ? ORDER BY num", (seq,))
+            attachments = tuple(data for (data,) in rows)
+        if len(attachments) == count and checksum(name, user, id, sender, data, attachments) == crc:
+            return Record(room, seq, prev, ts, name, data, attachments, sender, user, id)
+        self._report(room, seq)
+        return Record(room, seq, prev, ts, CORRUPT, b"null", (), _NOBODY, "", None)
+
+    def _report(self, room: str, seq: int) -> None:
+        if seq not in self._reported:
+            self._reported.add(seq)
+            log.error("event %d of room %r is damaged on disk and reads as %r; restore a backup", seq, room, CORRUPT)
+
+
+def first_at(connection: sqlite3.Connection, ts: int, head: int) -> int:
+    """Return the least seq such that all events from it on have at least this ts (ms); there is no index on ts."""
+    low, high = 1, head + 1  # ts never decreases with seq
+    while low < high:
+        middle = (low + high) // 2
+        row = connection.execute(
+            "SELECT seq, ts FROM event WHERE seq >= ? AND seq < ? ORDER BY seq LIMIT 1", (middle, high)
+        ).fetchone()
+        if row is None:
+            high = middle
+        elif row[1] < ts:
+            low = row[0] + 1
+        else:
+            high = middle
+    return low
+
+
+def _take(
+    rows: Iterable[Sequence[Any]], limit: int, max_bytes: int, max_attachments: int
+) -> tuple[list[Sequence[Any]], bool]:
+    """Return the rows that fit, at least one if there is one, and whether any were left."""
+    taken: list[Sequence[Any]] = []
+    size = attachments = 0
+    for row in rows:
+        size += row[10]
+        attachments += row[6]
+        if taken and (len(taken) >= limit or size > max_bytes or attachments > max_attachments):
+            return taken, True
+        taken.append(row)
+    return taken, False

@@ -1,0 +1,209 @@
+"""What is kept, for how long: trimming in slices between the group commits, so that an append never waits long."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Sequence
+
+from .ballast import Ballast
+from .eventlog import RoomStats
+from .ledger import Batch, Ledger, Room
+from .options import MIB, Options
+from .reader import first_at
+from .store import Store
+
+EVENT_OVERHEAD = 200  # bytes that an event takes beside its payload: keys, names, sender, index
+_SLICE = 1_000  # rows deleted in one transaction, about 10 ms
+_VACUUM_PAGES = 200
+_FREE_PAGES = 1_024  # left in the file for the events to come
+
+log = logging.getLogger(__name__)
+
+
+class Retention:
+    """Keeps a log within its limits; belongs to the writer's thread.
+
+    While appends come, a limit may be exceeded by a twentieth (at most 1,000 events), so that trimming is done by
+    the handful; once it is quiet the limits are met exactly.
+
+    Attributes
+    ----------
+    busy : bool
+        Whether there may be something to do once it is quiet.
+    """
+
+    def __init__(self, store: Store, ledger: Ledger, options: Options, ballast: Ballast) -> None:
+        self._store = store
+        self._ledger = ledger
+        self._options = options
+        self._ballast = ballast
+        self._slack = min(1_000, options.max_events // 20)
+        self._over = {name for name, room in ledger.rooms.items() if room.count > options.max_events}
+        self._oldest = self._oldest_ts()
+        self._debt = 0
+        self._keys: int = store.connection.execute("SELECT count(*) FROM dedup").fetchone()[0]
+        self.busy = True
+
+    def grown(self, batch: Batch) -> None:
+        """Take note of what was stored."""
+        self.busy = True
+        self._debt += len(batch.events)
+        self._keys += len(batch.keys)
+        if self._oldest is None and batch.events:
+            self._oldest = batch.ts
+        for name, room in batch.rooms.items():
+            if room.count > self._options.max_events:
+                self._over.add(name)
+
+    def give_up(self) -> None:
+        """Leave the rest for later: it cannot be done now."""
+        self.busy = False
+
+    def relieve(self) -> dict[str, RoomStats]:
+        """Make room on a full disk: with the ballast gone, trim what may be trimmed, and give the space back."""
+        changed: dict[str, RoomStats] = {}
+        self._ballast.release()
+        try:
+            while slice := self._trim(0):
+                changed |= slice
+            self._store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except sqlite3.Error as error:
+            log.warning("no room could be made on the full disk: %s", error)
+        self._ballast.make()
+        return changed
+
+    def step(self, quiet: bool) -> dict[str, RoomStats]:
+        """Do a slice of work, and return the rooms that it changed."""
+        if not quiet:
+            return self._keep_up()
+        changed = self._trim(0)
+        if not changed:
+            self.busy = self._forget_keys() or self._shrink()
+            self._ballast.make()
+        return changed
+
+    def _keep_up(self) -> dict[str, RoomStats]:
+        """Delete about as much as was stored since, as far as a limit is exceeded."""
+        changed: dict[str, RoomStats] = {}
+        while self._debt > 0 and (slice := self._trim(self._slack)):
+            changed |= slice
+        self._debt = 0
+        return changed
+
+    def _trim(self, slack: int) -> dict[str, RoomStats]:
+        """Delete a slice of the events over a limit."""
+        if self._expired():
+            return self._trim_expired()
+        if self._size() > self._options.max_bytes * (21 if slack else 20) // 20:
+            return self._trim_oldest()
+        for name in self._over:
+            if self._ledger.rooms[name].count > self._options.max_events + slack:
+                return self._trim_room(name)
+        return {}
+
+    def _size(self) -> int:
+        return self._ledger.bytes + EVENT_OVERHEAD * self._ledger.count
+
+    def _cutoff(self) -> int:
+        return int((self._options.clock() - self._options.max_age) * 1000)
+
+    def _expired(self) -> bool:
+        return self._oldest is not None and self._oldest < self._cutoff()
+
+    def _oldest_ts(self) -> int | None:
+        row = self._store.connection.execute("SELECT ts FROM event ORDER BY seq LIMIT 1").fetchone()
+        return row[0] if row else None
+
+    def _trim_expired(self) -> dict[str, RoomStats]:
+        end = first_at(self._store.connection, self._cutoff(), self._ledger.head)
+        row = self._store.connection.execute(
+            "SELECT max(seq) FROM (SELECT seq FROM event WHERE seq < ? ORDER BY seq LIMIT ?)", (end, _SLICE)
+        ).fetchone()
+        return self._delete_until(row[0])
+
+    def _trim_oldest(self) -> dict[str, RoomStats]:
+        excess = self._size() - self._options.max_bytes
+        rows = self._store.connection.execute("SELECT seq, size FROM event ORDER BY seq LIMIT ?", (_SLICE,)).fetchall()
+        last = None
+        for last, size in rows:
+            excess -= size + EVENT_OVERHEAD
+            if excess <= 0:
+                break
+        return self._delete_until(last)
+
+    def _delete_until(self, last: int | None) -> dict[str, RoomStats]:
+        """Delete the oldest events of all rooms, up to a seq."""
+        changed: dict[str, RoomStats] = {}
+        if last is not None:
+            changed = self._delete("seq <= ?", (last,))
+        self._oldest = self._oldest_ts()
+        return changed
+
+    def _trim_room(self, name: str) -> dict[str, RoomStats]:
+        room = self._ledger.rooms[name]
+        excess = room.count - self._options.max_events
+        row = self._store.connection.execute(
+            "SELECT max(seq) FROM (SELECT seq FROM event WHERE room = ? ORDER BY seq LIMIT ?)",
+            (room.id, min(excess, _SLICE)),
+        ).fetchone()
+        changed = self._delete("room = ? AND seq <= ?", (room.id, row[0]))
+        if room.count <= self._options.max_events:
+            self._over.discard(name)
+        return changed
+
+    def _delete(self, condition: str, values: Sequence[int]) -> dict[str, RoomStats]:
+        """Delete events, and bring rooms and ledger into line."""
+        execute = self._store.connection.execute
+        lost = execute(
+            f"SELECT room, count(*), sum(size) FROM event WHERE {condition} GROUP BY room", values
+        ).fetchall()
+        rooms = {id: (name := self._ledger.names[id], self._ledger.rooms[name]) for id, _, _ in lost}
+        firsts: dict[int, int | None] = {}
+        with self._store.transaction():
+            execute(
+                f"DELETE FROM attachment WHERE seq IN (SELECT seq FROM event WHERE {condition} AND attachments > 0)",
+                values,
+            )
+            execute(f"DELETE FROM event WHERE {condition}", values)
+            for id, (_, room) in rooms.items():
+                # The events were the only place that knew the head.
+                execute("UPDATE room SET head = ? WHERE id = ?", (room.head, id))
+                firsts[id] = execute("SELECT min(seq) FROM event WHERE room = ?", (id,)).fetchone()[0]
+        for id, count, size in lost:
+            self._shorten(rooms[id][1], firsts[id] or 0, count, size)
+        return {name: room.stats() for name, room in rooms.values()}
+
+    def _shorten(self, room: Room, first: int, count: int, size: int) -> None:
+        room.first = first
+        room.count -= count
+        room.bytes -= size
+        self._debt -= count
+        self._ledger.count -= count
+        self._ledger.bytes -= size
+
+    def _forget_keys(self) -> bool:
+        """Delete a slice of the dedup keys that are too old or too many; whether there was one."""
+        if not self._keys:
+            return False
+        cutoff = int((self._options.clock() - self._options.dedup_age) * 1000)
+        excess = min(_SLICE, max(0, self._keys - self._options.dedup_count))
+        with self._store.transaction() as connection:
+            deleted = connection.execute(
+                "DELETE FROM dedup WHERE seq IN (SELECT seq FROM dedup ORDER BY seq LIMIT ?) AND (ts < ? OR seq IN "
+                "(SELECT seq FROM dedup ORDER BY seq LIMIT ?))",
+                (_SLICE, cutoff, excess),
+            ).rowcount
+        self._keys -= deleted
+        return deleted > 0
+
+    def _shrink(self) -> bool:
+        """Give free pages of the file back, a few at a time; whether there is more to give."""
+        execute = self._store.connection.execute
+        free, pages = execute("SELECT * FROM pragma_freelist_count, pragma_page_count").fetchone()
+        if free > max(_FREE_PAGES, pages // 4):
+            execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
+            return True
+        if self._ballast.wal_size() > 4 * MIB:
+            execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return False

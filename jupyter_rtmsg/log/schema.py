@@ -1,0 +1,75 @@
+"""The tables of a log in SQLite, and how a connection is made.
+
+Sources of the choices: docs/decisions/0002-sqlite.md.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+APPLICATION_ID = 0x52544D53  # "RTMS"
+VERSION = 1
+
+# page_size and auto_vacuum only take effect before the first table is made.
+_NEW = """
+PRAGMA page_size=4096;
+PRAGMA auto_vacuum=INCREMENTAL;
+"""
+
+_TABLES = """
+BEGIN IMMEDIATE;
+CREATE TABLE IF NOT EXISTS meta(k TEXT PRIMARY KEY, v) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS room(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, head INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE IF NOT EXISTS event(
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, room INTEGER NOT NULL, prev INTEGER NOT NULL, ts INTEGER NOT NULL,
+    name TEXT NOT NULL, data BLOB NOT NULL, attachments INTEGER NOT NULL, sender BLOB NOT NULL, user TEXT NOT NULL,
+    id TEXT, size INTEGER NOT NULL, crc INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS event_room ON event(room, seq, size);
+CREATE TABLE IF NOT EXISTS attachment(seq INTEGER NOT NULL, num INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY(seq, num));
+CREATE TABLE IF NOT EXISTS dedup(seq INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, ts INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS cursor(
+    user TEXT NOT NULL, room TEXT NOT NULL, name TEXT NOT NULL, epoch TEXT NOT NULL, position INTEGER NOT NULL,
+    PRIMARY KEY(user, room, name)) WITHOUT ROWID;
+PRAGMA application_id={application_id};
+PRAGMA user_version={version};
+COMMIT;
+""".format(application_id=APPLICATION_ID, version=VERSION)
+
+
+def connect(path: str) -> sqlite3.Connection:
+    """Return a connection for the log's one writer (``:memory:`` works too); nothing is read from the file yet.
+
+    Transactions are ours to begin and end. The connection may pass from the thread that opened it to the writer's.
+    """
+    return sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+
+
+def connect_reader(path: str) -> sqlite3.Connection:
+    """Return a connection that cannot write."""
+    uri = Path(path).absolute().as_uri() + "?mode=ro"
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA busy_timeout=5000")
+    connection.execute("PRAGMA trusted_schema=OFF")
+    return connection
+
+
+def prepare(connection: sqlite3.Connection, journal_mode: str = "WAL") -> None:
+    """Make the tables where there are none, and set what every connection that writes must have set."""
+    connection.execute("PRAGMA busy_timeout=5000")
+    connection.executescript(_NEW)
+    connection.execute(f"PRAGMA journal_mode={journal_mode}")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA wal_autocheckpoint=2000")
+    connection.execute("PRAGMA journal_size_limit=67108864")
+    connection.execute("PRAGMA trusted_schema=OFF")
+    connection.execute("PRAGMA cell_size_check=ON")
+    connection.executescript(_TABLES)
+
+
+def identity(connection: sqlite3.Connection) -> tuple[int, int, bool]:
+    """Return the application's id, the version, and whether there are any tables."""
+    application: int = connection.execute("PRAGMA application_id").fetchone()[0]
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    tables: int = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    return application, version, tables > 0

@@ -1,0 +1,229 @@
+"""The log in SQLite: the loop's side of it.
+
+An append goes into a list, which goes to the `Writer` once per turn of the loop; what comes back goes through
+`_publish`, and from the `Tail` to everybody who follows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+
+from jupyter_rtmsg.errors import EpochChanged, LogBusy, LogClosed
+from .ballast import Ballast
+from .cursors import SQLiteCursors
+from .eventlog import Appended, Cursors, Draft, Lag, Page, Record, RoomStats
+from .ledger import Entry, announced
+from .options import Options
+from .reader import Query, Reader
+from .readers import Readers
+from .retention import Retention
+from .store import Store
+from .tail import Tail, last_seq
+from .writer import Item, Outcome, Writer
+
+_NO_ROOM = RoomStats(0, 0, 0, 0)
+
+
+class SQLiteLog:
+    """An `EventLog` in one SQLite database. Made by `open_log`.
+
+    Parameters
+    ----------
+    store : Store
+        Open, its tables made.
+    readers : Readers
+    url, epoch : str
+    durable : bool
+        Whether it outlives the process.
+    warning : str or None
+        What its users should know.
+    ballast : Ballast
+    options : Options
+    release : callable
+        Called last, on the writer's former store: says that the log was closed well, and gives the file free.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        readers: Readers,
+        *,
+        url: str,
+        epoch: str,
+        durable: bool,
+        warning: str | None,
+        ballast: Ballast,
+        options: Options,
+        release: Callable[[], None],
+    ) -> None:
+        self.url, self.epoch, self.durable, self.warning = url, epoch, durable, warning
+        self._options = options
+        self._readers = readers
+        self._release = release
+        self._loop = asyncio.get_running_loop()
+        ledger = store.load()
+        self._head, self._ts = ledger.head, ledger.ts
+        self._rooms = {name: room.stats() for name, room in ledger.rooms.items()}
+        self._tail = Tail(ledger.head, options.tail_events, options.tail_bytes)
+        self._pending: list[Item] = []
+        self._queued = self._queued_bytes = 0
+        self._closing: asyncio.Task[None] | None = None
+        retention = Retention(store, ledger, options, ballast)
+        self._writer = Writer(store, ledger, retention, options, self._loop, self._publish)
+        self._cursors = SQLiteCursors(epoch, self._submit, readers, self._loop)
+
+    @property
+    def head(self) -> int:
+        return self._head
+
+    @property
+    def cursors(self) -> Cursors:
+        return self._cursors
+
+    def append(self, draft: Draft) -> asyncio.Future[Appended]:
+        self._check_open()
+        size = len(draft.data) + sum(map(len, draft.attachments))
+        self._check_queue(size)
+        future: asyncio.Future[Appended] = self._loop.create_future()
+        self._queue(Entry(draft, future, size))
+        return future
+
+    def announce(self, draft: Draft) -> None:
+        self._check_open()
+        size = len(draft.data) + sum(map(len, draft.attachments))
+        if not self._queued:
+            self._ts = max(self._ts, int(self._options.clock() * 1000))
+            self._tail.push([announced(draft, self._ts)])
+        elif self._has_room(size):
+            self._queue(Entry(draft, None, size))
+
+    async def read(
+        self,
+        room: str,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        last: int | None = None,
+        since: int | None = None,
+        limit: int = 500,
+        max_bytes: int = 500_000,
+        max_attachments: int = 10,
+        name: str | None = None,
+        user: str | None = None,
+    ) -> Page:
+        query = Query(room, after, before, last, since, limit, max_bytes, max_attachments, name, user, self._head)
+        page: Page = await self._readers(Reader.page, query)
+        return page
+
+    async def follow(self, *, after: int) -> AsyncIterator[Sequence[Record]]:
+        if after > self._head:
+            raise EpochChanged(f"position {after} is beyond the log's head {self._head}: it belongs to another epoch")
+        position, number = after, None
+        while True:
+            if number is None and (number := self._tail.find(position)) is None:
+                if self._tail.closed:
+                    return
+                try:
+                    records, position = await self._readers(Reader.scan, position, self._head)
+                except LogClosed:
+                    return
+            else:
+                try:
+                    batch = self._tail.get(number)
+                except LookupError:  # fell behind what memory holds: go on from the file
+                    number = None
+                    continue
+                if batch is None:
+                    if self._tail.closed:
+                        return
+                    await self._tail.more()
+                    continue
+                number += 1
+                records = _after(batch, position)
+                position = last_seq(batch, position)
+            if records:
+                yield records
+
+    async def stats(self, room: str) -> RoomStats:
+        return self._rooms.get(room, _NO_ROOM)
+
+    async def rooms(self) -> Mapping[str, RoomStats]:
+        return {name: stats for name, stats in self._rooms.items() if stats.count}
+
+    async def lag(self, room: str, after: int) -> Lag:
+        lag: Lag = await self._readers(Reader.lag, room, after, self._head)
+        return lag
+
+    async def close(self) -> None:
+        if self._closing is None:
+            self._closing = self._loop.create_task(self._close())
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
+        self._cursors.save()
+        self._flush()
+        self._writer.stop()
+        await self._writer.stopped
+        self._tail.close()
+        await self._readers.close()
+        await asyncio.to_thread(self._release)
+
+    def _check_open(self) -> None:
+        if self._closing is not None:
+            raise LogClosed(f"the log {self.url} is closed")
+
+    def _has_room(self, size: int) -> bool:
+        options = self._options
+        return self._queued < options.max_queue and self._queued_bytes + size <= options.max_queue_bytes
+
+    def _check_queue(self, size: int) -> None:
+        # An event larger than the whole queue may pass through an empty one.
+        if self._queued and not self._has_room(size):
+            options = self._options
+            raise LogBusy(
+                f"{self._queued} appends of {self._queued_bytes} bytes wait for the disk (at most {options.max_queue} "
+                f"and {options.max_queue_bytes} bytes may): try again"
+            )
+
+    def _queue(self, entry: Entry) -> None:
+        self._queued += 1
+        self._queued_bytes += entry.size
+        self._submit(entry)
+
+    def _submit(self, item: Item) -> None:
+        if not self._pending:
+            self._loop.call_soon(self._flush)
+        self._pending.append(item)
+
+    def _flush(self) -> None:
+        """Hand everything of this turn of the loop to the writer, waking it once."""
+        if self._pending:
+            items, self._pending = self._pending, []
+            self._writer.put(items)
+
+    def _publish(self, outcome: Outcome) -> None:
+        self._queued -= outcome.appends
+        self._queued_bytes -= outcome.bytes
+        self._head = max(self._head, outcome.head)
+        self._rooms.update(outcome.rooms)
+        if outcome.records:
+            self._ts = max(self._ts, outcome.records[-1].ts)
+            self._tail.push(outcome.records)
+        for future, value in outcome.results:
+            if future.done():
+                continue
+            if isinstance(value, Exception):
+                future.set_exception(value)
+            else:
+                future.set_result(value)
+        for change in outcome.changes:
+            change.done(outcome.error)
+
+
+def _after(records: Sequence[Record], position: int) -> Sequence[Record]:
+    """Return the events of a batch after a position; the batch itself where that is all of them."""
+    first = next((record.seq for record in records if record.seq is not None), None)
+    if first is None or first > position:
+        return records
+    return [record for record in records if record.seq is not None and record.seq > position]

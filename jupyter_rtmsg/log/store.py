@@ -1,0 +1,104 @@
+"""The statements of the writer: loading the ledger, storing a batch.
+
+Every execution of a statement gives the interpreter's lock away and takes it back, so rows go in by the handful:
+one INSERT with 64 rows rather than 64 of them.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from typing import Any
+
+from .ledger import Batch, Ledger, Room
+
+_HANDFULS = (64, 16, 4, 1)
+
+
+class Store:
+    """The one connection that writes.
+
+    Attributes
+    ----------
+    lock : threading.Lock
+        Held in every transaction; a reader that shares the connection (in memory) takes it too.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self.lock = threading.Lock()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Commit what the block does, or nothing of it."""
+        with self.lock:
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self.connection
+                self.connection.execute("COMMIT")
+            except BaseException:
+                if self.connection.in_transaction:  # a full disk has ended it already
+                    self.connection.execute("ROLLBACK")
+                raise
+
+    def load(self) -> Ledger:
+        """Return the ledger of what is in the file."""
+        execute = self.connection.execute
+        ledger = Ledger()
+        for id, name, head in execute("SELECT id, name, head FROM room"):
+            ledger.names[id] = name
+            ledger.rooms[name] = Room(id, head=head)
+            ledger.next_room = max(ledger.next_room, id + 1)
+        held = "SELECT room, min(seq), max(seq), count(*), sum(size) FROM event INDEXED BY event_room GROUP BY room"
+        for id, first, head, count, size in execute(held):
+            room = ledger.rooms[ledger.names[id]]
+            room.first, room.head, room.count, room.bytes = first, max(head, room.head), count, size
+            ledger.count += count
+            ledger.bytes += size
+        row = execute("SELECT seq FROM sqlite_sequence WHERE name='event'").fetchone()
+        ledger.head = max([row[0] if row else 0, *(room.head for room in ledger.rooms.values())])
+        last = "SELECT ts FROM {} ORDER BY seq DESC LIMIT 1"
+        ledger.ts = max((execute(last.format(table)).fetchone() or (0,))[0] for table in ("event", "dedup"))
+        return ledger
+
+    def known(self, keys: Sequence[bytes], since: int) -> dict[bytes, int]:
+        """Return the seqs of those dedup keys that were stored at ``since`` (ms) or later."""
+        known: dict[bytes, int] = {}
+        for part in _handfuls(keys):
+            marks = ",".join("?" * len(part))
+            statement = f"SELECT key, seq FROM dedup WHERE key IN ({marks}) AND ts >= ?"
+            known.update(self.connection.execute(statement, (*part, since)).fetchall())
+        return known
+
+    def insert(self, batch: Batch) -> None:
+        """Store a batch, within a transaction."""
+        self._rows("INSERT INTO room(id, name) VALUES", batch.new_rooms)
+        self._rows("INSERT INTO event VALUES", batch.events)
+        self._rows("INSERT INTO attachment VALUES", batch.attachments)
+        self._rows("INSERT OR REPLACE INTO dedup VALUES", batch.keys)
+
+    def _rows(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+        for part in _handfuls(rows):
+            marks = "(" + ",".join("?" * len(part[0])) + ")"
+            self.connection.execute(f"{statement} {','.join([marks] * len(part))}", tuple(chain.from_iterable(part)))
+
+    def get(self, key: str) -> Any:
+        """Return an entry of ``meta``, or None."""
+        row = self.connection.execute("SELECT v FROM meta WHERE k=?", (key,)).fetchone()
+        return row[0] if row else None
+
+    def put(self, entries: Iterable[tuple[str, Any]]) -> None:
+        """Set entries of ``meta``, within a transaction."""
+        self.connection.executemany("INSERT OR REPLACE INTO meta VALUES(?, ?)", entries)
+
+
+def _handfuls(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """Cut rows into parts of few different lengths, so that the statements for them stay prepared."""
+    start = 0
+    for size in _HANDFULS:
+        while len(rows) - start >= size:
+            yield rows[start : start + size]
+            start += size

@@ -1,0 +1,99 @@
+"""The newest events in memory: where everybody who follows the log reads, unless they have fallen far behind."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+
+from .eventlog import Record
+
+
+class Tail:
+    """Batches as they came out of the log, the oldest dropped beyond a limit.
+
+    Batches are numbered from the start of the process, because those of announced events hold no position.
+
+    Attributes
+    ----------
+    floor : int
+        Every event after this position is in here.
+    """
+
+    def __init__(self, floor: int, max_events: int, max_bytes: int) -> None:
+        self.floor = floor
+        self._limits = (max_events, max_bytes)
+        self._batches: deque[tuple[Sequence[Record], int]] = deque()
+        self._first = 0
+        self._events = self._bytes = 0
+        self._waiting: set[asyncio.Future[None]] = set()
+        self.closed = False
+
+    def push(self, records: Sequence[Record]) -> None:
+        """Add a batch and wake whoever waits for one."""
+        size = sum(len(record.data) + sum(map(len, record.attachments)) for record in records)
+        self._batches.append((records, size))
+        self._events += len(records)
+        self._bytes += size
+        # The newest batch stays whatever its size: those who follow take it by reference.
+        while len(self._batches) > 1 and (self._events > self._limits[0] or self._bytes > self._limits[1]):
+            self._drop()
+        self._wake()
+
+    def find(self, position: int) -> int | None:
+        """Return the number of the first batch with an event after a position; None if memory does not go back so far."""
+        if position < self.floor:
+            return None
+        number = self._first + len(self._batches)
+        for records, _ in reversed(self._batches):
+            if last_seq(records, 0) <= position:
+                break
+            number -= 1
+        return number
+
+    def get(self, number: int) -> Sequence[Record] | None:
+        """Return a batch, or None if it has yet to come.
+
+        Raises
+        ------
+        LookupError
+            If it was dropped.
+        """
+        index = number - self._first
+        if index < 0:
+            raise LookupError(number)
+        return self._batches[index][0] if index < len(self._batches) else None
+
+    async def more(self) -> None:
+        """Wait until a batch is added or the tail is closed."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.add(waiter)
+        try:
+            await waiter
+        finally:
+            self._waiting.discard(waiter)
+
+    def close(self) -> None:
+        """Say that nothing more will come."""
+        self.closed = True
+        self._wake()
+
+    def _drop(self) -> None:
+        records, size = self._batches.popleft()
+        self._first += 1
+        self._events -= len(records)
+        self._bytes -= size
+        self.floor = last_seq(records, self.floor)
+
+    def _wake(self) -> None:
+        for waiter in self._waiting:
+            if not waiter.done():
+                waiter.set_result(None)
+
+
+def last_seq(records: Sequence[Record], default: int) -> int:
+    """Return the position after a batch; announced events have none."""
+    for record in reversed(records):
+        if record.seq is not None:
+            return record.seq
+    return default
