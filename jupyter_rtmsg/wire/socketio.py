@@ -59,7 +59,7 @@ class Encoded:
     Parameters
     ----------
     text : bytes
-        The text packet as UTF-8, with Engine.IO's digit.
+        The text packet as UTF-8, with Engine.IO's digit; empty for a binary message that stands alone.
     attachments : sequence of bytes
         The binary packets that follow it.
 
@@ -85,14 +85,14 @@ class Encoded:
         if name == "websocket":
             self.websocket = self.frames()
         elif name == "polling":
-            self.polling = encode_payload([self.text.decode(), *self.attachments])
+            self.polling = encode_payload([self.text.decode(), *self.attachments] if self.text else self.attachments)
         else:
             raise AttributeError(name)
         return getattr(self, name)
 
     def frames(self, mask: bytes | None = None) -> bytes:
         """Return all its frames, masked as a client must."""
-        frame = encode_frame(TEXT, self.text, mask)
+        frame = encode_frame(TEXT, self.text, mask) if self.text else b""
         if not self.attachments:
             return frame
         return frame + b"".join(encode_frame(BINARY, item, mask) for item in self.attachments)

@@ -1,0 +1,20 @@
+"""A Socket.IO server for Tornado, useful alone: it knows nothing of Jupyter, the log or the hub."""
+
+from .broadcast import BroadcastOperator
+from .engine import Engine, EngineHandler
+from .namespace import Namespace
+from .server import Server
+from .session import Session
+from .socket import NOT_ROUTED, Handshake, Socket
+
+__all__ = [
+    "NOT_ROUTED",
+    "BroadcastOperator",
+    "Engine",
+    "EngineHandler",
+    "Handshake",
+    "Namespace",
+    "Server",
+    "Session",
+    "Socket",
+]

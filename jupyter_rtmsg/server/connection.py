@@ -1,0 +1,154 @@
+"""The Socket.IO side of a session: its packets, and its sockets by namespace (PROTOCOL 2)."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ConnectionRefused, ProtocolError
+from ..wire.socketio import (
+    ACK,
+    CONNECT,
+    EVENT,
+    Decoder,
+    Packet,
+    encode_connect,
+    encode_connect_error,
+)
+from .socket import Socket
+
+if TYPE_CHECKING:
+    from .namespace import Middleware, Namespace
+    from .server import Server
+    from .session import Session
+
+_REASONS = {"server shutting down": "server shutting down", "forced close": "forced server close"}
+
+
+class Connection:
+    """Packets of one session, handed to its sockets.
+
+    Parameters
+    ----------
+    server : Server
+    session : Session
+    """
+
+    __slots__ = ("_connecting", "_decoder", "_left", "_server", "session", "sockets")
+
+    def __init__(self, server: Server, session: Session) -> None:
+        self._server = server
+        self.session = session
+        self.sockets: dict[str, Socket] = {}
+        self._decoder = Decoder(max_size=server.engine.max_payload)
+        self._connecting: dict[str, Socket] = {}  # middlewares are looking at them
+        self._left: set[str] = set()  # what still comes for these was sent before the peer could know
+        session.on_packet = self.receive
+        session.on("close", self._closed)
+
+    def receive(self, message: str | bytes) -> None:
+        """Take an Engine.IO message."""
+        try:
+            packet = self._decoder.feed(message)
+            if packet is None:
+                self._check_partial()
+            elif packet.type is EVENT or packet.type is ACK:
+                socket = self.sockets.get(packet.namespace)
+                if socket is None:
+                    self._stray(packet.namespace)
+                elif packet.type is EVENT:
+                    socket.receive(packet.data, packet.id)
+                else:
+                    socket.acknowledged(packet.id, packet.data)
+            elif packet.type is CONNECT:
+                self._connect(packet)
+            else:
+                self._disconnect(packet.namespace)
+        except ProtocolError as error:
+            self.session.violated(error)
+
+    def leave(self, namespace: str) -> None:
+        """The server disconnected the peer from a namespace, which may not know it yet."""
+        self.sockets.pop(namespace, None)
+        self._left.add(namespace)
+
+    def _stray(self, namespace: str) -> None:
+        if namespace not in self._left:
+            raise ProtocolError(f"a packet for namespace {namespace:.80}, which is not connected")
+
+    def _check_partial(self) -> None:
+        """Collect attachments for a connected namespace only (CVE-2026-48804)."""
+        partial = self._decoder.partial
+        if partial and partial.namespace not in self.sockets:
+            self._stray(partial.namespace)
+
+    def _disconnect(self, name: str) -> None:
+        socket = self.sockets.pop(name, None)
+        if socket is None:
+            self._stray(name)
+            return
+        self._left.add(name)
+        asyncio.get_running_loop().call_soon(self._left.discard, name)
+        socket.closed("client namespace disconnect")
+
+    # --- CONNECT (PROTOCOL 2.5)
+
+    def _connect(self, packet: Packet) -> None:
+        name = packet.namespace
+        if name in self.sockets or name in self._connecting:
+            raise ProtocolError(f"namespace {name:.80} is connected already")
+        namespace = self._server.find(name)
+        if namespace is None:
+            self.session.put(encode_connect_error("Invalid namespace", namespace=name))
+            return
+        socket = Socket(namespace, self, packet.data or {})
+        self._connecting[name] = socket
+        self._admit(socket, iter(namespace.middlewares))
+
+    def _admit(self, socket: Socket, middlewares: Iterable[Middleware]) -> None:
+        """Ask the middlewares in order; where one has to be awaited, go on in a task."""
+        try:
+            for middleware in middlewares:
+                result = middleware(socket)
+                if inspect.isawaitable(result):
+                    socket.namespace.spawn(self._admit_later(socket, result, middlewares))
+                    return
+        except Exception as error:
+            self._refuse(socket, error)
+        else:
+            self._accept(socket)
+
+    async def _admit_later(self, socket: Socket, result: Any, middlewares: Iterable[Middleware]) -> None:
+        try:
+            await result
+        except Exception as error:
+            self._refuse(socket, error)
+        else:
+            self._admit(socket, middlewares)
+
+    def _refuse(self, socket: Socket, error: Exception) -> None:
+        name = socket.namespace.name
+        self._connecting.pop(name, None)
+        if isinstance(error, ConnectionRefused):
+            self.session.put(encode_connect_error(error.message, error.data, name))
+        else:
+            socket.namespace.failed(f"a middleware of namespace {name}", error)
+            self.session.put(encode_connect_error("internal error", namespace=name))
+
+    def _accept(self, socket: Socket) -> None:
+        name = socket.namespace.name
+        if self._connecting.pop(name, None) is None or self.session.closed:
+            return
+        self._left.discard(name)
+        self.sockets[name] = socket
+        self.session.admit()
+        self.session.put(encode_connect({"sid": socket.id}, name))
+        socket.namespace.connected(socket)
+
+    def _closed(self, reason: str) -> None:
+        self._connecting.clear()
+        sockets, self.sockets = list(self.sockets.values()), {}
+        for socket in sockets:
+            socket.closed(_REASONS.get(reason, reason))

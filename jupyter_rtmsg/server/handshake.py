@@ -1,0 +1,129 @@
+"""Tornado does the HTTP handshake; behind its 101 the connection is ours."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import logging
+from typing import TYPE_CHECKING
+
+import tornado.iostream
+import tornado.web
+
+from ..wire.data import encode_json
+from ..wire.websocket import accept_value
+from .stream import StreamTransport
+from .websocket import READ_SIZE, WebSocketTransport
+
+if TYPE_CHECKING:
+    from .session import Session
+
+logger = logging.getLogger(__name__)
+
+
+class Refused(Exception):
+    """A request that opens no session (PROTOCOL 1.9).
+
+    Parameters
+    ----------
+    code : int
+        Engine.IO's code.
+    message : str
+    status : int
+        The status of the HTTP response.
+    """
+
+    def __init__(self, code: int, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.code, self.message, self.status = code, message, status
+
+    def answer(self, handler: tornado.web.RequestHandler) -> None:
+        """Answer: with JSON, or, to a WebSocket client, with the plain message."""
+        handler.clear()
+        handler.set_status(self.status)
+        if handler.request.headers.get("Upgrade", "").lower() == "websocket":
+            handler.set_header("Content-Type", "text/plain; charset=UTF-8")
+            handler.set_header("Connection", "close")
+            handler.finish(self.message)
+        else:
+            handler.set_header("Content-Type", "application/json")
+            handler.finish(encode_json({"code": self.code, "message": self.message}))
+
+
+async def open_websocket(handler: tornado.web.RequestHandler, session: Session) -> bool:
+    """Answer an upgrade request with a 101 and give the connection to a session.
+
+    Returns
+    -------
+    bool
+        False when the peer was gone before that.
+
+    Raises
+    ------
+    Refused
+        If the request is no WebSocket handshake (RFC 6455, section 4.2.1).
+    """
+    response = _response(handler)
+    stream = handler.detach()
+    handler.set_status(101)
+    handler.application.log_request(handler)
+    try:
+        if stream.socket is None:  # closed while somebody authenticated it
+            return False
+        await stream.write(response)
+        early = _early(stream)
+    except tornado.iostream.StreamClosedError:
+        return False
+    transport = WebSocketTransport(session, early)
+    if not await _take_over(stream, transport):
+        StreamTransport(stream, transport).start()
+    return True
+
+
+def _response(handler: tornado.web.RequestHandler) -> bytes:
+    headers = handler.request.headers
+    key = headers.get("Sec-WebSocket-Key", "")
+    try:
+        valid = len(base64.b64decode(key, validate=True)) == 16
+    except (binascii.Error, ValueError):
+        valid = False
+    if not valid or headers.get("Sec-WebSocket-Version") != "13" or "upgrade" not in headers.get("Connection", "").lower():
+        raise Refused(3, "Bad request")
+    lines = [
+        "HTTP/1.1 101 Switching Protocols",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        f"Sec-WebSocket-Accept: {accept_value(key)}",
+    ]
+    cookies = getattr(handler, "_new_cookie", None) or {}  # a login renewed by this very request
+    lines += ["Set-Cookie: " + cookie.OutputString() for cookie in cookies.values()]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+def _early(stream: tornado.iostream.IOStream) -> bytes:
+    """Return what the peer sent right behind its request: it sits in the stream's buffer, unseen by the socket."""
+    future = stream.read_bytes(READ_SIZE, partial=True)
+    early = b""
+    while future.done():
+        early += future.result()
+        future = stream.read_bytes(READ_SIZE, partial=True)
+    future.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return early
+
+
+async def _take_over(stream: tornado.iostream.IOStream, transport: WebSocketTransport) -> bool:
+    """Move the socket of a stream to a transport of the event loop; False where that cannot be done."""
+    if type(stream) is not tornado.iostream.IOStream or stream.writing():
+        return False  # TLS lives in the stream
+    loop = asyncio.get_running_loop()
+    socket = stream.socket.dup()
+    socket.setblocking(False)
+    try:
+        task = loop.connect_accepted_socket(lambda: transport, socket)
+    except NotImplementedError:
+        socket.close()
+        return False
+    stream.close()
+    await task
+    return True

@@ -1,0 +1,259 @@
+"""A session: one Engine.IO connection on the server (PROTOCOL 1)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ProtocolError, WebSocketError
+from ..wire.engineio import CLOSE, MESSAGE, PING, PONG, Handshake
+from ..wire.socketio import Encoded
+from .outbox import DISCARD, Backlog
+
+if TYPE_CHECKING:
+    from .engine import Engine
+    from .websocket import WebSocketTransport
+
+logger = logging.getLogger(__name__)
+
+CLOSE_PROTOCOL, CLOSE_POLICY, CLOSE_GOING_AWAY, CLOSE_SLOW = 1002, 1008, 1001, 4008
+_PING = Encoded(PING.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The HTTP request that opened a session.
+
+    Attributes
+    ----------
+    headers : mapping of str to str
+        Case-insensitive.
+    query : dict of str to str
+        The parameters of its URL.
+    address : str
+        The peer's IP address.
+    secure : bool
+        Whether it came over TLS.
+    url : str
+        The path and query as they came.
+    """
+
+    headers: Any
+    query: dict[str, str] = field(default_factory=dict)
+    address: str = ""
+    secure: bool = False
+    url: str = ""
+
+
+class Session:
+    """One Engine.IO connection.
+
+    Attributes
+    ----------
+    id : str
+        Secret: knowing it lets anyone speak for the session (PROTOCOL 1.1).
+    request : Request
+    user : object
+        Who the HTTP handshake showed the peer to be, or None.
+    closed : bool
+    out : list of Encoded
+        What is written at the end of this turn of the loop.
+    """
+
+    __slots__ = (
+        "_on_close", "_on_message", "_pending", "closed", "deadline", "engine", "id", "on_packet", "out",
+        "request", "transport", "user", "waiting",
+    )  # fmt: skip
+
+    def __init__(self, engine: Engine, id: str, request: Request, user: Any = None) -> None:
+        self.engine = engine
+        self.id = id
+        self.request = request
+        self.user = user
+        self.closed = False
+        self.out: list[Encoded] = []
+        self.transport: WebSocketTransport | None = None
+        self.deadline: float | None = None
+        self.waiting = False  # for a pong
+        self.on_packet: Callable[[str | bytes], None] | None = None  # instead of listeners: packets with their digit
+        self._on_message: list[Callable[[str | bytes], Any]] = []
+        self._on_close: list[Callable[[str], Any]] = []
+        self._pending: asyncio.TimerHandle | None = None  # runs until somebody has let the peer in
+
+    # --- for applications
+
+    def on(self, event: str, listener: Callable[..., Any]) -> Callable[..., Any]:
+        """Listen to ``"message"`` (called with each str or bytes) or ``"close"`` (called with the reason)."""
+        {"message": self._on_message, "close": self._on_close}[event].append(listener)
+        return listener
+
+    def send(self, message: str | bytes) -> None:
+        """Send a message: text or binary. Never waits."""
+        if isinstance(message, str):
+            self.put(Encoded(MESSAGE.encode() + message.encode()))
+        else:
+            self.put(Encoded(b"", (bytes(message),)))
+
+    def close(self, reason: str = "forced close", code: int = 1000) -> None:
+        """Send what is waiting, then a close frame with a code and the reason."""
+        if self.closed:
+            return
+        transport, outbox = self.transport, self.out
+        if transport and outbox:
+            transport.send_all(list(outbox))
+        self.ended(reason)
+        if transport:
+            transport.close(code, "" if code == 1000 else reason)
+
+    # --- the way out
+
+    def put(self, encoded: Encoded) -> None:
+        """Add a packet to what is written at the end of this turn."""
+        out = self.out
+        if not out:
+            self.engine.dirty(self)
+        out.append(encoded)
+
+    def flush(self) -> None:
+        """Write what waits; what the stream does not take waits on, counted."""
+        transport, outbox = self.transport, self.out
+        if transport is None or self.closed:
+            return
+        rest = transport.send_all(outbox)
+        self.out = Backlog(rest, self.engine.max_queue, self._fell_behind) if rest or transport.paused else []
+
+    def writable(self) -> None:
+        """The transport takes more: called by it."""
+        if not self.closed:
+            self.flush()
+            if not self.out:
+                self.engine.drained(self)
+
+    def _fell_behind(self) -> None:
+        # Called in the midst of a broadcast: what happens to rooms and members must wait until it is done.
+        self.out = DISCARD
+        asyncio.get_running_loop().call_soon(self._cut_off)
+
+    def _cut_off(self) -> None:
+        if self.closed:
+            return
+        limit = self.engine.max_queue
+        logger.info("session of %s cut off: more than %d bytes were waiting for it", self.request.address, limit)
+        transport = self.transport
+        self.ended("too slow")
+        if transport:
+            transport.close(CLOSE_SLOW, f"too slow: more than {limit} bytes were waiting")
+
+    @property
+    def ready(self) -> bool:
+        """Whether the peer can be written to now."""
+        return self.transport is not None and not self.transport.paused
+
+    # --- the way in
+
+    @property
+    def max_size(self) -> int:
+        """The largest message that is accepted now, in bytes."""
+        engine = self.engine
+        return engine.max_payload if self._pending is None else min(engine.max_payload, engine.max_pending_payload)
+
+    def receive(self, packet: str | bytes) -> None:
+        """Take a packet from the transport."""
+        if type(packet) is str:
+            kind = packet[:1]
+            if kind == PONG:
+                self._ponged()
+                return
+            if kind != MESSAGE:
+                if kind == CLOSE:
+                    self.close("transport close")
+                else:  # clients do not ping, and there is nothing to upgrade (PROTOCOL 1.6, 1.7)
+                    self.violated(ProtocolError(f"unexpected Engine.IO packet {packet!r:.20}"))
+                return
+        if self.on_packet is not None:
+            self.on_packet(packet)
+            return
+        message = packet[1:] if type(packet) is str else packet
+        for listener in self._on_message:
+            listener(message)
+
+    def violated(self, error: ProtocolError) -> None:
+        """The peer broke the protocol: close, and say why."""
+        logger.info("session of %s closed: %s", self.request.address, error)
+        code = error.code if isinstance(error, WebSocketError) else CLOSE_PROTOCOL
+        transport = self.transport
+        self.ended("parse error")
+        if transport:
+            transport.close(code, str(error))
+
+    # --- life
+
+    def opened(self, transport: WebSocketTransport) -> None:
+        """The transport is ready: called by it, once."""
+        engine = self.engine
+        self.transport = transport
+        handshake = Handshake(self.id, engine.ping_interval, engine.ping_timeout, engine.max_payload)
+        self.put(Encoded(handshake.encode().encode()))
+        loop = asyncio.get_running_loop()
+        engine.deadlines.set(self, loop.time() + engine.ping_interval)
+        engine.opened(self)
+
+    def pend(self, seconds: float) -> None:
+        """Close unless `admit` is called in time."""
+        self._pending = asyncio.get_running_loop().call_later(seconds, self._not_admitted)
+
+    def admit(self) -> None:
+        """The peer was let in: from now on it may send messages of full size and stay."""
+        if self._pending is not None:
+            self._pending.cancel()
+            self._pending = None
+            self.engine.admitted(self)
+            if self.transport:
+                self.transport.set_max_size(self.max_size)
+
+    @property
+    def pending(self) -> bool:
+        """Whether nobody has let the peer in yet."""
+        return self._pending is not None
+
+    def _not_admitted(self) -> None:
+        self.close("connect timeout", CLOSE_POLICY)
+
+    def expire(self) -> None:
+        """The heartbeat's deadline has come."""
+        if self.closed or self.deadline is None:
+            return
+        if self.waiting:
+            self.close("ping timeout")
+            return
+        self.waiting = True
+        self.put(_PING)
+        # From the deadline, not from now: a peer that sleeps interval + timeout must find the session gone (PROTOCOL 1.6).
+        self.engine.deadlines.set(self, self.deadline + self.engine.ping_timeout)
+
+    def _ponged(self) -> None:
+        if self.waiting:  # an unsolicited pong is harmless, and costs nothing
+            self.waiting = False
+            self.engine.deadlines.set(self, asyncio.get_running_loop().time() + self.engine.ping_interval)
+
+    def ended(self, reason: str) -> None:
+        """The session is over: tell everyone, once."""
+        if self.closed:
+            return
+        self.closed = True
+        self.out = DISCARD
+        self.deadline = None
+        self.transport = None
+        if self._pending is not None:
+            self._pending.cancel()
+            self.engine.admitted(self)
+            self._pending = None
+        self.engine.closed(self)
+        self.on_packet = None
+        for listener in self._on_close:
+            listener(reason)
+        self._on_close.clear()
+        self._on_message.clear()
