@@ -11,25 +11,28 @@ from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
 from traitlets import Enum, Float, Integer, Unicode, default
 
-from ..hub import Limits
 from .environment import KernelEnvironment
 from .handlers import SocketHandler, StatusHandler
 from .identity import Identity
+from .limits import LimitTraits
 from .service import Service, Settings
 from .tokens import scoped_token
 
 DAY = 86_400
+STRANGERS = {"connect_timeout": 10.0, "max_pending": 512, "max_pending_per_address": 128}
+"""What connections may do that have not yet shown who they are: wait, for so long (s), and so many of them."""
 
 
-class RtmsgApp(ExtensionApp):
+class RtmsgApp(LimitTraits, ExtensionApp):
     """Rooms with a memory for notebooks, browsers and Socket.IO clients, at ``<base_url>socket.io/``."""
 
     name = "jupyter_rtmsg"
     description = __doc__
 
     log_url = Unicode(
-        help="Where events are kept: `sqlite:////absolute/path.sqlite3`, or `memory:` to keep nothing beyond the server's life. "
-        "By default `rtmsg/log.sqlite3` in Jupyter's data directory (`jupyter --data-dir`). Keep it off network file systems."
+        help="Where events are kept: `sqlite:////absolute/path.sqlite3`, or `memory:` to keep nothing beyond the "
+        "server's life. By default `rtmsg/log.sqlite3` in Jupyter's data directory (`jupyter --data-dir`). "
+        "Keep it off network file systems."
     ).tag(config=True)
 
     @default("log_url")
@@ -39,11 +42,14 @@ class RtmsgApp(ExtensionApp):
     durability = Enum(
         ["full", "process"],
         "full",
-        help="`full`: an acknowledged event survives the loss of power. `process`: only the death of the server, but faster on slow disks.",
+        help="`full`: an acknowledged event survives the loss of power. "
+        "`process`: only the death of the server, but faster on slow disks.",
     ).tag(config=True)
     max_events = Integer(100_000, help="So many events are kept in each room; the oldest go first.").tag(config=True)
     max_age = Float(30 * DAY, help="Seconds that an event is kept (default: 30 days).").tag(config=True)
-    max_bytes = Integer(256 << 20, help="Bytes of all events that are kept together (default: 256 MiB).").tag(config=True)
+    max_bytes = Integer(256 << 20, help="Bytes of all events that are kept together (default: 256 MiB).").tag(
+        config=True
+    )
 
     url = Unicode(
         help="The base URL at which kernels reach this server, given to them as RTMSG_URL. "
@@ -52,7 +58,6 @@ class RtmsgApp(ExtensionApp):
 
     ping_interval = Float(25.0, help="Seconds between two heartbeats.").tag(config=True)
     ping_timeout = Float(20.0, help="Seconds within which a client must answer a heartbeat.").tag(config=True)
-    max_payload = Integer(1_000_000, help="Bytes of the largest message.").tag(config=True)
 
     def initialize_settings(self) -> None:
         """Put the hub together; it starts with the event loop."""
@@ -88,7 +93,9 @@ class RtmsgApp(ExtensionApp):
             return scoped_token(path)
         except OSError as error:
             self.log.warning(
-                "rtmsg: no token can be kept in %s (%s): kernels of other servers must ask for a new one after each restart", path, error
+                "rtmsg: no token can be kept in %s (%s): each start makes a new one, unknown to who had the old one",
+                path,
+                error,
             )
             return secrets.token_urlsafe(32)
 
@@ -100,13 +107,13 @@ class RtmsgApp(ExtensionApp):
 
     def _service_settings(self) -> Settings:
         log = ("durability", "max_events", "max_age", "max_bytes")
-        server = ("ping_interval", "ping_timeout", "max_payload")
+        heartbeat = {"ping_interval": self.ping_interval, "ping_timeout": self.ping_timeout}
         return Settings(
             log=self.log_url,
             url=self.url,
             log_options={name: getattr(self, name) for name in log},
-            server_options={name: getattr(self, name) for name in server},
-            limits=Limits(),
+            server_options={**heartbeat, **self.server_limits(), **STRANGERS},
+            limits=self.hub_limits(),
         )
 
 

@@ -85,7 +85,7 @@ class Identity:
         if urlsplit(origin).netloc == host.lower():
             return True
         pattern = self._settings.get("allow_origin_pat")
-        return origin == self._settings.get("allow_origin") or bool(pattern and re.match(pattern, origin))
+        return origin == self._settings.get("allow_origin") or bool(pattern and re.fullmatch(pattern, origin))
 
     def _is_kernel_token(self, token: str) -> bool:
         return secrets.compare_digest(token.encode(), self._kernel_token.encode())

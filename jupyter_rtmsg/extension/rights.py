@@ -34,9 +34,7 @@ class Rights:
         authorizer needs, and it may do everything here anyway: it is not asked about.
     """
 
-    def __init__(
-        self, serverapp: ServerApp, connected: Callable[[], Iterable[str]], owner: str | None = None
-    ) -> None:
+    def __init__(self, serverapp: ServerApp, connected: Callable[[], Iterable[str]], owner: str | None = None) -> None:
         self._serverapp = serverapp
         self._connected = connected
         self._owner = owner
@@ -97,14 +95,17 @@ class Rights:
     async def _authorizes(self, handler: JupyterHandler, user: User, action: str) -> bool:
         try:
             return bool(await ensure_async(self._serverapp.authorizer.is_authorized(handler, user, action, RESOURCE)))
-        except Exception:  # noqa: BLE001 - the authorizer is somebody else's code: its fault must not open the door
+        except Exception:  # the authorizer is somebody else's code: its fault must not open the door
             self._serverapp.log.exception("The authorizer failed for %s on %s: refused", action, RESOURCE)
             return False
 
     def _handler(self, user: User) -> JupyterHandler:
         """Make the handler that an authorizer expects, without a request: most look at ``current_user`` or nothing."""
         request = HTTPServerRequest(
-            method="GET", uri=self._serverapp.base_url, headers=HTTPHeaders({"Host": "localhost"}), connection=_Nowhere()
+            method="GET",
+            uri=self._serverapp.base_url,
+            headers=HTTPHeaders({"Host": "localhost"}),
+            connection=_Nowhere(),
         )
         handler = JupyterHandler(self._serverapp.web_app, request)
         handler.current_user = user

@@ -170,9 +170,7 @@ class JupyterServer:
         """
         authorization = {} if token is None else {"Authorization": f"token {token or self.token}"}
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(
-            self.url + path, data, {**authorization, **(headers or {})}, method=method
-        )
+        request = urllib.request.Request(self.url + path, data, {**authorization, **(headers or {})}, method=method)
         try:
             with urllib.request.urlopen(request, timeout=DEADLINE) as response:
                 return Answer(response.status, response.headers, response.read())
@@ -187,7 +185,7 @@ class JupyterServer:
         return dict(answer.json())
 
     def start_kernel(self, notebook: str | None = None) -> str:
-        """Start a kernel through the REST API, for a notebook (a session, as JupyterLab does) or alone; return its id."""
+        """Start a kernel through REST, alone or for a notebook (a session, as JupyterLab does); return its id."""
         if notebook is None:
             answer = self.request("POST", "api/kernels", {"name": "python3"})
             kernel = answer.json()

@@ -1,0 +1,50 @@
+"""The limits as traits: what an operator may set is what docs/wire.md lists."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from traitlets import Float, HasTraits, Integer
+
+from ..hub import Limits
+
+_DEFAULT = Limits()
+
+
+class LimitTraits(HasTraits):
+    """The hub's and the server's limits."""
+
+    max_payload = Integer(_DEFAULT.message, help="Bytes of the largest message.").tag(config=True)
+    max_attachments = Integer(_DEFAULT.attachments, help="Binary attachments of one event.").tag(config=True)
+    max_depth = Integer(_DEFAULT.depth, help="How deep the JSON of an event may be nested.").tag(config=True)
+    max_rooms = Integer(_DEFAULT.rooms, help="Rooms in all.").tag(config=True)
+    max_rooms_per_connection = Integer(
+        _DEFAULT.rooms_per_connection, help="Rooms that one connection may have joined at once."
+    ).tag(config=True)
+    max_connections_per_user = Integer(
+        _DEFAULT.connections_per_user, help="Connections of one user, all kernels of a server together being one user."
+    ).tag(config=True)
+    max_subscriptions = Integer(_DEFAULT.subscriptions, help="Subscriptions of one user in one room.").tag(config=True)
+    publish_rate = Float(_DEFAULT.publish_rate, help="Events a second that one connection may publish.").tag(config=True)
+    publish_burst = Float(_DEFAULT.publish_burst, help="Events that it may publish at once.").tag(config=True)
+    max_queue = Integer(
+        1 << 20, help="Bytes that may wait for one connection; it is cut off beyond that and catches up later."
+    ).tag(config=True)
+
+    def hub_limits(self) -> Limits:
+        """Return the hub's share of them."""
+        return Limits(
+            message=self.max_payload,
+            attachments=self.max_attachments,
+            depth=self.max_depth,
+            rooms=self.max_rooms,
+            rooms_per_connection=self.max_rooms_per_connection,
+            connections_per_user=self.max_connections_per_user,
+            subscriptions=self.max_subscriptions,
+            publish_rate=self.publish_rate,
+            publish_burst=self.publish_burst,
+        )
+
+    def server_limits(self) -> dict[str, Any]:
+        """Return the server's share of them, as keyword arguments of `Server`."""
+        return {"max_payload": self.max_payload, "max_queue": self.max_queue}

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import os
+import socket
+from typing import Any
+
+import pytest
+from jupyter_rtmsg.extension.environment import KernelEnvironment, kernel_url
+from jupyter_server.serverapp import ServerApp
+
+
+@pytest.mark.parametrize(
+    ("traits", "url"),
+    [
+        ({"ip": "localhost"}, "http://localhost:8765/"),
+        ({"ip": "127.0.0.1", "base_url": "/user/x/"}, "http://127.0.0.1:8765/user/x/"),
+        ({"ip": ""}, "http://127.0.0.1:8765/"),
+        ({"ip": "0.0.0.0"}, "http://127.0.0.1:8765/"),
+        ({"ip": "::"}, "http://[::1]:8765/"),
+        ({"ip": "::1"}, "http://[::1]:8765/"),
+        ({"ip": "localhost", "certfile": "/c.pem"}, "https://localhost:8765/"),
+        ({"ip": "0.0.0.0", "certfile": "/c.pem"}, f"https://{socket.gethostname()}:8765/"),
+        ({"sock": "/run/j.sock"}, "http+unix://%2Frun%2Fj.sock/"),
+    ],
+)
+def test_kernels_are_given_an_address_they_can_reach(traits: dict[str, Any], url: str) -> None:
+    assert kernel_url(ServerApp(port=8765, **traits)) == url
+
+
+def test_the_environment_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RTMSG_URL", raising=False)
+    monkeypatch.delenv("RTMSG_TOKEN", raising=False)
+    environment = KernelEnvironment()
+    environment.set({"RTMSG_URL": "http://a/", "RTMSG_TOKEN": "t"})
+    assert os.environ["RTMSG_URL"] == "http://a/"
+    environment.clear()
+    assert not {"RTMSG_URL", "RTMSG_TOKEN"} & set(os.environ)
+
+
+def test_a_variable_that_somebody_else_changed_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RTMSG_URL", "before")
+    environment = KernelEnvironment()
+    environment.set({"RTMSG_URL": "ours"})
+    os.environ["RTMSG_URL"] = "theirs"
+    environment.clear()
+    assert os.environ["RTMSG_URL"] == "theirs"
