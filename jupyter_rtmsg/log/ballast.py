@@ -53,5 +53,4 @@ class Ballast:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with open(descriptor, "wb") as file:
             # Real bytes: a hole would hold no space.
-            for _ in range(0, self._size, 1 << 16):
-                file.write(bytes(1 << 16))
+            file.writelines(bytes(1 << 16) for _ in range(0, self._size, 1 << 16))

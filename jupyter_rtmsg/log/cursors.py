@@ -53,6 +53,7 @@ class SQLiteCursors:
         self._timer: asyncio.TimerHandle | None = None
 
     async def get(self, key: CursorKey) -> Cursor | None:
+        """See `Cursors.get`."""
         before = self._unsaved.get(key)
         saved: Cursor | None = await self._read(Reader.cursor, key)
         # A move may have gone to disk behind the read's back, or have come in meanwhile.
@@ -62,6 +63,7 @@ class SQLiteCursors:
         return Cursor(self._epoch, max(positions)) if positions else saved
 
     def move(self, key: CursorKey, position: int) -> None:
+        """See `Cursors.move`."""
         if position <= self._unsaved.get(key, -1):
             return
         self._unsaved[key] = self._moved[key] = position
@@ -69,11 +71,13 @@ class SQLiteCursors:
             self._timer = self._loop.call_later(SAVE_AFTER, self.save)
 
     async def count(self, user: str, room: str) -> int:
+        """See `Cursors.count`."""
         unsaved = self._names(user, room)
         saved: set[str] = await self._read(Reader.cursor_names, user, room)
         return len(saved | unsaved | self._names(user, room))
 
     async def rename(self, old: str, new: str) -> None:
+        """See `Cursors.rename`."""
         self.save()
         done: asyncio.Future[None] = self._loop.create_future()
         self._submit(Change(partial(_rename, old=old, new=new), partial(_settle, done)))

@@ -89,7 +89,7 @@ class RoomStats(NamedTuple):
 
     first: int
     head: int
-    count: int
+    count: int  # type: ignore[assignment]
     bytes: int
 
 
@@ -198,7 +198,8 @@ class EventLog(Protocol):
         Returns
         -------
         Page
-            ``through`` is the seq of the last record when ``more``, else the last position scanned: ``before - 1`` or the log's head.
+            ``through`` is the seq of the last record when ``more``, else the last position scanned: ``before - 1`` or
+            the log's head.
         """
 
     def follow(self, *, after: int) -> AsyncIterator[Sequence[Record]]:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jupyter_rtmsg.errors import LogError
+
 from .filesystem import NETWORK, filesystem_type
-from .lock import FileLock, InUse
+from .lock import FileLock, InUseError
 from .options import Options
 from .schema import APPLICATION_ID, VERSION, connect, identity, prepare
 from .store import Store
@@ -24,11 +25,11 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 log = logging.getLogger(__name__)
 
 
-class CannotServe(LogError):
+class CannotServeError(LogError):
     """A log cannot be kept in this file; the message says why and what to do."""
 
 
-class _Unreadable(Exception):
+class _UnreadableError(Exception):
     """The file is to be set aside; the arguments are the word for its new name and the reason."""
 
 
@@ -71,14 +72,15 @@ def open_file(path: Path, options: Options) -> LogFile:
 
     Raises
     ------
-    CannotServe
+    CannotServeError
         If the place cannot be written, another server has the file, or it belongs to another application.
     """
+    path = path.expanduser().absolute()
     lock = _lock(path)
     try:
         try:
             return _open(path, options, lock, None)
-        except _Unreadable as reason:
+        except _UnreadableError as reason:
             return _open(path, options, lock, _set_aside(path, *reason.args))
     except BaseException as error:
         lock.release()
@@ -91,14 +93,16 @@ def _lock(path: Path) -> FileLock:
     try:
         _make_directory(path.parent)
         return FileLock(path)
-    except InUse as error:
-        raise CannotServe(f"{error}. Stop that server, or give this one a log of its own") from error
+    except InUseError as error:
+        raise CannotServeError(f"{error}. Stop that server, or give this one a log of its own") from error
     except OSError as error:
         raise _not_writable(path, error) from error
 
 
-def _not_writable(path: Path, error: Exception) -> CannotServe:
-    return CannotServe(f"The log {path} cannot be written: {error}. Make its directory writable, or choose another")
+def _not_writable(path: Path, error: Exception) -> CannotServeError:
+    return CannotServeError(
+        f"The log {path} cannot be written: {error}. Make its directory writable, or choose another"
+    )
 
 
 def _make_directory(directory: Path) -> None:
@@ -128,16 +132,16 @@ def _open(path: Path, options: Options, lock: FileLock, warning: str | None) -> 
 def _check(path: Path, connection: sqlite3.Connection) -> None:
     application, version, tables = identity(connection)
     if tables and application != APPLICATION_ID:
-        raise CannotServe(f"{path} is a database of another application and was not touched. Choose another path")
+        raise CannotServeError(f"{path} is a database of another application and was not touched. Choose another path")
     if version > VERSION:
-        raise _Unreadable("newer", f"was written by a newer version (format {version}, this one knows {VERSION})")
+        raise _UnreadableError("newer", f"was written by a newer version (format {version}, this one knows {VERSION})")
 
 
 def _classified(path: Path, error: sqlite3.Error) -> Exception:
     """Tell a wrong place from a damaged file."""
     if isinstance(error, sqlite3.OperationalError) and any(word in str(error) for word in _PLACE):
         return _not_writable(path, error)
-    return _Unreadable("corrupt", f"is damaged ({error})")
+    return _UnreadableError("corrupt", f"is damaged ({error})")
 
 
 def _begin(store: Store, options: Options) -> str:

@@ -6,10 +6,13 @@ from pathlib import Path
 
 # Where SQLite's write-ahead log does not work, since it needs memory shared between processes:
 # https://www.sqlite.org/wal.html, "Overview", disadvantage 2.
-NETWORK = frozenset(
-    "nfs nfs4 cifs smb smb2 smb3 smbfs ncpfs afs 9p ceph glusterfs lustre beegfs gpfs davfs "
-    "fuse.sshfs fuse.glusterfs fuse.ceph fuse.s3fs fuse.rclone fuse.davfs2 fuse.cifs fuse.smbnetfs".split()
-)
+# fmt: off
+NETWORK = frozenset({
+    "nfs", "nfs4", "cifs", "smb", "smb2", "smb3", "smbfs", "ncpfs",
+    "afs", "9p", "ceph", "glusterfs", "lustre", "beegfs", "gpfs", "davfs",
+    "fuse.sshfs", "fuse.glusterfs", "fuse.ceph", "fuse.s3fs", "fuse.rclone", "fuse.davfs2", "fuse.cifs"
+})
+# fmt: on
 
 
 def filesystem_type(path: Path, mounts: Path = Path("/proc/mounts")) -> str | None:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import NamedTuple
 
-from jupyter_rtmsg.errors import LogConflict
+from jupyter_rtmsg.errors import LogConflict, LogError
+
 from .eventlog import Appended, Draft, Record, RoomStats
 
 
@@ -32,21 +33,8 @@ class Result(NamedTuple):
     value: Appended | Exception
 
 
-class EventRow(NamedTuple):
-    """The columns of table ``event``, in order."""
-
-    seq: int
-    room: int
-    prev: int
-    ts: int
-    name: str
-    data: bytes
-    attachments: int
-    sender: bytes
-    user: str
-    id: str | None
-    size: int
-    crc: int
+# The columns of table ``event``, in order: seq, room, prev, ts, name, data, attachments, sender, user, id, size, crc.
+EventRow = tuple[int, int, int, int, str, bytes, int, bytes, str, str | None, int, int]
 
 
 @dataclass(slots=True)
@@ -82,7 +70,7 @@ class Ledger:
         self.names.update(batch.new_rooms)
         self.head, self.ts, self.next_room = batch.head, batch.ts, batch.next_room
         self.count += len(batch.events)
-        self.bytes += sum(row.size for row in batch.events)
+        self.bytes += batch.bytes
 
 
 def dedup_key(draft: Draft) -> bytes | None:
@@ -95,10 +83,10 @@ def dedup_key(draft: Draft) -> bytes | None:
 
 
 def checksum(
-    name: str, user: str, id: str | None, sender: bytes, data: bytes, attachments: Sequence[bytes] = ()
+    name: str, user: str, event_id: str | None, sender: bytes, data: bytes, attachments: Sequence[bytes] = ()
 ) -> int:
     """Return the crc32 over all that is given back of an event; SQLite itself notices few flipped bytes."""
-    crc = zlib.crc32(data, zlib.crc32(sender, zlib.crc32("\0".join((name, user, id or "")).encode())))
+    crc = zlib.crc32(data, zlib.crc32(sender, zlib.crc32("\0".join((name, user, event_id or "")).encode())))
     for attachment in attachments:
         crc = zlib.crc32(attachment, crc)
     return crc
@@ -124,6 +112,7 @@ class Batch:
         self.ts = max(now, ledger.ts)
         self.next_room = ledger.next_room
         self.rooms: dict[str, Room] = {}
+        self.bytes = 0
         self.new_rooms: list[tuple[int, str]] = []
         self.records: list[Record] = []
         self.results: list[Result] = []
@@ -140,7 +129,7 @@ class Batch:
         value: Appended | Exception
         try:
             value = self._append(draft, size, key)
-        except Exception as error:
+        except (LogError, AttributeError, TypeError, ValueError) as error:
             value = error
         self.results.append(Result(future, value))
 
@@ -158,8 +147,8 @@ class Batch:
             room.first = seq
         room.count += 1
         room.bytes += size
-        self._store(draft, EventRow(seq, room.id, prev, self.ts, *draft[1:3], len(draft.attachments),
-                                    draft.sender, draft.user, draft.id, size, crc))  # fmt: skip
+        self.bytes += size
+        self._store(draft, seq, room.id, prev, size, crc)
         if key is not None:
             self._seqs[key] = seq
             self.keys.append((seq, key, self.ts))
@@ -177,13 +166,13 @@ class Batch:
         self.rooms[name] = room
         return room
 
-    def _store(self, draft: Draft, row: EventRow) -> None:
+    def _store(self, draft: Draft, seq: int, room: int, prev: int, size: int, crc: int) -> None:
+        _, name, data, attachments, sender, user, _, event_id, _ = draft
+        row = (seq, room, prev, self.ts, name, data, len(attachments), sender, user, event_id, size, crc)
         self.events.append(row)
-        self.attachments += [(row.seq, num, data) for num, data in enumerate(draft.attachments)]
-        self.records.append(
-            Record(draft.room, row.seq, row.prev, row.ts, draft.name, draft.data, draft.attachments, draft.sender,
-                   draft.user, draft.id)
-        )  # fmt: skip
+        if attachments:
+            self.attachments += [(seq, num, part) for num, part in enumerate(attachments)]
+        self.records.append(Record(draft.room, seq, prev, self.ts, name, data, attachments, sender, user, event_id))
 
 
 def announced(draft: Draft, ts: int) -> Record:

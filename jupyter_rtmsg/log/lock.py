@@ -9,7 +9,7 @@ from pathlib import Path
 from jupyter_rtmsg.errors import LogError
 
 
-class InUse(LogError):
+class InUseError(LogError):
     """Another process holds the lock."""
 
 
@@ -20,7 +20,7 @@ class FileLock:
 
     Raises
     ------
-    InUse
+    InUseError
         If another server has it.
     OSError
         If the lock file cannot be made.
@@ -35,7 +35,7 @@ class FileLock:
             holder = _read(self._descriptor)
             os.close(self._descriptor)
             if isinstance(error, (BlockingIOError, PermissionError)):
-                raise InUse(f"{log} is in use by another server (process {holder or 'unknown'})") from error
+                raise InUseError(f"{log} is in use by another server (process {holder or 'unknown'})") from error
             raise
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, str(os.getpid()).encode(), 0)

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from .ballast import Ballast
 from .eventlog import EventLog
-from .file import CannotServe, LogFile, open_file
+from .file import CannotServeError, LogFile, open_file
 from .memory import MemoryLog
 from .options import Options
 from .reader import Reader
@@ -58,10 +58,9 @@ async def open_log(url: str, *, clock: Callable[[], float] = time.time, **option
         return MemoryLog(settings)
     if not url.startswith(_SQLITE) or url == _SQLITE:
         raise ValueError(f"{url!r} is no log: known are {_KNOWN}")
-    path = Path(unquote(url[len(_SQLITE) :])).expanduser().absolute()
     try:
-        file = await asyncio.to_thread(open_file, path, settings)
-    except CannotServe as error:
+        file = await asyncio.to_thread(open_file, Path(unquote(url[len(_SQLITE) :])), settings)
+    except CannotServeError as error:
         warning = f"{error}. Until then events are kept in memory only: they end with this server."
         log.warning(warning)
         return MemoryLog(settings, warning)

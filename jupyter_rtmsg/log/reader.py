@@ -45,7 +45,7 @@ class Query(NamedTuple):
         return self.head if self.before is None else min(self.before - 1, self.head)
 
     def condition(self) -> tuple[str, list[Any]]:
-        """Return what selects the events, but for where they start."""
+        """Return what selects the events, but for where they start: fixed text, and the values for its marks."""
         clauses, values = ["event.room = (SELECT id FROM room WHERE name = ?)"], [self.room, self.end]
         clauses.append("event.seq <= ?")
         for column, value in (("event.name", self.name), ("event.user", self.user)):
@@ -141,27 +141,26 @@ class Reader:
             after = max(after, first_at(connection, query.since, query.head) - 1)
         if query.last is not None:
             where, values = query.condition()
+            newest = f"event WHERE {where} AND seq > ? ORDER BY seq DESC LIMIT ?"
+            count = min(query.last, query.limit)
             row = connection.execute(
-                f"SELECT min(seq) FROM (SELECT seq FROM event WHERE {where} AND event.seq > ? "
-                "ORDER BY event.seq DESC LIMIT ?)",
-                (*values, after, min(query.last, query.limit)),
+                f"SELECT min(seq) FROM (SELECT seq FROM {newest})",  # noqa: S608 -- fixed text with marks
+                (*values, after, count),
             ).fetchone()
             after = query.end if row[0] is None else row[0] - 1
         return after
 
     def _records(self, connection: sqlite3.Connection, rows: Iterable[Sequence[Any]]) -> list[Record]:
-        return [self._record(connection, *row[:-2], row[-1]) for row in rows]
+        return [self._record(connection, row) for row in rows]
 
-    def _record(
-        self, connection: sqlite3.Connection, room: str, seq: int, prev: int, ts: int, name: str, data: bytes,
-        count: int, sender: bytes, user: str, id: str | None, crc: int,
-    ) -> Record:  # fmt: skip
+    def _record(self, connection: sqlite3.Connection, row: Sequence[Any]) -> Record:
+        room, seq, prev, ts, name, data, count, sender, user, event_id, _, crc = row
         attachments: tuple[bytes, ...] = ()
         if count:
-            rows = connection.execute("SELECT data FROM attachment WHERE seq = ? ORDER BY num", (seq,))
-            attachments = tuple(data for (data,) in rows)
-        if len(attachments) == count and checksum(name, user, id, sender, data, attachments) == crc:
-            return Record(room, seq, prev, ts, name, data, attachments, sender, user, id)
+            parts = connection.execute("SELECT data FROM attachment WHERE seq = ? ORDER BY num", (seq,))
+            attachments = tuple(part for (part,) in parts)
+        if len(attachments) == count and checksum(name, user, event_id, sender, data, attachments) == crc:
+            return Record(room, seq, prev, ts, name, data, attachments, sender, user, event_id)
         self._report(room, seq)
         return Record(room, seq, prev, ts, CORRUPT, b"null", (), _NOBODY, "", None)
 

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from jupyter_rtmsg.errors import LogClosed, LogError
+
 from .reader import Reader
 
 
@@ -62,6 +63,5 @@ class Readers:
         try:
             return self._local.reader.run(work, *args)
         except sqlite3.Error as error:
-            raise LogError(
-                f"cannot read the log {self._where}: {error}; if it is damaged, restart the server: it will be set aside"
-            ) from error
+            advice = "if it is damaged, restart the server: it will be set aside"
+            raise LogError(f"cannot read the log {self._where}: {error}; {advice}") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Sequence
+from itertools import accumulate
 
 from .ballast import Ballast
 from .eventlog import RoomStats
@@ -65,8 +66,8 @@ class Retention:
         changed: dict[str, RoomStats] = {}
         self._ballast.release()
         try:
-            while slice := self._trim(0):
-                changed |= slice
+            while trimmed := self._trim(0):
+                changed |= trimmed
             self._store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         except sqlite3.Error as error:
             log.warning("no room could be made on the full disk: %s", error)
@@ -86,8 +87,8 @@ class Retention:
     def _keep_up(self) -> dict[str, RoomStats]:
         """Delete about as much as was stored since, as far as a limit is exceeded."""
         changed: dict[str, RoomStats] = {}
-        while self._debt > 0 and (slice := self._trim(self._slack)):
-            changed |= slice
+        while self._debt > 0 and (trimmed := self._trim(self._slack)):
+            changed |= trimmed
         self._debt = 0
         return changed
 
@@ -125,12 +126,9 @@ class Retention:
     def _trim_oldest(self) -> dict[str, RoomStats]:
         excess = self._size() - self._options.max_bytes
         rows = self._store.connection.execute("SELECT seq, size FROM event ORDER BY seq LIMIT ?", (_SLICE,)).fetchall()
-        last = None
-        for last, size in rows:
-            excess -= size + EVENT_OVERHEAD
-            if excess <= 0:
-                break
-        return self._delete_until(last)
+        freed = accumulate(size + EVENT_OVERHEAD for _, size in rows)
+        enough = next((seq for (seq, _), bytes_ in zip(rows, freed, strict=True) if bytes_ >= excess), None)
+        return self._delete_until(enough or (rows[-1][0] if rows else None))
 
     def _delete_until(self, last: int | None) -> dict[str, RoomStats]:
         """Delete the oldest events of all rooms, up to a seq."""
@@ -154,24 +152,21 @@ class Retention:
 
     def _delete(self, condition: str, values: Sequence[int]) -> dict[str, RoomStats]:
         """Delete events, and bring rooms and ledger into line."""
+        which = f"FROM event WHERE {condition}"
         execute = self._store.connection.execute
-        lost = execute(
-            f"SELECT room, count(*), sum(size) FROM event WHERE {condition} GROUP BY room", values
-        ).fetchall()
-        rooms = {id: (name := self._ledger.names[id], self._ledger.rooms[name]) for id, _, _ in lost}
+        lost = execute(f"SELECT room, count(*), sum(size) {which} GROUP BY room", values).fetchall()
+        rooms = {key: (name := self._ledger.names[key], self._ledger.rooms[name]) for key, _, _ in lost}
         firsts: dict[int, int | None] = {}
         with self._store.transaction():
-            execute(
-                f"DELETE FROM attachment WHERE seq IN (SELECT seq FROM event WHERE {condition} AND attachments > 0)",
-                values,
-            )
-            execute(f"DELETE FROM event WHERE {condition}", values)
-            for id, (_, room) in rooms.items():
+            attached = f"SELECT seq {which} AND attachments > 0"
+            execute(f"DELETE FROM attachment WHERE seq IN ({attached})", values)  # noqa: S608 -- two fixed texts
+            execute(f"DELETE {which}", values)
+            for key, (_, room) in rooms.items():
                 # The events were the only place that knew the head.
-                execute("UPDATE room SET head = ? WHERE id = ?", (room.head, id))
-                firsts[id] = execute("SELECT min(seq) FROM event WHERE room = ?", (id,)).fetchone()[0]
-        for id, count, size in lost:
-            self._shorten(rooms[id][1], firsts[id] or 0, count, size)
+                execute("UPDATE room SET head = ? WHERE id = ?", (room.head, key))
+                firsts[key] = execute("SELECT min(seq) FROM event WHERE room = ?", (key,)).fetchone()[0]
+        for key, count, size in lost:
+            self._shorten(rooms[key][1], firsts[key] or 0, count, size)
         return {name: room.stats() for name, room in rooms.values()}
 
     def _shorten(self, room: Room, first: int, count: int, size: int) -> None:
@@ -187,15 +182,17 @@ class Retention:
         if not self._keys:
             return False
         cutoff = int((self._options.clock() - self._options.dedup_age) * 1000)
-        excess = min(_SLICE, max(0, self._keys - self._options.dedup_count))
-        with self._store.transaction() as connection:
-            deleted = connection.execute(
-                "DELETE FROM dedup WHERE seq IN (SELECT seq FROM dedup ORDER BY seq LIMIT ?) AND (ts < ? OR seq IN "
-                "(SELECT seq FROM dedup ORDER BY seq LIMIT ?))",
-                (_SLICE, cutoff, excess),
-            ).rowcount
-        self._keys -= deleted
-        return deleted > 0
+        execute = self._store.connection.execute
+        # Keys come in order of seq and of time: too many or too old are always the first ones.
+        first = execute("SELECT seq, ts FROM dedup ORDER BY seq LIMIT ?", (_SLICE,)).fetchall()
+        excess = self._keys - self._options.dedup_count
+        last = max((seq for i, (seq, ts) in enumerate(first) if i < excess or ts < cutoff), default=None)
+        if last is None:
+            return False
+        with self._store.transaction():
+            execute("DELETE FROM known WHERE seq <= ? AND key IN (SELECT key FROM dedup WHERE seq <= ?)", (last, last))
+            self._keys -= execute("DELETE FROM dedup WHERE seq <= ?", (last,)).rowcount
+        return True
 
     def _shrink(self) -> bool:
         """Give free pages of the file back, a few at a time; whether there is more to give."""

@@ -17,7 +17,7 @@ PRAGMA page_size=4096;
 PRAGMA auto_vacuum=INCREMENTAL;
 """
 
-_TABLES = """
+_TABLES = f"""
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS meta(k TEXT PRIMARY KEY, v) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS room(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, head INTEGER NOT NULL DEFAULT 0);
@@ -26,15 +26,24 @@ CREATE TABLE IF NOT EXISTS event(
     name TEXT NOT NULL, data BLOB NOT NULL, attachments INTEGER NOT NULL, sender BLOB NOT NULL, user TEXT NOT NULL,
     id TEXT, size INTEGER NOT NULL, crc INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS event_room ON event(room, seq, size);
-CREATE TABLE IF NOT EXISTS attachment(seq INTEGER NOT NULL, num INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY(seq, num));
-CREATE TABLE IF NOT EXISTS dedup(seq INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, ts INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS attachment(
+    seq INTEGER NOT NULL, num INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY(seq, num));
+CREATE TABLE IF NOT EXISTS dedup(seq INTEGER PRIMARY KEY, key BLOB NOT NULL, ts INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS cursor(
     user TEXT NOT NULL, room TEXT NOT NULL, name TEXT NOT NULL, epoch TEXT NOT NULL, position INTEGER NOT NULL,
     PRIMARY KEY(user, room, name)) WITHOUT ROWID;
-PRAGMA application_id={application_id};
-PRAGMA user_version={version};
+PRAGMA application_id={APPLICATION_ID};
+PRAGMA user_version={VERSION};
 COMMIT;
-""".format(application_id=APPLICATION_ID, version=VERSION)
+"""
+
+# Dedup keys are random: an index of them in the file would write a page for nearly every event. So the file has them in
+# order of seq only, and the index is a temporary table, in memory, in the same transactions: 40 bytes a key.
+_KNOWN = """
+PRAGMA temp_store=MEMORY;
+CREATE TEMP TABLE known(key BLOB PRIMARY KEY, seq INTEGER NOT NULL, ts INTEGER NOT NULL) WITHOUT ROWID;
+INSERT OR REPLACE INTO known SELECT key, seq, ts FROM dedup ORDER BY seq;
+"""
 
 
 def connect(path: str) -> sqlite3.Connection:
@@ -65,6 +74,7 @@ def prepare(connection: sqlite3.Connection, journal_mode: str = "WAL") -> None:
     connection.execute("PRAGMA trusted_schema=OFF")
     connection.execute("PRAGMA cell_size_check=ON")
     connection.executescript(_TABLES)
+    connection.executescript(_KNOWN)
 
 
 def identity(connection: sqlite3.Connection) -> tuple[int, int, bool]:

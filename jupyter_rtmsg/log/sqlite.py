@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 from jupyter_rtmsg.errors import EpochChanged, LogBusy, LogClosed
+
 from .ballast import Ballast
 from .cursors import SQLiteCursors
 from .eventlog import Appended, Cursors, Draft, Lag, Page, Record, RoomStats
@@ -75,13 +76,16 @@ class SQLiteLog:
 
     @property
     def head(self) -> int:
+        """See `EventLog.head`."""
         return self._head
 
     @property
     def cursors(self) -> Cursors:
+        """See `EventLog.cursors`."""
         return self._cursors
 
     def append(self, draft: Draft) -> asyncio.Future[Appended]:
+        """See `EventLog.append`."""
         self._check_open()
         size = len(draft.data) + sum(map(len, draft.attachments))
         self._check_queue(size)
@@ -90,6 +94,7 @@ class SQLiteLog:
         return future
 
     def announce(self, draft: Draft) -> None:
+        """See `EventLog.announce`."""
         self._check_open()
         size = len(draft.data) + sum(map(len, draft.attachments))
         if not self._queued:
@@ -112,11 +117,13 @@ class SQLiteLog:
         name: str | None = None,
         user: str | None = None,
     ) -> Page:
+        """See `EventLog.read`."""
         query = Query(room, after, before, last, since, limit, max_bytes, max_attachments, name, user, self._head)
         page: Page = await self._readers(Reader.page, query)
         return page
 
     async def follow(self, *, after: int) -> AsyncIterator[Sequence[Record]]:
+        """See `EventLog.follow`."""
         if after > self._head:
             raise EpochChanged(f"position {after} is beyond the log's head {self._head}: it belongs to another epoch")
         position, number = after, None
@@ -146,16 +153,20 @@ class SQLiteLog:
                 yield records
 
     async def stats(self, room: str) -> RoomStats:
+        """See `EventLog.stats`."""
         return self._rooms.get(room, _NO_ROOM)
 
     async def rooms(self) -> Mapping[str, RoomStats]:
+        """See `EventLog.rooms`."""
         return {name: stats for name, stats in self._rooms.items() if stats.count}
 
     async def lag(self, room: str, after: int) -> Lag:
+        """See `EventLog.lag`."""
         lag: Lag = await self._readers(Reader.lag, room, after, self._head)
         return lag
 
     async def close(self) -> None:
+        """See `EventLog.close`."""
         if self._closing is None:
             self._closing = self._loop.create_task(self._close())
         await asyncio.shield(self._closing)

@@ -48,13 +48,13 @@ class Store:
         """Return the ledger of what is in the file."""
         execute = self.connection.execute
         ledger = Ledger()
-        for id, name, head in execute("SELECT id, name, head FROM room"):
-            ledger.names[id] = name
-            ledger.rooms[name] = Room(id, head=head)
-            ledger.next_room = max(ledger.next_room, id + 1)
+        for key, name, head in execute("SELECT id, name, head FROM room"):
+            ledger.names[key] = name
+            ledger.rooms[name] = Room(key, head=head)
+            ledger.next_room = max(ledger.next_room, key + 1)
         held = "SELECT room, min(seq), max(seq), count(*), sum(size) FROM event INDEXED BY event_room GROUP BY room"
-        for id, first, head, count, size in execute(held):
-            room = ledger.rooms[ledger.names[id]]
+        for key, first, head, count, size in execute(held):
+            room = ledger.rooms[ledger.names[key]]
             room.first, room.head, room.count, room.bytes = first, max(head, room.head), count, size
             ledger.count += count
             ledger.bytes += size
@@ -69,7 +69,7 @@ class Store:
         known: dict[bytes, int] = {}
         for part in _handfuls(keys):
             marks = ",".join("?" * len(part))
-            statement = f"SELECT key, seq FROM dedup WHERE key IN ({marks}) AND ts >= ?"
+            statement = f"SELECT key, seq FROM known WHERE key IN ({marks}) AND ts >= ?"  # noqa: S608 -- only marks
             known.update(self.connection.execute(statement, (*part, since)).fetchall())
         return known
 
@@ -78,7 +78,8 @@ class Store:
         self._rows("INSERT INTO room(id, name) VALUES", batch.new_rooms)
         self._rows("INSERT INTO event VALUES", batch.events)
         self._rows("INSERT INTO attachment VALUES", batch.attachments)
-        self._rows("INSERT OR REPLACE INTO dedup VALUES", batch.keys)
+        self._rows("INSERT INTO dedup(seq, key, ts) VALUES", batch.keys)
+        self._rows("INSERT OR REPLACE INTO known(seq, key, ts) VALUES", batch.keys)
 
     def _rows(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
         for part in _handfuls(rows):

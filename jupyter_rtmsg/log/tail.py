@@ -41,7 +41,7 @@ class Tail:
         self._wake()
 
     def find(self, position: int) -> int | None:
-        """Return the number of the first batch with an event after a position; None if memory does not go back so far."""
+        """Return the number of the first batch with an event after a position; None if that may be forgotten."""
         if position < self.floor:
             return None
         number = self._first + len(self._batches)

@@ -13,10 +13,12 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, Union
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
 
 from jupyter_rtmsg.errors import LogError, LogFull
+
 from .eventlog import Record, RoomStats
 from .ledger import Batch, Entry, Ledger, Result, dedup_key
 from .options import Options
@@ -44,7 +46,7 @@ class Outcome(NamedTuple):
 
     records: Sequence[Record] = ()
     results: Sequence[Result] = ()
-    rooms: dict[str, RoomStats] = {}
+    rooms: Mapping[str, RoomStats] = MappingProxyType({})
     head: int = 0
     changes: Sequence[Change] = ()
     error: Exception | None = None
@@ -52,7 +54,7 @@ class Outcome(NamedTuple):
     bytes: int = 0
 
 
-Item = Union[Entry, Change]
+Item = Entry | Change
 
 
 class Writer:
@@ -157,7 +159,7 @@ class Writer:
             batch = self._decide(entries)
             self._write(batch, changes)
             outcome = self._stored(batch, changes)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 -- whatever it was, this thread goes on
             outcome = self._failed(batch, entries, changes, self._explain(error))
         appends = [entry.size for entry in entries]
         self._call(self._publish, outcome._replace(appends=len(appends), bytes=sum(appends)))
@@ -168,7 +170,7 @@ class Writer:
         wanted = [key for key in keys if key is not None]
         known = self._store.known(wanted, now - int(self._options.dedup_age * 1000)) if wanted else {}
         batch = Batch(self._ledger, known, now)
-        for entry, key in zip(entries, keys):
+        for entry, key in zip(entries, keys, strict=True):
             batch.add(entry, key)
         return batch
 
