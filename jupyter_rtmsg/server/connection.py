@@ -54,18 +54,20 @@ class Connection:
             packet = self._decoder.feed(message)
             if packet is None:
                 self._check_partial()
-            elif packet.type is EVENT or packet.type is ACK:
-                socket = self.sockets.get(packet.namespace)
+                return
+            kind, namespace, data, id = packet
+            if kind is EVENT or kind is ACK:
+                socket = self.sockets.get(namespace)
                 if socket is None:
-                    self._stray(packet.namespace)
-                elif packet.type is EVENT:
-                    socket.receive(packet.data, packet.id)
+                    self._stray(namespace)
+                elif kind is EVENT:
+                    socket.receive(data, id)
                 else:
-                    socket.acknowledged(packet.id, packet.data)
-            elif packet.type is CONNECT:
+                    socket.acknowledged(id, data)
+            elif kind is CONNECT:
                 self._connect(packet)
             else:
-                self._disconnect(packet.namespace)
+                self._disconnect(namespace)
         except ProtocolError as error:
             self.session.violated(error)
 

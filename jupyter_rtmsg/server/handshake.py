@@ -6,7 +6,7 @@ import asyncio
 import base64
 import binascii
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import tornado.iostream
 import tornado.web
@@ -103,11 +103,12 @@ def _response(handler: tornado.web.RequestHandler) -> bytes:
 
 def _early(stream: tornado.iostream.IOStream) -> bytes:
     """Return what the peer sent right behind its request: it sits in the stream's buffer, unseen by the socket."""
-    future = stream.read_bytes(READ_SIZE, partial=True)
     early = b""
-    while future.done():
+    while True:
+        future = cast("asyncio.Future[bytes]", stream.read_bytes(READ_SIZE, partial=True))
+        if not future.done():
+            break
         early += future.result()
-        future = stream.read_bytes(READ_SIZE, partial=True)
     future.add_done_callback(lambda done: done.cancelled() or done.exception())
     return early
 

@@ -87,7 +87,9 @@ class Session:
 
     def on(self, event: str, listener: Callable[..., Any]) -> Callable[..., Any]:
         """Listen to ``"message"`` (called with each str or bytes) or ``"close"`` (called with the reason)."""
-        {"message": self._on_message, "close": self._on_close}[event].append(listener)
+        if event not in ("message", "close"):
+            raise ValueError(f"a session has the events 'message' and 'close', not {event!r}")
+        (self._on_message if event == "message" else self._on_close).append(listener)
         return listener
 
     def send(self, message: str | bytes) -> None:
@@ -162,23 +164,19 @@ class Session:
 
     def receive(self, packet: str | bytes) -> None:
         """Take a packet from the transport."""
-        if type(packet) is str:
-            kind = packet[:1]
-            if kind == PONG:
-                self._ponged()
-                return
-            if kind != MESSAGE:
-                if kind == CLOSE:
-                    self.close("transport close")
-                else:  # clients do not ping, and there is nothing to upgrade (PROTOCOL 1.6, 1.7)
-                    self.violated(ProtocolError(f"unexpected Engine.IO packet {packet!r:.20}"))
-                return
-        if self.on_packet is not None:
-            self.on_packet(packet)
-            return
-        message = packet[1:] if type(packet) is str else packet
-        for listener in self._on_message:
-            listener(message)
+        if packet[:1] == MESSAGE or type(packet) is bytes:
+            if self.on_packet is not None:
+                self.on_packet(packet)
+            else:
+                message = packet[1:] if type(packet) is str else packet
+                for listener in self._on_message:
+                    listener(message)
+        elif packet == PONG:
+            self._ponged()
+        elif packet == CLOSE:
+            self.close("transport close")
+        elif not self.closed:  # clients do not ping, and there is nothing to upgrade (PROTOCOL 1.6, 1.7)
+            self.violated(ProtocolError(f"unexpected Engine.IO packet {packet!r:.20}"))
 
     def violated(self, error: ProtocolError) -> None:
         """The peer broke the protocol: close, and say why."""

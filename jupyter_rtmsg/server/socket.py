@@ -326,10 +326,12 @@ class Socket:
 
     def _answer(self, id: int | None, result: Any) -> None:
         """Send the acknowledgement, at once or when the result is there."""
-        if asyncio.isfuture(result):
+        if isinstance(result, asyncio.Future):
             result.add_done_callback(lambda future: self._answer_later(id, future))
         elif id is not None and result is not NOT_ROUTED and not self.session.closed:
-            args = [] if result is None else list(result) if type(result) is tuple else [result]
+            args = [result] if type(result) is not tuple else list(result)
+            if result is None:
+                args = []
             try:
                 encoded = encode_ack(id, args, self.namespace.name)
             except Exception as error:

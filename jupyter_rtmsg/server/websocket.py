@@ -153,7 +153,9 @@ class WebSocketTransport(asyncio.Protocol):
         if self._session is None:
             if type(message) is Close and self._stream:
                 self._stream.close()
-        elif type(message) is str or type(message) is bytes:
+        elif type(message) is str:
+            self._session.receive(message)
+        elif type(message) is bytes:
             self._session.receive(message)
         elif type(message) is Ping:
             self.send(encode_frame(PONG, message.data))

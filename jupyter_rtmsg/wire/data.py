@@ -55,7 +55,7 @@ def dump(value: Any, *, max_depth: int = MAX_DEPTH) -> tuple[bytes, tuple[bytes,
         Naming the offending value.
     """
     attachments: list[bytes] = []
-    if type(value) not in _PLAIN and not (type(value) is list and _PLAIN.issuperset(map(type, value))):
+    if type(value) is not list or not _PLAIN.issuperset(map(type, value)):
         value = _deconstruct(value, attachments, max_depth)
     try:
         return _encode(value), tuple(attachments)

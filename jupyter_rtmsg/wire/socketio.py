@@ -53,6 +53,9 @@ class Packet(NamedTuple):
     id: int | None = None
 
 
+_new = tuple.__new__  # a named tuple made twice as fast
+
+
 class Encoded:
     """A packet, ready for any number of receivers: each form is made at most once.
 
@@ -68,7 +71,7 @@ class Encoded:
     websocket : bytes
         All its frames, as a server sends them.
     polling : str
-        All its packets, as a polling payload.
+        All its packets, as a polling payload; made when it is first asked for.
     """
 
     __slots__ = ("attachments", "polling", "text", "websocket")
@@ -79,16 +82,13 @@ class Encoded:
     def __init__(self, text: bytes, attachments: Sequence[bytes] = ()) -> None:
         self.text = text
         self.attachments = attachments
+        self.websocket = self.frames() if attachments else encode_frame(TEXT, text)
 
     def __getattr__(self, name: str) -> Any:
-        # A form that nobody has asked for yet is an empty slot. Filled, it is read as fast as any attribute.
-        if name == "websocket":
-            self.websocket = self.frames()
-        elif name == "polling":
-            self.polling = encode_payload([self.text.decode(), *self.attachments] if self.text else self.attachments)
-        else:
+        if name != "polling":
             raise AttributeError(name)
-        return getattr(self, name)
+        self.polling = encode_payload([self.text.decode(), *self.attachments] if self.text else self.attachments)
+        return self.polling
 
     def frames(self, mask: bytes | None = None) -> bytes:
         """Return all its frames, masked as a client must."""
@@ -129,16 +129,21 @@ def encode_event(args: Sequence[Any], namespace: str = _ROOT, id: int | None = N
         raise ValueError(f"an event's name must be a str, not {name!r:.80}")
     if name in RESERVED_EVENTS:
         raise ValueError(f"{name!r} is one of Socket.IO's own events and cannot be emitted")
-    return _encode(EVENT, args, namespace, id)
+    json, attachments = dump(args)
+    return _encoded(EVENT, json, attachments, namespace, id)
 
 
 def encode_ack(id: int, args: Sequence[Any], namespace: str = _ROOT) -> Encoded:
     """Encode the ACK that answers an event; raises `NotJSON`."""
-    return _encode(ACK, args, namespace, id)
-
-
-def _encode(kind: PacketType, args: Sequence[Any], namespace: str, id: int | None) -> Encoded:
     json, attachments = dump(args)
+    if attachments or namespace != _ROOT:
+        return _encoded(ACK, json, attachments, namespace, id)
+    return Encoded(b"43%d%b" % (id, json))
+
+
+def _encoded(
+    kind: PacketType, json: bytes, attachments: Sequence[bytes], namespace: str, id: int | None
+) -> Encoded:
     if len(attachments) > MAX_ATTACHMENTS:
         raise NotJSON(f"{len(attachments)} binary attachments, more than the {MAX_ATTACHMENTS} that a packet may have")
     return Encoded(header(kind, namespace, id, len(attachments)) + json, attachments)
@@ -205,19 +210,18 @@ class Decoder:
         ProtocolError
             Naming the rule that was broken. The connection must be closed.
         """
-        if type(message) is str:
-            if self._partial is not None:
-                raise ProtocolError("a text packet where an attachment was awaited")
-            # the hot path: an event in the root namespace, with or without an id
-            if message[1:2] == "2":
-                start = message.find("[", 2)
-                digits = message[2:start]
-                if start == 2:
-                    return Packet(EVENT, _ROOT, _event(load(message[2:])), None)
-                if digits.isdecimal() and digits.isascii() and start > 0:
-                    return Packet(EVENT, _ROOT, _event(load(message[start:])), _id(digits))
-            return self._text(message)
-        return self._attachment(message)  # type: ignore[arg-type]
+        if type(message) is not str:
+            return self._attachment(message)  # type: ignore[arg-type]
+        if self._partial is not None:
+            raise ProtocolError("a text packet where an attachment was awaited")
+        if message[1:2] == "2":  # the hot path: an event in the root namespace, with or without an id
+            start = message.find("[", 2)
+            digits = message[2:start]
+            if start == 2:
+                return _new(Packet, (EVENT, _ROOT, _event(load(message[2:])), None))
+            if digits.isdecimal() and digits.isascii() and start > 0:
+                return _new(Packet, (EVENT, _ROOT, _event(load(message[start:])), _id(digits)))
+        return self._text(message)
 
     def _text(self, message: str) -> Packet | None:
         digit = message[1:2]

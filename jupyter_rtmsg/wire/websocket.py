@@ -18,6 +18,7 @@ from ..errors import WebSocketError
 
 TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
 _CONTINUATION = 0x0
+_SMALL_TEXT = tuple(bytes((0x80 | TEXT, size)) for size in range(126))
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
 
 
@@ -63,6 +64,8 @@ def encode_frame(opcode: int, payload: bytes, mask: bytes | None = None) -> byte
         Four random bytes; a client must give them, a server must not (RFC 6455, section 5.1).
     """
     size = len(payload)
+    if opcode == TEXT and size < 126 and mask is None:
+        return _SMALL_TEXT[size] + payload
     flag = 0x80 if mask else 0
     if size < 126:
         head = bytes((0x80 | opcode, flag | size))
