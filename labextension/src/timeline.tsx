@@ -1,5 +1,5 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
-import React, { useLayoutEffect, useRef } from 'react';
+import React, { useEffect, useLayoutEffect, useRef } from 'react';
 
 import { dataText, timeText } from './format';
 import { memberName } from './memberlist';
@@ -17,12 +17,7 @@ interface ITimelineProps {
 /** The events of a room, newest last. Stays at the end while the reader is there. */
 export function Timeline({ room, trans }: ITimelineProps): React.JSX.Element {
   const log = useRef<HTMLDivElement>(null);
-  const atEnd = useRef(true);
-  useLayoutEffect(() => {
-    if (log.current && atEnd.current) {
-      log.current.scrollTop = log.current.scrollHeight;
-    }
-  });
+  const atEnd = useEnd(log);
   return (
     <div
       ref={log}
@@ -43,6 +38,27 @@ export function Timeline({ room, trans }: ITimelineProps): React.JSX.Element {
   );
 }
 
+/** Keep the end of an element in view, whatever is added and however it is resized, while `atEnd.current` holds. */
+function useEnd(ref: React.RefObject<HTMLElement>): React.MutableRefObject<boolean> {
+  const atEnd = useRef(true);
+  const follow = (): void => {
+    if (ref.current && atEnd.current) {
+      ref.current.scrollTop = ref.current.scrollHeight;
+    }
+  };
+  useLayoutEffect(follow);
+  useEffect(() => {
+    const observer = new ResizeObserver(follow);
+    if (ref.current) {
+      observer.observe(ref.current);
+    }
+    return () => {
+      observer.disconnect();
+    };
+  }, []);
+  return atEnd;
+}
+
 function Line({ entry, room, trans }: ITimelineProps & { entry: Entry }): React.JSX.Element {
   if (entry.kind === 'remark') {
     return <p className="jp-Rtmsg-hint">{entry.text}</p>;
@@ -53,7 +69,7 @@ function Line({ entry, room, trans }: ITimelineProps & { entry: Entry }): React.
       <div className="jp-Rtmsg-eventHead">
         <span className="jp-Rtmsg-eventName">{event.name}</span>
         <span className="jp-Rtmsg-sender">{senderName(event, room)}</span>
-        {event.replay && <span className="jp-Rtmsg-replay">{trans.__('replayed')}</span>}
+        {event.replay && <ReplayMark label={trans.__('replayed')} />}
         <time dateTime={new Date(event.ts).toISOString()} title={position(event, trans)}>
           {timeText(event.ts)}
         </time>
@@ -61,6 +77,14 @@ function Line({ entry, room, trans }: ITimelineProps & { entry: Entry }): React.
       {/* Data is text, whatever it holds: it comes from whoever may write to the room. */}
       {event.data !== null && <code className="jp-Rtmsg-data">{dataText(event.data)}</code>}
     </div>
+  );
+}
+
+function ReplayMark({ label }: { label: string }): React.JSX.Element {
+  return (
+    <span className="jp-Rtmsg-replay" role="img" aria-label={label} title={label}>
+      ↺
+    </span>
   );
 }
 
