@@ -32,7 +32,7 @@ export function Timeline({ room, trans }: ITimelineProps): React.JSX.Element {
     >
       {room.entries.length === 0 && <p className="jp-Rtmsg-hint">{trans.__('Nothing has happened here yet.')}</p>}
       {room.entries.map(entry => (
-        <Line key={entry.key} entry={entry} room={room} trans={trans} />
+        <Line key={entry.key} entry={entry} sender={senderName(entry, room)} trans={trans} />
       ))}
     </div>
   );
@@ -59,7 +59,14 @@ function useEnd(ref: React.RefObject<HTMLElement>): React.MutableRefObject<boole
   return atEnd;
 }
 
-function Line({ entry, room, trans }: ITimelineProps & { entry: Entry }): React.JSX.Element {
+interface ILineProps {
+  entry: Entry;
+  sender: string;
+  trans: TranslationBundle;
+}
+
+/** Remembered, since a busy room renders its timeline twenty times a second and data may be large. */
+const Line = React.memo(function Line({ entry, sender, trans }: ILineProps): React.JSX.Element {
   if (entry.kind === 'remark') {
     return <p className="jp-Rtmsg-hint">{entry.text}</p>;
   }
@@ -68,7 +75,7 @@ function Line({ entry, room, trans }: ITimelineProps & { entry: Entry }): React.
     <div className={event.replay ? 'jp-Rtmsg-event jp-mod-replay' : 'jp-Rtmsg-event'}>
       <div className="jp-Rtmsg-eventHead">
         <span className="jp-Rtmsg-eventName">{event.name}</span>
-        <span className="jp-Rtmsg-sender">{senderName(event, room)}</span>
+        <span className="jp-Rtmsg-sender">{sender}</span>
         {event.replay && <ReplayMark label={trans.__('replayed')} />}
         <time dateTime={new Date(event.ts).toISOString()} title={position(event, trans)}>
           {timeText(event.ts)}
@@ -78,7 +85,7 @@ function Line({ entry, room, trans }: ITimelineProps & { entry: Entry }): React.
       {event.data !== null && <code className="jp-Rtmsg-data">{dataText(event.data)}</code>}
     </div>
   );
-}
+});
 
 function ReplayMark({ label }: { label: string }): React.JSX.Element {
   return (
@@ -88,9 +95,13 @@ function ReplayMark({ label }: { label: string }): React.JSX.Element {
   );
 }
 
-function senderName(event: IEvent, room: IRoom): string {
-  const sender = room.members.find(member => member.member === event.from.member);
-  return sender ? memberName(sender) : event.from.user;
+function senderName(entry: Entry, room: IRoom): string {
+  if (entry.kind !== 'event') {
+    return '';
+  }
+  const { from } = entry.event;
+  const sender = room.members.find(member => member.member === from.member);
+  return sender ? memberName(sender) : from.user;
 }
 
 function position(event: IEvent, trans: TranslationBundle): string {
