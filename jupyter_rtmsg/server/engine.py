@@ -11,7 +11,7 @@ from typing import Any
 import tornado.web
 
 from ..wire.engineio import PROTOCOL
-from .handshake import Refused, open_websocket
+from .handshake import Refused, open_websocket, switching_protocols
 from .heartbeat import Deadlines
 from .outbox import Joiner
 from .session import CLOSE_GOING_AWAY, Request, Session
@@ -106,13 +106,15 @@ class Engine:
         try:
             request = _request(handler)
             self._check(handler, request, user)
-            session = Session(self, self._new_id(), request, user)
-            if self.pending_timeout is not None:
-                self._wait(session, self.pending_timeout)
-            if not await open_websocket(handler, session):
-                session.ended("transport close")
+            response = switching_protocols(handler)
         except Refused as refusal:
             refusal.answer(handler)
+            return
+        session = Session(self, self._new_id(), request, user)
+        if self.pending_timeout is not None:
+            self._wait(session, self.pending_timeout)
+        if not await open_websocket(handler, response, session):
+            session.ended("transport close")
 
     # --- for sessions
 

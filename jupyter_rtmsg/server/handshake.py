@@ -51,20 +51,21 @@ class Refused(Exception):
             handler.finish(encode_json({"code": self.code, "message": self.message}))
 
 
-async def open_websocket(handler: tornado.web.RequestHandler, session: Session) -> bool:
-    """Answer an upgrade request with a 101 and give the connection to a session.
+async def open_websocket(handler: tornado.web.RequestHandler, response: bytes, session: Session) -> bool:
+    """Answer an upgrade request and give its connection to a session.
+
+    Parameters
+    ----------
+    handler : tornado.web.RequestHandler
+    response : bytes
+        The 101, see `switching_protocols`.
+    session : Session
 
     Returns
     -------
     bool
         False when the peer was gone before that.
-
-    Raises
-    ------
-    Refused
-        If the request is no WebSocket handshake (RFC 6455, section 4.2.1).
     """
-    response = _response(handler)
     stream = handler.detach()
     handler.set_status(101)
     handler.application.log_request(handler)
@@ -81,7 +82,14 @@ async def open_websocket(handler: tornado.web.RequestHandler, session: Session) 
     return True
 
 
-def _response(handler: tornado.web.RequestHandler) -> bytes:
+def switching_protocols(handler: tornado.web.RequestHandler) -> bytes:
+    """Return the 101 that answers a WebSocket handshake.
+
+    Raises
+    ------
+    Refused
+        If the request is none (RFC 6455, section 4.2.1).
+    """
     headers = handler.request.headers
     key = headers.get("Sec-WebSocket-Key", "")
     try:
