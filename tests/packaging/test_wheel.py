@@ -80,7 +80,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
         **os.environ,
         "PYTHONPATH": str(packages),
         "JUPYTER_PATH": str(prefix / "share" / "jupyter"),
-        # `jupyter server extension list` looks into this folder and the interpreter's own, not into JUPYTER_CONFIG_PATH.
+        # `jupyter server extension list` does not look into JUPYTER_CONFIG_PATH.
         "JUPYTER_CONFIG_DIR": str(prefix / "etc" / "jupyter"),
     }
 

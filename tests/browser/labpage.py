@@ -1,0 +1,85 @@
+"""A page of JupyterLab with our panel, as a user sees it."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from playwright.sync_api import Locator, Page, expect
+from support.jupyter import JupyterServer
+
+expect.set_options(timeout=30_000)
+
+
+class LabPage:
+    """What the tests do with a page.
+
+    Parameters
+    ----------
+    page : Page
+        A new one.
+    """
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.failures: list[str] = []
+        page.set_default_timeout(30_000)
+        page.on("pageerror", lambda error: self.failures.append(str(error)))
+
+    @property
+    def panel(self) -> Locator:
+        return self.page.locator("#jp-rtmsg-panel")
+
+    @property
+    def state(self) -> Locator:
+        return self.panel.locator("header").get_by_role("status")
+
+    @property
+    def rooms(self) -> Locator:
+        return self.panel.get_by_role("region", name="Rooms", exact=True)
+
+    @property
+    def events(self) -> Locator:
+        """The lines of the room that is shown."""
+        return self.panel.get_by_role("log").locator(".jp-Rtmsg-event")
+
+    @property
+    def members(self) -> Locator:
+        return self.panel.get_by_role("list", name="Members")
+
+    @property
+    def event_field(self) -> Locator:
+        return self.panel.get_by_label("Event", exact=True)
+
+    @property
+    def data_field(self) -> Locator:
+        return self.panel.get_by_label("Data (JSON)")
+
+    @property
+    def emit_button(self) -> Locator:
+        return self.panel.get_by_role("button", name="Emit", exact=True)
+
+    def open(self, lab: JupyterServer, path: str = "") -> LabPage:
+        """Open JupyterLab, with a notebook if `path` names one, and the panel."""
+        # A workspace of its own: JupyterLab restores what was open in the default one.
+        tree = f"/tree/{path}" if path else ""
+        self.page.goto(f"{lab.url}lab/workspaces/{uuid4().hex}{tree}?reset&token={lab.token}")
+        self.page.wait_for_selector("#jp-main-dock-panel", timeout=60_000)
+        self.command("rtmsg:open")
+        expect(self.panel).to_be_visible()
+        return self
+
+    def command(self, name: str, **arguments: object) -> None:
+        """Run one of JupyterLab's commands."""
+        self.page.evaluate("([name, args]) => window.jupyterapp.commands.execute(name, args)", [name, arguments])
+
+    def join(self, room: str) -> None:
+        """Join a room by its name."""
+        self.panel.get_by_label("Room to join").fill(room)
+        self.panel.get_by_role("button", name="Join", exact=True).click()
+        expect(self.panel.get_by_role("log", name=f"Events of {room}")).to_be_visible()
+
+    def emit(self, event: str, data: str = "") -> None:
+        """Emit an event to the room that is shown; `data` is JSON."""
+        self.event_field.fill(event)
+        self.data_field.fill(data)
+        self.emit_button.click()
