@@ -73,12 +73,12 @@ async def open_websocket(handler: tornado.web.RequestHandler, response: bytes, s
         if stream.socket is None:  # closed while somebody authenticated it
             return False
         await stream.write(response)
-        early = _early(stream)
+        if type(stream) is tornado.iostream.IOStream:
+            await _take_over(stream, session)
+        else:  # TLS lives in the stream
+            StreamTransport(stream, WebSocketTransport(session)).start()
     except tornado.iostream.StreamClosedError:
         return False
-    transport = WebSocketTransport(session, early)
-    if not await _take_over(stream, transport):
-        StreamTransport(stream, transport).start()
     return True
 
 
@@ -121,18 +121,10 @@ def _early(stream: tornado.iostream.IOStream) -> bytes:
     return early
 
 
-async def _take_over(stream: tornado.iostream.IOStream, transport: WebSocketTransport) -> bool:
-    """Move the socket of a stream to a transport of the event loop; False where that cannot be done."""
-    if type(stream) is not tornado.iostream.IOStream or stream.writing():
-        return False  # TLS lives in the stream
-    loop = asyncio.get_running_loop()
+async def _take_over(stream: tornado.iostream.IOStream, session: Session) -> None:
+    """Move the socket of a stream to a transport of the event loop."""
+    transport = WebSocketTransport(session, _early(stream))
     socket = stream.socket.dup()
     socket.setblocking(False)
-    try:
-        task = loop.connect_accepted_socket(lambda: transport, socket)
-    except NotImplementedError:
-        socket.close()
-        return False
     stream.close()
-    await task
-    return True
+    await asyncio.get_running_loop().connect_accepted_socket(lambda: transport, socket)

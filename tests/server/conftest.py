@@ -1,0 +1,59 @@
+"""Real servers on real ports."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from support.wsclient import RawClient
+
+from jupyter_rtmsg.server import Server
+
+
+class Served:
+    """A server that listens, and its raw clients."""
+
+    def __init__(self, io: Server, port: int) -> None:
+        self.io = io
+        self.port = port
+        self._clients: list[RawClient] = []
+
+    async def dial(self, **options: Any) -> RawClient:
+        """Connect over TCP and say nothing."""
+        return self._keep(await RawClient.dial(self.port, **options))
+
+    async def open(self, **options: Any) -> RawClient:
+        """Open a session."""
+        return self._keep(await RawClient.open(self.port, **options))
+
+    async def enter(self, namespace: str = "/", auth: Any = None, **options: Any) -> RawClient:
+        """Open a session and connect to a namespace."""
+        client = await self.open(**options)
+        await client.enter(namespace, auth)
+        return client
+
+    def _keep(self, client: RawClient) -> RawClient:
+        self._clients.append(client)
+        return client
+
+    async def close(self) -> None:
+        """Drop the clients and close the server."""
+        for client in self._clients:
+            client.writer.close()
+        await self.io.close()
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Callable[..., Awaitable[Served]]]:
+    """Return a function that starts a `Server` with options."""
+    served: list[Served] = []
+
+    async def start(**options: Any) -> Served:
+        io = Server(**options)
+        served.append(Served(io, await io.listen()))
+        return served[-1]
+
+    yield start
+    for one in served:
+        await one.close()
