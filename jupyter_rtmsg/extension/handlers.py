@@ -31,9 +31,17 @@ class SocketHandler(JupyterHandler):
         """Open a session (a WebSocket handshake)."""
         await _ready(self._service)
         principal = await self._service.identity.of_request(self)
-        if self.current_user is not None and self.current_user.username == principal:
-            self._service.rights.introduce(principal, self.current_user)
+        user = self.current_user
+        if principal is not None and user is not None and user.username == principal:
+            self._service.rights.introduce(principal, user)
         await self._service.server.engine.accept(self, user=principal)
+
+    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
+        """Log without the URL, whose query may hold a session's id or a token put there by mistake."""
+        if isinstance(value, HTTPError):
+            self.log.warning("rtmsg: refused %s: %s", self.request.remote_ip, value.log_message)
+        else:
+            self.log.error("rtmsg: a request failed", exc_info=(typ, value, tb))
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Answer in one line, where Jupyter would send a page: the readers are programs."""

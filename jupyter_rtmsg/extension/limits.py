@@ -25,7 +25,9 @@ class LimitTraits(HasTraits):
         _DEFAULT.connections_per_user, help="Connections of one user, all kernels of a server together being one user."
     ).tag(config=True)
     max_subscriptions = Integer(_DEFAULT.subscriptions, help="Subscriptions of one user in one room.").tag(config=True)
-    publish_rate = Float(_DEFAULT.publish_rate, help="Events a second that one connection may publish.").tag(config=True)
+    publish_rate = Float(_DEFAULT.publish_rate, help="Events a second that one connection may publish.").tag(
+        config=True
+    )
     publish_burst = Float(_DEFAULT.publish_burst, help="Events that it may publish at once.").tag(config=True)
     max_queue = Integer(
         1 << 20, help="Bytes that may wait for one connection; it is cut off beyond that and catches up later."

@@ -32,11 +32,13 @@ class Renames:
 
     def start(self) -> None:
         """Listen to the contents service."""
-        self._serverapp.event_logger.add_listener(schema_id=CONTENTS, listener=self._heard)
+        if logger := self._serverapp.event_logger:
+            logger.add_listener(schema_id=CONTENTS, listener=self._heard)
 
     def close(self) -> None:
         """Listen no more."""
-        self._serverapp.event_logger.remove_listener(schema_id=CONTENTS, listener=self._heard)
+        if logger := self._serverapp.event_logger:
+            logger.remove_listener(schema_id=CONTENTS, listener=self._heard)
 
     async def _heard(self, logger: EventLogger, schema_id: str, data: dict[str, Any]) -> None:
         if data.get("action") != "rename":

@@ -5,8 +5,9 @@ import socket
 from typing import Any
 
 import pytest
-from jupyter_rtmsg.extension.environment import KernelEnvironment, kernel_url
 from jupyter_server.serverapp import ServerApp
+
+from jupyter_rtmsg.extension.environment import KernelEnvironment, kernel_url
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from jupyter_rtmsg.extension.identity import Identity
 
 PAGE = {"Host": "here.org:8888"}

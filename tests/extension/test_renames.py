@@ -3,8 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from jupyter_rtmsg.extension.renames import notebooks
 from jupyter_server.services.contents.filemanager import AsyncFileContentsManager
+
+from jupyter_rtmsg.extension.renames import notebooks
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
 from jupyter_rtmsg.extension.tokens import scoped_token
 
 

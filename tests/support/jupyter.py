@@ -264,9 +264,11 @@ class JupyterServer:
     def _write_config(self, config: Mapping[str, Mapping[str, Any]], base_url: str) -> None:
         for directory in (self.root, self.data, self.runtime, self.home / "config", self.home / "ipython"):
             directory.mkdir(parents=True, exist_ok=True)
+        others = ("jupyter_lsp", "jupyter_server_terminals", "jupyterlab", "notebook", "notebook_shim")
+        unneeded = others if self.command == "server" else ()  # they take seconds to load
         ours: dict[str, dict[str, Any]] = {
             "ServerApp": {
-                "jpserver_extensions": {"jupyter_rtmsg": True},
+                "jpserver_extensions": {**dict.fromkeys(unneeded, False), "jupyter_rtmsg": True},
                 "ip": "127.0.0.1",
                 "port": self.port,
                 "port_retries": 0,

@@ -1,0 +1,40 @@
+"""Authorizers that a Jupyter server is configured with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from jupyter_core.paths import jupyter_data_dir
+from jupyter_server.auth import Authorizer, User
+
+
+class ReadOnly(Authorizer):
+    """Nobody may write messages."""
+
+    def is_authorized(self, handler: Any, user: User, action: str, resource: str) -> bool:
+        return resource != "rtmsg" or action == "read"
+
+
+class Nobody(Authorizer):
+    """Nobody may do anything with messages; it takes its time to say so."""
+
+    async def is_authorized(self, handler: Any, user: User, action: str, resource: str) -> bool:
+        return resource != "rtmsg"
+
+
+class Broken(Authorizer):
+    """It raises when asked about messages."""
+
+    def is_authorized(self, handler: Any, user: User, action: str, resource: str) -> bool:
+        if resource == "rtmsg":
+            raise RuntimeError("the directory of users is down")
+        return True
+
+
+class Revocable(Authorizer):
+    """Messages are allowed until a file appears."""
+
+    def is_authorized(self, handler: Any, user: User, action: str, resource: str) -> bool:
+        assert handler.current_user is user
+        return resource != "rtmsg" or not (Path(jupyter_data_dir()) / "revoked").exists()
