@@ -90,6 +90,8 @@ class Retention:
         while self._debt > 0 and (trimmed := self._trim(self._slack)):
             changed |= trimmed
         self._debt = 0
+        if self._keys > self._options.dedup_count * 21 // 20:
+            self._forget_keys()
         return changed
 
     def _trim(self, slack: int) -> dict[str, RoomStats]:
