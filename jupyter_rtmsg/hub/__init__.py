@@ -1,0 +1,8 @@
+"""The hub: rooms with a memory, on a Socket.IO server and an event log (docs/wire.md)."""
+
+from .access import Access
+from .hub import Hub
+from .identity import Identity, Kernel
+from .limits import Limits
+
+__all__ = ["Access", "Hub", "Identity", "Kernel", "Limits"]

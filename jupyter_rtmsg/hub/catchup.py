@@ -1,0 +1,128 @@
+"""A joiner catches up outside the room (docs/architecture.md, rule 2)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+
+from jupyter_rtmsg.errors import LogClosed
+from jupyter_rtmsg.log.eventlog import EventLog, Record
+from jupyter_rtmsg.wire.socketio import Encoded
+
+from .encode import encode_record
+from .follow import Follower
+from .limits import Limits
+from .ring import Entry
+from .room import Membership
+
+logger = logging.getLogger(__name__)
+
+
+class CatchUp:
+    """Brings a member from its cursor to the live events.
+
+    Pages are written to that member alone, each after the one before has gone out, from the log and then from the
+    room's ring. In one step of the loop the rest of the ring is written and the member is put into the room: past and
+    future neither overlap nor leave a gap, whatever happens meanwhile.
+
+    Parameters
+    ----------
+    membership : Membership
+    log : EventLog
+    follower : Follower
+    limits : Limits
+    position : int
+        What comes after it is sent.
+    missed_through : int
+        What comes up to here is marked as ``replay``.
+    """
+
+    __slots__ = ("_cancelled", "_follower", "_limits", "_log", "_membership", "_missed_through", "_position", "_task")
+
+    def __init__(
+        self,
+        membership: Membership,
+        log: EventLog,
+        follower: Follower,
+        limits: Limits,
+        *,
+        position: int,
+        missed_through: int,
+    ) -> None:
+        self._membership = membership
+        self._log = log
+        self._follower = follower
+        self._limits = limits
+        self._position = position
+        self._missed_through = missed_through
+        self._task: asyncio.Task[None] | None = None
+        self._cancelled = False
+
+    def begin(self) -> None:
+        """Start; who is nearly current is in the room when this returns."""
+        if not self._over and not self._from_ring():
+            self._task = asyncio.get_running_loop().create_task(self._run())
+
+    def cancel(self) -> None:
+        """Send no more, and do not enter the room."""
+        self._cancelled = True
+        if self._task:
+            self._task.cancel()
+
+    @property
+    def _over(self) -> bool:
+        return self._cancelled or not self._membership.connection.socket.connected
+
+    async def _run(self) -> None:
+        try:
+            while not self._over:
+                await self._membership.connection.socket.drained()
+                if self._over or self._from_ring():
+                    return
+                if not self._membership.room.ring.covers(self._position):
+                    await self._from_log()
+        except LogClosed:
+            pass  # the server is going down, and tells everybody
+        except Exception:
+            # Without its past the member must not get the present: it would believe that it missed nothing.
+            logger.exception("a member of room %r could not catch up: disconnected", self._membership.room.name)
+            self._membership.connection.socket.disconnect(close=True)
+
+    def _from_ring(self) -> bool:
+        """Write the next page of the ring, if it goes back so far; return whether the member is in the room now."""
+        ring = self._membership.room.ring
+        if self._follower.position < self._position or not ring.covers(self._position):
+            return False
+        entries, complete = ring.page(self._position, max_bytes=self._limits.page_bytes)
+        self._write(self._from_entry(entry) for entry in entries)
+        if entries:
+            self._position = entries[-1].seq
+        if complete:
+            self._membership.enter()
+        return complete
+
+    async def _from_log(self) -> None:
+        page = await self._log.read(
+            self._membership.room.name,
+            after=self._position,
+            limit=self._limits.page_events,
+            max_bytes=self._limits.page_bytes,
+            max_attachments=self._limits.attachments,
+        )
+        if self._over:
+            return
+        self._write(self._from_record(record) for record in page.records)
+        self._position = page.through
+        # What was read may be ahead of what the room was handed: entering now would bring it again.
+        await self._follower.reached(self._position)
+
+    def _write(self, page: Iterable[Encoded]) -> None:
+        self._membership.connection.socket.write(page)
+
+    def _from_entry(self, entry: Entry) -> Encoded:
+        return entry.replayed if entry.seq <= self._missed_through else entry.live
+
+    def _from_record(self, record: Record) -> Encoded:
+        seq = record.seq or 0
+        return encode_record(record, seq, replay=seq <= self._missed_through)

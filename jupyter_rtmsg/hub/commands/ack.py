@@ -1,0 +1,30 @@
+"""``ack``: moves a subscription's cursor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jupyter_rtmsg.errors import NotJoined
+from jupyter_rtmsg.hub.reply import Reply
+from jupyter_rtmsg.hub.request import Request, count, optional_text
+
+from .command import check_position, joined
+
+if TYPE_CHECKING:
+    from jupyter_rtmsg.hub.connection import Connection
+    from jupyter_rtmsg.hub.hub import Hub
+
+
+def ack(hub: Hub, connection: Connection, request: Request) -> Reply:
+    """Count everything up to a position as handled; only the subscription's owner may."""
+    membership = joined(connection, request)
+    name = optional_text(request, "as", longest=hub.limits.identifier)
+    key = membership.key
+    if key is None or name not in (None, key.name):
+        raise NotJoined(f"this connection has not joined room {membership.room.name!r} as {name!r}")
+    position = count(request, "seq")
+    check_position(hub, position, "seq")
+    if position > membership.cursor:
+        membership.cursor = position
+        hub.subscriptions.move(key, position)
+    return {"ok": True, "cursor": membership.cursor}

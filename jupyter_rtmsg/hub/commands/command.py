@@ -1,0 +1,69 @@
+"""What all commands share."""
+
+from __future__ import annotations
+
+from asyncio import Future
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from jupyter_rtmsg.errors import BadRequest, EpochMismatch, NotJoined
+from jupyter_rtmsg.hub.names import room_name
+from jupyter_rtmsg.hub.reply import Reply
+from jupyter_rtmsg.hub.request import Request, optional_text, text
+from jupyter_rtmsg.hub.room import Membership
+from jupyter_rtmsg.log.eventlog import Appended, CursorKey
+
+if TYPE_CHECKING:
+    from jupyter_rtmsg.hub.connection import Connection
+    from jupyter_rtmsg.hub.hub import Hub
+
+Answer: TypeAlias = "Reply | Future[Appended] | Coroutine[Any, Any, Reply]"
+Command: TypeAlias = "Callable[[Hub, Connection, Request], Answer]"
+
+
+def readable_room(hub: Hub, connection: Connection, request: Request) -> str:
+    """Return the room of a request that reads; raises `BadRequest`, `BadRoom`, `Forbidden`."""
+    name = room_name(text(request, "room"))
+    hub.require(connection, "read", name)
+    return name
+
+
+def joined(connection: Connection, request: Request) -> Membership:
+    """Return the membership that a request speaks of.
+
+    Raises
+    ------
+    NotJoined
+    """
+    name = room_name(text(request, "room"))
+    membership = connection.memberships.get(name)
+    if membership is None:
+        raise NotJoined(f"this connection has not joined room {name!r}, or somebody took its subscription over")
+    return membership
+
+
+def subscription_key(hub: Hub, connection: Connection, request: Request, room: str) -> CursorKey | None:
+    """Return the subscription that a request names, or the connection's own where it names none."""
+    name = optional_text(request, "as", longest=hub.limits.identifier) or connection.identity.subscription
+    return None if name is None else CursorKey(connection.identity.principal, room, name)
+
+
+def check_position(hub: Hub, position: int, name: str) -> None:
+    """Refuse a position beyond the log's head.
+
+    Raises
+    ------
+    EpochMismatch
+    """
+    if position > hub.log.head:
+        raise EpochMismatch(
+            f"`{name}` is {position}, beyond the log's head {hub.log.head}: "
+            f"it belongs to another epoch than {hub.log.epoch!r}"
+        )
+
+
+def only_one(request: Request, *keys: str) -> None:
+    """Refuse a request with more than one of some fields; raises `BadRequest`."""
+    given = [key for key in keys if request.get(key) is not None]
+    if len(given) > 1:
+        raise BadRequest(f"`{'`, `'.join(given)}` exclude each other: give one of them")

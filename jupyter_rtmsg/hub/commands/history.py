@@ -1,0 +1,68 @@
+"""``history``: pages of what a room holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from jupyter_rtmsg.errors import EpochMismatch
+from jupyter_rtmsg.hub.reply import Reply
+from jupyter_rtmsg.hub.request import Request, optional_count, optional_text
+from jupyter_rtmsg.log.eventlog import Record
+from jupyter_rtmsg.wire.data import load, reconstruct
+
+from .command import check_position, readable_room
+
+if TYPE_CHECKING:
+    from jupyter_rtmsg.hub.connection import Connection
+    from jupyter_rtmsg.hub.hub import Hub
+
+
+async def history(hub: Hub, connection: Connection, request: Request) -> Reply:
+    """Return a page; no cursor moves."""
+    name = readable_room(hub, connection, request)
+    after, before, last, since = (optional_count(request, key) for key in ("after", "before", "last", "since"))
+    limit = optional_count(request, "limit", least=1)
+    _check_epoch(hub, request, after)
+    limits = hub.limits
+    page = await hub.log.read(
+        name,
+        after=after or 0,
+        before=before,
+        last=last,
+        since=since,
+        limit=min(limit or limits.page_events, limits.page_events),
+        max_bytes=limits.page_bytes,
+        max_attachments=limits.attachments,
+        name=optional_text(request, "event", longest=limits.identifier),
+        user=optional_text(request, "sender", longest=limits.identifier),
+    )
+    stats = await hub.log.stats(name)
+    return {
+        "ok": True,
+        "events": [_event(record) for record in page.records],
+        "more": page.more,
+        "through": page.through,
+        "first": stats.first,
+        "head": stats.head,
+        "epoch": hub.log.epoch,
+    }
+
+
+def _check_epoch(hub: Hub, request: Request, after: int | None) -> None:
+    epoch = optional_text(request, "epoch", longest=hub.limits.identifier)
+    if epoch is not None and epoch != hub.log.epoch:
+        raise EpochMismatch(f"the position belongs to epoch {epoch!r}, and the log's epoch is {hub.log.epoch!r}")
+    check_position(hub, after or 0, "after")
+
+
+def _event(record: Record) -> dict[str, Any]:
+    data = load(record.data)
+    event = {
+        "event": record.name,
+        "data": reconstruct(data, record.attachments) if record.attachments else data,
+        "seq": record.seq,
+        "prev": record.prev,
+        "ts": record.ts,
+        "from": load(record.sender),
+    }
+    return event if record.id is None else event | {"id": record.id}

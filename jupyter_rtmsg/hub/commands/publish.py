@@ -1,0 +1,58 @@
+"""``publish``: the one command that must be fast, since everything waits for the loop that it runs on."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from jupyter_rtmsg.errors import TooLarge
+from jupyter_rtmsg.hub.data import encode_data
+from jupyter_rtmsg.hub.names import event_name, room_name
+from jupyter_rtmsg.hub.reply import Reply
+from jupyter_rtmsg.hub.request import Request, flag, optional_count, optional_text, text
+from jupyter_rtmsg.log.eventlog import Appended, Draft
+
+if TYPE_CHECKING:
+    from jupyter_rtmsg.hub.connection import Connection
+    from jupyter_rtmsg.hub.hub import Hub
+
+ENVELOPE = 2048
+"""Bytes that the names, the sender and the rest of an event take at most, beside its data."""
+
+
+def publish(hub: Hub, connection: Connection, request: Request) -> asyncio.Future[Appended] | Reply:
+    """Store an event; the answer comes when the log has it. Many may be under way, and share a commit."""
+    connection.bucket.take(hub.clock())
+    draft = _draft(hub, connection, request)
+    hub.require(connection, "write", draft.room)
+    hub.rooms.claim(draft.room)
+    if flag(request, "volatile"):
+        hub.log.announce(draft)
+        return {"ok": True, "seq": None, "duplicate": False}
+    return hub.log.append(draft)
+
+
+def _draft(hub: Hub, connection: Connection, request: Request) -> Draft:
+    limits, identity = hub.limits, connection.identity
+    room = room_name(text(request, "room"))
+    name = event_name(text(request, "event"))
+    data, attachments = encode_data(
+        request.get("data"), max_depth=limits.depth, max_attachments=limits.attachments
+    )
+    size = len(data) + ENVELOPE + (sum(map(len, attachments)) if attachments else 0)
+    if size > limits.message:
+        raise TooLarge(
+            f"the event takes {size} bytes with its envelope, more than the {limits.message} that a message may have: "
+            "send it in parts, or a link to it"
+        )
+    return Draft(
+        room=room,
+        name=name,
+        data=data,
+        attachments=attachments,
+        sender=connection.sender,
+        user=identity.principal,
+        client=identity.client,
+        id=optional_text(request, "id", longest=limits.identifier),
+        expect=optional_count(request, "expect"),
+    )

@@ -1,0 +1,93 @@
+"""Tells the members of a room who comes and goes: ``$presence``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from jupyter_rtmsg.wire.socketio import Encoded, encode_event
+
+from .limits import Limits
+from .presence import View
+from .room import Room
+
+SOON = 0.02
+"""Seconds that the first change waits for others: members often come in crowds."""
+
+
+class PresenceFeed:
+    """Sends the changes of each room, gathered, at most once an interval.
+
+    Parameters
+    ----------
+    limits : Limits
+    idle : callable
+        Called with a room whose last member may have gone for good.
+    """
+
+    def __init__(self, limits: Limits, idle: Callable[[Room], None]) -> None:
+        self._limits = limits
+        self._idle = idle
+        self._timers: dict[Room, asyncio.TimerHandle] = {}
+        self._last: dict[Room, float] = {}
+        self._away: dict[tuple[Room, str], asyncio.TimerHandle] = {}
+
+    def changed(self, room: Room) -> None:
+        """Tell what has changed of a room's presence, when it is time."""
+        if room in self._timers or not room.presence.changed or not room.members:
+            return
+        loop = asyncio.get_running_loop()
+        due = self._last.get(room, float("-inf")) + self._limits.presence_interval
+        self._timers[room] = loop.call_at(max(due, loop.time() + SOON), self._flush, room)
+
+    def away(self, room: Room, member: str) -> None:
+        """Count a member as left unless it is back after the grace time: its connection broke."""
+
+        def expire() -> None:
+            del self._away[room, member]
+            room.presence.expire(member)
+            self.changed(room)
+            self._idle(room)
+
+        earlier = self._away.pop((room, member), None)
+        if earlier:
+            earlier.cancel()
+        self._away[room, member] = asyncio.get_running_loop().call_later(self._limits.grace, expire)
+
+    def forget(self, room: Room) -> None:
+        """Nobody is in a room any more."""
+        self._last.pop(room, None)
+        timer = self._timers.pop(room, None)
+        if timer:
+            timer.cancel()
+
+    def close(self) -> None:
+        """Tell nothing more."""
+        for timer in (*self._timers.values(), *self._away.values()):
+            timer.cancel()
+        self._timers.clear()
+        self._away.clear()
+
+    def _flush(self, room: Room) -> None:
+        del self._timers[room]
+        changes = room.presence.take_changes(self._limits.listed)
+        if changes:
+            self._last[room] = asyncio.get_running_loop().time()
+            self._send(room, changes)
+        self.changed(room)
+
+    def _send(self, room: Room, changes: list[View]) -> None:
+        """Write to everybody in the room; those who may see a notebook's path get an encoding of their own."""
+        users = {change.user for change in changes if change.notebook is not None}
+        encoded: dict[str | None, Encoded] = {}
+        for connection in room.members:
+            principal = connection.identity.principal
+            key = principal if principal in users else None
+            if key not in encoded:
+                encoded[key] = self._encode(room, changes, key)
+            connection.socket.write((encoded[key],))
+
+    @staticmethod
+    def _encode(room: Room, changes: list[View], principal: str | None) -> Encoded:
+        shown = [change.shown_to(principal) for change in changes]
+        return encode_event(["$presence", {"room": room.name, "changes": shown, "count": len(room.presence)}])

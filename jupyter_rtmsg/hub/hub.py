@@ -1,0 +1,245 @@
+"""The hub: rooms with a memory, on a Socket.IO server."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+from jupyter_rtmsg.errors import Forbidden, Shutdown
+from jupyter_rtmsg.log.eventlog import CursorKey, EventLog
+from jupyter_rtmsg.server import Server
+from jupyter_rtmsg.wire.socketio import Encoded, encode_event
+
+from .access import Access, Action, Open
+from .catchup import CatchUp
+from .connection import Connection
+from .connections import CLEAN, Connections
+from .dispatch import Dispatcher
+from .feed import PresenceFeed
+from .follow import Follower
+from .identity import Identity, Kernel
+from .limits import Limits
+from .ring import Ring
+from .room import Membership, Room
+from .rooms import Rooms
+from .start import Start, StartFinder
+from .subscriptions import Subscriptions
+
+logger = logging.getLogger(__name__)
+
+Prove = Callable[[str, str, str], Awaitable["Kernel | None"]]
+
+
+class Hub:
+    """Rooms with a memory. Takes the namespace ``/`` of a server.
+
+    Parameters
+    ----------
+    server : Server
+    log : EventLog
+        Opened, and closed, by whoever made it.
+    access : Access, optional
+        Rights. Everybody may do everything by default.
+    limits : Limits, optional
+    clock : callable, optional
+        Seconds; need not start anywhere.
+
+    Attributes
+    ----------
+    prove : callable or None
+        ``await prove(kernel_id, proof, socket_id)`` returns the `Kernel` that a connection runs in, or None.
+
+    Examples
+    --------
+    >>> hub = Hub(Server(), await open_log("memory:"))
+    >>> await hub.start()
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        log: EventLog,
+        *,
+        access: Access | None = None,
+        limits: Limits | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.limits = limits or Limits()
+        self.log = log
+        self.clock = clock
+        self.prove: Prove | None = None
+        self.rooms = Rooms(self.limits)
+        self.connections = Connections(self.limits, clock, self._gone)
+        self._access = access or Open()
+        self._namespace = server.of("/")
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Follow the log and take clients.
+
+        Middlewares that establish who a client is must be there already: the hub's own looks at their result.
+        """
+        self.loop = asyncio.get_running_loop()
+        self.follower = Follower(self.log, self.rooms, self._namespace.deliver, self._reset)
+        self.subscriptions = Subscriptions(self.log.cursors, self.limits)
+        self.starts = StartFinder(self.log, self.follower, self.limits)
+        self.feed = PresenceFeed(self.limits, self.settle)
+        await self.rooms.refresh(self.log)
+        self._tasks = [self.loop.create_task(self.follower.run()), self.loop.create_task(self._watch())]
+        self._namespace.use(self.connections.admit)
+        self._namespace.on("connection", self.connections.add)
+        self._namespace.route(Dispatcher(self).route)
+
+    async def close(self, reason: str = "server shutting down") -> None:
+        """Take no more commands and stop following; the server tells the clients, its owner closes the log."""
+        self.connections.close()
+        logger.debug("the hub stops: %s", reason)
+        self.feed.close()
+        for connection in self.connections:
+            for membership in connection.memberships.values():
+                membership.exit()
+        for task in self._tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    # --- for whoever runs it
+
+    def status(self) -> dict[str, Any]:
+        """Return what an operator wants to know, as JSON."""
+        log = self.log
+        return {
+            "epoch": log.epoch,
+            "head": log.head,
+            "rooms": len(self.rooms.active),
+            "connections": len(self.connections),
+            "members": sum(len(room.presence) for room in self.rooms.active.values()),
+            "log": {"url": log.url, "durable": log.durable, "warning": log.warning},
+        }
+
+    def principals(self) -> set[str]:
+        """Return who is connected."""
+        return self.connections.principals()
+
+    async def rename(self, old: str, new: str) -> None:
+        """Follow a notebook that was renamed or moved, with its subscriptions and the names of those who run it."""
+        for membership in self.subscriptions.named(old):
+            self.subscriptions.release(membership)
+            assert membership.key
+            membership.key = membership.key._replace(name=new)
+            self._take(membership)
+        for connection in list(self.connections):
+            if connection.identity.notebook == old:
+                self.describe(connection, connection.identity.renamed(old, new))
+        await self.subscriptions.rename(old, new)
+
+    def recheck(self, principal: str | None = None) -> None:
+        """Take those out of their rooms who may not read them any more: one principal's connections, or all."""
+        for connection in list(self.connections):
+            if principal in (None, connection.identity.principal):
+                for membership in list(connection.memberships.values()):
+                    self._recheck(membership)
+
+    # --- for commands
+
+    def allows(self, principal: str, action: Action, room: str) -> bool:
+        """Tell whether a principal may do something; a fault of whoever decides means no."""
+        try:
+            return self._access.allows(principal, action, room)
+        except Exception:  # somebody else's code: its fault must not open the door
+            logger.exception("the rights of %s in room %r could not be decided: refused", principal, room)
+            return False
+
+    def require(self, connection: Connection, action: Action, room: str) -> None:
+        """Refuse what is not allowed; raises `Forbidden`."""
+        principal = connection.identity.principal
+        if not self.allows(principal, action, room):
+            raise Forbidden(f"{principal} may not {action} in room {room!r}")
+
+    def enter(self, connection: Connection, room: Room, start: Start, key: CursorKey | None, cursor: int) -> None:
+        """Make a connection a member of a room; it catches up when the answer to its join has been written."""
+        if self.connections.closed or not connection.socket.connected:
+            raise Shutdown("the connection is gone")
+        membership = Membership(room, connection, key, cursor)
+        earlier = connection.memberships.pop(room.name, None)
+        if earlier:
+            earlier.exit()
+            self.subscriptions.release(earlier)
+        else:
+            room.presence.arrive(connection.identity)
+        connection.memberships[room.name] = room.members[connection] = membership
+        self._take(membership)
+        self.feed.changed(room)
+        membership.catch_up = CatchUp(
+            membership, self.log, self.follower, self.limits, position=start.position, missed_through=start.head
+        )
+        self.loop.call_soon(membership.catch_up.begin)
+
+    def remove(self, membership: Membership, *, lost: bool = False) -> None:
+        """Take a connection out of a room; ``lost``: it broke, and may come back."""
+        room, connection = membership.room, membership.connection
+        if connection.memberships.get(room.name) is not membership:
+            return
+        membership.exit()
+        del connection.memberships[room.name], room.members[connection]
+        self.subscriptions.release(membership)
+        member = connection.identity.member
+        if room.presence.depart(member, lost=lost):
+            self.feed.away(room, member)
+        self.feed.changed(room)
+        self.settle(room)
+
+    def describe(self, connection: Connection, identity: Identity) -> None:
+        """More is known of who is connected."""
+        connection.identity = identity
+        for membership in connection.memberships.values():
+            membership.room.presence.describe(identity)
+            self.feed.changed(membership.room)
+
+    def settle(self, room: Room) -> None:
+        """Let go of a room that nobody is in any more."""
+        self.rooms.settle(room)
+        if room.idle:
+            self.feed.forget(room)
+
+    def _gone(self, connection: Connection, reason: str) -> None:
+        for membership in list(connection.memberships.values()):
+            self.remove(membership, lost=reason != CLEAN)
+
+    def _take(self, membership: Membership) -> None:
+        """Make a membership the owner of its subscription, and tell the one that was it."""
+        previous = self.subscriptions.take(membership)
+        if previous and previous.key and previous.connection is not membership.connection:
+            self.remove(previous)
+            previous.connection.socket.emit("$taken", {"room": previous.room.name, "as": previous.key.name})
+
+    def _reset(self, reason: str) -> None:
+        """Begin anew, because the log was replaced: nobody catches up with the old one, and everybody is told."""
+        position = self.follower.position
+        batch: list[tuple[str, Encoded]] = []
+        for room in self.rooms.active.values():
+            room.reset(Ring(position, max_events=self.limits.ring_events, max_bytes=self.limits.ring_bytes))
+            notice = {"room": room.name, "epoch": self.log.epoch, "reason": reason}
+            batch.append((room.channel, encode_event(["$reset", notice])))
+        self._namespace.deliver(batch)
+
+    async def _watch(self) -> None:
+        """Look from time to time who has lost the right to be where it is, and which rooms are no more."""
+        while True:
+            await asyncio.sleep(self.limits.recheck)
+            try:
+                self.recheck()
+                await self.rooms.refresh(self.log)
+            except Exception:
+                logger.exception("the periodic recheck failed")
+
+    def _recheck(self, membership: Membership) -> None:
+        connection, room = membership.connection, membership.room.name
+        if not self.allows(connection.identity.principal, "read", room):
+            self.remove(membership)
+            message = f"{connection.identity.principal} may not read in room {room!r} any more"
+            connection.socket.emit("$error", {"command": "join", "code": Forbidden.code, "message": message})

@@ -1,0 +1,66 @@
+"""Every limit of the hub, with its default; docs/wire.md lists those that clients meet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the hub allows. Sizes in bytes, times in seconds.
+
+    Attributes
+    ----------
+    message : int
+        The largest event as members receive it, attachments included.
+    attachments, depth : int
+        Of one event's data.
+    rooms_per_connection, rooms, connections_per_user : int
+    subscriptions : int
+        Named cursors of one user in one room.
+    publish_rate, publish_burst : float
+        Publishes of one connection: events a second, and how many at once.
+    identifier : int
+        Characters of an ``id``, an ``as`` and a client's UUID.
+    name : int
+        Characters of the name that a client shows in presence.
+    replay : int
+        More missed events than this are not sent: the client pages through the history.
+    page_events : int
+        Events of one page of history or catching up. A page also ends at half of ``message`` and at ``attachments``.
+    ring_events, ring_bytes : int
+        How much of an active room is kept in memory for those who join.
+    listed : int
+        Members named in a list of presence; ``count`` tells how many there are.
+    presence_interval : float
+        The least time between two ``$presence`` of one room.
+    grace : float
+        How long a member whose connection broke is ``away`` before it has ``left``.
+    recheck : float
+        How often the rights of members are asked for again.
+    """
+
+    message: int = 1_000_000
+    attachments: int = 10
+    depth: int = 60
+    rooms_per_connection: int = 100
+    rooms: int = 10_000
+    connections_per_user: int = 256
+    subscriptions: int = 100
+    publish_rate: float = 1_000.0
+    publish_burst: float = 5_000.0
+    identifier: int = 256
+    name: int = 64
+    replay: int = 100_000
+    page_events: int = 500
+    ring_events: int = 1_000
+    ring_bytes: int = 1 << 20
+    listed: int = 100
+    presence_interval: float = 1.0
+    grace: float = 10.0
+    recheck: float = 30.0
+
+    @property
+    def page_bytes(self) -> int:
+        """The size at which a page ends."""
+        return self.message // 2

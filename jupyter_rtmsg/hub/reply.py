@@ -1,0 +1,49 @@
+"""What a command answers: ``{"ok": true, ...}`` or ``{"ok": false, "error": {"code", "message"}}``."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from jupyter_rtmsg.errors import (
+    Busy,
+    CommandError,
+    Conflict,
+    EpochChanged,
+    EpochMismatch,
+    Full,
+    Internal,
+    LogBusy,
+    LogClosed,
+    LogConflict,
+    LogFull,
+    Shutdown,
+)
+
+Reply = dict[str, Any]
+
+logger = logging.getLogger(__name__)
+
+_OF_THE_LOG: dict[type[BaseException], type[CommandError]] = {
+    LogBusy: Busy,
+    LogFull: Full,
+    LogConflict: Conflict,
+    LogClosed: Shutdown,
+    EpochChanged: EpochMismatch,
+}
+
+
+def refusal(error: CommandError) -> Reply:
+    """Return the reply that tells of an error."""
+    return {"ok": False, "error": {"code": error.code, "message": error.message}}
+
+
+def command_error(error: BaseException, command: str) -> CommandError:
+    """Return the error that a client is told of; what is the hub's own fault is logged, and told without its text."""
+    if isinstance(error, CommandError):
+        return error
+    kind = _OF_THE_LOG.get(type(error))
+    if kind is not None:
+        return kind(str(error) or kind.code)
+    logger.error("the command %r failed", command, exc_info=error)
+    return Internal(f"the hub failed at {command!r}; its log says why")

@@ -1,0 +1,100 @@
+"""An active room: one that somebody is in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jupyter_rtmsg.log.eventlog import CursorKey
+
+from .presence import Presence
+from .ring import Ring
+
+if TYPE_CHECKING:
+    from .catchup import CatchUp
+    from .connection import Connection
+
+
+class Membership:
+    """A connection in a room.
+
+    Attributes
+    ----------
+    room : Room
+    connection : Connection
+    key : CursorKey or None
+        The subscription that it owns.
+    cursor : int
+        Where that is.
+    catch_up : CatchUp or None
+    """
+
+    __slots__ = ("catch_up", "connection", "cursor", "key", "room")
+
+    def __init__(self, room: Room, connection: Connection, key: CursorKey | None, cursor: int) -> None:
+        self.room = room
+        self.connection = connection
+        self.key = key
+        self.cursor = cursor
+        self.catch_up: CatchUp | None = None
+
+    def enter(self) -> None:
+        """Receive the room's live events from now on."""
+        self.connection.socket.join(self.room.channel)
+
+    def exit(self) -> None:
+        """Receive nothing more of the room."""
+        if self.catch_up:
+            self.catch_up.cancel()
+        self.connection.socket.leave(self.room.channel)
+
+
+class Room:
+    """A room with members.
+
+    Parameters
+    ----------
+    name : str
+    ring : Ring
+        Begins where the hub has followed the log to.
+
+    Attributes
+    ----------
+    channel : str
+        The Socket.IO room of those who receive its live events: no hub room can be named like somebody's socket id.
+    members : dict
+        Memberships by connection.
+    joining : int
+        Joins under way, which need the ring.
+    base : int
+        The room's head when it became active; the ring has what came since.
+    """
+
+    __slots__ = ("base", "channel", "joining", "members", "name", "presence", "ring")
+
+    def __init__(self, name: str, ring: Ring) -> None:
+        self.name = name
+        self.channel = "r:" + name
+        self.ring = ring
+        self.members: dict[Connection, Membership] = {}
+        self.presence = Presence()
+        self.joining = 0
+        self.base = 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody is in it, or may come back in a moment."""
+        return not self.members and not self.joining and not self.presence
+
+    def head_at(self, position: int) -> int:
+        """Return the seq of its last event up to a position that the hub has reached."""
+        return max(self.base, self.ring.last_until(position))
+
+    def reset(self, ring: Ring) -> None:
+        """Begin anew with the log of another epoch: all receive its live events, and may join again for its past."""
+        self.ring = ring
+        self.base = 0
+        for membership in self.members.values():
+            if membership.catch_up:
+                membership.catch_up.cancel()
+            membership.cursor = 0
+            membership.enter()
