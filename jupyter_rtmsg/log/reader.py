@@ -6,6 +6,7 @@ import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any, NamedTuple
 
 from .eventlog import Cursor, CursorKey, Lag, Page, Record
@@ -78,11 +79,21 @@ class Reader:
         """Call ``work(self, connection, *args)``, a method of this class, within one read transaction."""
         with self._guard:
             connection = self._own = self._own or self._connect()
-            connection.execute("BEGIN")
             try:
-                return work(self, connection, *args)
-            finally:
-                connection.execute("ROLLBACK")
+                return self._transact(connection, work, *args)
+            except sqlite3.OperationalError as error:
+                if "decode" not in str(error):
+                    raise
+                # A text is damaged. Leave it to the checksum to find out which.
+                connection.text_factory = partial(str, encoding="utf-8", errors="replace")
+                return self._transact(connection, work, *args)
+
+    def _transact(self, connection: sqlite3.Connection, work: Callable[..., Any], *args: Any) -> Any:
+        connection.execute("BEGIN")
+        try:
+            return work(self, connection, *args)
+        finally:
+            connection.execute("ROLLBACK")
 
     def close(self) -> None:
         """Close the connection."""
@@ -159,7 +170,7 @@ class Reader:
         if count:
             parts = connection.execute("SELECT data FROM attachment WHERE seq = ? ORDER BY num", (seq,))
             attachments = tuple(part for (part,) in parts)
-        if len(attachments) == count and checksum(name, user, event_id, sender, data, attachments) == crc:
+        if len(attachments) == count and _checksum(name, user, event_id, sender, data, attachments) == crc:
             return Record(room, seq, prev, ts, name, data, attachments, sender, user, event_id)
         self._report(room, seq)
         return Record(room, seq, prev, ts, CORRUPT, b"null", (), _NOBODY, "", None)
@@ -168,6 +179,14 @@ class Reader:
         if seq not in self._reported:
             self._reported.add(seq)
             log.error("event %d of room %r is damaged on disk and reads as %r; restore a backup", seq, room, CORRUPT)
+
+
+def _checksum(*parts: Any) -> int | None:
+    """Return the checksum, or None where damage turned text into bytes or the like."""
+    try:
+        return checksum(*parts)
+    except TypeError:
+        return None
 
 
 def first_at(connection: sqlite3.Connection, ts: int, head: int) -> int:

@@ -1,0 +1,405 @@
+"""What only the log in a file does: it outlives processes, and says so when it could not."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.logs import Clock, draft, fill, follow, read_all, seqs, until
+
+from jupyter_rtmsg.errors import LogError, LogFull
+from jupyter_rtmsg.log import Appended, Cursor, CursorKey, Draft, EventLog, RoomStats, open_log
+
+Opener = Callable[..., Awaitable[EventLog]]
+KEY = CursorKey("ada", "lab", "notebook.ipynb")
+
+
+def sql(path: Path, statement: str, *values: Any) -> list[Any]:
+    """Do something to a log file behind the log's back."""
+    with sqlite3.connect(path) as connection:
+        rows = connection.execute(statement, values).fetchall()
+    connection.close()
+    return rows
+
+
+def beside(path: Path, word: str) -> list[Path]:
+    """Return the files that were set aside (not their -wal and -shm)."""
+    return [each for each in path.parent.glob(f"{path.name}.{word}-*") if not each.name.endswith(("-wal", "-shm"))]
+
+
+# Opening again
+
+
+async def test_everything_is_there_after_opening_again(open_sqlite: Opener) -> None:
+    log = await open_sqlite()
+    await fill(log, 5, client=None, id="x")
+    await log.append(draft(9, "other", attachments=(b"binary",)))
+    await log.append(draft(client="c", id="once"))
+    log.cursors.move(KEY, 4)
+    before = [await read_all(log, room) for room in ("lab", "other")]
+    await log.close()
+
+    again = await open_sqlite()
+    assert (again.epoch, again.head, again.warning) == (log.epoch, 7, None)
+    assert [await read_all(again, room) for room in ("lab", "other")] == before
+    assert await again.rooms() == {"lab": RoomStats(1, 7, 6, 6), "other": RoomStats(6, 6, 1, 7)}
+    assert await again.cursors.get(KEY) == Cursor(log.epoch, 4)
+    assert await again.append(draft(client="c", id="once")) == Appended(7, True)
+    assert await again.append(draft()) == Appended(8, False)
+    assert seqs(await follow(again, 0, 8)) == list(range(1, 9))
+
+
+async def test_a_seq_is_never_used_again_even_when_everything_was_trimmed(open_sqlite: Opener) -> None:
+    clock = Clock()
+    log = await open_sqlite(clock=clock, max_age=10)
+    await fill(log, 5)
+    await log.close()
+    clock.now += 100
+    again = await open_sqlite(clock=clock, max_age=10)
+    await until(lambda: _is_empty(again))
+    assert again.head == 5
+    assert await again.stats("lab") == RoomStats(6, 5, 0, 0)
+    await again.close()
+    third = await open_sqlite(clock=clock, max_age=10)
+    assert await third.stats("lab") == RoomStats(6, 5, 0, 0)
+    assert (await third.append(draft())).seq == 6
+    assert (await read_all(third))[0].prev == 5
+
+
+async def test_time_does_not_go_back_over_a_restart(open_sqlite: Opener) -> None:
+    log = await open_sqlite(clock=Clock(5000.0))
+    await fill(log, 1)
+    await log.close()
+    again = await open_sqlite(clock=Clock(1000.0))
+    await fill(again, 1)
+    assert [record.ts for record in await read_all(again)] == [5_000_000, 5_000_000]
+
+
+async def test_only_its_owner_may_see_the_files(open_sqlite: Opener, path: Path) -> None:
+    log = await open_sqlite(ballast=65536)
+    await fill(log, 3)
+    modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()}
+    names = {path.name + suffix for suffix in ("", "-wal", "-shm", ".lock", ".ballast")}
+    assert modes == dict.fromkeys(names, 0o600)
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+async def test_a_url_with_three_slashes_is_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    log = await open_log("sqlite:///here/log.sqlite3")
+    await log.close()
+    assert (tmp_path / "here/log.sqlite3").exists()
+
+
+# The lock
+
+
+async def test_a_second_server_serves_from_memory_and_says_so(open_sqlite: Opener, path: Path) -> None:
+    first = await open_sqlite()
+    second = await open_sqlite()
+    assert (first.durable, first.warning) == (True, None)
+    assert (second.durable, second.url) == (False, "memory:")
+    assert f"{path} is in use by another server (process {os.getpid()})" in (second.warning or "")
+    assert "kept in memory only" in (second.warning or "")
+    await fill(second, 2)
+    await first.close()
+    third = await open_sqlite()
+    assert (third.durable, third.head) == (True, 0)
+
+
+# The epoch
+
+
+async def test_a_crash_of_the_process_keeps_the_epoch(open_sqlite: Opener, path: Path) -> None:
+    for durability in ("full", "process"):
+        log = await open_sqlite(durability=durability)
+        await log.close()
+        sql(path, "DELETE FROM meta WHERE k = 'clean'")
+        again = await open_sqlite(durability=durability)
+        assert again.epoch == log.epoch
+        await again.close()
+
+
+@pytest.mark.parametrize(("durability", "kept"), [("full", True), ("process", False)])
+async def test_a_crash_of_the_machine_keeps_the_epoch_only_with_full_durability(
+    open_sqlite: Opener, path: Path, durability: str, kept: bool
+) -> None:
+    log = await open_sqlite(durability=durability)
+    await fill(log, 3)
+    log.cursors.move(KEY, 3)
+    await log.close()
+    sql(path, "DELETE FROM meta WHERE k = 'clean'")
+    sql(path, "UPDATE meta SET v = 'an earlier boot' WHERE k = 'boot'")
+    again = await open_sqlite(durability=durability)
+    assert (again.epoch == log.epoch) is kept
+    assert again.head == 3
+    assert await again.cursors.get(KEY) == Cursor(log.epoch, 3)  # it keeps the epoch in which it was moved
+    again.cursors.move(KEY, 1)
+    assert await again.cursors.get(KEY) == Cursor(again.epoch, 3 if kept else 1)
+
+
+async def test_a_restart_of_the_machine_after_a_clean_close_keeps_the_epoch(open_sqlite: Opener, path: Path) -> None:
+    log = await open_sqlite(durability="process")
+    await log.close()
+    sql(path, "UPDATE meta SET v = 'an earlier boot' WHERE k = 'boot'")
+    assert (await open_sqlite(durability="process")).epoch == log.epoch
+
+
+# Files that cannot be used
+
+
+async def test_a_destroyed_header_sets_the_file_aside(open_sqlite: Opener, path: Path) -> None:
+    log = await open_sqlite()
+    await fill(log, 3)
+    await log.close()
+    whole = path.read_bytes()
+    path.write_bytes(bytes(100) + whole[100:])
+    again = await open_sqlite()
+    (aside,) = beside(path, "corrupt")
+    assert again.durable
+    assert (again.head, again.epoch != log.epoch) == (0, True)
+    assert f"{path} is damaged" in (again.warning or "")
+    assert aside.name in (again.warning or "")
+    assert aside.read_bytes()[100:] == whole[100:]
+    assert (await again.append(draft())).seq == 1
+
+
+async def test_a_file_that_is_no_database_is_set_aside_not_overwritten(open_sqlite: Opener, path: Path) -> None:
+    path.parent.mkdir()
+    path.write_bytes(b"something else entirely\n" * 500)
+    assert (await open_sqlite()).durable
+    (aside,) = beside(path, "corrupt")
+    assert aside.read_bytes() == b"something else entirely\n" * 500
+
+
+async def test_after_a_crash_damaged_pages_are_found_when_opening(open_sqlite: Opener, path: Path) -> None:
+    log = await open_sqlite()
+    await fill(log, 2000)
+    await log.close()
+    sql(path, "DELETE FROM meta WHERE k = 'clean'")
+    (root,) = sql(path, "SELECT rootpage FROM sqlite_master WHERE name = 'event'")[0]
+    with path.open("r+b") as file:
+        file.seek((root - 1) * 4096)
+        file.write(b"\xff" * 64)
+    again = await open_sqlite()
+    assert len(beside(path, "corrupt")) == 1
+    assert "is damaged" in (again.warning or "")
+    assert again.head == 0
+
+
+async def test_a_newer_version_is_set_aside(open_sqlite: Opener, path: Path) -> None:
+    log = await open_sqlite()
+    await fill(log, 3)
+    await log.close()
+    sql(path, "PRAGMA user_version = 99")
+    again = await open_sqlite()
+    (aside,) = beside(path, "newer")
+    assert "newer version (format 99, this one knows 1)" in (again.warning or "")
+    assert again.epoch != log.epoch
+    assert sql(aside, "SELECT count(*) FROM event") == [(3,)]
+
+
+async def test_the_database_of_another_application_is_left_alone(open_sqlite: Opener, path: Path) -> None:
+    path.parent.mkdir()
+    sql(path, "CREATE TABLE theirs(x)")
+    before = path.read_bytes()
+    log = await open_sqlite()
+    assert not log.durable
+    assert "another application" in (log.warning or "")
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("where", ["file/log.sqlite3", "file/deeper/log.sqlite3", "directory"])
+async def test_a_place_that_cannot_be_written_serves_from_memory(tmp_path: Path, where: str) -> None:
+    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "directory").mkdir()
+    log = await open_log(f"sqlite:///{tmp_path / where}")
+    assert (log.durable, log.url) == (False, "memory:")
+    assert str(tmp_path / where) in (log.warning or "")
+    assert "cannot be written" in (log.warning or "")
+    await fill(log, 1)
+    await log.close()
+
+
+# Damage
+
+
+@pytest.mark.parametrize("damage", ["x'2278ff2278'", "CAST(x'ff7469' AS TEXT)", "'other'"])
+@pytest.mark.parametrize("column", ["data", "sender", "name", "user", "id"])
+async def test_a_damaged_event_reads_as_corrupt_and_is_logged_once(
+    open_sqlite: Opener, path: Path, caplog: pytest.LogCaptureFixture, column: str, damage: str
+) -> None:
+    log = await open_sqlite()
+    for i in range(3):
+        await log.append(Draft("lab", "tick", b'"payload%d"' % i, sender=b'{"user":"ada"}', user="ada", id="id"))
+    await log.close()
+    sql(path, f"UPDATE event SET {column} = {damage} WHERE seq = 2")
+    again = await open_sqlite()
+    for _ in range(2):
+        first, second, third = await read_all(again)
+        assert (first.data, third.data) == (b'"payload0"', b'"payload2"')
+        assert (second.seq, second.prev, second.name, second.data) == (2, 1, "$corrupt", b"null")
+        assert second.sender.startswith(b"{")
+    assert seqs(await follow(again, 0, 3)) == [1, 2, 3]
+    assert len([each for each in caplog.records if "event 2" in each.message]) <= 2  # once on each reader's thread
+    assert "event 2 of room 'lab' is damaged" in caplog.text
+
+
+async def test_a_damaged_or_missing_attachment_is_found(open_sqlite: Opener, path: Path) -> None:
+    log = await open_sqlite()
+    for i in range(3):
+        await log.append(draft(i, attachments=(b"first", b"second")))
+    await log.close()
+    sql(path, "UPDATE attachment SET data = x'00' WHERE seq = 1 AND num = 1")
+    sql(path, "DELETE FROM attachment WHERE seq = 2 AND num = 0")
+    again = await open_sqlite()
+    assert [record.name for record in await read_all(again)] == ["$corrupt", "$corrupt", "tick"]
+
+
+async def test_flipped_bytes_in_the_file_never_give_a_wrong_payload(open_sqlite: Opener, path: Path) -> None:
+    log = await open_sqlite()
+    data = b'"' + b"payload" * 40 + b'"'
+    await asyncio.gather(*(log.append(Draft("lab", "tick", data)) for _ in range(200)))
+    await log.close()
+    whole = bytearray(path.read_bytes())
+    at = whole.find(b"payload" * 40, len(whole) // 2)
+    whole[at + 10 : at + 26] = b"\x00" * 16
+    path.write_bytes(whole)
+    again = await open_sqlite()
+    read = await read_all(again)
+    assert {record.data for record in read if record.name != "$corrupt"} == {data}
+    assert [record.name for record in read].count("$corrupt") == 1
+
+
+async def test_a_page_damaged_under_a_running_log_is_an_error_that_says_what_to_do(
+    open_sqlite: Opener, path: Path
+) -> None:
+    log = await open_sqlite()
+    await fill(log, 2000)
+    await log.close()
+    (root,) = sql(path, "SELECT rootpage FROM sqlite_master WHERE name = 'event'")[0]
+    again = await open_sqlite()
+    with path.open("r+b") as file:
+        file.seek((root - 1) * 4096)
+        file.write(b"\xff" * 64)
+    with pytest.raises(LogError, match="restart the server"):
+        await again.read("lab")
+
+
+# Crashes
+
+_PUBLISHER = """
+import asyncio, sys
+from jupyter_rtmsg.log import Draft, open_log
+
+async def main(url, start):
+    log = await open_log(url, ballast=0, max_events=10**9)
+    async def publish(lane):
+        for i in range(start, 10**9):
+            done = await log.append(Draft("r%d" % (lane % 3), "tick", b'"%d-%d"' % (lane, i), client=str(lane), id=str(i)))
+            sys.stdout.write("%d %d %d\\n" % (done.seq, lane, i))
+            sys.stdout.flush()
+    await asyncio.gather(*(publish(lane) for lane in range(8)))
+
+asyncio.run(main(sys.argv[1], int(sys.argv[2])))
+"""
+
+
+def kill_while_publishing(path: Path, start: int, acknowledged: int) -> list[tuple[int, int, int]]:
+    """Append in another process, kill it, and return what it had heard: (seq, publisher, number)."""
+    command = [sys.executable, "-c", _PUBLISHER, f"sqlite:///{path}", str(start)]
+    acks = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            acks.append(line)
+            if len(acks) == acknowledged:
+                process.send_signal(signal.SIGKILL)
+    if acks and not acks[-1].endswith("\n"):
+        acks.pop()
+    return [(int(seq), int(lane), int(i)) for seq, lane, i in map(str.split, acks)]
+
+
+async def test_what_was_acknowledged_before_a_kill_is_stored_once_and_in_order(open_sqlite: Opener, path: Path) -> None:
+    acks: list[tuple[int, int, int]] = []
+    for start in (0, 10_000, 20_000):
+        acks += kill_while_publishing(path, start, acknowledged=300)
+    log = await open_sqlite()
+    assert log.warning is None
+    stored = [record for room in ("r0", "r1", "r2") for record in await read_all(log, room)]
+    by_seq = {record.seq: record for record in stored}
+    assert len(by_seq) == len(stored)
+    for seq, lane, i in acks:
+        assert by_seq[seq].data == b'"%d-%d"' % (lane, i)
+    assert len({record.data for record in stored}) == len(stored)
+    assert sorted(by_seq) == list(range(1, log.head + 1))
+    for lane in range(8):
+        numbers = [i for _, of, i in sorted(acks) if of == lane]
+        assert numbers == sorted(numbers)
+
+
+async def test_ids_are_remembered_over_a_kill(open_sqlite: Opener, path: Path) -> None:
+    acks = kill_while_publishing(path, 0, acknowledged=50)
+    log = await open_sqlite()
+    for seq, lane, i in acks:
+        again = await log.append(draft(room=f"r{lane % 3}", client=str(lane), id=str(i)))
+        assert again == Appended(seq, True)
+
+
+# A full disk
+
+
+async def test_a_full_disk_refuses_appends_and_nothing_else(open_sqlite: Opener) -> None:
+    log = await open_sqlite()
+    await fill(log, 10)
+    limit_pages(log, 0)
+    task = asyncio.create_task(follow(log, 10, 2))
+    with pytest.raises(LogFull, match="disk is full"):
+        await append_until_refused(log)
+    head = log.head
+    assert len(await read_all(log)) == head
+    log.announce(draft(name="volatile"))
+    log.cursors.move(KEY, 3)
+    assert await log.cursors.get(KEY) == Cursor(log.epoch, 3)
+    limit_pages(log, 1 << 30)
+    assert (await log.append(draft())).seq == head + 1
+    await task
+
+
+async def test_a_refused_append_leaves_no_trace(open_sqlite: Opener) -> None:
+    log = await open_sqlite()
+    await fill(log, 1)
+    limit_pages(log, 0)
+    with pytest.raises(LogFull):
+        await append_until_refused(log)
+    stats, head = await log.stats("lab"), log.head
+    with pytest.raises(LogFull):
+        await log.append(Draft("lab", "tick", b"1" * 100_000, client="c", id="x"))
+    assert (await log.stats("lab"), log.head) == (stats, head)
+    limit_pages(log, 1 << 30)
+    assert await log.append(draft(client="c", id="x")) == Appended(head + 1, False)
+    assert (await read_all(log, after=head))[0].prev == head
+    await log.close()
+
+
+def limit_pages(log: EventLog, count: int) -> None:
+    """Let the database grow to so many pages only (never below what it has)."""
+    log._writer._store.connection.execute(f"PRAGMA max_page_count = {max(count, 1)}")  # type: ignore[attr-defined]
+
+
+async def append_until_refused(log: EventLog) -> None:
+    for _ in range(10_000):
+        await log.append(Draft("lab", "tick", b"1" * 3000))
+
+
+async def _is_empty(log: EventLog) -> bool:
+    return not await log.rooms()
