@@ -115,7 +115,7 @@ class JupyterServer:
         self._write_config(config or {}, base_url)
 
     def __enter__(self) -> JupyterServer:
-        return self.start()
+        return self if self.process else self.start()
 
     def __exit__(self, *_: object) -> None:
         self.stop()
