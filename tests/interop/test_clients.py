@@ -1,0 +1,99 @@
+"""Clients that are not ours, against a real Jupyter server: what docs/wire.md promises to everyone."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.jupyter import JupyterServer
+from support.node_peer import NodePeer, node_connected
+from support.socketio_peer import Peer, connected, refusal
+
+AnyPeer = Peer | NodePeer
+CLIENTS: dict[str, Callable[[JupyterServer], AbstractContextManager[Any]]] = {
+    "socket.io-client": lambda server: node_connected(server, server.token),
+    "python-socketio": lambda server: connected(server, auth={"token": server.token}),
+}
+
+
+@pytest.fixture(params=CLIENTS)
+def peer(request: pytest.FixtureRequest, jupyter: JupyterServer) -> Iterator[AnyPeer]:
+    with CLIENTS[request.param](jupyter) as peer:
+        yield peer
+
+
+@pytest.fixture
+def room() -> str:
+    return f"room-{uuid.uuid4().hex}"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        {"loss": 0.125, "names": ["Zoë", "日本"], "deep": {"er": [1, [2, {"three": None}]]}},
+        b"\x00\xff" * 1000,
+        {"image": b"\x89PNG\r\n", "thumbs": [b"", b"\x01"], "size": [1, 2]},
+    ],
+    ids=["nothing", "json", "bytes", "bytes inside"],
+)
+def test_it_joins_publishes_and_receives(peer: AnyPeer, room: str, data: Any) -> None:
+    assert peer.command("join", room=room)["ok"]
+    reply = peer.command("publish", room=room, event="metric", data=data)
+    assert reply["ok"], reply
+    event, (received, meta, offset) = peer.take()
+    assert (event, received) == ("metric", data)
+    assert (meta["room"], meta["seq"], offset) == (room, reply["seq"], str(reply["seq"]))
+    assert meta["from"]["user"] == "token:server"
+    (stored,) = peer.command("history", room=room)["events"]
+    assert (stored["event"], stored["data"], stored["seq"]) == ("metric", data, reply["seq"])
+
+
+def test_two_implementations_hear_each_other(jupyter: JupyterServer, room: str) -> None:
+    with CLIENTS["socket.io-client"](jupyter) as script, CLIENTS["python-socketio"](jupyter) as python:
+        for peer in (script, python):
+            assert peer.command("join", room=room)["ok"]
+        script.command("publish", room=room, event="from", data={"who": "js", "raw": b"\x01\x02"})
+        python.command("publish", room=room, event="from", data={"who": "py", "raw": b"\x03\x04"})
+        for peer in (script, python):
+            heard = [peer.take()[1][0] for _ in range(2)]
+            assert heard == [{"who": "js", "raw": b"\x01\x02"}, {"who": "py", "raw": b"\x03\x04"}]
+
+
+def test_it_catches_up_from_a_position(peer: AnyPeer, room: str) -> None:
+    seqs = [peer.command("publish", room=room, event="tick", data=n)["seq"] for n in range(10)]
+    epoch = peer.command("history", room=room)["epoch"]
+    reply = peer.command("join", room=room, after=seqs[3], epoch=epoch)
+    assert (reply["missed"], reply["recovered"]) == (6, True)
+    peer.command("publish", room=room, event="tick", data=10)
+    events = [peer.take()[1] for _ in range(7)]
+    assert [data for data, _, _ in events] == [4, 5, 6, 7, 8, 9, 10]
+    assert [meta.get("replay", False) for _, meta, _ in events] == [True] * 6 + [False]
+
+
+def test_a_wrong_token_is_refused_with_a_code(jupyter: JupyterServer) -> None:
+    script = NodePeer(jupyter, "wrong")
+    try:
+        refused = script.wait_for("refused")
+    finally:
+        script.close()
+    assert refused == refusal(jupyter, auth={"token": "wrong"})
+    assert refused["data"] == {"code": "unauthorized"}
+
+
+def test_the_real_client_comes_back_by_itself_when_the_server_was_killed(tmp_path: Path, room: str) -> None:
+    with JupyterServer(tmp_path) as server, node_connected(server, server.token) as script:
+        seq = script.command("publish", room=room, event="tick", data="before")["seq"]
+        epoch = script.command("history", room=room)["epoch"]
+        server.kill()
+        assert script.wait_for("disconnected") == "transport close"
+        server.start()
+        script.wait_for("connected")
+        script.command("publish", room=room, event="tick", data="after")
+        reply = script.command("join", room=room, after=seq, epoch=epoch)
+        assert (reply["missed"], reply["recovered"]) == (1, True)
+        assert script.take()[1][0] == "after"
