@@ -1,12 +1,77 @@
-"""Socket.IO for notebooks, with a memory."""
+"""Socket.IO for notebooks, with a memory.
+
+>>> import jupyter_rtmsg as rt
+>>> hub = rt.connect()
+>>> lab = hub.join("lab")
+>>> lab.emit("metric", {"loss": 0.12})
+
+The names below are made when they are first used, so that importing the package costs a kernel next to nothing.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .client.async_client import AsyncClient
+    from .client.async_room import AsyncRoom
+    from .client.events import Events
+    from .client.members import Member
+    from .client.receipt import Receipt
+    from .client.room import Room
+    from .client.socket import SocketClient
+    from .client.sync import Client, connect
+    from .errors import RtmsgError
+    from .event import Event, Sender
+
+_HOMES = {
+    "AsyncClient": "client.async_client",
+    "AsyncRoom": "client.async_room",
+    "Client": "client.sync",
+    "Event": "event",
+    "Events": "client.events",
+    "Member": "client.members",
+    "Receipt": "client.receipt",
+    "Room": "client.room",
+    "RtmsgError": "errors",
+    "Sender": "event",
+    "SocketClient": "client.socket",
+    "connect": "client.sync",
+}
+
+__all__ = [
+    "AsyncClient",
+    "AsyncRoom",
+    "Client",
+    "Event",
+    "Events",
+    "Member",
+    "Receipt",
+    "Room",
+    "RtmsgError",
+    "Sender",
+    "SocketClient",
+    "connect",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "errors":
+        return import_module(".errors", __name__)
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f".{home}", __name__), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 def _jupyter_server_extension_points() -> list[dict[str, Any]]:
     # Imported here, since kernels import this package and need no Jupyter server for it.
-    from .extension.app import RtmsgApp
+    from .extension import RtmsgApp
 
     return [{"module": "jupyter_rtmsg", "app": RtmsgApp}]

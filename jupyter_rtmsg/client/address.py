@@ -1,0 +1,73 @@
+"""Where a hub is: the base URL of a Jupyter server, taken apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import parse_qs, unquote, urlsplit
+
+_DEFAULT_PORTS = {"http": 80, "https": 443, "http+unix": 0}
+_PAGES = frozenset({"lab", "tree", "notebooks"})  # what a copied browser address goes on with
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A base URL.
+
+    Attributes
+    ----------
+    url : str
+        Normalised; ends with a slash and holds no query, so that it can be shown.
+    host : str
+        What to connect to; for a Unix socket its path.
+    port : int
+        0 for a Unix socket.
+    secure, unix : bool
+        Over TLS; over a Unix socket.
+    path : str
+        The URL's path; starts and ends with a slash.
+    token : str or None
+        A ``token`` that the URL's query held, as in an address copied from a browser. It is sent in a header only.
+    """
+
+    url: str
+    host: str
+    port: int
+    secure: bool
+    unix: bool
+    path: str
+    token: str | None = None
+
+    @classmethod
+    def parse(cls, url: str) -> Address:
+        """Take a URL such as ``http://127.0.0.1:8888/user/x/`` or ``http+unix://%2Frun%2Fjupyter.sock/`` apart.
+
+        Raises
+        ------
+        ValueError
+            If it is none of the kinds above.
+        """
+        parts = urlsplit(url)
+        if parts.scheme not in _DEFAULT_PORTS or not parts.netloc:
+            raise ValueError(f"{url.partition('?')[0]!r} is no URL of a Jupyter server, like http://127.0.0.1:8888/")
+        unix = parts.scheme == "http+unix"
+        host = unquote(parts.netloc) if unix else parts.hostname or ""
+        port = 0 if unix else parts.port or _DEFAULT_PORTS[parts.scheme]
+        path = _base_path(parts.path)
+        token = parse_qs(parts.query).get("token", [None])[0]
+        authority = parts.netloc.rpartition("@")[2]
+        return cls(f"{parts.scheme}://{authority}{path}", host, port, parts.scheme == "https", unix, path, token)
+
+    @property
+    def authority(self) -> str:
+        """The value of the ``Host`` header."""
+        return "localhost" if self.unix else urlsplit(self.url).netloc
+
+
+def _base_path(path: str) -> str:
+    """Return the base path: a browser's address goes on with the page that is open."""
+    segments = [segment for segment in path.split("/") if segment]
+    for at, segment in enumerate(segments):
+        if segment in _PAGES:
+            segments = segments[:at]
+            break
+    return "/".join(["", *segments, ""])

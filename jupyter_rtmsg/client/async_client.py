@@ -1,0 +1,258 @@
+"""The client of a hub, for code that awaits. `sync` gives the same to code that does not."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, TypeVar
+
+from jupyter_rtmsg.errors import CommandError
+
+from .async_room import AsyncRoom
+from .commands import Commands
+from .discovery import find_server
+from .history import milliseconds
+from .kernel import this_kernel
+from .lane import LaneFactory, TaskLane
+from .membership import Membership
+from .outbox import Outbox
+from .socket import SocketClient
+
+F = TypeVar("F", bound=Callable[..., Any])
+_log = logging.getLogger("jupyter_rtmsg")
+
+
+class AsyncClient:
+    """A connection to a hub, and the rooms joined over it.
+
+    Parameters
+    ----------
+    url : str, optional
+        The base URL of a Jupyter server; without it the server is found, see `discovery`.
+    token : str, optional
+        Sent in a header, never in a URL.
+    name : str, optional
+        Shown to the other members; at most 64 characters.
+    timeout : float
+        Seconds that the first connection, and every command, may take.
+    tls : ssl.SSLContext, optional
+        For ``https`` with a certificate that the system does not know.
+
+    Raises
+    ------
+    ServerNotFound
+        If no URL is given and no server is found.
+
+    Examples
+    --------
+    >>> async with AsyncClient() as hub:
+    ...     lab = await hub.join("lab")
+    ...     await lab.emit("metric", {"loss": 0.12})
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        token: str | None = None,
+        *,
+        name: str | None = None,
+        timeout: float = 10.0,
+        tls: ssl.SSLContext | None = None,
+        _lanes: LaneFactory = TaskLane,
+    ) -> None:
+        found = find_server(url, token)
+        client = uuid.uuid4().hex
+        auth = {"client": client, **({"name": name} if name else {})}
+        self.url = found.url
+        self.user: str | None = None
+        self.socket = SocketClient(found.url, found.token, auth=auth, tls=tls, lanes=_lanes)
+        self.commands = Commands(self.socket, timeout)
+        self._client = client
+        self._lanes = _lanes
+        self._rooms: dict[str, AsyncRoom] = {}
+        self._memberships: dict[str, Membership] = {}
+        self._touched: set[Membership] = set()
+        self._joining: dict[str, asyncio.Lock] = {}
+        self.outbox: Outbox
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.url}: {self.state}>"
+
+    # --- the connection
+
+    async def connect(self) -> AsyncClient:
+        """Connect for the first time, and stay connected until `close`.
+
+        Raises
+        ------
+        AccessDenied, ServerNotFound
+            At once, if the token is refused, or the server has no hub.
+        ServerUnreachable
+            If it does not answer within the timeout.
+        """
+        self.outbox = Outbox(self.socket, self._client)
+        self.socket.route = self._route
+        self.socket.prepare = self._prepare
+        self.socket.on_batch = self._batch
+        self.socket.on_writable = self.outbox.pump
+        self.socket.on_lost = self.outbox.lost
+        await self.socket.connect(self.commands.timeout)
+        return self
+
+    async def __aenter__(self) -> AsyncClient:
+        return await self.connect()
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    @property
+    def state(self) -> str:
+        """``"connecting"``, ``"connected"``, ``"offline"`` or ``"closed"``."""
+        return self.socket.state
+
+    def on_state(self, function: F) -> F:
+        """Have a function called with the new state whenever it changes."""
+        return self.socket.on_state(function)
+
+    def off_state(self, function: Callable[..., Any]) -> None:
+        """Undo `on_state`."""
+        self.socket.off_state(function)
+
+    async def close(self) -> None:
+        """Store what waits, acknowledge what was handled, leave all rooms and end."""
+        if self.state == "closed":
+            return
+        if self.state == "connected":
+            await self.outbox.flush(2)
+            await asyncio.gather(*(membership.leave() for membership in list(self._memberships.values())))
+        for membership in list(self._memberships.values()):
+            membership.end("the client was closed")
+        await self.socket.disconnect()
+        self.outbox.close()
+
+    async def _prepare(self) -> None:
+        """Come back: say who this is, join again, and send again what was not acknowledged."""
+        await self._prove()
+        memberships = [membership for membership in self._memberships.values() if membership.joined]
+        await asyncio.gather(*(membership.come_back() for membership in memberships))
+        self.outbox.connected()
+
+    async def _prove(self) -> None:
+        kernel = this_kernel()
+        if kernel is None or self.socket.id is None:
+            return
+        try:
+            await self.commands.ask("prove", {"kernel": kernel.id, "proof": kernel.proof(self.socket.id)})
+        except CommandError as error:
+            # a kernel of another server is like a script to this one
+            _log.info("%s does not know this kernel: %s", self.url, error)
+
+    # --- rooms
+
+    async def join(
+        self,
+        room: str,
+        *,
+        as_: str | None = None,
+        last: int | None = None,
+        since: float | datetime | None = None,
+        after: int | None = None,
+    ) -> AsyncRoom:
+        """Join a room; a room that is joined already is given back as it is.
+
+        Without a start it goes on where the subscription ``as_`` has come to. In a notebook that is the notebook's own,
+        so nothing is missed when its kernel restarts; a script gives a name, or starts from now.
+
+        Parameters
+        ----------
+        room : str
+            1 to 128 letters and digits of any script, ``_``, ``~``, ``-`` and inner dots.
+        as_ : str, optional
+            Names the subscription.
+        last : int, optional
+            Start with the last so many events.
+        since : float or datetime, optional
+            Start with what happened since; seconds since 1970.
+        after : int, optional
+            Start after this seq.
+
+        Raises
+        ------
+        BadRoom, Forbidden, LimitExceeded
+            If the hub refuses.
+        Disconnected
+            If there is no connection within the client's timeout.
+        """
+        async with self._joining.setdefault(room, asyncio.Lock()):
+            joined = self._rooms.get(room)
+            if joined:
+                if as_ is not None and as_ != joined.subscription:
+                    raise ValueError(f"room {room!r} is joined as {joined.subscription!r}: leave() it first")
+                return joined
+            start = await self._start(room, last=last, since=milliseconds(since), after=after)
+            return await self._join(room, as_, start)
+
+    async def _start(self, room: str, **start: int | None) -> dict[str, Any]:
+        given: dict[str, Any] = {key: value for key, value in start.items() if value is not None}
+        if len(given) > 1:
+            raise ValueError(f"give one of last, since and after, not {' and '.join(given)}")
+        if "after" in given:
+            reply = await self.commands.ask_patiently("history", {"room": room, "last": 1})
+            given["epoch"] = reply["epoch"]
+        return given
+
+    async def _join(self, room: str, as_: str | None, start: Mapping[str, Any]) -> AsyncRoom:
+        membership = Membership(room, as_, self.commands, self._lanes, self._forget)
+        self._memberships[room] = membership  # before the reply: the backlog is right behind it
+        try:
+            await self.commands.patiently(lambda: membership.enter(start))
+        except BaseException:
+            membership.end(f"room {room!r} was not joined")
+            raise
+        joined = self._rooms[room] = AsyncRoom(self, membership)
+        return joined
+
+    def _forget(self, membership: Membership) -> None:
+        if self._memberships.get(membership.room) is membership:
+            del self._memberships[membership.room]
+            self._rooms.pop(membership.room, None)
+
+    async def rooms(self) -> list[dict[str, Any]]:
+        """Return the rooms that this user may see: dicts of ``room, head, first, count, bytes, members``."""
+        reply = await self.commands.ask_patiently("rooms", {})
+        return list(reply["rooms"])
+
+    # --- what the hub sends
+
+    def _route(self, args: list[Any], size: int) -> bool:
+        """Hand an event of a room to it; tell whether it was one."""
+        if len(args) >= 3 and type(args[2]) is dict:
+            membership = self._memberships.get(args[2].get("room", ""))
+            if membership:
+                membership.live(args, size)
+                self._touched.add(membership)
+                return True
+        return self._notice(args)
+
+    def _notice(self, args: list[Any]) -> bool:
+        name = args[0]
+        data = args[1] if len(args) > 1 and type(args[1]) is dict else None
+        if data is None or type(name) is not str or not name.startswith("$"):
+            return False
+        if name == "$error":
+            _log.warning("the hub refused %s: %s (%s)", data.get("command"), data.get("message"), data.get("code"))
+            return True
+        membership = self._memberships.get(data.get("room", ""))
+        if membership:
+            membership.notice(name, data)
+            self._touched.add(membership)
+        return membership is not None
+
+    def _batch(self) -> None:
+        touched, self._touched = self._touched, set()
+        for membership in touched:
+            membership.look()

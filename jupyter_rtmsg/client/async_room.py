@@ -1,0 +1,270 @@
+"""A room, for code that awaits. `room` gives the same to code that does not."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+
+from jupyter_rtmsg.event import Event
+
+from .events import Events
+from .handlers import Handler
+from .history import milliseconds, read_history
+from .members import Member
+from .membership import Membership
+from .publish import draft
+from .receipt import Receipt
+from .stream import AsyncBuffer, AsyncEventStream, open_stream
+
+if TYPE_CHECKING:
+    from .async_client import AsyncClient
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class AsyncRoom:
+    """A room: a named, ordered log, and who is in it now. Made by `AsyncClient.join`.
+
+    Attributes
+    ----------
+    client : AsyncClient
+        The client that joined it.
+    """
+
+    def __init__(self, client: AsyncClient, membership: Membership) -> None:
+        self.client = client
+        self.membership = membership
+        self._outbox = client.outbox
+        self._commands = client.commands
+        self._missed: Events | None = None
+
+    def __repr__(self) -> str:
+        membership = self.membership
+        what = membership.gone or f"{membership.members.count} members, head {membership.head}"
+        return f"<{type(self).__name__} {self.name!r}: {what}>"
+
+    @property
+    def name(self) -> str:
+        """The room's name."""
+        return self.membership.room
+
+    @property
+    def subscription(self) -> str | None:
+        """The name under which the hub remembers how far this reader has come; without one it does not."""
+        return self.membership.subscription
+
+    @property
+    def members(self) -> list[Member]:
+        """Who is here now, or was a moment ago. A large room's list is cut at 100."""
+        return self.membership.members.all()
+
+    @property
+    def head(self) -> int:
+        """The seq of the newest event that this client knows of; 0 in an empty room."""
+        return self.membership.head
+
+    @property
+    def lag(self) -> int:
+        """How many events are still to be handled, and to be acknowledged where there is a subscription.
+
+        0 means that nothing known to this client would come again if its process were killed now.
+        """
+        return self.membership.lag
+
+    # --- emitting
+
+    @overload
+    async def emit(
+        self, event: str, data: Any = None, *, id: str | None = None, volatile: bool = False,
+        expect: int | None = None, wait: Literal[True] = True, timeout: float = 10.0,
+    ) -> int | None: ...  # fmt: skip
+    @overload
+    async def emit(
+        self, event: str, data: Any = None, *, id: str | None = None, volatile: bool = False,
+        expect: int | None = None, wait: Literal[False], timeout: float = 10.0,
+    ) -> Receipt: ...  # fmt: skip
+    async def emit(
+        self,
+        event: str,
+        data: Any = None,
+        *,
+        id: str | None = None,
+        volatile: bool = False,
+        expect: int | None = None,
+        wait: bool = True,
+        timeout: float = 10.0,
+    ) -> int | Receipt | None:
+        """Emit an event to everyone in the room, this client included.
+
+        Parameters
+        ----------
+        event : str
+            Its name: 1 to 128 characters, none of Socket.IO's own, and not starting with ``$``.
+        data : object
+            JSON, with bytes anywhere inside.
+        id : str, optional
+            Emitting again with the same id stores nothing twice.
+        volatile : bool
+            Only for those who are there now: it is not stored and may be lost.
+        expect : int, optional
+            Store only if the room's head is this seq.
+        wait : bool
+            Wait until it is stored; else return a `Receipt` at once.
+        timeout : float
+            Seconds.
+
+        Returns
+        -------
+        int or None or Receipt
+            The seq of the event; None for a volatile one.
+
+        Raises
+        ------
+        NotJSON, TooLarge, BadEvent, ReservedEvent
+            At once, if it cannot be sent.
+        EmitTimeout
+            If the hub does not acknowledge in time; the event stays queued and may still be stored.
+        QueueFull
+            If too many events wait already.
+        CommandError
+            If the hub refuses it.
+        """
+        self.membership.check()
+        key = id if id is not None else self._outbox.new_id()
+        publish = draft(self.name, event, data, key, volatile=volatile, expect=expect)
+        self._outbox.check(publish)
+        receipt = await self._outbox.put(publish, timeout)
+        return await receipt.wait(timeout) if wait else receipt
+
+    # --- reading back
+
+    async def missed(self) -> Events:
+        """Return what happened while this reader was away.
+
+        That is what the room held after the subscription's cursor when this client joined: it stays the same while the
+        room is joined, and is empty at the first join ever. Without a subscription (a script that gave no ``as_``)
+        it holds what the join asked for by ``last``, ``since`` or ``after``, and nothing if it asked for nothing.
+        """
+        if self.membership.missed is None:
+            return Events()
+        if self._missed is None:
+            after, head = self.membership.missed
+            self._missed = await self.history(after=after, before=head + 1)
+        return self._missed
+
+    async def history(
+        self,
+        *,
+        last: int | None = None,
+        after: int | None = None,
+        before: int | None = None,
+        since: float | datetime | None = None,
+        event: str | None = None,
+        sender: str | None = None,
+        limit: int | None = None,
+    ) -> Events:
+        """Read the room's log. Nothing is handled or acknowledged by it.
+
+        Parameters
+        ----------
+        last : int, optional
+            The last so many.
+        after, before : int, optional
+            Positions (seq), both exclusive.
+        since : float or datetime, optional
+            Seconds since 1970.
+        event, sender : str, optional
+            Only events of this name, or of this user.
+        limit : int, optional
+            At most so many from the beginning; without it everything that is held.
+        """
+        wanted = {"after": after, "before": before, "since": milliseconds(since), "event": event, "sender": sender}
+        return await read_history(self._commands.ask_patiently, self.name, last=last, limit=limit, **wanted)
+
+    # --- handlers
+
+    @overload
+    def on(self, event: F, /) -> F: ...
+    @overload
+    def on(self, event: str | None = None, /, *, replay: bool = True) -> Callable[[F], F]: ...
+    @overload
+    def on(self, event: str | None, function: F, /, *, replay: bool = True) -> F: ...
+    def on(self, event: Any = None, function: Any = None, /, *, replay: bool = True) -> Any:
+        """Have a function called with every `Event` of a name; a decorator, or with the function given.
+
+        It runs in the context of the cell that registered it, in order, one event at a time per room. Registering the
+        same function again, as when its cell runs again, replaces it.
+
+        Parameters
+        ----------
+        event : str, optional
+            The event's name; ``"*"`` or nothing for all. ``"$presence"``, ``"$reset"`` and ``"$taken"`` are the hub's.
+        function : callable, optional
+            Sync or async; gets one `Event`.
+        replay : bool
+            False leaves out what happened before the room was joined.
+        """
+        if callable(event):
+            event, function = None, event
+        if function is None:
+            return lambda function: self.on(event, function, replay=replay)
+        self.membership.register(Handler(function, _name(event), replay=replay))
+        return function
+
+    def off(self, event: str | None = None, function: Callable[..., Any] | None = None) -> None:
+        """Undo `on`: for one event and function, for all functions of an event, or for all."""
+        self.membership.handlers.remove(_name(event), function)
+
+    async def replay(self, events: Sequence[Event]) -> int:
+        """Hand stored events to the handlers again, marked as replay, and return how many there were.
+
+        Returns when they have been handled; called from within a handler, at once: they are handled after it.
+        """
+        done = self.start_replay(events)
+        return len(events) if self.membership.lane.inside() else await asyncio.wrap_future(done)
+
+    def start_replay(self, events: Sequence[Event]) -> concurrent.futures.Future[int]:
+        """Do the same without waiting; the future gives the number. Any thread may."""
+        self.membership.check()
+        return self.membership.replay([replace(event, replay=True) for event in events])
+
+    def events(self, event: str | None = None, *, timeout: float | None = None) -> AsyncEventStream:
+        """Return the events as they come, for ``async for``.
+
+        Parameters
+        ----------
+        event : str, optional
+            Only events of this name.
+        timeout : float, optional
+            End after so many seconds without one.
+        """
+        buffer = AsyncBuffer()
+        return AsyncEventStream(buffer, timeout, open_stream(self.membership, _name(event), buffer))
+
+    def watch(self, function: Callable[[Event], object]) -> Callable[[], None]:
+        """Have a function look on as events arrive, handled or not; return what ends that.
+
+        It is for views: it starts nothing, acknowledges nothing and is called on the thread that does the I/O, where it
+        must not wait. `on` is for everything else.
+        """
+        return self.membership.watchers.add(function)
+
+    # --- leaving
+
+    async def leave(self) -> None:
+        """Leave the room: what has been handled is acknowledged, and no more events come."""
+        await self.membership.leave()
+
+    async def __aenter__(self) -> AsyncRoom:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.leave()
+
+
+def _name(event: str | None) -> str | None:
+    return None if event == "*" else event

@@ -1,0 +1,87 @@
+"""Commands to the hub and their replies (docs/wire.md, "Commands")."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeAlias, TypeVar
+
+from jupyter_rtmsg.errors import AckTimeout, CommandError, Disconnected
+from jupyter_rtmsg.wire.data import dump
+
+from .socket import SocketClient
+
+T = TypeVar("T")
+Reply: TypeAlias = "dict[str, Any]"
+
+
+class Commands:
+    """Sends commands over a socket.
+
+    Parameters
+    ----------
+    socket : SocketClient
+    timeout : float
+        Seconds that an answer may take.
+    """
+
+    def __init__(self, socket: SocketClient, timeout: float) -> None:
+        self.timeout = timeout
+        self._socket = socket
+
+    async def ask(self, command: str, request: Mapping[str, Any], then: Callable[[Reply], None] | None = None) -> Reply:
+        """Send a command and return its reply; ``then`` is called with it before anything that follows it is read.
+
+        Raises
+        ------
+        CommandError
+            If the hub refuses.
+        AckTimeout, Disconnected
+        """
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+
+        def answer(args: Any) -> None:
+            if future.done():
+                return
+            try:
+                reply = reply_of(args)
+                if then:
+                    then(reply)
+                future.set_result(reply)
+            except Exception as error:  # noqa: BLE001 - it belongs to whoever asked
+                future.set_exception(error)
+
+        json, attachments = dump([command, request])
+        self._socket.request(json, attachments, answer)
+        try:
+            return await asyncio.wait_for(future, self.timeout)
+        except asyncio.TimeoutError:
+            raise AckTimeout(f"the hub did not answer {command!r} within {self.timeout:g} s") from None
+
+    async def ask_patiently(self, command: str, request: Mapping[str, Any]) -> Reply:
+        """Do the same, across a reconnect if need be: for commands that change nothing."""
+        return await self.patiently(lambda: self.ask(command, request))
+
+    async def patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Wait for a connection and ask; if that is lost, wait for the next, until the timeout is over."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.timeout
+        while True:
+            await self._socket.ready(deadline - loop.time())
+            try:
+                return await ask()
+            except Disconnected:
+                if loop.time() >= deadline or self._socket.state == "closed":
+                    raise
+                await asyncio.sleep(0)  # the state is about to say so
+
+
+def reply_of(args: Any) -> Reply:
+    """Return the reply that an ack holds, or raise what it refuses with."""
+    if isinstance(args, BaseException):
+        raise args
+    reply = args[0] if args and isinstance(args[0], dict) else {}
+    if not reply.get("ok"):
+        error = reply.get("error") or {}
+        raise CommandError.of(str(error.get("code", "internal")), str(error.get("message", "no reason given")))
+    return reply

@@ -1,0 +1,115 @@
+"""Events read back, as a sequence that a notebook shows as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any, overload
+
+from jupyter_rtmsg.event import Event
+
+if TYPE_CHECKING:
+    import pandas
+
+_SHOWN = 100
+_WIDTH = 200
+_COLUMNS = ("seq", "time", "event", "from", "data")
+
+
+class Events(Sequence[Event]):
+    """An immutable sequence of `Event`.
+
+    Parameters
+    ----------
+    events : iterable of Event
+
+    Examples
+    --------
+    >>> missed = room.missed()
+    >>> missed[-1].data, len(missed), missed[:10]
+    >>> missed.to_pandas()["loss"].plot()
+    """
+
+    __slots__ = ("_events",)
+
+    def __init__(self, events: Iterable[Event] = ()) -> None:
+        self._events = tuple(events)
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    @overload
+    def __getitem__(self, index: int) -> Event: ...
+    @overload
+    def __getitem__(self, index: slice) -> Events: ...
+    def __getitem__(self, index: int | slice) -> Event | Events:
+        if isinstance(index, slice):
+            return Events(self._events[index])
+        return self._events[index]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Events) and self._events == other._events
+
+    def __hash__(self) -> int:
+        return id(self)  # the data of an event may be a list
+
+    def __repr__(self) -> str:
+        if not self._events:
+            return "<Events: none>"
+        first, last = self._events[0], self._events[-1]
+        return f"<Events: {len(self)}, seq {first.seq} to {last.seq}>"
+
+    @property
+    def data(self) -> list[Any]:
+        """The data of every event."""
+        return [event.data for event in self._events]
+
+    def _repr_html_(self) -> str:
+        """Return a table of the last 100; everything that people wrote is escaped."""
+        if not self._events:
+            return "<p>No events.</p>"
+        shown = self._events[-_SHOWN:]
+        head = "".join(f"<th>{column}</th>" for column in _COLUMNS)
+        body = "".join(map(_row, shown))
+        left_out = len(self) - len(shown)
+        note = f"<p>{len(self):,} events; the first {left_out:,} are not shown.</p>" if left_out else ""
+        return f"{note}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return a DataFrame with a row per event.
+
+        The index is ``seq``; the columns are ``time``, ``event``, ``user`` and, where the data are dicts, one per key,
+        else ``data``. A key that is called like one of those columns gets the prefix ``data.``.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise ImportError("to_pandas() needs pandas: pip install pandas") from None
+        rows = [_record(event) for event in self._events]
+        index = pandas.Index([event.seq for event in self._events], name="seq")
+        return pandas.DataFrame(rows, index=index, columns=None if rows else ["time", "event", "user", "data"])
+
+
+def _row(event: Event) -> str:
+    seq = "" if event.seq is None else event.seq
+    time = event.time.astimezone().strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+    cells = (seq, time, event.name, event.sender.user, _shorten(event.data))
+    return "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in cells) + "</tr>"
+
+
+def _shorten(data: Any) -> str:
+    text = f"{len(data):,} bytes" if isinstance(data, bytes) else repr(data)
+    return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
+
+
+def _record(event: Event) -> dict[str, Any]:
+    record: dict[str, Any] = {"time": event.time, "event": event.name, "user": event.sender.user}
+    if not isinstance(event.data, dict):
+        return {**record, "data": event.data}
+    taken = {*record, "data"}
+    return {**record, **{f"data.{key}" if key in taken else key: value for key, value in event.data.items()}}

@@ -1,0 +1,212 @@
+"""A room's events on their way to the handlers: each once, in order, without a gap.
+
+The loop puts in, the lane takes out. Three positions tell how far things are (numbers of the log, see docs/wire.md):
+
+``seen``
+    the newest event that the room is known to hold;
+``received``
+    up to here everything is in the queue, or was. An event that comes next is the next one exactly when
+    ``prev <= received``. One that is not, or that the queue has no room for, is left out: the log keeps it, and it is
+    read from there (``behind`` says so), before anything later gets in;
+``handled``
+    up to here the handlers have returned. This is what a subscription acknowledges.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from jupyter_rtmsg.event import Event, Sender
+
+from .handlers import Handlers
+from .lane import Call
+
+MAX_EVENTS = 10_000
+MAX_BYTES = 32 * 1024 * 1024
+_TELL_EVERY = 0.05
+
+_sender = lru_cache(maxsize=1024)(Sender)
+
+
+def event_of(room: str, name: str, data: Any, meta: Mapping[str, Any], replay: bool) -> Event:
+    """Make an event from what the wire brought (docs/wire.md, "Events")."""
+    origin = meta.get("from") or {}
+    sender = _sender(origin.get("user", ""), origin.get("kind", ""), origin.get("member", ""))
+    seq, prev = meta.get("seq"), meta.get("prev")
+    return Event(room, name, data, seq, prev, meta.get("ts", 0), sender, meta.get("id"), replay)
+
+
+def notice_of(room: str, name: str, data: Any) -> Event:
+    """Make an event from one of the hub's own, which are in no log."""
+    return event_of(room, name, data, {"ts": int(time.time() * 1000), "from": {"kind": "hub"}}, replay=False)
+
+
+class Inbox:
+    """The queue of one room.
+
+    Parameters
+    ----------
+    room : str
+    handlers : Handlers
+    progressed : callable
+        Called on the lane when events have been handled.
+    max_events, max_bytes : int
+        How much may wait for the handlers.
+    """
+
+    def __init__(
+        self,
+        room: str,
+        handlers: Handlers,
+        progressed: Callable[[], None],
+        max_events: int = MAX_EVENTS,
+        max_bytes: int = MAX_BYTES,
+    ) -> None:
+        self.started = False
+        self.joined_at = 0
+        self.seen = self.received = self.handled = 0
+        self.handled_count = 0
+        self._room = room
+        self._handlers = handlers
+        self._progressed = progressed
+        self._max_events = max_events
+        self._max_bytes = max_bytes
+        self._items: deque[tuple[str, Any, Mapping[str, Any], int, bool]] = deque()
+        self._again: deque[tuple[Sequence[Event], concurrent.futures.Future[int]]] = deque()
+        self._skipped = 0
+        self._put_count = 0
+        self._bytes_in = 0  # the loop's
+        self._bytes_out = 0  # the lane's
+        self._told = 0.0
+
+    # --- the loop's side
+
+    def start_at(self, position: int, head: int) -> None:
+        """Begin after a position of the log. What comes up to ``head`` was missed."""
+        self.received = self.seen = position
+        self.handled = max(self.handled, position)
+        self.joined_at = head
+
+    def move_to(self, position: int) -> None:
+        """Go on after another position: what lies between is gone, or belongs to another epoch."""
+        self.received = self.seen = position
+
+    def live(self, args: list[Any], size: int) -> None:
+        """Take an event of the wire: ``[name, data, meta, ...]``."""
+        meta = args[2]
+        seq = meta.get("seq")
+        if seq is None:
+            if self._has_room(0):
+                self._put((args[0], args[1], meta, size, False))
+            return
+        if seq <= self.received:
+            return
+        self.seen = max(self.seen, seq)
+        if meta.get("prev", 0) <= self.received and self._has_room(size):
+            self._put((args[0], args[1], meta, size, "replay" in meta))
+            self.received = seq
+        else:
+            self._skipped += 1
+
+    def page(self, events: Sequence[Mapping[str, Any]], through: int, size: int) -> None:
+        """Take a page of history read after ``received``."""
+        for meta in events:
+            if meta["seq"] > self.received:
+                self._put((meta["event"], meta.get("data"), meta, size // len(events), True))
+                self.received = meta["seq"]
+        self.received = max(self.received, through)
+        if not self.behind:
+            self._skipped = 0
+        else:
+            self._skipped = max(1, self._skipped - len(events))
+
+    def notice(self, name: str, data: Any) -> None:
+        """Put in one of the hub's own events."""
+        self._put((name, data, {"ts": int(time.time() * 1000), "from": {"kind": "hub"}}, 0, False))
+
+    def replay(self, events: Sequence[Event]) -> concurrent.futures.Future[int]:
+        """Have events handled again; the future gives their number once that is done."""
+        done: concurrent.futures.Future[int] = concurrent.futures.Future()
+        self._again.append((events, done))
+        return done
+
+    def _put(self, item: tuple[str, Any, Mapping[str, Any], int, bool]) -> None:
+        self._put_count += 1
+        self._bytes_in += item[3]
+        self._items.append(item)
+
+    def _has_room(self, size: int, share: float = 1.0) -> bool:
+        used = self._bytes_in - self._bytes_out
+        return len(self._items) < self._max_events * share and used + size <= self._max_bytes * share
+
+    @property
+    def behind(self) -> bool:
+        """Whether the log holds events that the queue does not."""
+        return self.seen > self.received
+
+    @property
+    def hungry(self) -> bool:
+        """Whether there is room for a page of history."""
+        return self._has_room(0, share=0.5)
+
+    @property
+    def put_count(self) -> int:
+        """How many events ever got in, and so how many ``handled_count`` will be."""
+        return self._put_count
+
+    @property
+    def unread(self) -> int:
+        """How many events are known to be in the log and not in the queue; at least one if there are any."""
+        return max(1, self._skipped) if self.behind else 0
+
+    # --- the lane's side
+
+    def calls(self) -> Iterator[Call]:
+        """Yield what is to be called for the events in the queue."""
+        try:
+            while self.started:
+                if self._again:
+                    yield from self._replay(*self._again.popleft())
+                try:
+                    item = self._items.popleft()
+                except IndexError:
+                    if self._again:
+                        continue
+                    return
+                yield from self._calls(item)
+        finally:
+            self._progressed()
+
+    def _calls(self, item: tuple[str, Any, Mapping[str, Any], int, bool]) -> Iterator[Call]:
+        name, data, meta, size, replay = item
+        seq = meta.get("seq")
+        handlers = self._handlers.matching(name)
+        if handlers:
+            event = event_of(self._room, name, data, meta, replay)
+            missed = replay and seq is not None and seq <= self.joined_at
+            for handler in handlers:
+                if handler.replay or not missed:
+                    yield Call(handler, (event,))
+        self._bytes_out += size
+        self.handled_count += 1
+        if seq is not None:
+            self.handled = seq
+        self._tell()
+
+    def _tell(self) -> None:
+        now = time.monotonic()
+        if now - self._told > _TELL_EVERY:
+            self._told = now
+            self._progressed()
+
+    def _replay(self, events: Sequence[Event], done: concurrent.futures.Future[int]) -> Iterator[Call]:
+        for event in events:
+            for handler in self._handlers.matching(event.name):
+                if handler.replay:
+                    yield Call(handler, (event,))
+        done.set_result(len(events))

@@ -1,0 +1,281 @@
+"""Being in a room: joining, coming back after a reconnect, and getting every event once and in order."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from jupyter_rtmsg.errors import CommandError, NotJoined, RtmsgError
+from jupyter_rtmsg.event import Event
+
+from .commands import Commands, Reply
+from .handlers import Handler, Handlers
+from .inbox import Inbox
+from .lane import LaneFactory
+from .members import Members
+from .watchers import Watchers
+
+_log = logging.getLogger("jupyter_rtmsg")
+_ACK_EVERY = 0.1
+_SETTLE = 0.05  # the handlers of a cell are registered one by one: the first must not have the backlog to itself
+_PAGE_BYTES = 1024  # what an event of a page is taken to weigh
+_TROUBLES = (RtmsgError, asyncio.TimeoutError)
+
+
+class Membership:
+    """One client in one room. All of it runs on the I/O loop, but what says otherwise.
+
+    Parameters
+    ----------
+    room : str
+    as_ : str or None
+        The subscription asked for.
+    commands : Commands
+    lanes : callable
+        Makes the lane for the room's handlers.
+    forget : callable
+        Called when the room is left or lost.
+
+    Attributes
+    ----------
+    subscription : str or None
+        The one that the hub keeps.
+    gone : str or None
+        Why this is no member any more.
+    """
+
+    def __init__(
+        self, room: str, as_: str | None, commands: Commands, lanes: LaneFactory, forget: Callable[[Membership], None]
+    ) -> None:
+        self.room = room
+        self.subscription = as_
+        self.members = Members()
+        self.handlers = Handlers()
+        self.inbox = Inbox(room, self.handlers, self._tell)
+        self.lane = lanes(self.inbox.calls, f"rtmsg room {room}")
+        self.joined = False
+        self.gone: str | None = None
+        self.missed: tuple[int, int] | None = None
+        self.watchers = Watchers(room)
+        self.streams: set[Callable[[], None]] = set()
+        self._as = as_
+        self._commands = commands
+        self._forget = forget
+        self._loop = asyncio.get_running_loop()
+        self._epoch = ""
+        self._acknowledged = 0
+        self._acknowledged_count = 0
+        self._ack_timer: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._repairing: asyncio.Task[None] | None = None
+
+    # --- entering, and coming back
+
+    async def enter(self, start: Mapping[str, Any]) -> None:
+        """Join for the first time."""
+        await self._commands.ask("join", self._request(start), then=self._entered)
+
+    async def come_back(self) -> None:
+        """Join again after a reconnect, from where this client has come to."""
+        start = {"after": self.inbox.received, "epoch": self._epoch}
+        try:
+            await self._commands.ask("join", self._request(start), then=self._returned)
+        except CommandError as error:
+            self.end(f"the hub no longer lets this client into room {self.room!r}: {error}")
+            _log.error("%s", self.gone)
+
+    def _request(self, start: Mapping[str, Any]) -> dict[str, Any]:
+        return {"room": self.room, **({"as": self._as} if self._as else {}), **start}
+
+    # The replies are taken while they are read: the backlog is right behind them, in the same bytes.
+
+    def _entered(self, reply: Reply) -> None:
+        head: int = reply["head"]
+        cursor: int = head if reply.get("cursor") is None else reply["cursor"]
+        self.joined = True
+        self.inbox.start_at(cursor, head)
+        self._acknowledged = cursor
+        if reply.get("missed"):
+            self.missed = cursor, head
+        self._take(reply)
+
+    def _returned(self, reply: Reply) -> None:
+        if reply.get("reason") == "epoch" or reply["epoch"] != self._epoch:
+            self._reset(reply["epoch"], "the log was replaced while the connection was lost")
+            self.inbox.move_to(reply.get("cursor") or 0)
+        self._take(reply)
+
+    def _take(self, reply: Reply) -> None:
+        self._epoch = reply["epoch"]
+        self.subscription = reply.get("as", self._as)
+        self.members.replace(reply.get("members", ()), reply.get("count", 0))
+        if reply.get("closed"):
+            _log.warning("an earlier connection to room %r was cut off: %s", self.room, reply["closed"])
+        if reply.get("reason") == "trimmed":
+            _log.warning("room %r: events before seq %s are no longer held", self.room, reply.get("first"))
+            self.inbox.move_to(max(self.inbox.received, reply.get("first", 0) - 1))
+        elif reply.get("reason") == "limit":
+            self.inbox.seen = max(self.inbox.seen, reply["head"])  # too many to be sent: they are read page by page
+        self.look()
+
+    def _reset(self, epoch: str, reason: str) -> None:
+        _log.warning("room %r: %s; positions start anew", self.room, reason)
+        self.inbox.notice("$reset", {"room": self.room, "epoch": epoch, "reason": reason})
+        self._epoch = epoch
+        self._acknowledged = 0
+
+    # --- what the client hands in
+
+    def live(self, args: list[Any], size: int) -> None:
+        """Take an event of the room."""
+        if self.joined:
+            self.inbox.live(args, size)
+            self.watchers.live(args)
+
+    def notice(self, name: str, data: Mapping[str, Any]) -> None:
+        """Take one of the hub's own events."""
+        if name == "$presence":
+            self.members.change(data.get("changes", ()), data.get("count", 0))
+        self.watchers.notice(name, data)
+        if name == "$reset":
+            self._reset(str(data.get("epoch")), str(data.get("reason", "the log was replaced")))
+            self.inbox.move_to(0)
+            self._spawn(self._enter_anew())
+            return
+        self.inbox.notice(name, data)
+        if name == "$taken":
+            taken = f"another connection took over the subscription {data.get('as')!r} of room {self.room!r}"
+            self.end(f"{taken}: this one receives no more of it. Join again to take it back")
+            _log.warning("%s", self.gone)
+
+    def look(self) -> None:
+        """Have what came handled, and what did not come read."""
+        if self.inbox.started:
+            self.lane.wake()
+        idle = self._repairing is None or self._repairing.done()
+        if idle and self.inbox.behind and self.inbox.hungry and self.gone is None:
+            self._repairing = self._spawn(self._read_on())
+
+    async def _enter_anew(self) -> None:
+        with contextlib.suppress(*_TROUBLES):  # then the next connection does it
+            await self.come_back()
+
+    def _spawn(self, coroutine: Any) -> asyncio.Task[None]:
+        task: asyncio.Task[None] = self._loop.create_task(coroutine, name=f"rtmsg room {self.room}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    # --- what was left out is read from the log
+
+    async def _read_on(self) -> None:
+        while self.inbox.behind and self.inbox.hungry and self.gone is None:
+            request = {"room": self.room, "after": self.inbox.received, "epoch": self._epoch}
+            try:
+                await self._commands.ask("history", request, then=self._page)
+            except _TROUBLES as error:
+                _log.info("room %r: what is missing could not be read yet: %s", self.room, error)
+                return  # the next event, or the next connection, tries again
+            if self.inbox.started:
+                self.lane.wake()
+
+    def _page(self, reply: Reply) -> None:
+        if reply["epoch"] == self._epoch:
+            self.inbox.page(reply["events"], reply["through"], _PAGE_BYTES * len(reply["events"]))
+
+    # --- what was handled is acknowledged
+
+    def _tell(self) -> None:
+        """Say on the loop that handlers have got on. Called on the lane."""
+        with contextlib.suppress(RuntimeError):  # the loop has been closed
+            self._loop.call_soon_threadsafe(self._progress)
+
+    def _progress(self) -> None:
+        self.look()
+        if self.subscription is None:
+            self._acknowledged_count = self.inbox.handled_count
+        elif self._ack_timer is None and self.inbox.handled_count > self._acknowledged_count and self.gone is None:
+            self._ack_timer = self._loop.call_later(_ACK_EVERY, self._send_ack)
+
+    def _send_ack(self) -> None:
+        self._ack_timer = None
+        self._spawn(self.acknowledge())
+
+    async def acknowledge(self) -> None:
+        """Tell the hub how far the handlers have come."""
+        # the count first: the lane goes on meanwhile, and may only be said to have come less far than it has
+        handled, seq = self.inbox.handled_count, self.inbox.handled
+        if self.subscription is None or self.gone is not None:
+            return
+        try:
+            if seq > self._acknowledged:
+                await self._commands.ask("ack", {"room": self.room, "seq": seq, "as": self.subscription})
+        except _TROUBLES as error:
+            _log.info("room %r: not acknowledged yet: %s", self.room, error)
+            return
+        self._acknowledged = seq
+        self._acknowledged_count = max(self._acknowledged_count, handled)
+        if self.inbox.handled_count > handled:
+            self._progress()
+
+    # --- what a room asks
+
+    @property
+    def head(self) -> int:
+        """The seq of the newest event known. Any thread may ask."""
+        return max(self.inbox.seen, self.inbox.joined_at)
+
+    @property
+    def lag(self) -> int:
+        """How many events are to be handled still, and acknowledged where that counts. Any thread may ask."""
+        return self.inbox.put_count - self._acknowledged_count + self.inbox.unread
+
+    def check(self) -> None:
+        """Refuse to go on in a room that was left or lost, with `NotJoined`. Any thread may ask."""
+        if self.gone is not None:
+            raise NotJoined(self.gone)
+
+    def register(self, handler: Handler, *, at_once: bool = False) -> None:
+        """Add a handler; the first one starts what waits, a moment later. Any thread may."""
+        self.check()
+        self.handlers.add(handler)
+        self._loop.call_soon_threadsafe(self.start if at_once else self._start_soon)
+
+    def _start_soon(self) -> None:
+        if not self.inbox.started:
+            self._loop.call_later(_SETTLE, self.start)
+
+    def start(self) -> None:
+        """Have the handlers begin."""
+        self.inbox.started = True
+        self.look()
+
+    def replay(self, events: Sequence[Event]) -> concurrent.futures.Future[int]:
+        """Have events handled again; the future gives their number once they are. Any thread may."""
+        done = self.inbox.replay(events if self.handlers else ())
+        self._loop.call_soon_threadsafe(self.start)
+        return done
+
+    async def leave(self) -> None:
+        """Acknowledge what was handled, and leave."""
+        if self.gone is not None:
+            return
+        await self.acknowledge()
+        self.end(f"room {self.room!r} was left: join it again")
+        with contextlib.suppress(*_TROUBLES):
+            await self._commands.ask("leave", {"room": self.room})
+
+    def end(self, why: str) -> None:
+        """Be no member any more."""
+        self.gone = self.gone or why
+        self._forget(self)
+        for close in list(self.streams):
+            close()
+        if self._ack_timer:
+            self._ack_timer.cancel()
+        # after what is in the queue already, such as the $taken that says why
+        self._loop.call_later(1, self.lane.close)

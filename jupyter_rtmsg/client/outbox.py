@@ -1,0 +1,217 @@
+"""Events on their way to the hub: kept until acknowledged, sent again after a reconnect.
+
+The hub stores an id of a client once, so sending again is safe: that makes "at least once" exactly once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from itertools import count
+from typing import Any
+
+from jupyter_rtmsg.errors import CommandError, Disconnected, QueueFull, TooLarge
+
+from .commands import reply_of
+from .publish import Publish
+from .receipt import Receipt
+from .socket import SocketClient
+
+_log = logging.getLogger("jupyter_rtmsg")
+_WINDOW = 1_000  # unacknowledged at a time: enough to fill group commits, few enough to send again
+_LATER = frozenset({"rate", "busy", "shutdown"})  # refusals that say "not now"
+_PAUSE = 0.25
+
+
+class Outbox:
+    """The queue of a client, in order.
+
+    Parameters
+    ----------
+    socket : SocketClient
+    client : str
+        The UUID of the client; ids are made from it.
+    max_events, max_bytes : int
+        How much may wait.
+    """
+
+    def __init__(
+        self, socket: SocketClient, client: str, max_events: int = 10_000, max_bytes: int = 64 * 1024 * 1024
+    ) -> None:
+        self._socket = socket
+        self._max_events = max_events
+        self._max_bytes = max_bytes
+        self._unacknowledged: dict[tuple[str, str], Publish] = {}
+        self._waiting: deque[Publish] = deque()
+        self._bytes = 0
+        self._in_flight = 0
+        self._paused = False
+        self._space: set[asyncio.Future[None]] = set()
+        self._handed_in: deque[Publish] = deque()
+        self._scheduled = False
+        self._loop = asyncio.get_running_loop()
+        self._ids = map(f"{client[:12]}-%d".__mod__, count(1))
+
+    def new_id(self) -> str:
+        """Return an id for an event."""
+        return next(self._ids)
+
+    # --- in
+
+    def fits(self, size: int) -> bool:
+        """Whether there is room for an event of so many bytes."""
+        number = len(self._unacknowledged) + len(self._handed_in)
+        return number < self._max_events and self._bytes + size <= self._max_bytes
+
+    def check(self, publish: Publish) -> None:
+        """Refuse what no message can hold, with `TooLarge`."""
+        if publish.size > self._socket.max_payload:
+            raise TooLarge(
+                f"the event has {publish.size:,} bytes; a message may have {self._socket.max_payload:,}. "
+                "Send it in parts, or send where it can be found"
+            )
+
+    async def admit(self, publish: Publish, timeout: float) -> None:
+        """Wait until there is room, as long as there is a connection that makes room.
+
+        Raises
+        ------
+        QueueFull
+            At once while offline, else after ``timeout`` seconds.
+        """
+        deadline = self._loop.time() + timeout
+        while not self.fits(publish.size):
+            remaining = deadline - self._loop.time()
+            if not self._socket.connected or remaining <= 0:
+                raise QueueFull(
+                    f"{len(self._unacknowledged):,} events ({self._bytes:,} bytes) wait to be stored; the queue holds "
+                    f"{self._max_events:,} ({self._max_bytes:,} bytes), and the connection is {self._socket.state}"
+                )
+            waiter: asyncio.Future[None] = self._loop.create_future()
+            self._space.add(waiter)
+            await asyncio.wait({waiter}, timeout=remaining)
+
+    async def put(self, publish: Publish, timeout: float) -> Receipt:
+        """Queue an event when there is room; one with the same room and id that is on its way already stands for it."""
+        known = self._unacknowledged.get(publish.key)
+        if known:
+            return known.receipt
+        await self.admit(publish, timeout)
+        self.add(publish)
+        return publish.receipt
+
+    def hand_in(self, publish: Publish) -> None:
+        """Do the same as `add`, from any thread."""
+        self._handed_in.append(publish)
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon_threadsafe(self._take)
+
+    def _take(self) -> None:
+        self._scheduled = False
+        while self._handed_in:
+            self.add(self._handed_in.popleft())
+
+    def add(self, publish: Publish) -> None:
+        """Queue an event, and send it as soon as may be."""
+        if self._socket.state == "closed":
+            publish.receipt.refused(Disconnected("the client was closed"))
+        elif publish.volatile and not self._socket.can_write:
+            publish.receipt.stored(None)  # what is volatile is for those who are there
+        else:
+            self._unacknowledged[publish.key] = publish
+            self._bytes += publish.size
+            self._waiting.append(publish)
+            self.pump()
+
+    # --- out
+
+    def pump(self) -> None:
+        """Send what may be sent now."""
+        while self._waiting and self._in_flight < _WINDOW and self._socket.can_write and not self._paused:
+            publish = self._waiting.popleft()
+            if publish.size > self._socket.max_payload:  # another server than the one it was meant for
+                self._finish(publish, TooLarge(f"the event has more than {self._socket.max_payload:,} bytes"))
+                continue
+            publish.sent = True
+            self._in_flight += 1
+            self._socket.request(publish.json, publish.attachments, partial(self._answer, publish))
+
+    def connected(self) -> None:
+        """Send again what was not acknowledged, in order, before anything else."""
+        self._in_flight = 0
+        self._paused = False
+        self._requeue(lambda publish: True)
+
+    def lost(self) -> None:
+        """Learn that the connection has gone: wake who waits for room, since none will come."""
+        self._wake()
+        for publish in [publish for publish in self._unacknowledged.values() if publish.volatile]:
+            self._finish(publish, None)
+
+    def _requeue(self, wanted: Callable[[Publish], bool]) -> None:
+        self._waiting.clear()
+        for publish in self._unacknowledged.values():
+            if wanted(publish):
+                publish.sent = False
+                self._waiting.append(publish)
+        self.pump()
+
+    def _answer(self, publish: Publish, answer: Any) -> None:
+        if isinstance(answer, BaseException):
+            return  # the connection was lost: it is sent again
+        self._in_flight -= 1
+        try:
+            outcome: int | CommandError | None = reply_of(answer).get("seq")
+        except CommandError as error:
+            if error.code in _LATER:
+                self._later(publish, error)
+                return
+            outcome = error
+        self._finish(publish, outcome)
+        self.pump()
+
+    def _later(self, publish: Publish, error: CommandError) -> None:
+        publish.sent = False
+        if not self._paused:
+            self._paused = True
+            _log.warning("the hub asks to slow down (%s: %s); events wait in the queue", error.code, error)
+            self._loop.call_later(_PAUSE, self._resume)
+
+    def _resume(self) -> None:
+        self._paused = False
+        self._requeue(lambda publish: not publish.sent)
+
+    def _finish(self, publish: Publish, outcome: int | Exception | None) -> None:
+        if self._unacknowledged.pop(publish.key, None) is not publish:
+            return
+        self._bytes -= publish.size
+        if isinstance(outcome, Exception):
+            publish.receipt.refused(outcome)
+        else:
+            publish.receipt.stored(outcome)
+        if self._space:
+            self._wake()
+
+    def _wake(self) -> None:
+        for waiter in self._space:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._space.clear()
+
+    async def flush(self, timeout: float) -> None:
+        """Wait until everything is acknowledged, for at most so many seconds."""
+        receipts = [publish.receipt for publish in self._unacknowledged.values()]
+        if receipts and self._socket.connected:
+            tasks = [asyncio.ensure_future(receipt.wait(timeout)) for receipt in receipts[-1:]]
+            await asyncio.wait(tasks)
+            for task in tasks:
+                task.exception()
+
+    def close(self) -> None:
+        """Give up what is left."""
+        for publish in list(self._unacknowledged.values()):
+            self._finish(publish, Disconnected("the client was closed before the hub acknowledged the event"))

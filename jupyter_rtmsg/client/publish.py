@@ -1,0 +1,85 @@
+"""Events as they leave: checked and encoded in the thread, and so in the cell, that emits them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jupyter_rtmsg.errors import BadEvent, LimitExceeded, ReservedEvent
+from jupyter_rtmsg.wire.data import dump, encode_json
+from jupyter_rtmsg.wire.socketio import MAX_ATTACHMENTS, RESERVED_EVENTS
+
+from .receipt import Receipt
+
+_MAX_DEPTH = 60
+_MAX_NAME = 128
+_OVERHEAD = 32  # bytes of a packet's header
+
+
+class Publish:
+    """One event on its way, encoded but for its ack id.
+
+    Attributes
+    ----------
+    key : tuple of str
+        Room and id: what the hub stores once.
+    json : bytes
+    attachments : tuple of bytes
+    receipt : Receipt
+    volatile : bool
+    size : int
+        Bytes of the message.
+    sent : bool
+        Whether it has been sent over the present connection.
+    """
+
+    __slots__ = ("attachments", "json", "key", "receipt", "sent", "size", "volatile")
+
+    def __init__(
+        self, room: str, json: bytes, attachments: tuple[bytes, ...], receipt: Receipt, volatile: bool
+    ) -> None:
+        self.key = room, receipt.id
+        self.json = json
+        self.attachments = attachments
+        self.receipt = receipt
+        self.volatile = volatile
+        self.size = len(json) + sum(map(len, attachments)) + _OVERHEAD
+        self.sent = False
+
+
+def draft(room: str, event: str, data: Any, id: str, *, volatile: bool = False, expect: int | None = None) -> Publish:
+    """Encode an event.
+
+    Raises
+    ------
+    NotJSON
+        If the data are neither JSON nor bytes, nested too deeply, or contain themselves.
+    BadEvent, ReservedEvent
+        If the name may not be used.
+    LimitExceeded
+        If there are too many binary attachments.
+    """
+    _check_event(event)
+    json, attachments = dump(data, max_depth=_MAX_DEPTH)
+    if len(attachments) > MAX_ATTACHMENTS:
+        raise LimitExceeded(f"{len(attachments)} bytes objects in one event; {MAX_ATTACHMENTS} are allowed")
+    # spliced, so that the data are encoded once and nested no deeper for the check of their depth
+    fields = [
+        *(b'["publish",{"room":', encode_json(room), b',"event":', encode_json(event)),
+        *(b',"id":', encode_json(id), b',"data":', json),
+    ]
+    if volatile:
+        fields.append(b',"volatile":true')
+    if expect is not None:
+        fields += [b',"expect":', encode_json(expect)]
+    receipt = Receipt(id, f"{event!r} in room {room!r}")
+    return Publish(room, b"".join([*fields, b"}]"]), attachments, receipt, volatile)
+
+
+def _check_event(event: Any) -> None:
+    if not isinstance(event, str):
+        raise BadEvent(f"an event's name must be a str, not {type(event).__name__}: {event!r:.80}")
+    if event.startswith("$") or event in RESERVED_EVENTS:
+        owner = "the hub" if event.startswith("$") else "Socket.IO"
+        raise ReservedEvent(f"the event name {event!r} belongs to {owner}: choose another")
+    if not 1 <= len(event) <= _MAX_NAME:
+        raise BadEvent(f"an event's name has 1 to {_MAX_NAME} characters, not {len(event)}")

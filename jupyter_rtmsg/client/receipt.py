@@ -1,0 +1,91 @@
+"""What an emit gives back before the hub has answered."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import logging
+from collections.abc import Generator
+
+from jupyter_rtmsg.errors import EmitTimeout
+
+_log = logging.getLogger("jupyter_rtmsg")
+
+
+class Receipt:
+    """An emit on its way. ``await`` it, or ask for its `result`; any thread may.
+
+    Attributes
+    ----------
+    id : str
+        The id of the event. Emitting again with the same id stores nothing twice.
+    """
+
+    def __init__(self, id: str, what: str) -> None:
+        self.id = id
+        self._what = what
+        self._future: concurrent.futures.Future[int | None] = concurrent.futures.Future()
+        self._seen = False
+
+    def __repr__(self) -> str:
+        state = "waiting" if not self.done() else "refused" if self._future.exception() else f"seq {self.result()}"
+        return f"<Receipt of {self._what}: {state}>"
+
+    def __del__(self) -> None:
+        if not self._seen and self.done() and (error := self._future.exception()):
+            _log.warning("%s was refused, and nobody asked for its receipt: %s", self._what, error)
+
+    def done(self) -> bool:
+        """Whether the hub has answered."""
+        return self._future.done()
+
+    def result(self, timeout: float | None = 10.0) -> int | None:
+        """Wait, and return the event's seq (None for a volatile one).
+
+        Parameters
+        ----------
+        timeout : float or None
+            Seconds; None waits for ever.
+
+        Raises
+        ------
+        EmitTimeout
+            If the hub does not answer in time. The event stays queued and may still be stored.
+        CommandError
+            If the hub refused it.
+        """
+        self._seen = True
+        try:
+            return self._future.result(timeout)
+        except concurrent.futures.TimeoutError:
+            raise self._timeout(timeout or 0) from None
+
+    async def wait(self, timeout: float | None = 10.0) -> int | None:
+        """Do the same as `result` without blocking the loop."""
+        self._seen = True
+        future = asyncio.wrap_future(self._future)
+        done, _ = await asyncio.wait({future}, timeout=timeout)
+        if not done:
+            raise self._timeout(timeout or 0)
+        return future.result()
+
+    def __await__(self) -> Generator[None, None, int | None]:
+        return self.wait(None).__await__()
+
+    def _timeout(self, timeout: float) -> EmitTimeout:
+        return EmitTimeout(
+            f"the hub did not acknowledge {self._what} within {timeout:g} s. It stays queued and may still be stored: "
+            f"to try again safely, emit it with id={self.id!r}"
+        )
+
+    # What the outbox calls. The future never counts as running, so that nobody's cancellation can end it.
+
+    def stored(self, seq: int | None) -> None:
+        """Say that the hub has stored the event."""
+        if not self._future.done():
+            self._future.set_result(seq)
+
+    def refused(self, error: Exception) -> None:
+        """Say that it will not."""
+        if not self._future.done():
+            self._future.set_exception(error)

@@ -1,0 +1,270 @@
+"""A room, for code that does not await."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+
+from jupyter_rtmsg.errors import RtmsgError
+from jupyter_rtmsg.event import Event
+
+from .async_room import AsyncRoom
+from .bridge import Bridge
+from .events import Events
+from .members import Member
+from .publish import Publish, draft
+from .receipt import Receipt
+from .stream import Buffer, EventStream, open_stream
+
+if TYPE_CHECKING:
+    from .sync import Client
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Room:
+    """A room: a named, ordered log, and who is in it now. Made by `Client.join`.
+
+    Attributes
+    ----------
+    client : Client
+        The client that joined it.
+    """
+
+    def __init__(self, client: Client, room: AsyncRoom, bridge: Bridge) -> None:
+        self.client = client
+        self._async = room
+        self._outbox = room.client.outbox
+        self._bridge = bridge
+
+    def __repr__(self) -> str:
+        return repr(self._async).replace("AsyncRoom", "Room", 1)
+
+    @property
+    def name(self) -> str:
+        """The room's name."""
+        return self._async.name
+
+    @property
+    def subscription(self) -> str | None:
+        """The name under which the hub remembers how far this reader has come; without one it does not."""
+        return self._async.subscription
+
+    @property
+    def members(self) -> list[Member]:
+        """Who is here now, or was a moment ago. A large room's list is cut at 100."""
+        return self._async.members
+
+    @property
+    def head(self) -> int:
+        """The seq of the newest event that this client knows of; 0 in an empty room."""
+        return self._async.head
+
+    @property
+    def lag(self) -> int:
+        """How many events are still to be handled, and to be acknowledged where there is a subscription.
+
+        0 means that nothing known to this client would come again if its process were killed now.
+        """
+        return self._async.lag
+
+    # --- emitting
+
+    @overload
+    def emit(
+        self, event: str, data: Any = None, *, id: str | None = None, volatile: bool = False,
+        expect: int | None = None, wait: Literal[True] = True, timeout: float = 10.0,
+    ) -> int | None: ...  # fmt: skip
+    @overload
+    def emit(
+        self, event: str, data: Any = None, *, id: str | None = None, volatile: bool = False,
+        expect: int | None = None, wait: Literal[False], timeout: float = 10.0,
+    ) -> Receipt: ...  # fmt: skip
+    def emit(
+        self,
+        event: str,
+        data: Any = None,
+        *,
+        id: str | None = None,
+        volatile: bool = False,
+        expect: int | None = None,
+        wait: bool = True,
+        timeout: float = 10.0,
+    ) -> int | Receipt | None:
+        """Emit an event to everyone in the room, this client included.
+
+        Parameters
+        ----------
+        event : str
+            Its name: 1 to 128 characters, none of Socket.IO's own, and not starting with ``$``.
+        data : object
+            JSON, with bytes anywhere inside.
+        id : str, optional
+            Emitting again with the same id stores nothing twice.
+        volatile : bool
+            Only for those who are there now: it is not stored and may be lost.
+        expect : int, optional
+            Store only if the room's head is this seq.
+        wait : bool
+            Wait until it is stored; else return a `Receipt` at once, so that many can be under way.
+        timeout : float
+            Seconds.
+
+        Returns
+        -------
+        int or None or Receipt
+            The seq of the event; None for a volatile one.
+
+        Raises
+        ------
+        NotJSON, TooLarge, BadEvent, ReservedEvent
+            At once, if it cannot be sent.
+        EmitTimeout
+            If the hub does not acknowledge in time; the event stays queued and may still be stored.
+        QueueFull
+            If too many events wait already.
+        CommandError
+            If the hub refuses it.
+        """
+        self._bridge.check()
+        self._async.membership.check()
+        key = id if id is not None else self._outbox.new_id()
+        publish = draft(self.name, event, data, key, volatile=volatile, expect=expect)
+        self._outbox.check(publish)
+        receipt = self._put(publish, timeout, again=id is not None)
+        return self._wait(receipt, timeout) if wait else receipt
+
+    def _put(self, publish: Publish, timeout: float, *, again: bool) -> Receipt:
+        if again or not self._outbox.fits(publish.size):
+            return self._bridge.call(self._outbox.put(publish, timeout))
+        self._outbox.hand_in(publish)  # as good, without waiting for the other thread
+        return publish.receipt
+
+    def _wait(self, receipt: Receipt, timeout: float) -> int | None:
+        try:
+            return receipt.result(timeout)
+        except RtmsgError as error:
+            raise error.with_traceback(None) from None
+
+    # --- reading back
+
+    def missed(self) -> Events:
+        """Return what happened while this reader was away.
+
+        That is what the room held after the subscription's cursor when this client joined: it stays the same while the
+        room is joined, and is empty at the first join ever. Without a subscription (a script that gave no ``as_``)
+        it holds what the join asked for by ``last``, ``since`` or ``after``, and nothing if it asked for nothing.
+        """
+        return self._bridge.call(self._async.missed())
+
+    def history(
+        self,
+        *,
+        last: int | None = None,
+        after: int | None = None,
+        before: int | None = None,
+        since: float | datetime | None = None,
+        event: str | None = None,
+        sender: str | None = None,
+        limit: int | None = None,
+    ) -> Events:
+        """Read the room's log. Nothing is handled or acknowledged by it.
+
+        Parameters
+        ----------
+        last : int, optional
+            The last so many.
+        after, before : int, optional
+            Positions (seq), both exclusive.
+        since : float or datetime, optional
+            Seconds since 1970.
+        event, sender : str, optional
+            Only events of this name, or of this user.
+        limit : int, optional
+            At most so many from the beginning; without it everything that is held.
+        """
+        return self._bridge.call(
+            self._async.history(
+                last=last, after=after, before=before, since=since, event=event, sender=sender, limit=limit
+            )
+        )
+
+    # --- handlers
+
+    @overload
+    def on(self, event: F, /) -> F: ...
+    @overload
+    def on(self, event: str | None = None, /, *, replay: bool = True) -> Callable[[F], F]: ...
+    @overload
+    def on(self, event: str | None, function: F, /, *, replay: bool = True) -> F: ...
+    def on(self, event: Any = None, function: Any = None, /, *, replay: bool = True) -> Any:
+        """Have a function called with every `Event` of a name; a decorator, or with the function given.
+
+        It runs on a thread of the room, in order, one event at a time, and prints below the cell that registered it; it
+        may emit and wait. Async functions run on a loop of their own. Registering the same function again, as when its
+        cell runs again, replaces it.
+
+        Parameters
+        ----------
+        event : str, optional
+            The event's name; ``"*"`` or nothing for all. ``"$presence"``, ``"$reset"`` and ``"$taken"`` are the hub's.
+        function : callable, optional
+            Sync or async; gets one `Event`.
+        replay : bool
+            False leaves out what happened before the room was joined.
+        """
+        if callable(event):
+            return self._async.on(event)
+        if function is None:
+            return self._async.on(event, replay=replay)
+        return self._async.on(event, function, replay=replay)
+
+    def off(self, event: str | None = None, function: Callable[..., Any] | None = None) -> None:
+        """Undo `on`: for one event and function, for all functions of an event, or for all."""
+        self._async.off(event, function)
+
+    def replay(self, events: Sequence[Event]) -> int:
+        """Hand stored events to the handlers again, marked as replay, and return how many there were.
+
+        Returns when they have been handled; called from within a handler, at once: they are handled after it.
+        """
+        self._bridge.check()
+        done = self._async.start_replay(events)
+        return len(events) if self._async.membership.lane.inside() else done.result()
+
+    def events(self, event: str | None = None, *, timeout: float | None = None) -> EventStream:
+        """Return the events as they come, for a ``for`` loop.
+
+        Parameters
+        ----------
+        event : str, optional
+            Only events of this name.
+        timeout : float, optional
+            End after so many seconds without one.
+        """
+        if self._async.membership.lane.inside():
+            raise RuntimeError("a handler cannot wait for later events of its own room: they come after it")
+        buffer = Buffer()
+        name = None if event == "*" else event
+        return EventStream(buffer, timeout, open_stream(self._async.membership, name, buffer))
+
+    def watch(self, function: Callable[[Event], object]) -> Callable[[], None]:
+        """Have a function look on as events arrive, handled or not; return what ends that.
+
+        It is for views: it starts nothing, acknowledges nothing and is called on the thread that does the I/O, where it
+        must not wait. `on` is for everything else.
+        """
+        return self._async.membership.watchers.add(function)
+
+    # --- leaving
+
+    def leave(self) -> None:
+        """Leave the room: what has been handled is acknowledged, and no more events come."""
+        self._bridge.call(self._async.leave())
+
+    def __enter__(self) -> Room:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.leave()

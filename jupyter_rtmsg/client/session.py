@@ -1,0 +1,181 @@
+"""An Engine.IO session over WebSocket, seen from the client (PROTOCOL 1.4, 1.6)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from jupyter_rtmsg.errors import ProtocolError, WebSocketError
+from jupyter_rtmsg.wire.engineio import CLOSE, PING, PONG, Handshake
+from jupyter_rtmsg.wire.socketio import Decoder, Encoded, Packet
+from jupyter_rtmsg.wire.websocket import TEXT, encode_frame
+
+from .address import Address
+from .transport import MAX_MESSAGE, Transport, open_transport
+
+_QUERY = "socket.io/?EIO=4&transport=websocket"
+
+
+class Session:
+    """One session: answers pings, notices silence, and hands decoded packets on.
+
+    Parameters
+    ----------
+    on_packet : callable
+        Called with every Socket.IO packet and its size in bytes.
+    on_batch : callable
+        Called when all packets of a read have been handed on.
+    on_writable : callable
+        Called when the transport takes more again.
+
+    Attributes
+    ----------
+    ended : Future of str
+        Done, with the reason, when the session has ended.
+    handshake : Handshake or None
+        What the server said when it opened the session.
+    """
+
+    def __init__(
+        self,
+        on_packet: Callable[[Packet, int], None],
+        on_batch: Callable[[], None],
+        on_writable: Callable[[], None],
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self.ended: asyncio.Future[str] = loop.create_future()
+        self.opened: asyncio.Future[Handshake] = loop.create_future()
+        self.handshake: Handshake | None = None
+        self._loop = loop
+        self._on_packet = on_packet
+        self._on_batch = on_batch
+        self._on_writable = on_writable
+        self._decoder = Decoder(client=True, max_size=MAX_MESSAGE)
+        self._transport: Transport | None = None
+        self._size = 0
+        self._heard = loop.time()
+        self._alarm: asyncio.TimerHandle | None = None
+
+    async def open(self, address: Address, headers: Mapping[str, str], tls: ssl.SSLContext | None) -> Handshake:
+        """Connect; return the server's handshake.
+
+        Raises
+        ------
+        OSError, UpgradeRefused
+            As `open_transport`; a connection lost before the handshake is a ConnectionError.
+        """
+        self._transport = await open_transport(address, address.path + _QUERY, headers, self, tls)
+        await asyncio.wait(either(self.opened, self.ended), return_when=asyncio.FIRST_COMPLETED)
+        if not self.opened.done():
+            raise ConnectionResetError(self.ended.result())
+        return self.opened.result()
+
+    # -- what the transport calls
+
+    def received(self, messages: Sequence[str | bytes]) -> None:
+        """Take the messages of one read."""
+        self._heard = self._loop.time()
+        try:
+            if self.handshake is None:
+                self._open(messages[0])
+                messages = messages[1:]
+            self._take(messages)
+        except ProtocolError as error:
+            self._fail(error)
+        self._on_batch()
+
+    def _take(self, messages: Sequence[str | bytes]) -> None:
+        decode, on_packet, size = self._decoder.feed, self._on_packet, self._size
+        for message in messages:
+            if type(message) is str and message[:1] != "4":
+                self._other(message)
+                continue
+            size += len(message)
+            packet = decode(message)
+            if packet is not None:
+                on_packet(packet, size)
+                size = 0
+        self._size = size
+
+    def _other(self, message: str) -> None:
+        if message == PING:
+            self._write_text(PONG)
+        elif message[:1] == CLOSE:
+            self.close("the server closed the session")
+        elif message[:1] not in "3 6":
+            raise ProtocolError(f"unexpected Engine.IO packet {message!r:.40}")
+
+    def lost(self, reason: str) -> None:
+        """Learn that the connection has ended."""
+        if self._alarm:
+            self._alarm.cancel()
+        if not self.ended.done():
+            self.ended.set_result(reason)
+
+    def writable(self) -> None:
+        """Learn that the transport takes more again."""
+        self._on_writable()
+
+    def _open(self, message: str | bytes) -> None:
+        self.handshake = Handshake.decode(message)
+        self.opened.set_result(self.handshake)
+        self._watch()
+
+    def _fail(self, error: ProtocolError) -> None:
+        assert self._transport
+        code = error.code if isinstance(error, WebSocketError) else 1002
+        self._transport.close(code, f"protocol error: {error}")
+
+    # -- silence (PROTOCOL 1.6: no ping for interval + timeout)
+
+    def _watch(self) -> None:
+        assert self.handshake
+        patience = self.handshake.ping_interval + self.handshake.ping_timeout
+        remaining = self._heard + patience - self._loop.time()
+        if remaining <= 0:
+            assert self._transport
+            self._transport.abort("ping timeout")
+        else:
+            self._alarm = self._loop.call_later(remaining, self._watch)
+
+    # -- sending
+
+    @property
+    def can_write(self) -> bool:
+        """Whether the transport takes more now."""
+        return self._transport is not None and not self._transport.paused and not self.ended.done()
+
+    def send(self, packet: Encoded) -> None:
+        """Send a Socket.IO packet."""
+        assert self._transport
+        self._transport.write(packet.frames(os.urandom(4)))
+
+    def _write_text(self, packet: str) -> None:
+        assert self._transport
+        self._transport.write(encode_frame(TEXT, packet.encode(), os.urandom(4)))
+
+    def close(self, reason: str = "closed by the client") -> None:
+        """Send what was written, and end the session."""
+        if self._transport:
+            self._transport.close(1000, reason)
+        else:
+            self.lost(reason)
+
+    def abort(self, reason: str) -> None:
+        """End the session at once."""
+        if self._transport:
+            self._transport.abort(reason)
+        self.lost(reason)
+
+    @property
+    def fileno(self) -> int | None:
+        """The descriptor of the socket, if there is one."""
+        return self._transport.fileno if self._transport else None
+
+
+def either(*futures: asyncio.Future[Any]) -> list[asyncio.Future[Any]]:
+    """Return futures of different types as what `asyncio.wait` takes."""
+    return list(futures)

@@ -1,0 +1,238 @@
+"""The client for notebooks and scripts that do not await: `AsyncClient` on a thread of its own."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import ssl
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeVar
+from weakref import WeakSet
+
+from .async_client import AsyncClient
+from .async_room import AsyncRoom
+from .bridge import Bridge
+from .discovery import find_server
+from .room import Room
+from .sync_socket import Socket
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Client:
+    """A connection to a hub, and the rooms joined over it. `connect` makes one.
+
+    Parameters
+    ----------
+    url : str, optional
+        The base URL of a Jupyter server; without it the server is found, see `connect`.
+    token : str, optional
+        Sent in a header, never in a URL.
+    name : str, optional
+        Shown to the other members; at most 64 characters.
+    timeout : float
+        Seconds that the first connection, and every command, may take.
+    tls : ssl.SSLContext, optional
+        For ``https`` with a certificate that the system does not know.
+
+    Attributes
+    ----------
+    url : str
+        The base URL of the server.
+    socket : Socket
+        The plain Socket.IO client beneath.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        token: str | None = None,
+        *,
+        name: str | None = None,
+        timeout: float = 10.0,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._bridge = Bridge()
+        try:
+            self._async = AsyncClient(url, token, name=name, timeout=timeout, tls=tls, _lanes=self._bridge.lane)
+        except BaseException:
+            self._bridge.stop()
+            raise
+        self.url = self._async.url
+        self.socket = Socket(self._async.socket, self._bridge)
+        self._rooms: dict[AsyncRoom, Room] = {}
+        self._lock = threading.Lock()
+        _all.add(self)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.url}: {self.state}>"
+
+    def connect(self) -> Client:
+        """Connect for the first time, and stay connected until `close`.
+
+        Raises
+        ------
+        AccessDenied, ServerNotFound
+            At once, if the token is refused, or the server has no hub.
+        ServerUnreachable
+            If it does not answer within the timeout.
+        """
+        try:
+            self._bridge.call(self._async.connect())
+        except BaseException:
+            self._bridge.stop()
+            raise
+        return self
+
+    def __enter__(self) -> Client:
+        return self if self.state == "connected" else self.connect()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def state(self) -> str:
+        """``"connecting"``, ``"connected"``, ``"offline"`` or ``"closed"``."""
+        return self._async.state
+
+    @property
+    def user(self) -> str | None:
+        """Who the hub takes this client for; None before the first join."""
+        return self._async.user
+
+    def on_state(self, function: F) -> F:
+        """Have a function called with the new state whenever it changes."""
+        return self._async.on_state(function)
+
+    def off_state(self, function: Callable[..., Any]) -> None:
+        """Undo `on_state`."""
+        self._async.off_state(function)
+
+    def join(
+        self,
+        room: str,
+        *,
+        as_: str | None = None,
+        last: int | None = None,
+        since: float | datetime | None = None,
+        after: int | None = None,
+    ) -> Room:
+        """Join a room; a room that is joined already is given back as it is.
+
+        Without a start it goes on where the subscription ``as_`` has come to. In a notebook that is the notebook's own,
+        so nothing is missed when its kernel restarts; a script gives a name, or starts from now.
+
+        Parameters
+        ----------
+        room : str
+            1 to 128 letters and digits of any script, ``_``, ``~``, ``-`` and inner dots.
+        as_ : str, optional
+            Names the subscription.
+        last : int, optional
+            Start with the last so many events.
+        since : float or datetime, optional
+            Start with what happened since; seconds since 1970.
+        after : int, optional
+            Start after this seq.
+
+        Raises
+        ------
+        BadRoom, Forbidden, LimitExceeded
+            If the hub refuses.
+        Disconnected
+            If there is no connection within the client's timeout.
+        """
+        joined = self._bridge.call(self._async.join(room, as_=as_, last=last, since=since, after=after))
+        with self._lock:
+            self._rooms = {key: value for key, value in self._rooms.items() if key.membership.gone is None}
+            return self._rooms.setdefault(joined, Room(self, joined, self._bridge))
+
+    def rooms(self) -> list[dict[str, Any]]:
+        """Return the rooms that this user may see: dicts of ``room, head, first, count, bytes, members``."""
+        return self._bridge.call(self._async.rooms())
+
+    def close(self) -> None:
+        """Store what waits, acknowledge what was handled, leave all rooms and end."""
+        if self.state != "closed":
+            self._bridge.call(self._async.close())
+            self._bridge.stop()
+
+
+_all: WeakSet[Client] = WeakSet()
+_connected: dict[str, Client] = {}
+_connecting = threading.Lock()
+
+
+def connect(
+    url: str | None = None,
+    token: str | None = None,
+    *,
+    name: str | None = None,
+    timeout: float = 10.0,
+    tls: ssl.SSLContext | None = None,
+) -> Client:
+    """Connect to a hub; if this process is connected to it already, return that client.
+
+    Without a URL the server is found: the one that this kernel belongs to (``RTMSG_URL``, which the extension sets), a
+    JupyterHub's (``JUPYTERHUB_SERVICE_URL``), the running server that started this process, or the only one running.
+
+    Parameters
+    ----------
+    url : str, optional
+        The base URL of a Jupyter server, such as ``http://127.0.0.1:8888/``.
+    token : str, optional
+        Sent in a header, never in a URL. That of a server of your own on this machine is found.
+    name : str, optional
+        Shown to the other members; at most 64 characters.
+    timeout : float
+        Seconds that the first connection, and every command, may take.
+    tls : ssl.SSLContext, optional
+        For ``https`` with a certificate that the system does not know.
+
+    Raises
+    ------
+    ServerNotFound
+        If there is no server; the message says what was tried.
+    AccessDenied
+        If the token is refused.
+    ServerUnreachable
+        If the server does not answer within ``timeout`` seconds.
+    """
+    found = find_server(url, token)
+    with _connecting:
+        client = _connected.get(found.url)
+        if client is None or client.state == "closed":
+            client = Client(found.url, found.token, name=name, timeout=timeout, tls=tls).connect()
+            _connected[found.url] = client
+        return client
+
+
+def _close_all() -> None:
+    for client in list(_all):
+        with contextlib.suppress(Exception):  # the process ends: there is nobody to tell
+            client.close()
+
+
+def _forked() -> None:
+    """Let go, in a forked child, of connections that belong to the parent.
+
+    The descriptors stay taken, by the null device, since asyncio's transports will close them by number one day.
+    """
+    global _connecting
+    _connecting = threading.Lock()
+    null = os.open(os.devnull, os.O_RDWR)
+    for client in list(_all):
+        descriptor = client.socket.fileno
+        if descriptor is not None and descriptor >= 0:
+            os.dup2(null, descriptor)
+    os.close(null)
+    _connected.clear()
+    _all.clear()
+
+
+atexit.register(_close_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)

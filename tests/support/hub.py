@@ -1,0 +1,143 @@
+"""A hub in a process of its own, which can be killed and started again on the same port."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+_ROOT = Path(__file__).parents[2]
+TOKEN = "secret"  # noqa: S105 - of tests
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class HubServer:
+    """Server, hub and log in a child process.
+
+    Parameters
+    ----------
+    log : str
+        The URL of the log.
+    port : int, optional
+    **options
+        ``limits`` (fields of the hub's `Limits`), ``ping_interval`` and so on, as the child takes them.
+    """
+
+    def __init__(self, log: str = "memory:", port: int | None = None, **options: Any) -> None:
+        self.log = log
+        self.port = port or free_port()
+        self.url = f"http://127.0.0.1:{self.port}/"
+        self._options = options
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self) -> HubServer:
+        """Start, and return when it listens."""
+        arguments = [sys.executable, "-m", "support.hub", str(self.port), self.log, repr(self._options)]
+        environment = {"PYTHONPATH": f"{_ROOT}:{_ROOT / 'tests'}", "PATH": "/usr/bin:/bin"}
+        self._process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env=environment)
+        assert self._process.stdout
+        line = self._process.stdout.readline()
+        if line != "ready\n":
+            raise RuntimeError(f"the hub did not start: {line!r}")
+        return self
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """End it in order."""
+        self._end(signal.SIGTERM)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process and self._process.poll() is None:
+            self._process.send_signal(how)
+            self._process.wait(20)
+        if self._process and self._process.stdout:
+            self._process.stdout.close()
+
+    def restart(self) -> HubServer:
+        """Kill it, and start again on the same port."""
+        self.kill()
+        return self.start()
+
+    def freeze(self) -> None:
+        """Stop it from answering, without closing anything."""
+        assert self._process
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        assert self._process
+        self._process.send_signal(signal.SIGCONT)
+
+    def __enter__(self) -> HubServer:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        if self._process and self._process.poll() is None:
+            self._process.send_signal(signal.SIGCONT)
+        self.stop()
+
+
+async def serve(port: int, log_url: str, options: dict[str, Any]) -> None:
+    """Run a hub until SIGTERM. What is written to the room ``$`` is not checked: rights are the extension's."""
+    from jupyter_rtmsg.errors import ConnectionRefused
+    from jupyter_rtmsg.hub import Hub, Limits
+    from jupyter_rtmsg.hub.identity import Kernel
+    from jupyter_rtmsg.log import open_log
+    from jupyter_rtmsg.server import Server
+
+    limits = Limits(**options.pop("limits", {}))
+    log_options = options.pop("log_options", {})
+    prove = options.pop("kernel", None)
+    server = Server(**options)
+    log = await open_log(log_url, **log_options)
+
+    def authenticate(client: Any) -> None:
+        given = client.handshake.headers.get("Authorization", "")
+        if given and given != f"token {TOKEN}":
+            raise ConnectionRefused("wrong token", {"code": "unauthorized"})
+        client.user = "alice"
+
+    server.use(authenticate)
+    hub = Hub(server, log, limits=limits)
+    if prove:
+
+        async def proved(kernel_id: str, _proof: str, _socket_id: str) -> Kernel | None:
+            return Kernel(kernel_id, prove) if kernel_id else None
+
+        hub.prove = proved
+    await hub.start()
+    server.on("connection", _plain)
+    await server.listen(port)
+    print("ready", flush=True)
+    stopped = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
+    await stopped.wait()
+    await hub.close()
+    await server.close()
+    await log.close()
+
+
+def _plain(client: Any) -> None:
+    """Answer a few plain Socket.IO events, as an application of one's own would."""
+    client.on("sum", lambda a, b: a + b)
+    client.on("echo", lambda *args: args)
+    client.on("ask me", lambda question: client.emit("question", question))
+
+
+if __name__ == "__main__":
+    import ast
+
+    asyncio.run(serve(int(sys.argv[1]), sys.argv[2], ast.literal_eval(sys.argv[3])))
