@@ -12,6 +12,8 @@ BROWSER ?= 1
 RUN := .venv
 TEST := .venv-test
 PIP := -m pip install --quiet --disable-pip-version-check
+# Tools are looked for in the environment first: Node too, where it came from PyPI.
+IN_TEST := PATH="$(CURDIR)/$(TEST)/bin:$$PATH"
 # Jupyter refuses to start as root unless told that this is meant.
 ROOT_OK := $(if $(filter 0,$(shell id -u)),--allow-root)
 
@@ -30,20 +32,18 @@ run: $(RUN)/installed
 	@mkdir -p $(NOTEBOOKS)
 	cd $(NOTEBOOKS) && PATH="$(CURDIR)/$(RUN)/bin:$$PATH" exec jupyter lab $(ROOT_OK) $(ARGS)
 
-test: export PATH := $(CURDIR)/$(TEST)/bin:$(PATH)
 test: $(TEST)/installed $(TEST)/node tests/interop/node_modules/.installed
 ifneq ($(BROWSER),0)
-	@$(TEST)/bin/python tests/browser/chromium.py
+	@$(IN_TEST) python tests/browser/chromium.py
 endif
-	$(TEST)/bin/python -m pytest $(if $(filter 0,$(BROWSER)),-m "not browser") $(ARGS)
+	$(IN_TEST) python -m pytest $(if $(filter 0,$(BROWSER)),-m "not browser") $(ARGS)
 
-check: export PATH := $(CURDIR)/$(TEST)/bin:$(PATH)
 check: $(TEST)/installed $(TEST)/node labextension/node_modules/.installed
-	ruff check .
-	ruff format --check .
-	mypy
-	lint-imports
-	cd labextension && jlpm run check
+	$(IN_TEST) ruff check .
+	$(IN_TEST) ruff format --check .
+	$(IN_TEST) mypy
+	$(IN_TEST) lint-imports
+	cd labextension && $(IN_TEST) jlpm run check
 
 clean:
 	rm -rf $(RUN) $(TEST) dist labextension/lib labextension/node_modules jupyter_rtmsg/labextension
@@ -52,8 +52,8 @@ clean:
 $(RUN)/bin/python $(TEST)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 	  { echo "jupyter_rtmsg needs Python 3.10 or newer: make PYTHON=/path/to/python3" >&2; exit 1; }
-	@$(PYTHON) -m venv $(@D)/.. || \
-	  { rm -rf $(@D)/..; echo "Python's venv is missing: on Debian or Ubuntu, apt install python3-venv" >&2; exit 1; }
+	@$(PYTHON) -m venv $(@:/bin/python=) || \
+	  { rm -rf $(@:/bin/python=); echo "Python's venv is missing: on Debian or Ubuntu, apt install python3-venv" >&2; exit 1; }
 
 $(RUN)/installed: $(RUN)/bin/python $(PACKAGE) $(FRONTEND) $(BUILD)
 	$(RUN)/bin/python $(PIP) '.[examples]'
@@ -65,13 +65,13 @@ $(TEST)/installed: $(TEST)/bin/python $(FRONTEND) $(BUILD)
 	@touch $@
 
 $(TEST)/node: $(TEST)/bin/python _build/node.py
-	@need=$$($(TEST)/bin/python _build/node.py) && if [ -n "$$need" ]; then $(TEST)/bin/python $(PIP) $$need; fi
+	@need=$$($(IN_TEST) python _build/node.py) && if [ -n "$$need" ]; then $(TEST)/bin/python $(PIP) $$need; fi
 	@touch $@
 
 labextension/node_modules/.installed: labextension/package.json labextension/yarn.lock $(TEST)/installed $(TEST)/node
-	cd labextension && jlpm install --immutable
+	cd labextension && $(IN_TEST) jlpm install --immutable
 	@touch $@
 
 tests/interop/node_modules/.installed: tests/interop/package.json tests/interop/package-lock.json $(TEST)/node
-	cd tests/interop && npm ci --no-audit --no-fund --loglevel=error
+	cd tests/interop && $(IN_TEST) npm ci --no-audit --no-fund --loglevel=error
 	@touch $@

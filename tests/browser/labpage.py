@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Error, Locator, Page, expect
 from support.jupyter import JupyterServer
 
 expect.set_options(timeout=30_000)
@@ -22,8 +22,12 @@ class LabPage:
     def __init__(self, page: Page) -> None:
         self.page = page
         self.failures: list[str] = []
+        """What our scripts did not catch."""
         page.set_default_timeout(30_000)
-        page.on("pageerror", lambda error: self.failures.append(str(error)))
+        page.on("pageerror", self._failed)
+        # JupyterLab's own word about a server that is down would lie over everything.
+        dialog = page.get_by_role("dialog", name="Server Connection Error")
+        page.add_locator_handler(dialog, lambda: dialog.get_by_role("button").last.click())
 
     @property
     def panel(self) -> Locator:
@@ -57,6 +61,11 @@ class LabPage:
     @property
     def emit_button(self) -> Locator:
         return self.panel.get_by_role("button", name="Emit", exact=True)
+
+    def _failed(self, error: Error) -> None:
+        # JupyterLab's own requests fail as well while a server is down.
+        if "/extensions/jupyter-rtmsg/" in (error.stack or ""):
+            self.failures.append(f"{error.message}\n{error.stack}")
 
     def open(self, lab: JupyterServer, path: str = "") -> LabPage:
         """Open JupyterLab, with a notebook if `path` names one, and the panel."""
