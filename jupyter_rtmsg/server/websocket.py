@@ -31,7 +31,7 @@ class WebSocketTransport(asyncio.Protocol):
     """
 
     name = "websocket"
-    __slots__ = ("_early", "_inbox", "_linger", "_loop", "_parser", "_session", "_stream", "_unread", "paused")
+    __slots__ = ("_early", "_inbox", "_linger", "_loop", "_parser", "_ping", "_session", "_stream", "_unread", "paused")
 
     def __init__(self, session: Session, early: bytes = b"") -> None:
         self._session: Session | None = session
@@ -42,6 +42,7 @@ class WebSocketTransport(asyncio.Protocol):
         self._inbox: deque[Message] | None = None  # read, but its turn has not come
         self._unread = False  # whether the session wants nothing more for now
         self._linger: asyncio.TimerHandle | None = None
+        self._ping: bytes | None = None  # the last one, where the stream took no pong
         self.paused = False  # whether the stream takes no more for now
 
     # --- what the event loop calls
@@ -93,6 +94,9 @@ class WebSocketTransport(asyncio.Protocol):
     def resume_writing(self) -> None:
         """The stream takes more."""
         self.paused = False
+        ping, self._ping = self._ping, None
+        if ping is not None:
+            self._pong(ping)
         if self._session:
             self._session.writable()
 
@@ -158,11 +162,20 @@ class WebSocketTransport(asyncio.Protocol):
         elif type(message) is bytes:
             self._session.receive(message)
         elif type(message) is Ping:
-            self.send(encode_frame(PONG, message.data))
+            self._pong(message.data)
         elif type(message) is Close:
             self._closed(message)
         else:
             assert type(message) is Pong  # nobody asked
+
+    def _pong(self, data: bytes) -> None:
+        """Answer a ping; of those that a peer sends without reading, the last (RFC 6455, section 5.5.3)."""
+        if self.paused:
+            self._ping = data
+            return
+        self.send(encode_frame(PONG, data))
+        if self.paused and self._session:
+            self._session.flush()  # from here on, what waits is counted
 
     def _closed(self, close: Close) -> None:
         session, self._session = self._session, None
