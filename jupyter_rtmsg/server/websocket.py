@@ -141,6 +141,7 @@ class WebSocketTransport(asyncio.Protocol):
         """Say goodbye with a close frame; the peer has `LINGER` seconds to answer it."""
         self._session = None
         self._inbox = None
+        self._unread = False  # or its close frame would never be seen
         if self._stream and not self._linger:
             self._stream.write(encode_close(code, reason))
             self._linger = self._loop.call_later(LINGER, self.abort)
@@ -182,6 +183,8 @@ class WebSocketTransport(asyncio.Protocol):
         if self._stream:
             self._stream.write(encode_close(1000 if close.code == 1005 else close.code))
             self._stream.close()
+            if self.paused:  # it may never read what the stream still holds
+                self._linger = self._loop.call_later(LINGER, self.abort)
         if session:
             session.ended("transport close")
 
