@@ -234,8 +234,8 @@ class Socket:
                 self._answer(id, result)
             return
         queue.append((args, id))
-        if len(queue) == _MAX_WAITING and self.session.transport:
-            self.session.transport.pause_reading()
+        if len(queue) >= _MAX_WAITING and self.session.transport:
+            self.session.transport.pause_reading()  # again, where another socket of the session had resumed it
 
     def run(self, coroutine: CoroutineType[Any, Any, Any], id: int | None = None) -> None:
         """Run a handler's coroutine; what comes meanwhile waits for it."""
@@ -316,6 +316,8 @@ class Socket:
                 self._answer(id, result)
             else:
                 self._queue = None
+                if queue and self.session.transport:  # disconnected: what waited is dropped, the others read on
+                    self.session.transport.resume_reading()
                 return
 
     async def _finish(self, coroutine: CoroutineType[Any, Any, Any]) -> Any:
