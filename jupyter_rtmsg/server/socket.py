@@ -323,6 +323,11 @@ class Socket:
     async def _finish(self, coroutine: CoroutineType[Any, Any, Any]) -> Any:
         try:
             return await coroutine
+        except asyncio.CancelledError:
+            if self.session.closed:
+                raise
+            # Something it awaited was cancelled, not this task: the events behind it must not wait for ever.
+            return self.namespace.failure("a handler", RuntimeError("what the handler awaited was cancelled"))
         except Exception as error:
             return self.namespace.failure("a handler", error)
 
