@@ -250,7 +250,10 @@ class Socket:
 
     def await_ack(self, id: int, done: Callable[[list[Any] | None], None]) -> None:
         """Call ``done`` with the arguments of an acknowledgement, or None at the end of the connection."""
-        self._acks[id] = done
+        if self.connected:
+            self._acks[id] = done
+        else:
+            done(None)
 
     def forget_ack(self, id: int) -> None:
         """Wait for it no longer."""
@@ -335,7 +338,7 @@ class Socket:
         """Send the acknowledgement, at once or when the result is there."""
         if isinstance(result, asyncio.Future):
             result.add_done_callback(lambda future: self._answer_later(id, future))
-        elif id is not None and result is not NOT_ROUTED and not self.session.closed:
+        elif id is not None and result is not NOT_ROUTED and self.connected:
             args = [result] if type(result) is not tuple else list(result)
             if result is None:
                 args = []
