@@ -133,11 +133,14 @@ class Connection:
     def _refuse(self, socket: Socket, error: Exception) -> None:
         name = socket.namespace.name
         self._connecting.pop(name, None)
-        if isinstance(error, ConnectionRefused):
-            self.session.put(encode_connect_error(error.message, error.data, name))
-        else:
-            socket.namespace.failed(f"a middleware of namespace {name}", error)
-            self.session.put(encode_connect_error("internal error", namespace=name))
+        try:
+            if not isinstance(error, ConnectionRefused):
+                raise error
+            answer = encode_connect_error(error.message, error.data, name)
+        except Exception as fault:
+            socket.namespace.failed(f"a middleware of namespace {name}", fault)
+            answer = encode_connect_error("internal error", namespace=name)
+        self.session.put(answer)
 
     def _accept(self, socket: Socket) -> None:
         name = socket.namespace.name
