@@ -158,6 +158,7 @@ class Namespace:
         """A socket was accepted."""
         socket.connected = True
         self.sockets[socket.id] = socket
+        coroutines: list[CoroutineType[Any, Any, Any]] = []
         for handler in self._handlers.get("connection", ()):
             try:
                 result = handler(socket)
@@ -165,7 +166,16 @@ class Namespace:
                 self.failed("a handler of 'connection'", error)
             else:
                 if type(result) is CoroutineType:
-                    socket.run(result)  # its events wait: it may be about to register their handlers
+                    coroutines.append(result)
+        if coroutines:
+            socket.run(self._each(coroutines))  # its events wait: they may be about to register their handlers
+
+    async def _each(self, coroutines: Iterable[Coroutine[Any, Any, Any]]) -> None:
+        for coroutine in coroutines:
+            try:
+                await coroutine
+            except Exception as error:
+                self.failed("a handler of 'connection'", error)
 
     def disconnected(self, socket: Socket) -> None:
         """A socket is gone."""
