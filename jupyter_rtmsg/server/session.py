@@ -224,13 +224,19 @@ class Session:
         """The heartbeat's deadline has come."""
         if self.closed or self.deadline is None:
             return
+        now, timeout = asyncio.get_running_loop().time(), self.engine.ping_timeout
         if self.waiting:
-            self.close("ping timeout")
+            if self.transport and not self.transport.reading:  # its pong may be there, behind events that wait
+                self.engine.deadlines.set(self, now + timeout)
+            else:
+                self.close("ping timeout")
             return
         self.waiting = True
         self.put(_PING)
         # From the deadline, not from now: a peer that sleeps interval + timeout must find the session gone (PROTOCOL 1.6).
-        self.engine.deadlines.set(self, self.deadline + self.engine.ping_timeout)
+        # But a loop that was blocked for long has asked too late, and the peer must not pay for that.
+        asked = self.deadline if now - self.deadline < timeout / 2 else now
+        self.engine.deadlines.set(self, asked + timeout)
 
     def _ponged(self) -> None:
         if self.waiting:  # an unsolicited pong is harmless, and costs nothing

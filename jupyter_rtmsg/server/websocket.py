@@ -137,6 +137,11 @@ class WebSocketTransport(asyncio.Protocol):
         elif self._stream:
             self._stream.resume_reading()
 
+    @property
+    def reading(self) -> bool:
+        """Whether what the peer sends is read."""
+        return not self._unread
+
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Say goodbye with a close frame; the peer has `LINGER` seconds to answer it."""
         self._session = None
