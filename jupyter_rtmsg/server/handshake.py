@@ -19,6 +19,7 @@ from .websocket import READ_SIZE, WebSocketTransport
 if TYPE_CHECKING:
     from .session import Session
 
+_EARLY_SIZE = 1 << 20  # bytes that a peer may send before it has its answer
 logger = logging.getLogger(__name__)
 
 
@@ -117,6 +118,8 @@ def _early(stream: tornado.iostream.IOStream) -> bytes:
         if not future.done():
             break
         early += future.result()
+        if len(early) > _EARLY_SIZE:  # it could go on for as long as the peer is faster than this loop
+            stream.close()
     future.add_done_callback(lambda done: done.cancelled() or done.exception())
     return early
 
