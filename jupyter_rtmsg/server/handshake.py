@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 import tornado.iostream
 import tornado.web
+from tornado.http1connection import HTTP1Connection
 
 from ..wire.data import encode_json
 from ..wire.websocket import accept_value
@@ -46,7 +47,10 @@ class Refused(Exception):
         if handler.request.headers.get("Upgrade", "").lower() == "websocket":
             handler.set_header("Content-Type", "text/plain; charset=UTF-8")
             handler.set_header("Connection", "close")
-            handler.finish(self.message)
+            connection = handler.request.connection
+            written = handler.finish(self.message)
+            if isinstance(connection, HTTP1Connection):
+                written.add_done_callback(lambda _: connection.close())  # Tornado would keep it alive
         else:
             handler.set_header("Content-Type", "application/json")
             handler.finish(encode_json({"code": self.code, "message": self.message}))
