@@ -113,8 +113,12 @@ class Engine:
         session = Session(self, self._new_id(), request, user)
         if self.pending_timeout is not None:
             self._wait(session, self.pending_timeout)
-        if not await open_websocket(handler, response, session):
-            session.ended("transport close")
+        opened = False
+        try:
+            opened = await open_websocket(handler, response, session)
+        finally:
+            if not opened:
+                session.ended("transport close")
 
     # --- for sessions
 
@@ -146,6 +150,9 @@ class Engine:
     def opened(self, session: Session) -> None:
         """A session's transport is ready."""
         self.sessions[session.id] = session
+        if self.closing:  # while its handshake was under way
+            session.close("server shutting down", CLOSE_GOING_AWAY)
+            return
         for listener in self._on_connection:
             listener(session)
 
