@@ -100,6 +100,7 @@ class AsyncClient:
         self.socket.on_batch = self._batch
         self.socket.on_writable = self.outbox.pump
         self.socket.on_lost = self.outbox.lost
+        self.socket.on_state(self._tell_state)
         await self.socket.connect(self.commands.timeout)
         return self
 
@@ -121,6 +122,10 @@ class AsyncClient:
     def off_state(self, function: Callable[..., Any]) -> None:
         """Undo `on_state`."""
         self.socket.off_state(function)
+
+    def _tell_state(self, state: str) -> None:
+        for membership in list(self._memberships.values()):
+            membership.watchers.notice("$state", {"room": membership.room, "state": state})
 
     async def close(self) -> None:
         """Store what waits, acknowledge what was handled, leave all rooms and end."""

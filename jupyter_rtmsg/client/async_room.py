@@ -63,6 +63,16 @@ class AsyncRoom:
         return self.membership.members.all()
 
     @property
+    def state(self) -> str:
+        """The client's ``state``; ``"closed"``, too, once the room was left or lost."""
+        return self.membership.state
+
+    @property
+    def missed_count(self) -> int:
+        """How many events `missed` returns, without reading them."""
+        return self.membership.missed_count
+
+    @property
     def head(self) -> int:
         """The seq of the newest event that this client knows of; 0 in an empty room."""
         return self.membership.head
@@ -248,9 +258,16 @@ class AsyncRoom:
     def watch(self, function: Callable[[Event], object]) -> Callable[[], None]:
         """Have a function look on as events arrive, handled or not; return what ends that.
 
-        It is for views: it starts nothing, acknowledges nothing and is called on the thread that does the I/O, where it
-        must not wait. `on` is for everything else.
+        It is for views: it starts nothing, acknowledges nothing and is called on a thread of the client, where it must
+        not wait. `on` is for everything else. Beside the hub's own events it sees ``"$state"``, when the connection is
+        lost or back, and ``"$left"`` with a ``reason``, the last one.
+
+        Raises
+        ------
+        NotJoined
+            If the room was left or lost.
         """
+        self.membership.check()
         return self.membership.watchers.add(function)
 
     # --- leaving

@@ -29,6 +29,11 @@ class Commands:
         self.timeout = timeout
         self._socket = socket
 
+    @property
+    def state(self) -> str:
+        """The state of the connection."""
+        return self._socket.state
+
     async def ask(self, command: str, request: Mapping[str, Any], then: Callable[[Reply], None] | None = None) -> Reply:
         """Send a command and return its reply; ``then`` is called with it before anything that follows it is read.
 

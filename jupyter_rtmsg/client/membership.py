@@ -60,6 +60,7 @@ class Membership:
         self.joined = False
         self.gone: str | None = None
         self.missed: tuple[int, int] | None = None
+        self.missed_count = 0
         self.watchers = Watchers(room)
         self.streams: set[Callable[[], None]] = set()
         self._as = as_
@@ -101,6 +102,7 @@ class Membership:
         self._acknowledged = cursor
         if reply.get("missed"):
             self.missed = cursor, head
+            self.missed_count = reply["missed"]
         self._take(reply)
 
     def _returned(self, reply: Reply) -> None:
@@ -124,7 +126,9 @@ class Membership:
 
     def _reset(self, epoch: str, reason: str) -> None:
         _log.warning("room %r: %s; positions start anew", self.room, reason)
-        self.inbox.notice("$reset", {"room": self.room, "epoch": epoch, "reason": reason})
+        data = {"room": self.room, "epoch": epoch, "reason": reason}
+        self.inbox.notice("$reset", data)
+        self.watchers.notice("$reset", data)
         self._epoch = epoch
         self._acknowledged = 0
 
@@ -140,12 +144,12 @@ class Membership:
         """Take one of the hub's own events."""
         if name == "$presence":
             self.members.change(data.get("changes", ()), data.get("count", 0))
-        self.watchers.notice(name, data)
         if name == "$reset":
             self._reset(str(data.get("epoch")), str(data.get("reason", "the log was replaced")))
             self.inbox.move_to(0)
             self._spawn(self._enter_anew())
             return
+        self.watchers.notice(name, data)
         self.inbox.notice(name, data)
         if name == "$taken":
             taken = f"another connection took over the subscription {data.get('as')!r} of room {self.room!r}"
@@ -225,6 +229,11 @@ class Membership:
     # --- what a room asks
 
     @property
+    def state(self) -> str:
+        """The client's state, or ``"closed"`` once this is no member any more. Any thread may ask."""
+        return "closed" if self.gone is not None else self._commands.state
+
+    @property
     def head(self) -> int:
         """The seq of the newest event known. Any thread may ask."""
         return max(self.inbox.seen, self.inbox.joined_at)
@@ -273,6 +282,7 @@ class Membership:
         """Be no member any more."""
         self.gone = self.gone or why
         self._forget(self)
+        self.watchers.notice("$left", {"room": self.room, "reason": self.gone})
         for close in list(self.streams):
             close()
         if self._ack_timer:
