@@ -1,7 +1,8 @@
 """A Socket.IO server for Tornado, useful alone: it knows nothing of Jupyter, the log or the hub."""
 
 from .broadcast import BroadcastOperator
-from .engine import Engine, EngineHandler
+from .engine import Engine
+from .handler import EngineHandler, EngineRequests
 from .namespace import Namespace
 from .server import Server
 from .session import Session
@@ -12,6 +13,7 @@ __all__ = [
     "BroadcastOperator",
     "Engine",
     "EngineHandler",
+    "EngineRequests",
     "Handshake",
     "Namespace",
     "Server",

@@ -1,23 +1,28 @@
-"""The Engine.IO server: sessions over WebSocket, on Tornado (PROTOCOL 1)."""
+"""The Engine.IO server: sessions over long-polling and WebSocket, on Tornado (PROTOCOL 1)."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import tornado.web
 
 from ..wire.engineio import PROTOCOL
-from .handshake import Refused, open_websocket, switching_protocols
+from .admission import Admission
+from .farewell import Farewells
+from .handshake import open_websocket, switching_protocols
 from .heartbeat import Deadlines
 from .outbox import Joiner
+from .polling import PollingTransport, respond
+from .refusal import Refused
 from .session import CLOSE_GOING_AWAY, Request, Session
+from .upgrade import Upgrade
+from .websocket import WebSocketTransport
 
 SLICE = 256  # sessions written to before the loop does something else
-_TRANSPORTS = frozenset({"websocket"})
+TRANSPORTS = ("polling", "websocket")
 
 
 class Engine:
@@ -38,7 +43,13 @@ class Engine:
     max_pending_payload : int
         The largest message of a session that is not yet admitted, in bytes.
     origins : iterable of str or "*"
-        Origins allowed beside the server's own; CORS does not protect a WebSocket.
+        Origins allowed beside the server's own, over both transports: CORS does not protect a WebSocket.
+    transports : iterable of str
+        ``"polling"``, ``"websocket"`` or both.
+    allow_upgrades : bool
+        Whether a WebSocket may take over a session that began with polling.
+    upgrade_timeout : float
+        Seconds that it has for it.
     """
 
     def __init__(
@@ -53,22 +64,29 @@ class Engine:
         max_pending_per_address: int | None = None,
         max_pending_payload: int = 64 * 1024,
         origins: Iterable[str] = (),
+        transports: Iterable[str] = TRANSPORTS,
+        allow_upgrades: bool = True,
+        upgrade_timeout: float = 10.0,
     ) -> None:
         self.ping_interval = ping_interval
         self.ping_timeout = ping_timeout
         self.max_payload = max_payload
         self.max_queue = max_queue
         self.pending_timeout = pending_timeout
-        self.max_pending = max_pending
-        self.max_pending_per_address = max_pending_per_address
         self.max_pending_payload = max_pending_payload
         self.origins = frozenset([origins] if isinstance(origins, str) else origins)
+        self.transports = frozenset(transports)
+        if not self.transports or not self.transports.issubset(TRANSPORTS):
+            raise ValueError(f"transports are some of {TRANSPORTS}, not {sorted(self.transports)}")
+        self.upgrades = ("websocket",) if allow_upgrades and "websocket" in self.transports else ()
+        self.upgrade_timeout = upgrade_timeout
         self.sessions: dict[str, Session] = {}
+        self.farewells = Farewells()
+        self.admission = Admission(max_pending, max_pending_per_address)
         self.deadlines = Deadlines()
         self.closing = False
         self._dirty: list[Session] = []
         self._joiner = Joiner()
-        self._pending: Counter[str] = Counter()  # sessions that nobody has admitted, by address
         self._drained: dict[Session, asyncio.Future[None]] = {}
         self._on_connection: list[Callable[[Session], Any]] = []
 
@@ -83,6 +101,8 @@ class Engine:
 
     def handlers(self, path: str = "/engine.io/") -> list[tuple[str, type[tornado.web.RequestHandler], dict[str, Any]]]:
         """Return the routes for an application of your own."""
+        from .handler import EngineHandler  # it needs this module
+
         return [(path.rstrip("/") + "/?", EngineHandler, {"engine": self})]
 
     async def close(self, reason: str = "server shutting down") -> None:
@@ -93,32 +113,33 @@ class Engine:
         self.deadlines.close()
         await asyncio.sleep(0)  # what was closed has been written by now
 
-    async def accept(self, handler: tornado.web.RequestHandler, user: Any = None) -> None:
-        """Answer a request for this engine: open a session on it, or refuse.
+    async def accept(self, handler: tornado.web.RequestHandler, user: Any = None, body: bytes = b"") -> None:
+        """Answer a request for this engine: open a session, serve one, or refuse.
 
         Parameters
         ----------
         handler : tornado.web.RequestHandler
-            Whoever calls has checked the Origin and the user. The handler is not kept.
+            Whoever calls has checked the Origin and the user. The handler of a WebSocket is not kept.
         user : object, optional
-            Who sent the request; becomes `Session.user`.
+            Who sent the request; becomes `Session.user`, and every later request of the session must show the same.
+        body : bytes
+            Of a POST, at most `max_body` bytes.
         """
         try:
             request = _request(handler)
-            self._check(handler, request, user)
-            response = switching_protocols(handler)
+            if request.query.get("transport") not in self.transports:
+                raise Refused(0, "Transport unknown")
+            if "sid" in request.query:
+                await self._serve(handler, request, user, body)
+            else:
+                await self._open(handler, request, user)
         except Refused as refusal:
             refusal.answer(handler)
-            return
-        session = Session(self, self._new_id(), request, user)
-        if self.pending_timeout is not None:
-            self._wait(session, self.pending_timeout)
-        opened = False
-        try:
-            opened = await open_websocket(handler, response, session)
-        finally:
-            if not opened:
-                session.ended("transport close")
+
+    def max_body(self, handler: tornado.web.RequestHandler) -> int:
+        """Return how many bytes the body of a request may have."""
+        session = self.sessions.get(handler.get_query_argument("sid", ""))
+        return session.max_size if session else self.max_pending_payload
 
     # --- for sessions
 
@@ -136,6 +157,9 @@ class Engine:
         for session in sessions:
             outbox, transport = session.out, session.transport
             if transport is None or transport.paused:
+                continue
+            if type(transport) is not WebSocketTransport:
+                session.flush()
                 continue
             data = join(outbox)
             if len(data) > 65536:
@@ -161,14 +185,6 @@ class Engine:
         self.sessions.pop(session.id, None)
         self.drained(session)
 
-    def admitted(self, session: Session) -> None:
-        """A session waits no longer to be let in."""
-        address = session.request.address
-        if session.user is None and self._pending[address]:
-            self._pending[address] -= 1
-            if not self._pending[address]:
-                del self._pending[address]
-
     def drained(self, session: Session) -> None:
         """Nothing waits for a session any more."""
         future = self._drained.pop(session, None)
@@ -190,62 +206,74 @@ class Engine:
     def _new_id(self) -> str:
         return secrets.token_urlsafe(15)  # 120 bits from the system's generator (CVE-2017-16031)
 
-    def _check(self, handler: tornado.web.RequestHandler, request: Request, user: Any) -> None:
-        """Refuse what PROTOCOL 1.9 refuses, in its order."""
-        if request.query.get("transport") not in _TRANSPORTS:
-            raise Refused(0, "Transport unknown")
-        if "sid" in request.query:
-            if request.query["sid"] not in self.sessions:
-                raise Refused(1, "Session ID unknown")
-            raise Refused(3, "Bad request")
+    async def _open(self, handler: tornado.web.RequestHandler, request: Request, user: Any) -> None:
+        """Open a session; what PROTOCOL 1.9 refuses is refused in its order."""
         if handler.request.method != "GET":
             raise Refused(2, "Bad handshake method")
-        if handler.request.headers.get("Upgrade", "").lower() != "websocket":
+        polling = request.query["transport"] == "polling"
+        if not polling and not _is_upgrade(handler):
             raise Refused(3, "Bad request")
         if request.query.get("EIO") != str(PROTOCOL):
             raise Refused(5, "Unsupported protocol version")
         if self.closing:
             raise Refused(4, "The server is shutting down", 503)
-        self._check_pending(request.address, user)
-
-    def _check_pending(self, address: str, user: Any) -> None:
-        if user is not None:
+        if user is None:
+            self.admission.check(request.address)
+        response = b"" if polling else switching_protocols(handler)
+        session = Session(self, self._new_id(), request, user)
+        if self.pending_timeout is not None:
+            session.pend(self.pending_timeout)
+        if polling:
+            transport = PollingTransport(session)
+            session.opened(transport)
+            await transport.get(handler)
             return
-        if self.max_pending is not None and self._pending.total() >= self.max_pending:
-            raise Refused(4, "Too many connections are waiting for authentication", 503)
-        if self.max_pending_per_address is not None and self._pending[address] >= self.max_pending_per_address:
-            raise Refused(4, "Too many connections from this address are waiting for authentication", 429)
+        opened = False
+        try:
+            opened = await open_websocket(handler, response, session)
+        finally:
+            if not opened:
+                session.ended("transport close")
 
-    def _wait(self, session: Session, seconds: float) -> None:
-        if session.user is None:
-            self._pending[session.request.address] += 1
-        session.pend(seconds)
-
-
-class EngineHandler(tornado.web.RequestHandler):
-    """Serves an engine in a Tornado application."""
-
-    def initialize(self, engine: Engine) -> None:
-        """Take the engine from the route."""
-        self.engine = engine
-
-    def check_xsrf_cookie(self) -> None:
-        """A WebSocket carries no form; its Origin is checked instead."""
-
-    async def get(self) -> None:
-        """Open a session."""
-        if self._origin_allowed():
-            await self.engine.accept(self)
+    async def _serve(self, handler: tornado.web.RequestHandler, request: Request, user: Any, body: bytes) -> None:
+        """Serve a session's request: a poll, a body, or the WebSocket that is to take over."""
+        id, method = request.query["sid"], handler.request.method
+        session = self.sessions.get(id)
+        if session is None:
+            last = self.farewells.take(id, user) if method == "GET" else None
+            if last is None:
+                raise Refused(1, "Session ID unknown")
+            respond(handler, last)
+            return
+        if session.user != user:  # another's session is as good as none
+            raise Refused(1, "Session ID unknown")
+        transport = session.transport
+        if not isinstance(transport, PollingTransport) or request.query.get("EIO") != str(PROTOCOL):
+            raise Refused(3, "Bad request")
+        if request.query["transport"] == "websocket":
+            await self._upgrade(handler, session)
+        elif method == "GET":
+            await transport.get(handler)
+        elif method == "POST":
+            await transport.post(handler, body)
         else:
-            Refused(4, "Origin not allowed", 403).answer(self)
+            handler.set_status(500)
 
-    post = get
+    async def _upgrade(self, handler: tornado.web.RequestHandler, session: Session) -> None:
+        if not _is_upgrade(handler) or not self.upgrades or session.upgrade is not None:
+            raise Refused(3, "Bad request")
+        response = switching_protocols(handler)
+        candidate = Upgrade(session, self.upgrade_timeout)
+        opened = False
+        try:
+            opened = await open_websocket(handler, response, candidate)
+        finally:
+            if not opened:
+                candidate.ended("transport close")
 
-    def _origin_allowed(self) -> bool:
-        origin = self.request.headers.get("Origin")
-        if origin is None or "*" in self.engine.origins or origin in self.engine.origins:
-            return True
-        return origin.lower() == f"{self.request.protocol}://{self.request.host}".lower()
+
+def _is_upgrade(handler: tornado.web.RequestHandler) -> bool:
+    return handler.request.headers.get("Upgrade", "").lower() == "websocket"
 
 
 def _request(handler: tornado.web.RequestHandler) -> Request:

@@ -10,61 +10,29 @@ from typing import TYPE_CHECKING, cast
 
 import tornado.iostream
 import tornado.web
-from tornado.http1connection import HTTP1Connection
 
-from ..wire.data import encode_json
 from ..wire.websocket import accept_value
+from .refusal import Refused
 from .stream import StreamTransport
 from .websocket import READ_SIZE, WebSocketTransport
 
 if TYPE_CHECKING:
-    from .session import Session
+    from .transport import Peer
 
 _EARLY_SIZE = 1 << 20  # bytes that a peer may send before it has its answer
 logger = logging.getLogger(__name__)
 
 
-class Refused(Exception):
-    """A request that opens no session (PROTOCOL 1.9).
-
-    Parameters
-    ----------
-    code : int
-        Engine.IO's code.
-    message : str
-    status : int
-        The status of the HTTP response.
-    """
-
-    def __init__(self, code: int, message: str, status: int = 400) -> None:
-        super().__init__(message)
-        self.code, self.message, self.status = code, message, status
-
-    def answer(self, handler: tornado.web.RequestHandler) -> None:
-        """Answer: with JSON, or, to a WebSocket client, with the plain message."""
-        handler.clear()
-        handler.set_status(self.status)
-        if handler.request.headers.get("Upgrade", "").lower() == "websocket":
-            handler.set_header("Content-Type", "text/plain; charset=UTF-8")
-            handler.set_header("Connection", "close")
-            connection = handler.request.connection
-            written = handler.finish(self.message)
-            if isinstance(connection, HTTP1Connection):
-                written.add_done_callback(lambda _: connection.close())  # Tornado would keep it alive
-        else:
-            handler.set_header("Content-Type", "application/json")
-            handler.finish(encode_json({"code": self.code, "message": self.message}))
-
-
-async def open_websocket(handler: tornado.web.RequestHandler, response: bytes, session: Session) -> bool:
-    """Answer an upgrade request and give its connection to a session.
+async def open_websocket(handler: tornado.web.RequestHandler, response: bytes, peer: Peer) -> bool:
+    """Answer an upgrade request and give its connection to a transport.
 
     Parameters
     ----------
     handler : tornado.web.RequestHandler
     response : bytes
         The 101, see `switching_protocols`.
-    session : Session
+    peer : Peer
+        A session, or the candidate of an upgrade.
 
     Returns
     -------
@@ -79,9 +47,9 @@ async def open_websocket(handler: tornado.web.RequestHandler, response: bytes, s
             return False
         await stream.write(response)
         if type(stream) is tornado.iostream.IOStream:
-            await _take_over(stream, session)
+            await _take_over(stream, peer)
         else:  # TLS lives in the stream
-            StreamTransport(stream, WebSocketTransport(session)).start()
+            StreamTransport(stream, WebSocketTransport(peer)).start()
     except tornado.iostream.StreamClosedError:
         return False
     return True
@@ -128,9 +96,9 @@ def _early(stream: tornado.iostream.IOStream) -> bytes:
     return early
 
 
-async def _take_over(stream: tornado.iostream.IOStream, session: Session) -> None:
+async def _take_over(stream: tornado.iostream.IOStream, peer: Peer) -> None:
     """Move the socket of a stream to a transport of the event loop."""
-    transport = WebSocketTransport(session, _early(stream))
+    transport = WebSocketTransport(peer, _early(stream))
     socket = stream.socket.dup()
     socket.setblocking(False)
     stream.close()

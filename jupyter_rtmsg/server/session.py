@@ -12,10 +12,12 @@ from ..errors import ProtocolError, WebSocketError
 from ..wire.engineio import CLOSE, MESSAGE, PING, PONG, Handshake
 from ..wire.socketio import Encoded
 from .outbox import DISCARD, Backlog
+from .polling import PollingTransport
 
 if TYPE_CHECKING:
     from .engine import Engine
-    from .websocket import WebSocketTransport
+    from .transport import Transport
+    from .upgrade import Upgrade
 
 logger = logging.getLogger(__name__)
 
@@ -64,8 +66,8 @@ class Session:
     """
 
     __slots__ = (
-        "_on_close", "_on_message", "_pending", "closed", "deadline", "engine", "id", "on_packet", "out",
-        "request", "transport", "user", "waiting",
+        "_on_close", "_on_message", "_on_upgrade", "_pending", "closed", "deadline", "engine", "id", "on_packet", "out",
+        "request", "transport", "upgrade", "user", "violation", "waiting",
     )  # fmt: skip
 
     def __init__(self, engine: Engine, id: str, request: Request, user: Any = None) -> None:
@@ -75,21 +77,33 @@ class Session:
         self.user = user
         self.closed = False
         self.out: list[Encoded] = []
-        self.transport: WebSocketTransport | None = None
+        self.transport: Transport | None = None
+        self.upgrade: Upgrade | None = None  # the candidate that is to take over
+        self.violation = ""  # what the peer did wrong
         self.deadline: float | None = None
         self.waiting = False  # for a pong
         self.on_packet: Callable[[str | bytes], None] | None = None  # instead of listeners: packets with their digit
         self._on_message: list[Callable[[str | bytes], Any]] = []
         self._on_close: list[Callable[[str], Any]] = []
+        self._on_upgrade: list[Callable[[str], Any]] = []
         self._pending: asyncio.TimerHandle | None = None  # runs until somebody has let the peer in
 
     # --- for applications
 
     def on(self, event: str, listener: Callable[..., Any]) -> Callable[..., Any]:
-        """Listen to ``"message"`` (called with each str or bytes) or ``"close"`` (called with the reason)."""
-        if event not in ("message", "close"):
-            raise ValueError(f"a session has the events 'message' and 'close', not {event!r}")
-        (self._on_message if event == "message" else self._on_close).append(listener)
+        """Listen to an event of this session.
+
+        ``"message"`` is called with each str or bytes, ``"close"`` with the reason, and ``"upgrade"`` with the name of
+        the transport that took over.
+        """
+        if event == "message":
+            self._on_message.append(listener)
+        elif event == "close":
+            self._on_close.append(listener)
+        elif event == "upgrade":
+            self._on_upgrade.append(listener)
+        else:
+            raise ValueError(f"a session has the events 'message', 'close' and 'upgrade', not {event!r}")
         return listener
 
     def send(self, message: str | bytes) -> None:
@@ -104,11 +118,10 @@ class Session:
         if self.closed:
             return
         transport, outbox = self.transport, self.out
-        if transport and outbox:
-            transport.send_all(list(outbox))
+        rest = transport.send_all(list(outbox)) if transport and outbox else []
         self.ended(reason)
         if transport:
-            transport.close(code, "" if code == 1000 else reason)
+            transport.close(code, "" if code == 1000 else reason, rest)
 
     # --- the way out
 
@@ -181,6 +194,7 @@ class Session:
     def violated(self, error: ProtocolError) -> None:
         """The peer broke the protocol: close, and say why."""
         logger.info("session of %s closed: %s", self.request.address, error)
+        self.violation = str(error)
         code = error.code if isinstance(error, WebSocketError) else CLOSE_PROTOCOL
         transport = self.transport
         self.ended("parse error")
@@ -189,28 +203,49 @@ class Session:
 
     # --- life
 
-    def opened(self, transport: WebSocketTransport) -> None:
+    def opened(self, transport: Transport) -> None:
         """The transport is ready: called by it, once."""
         engine = self.engine
         self.transport = transport
-        handshake = Handshake(self.id, engine.ping_interval, engine.ping_timeout, engine.max_payload)
+        upgrades = engine.upgrades if transport.name == "polling" else ()
+        handshake = Handshake(self.id, engine.ping_interval, engine.ping_timeout, engine.max_payload, upgrades)
         self.put(Encoded(handshake.encode().encode()))
         loop = asyncio.get_running_loop()
         engine.deadlines.set(self, loop.time() + engine.ping_interval)
         engine.opened(self)
 
+    def probing(self, probing: bool) -> None:
+        """A WebSocket is about to take over from polling, or failed to."""
+        if isinstance(self.transport, PollingTransport):
+            self.transport.probe(probing)
+
+    def upgraded(self, transport: Transport) -> None:
+        """A WebSocket took over."""
+        if isinstance(self.transport, PollingTransport):
+            self.transport.retire()
+        self.transport = transport
+        self.writable()
+        for listener in self._on_upgrade:
+            listener(transport.name)
+
     def pend(self, seconds: float) -> None:
         """Close unless `admit` is called in time."""
+        if self.user is None:
+            self.engine.admission.enter(self.request.address)
         self._pending = asyncio.get_running_loop().call_later(seconds, self._not_admitted)
 
     def admit(self) -> None:
         """The peer was let in: from now on it may send messages of full size and stay."""
         if self._pending is not None:
-            self._pending.cancel()
-            self._pending = None
-            self.engine.admitted(self)
+            self._admitted(self._pending)
             if self.transport:
                 self.transport.set_max_size(self.max_size)
+
+    def _admitted(self, timer: asyncio.TimerHandle) -> None:
+        timer.cancel()
+        self._pending = None
+        if self.user is None:
+            self.engine.admission.leave(self.request.address)
 
     @property
     def pending(self) -> bool:
@@ -252,12 +287,13 @@ class Session:
         self.deadline = None
         self.transport = None
         if self._pending is not None:
-            self._pending.cancel()
-            self.engine.admitted(self)
-            self._pending = None
+            self._admitted(self._pending)
+        if self.upgrade is not None:
+            self.upgrade.cancel(reason=reason)
         self.engine.closed(self)
         self.on_packet = None
         for listener in self._on_close:
             listener(reason)
         self._on_close.clear()
         self._on_message.clear()
+        self._on_upgrade.clear()

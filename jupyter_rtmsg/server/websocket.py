@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import socket as sockets
 from collections import deque
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 from ..wire.socketio import Encoded
 from ..wire.websocket import PONG, Close, FrameParser, Message, Ping, Pong, encode_close, encode_frame
 
 if TYPE_CHECKING:
-    from .session import Session
+    from .transport import Peer
 
 READ_SIZE = 64 * 1024  # at most so much in one read, so that no member holds the loop for long
 WRITE_SIZE = 64 * 1024  # and so much in the transport; what waits beyond it waits where it is counted
@@ -25,7 +26,8 @@ class WebSocketTransport(asyncio.Protocol):
 
     Parameters
     ----------
-    session : Session
+    peer : Peer
+        The session, or the candidate of an upgrade.
     early : bytes
         What the peer had sent behind its request before the connection was handed over.
     """
@@ -33,9 +35,9 @@ class WebSocketTransport(asyncio.Protocol):
     name = "websocket"
     __slots__ = ("_early", "_inbox", "_linger", "_loop", "_parser", "_ping", "_session", "_stream", "_unread", "paused")
 
-    def __init__(self, session: Session, early: bytes = b"") -> None:
-        self._session: Session | None = session
-        self._parser = FrameParser(masked=True, max_size=session.max_size)
+    def __init__(self, peer: Peer, early: bytes = b"") -> None:
+        self._session: Peer | None = peer
+        self._parser = FrameParser(masked=True, max_size=peer.max_size)
         self._stream: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
         self._early = early
@@ -119,6 +121,11 @@ class WebSocketTransport(asyncio.Protocol):
             self._stream.write(b"".join(frames))
         return outbox[at:]
 
+    def adopt(self, session: Peer) -> None:
+        """Work for a session from now on, rather than for a candidate."""
+        self._session = session
+        self._parser.max_size = session.max_size
+
     def set_max_size(self, size: int) -> None:
         """Change the largest message, in bytes."""
         self._parser.max_size = size
@@ -142,7 +149,7 @@ class WebSocketTransport(asyncio.Protocol):
         """Whether what the peer sends is read."""
         return not self._unread
 
-    def close(self, code: int = 1000, reason: str = "") -> None:
+    def close(self, code: int = 1000, reason: str = "", rest: Sequence[Encoded] = ()) -> None:
         """Say goodbye with a close frame; the peer has `LINGER` seconds to answer it."""
         self._session = None
         self._inbox = None

@@ -1,0 +1,33 @@
+"""The last words of closed polling sessions, for the GET that comes too late to hear them in time."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .session import Session
+
+PATIENCE = 30.0  # seconds until nobody is expected any more (PROTOCOL 1.8)
+_MOST = 10_000
+
+
+class Farewells:
+    """What is still to be answered, by session id."""
+
+    def __init__(self) -> None:
+        self._bodies: dict[str, tuple[Any, str]] = {}
+
+    def add(self, session: Session, body: str) -> None:
+        """Keep the last payload of a session."""
+        if len(self._bodies) < _MOST:
+            self._bodies[session.id] = (session.user, body)
+            asyncio.get_running_loop().call_later(PATIENCE, self._bodies.pop, session.id, None)
+
+    def take(self, id: str, user: Any) -> str | None:
+        """Return the last payload of a session, once, to its own user."""
+        whose, body = self._bodies.get(id, (None, None))
+        if body is None or whose != user:
+            return None
+        del self._bodies[id]
+        return body

@@ -1,0 +1,208 @@
+"""Long-polling (PROTOCOL 1.5): packets leave in the response of a GET that waits, and come in the body of a POST."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import tornado.web
+
+from ..errors import ProtocolError
+from ..wire.engineio import CLOSE, NOOP, Packet, decode_payload
+from ..wire.socketio import Encoded
+from .refusal import Refused
+
+if TYPE_CHECKING:
+    from .session import Session
+
+TURN = 256  # packets of one body before the others have a turn
+COMPRESS_FROM = 1024  # bytes of a response that are worth it
+_SEPARATOR = "\x1e"
+_CLOSE = Encoded(CLOSE.encode())
+
+
+class PollingTransport:
+    """HTTP requests of one session.
+
+    Parameters
+    ----------
+    session : Session
+
+    Attributes
+    ----------
+    probing : bool
+        Whether a WebSocket is about to take over: GETs do not wait then.
+    """
+
+    name = "polling"
+    __slots__ = ("_poll", "_posting", "_readable", "_session", "paused", "probing")
+
+    def __init__(self, session: Session) -> None:
+        self._session: Session | None = session
+        self._poll: asyncio.Future[str] | None = None  # the GET that waits
+        self._posting = False
+        self._readable: asyncio.Future[None] | None = None  # while the session wants nothing more
+        self.paused = True
+        self.probing = False
+
+    # --- requests
+
+    async def get(self, handler: tornado.web.RequestHandler) -> None:
+        """Answer a GET, as soon as there is something to answer with."""
+        session = self._session
+        if session is None:
+            raise Refused(1, "Session ID unknown")
+        if self._poll is not None:
+            self._overlapped(session)
+            handler.set_status(400)
+            return
+        poll = self._poll = asyncio.get_running_loop().create_future()
+        _on_close(handler, lambda: self._aborted(poll))
+        self.paused = False
+        session.writable()
+        if self.probing and not poll.done():
+            self._answer(NOOP)
+        try:
+            body = await poll
+        except asyncio.CancelledError:
+            return  # nobody is there to be answered
+        respond(handler, body)
+
+    async def post(self, handler: tornado.web.RequestHandler, body: bytes) -> None:
+        """Take the packets of a POST, however many."""
+        session = self._session
+        if session is None:
+            raise Refused(1, "Session ID unknown")
+        if self._posting:
+            self._overlapped(session)
+            handler.set_status(400)
+            return
+        self._posting = True
+        try:
+            await self._receive(session, _packets(handler, body))
+        except ProtocolError as error:
+            session.violated(error)
+            handler.set_status(400)
+            return
+        finally:
+            self._posting = False
+        if session.violation:
+            handler.set_status(400)
+            return
+        handler.set_header("Content-Type", "text/html")
+        handler.set_header("Cache-Control", "no-store")
+        handler.write("ok")
+
+    async def _receive(self, session: Session, packets: list[Packet]) -> None:
+        for at, packet in enumerate(packets, 1):
+            if packet == CLOSE:
+                self._answer(NOOP)
+                session.ended("transport close")
+            if session.closed:
+                return
+            session.receive(packet)
+            if self._readable is not None:
+                await self._readable
+            elif not at % TURN:
+                await asyncio.sleep(0)
+
+    def _overlapped(self, session: Session) -> None:
+        """Two GETs or two POSTs at once: this client lost count of its own requests (PROTOCOL 1.5)."""
+        self._answer(CLOSE)
+        session.violated(ProtocolError("two polling requests of one kind at once"))
+
+    def _aborted(self, poll: asyncio.Future[str]) -> None:
+        """The client is gone while its GET waited. Packets written to a dead response would be lost: it is over."""
+        if not poll.done():
+            poll.cancel()
+            self._poll = None
+            if self._session:
+                self._session.ended("transport close")
+
+    def _answer(self, body: str) -> None:
+        """Answer the GET that waits, if one does."""
+        poll, self._poll = self._poll, None
+        self.paused = True
+        if poll is not None and not poll.done():
+            poll.set_result(body)
+
+    # --- what the session calls
+
+    def send_all(self, outbox: list[Encoded]) -> list[Encoded]:
+        """See `Transport.send_all`: all that waits goes into one response."""
+        if self._poll is None:
+            return outbox
+        if outbox:
+            self._answer(_SEPARATOR.join([encoded.polling for encoded in outbox]))
+        return []
+
+    def set_max_size(self, size: int) -> None:
+        """The body is measured as it comes in: see `Session.max_size`."""
+
+    @property
+    def reading(self) -> bool:
+        """See `Transport.reading`."""
+        return self._readable is None
+
+    def pause_reading(self) -> None:
+        """Let the POST wait for its answer."""
+        if self._readable is None:
+            self._readable = asyncio.get_running_loop().create_future()
+
+    def resume_reading(self) -> None:
+        """Go on with it."""
+        readable, self._readable = self._readable, None
+        if readable is not None and not readable.done():
+            readable.set_result(None)
+
+    def close(self, code: int = 1000, reason: str = "", rest: Sequence[Encoded] = ()) -> None:
+        """Answer the GET that waits, or the next one, with a close packet."""
+        session, self._session = self._session, None
+        body = _SEPARATOR.join([encoded.polling for encoded in (*rest, _CLOSE)])
+        if self._poll is not None:
+            self._answer(body)
+        elif session:
+            session.engine.farewells.add(session, body)
+        self.resume_reading()
+
+    def probe(self, probing: bool) -> None:
+        """A WebSocket is about to take over, or failed to."""
+        self.probing = probing
+        if probing:
+            self._answer(NOOP)
+
+    def retire(self) -> None:
+        """A WebSocket took over."""
+        self._answer(NOOP)
+        self._session = None
+        self.resume_reading()
+
+
+def _packets(handler: tornado.web.RequestHandler, body: bytes) -> list[Packet]:
+    if handler.request.headers.get("Content-Type", "").startswith("application/octet-stream"):
+        raise ProtocolError("a polling body is text: binary packets are base64 in it")
+    try:
+        return decode_payload(body.decode())
+    except UnicodeDecodeError:
+        raise ProtocolError("a polling body must be UTF-8") from None
+
+
+def respond(handler: tornado.web.RequestHandler, body: str) -> None:
+    """Answer a GET with a payload."""
+    data = body.encode()
+    handler.set_header("Content-Type", "text/plain; charset=UTF-8")
+    handler.set_header("Cache-Control", "no-store")
+    if len(data) >= COMPRESS_FROM and "gzip" in handler.request.headers.get("Accept-Encoding", ""):
+        handler.set_header("Content-Encoding", "gzip")
+        handler.add_header("Vary", "Accept-Encoding")
+        data = gzip.compress(data, compresslevel=1)
+    handler.write(data)
+
+
+def _on_close(handler: tornado.web.RequestHandler, callback: object) -> None:
+    """Hear of the end of a request's connection, whatever class its handler is."""
+    connection = handler.request.connection
+    assert connection is not None
+    connection.set_close_callback(callback)  # type: ignore[attr-defined]

@@ -1,0 +1,82 @@
+"""A WebSocket that takes over a polling session (PROTOCOL 1.7)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from ..errors import ProtocolError, WebSocketError
+from ..wire.engineio import PING, PONG, PROBE, UPGRADE
+from ..wire.websocket import TEXT, encode_frame
+
+if TYPE_CHECKING:
+    from .session import Session
+    from .websocket import WebSocketTransport
+
+
+class Upgrade:
+    """The candidate: plays the session towards its transport until the client says ``5``.
+
+    Until then polling remains the live transport, and nothing but the answer to the probe goes over the WebSocket.
+
+    Parameters
+    ----------
+    session : Session
+    timeout : float
+        Seconds that the client has.
+    """
+
+    __slots__ = ("_probed", "_session", "_timer", "_transport", "max_size")
+
+    def __init__(self, session: Session, timeout: float) -> None:
+        self.max_size = session.max_size  # what comes right behind the "5" is the session's
+        self._session = session
+        self._probed = False
+        self._transport: WebSocketTransport | None = None
+        self._timer = asyncio.get_running_loop().call_later(timeout, self.cancel)
+        session.upgrade = self
+
+    def opened(self, transport: WebSocketTransport) -> None:
+        """The WebSocket is open."""
+        self._transport = transport
+
+    def receive(self, packet: str | bytes) -> None:
+        """Answer the probe, then let the WebSocket take over."""
+        if self._transport is None:
+            return
+        if packet == PING + PROBE and not self._probed:
+            self._probed = True
+            self._transport.send(encode_frame(TEXT, (PONG + PROBE).encode()))
+            self._session.probing(True)
+        elif packet == UPGRADE and self._probed:
+            self._end()
+            self._transport.adopt(self._session)
+            self._session.upgraded(self._transport)
+        else:
+            self.violated(ProtocolError(f"a WebSocket that probes sends '2probe' and '5', not {packet!r:.20}"))
+
+    def violated(self, error: ProtocolError) -> None:
+        """Close the candidate; the session stays on polling."""
+        self.cancel(error.code if isinstance(error, WebSocketError) else 1002, str(error))
+
+    def cancel(self, code: int = 1000, reason: str = "upgrade timeout") -> None:
+        """Close the candidate."""
+        self._end()
+        if self._transport:
+            self._transport.close(code, reason)
+
+    def ended(self, reason: str) -> None:
+        """The WebSocket is gone."""
+        self._end()
+
+    def flush(self) -> None:
+        """Nothing of the session's goes this way yet."""
+
+    def writable(self) -> None:
+        """Nothing of the session's goes this way yet."""
+
+    def _end(self) -> None:
+        self._timer.cancel()
+        if self._session.upgrade is self:
+            self._session.upgrade = None
+            self._session.probing(False)
