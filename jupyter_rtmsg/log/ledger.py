@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -46,6 +46,10 @@ class Room:
     head: int = 0
     count: int = 0
     bytes: int = 0
+
+    def copy(self) -> Room:
+        """Return the same again, to be changed apart."""
+        return Room(self.id, self.first, self.head, self.count, self.bytes)
 
     def stats(self) -> RoomStats:
         """Return what outsiders see: a room that lost all its events holds nothing before ``head + 1``."""
@@ -162,7 +166,7 @@ class Batch:
             self.new_rooms.append((room.id, name))
             self.next_room += 1
         else:
-            room = replace(known)
+            room = known.copy()
         self.rooms[name] = room
         return room
 
