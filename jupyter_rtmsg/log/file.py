@@ -59,11 +59,12 @@ class LogFile:
     lock: FileLock
     disk: Disk
 
-    def close(self) -> None:
-        """Say that everything was written, and give the file free."""
+    def close(self, whole: bool) -> None:
+        """Give the file free, saying in it that everything was written; one not whole is checked when it is opened."""
         try:
             try:
-                self._finish()
+                if whole:
+                    self._finish()
             except sqlite3.OperationalError as error:
                 if not is_full(error):
                     raise

@@ -141,10 +141,12 @@ class Batch:
         if key is not None and (seq := self._seqs.get(key)) is not None:
             return Appended(seq, True)
         crc = checksum(draft.name, draft.user, draft.id, draft.sender, draft.data, draft.attachments)
-        room = self.rooms.get(draft.room) or self._touch(draft.room)
-        prev = room.head
+        room = self.rooms.get(draft.room) or self._ledger.rooms.get(draft.room)
+        prev = room.head if room else 0
         if draft.expect is not None and draft.expect != prev:
             raise LogConflict(f"the head of room {draft.room!r} is {prev}, not {draft.expect}")
+        # Only now, since nothing can fail any more: a room is made by its first event.
+        room = self.rooms.get(draft.room) or self._touch(draft.room)
         self.head = seq = self.head + 1
         room.head = seq
         if not room.count:

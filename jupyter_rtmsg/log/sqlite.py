@@ -42,7 +42,7 @@ class SQLiteLog:
     disk : Disk
     options : Options
     release : callable
-        Called last, on the writer's former store: says that the log was closed well, and gives the file free.
+        Called last, on a thread: with whether the file was found whole, gives it free.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class SQLiteLog:
         warning: str | None,
         disk: Disk,
         options: Options,
-        release: Callable[[], None],
+        release: Callable[[bool], None],
     ) -> None:
         self.url, self.epoch, self.durable, self.warning = url, epoch, durable, warning
         self._options = options
@@ -178,7 +178,8 @@ class SQLiteLog:
         await self._writer.stopped
         self._tail.close()
         await self._readers.close()
-        await asyncio.to_thread(self._release)
+        whole = not (self._readers.damaged or self._writer.damaged)
+        await asyncio.to_thread(self._release, whole)
 
     def _check_open(self) -> None:
         if self._closing is not None:

@@ -55,6 +55,8 @@ class Store:
             ledger.next_room = max(ledger.next_room, key + 1)
         held = "SELECT room, min(seq), max(seq), count(*), sum(size) FROM event INDEXED BY event_room GROUP BY room"
         for key, first, head, count, size in execute(held):
+            if key not in ledger.names:
+                raise sqlite3.DatabaseError(f"events of a room that is missing ({key})")
             room = ledger.rooms[ledger.names[key]]
             room.first, room.head, room.count, room.bytes = first, max(head, room.head), count, size
             ledger.count += count
@@ -114,3 +116,8 @@ def _handfuls(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
 def is_full(error: Exception) -> bool:
     """Whether SQLite ran out of room (SQLITE_FULL; the code has a name from Python 3.11 on only)."""
     return isinstance(error, sqlite3.OperationalError) and "full" in str(error)
+
+
+def is_damage(error: Exception) -> bool:
+    """Whether SQLite found the file broken (SQLITE_CORRUPT, SQLITE_NOTADB): nothing else raises the bare class."""
+    return type(error) is sqlite3.DatabaseError

@@ -23,7 +23,7 @@ from .eventlog import Record, RoomStats
 from .ledger import Batch, Entry, Ledger, Result, dedup_key
 from .options import Options
 from .retention import Retention
-from .store import Store, is_full
+from .store import Store, is_damage, is_full
 
 _MAX_BATCH = 1_000  # events in a transaction: more do not make it faster, but let the first one wait
 _MAX_BATCH_BYTES = 1 << 20
@@ -95,6 +95,7 @@ class Writer:
         self._relieved = -_RELIEVE_EVERY
         self._failing = False
         self._pressed = False
+        self.damaged = False  # whether a write found the file itself broken
         self.stopped: asyncio.Future[None] = loop.create_future()
         self._thread = threading.Thread(target=self._run, name="rtmsg-log", daemon=True)
         self._thread.start()
@@ -213,6 +214,7 @@ class Writer:
             self._relieve()
         elif not isinstance(error, LogError):
             answer, unexpected = LogError(f"the log could not store: {error}"), error
+            self.damaged |= is_damage(error)
         if not self._failing:
             self._failing = True
             log.error("%s; appends are refused until that is repaired, everything else goes on", answer,

@@ -316,6 +316,10 @@ async def test_a_page_damaged_under_a_running_log_is_an_error_that_says_what_to_
     spoil_page(path, "event")
     with pytest.raises(LogError, match="restart the server"):
         await again.read("lab")
+    await again.close()
+    third = await open_sqlite()
+    assert len(beside(path, "corrupt")) == 1
+    assert "is damaged" in (third.warning or "")
 
 
 # Crashes
