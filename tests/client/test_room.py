@@ -176,9 +176,7 @@ def test_nothing_is_dispatched_before_the_first_handler_then_everything(
     assert seen == other == list(range(5))
 
 
-def test_missed_is_what_came_while_away_and_stays_the_same(
-    shared_hub: HubServer, room_name: str, client: Make
-) -> None:
+def test_missed_is_what_came_while_away_and_stays_the_same(shared_hub: HubServer, room_name: str, client: Make) -> None:
     other = client(shared_hub).join(room_name)
     other.emit("n", "before anyone looked")
     first = client(shared_hub)
@@ -213,9 +211,7 @@ def test_a_handler_without_replay_only_gets_what_comes(shared_hub: HubServer, ro
     assert seen == [2]
 
 
-def test_unhandled_events_come_again_in_the_next_process(
-    shared_hub: HubServer, room_name: str, client: Make
-) -> None:
+def test_unhandled_events_come_again_in_the_next_process(shared_hub: HubServer, room_name: str, client: Make) -> None:
     other = client(shared_hub).join(room_name)
     first = client(shared_hub)
     room = first.join(room_name, as_="reader")
@@ -247,9 +243,7 @@ def test_joining_can_start_in_the_past(shared_hub: HubServer, room_name: str, cl
         client(shared_hub).join(room_name, last=1, after=1)
 
 
-def test_replay_hands_stored_events_to_the_handlers_again(
-    shared_hub: HubServer, room_name: str, client: Make
-) -> None:
+def test_replay_hands_stored_events_to_the_handlers_again(shared_hub: HubServer, room_name: str, client: Make) -> None:
     room = client(shared_hub).join(room_name)
     seen: list[tuple[int, bool]] = []
     room.on("n", lambda event: seen.append((event.data, event.replay)))
@@ -260,9 +254,7 @@ def test_replay_hands_stored_events_to_the_handlers_again(
     assert room.replay(room.history()[:0]) == 0
 
 
-def test_a_handler_may_replay_without_waiting_for_itself(
-    shared_hub: HubServer, room_name: str, client: Make
-) -> None:
+def test_a_handler_may_replay_without_waiting_for_itself(shared_hub: HubServer, room_name: str, client: Make) -> None:
     room = client(shared_hub).join(room_name)
     seen: list[tuple[str, bool]] = []
 
