@@ -229,7 +229,8 @@ class JupyterServer:
         if kernel not in self._clients:
             client = BlockingKernelClient(connection_file=str(self.runtime / f"kernel-{kernel}.json"))
             client.load_connection_file()
-            client.start_channels()
+            # Without heartbeat: it calls a kernel dead that takes more than a second to start.
+            client.start_channels(hb=False)
             client.wait_for_ready(timeout=DEADLINE)
             self._clients[kernel] = client
         return self._clients[kernel]

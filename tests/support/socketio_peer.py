@@ -18,7 +18,7 @@ from .jupyter import DEADLINE, JupyterServer
 class Peer:
     """python-socketio's `AsyncClient` on a thread of its own, for tests that do not await.
 
-    Its `Client` will not do: it handles every frame in a thread of its own, so that an attachment may overtake its event.
+    Its `Client` will not do: with a thread for every frame, an attachment may overtake its event.
     """
 
     def __init__(self, server: JupyterServer, **options: Any) -> None:
