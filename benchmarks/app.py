@@ -1,16 +1,19 @@
-"""A small application for load generators: rooms, publishing and echo on the server alone.
+"""A small application for load generators.
 
-    python benchmarks/app.py PORT [memory: | sqlite:////path | hub]
-
-With a log's URL (``hub``: a SQLite log in a temporary folder) the hub's own commands answer instead, with raised limits.
+    python benchmarks/app.py PORT          the server alone answers join, pub and echo
+    python benchmarks/app.py PORT LOG      the hub answers its commands, over the log of this URL; "sqlite" alone: a
+                                           SQLite log in a temporary folder. Rate limits are lifted.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from typing import Any
+import tempfile
+from pathlib import Path
 
+from jupyter_rtmsg.hub import Hub, Limits
+from jupyter_rtmsg.log import open_log
 from jupyter_rtmsg.server import Server, Socket
 
 
@@ -24,21 +27,26 @@ def plain(io: Server) -> None:
         socket.on("echo", lambda data: "ok")
 
 
-async def main(port: int, log: str | None) -> None:
+async def serve(port: int, log: str | None) -> None:
     """Serve until killed."""
     io = Server()
     if log is None:
         plain(io)
     else:
-        await hub(io, log)
+        unlimited = Limits(publish_rate=1e9, publish_burst=1e9, connections_per_user=10**6)
+        hub = Hub(io, await open_log(log), limits=unlimited)
+        await hub.start()
     await io.listen(port)
     await asyncio.Event().wait()
 
 
-async def hub(io: Server, url: str) -> Any:
-    """Answer the hub's commands."""
-    raise NotImplementedError
+def main() -> None:
+    """Take the port and the log from the command line."""
+    port, *rest = sys.argv[1:]
+    with tempfile.TemporaryDirectory() as folder:
+        log = rest[0] if rest else None
+        asyncio.run(serve(int(port), f"sqlite:///{Path(folder) / 'log.sqlite3'}" if log == "sqlite" else log))
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None))
+    main()

@@ -78,6 +78,8 @@ class RtmsgApp(LimitTraits, ExtensionApp):
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         """Tell kernels where the hub is, now that the port is known, and start it."""
+        if self._service.closed:  # stopped before it had begun
+            return
         self._environment.set({"RTMSG_URL": self._service.url, "RTMSG_TOKEN": self._token})
         await self._service.ready()
         self.log.info("rtmsg: the hub is at %ssocket.io/", self._service.url)

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from jupyter_server.serverapp import ServerApp
 
-from ..errors import ConnectionRefused
+from ..errors import ConnectionRefused, LogClosed
 from ..hub import Hub, Kernel, Limits
 from ..log import EventLog, open_log
 from ..server import Server, Socket
@@ -71,7 +71,7 @@ class Service:
         self._settings = settings
         self._logger = logger
         self._started: asyncio.Future[None] | None = None
-        self._closed = False
+        self.closed = False
         self._log: EventLog | None = None
         self._hub: Hub | None = None
         self.server.use(self._authenticate)
@@ -88,6 +88,8 @@ class Service:
             What kept the log from opening, for instance a ValueError for an unknown scheme.
         """
         if self._started is None:
+            if self.closed:
+                raise LogClosed("the server is shutting down")
             self._started = asyncio.ensure_future(self._start())
         # A client that gives up waiting must not take the start with it.
         await asyncio.shield(self._started)
@@ -112,24 +114,26 @@ class Service:
 
     async def close(self, reason: str) -> None:
         """Tell the members, write what is not yet on disk, and give the log free."""
-        if self._closed or self._started is None:
+        closed, self.closed = self.closed, True
+        if closed or self._started is None:
             return
-        self._closed = True
         await asyncio.wait([self._started])
-        if self._hub is not None and self._log is not None:
+        if self._hub is not None:
             self._renames.close()
             await self.rights.close()
             await self._hub.close(reason)
-            await self.server.close(reason)
+        await self.server.close(reason)
+        if self._log is not None:
             await self._log.close()
 
     async def _start(self) -> None:
         self._log = await open_log(self._settings.log, **self._settings.log_options)
         if self._log.warning:
             self._logger.warning("rtmsg: %s", self._log.warning)
-        self._hub = Hub(self.server, self._log, access=self.rights, limits=self._settings.limits)
-        self._hub.prove = self._prove
-        await self._hub.start()
+        hub = Hub(self.server, self._log, access=self.rights, limits=self._settings.limits)
+        hub.prove = self._prove
+        await hub.start()
+        self._hub = hub
         self._renames.start()
         self.rights.start()
 

@@ -85,7 +85,17 @@ class Page(NamedTuple):
 
 
 class RoomStats(NamedTuple):
-    """``first``: oldest seq still held; ``head``: seq of the newest event ever (0: none); events and bytes held."""
+    """What is held of a room.
+
+    Attributes
+    ----------
+    first : int
+        The oldest seq still held; ``head + 1`` when everything was trimmed; 0 for a room that never was.
+    head : int
+        The seq of the newest event ever, trimmed or not (0: none).
+    count, bytes : int
+        Events held, and the bytes of their data and attachments.
+    """
 
     first: int
     head: int
@@ -134,7 +144,20 @@ class Cursors(Protocol):
 
 
 class EventLog(Protocol):
-    """Where events live. All methods are called on one event loop; none blocks it."""
+    """Where events live. All methods are called on one event loop; none blocks it.
+
+    An event that was damaged on disk is given back with the name ``$corrupt`` and null data, in its place.
+
+    Attributes
+    ----------
+    epoch : str
+        Names the log's identity. A position of another epoch means nothing here.
+    url : str
+    durable : bool
+        Whether events outlive the process.
+    warning : str or None
+        What users should be told: that events are kept in memory only, or that an old log was set aside.
+    """
 
     epoch: str
     url: str

@@ -12,14 +12,15 @@ from pathlib import Path
 
 from jupyter_rtmsg.errors import LogError
 
+from .disk import Disk
 from .filesystem import NETWORK, filesystem_type
 from .lock import FileLock, InUseError
 from .options import Options
 from .schema import APPLICATION_ID, VERSION, connect, identity, prepare
-from .store import Store
+from .store import Store, is_full
 
 # What SQLite says when the place is wrong, not the file; its error codes have names from Python 3.11 on only.
-_PLACE = ("unable to open", "readonly", "disk I/O", "full", "locked", "access permission")
+_PLACE = ("unable to open", "readonly", "disk I/O", "locked", "access permission")
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,10 @@ log = logging.getLogger(__name__)
 
 class CannotServeError(LogError):
     """A log cannot be kept in this file; the message says why and what to do."""
+
+
+class _FullError(CannotServeError):
+    """There is no room on the disk."""
 
 
 class _UnreadableError(Exception):
@@ -43,6 +48,8 @@ class LogFile:
     store : Store
     epoch : str
     warning : str or None
+    lock : FileLock
+    disk : Disk
     """
 
     path: Path
@@ -50,19 +57,30 @@ class LogFile:
     epoch: str
     warning: str | None
     lock: FileLock
+    disk: Disk
 
-    def close(self) -> None:
-        """Say that everything was written, and give the file free."""
+    def close(self, whole: bool) -> None:
+        """Give the file free, saying in it that everything was written; one not whole is checked when it is opened."""
         try:
-            self.store.connection.execute("PRAGMA synchronous=FULL")
-            with self.store.transaction():
-                self.store.put([("clean", 1)])
-            self.store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            try:
+                if whole:
+                    self._finish()
+            except sqlite3.OperationalError as error:
+                if not is_full(error):
+                    raise
+                with self.disk.yielding():
+                    self._finish()
         except sqlite3.Error as error:
             log.warning("%s could not be closed cleanly (%s); nothing acknowledged is lost", self.path, error)
         finally:
             self.store.connection.close()
             self.lock.release()
+
+    def _finish(self) -> None:
+        self.store.connection.execute("PRAGMA synchronous=FULL")
+        with self.store.transaction():
+            self.store.put([("clean", 1)])
+        self.store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
 def open_file(path: Path, options: Options) -> LogFile:
@@ -78,15 +96,26 @@ def open_file(path: Path, options: Options) -> LogFile:
     path = path.expanduser().absolute()
     lock = _lock(path)
     try:
-        try:
-            return _open(path, options, lock, None)
-        except _UnreadableError as reason:
-            return _open(path, options, lock, _set_aside(path, *reason.args))
+        disk = Disk(path, options.ballast)
+        file = _open_or_begin(path, options, lock, disk)
+        disk.reserve()
     except BaseException as error:
         lock.release()
         if isinstance(error, OSError):
             raise _not_writable(path, error) from error
         raise
+    return file
+
+
+def _open_or_begin(path: Path, options: Options, lock: FileLock, disk: Disk) -> LogFile:
+    try:
+        return _open(path, options, lock, disk)
+    except _FullError:
+        disk.release()
+        return _open(path, options, lock, disk)
+    except _UnreadableError as reason:
+        warning = _set_aside(path, *reason.args)
+        return _open(path, options, lock, disk, warning)
 
 
 def _lock(path: Path) -> FileLock:
@@ -110,7 +139,7 @@ def _make_directory(directory: Path) -> None:
     directory.mkdir(mode=0o700, exist_ok=True)
 
 
-def _open(path: Path, options: Options, lock: FileLock, warning: str | None) -> LogFile:
+def _open(path: Path, options: Options, lock: FileLock, disk: Disk, warning: str | None = None) -> LogFile:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite gives its other files the same mode
     path.chmod(0o600)
     connection = connect(str(path))
@@ -126,7 +155,7 @@ def _open(path: Path, options: Options, lock: FileLock, warning: str | None) -> 
     except BaseException:
         connection.close()
         raise
-    return LogFile(path, store, epoch, _joined(warning, _network_warning(path) if network else None), lock)
+    return LogFile(path, store, epoch, _joined(warning, _network_warning(path) if network else None), lock, disk)
 
 
 def _check(path: Path, connection: sqlite3.Connection) -> None:
@@ -139,6 +168,8 @@ def _check(path: Path, connection: sqlite3.Connection) -> None:
 
 def _classified(path: Path, error: sqlite3.Error) -> Exception:
     """Tell a wrong place from a damaged file."""
+    if is_full(error):
+        return _FullError(f"The log {path} cannot be written: the disk is full. Make room there")
     if isinstance(error, sqlite3.OperationalError) and any(word in str(error) for word in _PLACE):
         return _not_writable(path, error)
     return _UnreadableError("corrupt", f"is damaged ({error})")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -46,6 +46,10 @@ class Room:
     head: int = 0
     count: int = 0
     bytes: int = 0
+
+    def copy(self) -> Room:
+        """Return the same again, to be changed apart."""
+        return Room(self.id, self.first, self.head, self.count, self.bytes)
 
     def stats(self) -> RoomStats:
         """Return what outsiders see: a room that lost all its events holds nothing before ``head + 1``."""
@@ -137,10 +141,12 @@ class Batch:
         if key is not None and (seq := self._seqs.get(key)) is not None:
             return Appended(seq, True)
         crc = checksum(draft.name, draft.user, draft.id, draft.sender, draft.data, draft.attachments)
-        room = self.rooms.get(draft.room) or self._touch(draft.room)
-        prev = room.head
+        room = self.rooms.get(draft.room) or self._ledger.rooms.get(draft.room)
+        prev = room.head if room else 0
         if draft.expect is not None and draft.expect != prev:
             raise LogConflict(f"the head of room {draft.room!r} is {prev}, not {draft.expect}")
+        # Only now, since nothing can fail any more: a room is made by its first event.
+        room = self.rooms.get(draft.room) or self._touch(draft.room)
         self.head = seq = self.head + 1
         room.head = seq
         if not room.count:
@@ -162,7 +168,7 @@ class Batch:
             self.new_rooms.append((room.id, name))
             self.next_room += 1
         else:
-            room = replace(known)
+            room = known.copy()
         self.rooms[name] = room
         return room
 

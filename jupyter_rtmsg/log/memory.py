@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 
-from .ballast import Ballast
+from .disk import Disk
 from .options import Options
 from .reader import Reader
 from .readers import Readers
@@ -31,5 +31,5 @@ class MemoryLog(SQLiteLog):
         readers = Readers(lambda: Reader(lambda: connection, store.lock), 1, "memory:")
         super().__init__(
             store, readers, url="memory:", epoch=secrets.token_hex(8), durable=False, warning=warning,
-            ballast=Ballast(None, 0), options=options, release=connection.close,
+            disk=Disk(None, 0), options=options, release=lambda _: connection.close(),
         )  # fmt: skip

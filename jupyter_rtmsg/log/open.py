@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from .ballast import Ballast
 from .eventlog import EventLog
 from .file import CannotServeError, LogFile, open_file
 from .memory import MemoryLog
@@ -64,14 +63,12 @@ async def open_log(url: str, *, clock: Callable[[], float] = time.time, **option
         warning = f"{error}. Until then events are kept in memory only: they end with this server."
         log.warning(warning)
         return MemoryLog(settings, warning)
-    return await _over(file, url, settings)
+    return _over(file, url, settings)
 
 
-async def _over(file: LogFile, url: str, options: Options) -> SQLiteLog:
+def _over(file: LogFile, url: str, options: Options) -> SQLiteLog:
     readers = Readers(lambda: Reader(lambda: connect_reader(str(file.path))), 2, str(file.path))
-    ballast = Ballast(file.path, options.ballast)
-    await asyncio.to_thread(ballast.make)
     return SQLiteLog(
-        file.store, readers, url=url, epoch=file.epoch, durable=True, warning=file.warning, ballast=ballast,
+        file.store, readers, url=url, epoch=file.epoch, durable=True, warning=file.warning, disk=file.disk,
         options=options, release=file.close,
     )  # fmt: skip

@@ -12,6 +12,7 @@ from typing import Any
 from jupyter_rtmsg.errors import LogClosed, LogError
 
 from .reader import Reader
+from .store import is_damage
 
 
 class Readers:
@@ -32,6 +33,7 @@ class Readers:
         self._local = threading.local()
         self._all: list[Reader] = []
         self._closed = False
+        self.damaged = False  # whether a read found the file itself broken
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="rtmsg-log-read", initializer=self._start)
 
     async def __call__(self, work: Callable[..., Any], *args: Any) -> Any:
@@ -63,5 +65,6 @@ class Readers:
         try:
             return self._local.reader.run(work, *args)
         except sqlite3.Error as error:
+            self.damaged |= is_damage(error)
             advice = "if it is damaged, restart the server: it will be set aside"
             raise LogError(f"cannot read the log {self._where}: {error}; {advice}") from error

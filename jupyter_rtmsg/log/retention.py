@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Sequence
 from itertools import accumulate
 
-from .ballast import Ballast
+from .disk import Disk
 from .eventlog import RoomStats
 from .ledger import Batch, Ledger, Room
 from .options import MIB, Options
@@ -34,11 +34,11 @@ class Retention:
         Whether there may be something to do once it is quiet.
     """
 
-    def __init__(self, store: Store, ledger: Ledger, options: Options, ballast: Ballast) -> None:
+    def __init__(self, store: Store, ledger: Ledger, options: Options, disk: Disk) -> None:
         self._store = store
         self._ledger = ledger
         self._options = options
-        self._ballast = ballast
+        self._disk = disk
         self._slack = min(1_000, options.max_events // 20)
         self._over = {name for name, room in ledger.rooms.items() if room.count > options.max_events}
         self._oldest = self._oldest_ts()
@@ -61,17 +61,26 @@ class Retention:
         """Leave the rest for later: it cannot be done now."""
         self.busy = False
 
+    @property
+    def short_of_space(self) -> bool:
+        """Whether the disk is too full to store anything."""
+        return self._disk.short
+
     def relieve(self) -> dict[str, RoomStats]:
         """Make room on a full disk: with the ballast gone, trim what may be trimmed, and give the space back."""
         changed: dict[str, RoomStats] = {}
-        self._ballast.release()
+        self._disk.release()
         try:
+            self._checkpoint()
             while trimmed := self._trim(0):
                 changed |= trimmed
-            self._store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                self._checkpoint()
+            # What stays free within the file is no help to its write-ahead log.
+            while self._vacuum(keep=0):
+                self._checkpoint()
         except sqlite3.Error as error:
-            log.warning("no room could be made on the full disk: %s", error)
-        self._ballast.make()
+            log.debug("no more room could be made on the full disk: %s", error)
+        self._disk.reserve()
         return changed
 
     def step(self, quiet: bool) -> dict[str, RoomStats]:
@@ -81,7 +90,7 @@ class Retention:
         changed = self._trim(0)
         if not changed:
             self.busy = self._forget_keys() or self._shrink()
-            self._ballast.make()
+            self._disk.reserve()
         return changed
 
     def _keep_up(self) -> dict[str, RoomStats]:
@@ -192,17 +201,27 @@ class Retention:
         if last is None:
             return False
         with self._store.transaction():
-            execute("DELETE FROM known WHERE seq <= ? AND key IN (SELECT key FROM dedup WHERE seq <= ?)", (last, last))
             self._keys -= execute("DELETE FROM dedup WHERE seq <= ?", (last,)).rowcount
         return True
 
     def _shrink(self) -> bool:
-        """Give free pages of the file back, a few at a time; whether there is more to give."""
-        execute = self._store.connection.execute
-        free, pages = execute("SELECT * FROM pragma_freelist_count, pragma_page_count").fetchone()
-        if free > max(_FREE_PAGES, pages // 4):
-            execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
+        """Give space of the file back, a little at a time; whether there is more to give."""
+        if self._vacuum(_FREE_PAGES):
             return True
-        if self._ballast.wal_size() > 4 * MIB:
-            execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        if self._disk.wal_size() > 4 * MIB:
+            self._checkpoint()
         return False
+
+    def _vacuum(self, keep: int) -> bool:
+        """Give some free pages back if there are many; whether it did."""
+        execute = self._store.connection.execute
+        free: int
+        free, pages = execute("SELECT * FROM pragma_freelist_count, pragma_page_count").fetchone()
+        if free <= max(keep, pages // 4 if keep else 0):
+            return False
+        execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
+        left: int = execute("PRAGMA freelist_count").fetchone()[0]
+        return left < free
+
+    def _checkpoint(self) -> None:
+        self._store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

@@ -43,6 +43,10 @@ _KNOWN = """
 PRAGMA temp_store=MEMORY;
 CREATE TEMP TABLE known(key BLOB PRIMARY KEY, seq INTEGER NOT NULL, ts INTEGER NOT NULL) WITHOUT ROWID;
 INSERT OR REPLACE INTO known SELECT key, seq, ts FROM dedup ORDER BY seq;
+CREATE TEMP TRIGGER remember AFTER INSERT ON main.dedup
+    BEGIN INSERT OR REPLACE INTO known VALUES(new.key, new.seq, new.ts); END;
+CREATE TEMP TRIGGER forget AFTER DELETE ON main.dedup
+    BEGIN DELETE FROM known WHERE key = old.key AND seq = old.seq; END;
 """
 
 
@@ -69,7 +73,8 @@ def prepare(connection: sqlite3.Connection, journal_mode: str = "WAL") -> None:
     connection.executescript(_NEW)
     connection.execute(f"PRAGMA journal_mode={journal_mode}")
     connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA wal_autocheckpoint=2000")
+    # At most 3 MiB wait in the write-ahead log: less than the ballast, so that they find room in the file at a pinch.
+    connection.execute("PRAGMA wal_autocheckpoint=750")
     connection.execute("PRAGMA journal_size_limit=67108864")
     connection.execute("PRAGMA trusted_schema=OFF")
     connection.execute("PRAGMA cell_size_check=ON")

@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 from jupyter_rtmsg.errors import EpochChanged, LogBusy, LogClosed
 
-from .ballast import Ballast
 from .cursors import SQLiteCursors
+from .disk import Disk
 from .eventlog import Appended, Cursors, Draft, Lag, Page, Record, RoomStats
 from .ledger import Entry, announced
 from .options import Options
@@ -39,10 +39,10 @@ class SQLiteLog:
         Whether it outlives the process.
     warning : str or None
         What its users should know.
-    ballast : Ballast
+    disk : Disk
     options : Options
     release : callable
-        Called last, on the writer's former store: says that the log was closed well, and gives the file free.
+        Called last, on a thread: with whether the file was found whole, gives it free.
     """
 
     def __init__(
@@ -54,9 +54,9 @@ class SQLiteLog:
         epoch: str,
         durable: bool,
         warning: str | None,
-        ballast: Ballast,
+        disk: Disk,
         options: Options,
-        release: Callable[[], None],
+        release: Callable[[bool], None],
     ) -> None:
         self.url, self.epoch, self.durable, self.warning = url, epoch, durable, warning
         self._options = options
@@ -70,7 +70,7 @@ class SQLiteLog:
         self._pending: list[Item] = []
         self._queued = self._queued_bytes = 0
         self._closing: asyncio.Task[None] | None = None
-        retention = Retention(store, ledger, options, ballast)
+        retention = Retention(store, ledger, options, disk)
         self._writer = Writer(store, ledger, retention, options, self._loop, self._publish)
         self._cursors = SQLiteCursors(epoch, self._submit, readers, self._loop)
 
@@ -178,7 +178,8 @@ class SQLiteLog:
         await self._writer.stopped
         self._tail.close()
         await self._readers.close()
-        await asyncio.to_thread(self._release)
+        whole = not (self._readers.damaged or self._writer.damaged)
+        await asyncio.to_thread(self._release, whole)
 
     def _check_open(self) -> None:
         if self._closing is not None:
@@ -214,8 +215,8 @@ class SQLiteLog:
             self._writer.put(items)
 
     def _publish(self, outcome: Outcome) -> None:
-        self._queued -= outcome.appends
-        self._queued_bytes -= outcome.bytes
+        self._queued -= len(outcome.work.entries)
+        self._queued_bytes -= outcome.work.size
         self._head = max(self._head, outcome.head)
         self._rooms.update(outcome.rooms)
         if outcome.records:
@@ -228,7 +229,7 @@ class SQLiteLog:
                 future.set_exception(value)
             else:
                 future.set_result(value)
-        for change in outcome.changes:
+        for change in outcome.work.changes:
             change.done(outcome.error)
 
 

@@ -10,12 +10,13 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from itertools import chain
 from typing import Any
 
 from .ledger import Batch, Ledger, Room
 
-_HANDFULS = (64, 16, 4, 1)
+_HANDFULS = (256, 128, 64, 32, 16, 8, 4, 2, 1)
 
 
 class Store:
@@ -54,6 +55,8 @@ class Store:
             ledger.next_room = max(ledger.next_room, key + 1)
         held = "SELECT room, min(seq), max(seq), count(*), sum(size) FROM event INDEXED BY event_room GROUP BY room"
         for key, first, head, count, size in execute(held):
+            if key not in ledger.names:
+                raise sqlite3.DatabaseError(f"events of a room that is missing ({key})")
             room = ledger.rooms[ledger.names[key]]
             room.first, room.head, room.count, room.bytes = first, max(head, room.head), count, size
             ledger.count += count
@@ -68,9 +71,8 @@ class Store:
         """Return the seqs of those dedup keys that were stored at ``since`` (ms) or later."""
         known: dict[bytes, int] = {}
         for part in _handfuls(keys):
-            marks = ",".join("?" * len(part))
-            statement = f"SELECT key, seq FROM known WHERE key IN ({marks}) AND ts >= ?"  # noqa: S608 -- only marks
-            known.update(self.connection.execute(statement, (*part, since)).fetchall())
+            text = _with_marks("SELECT key, seq FROM known WHERE ts >= ? AND key IN", 1, len(part))
+            known.update(self.connection.execute(text, (since, *part)).fetchall())
         return known
 
     def insert(self, batch: Batch) -> None:
@@ -78,13 +80,12 @@ class Store:
         self._rows("INSERT INTO room(id, name) VALUES", batch.new_rooms)
         self._rows("INSERT INTO event VALUES", batch.events)
         self._rows("INSERT INTO attachment VALUES", batch.attachments)
-        self._rows("INSERT INTO dedup(seq, key, ts) VALUES", batch.keys)
-        self._rows("INSERT OR REPLACE INTO known(seq, key, ts) VALUES", batch.keys)
+        self._rows("INSERT INTO dedup VALUES", batch.keys)
 
     def _rows(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
         for part in _handfuls(rows):
-            marks = "(" + ",".join("?" * len(part[0])) + ")"
-            self.connection.execute(f"{statement} {','.join([marks] * len(part))}", tuple(chain.from_iterable(part)))
+            text = _with_marks(statement, len(part), len(part[0]))
+            self.connection.execute(text, tuple(chain.from_iterable(part)))
 
     def get(self, key: str) -> Any:
         """Return an entry of ``meta``, or None."""
@@ -96,6 +97,13 @@ class Store:
         self.connection.executemany("INSERT OR REPLACE INTO meta VALUES(?, ?)", entries)
 
 
+@cache
+def _with_marks(statement: str, rows: int, columns: int) -> str:
+    """Return a statement with marks for its values: the same text object each time, so that SQLite finds it quickly."""
+    row = "(" + ",".join("?" * columns) + ")"
+    return f"{statement} {','.join([row] * rows)}"
+
+
 def _handfuls(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
     """Cut rows into parts of few different lengths, so that the statements for them stay prepared."""
     start = 0
@@ -103,3 +111,13 @@ def _handfuls(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
         while len(rows) - start >= size:
             yield rows[start : start + size]
             start += size
+
+
+def is_full(error: Exception) -> bool:
+    """Whether SQLite ran out of room (SQLITE_FULL; the code has a name from Python 3.11 on only)."""
+    return isinstance(error, sqlite3.OperationalError) and "full" in str(error)
+
+
+def is_damage(error: Exception) -> bool:
+    """Whether SQLite found the file broken (SQLITE_CORRUPT, SQLITE_NOTADB): nothing else raises the bare class."""
+    return type(error) is sqlite3.DatabaseError

@@ -23,10 +23,10 @@ from .eventlog import Record, RoomStats
 from .ledger import Batch, Entry, Ledger, Result, dedup_key
 from .options import Options
 from .retention import Retention
-from .store import Store
+from .store import Store, is_damage, is_full
 
 _MAX_BATCH = 1_000  # events in a transaction: more do not make it faster, but let the first one wait
-_MAX_BATCH_BYTES = 8 << 20
+_MAX_BATCH_BYTES = 1 << 20
 _QUIET = 0.05  # seconds without appends after which there is time for housekeeping
 _IDLE = 60.0  # seconds between looks for what has grown too old
 _RELIEVE_EVERY = 1.0
@@ -41,17 +41,23 @@ class Change(NamedTuple):
     done: Callable[[Exception | None], None]
 
 
+class Work(NamedTuple):
+    """What shares a transaction; ``size`` is that of the payloads in bytes."""
+
+    entries: Sequence[Entry] = ()
+    changes: Sequence[Change] = ()
+    size: int = 0
+
+
 class Outcome(NamedTuple):
-    """What came of a batch, for the loop: events that are now out, what their appends came to, rooms that changed."""
+    """What came of some work, for the loop: events that are now out, what their appends came to, rooms that changed."""
 
     records: Sequence[Record] = ()
     results: Sequence[Result] = ()
     rooms: Mapping[str, RoomStats] = MappingProxyType({})
     head: int = 0
-    changes: Sequence[Change] = ()
+    work: Work = Work()
     error: Exception | None = None
-    appends: int = 0
-    bytes: int = 0
 
 
 Item = Entry | Change
@@ -86,8 +92,10 @@ class Writer:
         self._queue: queue.SimpleQueue[Sequence[Item] | None] = queue.SimpleQueue()
         self._waiting: deque[Item] = deque()
         self._stopping = False
-        self._relieved = 0.0
+        self._relieved = -_RELIEVE_EVERY
         self._failing = False
+        self._pressed = False
+        self.damaged = False  # whether a write found the file itself broken
         self.stopped: asyncio.Future[None] = loop.create_future()
         self._thread = threading.Thread(target=self._run, name="rtmsg-log", daemon=True)
         self._thread.start()
@@ -124,6 +132,8 @@ class Writer:
         """Return how long to wait for work, in seconds."""
         if self._waiting or self._stopping:
             return 0.0
+        if self._pressed:
+            return _RELIEVE_EVERY
         return _QUIET if self._retention.busy else _IDLE
 
     def _collect(self, patience: float) -> None:
@@ -138,7 +148,7 @@ class Writer:
         except queue.Empty:
             pass
 
-    def _batch(self) -> tuple[list[Entry], list[Change]]:
+    def _batch(self) -> Work:
         """Take what fits into one transaction."""
         entries: list[Entry] = []
         changes: list[Change] = []
@@ -150,19 +160,17 @@ class Writer:
             else:
                 entries.append(item)
                 size += item.size
-        return entries, changes
+        return Work(entries, changes, size)
 
-    def _commit(self, work: tuple[list[Entry], list[Change]]) -> None:
-        entries, changes = work
+    def _commit(self, work: Work) -> None:
         batch: Batch | None = None
         try:
-            batch = self._decide(entries)
-            self._write(batch, changes)
-            outcome = self._stored(batch, changes)
+            batch = self._decide(work.entries)
+            self._write(batch, work.changes)
+            outcome = self._stored(batch, work)
         except Exception as error:  # noqa: BLE001 -- whatever it was, this thread goes on
-            outcome = self._failed(batch, entries, changes, self._explain(error))
-        appends = [entry.size for entry in entries]
-        self._call(self._publish, outcome._replace(appends=len(appends), bytes=sum(appends)))
+            outcome = self._failed(batch, work, self._explain(error))
+        self._call(self._publish, outcome)
 
     def _decide(self, entries: Sequence[Entry]) -> Batch:
         now = int(self._options.clock() * 1000)
@@ -177,45 +185,61 @@ class Writer:
     def _write(self, batch: Batch, changes: Sequence[Change]) -> None:
         if not batch.events and not changes:
             return
+        if self._retention.short_of_space:
+            self._relieve()
+            if batch.events and self._retention.short_of_space:
+                raise LogFull("the disk is full: what is left on it is needed to trim the log")
         with self._store.transaction() as connection:
             self._store.insert(batch)
             for change in changes:
                 change.apply(connection)
 
-    def _stored(self, batch: Batch, changes: Sequence[Change]) -> Outcome:
+    def _stored(self, batch: Batch, work: Work) -> Outcome:
         self._ledger.accept(batch)
         self._retention.grown(batch)
         self._failing = False
         rooms = {name: room.stats() for name, room in batch.rooms.items()}
-        return Outcome(batch.records, batch.results, rooms, batch.head, changes)
+        return Outcome(batch.records, batch.results, rooms, batch.head, work)
 
-    def _failed(
-        self, batch: Batch | None, entries: Sequence[Entry], changes: Sequence[Change], error: LogError
-    ) -> Outcome:
-        results = [Result(entry.future, error) for entry in entries if entry.future is not None]
+    def _failed(self, batch: Batch | None, work: Work, error: LogError) -> Outcome:
+        results = [Result(entry.future, error) for entry in work.entries if entry.future is not None]
         volatile = [record for record in batch.records if record.seq is None] if batch else []
-        return Outcome(volatile, results, {}, self._ledger.head, changes, error)
+        return Outcome(volatile, results, {}, self._ledger.head, work, error)
 
     def _explain(self, error: Exception) -> LogError:
         """Return the error that callers get, log it once, and make room if that is what is missing."""
-        full = is_full(error)
-        answer = LogFull(f"the disk is full: {error}") if full else LogError(f"the log could not store: {error}")
+        answer, unexpected = error, None
+        if is_full(error):
+            answer = LogFull(f"the disk is full ({error})")
+            self._relieve()
+        elif not isinstance(error, LogError):
+            answer, unexpected = LogError(f"the log could not store: {error}"), error
+            self.damaged |= is_damage(error)
         if not self._failing:
             self._failing = True
-            log.error("%s; appends are refused until this is repaired, everything else goes on", answer,
-                      exc_info=None if full else error)  # fmt: skip
-        if full and time.monotonic() - self._relieved >= _RELIEVE_EVERY:
+            log.error("%s; appends are refused until that is repaired, everything else goes on", answer,
+                      exc_info=unexpected)  # fmt: skip
+        assert isinstance(answer, LogError)
+        return answer
+
+    def _relieve(self) -> None:
+        """Make room on a full disk, but not again and again."""
+        self._pressed = time.monotonic() - self._relieved < _RELIEVE_EVERY
+        if not self._pressed:
             self._relieved = time.monotonic()
             self._tell(self._retention.relieve())
-        return answer
 
     def _keep(self, quiet: bool) -> None:
         """Do a slice of housekeeping, if any is due."""
         try:
+            if quiet and self._pressed:
+                self._relieve()
             self._tell(self._retention.step(quiet))
         except sqlite3.Error as error:
             self._retention.give_up()
             log.warning("old events could not be trimmed, it will be tried again: %s", error)
+            if is_full(error):
+                self._relieve()
 
     def _tell(self, rooms: dict[str, RoomStats]) -> None:
         if rooms:
@@ -226,8 +250,3 @@ class Writer:
             self._loop.call_soon_threadsafe(function, *args)
         except RuntimeError:  # the loop is closed: nobody is left to hear it
             log.debug("the event loop ended before the log was closed")
-
-
-def is_full(error: Exception) -> bool:
-    """Whether SQLite ran out of room (SQLITE_FULL; the code has a name from Python 3.11 on only)."""
-    return isinstance(error, sqlite3.OperationalError) and "full" in str(error)

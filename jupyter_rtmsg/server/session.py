@@ -261,8 +261,9 @@ class Session:
             return
         now, timeout = asyncio.get_running_loop().time(), self.engine.ping_timeout
         if self.waiting:
-            if self.transport and not self.transport.reading:  # its pong may be there, behind events that wait
-                self.engine.deadlines.set(self, now + timeout)
+            heard = self.transport.deaf_until + timeout if self.transport else now
+            if now < heard:  # its pong may have come, unread behind events that wait
+                self.engine.deadlines.set(self, heard)
             else:
                 self.close("ping timeout")
             return

@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
@@ -237,7 +237,7 @@ class Socket:
         if len(queue) >= _MAX_WAITING and self.session.transport:
             self.session.transport.pause_reading()  # again, where another socket of the session had resumed it
 
-    def run(self, coroutine: CoroutineType[Any, Any, Any], id: int | None = None) -> None:
+    def run(self, coroutine: Coroutine[Any, Any, Any], id: int | None = None) -> None:
         """Run a handler's coroutine; what comes meanwhile waits for it."""
         self._queue = deque()
         self.namespace.spawn(self._run(coroutine, id))
@@ -303,7 +303,7 @@ class Socket:
             if type(result) is CoroutineType:
                 self.namespace.spawn(result)
 
-    async def _run(self, coroutine: CoroutineType[Any, Any, Any], id: int | None) -> None:
+    async def _run(self, coroutine: Coroutine[Any, Any, Any], id: int | None) -> None:
         queue = self._queue
         assert queue is not None
         while True:
@@ -323,7 +323,7 @@ class Socket:
                     self.session.transport.resume_reading()
                 return
 
-    async def _finish(self, coroutine: CoroutineType[Any, Any, Any]) -> Any:
+    async def _finish(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         try:
             return await coroutine
         except asyncio.CancelledError:

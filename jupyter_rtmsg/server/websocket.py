@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import socket as sockets
 from collections import deque
 from collections.abc import Sequence
@@ -33,7 +34,10 @@ class WebSocketTransport(asyncio.Protocol):
     """
 
     name = "websocket"
-    __slots__ = ("_early", "_inbox", "_linger", "_loop", "_parser", "_ping", "_session", "_stream", "_unread", "paused")
+    __slots__ = (
+        "_early", "_inbox", "_linger", "_loop", "_parser", "_ping", "_resumed", "_session", "_stream", "_unread",
+        "paused",
+    )  # fmt: skip
 
     def __init__(self, peer: Peer, early: bytes = b"") -> None:
         self._session: Peer | None = peer
@@ -44,6 +48,7 @@ class WebSocketTransport(asyncio.Protocol):
         self._inbox: deque[Message] | None = None  # read, but its turn has not come
         self._unread = False  # whether the session wants nothing more for now
         self._linger: asyncio.TimerHandle | None = None
+        self._resumed = -math.inf
         self._ping: bytes | None = None  # the last one, where the stream took no pong
         self.paused = False  # whether the stream takes no more for now
 
@@ -139,15 +144,16 @@ class WebSocketTransport(asyncio.Protocol):
     def resume_reading(self) -> None:
         """Read on."""
         self._unread = False
+        self._resumed = self._loop.time()
         if self._inbox is not None:
             self._loop.call_soon(self._turn)
         elif self._stream:
             self._stream.resume_reading()
 
     @property
-    def reading(self) -> bool:
-        """Whether what the peer sends is read."""
-        return not self._unread
+    def deaf_until(self) -> float:
+        """When reading was last resumed, in the loop's time: now, if it is still paused."""
+        return self._loop.time() if self._unread else self._resumed
 
     def close(self, code: int = 1000, reason: str = "", rest: Sequence[Encoded] = ()) -> None:
         """Say goodbye with a close frame; the peer has `LINGER` seconds to answer it."""

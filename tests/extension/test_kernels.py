@@ -12,7 +12,7 @@ from support.socketio_peer import Peer, connected
 def proof(server: JupyterServer, kernel: str, peer: Peer) -> str:
     """Make the proof of docs/wire.md from the kernel's connection file."""
     key = json.loads((server.runtime / f"kernel-{kernel}.json").read_text())["key"]
-    return hmac.new(key.encode(), f"rtmsg:{peer.get_sid()}".encode(), hashlib.sha256).hexdigest()
+    return hmac.new(key.encode(), f"rtmsg:{peer.id}".encode(), hashlib.sha256).hexdigest()
 
 
 def prove(server: JupyterServer, kernel: str, peer: Peer) -> str | None:

@@ -21,13 +21,6 @@ def test_status_tells_version_log_and_who_is_there(jupyter: JupyterServer) -> No
     assert status["url"] == jupyter.url
 
 
-def test_everything_works_under_a_base_url_and_on_all_addresses(tmp_path: Path) -> None:
-    with JupyterServer(tmp_path, base_url="/user/x/", config={"ServerApp": {"ip": "0.0.0.0"}}) as server:
-        with connected(server, auth={"token": server.token}) as peer:
-            assert peer.command("rooms")["rooms"] == []
-        assert server.status()["url"] == f"http://127.0.0.1:{server.port}/user/x/"
-
-
 def test_kernels_find_the_hub_in_their_environment(jupyter: JupyterServer) -> None:
     kernel = jupyter.start_kernel()
     found = jupyter.execute(kernel, "import os; print(os.environ['RTMSG_URL'], os.environ['RTMSG_TOKEN'])").text

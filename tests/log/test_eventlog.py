@@ -68,6 +68,17 @@ async def test_expect_stores_only_at_that_head_of_the_room(log: EventLog) -> Non
     assert (await log.append(draft(room="new", expect=0))).seq == 5
 
 
+async def test_a_conflict_in_a_room_that_never_was_makes_no_room(open_any: Opener) -> None:
+    log = await open_any()
+    with pytest.raises(LogConflict, match="is 0, not 5"):
+        await log.append(draft(expect=5))
+    await fill(log, 1)
+    assert await log.rooms() == {"lab": RoomStats(1, 1, 1, 1)}
+    await log.close()
+    again = await open_any()
+    assert (await again.append(draft())).seq == again.head
+
+
 async def test_of_two_queued_appends_with_the_same_expect_one_wins(log: EventLog) -> None:
     first, second = log.append(draft(expect=0)), log.append(draft(expect=0))
     assert (await first).seq == 1

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from support.logs import Clock, draft, fill, follow, read_all, seqs, until
 
-from jupyter_rtmsg.errors import LogError, LogFull
+from jupyter_rtmsg.errors import LogError
 from jupyter_rtmsg.log import Appended, Cursor, CursorKey, Draft, EventLog, RoomStats, open_log
 
 Opener = Callable[..., Awaitable[EventLog]]
@@ -34,6 +34,40 @@ def sql(path: Path, statement: str, *values: Any) -> list[Any]:
 def beside(path: Path, word: str) -> list[Path]:
     """Return the files that were set aside (not their -wal and -shm)."""
     return [each for each in path.parent.glob(f"{path.name}.{word}-*") if not each.name.endswith(("-wal", "-shm"))]
+
+
+def write(path: Path, data: bytes) -> None:
+    """Make a file, and its directory."""
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(data)
+
+
+def read(path: Path) -> bytes:
+    """Return what is in a file."""
+    return path.read_bytes()
+
+
+def zero_header(path: Path) -> bytes:
+    """Destroy a file's first bytes; return what it was."""
+    whole = path.read_bytes()
+    path.write_bytes(bytes(100) + whole[100:])
+    return whole
+
+
+def spoil_page(path: Path, table: str) -> None:
+    """Overwrite the start of a table's first page."""
+    (root,) = sql(path, "SELECT rootpage FROM sqlite_master WHERE name = ?", table)[0]
+    with path.open("r+b") as file:
+        file.seek((root - 1) * 4096)
+        file.write(b"\xff" * 64)
+
+
+def spoil_bytes(path: Path, found: bytes) -> None:
+    """Overwrite 16 bytes of a payload somewhere in the middle of the file."""
+    whole = bytearray(path.read_bytes())
+    at = whole.find(found, len(whole) // 2)
+    whole[at + 10 : at + 26] = b"\x00" * 16
+    path.write_bytes(whole)
 
 
 # Opening again
@@ -161,24 +195,22 @@ async def test_a_destroyed_header_sets_the_file_aside(open_sqlite: Opener, path:
     log = await open_sqlite()
     await fill(log, 3)
     await log.close()
-    whole = path.read_bytes()
-    path.write_bytes(bytes(100) + whole[100:])
+    whole = zero_header(path)
     again = await open_sqlite()
     (aside,) = beside(path, "corrupt")
     assert again.durable
     assert (again.head, again.epoch != log.epoch) == (0, True)
     assert f"{path} is damaged" in (again.warning or "")
     assert aside.name in (again.warning or "")
-    assert aside.read_bytes()[100:] == whole[100:]
+    assert read(aside)[100:] == whole[100:]
     assert (await again.append(draft())).seq == 1
 
 
 async def test_a_file_that_is_no_database_is_set_aside_not_overwritten(open_sqlite: Opener, path: Path) -> None:
-    path.parent.mkdir()
-    path.write_bytes(b"something else entirely\n" * 500)
+    write(path, b"something else entirely\n" * 500)
     assert (await open_sqlite()).durable
     (aside,) = beside(path, "corrupt")
-    assert aside.read_bytes() == b"something else entirely\n" * 500
+    assert read(aside) == b"something else entirely\n" * 500
 
 
 async def test_after_a_crash_damaged_pages_are_found_when_opening(open_sqlite: Opener, path: Path) -> None:
@@ -186,10 +218,7 @@ async def test_after_a_crash_damaged_pages_are_found_when_opening(open_sqlite: O
     await fill(log, 2000)
     await log.close()
     sql(path, "DELETE FROM meta WHERE k = 'clean'")
-    (root,) = sql(path, "SELECT rootpage FROM sqlite_master WHERE name = 'event'")[0]
-    with path.open("r+b") as file:
-        file.seek((root - 1) * 4096)
-        file.write(b"\xff" * 64)
+    spoil_page(path, "event")
     again = await open_sqlite()
     assert len(beside(path, "corrupt")) == 1
     assert "is damaged" in (again.warning or "")
@@ -209,19 +238,19 @@ async def test_a_newer_version_is_set_aside(open_sqlite: Opener, path: Path) -> 
 
 
 async def test_the_database_of_another_application_is_left_alone(open_sqlite: Opener, path: Path) -> None:
-    path.parent.mkdir()
+    write(path, b"")
     sql(path, "CREATE TABLE theirs(x)")
-    before = path.read_bytes()
+    before = read(path)
     log = await open_sqlite()
     assert not log.durable
     assert "another application" in (log.warning or "")
-    assert path.read_bytes() == before
+    assert read(path) == before
 
 
 @pytest.mark.parametrize("where", ["file/log.sqlite3", "file/deeper/log.sqlite3", "directory"])
 async def test_a_place_that_cannot_be_written_serves_from_memory(tmp_path: Path, where: str) -> None:
-    (tmp_path / "file").write_text("in the way")
-    (tmp_path / "directory").mkdir()
+    write(tmp_path / "file", b"in the way")
+    write(tmp_path / "directory" / "something", b"")
     log = await open_log(f"sqlite:///{tmp_path / where}")
     assert (log.durable, log.url) == (False, "memory:")
     assert str(tmp_path / where) in (log.warning or "")
@@ -270,10 +299,7 @@ async def test_flipped_bytes_in_the_file_never_give_a_wrong_payload(open_sqlite:
     data = b'"' + b"payload" * 40 + b'"'
     await asyncio.gather(*(log.append(Draft("lab", "tick", data)) for _ in range(200)))
     await log.close()
-    whole = bytearray(path.read_bytes())
-    at = whole.find(b"payload" * 40, len(whole) // 2)
-    whole[at + 10 : at + 26] = b"\x00" * 16
-    path.write_bytes(whole)
+    spoil_bytes(path, b"payload" * 40)
     again = await open_sqlite()
     read = await read_all(again)
     assert {record.data for record in read if record.name != "$corrupt"} == {data}
@@ -286,13 +312,14 @@ async def test_a_page_damaged_under_a_running_log_is_an_error_that_says_what_to_
     log = await open_sqlite()
     await fill(log, 2000)
     await log.close()
-    (root,) = sql(path, "SELECT rootpage FROM sqlite_master WHERE name = 'event'")[0]
     again = await open_sqlite()
-    with path.open("r+b") as file:
-        file.seek((root - 1) * 4096)
-        file.write(b"\xff" * 64)
+    spoil_page(path, "event")
     with pytest.raises(LogError, match="restart the server"):
         await again.read("lab")
+    await again.close()
+    third = await open_sqlite()
+    assert len(beside(path, "corrupt")) == 1
+    assert "is damaged" in (third.warning or "")
 
 
 # Crashes
@@ -305,7 +332,8 @@ async def main(url, start):
     log = await open_log(url, ballast=0, max_events=10**9)
     async def publish(lane):
         for i in range(start, 10**9):
-            done = await log.append(Draft("r%d" % (lane % 3), "tick", b'"%d-%d"' % (lane, i), client=str(lane), id=str(i)))
+            data = b'"%d-%d"' % (lane, i)
+            done = await log.append(Draft("r%d" % (lane % 3), "tick", data, client=str(lane), id=str(i)))
             sys.stdout.write("%d %d %d\\n" % (done.seq, lane, i))
             sys.stdout.flush()
     await asyncio.gather(*(publish(lane) for lane in range(8)))
@@ -353,52 +381,6 @@ async def test_ids_are_remembered_over_a_kill(open_sqlite: Opener, path: Path) -
     for seq, lane, i in acks:
         again = await log.append(draft(room=f"r{lane % 3}", client=str(lane), id=str(i)))
         assert again == Appended(seq, True)
-
-
-# A full disk
-
-
-async def test_a_full_disk_refuses_appends_and_nothing_else(open_sqlite: Opener) -> None:
-    log = await open_sqlite()
-    await fill(log, 10)
-    limit_pages(log, 0)
-    task = asyncio.create_task(follow(log, 10, 2))
-    with pytest.raises(LogFull, match="disk is full"):
-        await append_until_refused(log)
-    head = log.head
-    assert len(await read_all(log)) == head
-    log.announce(draft(name="volatile"))
-    log.cursors.move(KEY, 3)
-    assert await log.cursors.get(KEY) == Cursor(log.epoch, 3)
-    limit_pages(log, 1 << 30)
-    assert (await log.append(draft())).seq == head + 1
-    await task
-
-
-async def test_a_refused_append_leaves_no_trace(open_sqlite: Opener) -> None:
-    log = await open_sqlite()
-    await fill(log, 1)
-    limit_pages(log, 0)
-    with pytest.raises(LogFull):
-        await append_until_refused(log)
-    stats, head = await log.stats("lab"), log.head
-    with pytest.raises(LogFull):
-        await log.append(Draft("lab", "tick", b"1" * 100_000, client="c", id="x"))
-    assert (await log.stats("lab"), log.head) == (stats, head)
-    limit_pages(log, 1 << 30)
-    assert await log.append(draft(client="c", id="x")) == Appended(head + 1, False)
-    assert (await read_all(log, after=head))[0].prev == head
-    await log.close()
-
-
-def limit_pages(log: EventLog, count: int) -> None:
-    """Let the database grow to so many pages only (never below what it has)."""
-    log._writer._store.connection.execute(f"PRAGMA max_page_count = {max(count, 1)}")  # type: ignore[attr-defined]
-
-
-async def append_until_refused(log: EventLog) -> None:
-    for _ in range(10_000):
-        await log.append(Draft("lab", "tick", b"1" * 3000))
 
 
 async def _is_empty(log: EventLog) -> bool:

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -84,8 +85,8 @@ class JupyterServer:
     environment : mapping, optional
         Beside the current one; None takes a variable away.
     base_url : str
-    host : str
-        Put into `url`.
+    certificate : Path, optional
+        A PEM file with certificate and key for ``localhost``: serve over TLS. Kernels trust it.
     """
 
     def __init__(
@@ -97,8 +98,7 @@ class JupyterServer:
         config: Mapping[str, Mapping[str, Any]] | None = None,
         environment: Mapping[str, str | None] | None = None,
         base_url: str = "/",
-        scheme: str = "http",
-        host: str = "127.0.0.1",
+        certificate: Path | None = None,
     ) -> None:
         self.home = home
         self.command = command
@@ -108,9 +108,10 @@ class JupyterServer:
         self.data = home / "data"
         self.runtime = home / "runtime"
         self.log_path = home / "server.log"
-        self.url = f"{scheme}://{host}:{self.port}{base_url}"
+        self.url = f"{'https://localhost' if certificate else 'http://127.0.0.1'}:{self.port}{base_url}"
         self.process: subprocess.Popen[bytes] | None = None
-        self._environment = environment or {}
+        self._certificate = certificate
+        self._environment = {"SSL_CERT_FILE": str(certificate) if certificate else None, **(environment or {})}
         self._clients: dict[str, BlockingKernelClient] = {}
         self._write_config(config or {}, base_url)
 
@@ -137,6 +138,8 @@ class JupyterServer:
             )  # fmt: skip
         if wait:
             wait_until(self._answers, f"the server answers at {self.url}")
+            loaded = self.request("GET", "rtmsg/api/status").status != 404
+            assert loaded, f"the extension was not loaded; the server's log:\n{self.log_text()}"
         return self
 
     def stop(self) -> int:
@@ -172,7 +175,7 @@ class JupyterServer:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data, {**authorization, **(headers or {})}, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=DEADLINE) as response:
+            with urllib.request.urlopen(request, timeout=DEADLINE, context=self._tls()) as response:
                 return Answer(response.status, response.headers, response.read())
         except urllib.error.HTTPError as error:
             with error:
@@ -226,7 +229,8 @@ class JupyterServer:
         if kernel not in self._clients:
             client = BlockingKernelClient(connection_file=str(self.runtime / f"kernel-{kernel}.json"))
             client.load_connection_file()
-            client.start_channels()
+            # Without heartbeat: it calls a kernel dead that takes more than a second to start.
+            client.start_channels(hb=False)
             client.wait_for_ready(timeout=DEADLINE)
             self._clients[kernel] = client
         return self._clients[kernel]
@@ -258,6 +262,9 @@ class JupyterServer:
         except OSError:
             return False
 
+    def _tls(self) -> ssl.SSLContext | None:
+        return ssl.create_default_context(cafile=str(self._certificate)) if self._certificate else None
+
     def _arguments(self) -> Sequence[str]:
         return ["--allow-root"]
 
@@ -278,6 +285,8 @@ class JupyterServer:
             },
             "IdentityProvider": {"token": self.token},
         }
+        if self._certificate:
+            ours["ServerApp"] |= {"ip": "localhost", "certfile": str(self._certificate), "keyfile": ""}
         for section, values in config.items():
             ours.setdefault(section, {}).update(values)
         path = self.home / "config" / "jupyter_server_config.json"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import queue
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,22 +15,43 @@ import socketio
 from .jupyter import DEADLINE, JupyterServer
 
 
-class Peer(socketio.Client):  # type: ignore[misc]
-    """A client that keeps what it receives."""
+class Peer:
+    """python-socketio's `AsyncClient` on a thread of its own, for tests that do not await.
 
-    def __init__(self, **options: Any) -> None:
-        # websocket-client would add an Origin of its own beside the one that a test gives.
-        super().__init__(websocket_extra_options={"suppress_origin": True}, **options)
+    Its `Client` will not do: with a thread for every frame, an attachment may overtake its event.
+    """
+
+    def __init__(self, server: JupyterServer, **options: Any) -> None:
         self.received: queue.Queue[tuple[str, list[Any]]] = queue.Queue()
         self.refusals: queue.Queue[Any] = queue.Queue()
         self.closed: queue.Queue[str] = queue.Queue()
-        self.on("*", lambda event, *args: self.received.put((event, list(args))))
-        self.on("connect_error", self.refusals.put)
-        self.on("disconnect", self.closed.put)
+        self._server = server
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._client = self._run(self._make(options))
+
+    @property
+    def id(self) -> str:
+        """The id of its socket."""
+        return str(self._client.get_sid())
+
+    def connect(self, auth: Any = None, headers: Mapping[str, str] | None = None) -> None:
+        """Connect over WebSocket; socketio.exceptions.ConnectionError if the server refuses."""
+        parts = urlsplit(self._server.url)
+        connecting = self._client.connect(
+            f"{parts.scheme}://{parts.netloc}",
+            headers=dict(headers or {}),
+            auth=auth,
+            transports=["websocket"],
+            socketio_path=parts.path + "socket.io",
+            wait_timeout=DEADLINE,
+        )
+        self._run(connecting)
 
     def command(self, name: str, **body: Any) -> dict[str, Any]:
         """Send a command to the hub and return its reply."""
-        return dict(self.call(name, body, timeout=DEADLINE))
+        return dict(self._run(self._client.call(name, body, timeout=DEADLINE)))
 
     def take(self) -> tuple[str, list[Any]]:
         """Wait for the next event that is not the hub's own."""
@@ -37,35 +60,43 @@ class Peer(socketio.Client):  # type: ignore[misc]
             if not event.startswith("$"):
                 return event, args
 
+    def close(self) -> None:
+        self._run(self._client.disconnect())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(DEADLINE)
+        self._loop.close()
+
+    async def _make(self, options: dict[str, Any]) -> Any:
+        client = socketio.AsyncClient(reconnection=False, **options)
+        client.on("*", lambda event, *args: self.received.put((event, list(args))))
+        client.on("connect_error", self.refusals.put)
+        client.on("disconnect", self.closed.put)
+        return client
+
+    def _run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(2 * DEADLINE)
+
 
 @contextmanager
 def connected(
     server: JupyterServer, *, auth: Any = None, headers: Mapping[str, str] | None = None, **options: Any
 ) -> Iterator[Peer]:
     """Connect over WebSocket; socketio.exceptions.ConnectionError if the server refuses."""
-    peer = Peer(reconnection=False, **options)
+    peer = Peer(server, **options)
     try:
-        _connect(peer, server, auth, headers)
+        peer.connect(auth, headers)
         yield peer
     finally:
-        peer.disconnect()
+        peer.close()
 
 
 def refusal(server: JupyterServer, *, auth: Any = None, headers: Mapping[str, str] | None = None) -> Any:
     """Return what the CONNECT_ERROR holds with which the server refuses."""
-    peer = Peer(reconnection=False)
+    peer = Peer(server)
     try:
-        _connect(peer, server, auth, headers)
+        peer.connect(auth, headers)
     except socketio.exceptions.ConnectionError:
         return peer.refusals.get(timeout=DEADLINE)
     finally:
-        peer.disconnect()
+        peer.close()
     raise AssertionError("it was let in")
-
-
-def _connect(peer: Peer, server: JupyterServer, auth: Any, headers: Mapping[str, str] | None) -> None:
-    parts = urlsplit(server.url)
-    peer.connect(
-        f"{parts.scheme}://{parts.netloc}", dict(headers or {}), auth, ["websocket"], None, parts.path + "socket.io",
-        wait_timeout=DEADLINE,
-    )  # fmt: skip

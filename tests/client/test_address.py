@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import pytest
+
+from jupyter_rtmsg.client.address import Address
+
+
+@pytest.mark.parametrize(
+    ("url", "normal", "host", "port", "authority"),
+    [
+        ("http://127.0.0.1:8888", "http://127.0.0.1:8888/", "127.0.0.1", 8888, "127.0.0.1:8888"),
+        ("https://example.org/user/x", "https://example.org/user/x/", "example.org", 443, "example.org"),
+        ("http://[::1]:9/", "http://[::1]:9/", "::1", 9, "[::1]:9"),
+        ("http://me:secret@host:1/a/", "http://host:1/a/", "host", 1, "host:1"),
+        ("http://h/user/x/lab/tree/lab.ipynb?reset", "http://h/user/x/", "h", 80, "h"),
+        ("http+unix://%2Frun%2Fj.sock/b", "http+unix://%2Frun%2Fj.sock/b/", "/run/j.sock", 0, "localhost"),
+    ],
+)
+def test_a_url_is_taken_apart(url: str, normal: str, host: str, port: int, authority: str) -> None:
+    address = Address.parse(url)
+    assert (address.url, address.host, address.port, address.authority) == (normal, host, port, authority)
+    assert address.secure == url.startswith("https")
+    assert address.path.startswith("/")
+    assert address.path.endswith("/")
+
+
+@pytest.mark.parametrize("url", ["", "127.0.0.1:8888", "ftp://x/", "http://", "ws://h/"])
+def test_what_is_no_url_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="no URL of a Jupyter server"):
+        Address.parse(url)
+
+
+def test_a_token_is_never_shown() -> None:
+    assert "abc" not in Address.parse("http://h/?token=abc").url
+    with pytest.raises(ValueError, match="no URL") as caught:
+        Address.parse("h:1/?token=abc")
+    assert "abc" not in str(caught.value)

@@ -1,0 +1,169 @@
+"""A full disk: appends are refused, everything else goes on, and it recovers without a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+from support.logs import Clock, draft, fill, follow, read_all, until
+
+from jupyter_rtmsg.errors import LogFull
+from jupyter_rtmsg.log import Appended, Cursor, CursorKey, Draft, EventLog, open_log
+from jupyter_rtmsg.log.disk import Disk
+
+Opener = Callable[..., Awaitable[EventLog]]
+KEY = CursorKey("ada", "lab", "notebook.ipynb")
+SIZE = 12 << 20
+BALLAST = 4 << 20
+MNT_DETACH = 2
+
+
+class SmallDisk:
+    """A file system of a few MiB where it may be mounted; else a directory, whose logs may only have so many pages."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.mkdir()
+        self.mounted = _mount(path)
+
+    async def open(self, **options: object) -> EventLog:
+        log = await open_log(f"sqlite:///{self.path}/log/log.sqlite3", ballast=BALLAST, **options)
+        if not self.mounted:
+            limit_pages(log, (SIZE - BALLAST) // 2 // 4096)
+        return log
+
+    def close(self) -> None:
+        if self.mounted:
+            _libc().umount2(bytes(self.path), MNT_DETACH)
+
+
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def _mount(path: Path) -> bool:
+    libc = _libc()
+    return hasattr(libc, "mount") and libc.mount(b"tmpfs", bytes(path), b"tmpfs", 0, b"size=%d" % SIZE) == 0
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    disk = SmallDisk(tmp_path / "disk")
+    yield disk
+    disk.close()
+
+
+def limit_pages(log: EventLog, count: int) -> None:
+    """Let the database grow to so many pages only (never below what it has)."""
+    log._writer._store.connection.execute(f"PRAGMA max_page_count = {max(count, 1)}")  # type: ignore[attr-defined]
+
+
+async def append_until_refused(log: EventLog) -> None:
+    for _ in range(100_000):
+        await asyncio.gather(*(log.append(Draft("lab", "tick", b"1" * 3000)) for _ in range(10)))
+
+
+async def test_a_full_disk_refuses_appends_and_nothing_else(disk: SmallDisk) -> None:
+    log = await disk.open()
+    await fill(log, 10)
+    task = asyncio.create_task(follow(log, 10, 100))
+    with pytest.raises(LogFull, match="disk is full"):
+        await append_until_refused(log)
+    await task
+    assert len(await read_all(log)) == (await log.stats("lab")).count == log.head
+    log.announce(draft(name="volatile"))
+    log.cursors.move(KEY, 3)
+    assert await log.cursors.get(KEY) == Cursor(log.epoch, 3)
+    assert (await log.lag("lab", 5)).missed == log.head - 5
+    await log.close()
+
+
+async def test_a_full_disk_can_still_be_trimmed_and_then_takes_appends_again(disk: SmallDisk) -> None:
+    clock = Clock()
+    log = await disk.open(clock=clock, max_age=100)
+    with pytest.raises(LogFull):
+        await append_until_refused(log)
+    head = log.head
+    clock.now += 101
+
+    async def recovered() -> bool:
+        try:
+            return (await log.append(draft())).seq > head
+        except LogFull:
+            return False
+
+    async def trimmed() -> bool:
+        return (await log.stats("lab")).first > head
+
+    await until(recovered)
+    await until(trimmed)
+    await until(lambda: disk.path.joinpath("log/log.sqlite3.ballast").stat().st_size == BALLAST)
+    await fill(log, 100)
+    await log.close()
+
+
+async def test_a_log_on_a_full_disk_is_whole_when_it_is_opened_again(disk: SmallDisk) -> None:
+    log = await disk.open()
+    with pytest.raises(LogFull):
+        await append_until_refused(log)
+    before = await read_all(log)
+    await log.close()
+    again = await disk.open()
+    assert (again.epoch, again.durable, again.head) == (log.epoch, True, log.head)
+    assert await read_all(again) == before
+    await again.close()
+
+
+async def test_a_refused_append_leaves_no_trace(open_sqlite: Opener) -> None:
+    log = await open_sqlite()
+    await fill(log, 1)
+    limit_pages(log, 0)
+    with pytest.raises(LogFull):
+        await append_until_refused(log)
+    stats, head = await log.stats("lab"), log.head
+    with pytest.raises(LogFull):
+        await log.append(Draft("lab", "tick", b"1" * 100_000, client="c", id="x"))
+    assert (await log.stats("lab"), log.head) == (stats, head)
+    limit_pages(log, 1 << 30)
+    assert await log.append(draft(client="c", id="x")) == Appended(head + 1, False)
+    assert (await read_all(log, after=head))[0].prev == head
+
+
+async def test_a_cursor_that_could_not_be_stored_is_stored_later(open_sqlite: Opener) -> None:
+    log = await open_sqlite()
+    await fill(log, 1)
+    limit_pages(log, 0)
+    with pytest.raises(LogFull):
+        await append_until_refused(log)
+    keys = [KEY._replace(name=f"{i}" * 200) for i in range(200)]
+    for key in keys:
+        log.cursors.move(key, 1)
+    with pytest.raises(Exception, match="full"):
+        await log.cursors.rename("nobody", "nothing")
+    limit_pages(log, 1 << 30)
+    await log.close()
+    again = await open_sqlite()
+    assert [await again.cursors.get(key) for key in keys] == [Cursor(log.epoch, 1)] * 200
+
+
+def test_the_ballast_takes_real_space_and_gives_it_back(tmp_path: Path) -> None:
+    disk = Disk(tmp_path / "log", 1 << 20)
+    disk.reserve()
+    ballast = tmp_path / "log.ballast"
+    assert os.stat(ballast).st_blocks * 512 >= 1 << 20
+    assert not disk.short
+    disk.release()
+    assert (disk.short, ballast.exists()) == (True, False)
+
+
+def test_a_ballast_that_does_not_fit_leaves_nothing_behind(disk: SmallDisk) -> None:
+    blocked = disk.path / "blocked" / "log"  # no such directory: as little room as on a full disk
+    for place in [blocked] + [disk.path / "log"] * disk.mounted:
+        large = Disk(place, SIZE * 2)
+        large.reserve()
+        assert large.short
+        assert list(disk.path.iterdir()) == []
