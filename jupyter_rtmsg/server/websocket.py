@@ -153,8 +153,11 @@ class WebSocketTransport(asyncio.Protocol):
         self._session = None
         self._inbox = None
         self._unread = False  # or its close frame would never be seen
+        self._ping = None
         if self._stream and not self._linger:
             self._stream.write(encode_close(code, reason))
+            if self._parser.error and self._stream.can_write_eof():
+                self._stream.write_eof()  # its answer could not be parsed any more: the end of its stream is the answer
             self._linger = self._loop.call_later(LINGER, self.abort)
             self._stream.resume_reading()
 
