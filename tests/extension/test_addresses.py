@@ -85,7 +85,8 @@ def test_the_hub_is_served_under_a_base_url_and_on_all_addresses(tmp_path: Path)
 def test_a_kernel_finds_the_hub_over_tls(tmp_path: Path, certificate: Path) -> None:
     with JupyterServer(tmp_path, certificate=certificate) as server:
         kernel = server.start_kernel("secure.ipynb")
-        emit = "import jupyter_rtmsg as rt; lab = rt.connect().join('lab'); print(lab.emit('tick', b'\\x01'), lab.subscription)"
+        server.execute(kernel, "import jupyter_rtmsg as rt; lab = rt.connect().join('lab')")
+        emit = "print(lab.emit('tick', b'\\x01'), lab.subscription)"
         assert server.execute(kernel, emit).text.split() == ["1", "secure.ipynb"]
 
 
