@@ -14,7 +14,7 @@ from ..wire.engineio import PROTOCOL
 from .handshake import Refused, open_websocket, switching_protocols
 from .heartbeat import Deadlines
 from .outbox import Joiner
-from .session import CLOSE_GOING_AWAY, Request, Session
+from .session import CLOSE_GOING_AWAY, Request, Session, call
 
 SLICE = 256  # sessions written to before the loop does something else
 _TRANSPORTS = frozenset({"websocket"})
@@ -154,7 +154,7 @@ class Engine:
             session.close("server shutting down", CLOSE_GOING_AWAY)
             return
         for listener in self._on_connection:
-            listener(session)
+            call(listener, session)
 
     def closed(self, session: Session) -> None:
         """A session is over."""

@@ -48,6 +48,14 @@ class Request:
     url: str = ""
 
 
+def call(listener: Callable[[Any], Any], argument: Any) -> None:
+    """Call a listener, whose fault must not end a connection that did none."""
+    try:
+        listener(argument)
+    except Exception:
+        logger.exception("a listener of a session raised")
+
+
 class Session:
     """One Engine.IO connection.
 
@@ -170,7 +178,7 @@ class Session:
             else:
                 message = packet[1:] if type(packet) is str else packet
                 for listener in self._on_message:
-                    listener(message)
+                    call(listener, message)
         elif packet == PONG:
             self._ponged()
         elif packet == CLOSE:
@@ -259,6 +267,6 @@ class Session:
         self.engine.closed(self)
         self.on_packet = None
         for listener in self._on_close:
-            listener(reason)
+            call(listener, reason)
         self._on_close.clear()
         self._on_message.clear()
