@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import re
 from typing import Any
 
@@ -660,6 +661,17 @@ async def test_closes_the_connection_and_no_other(serve, packets):
     assert reasons == ["parse error"]
     assert fired == []
     await other.quiet()
+
+
+async def test_what_a_client_sends_forges_no_line_of_the_log(serve, caplog):
+    caplog.set_level(logging.INFO, logger="jupyter_rtmsg")
+    served = await serve()
+    for packet in ('42/a\nERROR forged,["x"]', "2\nERROR forged", "4\nERROR forged", "42\nERROR forged[]"):
+        client = await served.enter()
+        client.send(packet)
+        await client.closing()
+    assert len(caplog.messages) >= 4
+    assert not any("\n" in message for message in caplog.messages)
 
 
 # -- events and acknowledgements (2.6)
