@@ -18,7 +18,8 @@ async def test_a_user_may_have_so_many_connections_and_others_are_not_concerned(
     hub = await start(connections_per_user=2)
     first = await hub.connect(user="ann")
     await hub.connect(user="ann")
-    assert await refused(hub, '{"user":"ann"}') == '44{"message":"ann has 2 connections already","data":{"code":"limit"}}'
+    answer = await refused(hub, '{"user":"ann"}')
+    assert answer == '44{"message":"ann has 2 connections already","data":{"code":"limit"}}'
     await hub.connect(user="bob")
     await first.leave()
     await until(lambda: len(hub.hub.connections) == 2)

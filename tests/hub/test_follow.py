@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -19,51 +20,69 @@ async def test_an_event_that_somebody_else_appended_is_delivered(hub: Any) -> No
     assert member.events()[0].meta["from"]["user"] == "x"
 
 
-def interrupt(log: Any, error: Exception) -> Any:
-    """Make the log's followers fail once, at the next batch, which is not lost."""
-    follow = log.follow
-    failed = []
+class Interruption:
+    """Makes the log's follower fail at a batch, which is not lost."""
 
-    async def follow_(*, after: int) -> AsyncIterator[Sequence[Record]]:
-        async for batch in follow(after=after):
-            if not failed:
-                failed.append(error)
-                raise error
-            yield batch
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+        self.armed = False
 
-    log.follow = follow_
-    return failed
+    def __call__(self, log: Any) -> None:
+        follow = log.follow
+
+        async def interrupted(*, after: int) -> AsyncIterator[Sequence[Record]]:
+            async for batch in follow(after=after):
+                if self.armed:
+                    self.armed = False
+                    raise self._error
+                yield batch
+
+        log.follow = interrupted
 
 
-async def test_members_are_told_of_another_epoch_and_receive_its_events(start: Any, monkeypatch: Any) -> None:
-    hub = await start(ring_events=2, page_events=1)
-    writer = await hub.connect()
-    await writer.publish_many(3)
-    interrupt(hub.log, EpochChanged("the file was replaced"))
-    # the follower is in the old iterator still: a new hub follows through the interruption
-    fresh = module.Follower(hub.log, hub.hub.rooms, hub.hub.follower._deliver, hub.hub._reset)
-    hub.hub.follower.position, old = fresh.position, hub.hub._tasks[0]
-    old.cancel()
-    hub.hub._tasks[0] = hub.hub.loop.create_task(fresh.run())
-    hub.hub.follower = fresh
-    hub.hub.starts._follower = fresh
-    member = await hub.joined()
+async def test_members_are_told_of_another_epoch_and_receive_its_events(start: Any) -> None:
+    interruption = Interruption(EpochChanged("the file was replaced"))
+    hub = await start(prepare=interruption)
+    member = await hub.joined(user="ann", fields={"as": "notes"})
+    await member.publish_many(3)
+    await until(lambda: len(member.events()) == 3)
+    interruption.armed = True
     hub.log.epoch = "new"
-    await writer.publish()
+    await member.publish()
     (notice,) = await member.has("$reset")
     assert notice == {"room": "lab", "epoch": "new", "reason": "the file was replaced"}
+    seq = await member.publish()
+    await until(lambda: member.seqs()[-1] == seq)
+    reply = await member.join(**{"as": "notes"})
+    assert (reply["epoch"], reply["recovered"], reply["reason"], reply["missed"]) == ("new", False, "epoch", 5)
+
+
+async def test_who_is_catching_up_when_the_epoch_changes_is_told_and_receives_what_is_new(start: Any) -> None:
+    interruption = Interruption(EpochChanged("the file was replaced"))
+    hub = await start(prepare=interruption, page_events=1, ring_events=1, server={"max_queue": 10_000_000})
+    writer = await hub.connect()
+    await asyncio.gather(*(writer.publish("x" * 100_000) for _ in range(80)))
+    slow = await hub.connect()
+    await slow.join(after=0)
+    reading, slow._reading = slow._reading, None
+    reading.cancel()  # its queue is never empty now, so it goes on catching up
+    await asyncio.gather(reading, return_exceptions=True)
+    interruption.armed = True
+    await writer.publish()
+    await until(lambda: not interruption.armed)
     seq = await writer.publish()
-    await until(lambda: member.seqs()[-1:] == [seq])
+    slow.read()
+    await slow.has("$reset")
+    await until(lambda: slow.seqs()[-1] == seq)
 
 
 async def test_a_fault_while_following_loses_nothing(start: Any, monkeypatch: Any, caplog: Any) -> None:
     monkeypatch.setattr(module, "RETRY_AFTER", 0.01)
-    hub = await start()
-    failed = interrupt(hub.log, OSError("the disk is gone for a moment"))
-    hub.hub._tasks[0].cancel()
-    hub.hub._tasks[0] = hub.hub.loop.create_task(hub.hub.follower.run())
+    interruption = Interruption(OSError("the disk is gone for a moment"))
+    hub = await start(prepare=interruption)
     member = await hub.joined()
+    interruption.armed = True
     seqs = await member.publish_many(5)
     await until(lambda: member.seqs() == seqs)
-    assert failed
+    assert not interruption.armed
     assert "following the log failed" in caplog.text

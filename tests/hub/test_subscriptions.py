@@ -131,7 +131,12 @@ async def test_lag_counts_by_event_after_a_cursor_or_a_position(hub: Any) -> Non
 
 @pytest.mark.parametrize(
     ("fields", "code"),
-    [({}, "bad_request"), ({"as": "never"}, "not_joined"), ({"after": 9}, "epoch"), ({"after": 0, "as": "x"}, "bad_request")],
+    [
+        ({}, "bad_request"),
+        ({"as": "never"}, "not_joined"),
+        ({"after": 9}, "epoch"),
+        ({"after": 0, "as": "x"}, "bad_request"),
+    ],
 )
 async def test_a_wrong_lag_is_refused_by_name(hub: Any, fields: dict[str, Any], code: str) -> None:
     member = await hub.connect()

@@ -34,7 +34,9 @@ async def test_prev_chains_the_events_of_a_room(hub: Any) -> None:
     assert [(got.seq, got.meta["prev"]) for got in member.events()] == [(first, 0), (second, first)]
 
 
-@pytest.mark.parametrize("data", [None, 0, "", [], {}, "ü\n", [1, [2.5, {"a": None}]], {"a": b"\x00\xff", "b": [b""]}, b"x", 2**70])
+@pytest.mark.parametrize(
+    "data", [None, 0, "", [], {}, "ü\n", [1, [2.5, {"a": None}]], {"a": b"\x00\xff", "b": [b""]}, b"x", 2**70]
+)
 async def test_data_comes_as_it_was_sent(hub: Any, data: Any) -> None:
     member = await hub.joined()
     await member.publish(data)
@@ -111,7 +113,9 @@ async def test_expect_stores_only_at_that_head(hub: Any) -> None:
         ({"room": "lab", "event": "disconnect"}, "reserved_event"),
     ],
 )
-async def test_a_wrong_publish_is_refused_by_name_and_nothing_is_stored(hub: Any, fields: dict[str, Any], code: str) -> None:
+async def test_a_wrong_publish_is_refused_by_name_and_nothing_is_stored(
+    hub: Any, fields: dict[str, Any], code: str
+) -> None:
     member = await hub.connect()
     with pytest.raises(Refused) as refused:
         await member.call("publish", fields)
