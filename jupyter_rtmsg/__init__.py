@@ -71,7 +71,5 @@ def __dir__() -> list[str]:
 
 
 def _jupyter_server_extension_points() -> list[dict[str, Any]]:
-    # Imported here, since kernels import this package and need no Jupyter server for it.
-    from .extension import RtmsgApp
-
-    return [{"module": "jupyter_rtmsg", "app": RtmsgApp}]
+    # Imported here and by name, since kernels and widgets import this package and need no Jupyter server for it.
+    return [{"module": "jupyter_rtmsg", "app": import_module(".extension", __name__).RtmsgApp}]

@@ -23,6 +23,7 @@ from .outbox import Outbox
 from .socket import SocketClient
 
 F = TypeVar("F", bound=Callable[..., Any])
+_MAX_NAME = 64
 _log = logging.getLogger("jupyter_rtmsg")
 
 
@@ -41,6 +42,15 @@ class AsyncClient:
         Seconds that the first connection, and every command, may take.
     tls : ssl.SSLContext, optional
         For ``https`` with a certificate that the system does not know.
+
+    Attributes
+    ----------
+    url : str
+        The base URL of the server.
+    user : str or None
+        Who the hub takes this client for: known from its first event on.
+    socket : SocketClient
+        The plain Socket.IO client beneath.
 
     Raises
     ------
@@ -64,6 +74,8 @@ class AsyncClient:
         tls: ssl.SSLContext | None = None,
         _lanes: LaneFactory = TaskLane,
     ) -> None:
+        if name is not None and not 1 <= len(name) <= _MAX_NAME:
+            raise ValueError(f"a name has 1 to {_MAX_NAME} characters, not {len(name)}")
         found = find_server(url, token)
         client = uuid.uuid4().hex
         auth = {"client": client, **({"name": name} if name else {})}
@@ -238,10 +250,17 @@ class AsyncClient:
         if len(args) >= 3 and type(args[2]) is dict:
             membership = self._memberships.get(args[2].get("room", ""))
             if membership:
+                if self.user is None:
+                    self._recognise(args[2])
                 membership.live(args, size)
                 self._touched.add(membership)
                 return True
         return self._notice(args)
+
+    def _recognise(self, meta: Mapping[str, Any]) -> None:
+        """Learn who this is from an event of its own."""
+        if str(meta.get("id")).startswith(self._client[:12]):
+            self.user = str(meta.get("from", {}).get("user"))
 
     def _notice(self, args: list[Any]) -> bool:
         name = args[0]

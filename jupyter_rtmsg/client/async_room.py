@@ -239,7 +239,6 @@ class AsyncRoom:
 
     def start_replay(self, events: Sequence[Event]) -> concurrent.futures.Future[int]:
         """Do the same without waiting; the future gives the number. Any thread may."""
-        self.membership.check()
         return self.membership.replay([replace(event, replay=True) for event in events])
 
     def events(self, event: str | None = None, *, timeout: float | None = None) -> AsyncEventStream:

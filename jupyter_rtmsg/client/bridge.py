@@ -48,6 +48,7 @@ class Bridge:
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the I/O loop and wait for it."""
+        __tracebackhide__ = True  # IPython leaves this frame out
         try:
             self.check()
             return self._io.run(coroutine)

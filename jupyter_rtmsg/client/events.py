@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any, overload
 
 from jupyter_rtmsg.event import Event
 
+from .text import data_text
+
 if TYPE_CHECKING:
     import pandas
 
 _SHOWN = 100
 _WIDTH = 200
 _COLUMNS = ("seq", "time", "event", "from", "data")
+_LEFT = 'style="text-align: left"'  # notebooks put numbers to the right, and text with them
 
 
 class Events(Sequence[Event]):
@@ -69,7 +72,7 @@ class Events(Sequence[Event]):
         if not self._events:
             return "<p>No events.</p>"
         shown = self._events[-_SHOWN:]
-        head = "".join(f"<th>{column}</th>" for column in _COLUMNS)
+        head = "".join(f"<th {_LEFT}>{column}</th>" for column in _COLUMNS)
         body = "".join(map(_row, shown))
         left_out = len(self) - len(shown)
         note = f"<p>{len(self):,} events; the first {left_out:,} are not shown.</p>" if left_out else ""
@@ -98,13 +101,9 @@ class Events(Sequence[Event]):
 def _row(event: Event) -> str:
     seq = "" if event.seq is None else event.seq
     time = event.time.astimezone().strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
-    cells = (seq, time, event.name, event.sender.user, _shorten(event.data))
-    return "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in cells) + "</tr>"
-
-
-def _shorten(data: Any) -> str:
-    text = f"{len(data):,} bytes" if isinstance(data, bytes) else repr(data)
-    return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
+    data = "" if event.data is None else data_text(event.data, _WIDTH)
+    cells = (seq, time, event.name, event.sender.user, data)
+    return "<tr>" + "".join(f"<td {_LEFT}>{escape(str(cell))}</td>" for cell in cells) + "</tr>"
 
 
 def _record(event: Event) -> dict[str, Any]:

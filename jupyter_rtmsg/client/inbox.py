@@ -146,6 +146,12 @@ class Inbox:
         """Put in one of the hub's own events."""
         self._put((name, data, {"ts": int(time.time() * 1000), "from": {"kind": "hub"}}, 0, False))
 
+    def clear(self) -> None:
+        """Drop what waits: somebody else gets it, or nobody."""
+        self._items.clear()
+        while self._again:
+            self._again.popleft()[1].set_result(0)
+
     def replay(self, events: Sequence[Event]) -> concurrent.futures.Future[int]:
         """Have events handled again; the future gives their number once that is done."""
         done: concurrent.futures.Future[int] = concurrent.futures.Future()
@@ -222,8 +228,12 @@ class Inbox:
             self._progressed()
 
     def _replay(self, events: Sequence[Event], done: concurrent.futures.Future[int]) -> Iterator[Call]:
-        for event in events:
-            for handler in self._handlers.matching(event.name):
-                if handler.replay:
-                    yield Call(handler, (event,))
-        done.set_result(len(events))
+        handled = 0
+        try:
+            for event in events:
+                for handler in self._handlers.matching(event.name):
+                    if handler.replay:
+                        yield Call(handler, (event,))
+                handled += 1
+        finally:  # also when the room is left meanwhile: somebody waits
+            done.set_result(handled)

@@ -32,7 +32,7 @@ def this_kernel() -> Kernel | None:
     try:
         path = Path(application.IPKernelApp.instance().abs_connection_file)
         key = json.loads(path.read_text(encoding="utf-8"))["key"]
-    except (AttributeError, OSError, ValueError, KeyError):
+    except (AttributeError, OSError, ValueError, KeyError, TypeError):
         return None  # no connection file, as in a kernel that lives inside another program
     match = _NAME.fullmatch(path.name)
     return Kernel(match[1], str(key).encode()) if match else None

@@ -23,6 +23,7 @@ _log = logging.getLogger("jupyter_rtmsg")
 _ACK_EVERY = 0.1
 _SETTLE = 0.05  # the handlers of a cell are registered one by one: the first must not have the backlog to itself
 _PAGE_BYTES = 1024  # what an event of a page is taken to weigh
+_RETRY_AFTER = 1.0
 _TROUBLES = (RtmsgError, asyncio.TimeoutError)
 
 
@@ -183,7 +184,8 @@ class Membership:
                 await self._commands.ask("history", request, then=self._page)
             except _TROUBLES as error:
                 _log.info("room %r: what is missing could not be read yet: %s", self.room, error)
-                return  # the next event, or the next connection, tries again
+                self._loop.call_later(_RETRY_AFTER, self.look)  # unless an event, or a connection, comes before
+                return
             if self.inbox.started:
                 self.lane.wake()
 
@@ -265,6 +267,7 @@ class Membership:
 
     def replay(self, events: Sequence[Event]) -> concurrent.futures.Future[int]:
         """Have events handled again; the future gives their number once they are. Any thread may."""
+        self.check()
         done = self.inbox.replay(events if self.handlers else ())
         self._loop.call_soon_threadsafe(self.start)
         return done
@@ -273,13 +276,14 @@ class Membership:
         """Acknowledge what was handled, and leave."""
         if self.gone is not None:
             return
+        self.lane.close()  # first: what is handled after the last ack would come again
         await self.acknowledge()
         self.end(f"room {self.room!r} was left: join it again")
         with contextlib.suppress(*_TROUBLES):
             await self._commands.ask("leave", {"room": self.room})
 
-    def end(self, why: str) -> None:
-        """Be no member any more."""
+    def end(self, why: str, *, last_words: bool = False) -> None:
+        """Be no member any more; with ``last_words`` the handlers still get what is in the queue."""
         self.gone = self.gone or why
         self._forget(self)
         self.watchers.notice("$left", {"room": self.room, "reason": self.gone})
@@ -287,5 +291,8 @@ class Membership:
             close()
         if self._ack_timer:
             self._ack_timer.cancel()
-        # after what is in the queue already, such as the $taken that says why
-        self._loop.call_later(1, self.lane.close)
+        if last_words:
+            self._loop.call_later(_RETRY_AFTER, self.lane.close)
+        else:
+            self.inbox.clear()
+            self.lane.close()

@@ -88,4 +88,5 @@ class Receipt:
     def refused(self, error: Exception) -> None:
         """Say that it will not."""
         if not self._future.done():
-            self._future.set_exception(error)
+            # without its frames, which hold the event, which holds this receipt: it would not be freed, nor say so
+            self._future.set_exception(error.with_traceback(None))

@@ -152,6 +152,7 @@ class Room:
         return publish.receipt
 
     def _wait(self, receipt: Receipt, timeout: float) -> int | None:
+        __tracebackhide__ = True  # IPython leaves this frame out
         try:
             return receipt.result(timeout)
         except RtmsgError as error:

@@ -67,13 +67,17 @@ class Session:
         OSError, UpgradeRefused
             As `open_transport`; a connection lost before the handshake is a ConnectionError.
         """
-        self._transport = await open_transport(address, address.path + _QUERY, headers, self, tls)
+        await open_transport(address, address.path + _QUERY, headers, self, tls)
         await asyncio.wait(either(self.opened, self.ended), return_when=asyncio.FIRST_COMPLETED)
         if not self.opened.done():
             raise ConnectionResetError(self.ended.result())
         return self.opened.result()
 
     # -- what the transport calls
+
+    def upgraded(self, transport: Transport) -> None:
+        """Learn what to write to."""
+        self._transport = transport
 
     def received(self, messages: Sequence[str | bytes]) -> None:
         """Take the messages of one read."""

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, overload
 
-from jupyter_rtmsg.errors import AccessDenied, AckTimeout, ConnectError, Disconnected, ServerNotFound, ServerUnreachable
+from jupyter_rtmsg.errors import AccessDenied, AckTimeout, Disconnected, ServerNotFound, ServerUnreachable
 from jupyter_rtmsg.wire.socketio import (
     ACK,
     CONNECT,
@@ -142,12 +142,12 @@ class SocketClient:
         while True:
             try:
                 session = await self._open()
-            except ConnectError as error:
+            except (OSError, asyncio.TimeoutError, UpgradeRefused, Disconnected) as error:
+                self._remember(error)
+            except Exception as error:  # noqa: BLE001 - what trying again does not mend: it is for who connects
                 if not first.done():
                     first.set_exception(error)
                     return
-                self._remember(error)
-            except (OSError, asyncio.TimeoutError, UpgradeRefused, Disconnected) as error:
                 self._remember(error)
             else:
                 backoff.reset()

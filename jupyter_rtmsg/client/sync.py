@@ -100,7 +100,7 @@ class Client:
 
     @property
     def user(self) -> str | None:
-        """Who the hub takes this client for; None before the first join."""
+        """Who the hub takes this client for: known from its first event on."""
         return self._async.user
 
     def on_state(self, function: F) -> F:

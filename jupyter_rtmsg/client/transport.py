@@ -47,6 +47,9 @@ class UpgradeRefused(Exception):
 class Receiver(Protocol):
     """What a `Transport` calls."""
 
+    def upgraded(self, transport: Transport) -> None:
+        """Learn what to write to. Called first: messages may be right behind the upgrade, in the same bytes."""
+
     def received(self, messages: Sequence[str | bytes]) -> None:
         """Take the messages of one read."""
 
@@ -183,6 +186,7 @@ class Transport(asyncio.Protocol):
             return
         self._response.clear()
         self.opened.set_result(None)
+        self._receiver.upgraded(self)
         if rest:
             self._feed(rest)
 

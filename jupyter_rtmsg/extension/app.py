@@ -22,6 +22,9 @@ DAY = 86_400
 STRANGERS = {"connect_timeout": 10.0, "max_pending": 512, "max_pending_per_address": 128}
 """What connections may do that have not yet shown who they are: wait, for so long (s), and so many of them."""
 
+TRANSPORTS = ("websocket",)
+"""Polling would need Jupyter's check of cross-site requests on every POST."""
+
 
 class RtmsgApp(LimitTraits, ExtensionApp):
     """Rooms with a memory for notebooks, browsers and Socket.IO clients, at ``<base_url>socket.io/``."""
@@ -114,7 +117,7 @@ class RtmsgApp(LimitTraits, ExtensionApp):
             log=self.log_url,
             url=self.url,
             log_options={name: getattr(self, name) for name in log},
-            server_options={**heartbeat, **self.server_limits(), **STRANGERS},
+            server_options={**heartbeat, **self.server_limits(), **STRANGERS, "transports": TRANSPORTS},
             limits=self.hub_limits(),
         )
 

@@ -9,6 +9,7 @@ from jupyter_rtmsg.errors import BadRequest, LimitExceeded, NotJSON, TooDeep
 from jupyter_rtmsg.wire.data import dump, encode_json
 
 _CONTAINERS = frozenset({list, dict})
+_SCALARS = frozenset({str, int, float, bool, type(None)})
 _BINARY = frozenset({bytes, bytearray, memoryview})
 _MARK = "_placeholder"
 
@@ -26,6 +27,9 @@ def encode_data(value: Any, *, max_depth: int, max_attachments: int) -> tuple[by
     ------
     TooDeep, LimitExceeded, BadRequest
     """
+    kind = type(value)
+    if kind in _SCALARS or (kind is dict and _SCALARS.issuperset(map(type, value.values())) and _MARK not in value):
+        return encode_json(value), ()  # nearly all there is
     if not _holds_bytes(value, max_depth):
         return encode_json(value), ()
     try:

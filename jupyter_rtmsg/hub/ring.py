@@ -32,7 +32,9 @@ class Entry:
         self.record = record
         self.seq = seq
         self.live = live
-        self.size = len(live.text) + sum(map(len, record.attachments))
+        self.size = len(live.text)
+        if record.attachments:
+            self.size += sum(map(len, record.attachments))
         self._replayed: Encoded | None = None
 
     @property

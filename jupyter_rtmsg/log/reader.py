@@ -12,10 +12,8 @@ from typing import Any, NamedTuple
 from .eventlog import Cursor, CursorKey, Lag, Page, Record
 from .ledger import checksum
 
-_COLUMNS = (
-    "room.name, event.seq, prev, ts, event.name, event.data, attachments, sender, user, event.id, size, crc "
-    "FROM event JOIN room ON room.id = event.room"
-)
+_COLUMNS = "event.seq, prev, ts, event.name, data, attachments, sender, user, event.id, size, crc"
+_ATTACHMENTS, _SIZE = 5, 9
 _SCAN_EVENTS = 1_000
 _SCAN_BYTES = 4 << 20
 
@@ -106,22 +104,24 @@ class Reader:
         after = self._start(connection, query)
         where, values = query.condition()
         rows = connection.execute(
-            f"SELECT {_COLUMNS} WHERE {where} AND event.seq > ? ORDER BY event.seq LIMIT ?",
+            f"SELECT {_COLUMNS} FROM event WHERE {where} AND event.seq > ? ORDER BY event.seq LIMIT ?",  # noqa: S608
             (*values, after, query.limit + 1),
         )
         taken, more = _take(rows, query.limit, query.max_bytes, query.max_attachments)
-        records = self._records(connection, taken)
-        through = taken[-1][1] if more else max(query.after, query.end)
+        records = [self._record(connection, query.room, row) for row in taken]
+        through = taken[-1][0] if more else max(query.after, query.end)
         return Page(records, through, more)
 
     def scan(self, connection: sqlite3.Connection, after: int, head: int) -> tuple[list[Record], int]:
         """Return the next events of all rooms, and the position after which to go on."""
         rows = connection.execute(
-            f"SELECT {_COLUMNS} WHERE event.seq > ? AND event.seq <= ? ORDER BY event.seq LIMIT ?",
+            f"SELECT {_COLUMNS}, room.name FROM event JOIN room ON room.id = event.room "  # noqa: S608 -- constants
+            "WHERE event.seq > ? AND event.seq <= ? ORDER BY event.seq LIMIT ?",
             (after, head, _SCAN_EVENTS + 1),
         )
         taken, more = _take(rows, _SCAN_EVENTS, _SCAN_BYTES, _SCAN_EVENTS)
-        return self._records(connection, taken), taken[-1][1] if more else head
+        records = [self._record(connection, row[-1], row[:-1]) for row in taken]
+        return records, taken[-1][0] if more else head
 
     def lag(self, connection: sqlite3.Connection, room: str, after: int, head: int) -> Lag:
         """Return what `EventLog.lag` promises."""
@@ -161,11 +161,8 @@ class Reader:
             after = query.end if row[0] is None else row[0] - 1
         return after
 
-    def _records(self, connection: sqlite3.Connection, rows: Iterable[Sequence[Any]]) -> list[Record]:
-        return [self._record(connection, row) for row in rows]
-
-    def _record(self, connection: sqlite3.Connection, row: Sequence[Any]) -> Record:
-        room, seq, prev, ts, name, data, count, sender, user, event_id, _, crc = row
+    def _record(self, connection: sqlite3.Connection, room: str, row: Sequence[Any]) -> Record:
+        seq, prev, ts, name, data, count, sender, user, event_id, _, crc = row
         attachments: tuple[bytes, ...] = ()
         if count:
             parts = connection.execute("SELECT data FROM attachment WHERE seq = ? ORDER BY num", (seq,))
@@ -213,8 +210,8 @@ def _take(
     taken: list[Sequence[Any]] = []
     size = attachments = 0
     for row in rows:
-        size += row[10]
-        attachments += row[6]
+        size += row[_SIZE]
+        attachments += row[_ATTACHMENTS]
         if taken and (len(taken) >= limit or size > max_bytes or attachments > max_attachments):
             return taken, True
         taken.append(row)

@@ -43,6 +43,7 @@ class Retention:
         self._over = {name for name, room in ledger.rooms.items() if room.count > options.max_events}
         self._oldest = self._oldest_ts()
         self._debt = 0
+        self._shrunk = False
         self._keys: int = store.connection.execute("SELECT count(*) FROM dedup").fetchone()[0]
         self.busy = True
 
@@ -207,9 +208,11 @@ class Retention:
     def _shrink(self) -> bool:
         """Give space of the file back, a little at a time; whether there is more to give."""
         if self._vacuum(_FREE_PAGES):
+            self._shrunk = True
             return True
-        if self._disk.wal_size() > 4 * MIB:
-            self._checkpoint()
+        if self._shrunk or self._disk.wal_size() > MIB:
+            # The file itself only shrinks now.
+            self._shrunk = not self._checkpoint()
         return False
 
     def _vacuum(self, keep: int) -> bool:
@@ -219,9 +222,15 @@ class Retention:
         free, pages = execute("SELECT * FROM pragma_freelist_count, pragma_page_count").fetchone()
         if free <= max(keep, pages // 4 if keep else 0):
             return False
-        execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
+        # execute() would take one step of it, which is one page.
+        self._store.connection.executescript(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})")
         left: int = execute("PRAGMA freelist_count").fetchone()[0]
         return left < free
 
-    def _checkpoint(self) -> None:
-        self._store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    def _checkpoint(self) -> bool:
+        """Bring the write-ahead log into the file, and empty it unless somebody reads; whether it is empty."""
+        execute = self._store.connection.execute
+        execute("PRAGMA busy_timeout=0")  # appends must not wait for a reader
+        (busy, _, _) = execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        execute("PRAGMA busy_timeout=5000")
+        return not busy

@@ -76,6 +76,8 @@ def prepare(connection: sqlite3.Connection, journal_mode: str = "WAL") -> None:
     # At most 3 MiB wait in the write-ahead log: less than the ballast, so that they find room in the file at a pinch.
     connection.execute("PRAGMA wal_autocheckpoint=750")
     connection.execute("PRAGMA journal_size_limit=67108864")
+    # Some builds overwrite what is deleted with zeros: trimming would then need as much room as it frees.
+    connection.execute("PRAGMA secure_delete=OFF")
     connection.execute("PRAGMA trusted_schema=OFF")
     connection.execute("PRAGMA cell_size_check=ON")
     connection.executescript(_TABLES)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from typing import TypeVar
 
 from .eventlog import Record
+
+Default = TypeVar("Default", int, None)
 
 
 class Tail:
@@ -44,12 +47,16 @@ class Tail:
         """Return the number of the first batch with an event after a position; None if that may be forgotten."""
         if position < self.floor:
             return None
-        number = self._first + len(self._batches)
+        number = found = self._first + len(self._batches)
         for records, _ in reversed(self._batches):
-            if last_seq(records, 0) <= position:
-                break
             number -= 1
-        return number
+            last = last_seq(records, None)
+            if last is None:  # announced events only: they say nothing about what came before them
+                continue
+            if last <= position:
+                break
+            found = number
+        return found
 
     def get(self, number: int) -> Sequence[Record] | None:
         """Return a batch, or None if it has yet to come.
@@ -91,7 +98,7 @@ class Tail:
                 waiter.set_result(None)
 
 
-def last_seq(records: Sequence[Record], default: int) -> int:
+def last_seq(records: Sequence[Record], default: Default) -> int | Default:
     """Return the position after a batch; announced events have none."""
     for record in reversed(records):
         if record.seq is not None:

@@ -95,6 +95,7 @@ class Writer:
         self._relieved = -_RELIEVE_EVERY
         self._failing = False
         self._pressed = False
+        self._calm = False  # whether housekeeping is under way, so that its next slice need not wait for quiet
         self.damaged = False  # whether a write found the file itself broken
         self.stopped: asyncio.Future[None] = loop.create_future()
         self._thread = threading.Thread(target=self._run, name="rtmsg-log", daemon=True)
@@ -118,9 +119,11 @@ class Writer:
             if self._waiting:
                 self._commit(self._batch())
                 self._keep(quiet=False)
+                self._calm = False
             elif self._stopping:
                 break
             else:
+                self._calm = True
                 self._keep(quiet=True)
         self._call(self._finish)
 
@@ -134,7 +137,9 @@ class Writer:
             return 0.0
         if self._pressed:
             return _RELIEVE_EVERY
-        return _QUIET if self._retention.busy else _IDLE
+        if not self._retention.busy:
+            return _IDLE
+        return 0.0 if self._calm else _QUIET
 
     def _collect(self, patience: float) -> None:
         try:

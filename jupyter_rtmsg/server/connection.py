@@ -20,7 +20,7 @@ from ..wire.socketio import (
 from .socket import Socket
 
 if TYPE_CHECKING:
-    from .namespace import Middleware, Namespace
+    from .namespace import Middleware
     from .server import Server
     from .session import Session
 
@@ -78,7 +78,7 @@ class Connection:
 
     def _stray(self, namespace: str) -> None:
         if namespace not in self._left:
-            raise ProtocolError(f"a packet for namespace {namespace:.80}, which is not connected")
+            raise ProtocolError(f"a packet for namespace {namespace!r:.80}, which is not connected")
 
     def _check_partial(self) -> None:
         """Collect attachments for a connected namespace only (CVE-2026-48804)."""
@@ -100,7 +100,7 @@ class Connection:
     def _connect(self, packet: Packet) -> None:
         name = packet.namespace
         if name in self.sockets or name in self._connecting:
-            raise ProtocolError(f"namespace {name:.80} is connected already")
+            raise ProtocolError(f"namespace {name!r:.80} is connected already")
         namespace = self._server.find(name)
         if namespace is None:
             self.session.put(encode_connect_error("Invalid namespace", namespace=name))

@@ -17,7 +17,7 @@ from .heartbeat import Deadlines
 from .outbox import Joiner
 from .polling import PollingTransport, respond
 from .refusal import Refused
-from .session import CLOSE_GOING_AWAY, Request, Session
+from .session import CLOSE_GOING_AWAY, Request, Session, call
 from .upgrade import Upgrade
 from .websocket import WebSocketTransport
 
@@ -178,7 +178,7 @@ class Engine:
             session.close("server shutting down", CLOSE_GOING_AWAY)
             return
         for listener in self._on_connection:
-            listener(session)
+            call(listener, session)
 
     def closed(self, session: Session) -> None:
         """A session is over."""

@@ -69,7 +69,11 @@ def switching_protocols(handler: tornado.web.RequestHandler) -> bytes:
         valid = len(base64.b64decode(key, validate=True)) == 16
     except (binascii.Error, ValueError):
         valid = False
-    if not valid or headers.get("Sec-WebSocket-Version") != "13" or "upgrade" not in headers.get("Connection", "").lower():
+    if (
+        not valid
+        or headers.get("Sec-WebSocket-Version") != "13"
+        or "upgrade" not in headers.get("Connection", "").lower()
+    ):
         raise Refused(3, "Bad request")
     lines = [
         "HTTP/1.1 101 Switching Protocols",

@@ -66,7 +66,7 @@ class Namespace:
         """Let one function see every event first: no table of handlers for each socket.
 
         It is called with the socket, the event's name, all arguments (the name first) and whether an acknowledgement
-        is wanted; what it returns is treated as a handler's result. `NOT_ROUTED` lets the socket's handlers see the event.
+        is wanted; what it returns is treated as a handler's result. `NOT_ROUTED` lets the socket's handlers see it.
         """
         self.router = route
         return route

@@ -37,6 +37,7 @@ class Backlog(list[Encoded]):
             self.append(encoded)
 
     def append(self, encoded: Encoded) -> None:
+        """Add a packet, and count it."""
         super().append(encoded)
         self.size += len(encoded.websocket)
         if self.size > self._limit:

@@ -37,13 +37,14 @@ class PollingTransport:
     """
 
     name = "polling"
-    __slots__ = ("_poll", "_posting", "_readable", "_session", "paused", "probing")
+    __slots__ = ("_poll", "_posting", "_readable", "_resumed", "_session", "paused", "probing")
 
     def __init__(self, session: Session) -> None:
         self._session: Session | None = session
         self._poll: asyncio.Future[str] | None = None  # the GET that waits
         self._posting = False
         self._readable: asyncio.Future[None] | None = None  # while the session wants nothing more
+        self._resumed = 0.0
         self.paused = True
         self.probing = False
 
@@ -142,9 +143,9 @@ class PollingTransport:
         """The body is measured as it comes in: see `Session.max_size`."""
 
     @property
-    def reading(self) -> bool:
-        """See `Transport.reading`."""
-        return self._readable is None
+    def deaf_until(self) -> float:
+        """See `Transport.deaf_until`."""
+        return self._resumed if self._readable is None else asyncio.get_running_loop().time()
 
     def pause_reading(self) -> None:
         """Let the POST wait for its answer."""
@@ -154,7 +155,8 @@ class PollingTransport:
     def resume_reading(self) -> None:
         """Go on with it."""
         readable, self._readable = self._readable, None
-        if readable is not None and not readable.done():
+        if readable is not None:
+            self._resumed = asyncio.get_running_loop().time()
             readable.set_result(None)
 
     def close(self, code: int = 1000, reason: str = "", rest: Sequence[Encoded] = ()) -> None:

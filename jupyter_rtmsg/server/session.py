@@ -50,6 +50,14 @@ class Request:
     url: str = ""
 
 
+def call(listener: Callable[[Any], Any], argument: Any) -> None:
+    """Call a listener, whose fault must not end a connection that did none."""
+    try:
+        listener(argument)
+    except Exception:
+        logger.exception("a listener of a session raised")
+
+
 class Session:
     """One Engine.IO connection.
 
@@ -183,7 +191,7 @@ class Session:
             else:
                 message = packet[1:] if type(packet) is str else packet
                 for listener in self._on_message:
-                    listener(message)
+                    call(listener, message)
         elif packet == PONG:
             self._ponged()
         elif packet == CLOSE:
@@ -226,7 +234,7 @@ class Session:
         self.transport = transport
         self.writable()
         for listener in self._on_upgrade:
-            listener(transport.name)
+            call(listener, transport.name)
 
     def pend(self, seconds: float) -> None:
         """Close unless `admit` is called in time."""
@@ -269,7 +277,7 @@ class Session:
             return
         self.waiting = True
         self.put(_PING)
-        # From the deadline, not from now: a peer that sleeps interval + timeout must find the session gone (PROTOCOL 1.6).
+        # From the deadline, not from now: a peer that sleeps interval + timeout finds the session gone (PROTOCOL 1.6).
         # But a loop that was blocked for long has asked too late, and the peer must not pay for that.
         asked = self.deadline if now - self.deadline < timeout / 2 else now
         self.engine.deadlines.set(self, asked + timeout)
@@ -294,7 +302,7 @@ class Session:
         self.engine.closed(self)
         self.on_packet = None
         for listener in self._on_close:
-            listener(reason)
+            call(listener, reason)
         self._on_close.clear()
         self._on_message.clear()
         self._on_upgrade.clear()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
-from ..wire.socketio import RESERVED_EVENTS, Encoded, encode_ack, encode_disconnect, encode_event
+from ..wire.socketio import Encoded, encode_ack, encode_disconnect, encode_event
 from .broadcast import BroadcastOperator, Flags
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ class Socket:
 
     async def emit_with_ack(self, event: str, *args: Any) -> Any:
         """Emit and wait for the acknowledgement; use ``socket.timeout(seconds)`` not to wait for ever."""
-        return (await self.timeout(None).emit_with_ack(event, *args))
+        return await self.timeout(None).emit_with_ack(event, *args)
 
     def to(self, *rooms: str) -> BroadcastOperator:
         """Everyone in these rooms but this client."""

@@ -85,6 +85,10 @@ class StreamTransport(asyncio.Transport):
         self._reading.set()
         self._stream.close()
 
+    def can_write_eof(self) -> bool:
+        """TLS has no half-closed connections."""
+        return False
+
     def is_closing(self) -> bool:
         """Whether it is closed or about to be."""
         return self._closing

@@ -54,8 +54,8 @@ class Transport(Protocol):
         """``"polling"`` or ``"websocket"``."""
 
     @property
-    def reading(self) -> bool:
-        """Whether what the peer sends is read."""
+    def deaf_until(self) -> float:
+        """When reading was last resumed, in the loop's time: now, if it is still paused."""
 
     def send_all(self, outbox: list[Encoded]) -> list[Encoded]:
         """Write as many packets as it takes and return the others."""

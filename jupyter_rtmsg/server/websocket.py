@@ -160,8 +160,11 @@ class WebSocketTransport(asyncio.Protocol):
         self._session = None
         self._inbox = None
         self._unread = False  # or its close frame would never be seen
+        self._ping = None
         if self._stream and not self._linger:
             self._stream.write(encode_close(code, reason))
+            if self._parser.error and self._stream.can_write_eof():
+                self._stream.write_eof()  # its answer could not be parsed any more: the end of its stream is the answer
             self._linger = self._loop.call_later(LINGER, self.abort)
             self._stream.resume_reading()
 
@@ -176,9 +179,7 @@ class WebSocketTransport(asyncio.Protocol):
         if self._session is None:
             if type(message) is Close and self._stream:
                 self._stream.close()
-        elif type(message) is str:
-            self._session.receive(message)
-        elif type(message) is bytes:
+        elif type(message) is str or type(message) is bytes:
             self._session.receive(message)
         elif type(message) is Ping:
             self._pong(message.data)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
-from typing import Any, TypedDict
+from collections.abc import Mapping
+from typing import TypedDict
 
+from jupyter_rtmsg.client.text import data_text
 from jupyter_rtmsg.event import Event
 
 MAX_TEXT = 500
@@ -17,6 +17,7 @@ class Line(TypedDict):
     name: str
     data: str | None
     sender: str
+    member: str
     ts: int
     seq: int | None
     replay: bool
@@ -33,50 +34,10 @@ def line(event: Event, names: Mapping[str, str]) -> Line:
     """
     return {
         "name": event.name,
-        "data": None if event.data is None else data_text(event.data),
+        "data": None if event.data is None else data_text(event.data, MAX_TEXT),
         "sender": names.get(event.sender.member, event.sender.user),
+        "member": event.sender.member,
         "ts": event.ts,
         "seq": event.seq,
         "replay": event.replay,
     }
-
-
-def data_text(data: Any, limit: int = MAX_TEXT) -> str:
-    """Write data as JSON, bytes by their size, cut after a number of characters."""
-    text = ""
-    for piece in _pieces(data):
-        text += piece
-        if len(text) > limit:
-            return text[:limit] + "…"
-    return text
-
-
-def _pieces(data: Any) -> Iterator[str]:
-    """Yield JSON bit by bit, so that a long list costs no more than what is shown of it.
-
-    `json.JSONEncoder.iterencode` would do the same, but writes bytes only as something that is quoted.
-    """
-    if isinstance(data, (bytes, bytearray, memoryview)):
-        yield f"<{len(data):,} bytes>"
-    elif isinstance(data, str):
-        yield json.dumps(data if len(data) <= MAX_TEXT else data[:MAX_TEXT] + "…", ensure_ascii=False)
-    elif isinstance(data, Mapping):
-        yield from _joined("{}", (_entry(key, value) for key, value in data.items()))
-    elif isinstance(data, (list, tuple)):
-        yield from _joined("[]", (_pieces(item) for item in data))
-    else:
-        yield json.dumps(data, default=str)
-
-
-def _entry(key: Any, value: Any) -> Iterator[str]:
-    yield json.dumps(str(key), ensure_ascii=False) + ": "
-    yield from _pieces(value)
-
-
-def _joined(brackets: str, items: Iterator[Iterator[str]]) -> Iterator[str]:
-    yield brackets[0]
-    for index, item in enumerate(items):
-        if index:
-            yield ", "
-        yield from item
-    yield brackets[1]

@@ -11,6 +11,7 @@ from jupyter_rtmsg.client.members import Member
 class Label(TypedDict):
     """What the browser is sent of a member."""
 
+    member: str
     label: str
     title: str
     state: str
@@ -24,7 +25,10 @@ def called(member: Member) -> str:
 
 def labels(members: Iterable[Member]) -> list[Label]:
     """Return what is shown of the members."""
-    return [{"label": called(member), "title": _title(member), "state": member.state} for member in members]
+    return [
+        {"member": member.member, "label": called(member), "title": _title(member), "state": member.state}
+        for member in members
+    ]
 
 
 def _title(member: Member) -> str:

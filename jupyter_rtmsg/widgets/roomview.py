@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _STATIC = Path(__file__).parent / "static"
 
+_MAX_NAMES = 1_000
+
 _log = logging.getLogger("jupyter_rtmsg")
 
 
@@ -128,7 +130,9 @@ class RoomView(anywidget.AnyWidget):
         self.state = self._room.state
         self.problem = self._why
         members = self._room.members
-        self._names = {member.member: called(member) for member in members}
+        if len(self._names) > _MAX_NAMES:
+            self._names.clear()
+        self._names.update((member.member, called(member)) for member in members)  # who has left is still called so
         self.members = labels(members)
 
     def lines(self, stretch: Stretch) -> Lines:

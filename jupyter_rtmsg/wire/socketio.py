@@ -141,9 +141,7 @@ def encode_ack(id: int, args: Sequence[Any], namespace: str = _ROOT) -> Encoded:
     return Encoded(b"43%d%b" % (id, json))
 
 
-def _encoded(
-    kind: PacketType, json: bytes, attachments: Sequence[bytes], namespace: str, id: int | None
-) -> Encoded:
+def _encoded(kind: PacketType, json: bytes, attachments: Sequence[bytes], namespace: str, id: int | None) -> Encoded:
     if len(attachments) > MAX_ATTACHMENTS:
         raise NotJSON(f"{len(attachments)} binary attachments, more than the {MAX_ATTACHMENTS} that a packet may have")
     return Encoded(header(kind, namespace, id, len(attachments)) + json, attachments)

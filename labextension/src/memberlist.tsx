@@ -1,7 +1,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import React from 'react';
 
-import type { IMember } from './wire';
+import { type IMember, memberName } from './wire';
 
 interface IMemberListProps {
   members: readonly IMember[];
@@ -23,12 +23,6 @@ export function MemberList({ members, count, trans }: IMemberListProps): React.J
       {unnamed > 0 && <li className="jp-Rtmsg-member">{trans.__('and %1 more', unnamed)}</li>}
     </ul>
   );
-}
-
-/** What to call somebody: the notebook where it is known, else the name given, else the user. */
-export function memberName(member: IMember): string {
-  const notebook = member.notebook?.split('/').pop();
-  return notebook ?? (member.name || member.user);
 }
 
 function title(member: IMember): string {

@@ -2,10 +2,22 @@ import { Throttler } from '@lumino/polling';
 import { type ISignal, Signal } from '@lumino/signaling';
 
 import type { Entry, IRoom } from './tokens';
-import { HubError, type IEvent, type IJoined, type IMember, type IMeta, type IPresence } from './wire';
+import {
+  HubError,
+  type IEvent,
+  type IJoined,
+  type IMember,
+  type IMeta,
+  type IPresence,
+  type ISender,
+  memberName
+} from './wire';
 
 /** How many entries are held; the oldest go first. */
 const MAX_ENTRIES = 500;
+
+/** How many names are remembered, of members and of those who have left. */
+const MAX_NAMES = 1_000;
 
 /** How many past events a first join asks for. */
 const FIRST_PAGE = 50;
@@ -50,6 +62,10 @@ export class Room implements IRoom {
 
   get isDisposed(): boolean {
     return this._isDisposed;
+  }
+
+  nameOf(sender: ISender): string {
+    return this._names.get(sender.member) ?? sender.user;
   }
 
   async publish(event: string, data?: unknown): Promise<number> {
@@ -166,6 +182,11 @@ export class Room implements IRoom {
   }
 
   private see(member: IMember): void {
+    this._names.set(member.member, memberName(member));
+    if (this._names.size > MAX_NAMES) {
+      // The one that was seen first.
+      this._names.delete([...this._names.keys()][0] ?? '');
+    }
     if (member.state === 'left') {
       this._members.delete(member.member);
     } else {
@@ -200,6 +221,7 @@ export class Room implements IRoom {
 
   private _entries: Entry[] = [];
   private _members = new Map<string, IMember>();
+  private _names = new Map<string, string>();
   private _count = 0;
   private _error: string | null = null;
   private _epoch: string | null = null;

@@ -2,7 +2,6 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import React, { useEffect, useLayoutEffect, useRef } from 'react';
 
 import { dataText, timeText } from './format';
-import { memberName } from './memberlist';
 import type { Entry, IRoom } from './tokens';
 import type { IEvent } from './wire';
 
@@ -32,7 +31,12 @@ export function Timeline({ room, trans }: ITimelineProps): React.JSX.Element {
     >
       {room.entries.length === 0 && <p className="jp-Rtmsg-hint">{trans.__('Nothing has happened here yet.')}</p>}
       {room.entries.map(entry => (
-        <Line key={entry.key} entry={entry} sender={senderName(entry, room)} trans={trans} />
+        <Line
+          key={entry.key}
+          entry={entry}
+          sender={entry.kind === 'event' ? room.nameOf(entry.event.from) : ''}
+          trans={trans}
+        />
       ))}
     </div>
   );
@@ -74,8 +78,12 @@ const Line = React.memo(function Line({ entry, sender, trans }: ILineProps): Rea
   return (
     <div className={event.replay ? 'jp-Rtmsg-event jp-mod-replay' : 'jp-Rtmsg-event'}>
       <div className="jp-Rtmsg-eventHead">
-        <span className="jp-Rtmsg-eventName">{event.name}</span>
-        <span className="jp-Rtmsg-sender">{sender}</span>
+        <span className="jp-Rtmsg-eventName" title={event.name}>
+          {event.name}
+        </span>
+        <span className="jp-Rtmsg-sender" title={sender}>
+          {sender}
+        </span>
         {event.replay && <ReplayMark label={trans.__('replayed')} />}
         <time dateTime={new Date(event.ts).toISOString()} title={position(event, trans)}>
           {timeText(event.ts)}
@@ -93,15 +101,6 @@ function ReplayMark({ label }: { label: string }): React.JSX.Element {
       ↺
     </span>
   );
-}
-
-function senderName(entry: Entry, room: IRoom): string {
-  if (entry.kind !== 'event') {
-    return '';
-  }
-  const { from } = entry.event;
-  const sender = room.members.find(member => member.member === from.member);
-  return sender ? memberName(sender) : from.user;
 }
 
 function position(event: IEvent, trans: TranslationBundle): string {

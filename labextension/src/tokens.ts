@@ -2,7 +2,7 @@ import { Token } from '@lumino/coreutils';
 import type { IDisposable } from '@lumino/disposable';
 import type { ISignal } from '@lumino/signaling';
 
-import type { IEvent, IMember, IRoomSummary } from './wire';
+import type { IEvent, IMember, IRoomSummary, ISender } from './wire';
 
 /** How the connection to the hub is doing. */
 export type State = 'connecting' | 'connected' | 'offline' | 'missing' | 'refused';
@@ -20,6 +20,9 @@ export interface IRoom extends IDisposable {
 
   /** How many are in the room now. */
   readonly count: number;
+
+  /** What to call the sender of an event, who may have left. */
+  nameOf(sender: ISender): string;
 
   /** Why the room could not be joined, if it could not. */
   readonly error: string | null;

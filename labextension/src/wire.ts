@@ -37,6 +37,11 @@ export interface IMember {
   notebook?: string | null;
 }
 
+/** What to call somebody: the notebook where it is known, else the name given, else the user. */
+export function memberName(member: IMember): string {
+  return member.notebook?.split('/').pop() ?? (member.name || member.user);
+}
+
 /** Data of `$presence`. */
 export interface IPresence {
   room: string;

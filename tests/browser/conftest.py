@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -27,20 +27,31 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
-def make_lab(home: Path, **sections: dict[str, object]) -> JupyterServer:
-    """Return a JupyterLab in the directory `home`, not yet started; `sections` go into its configuration."""
-    lab = JupyterServer(home, command="lab", config={**CONFIG, **sections})
-    settings = home / "config" / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
-    settings.mkdir(parents=True)
-    (settings / "notification.jupyterlab-settings").write_text(json.dumps(NO_NEWS))
-    return lab
+MakeLab = Callable[..., JupyterServer]
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
+def make_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeLab]:
+    """Return what makes a JupyterLab, not yet started; keyword arguments are sections of its configuration."""
+    made: list[JupyterServer] = []
+
+    def make(**sections: dict[str, object]) -> JupyterServer:
+        home = tmp_path_factory.mktemp("lab")
+        settings = home / "config" / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
+        settings.mkdir(parents=True)
+        (settings / "notification.jupyterlab-settings").write_text(json.dumps(NO_NEWS))
+        made.append(JupyterServer(home, command="lab", config={**CONFIG, **sections}))
+        return made[-1]
+
+    yield make
+    for lab in made:
+        lab.stop()
+
+
+@pytest.fixture(scope="module")
+def lab(make_lab: MakeLab) -> JupyterServer:
     """Return a JupyterLab that runs as long as the module's tests."""
-    with make_lab(tmp_path_factory.mktemp("lab")) as server:
-        yield server
+    return make_lab().start()
 
 
 # Not longer than a module: Playwright's event loop runs in this thread, and asynchronous tests could start none.

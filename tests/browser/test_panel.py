@@ -30,7 +30,7 @@ def test_an_event_emitted_by_a_kernel_appears(lab: JupyterServer, kernel: str, p
     expect(page.events).to_have_count(1)
     expect(page.events).to_contain_text(["metric"])
     expect(page.events.locator("code")).to_have_text('{"loss": 0.25}')
-    expect(page.events).to_contain_text(["train.ipynb"])
+    expect(page.events).to_contain_text(["train"])
 
 
 def test_an_event_emitted_from_the_panel_reaches_a_kernel(lab: JupyterServer, kernel: str, page: LabPage) -> None:
@@ -68,9 +68,9 @@ def test_who_comes_and_goes_is_seen(lab: JupyterServer, kernel: str, page: LabPa
     page.open(lab).join("presence")
     expect(page.members.get_by_role("listitem")).to_have_count(1)
     join(lab, kernel, "presence")
-    expect(page.members).to_contain_text("train.ipynb")
+    expect(page.members).to_contain_text("train")
     lab.execute(kernel, "room.leave()")
-    expect(page.members).not_to_contain_text("train.ipynb")
+    expect(page.members).not_to_contain_text("train")
 
 
 def test_data_that_is_no_json_is_told_in_place_and_not_sent(lab: JupyterServer, page: LabPage) -> None:

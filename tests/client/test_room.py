@@ -364,3 +364,49 @@ def test_what_looks_on_starts_nothing(shared_hub: HubServer, room_name: str, cli
     room.emit("n", 2)
     eventually(lambda: seen == [1, 2])
     assert watched == [1]
+
+
+def test_a_client_knows_who_it_is_from_its_first_event_on(shared_hub: HubServer, room_name: str, client: Make) -> None:
+    hub = client(shared_hub)
+    room = hub.join(room_name)
+    assert hub.user is None
+    room.emit("n")
+    eventually(lambda: hub.user == "alice")
+
+
+def test_leaving_during_a_replay_does_not_leave_it_waiting(shared_hub: HubServer, room_name: str, client: Make) -> None:
+    room = client(shared_hub).join(room_name)
+    for number in range(10):
+        room.emit("n", number)
+    entered = threading.Event()
+
+    @room.on("n", replay=True)
+    def handle(event: rt.Event) -> None:
+        if event.replay:
+            entered.set()
+            room.leave()
+
+    assert room.replay(room.history()) < 10
+    assert entered.is_set()
+
+
+def test_nothing_is_handled_once_a_room_was_left(shared_hub: HubServer, room_name: str, client: Make) -> None:
+    hub = client(shared_hub)
+    room = hub.join(room_name, as_="reader")
+    seen: list[int] = []
+
+    @room.on("n")
+    def handle(event: rt.Event) -> None:
+        seen.append(event.data)
+        if event.data == 1:
+            room.leave()
+
+    for number in range(5):
+        room.emit("n", number, wait=False)
+    eventually(lambda: hub.join(room_name, as_="reader") is not room)
+    again = hub.join(room_name, as_="reader")
+    # what the handler that left was at had not been handled: it comes again
+    again.on("n", lambda event: seen.append(event.data))
+    eventually(lambda: again.head and again.lag == 0)
+    eventually(lambda: seen[-1] == 4)
+    assert seen in ([0, 1, 1, 2, 3, 4], [0, 1, 0, 1, 2, 3, 4])

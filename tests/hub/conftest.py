@@ -64,11 +64,13 @@ async def start() -> AsyncIterator[Starter]:
         options: dict[str, Any] | None = None,
         server: dict[str, Any] | None = None,
         clock: Callable[[], float] | None = None,
+        prepare: Callable[[EventLog], None] = lambda log: None,
         **limits: Any,
     ) -> Running:
         io = Server(**(server or {}))
         io.use(take_user)
         log = await open_log(url, **{"ballast": 0, **(options or {})})
+        prepare(log)
         rest = {} if clock is None else {"clock": clock}
         hub = Hub(io, log, access=access, limits=Limits(**limits), **rest)
         await hub.start()

@@ -48,7 +48,9 @@ def test_more_attachments_than_allowed_are_refused_with_both_numbers() -> None:
         encode_data([b"", b"", b""], max_depth=60, max_attachments=2)
 
 
-@pytest.mark.parametrize("value", [{"_placeholder": True, "num": 0}, [1, {"_placeholder": False}], {"x": {"_placeholder": 1}}])
+@pytest.mark.parametrize(
+    "value", [{"_placeholder": True, "num": 0}, [1, {"_placeholder": False}], {"x": {"_placeholder": 1}}]
+)
 def test_a_forged_placeholder_is_refused(value: Any) -> None:
     with pytest.raises(BadRequest, match="_placeholder"):
         encode_data(value, max_depth=60, max_attachments=10)

@@ -11,7 +11,9 @@ def test_letters_and_digits_of_any_script_and_inner_dots_make_a_room(name: str) 
     assert room_name(name) == name
 
 
-@pytest.mark.parametrize("name", ["", "x" * 129, ".lab", "lab.", ".", "a b", "a/b", "a\nb", "lab?", "$lab", "donne\u0301es", "😀"])
+@pytest.mark.parametrize(
+    "name", ["", "x" * 129, ".lab", "lab.", ".", "a b", "a/b", "a\nb", "lab?", "$lab", "donne\u0301es", "😀"]
+)
 def test_any_other_name_is_no_room(name: str) -> None:
     with pytest.raises(BadRoom):
         room_name(name)

@@ -114,7 +114,7 @@ class AgainstAList(RuleBasedStateMachine):
         async def take() -> None:
             async with aclosing(self.log.follow(after=after)) as batches:
                 async for batch in batches:
-                    got.extend(batch)
+                    got.extend(record for record in batch if record.seq is not None)
                     if batch[-1].seq == head:
                         return
 
@@ -124,6 +124,11 @@ class AgainstAList(RuleBasedStateMachine):
         assert all(event == self.events[(event.seq or 0) - 1] for event in got)
         missing = set(range(after + 1, head + 1)) - set(seqs)
         assert all(self.may_be_trimmed(self.events[seq - 1]) for seq in missing)
+
+    @rule(count=st.integers(1, 8))
+    def announce(self, count: int) -> None:
+        for _ in range(count):
+            self.log.announce(Draft("a", "volatile", b"0"))
 
     @rule()
     def settle(self) -> None:

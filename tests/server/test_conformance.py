@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import re
 from typing import Any
 
@@ -255,6 +256,17 @@ async def test_a_wrong_frame_is_answered_with_its_close_code(serve, data, code, 
     await until(lambda: not served.io.engine.sessions)
 
 
+async def test_whoever_sends_too_much_reads_why_before_the_connection_ends(serve):
+    served = await serve(max_payload=100_000)
+    client = await served.enter()
+    start = asyncio.get_running_loop().time()
+    client.write(frame(TEXT, b"", size=5_000_000, mask=MASK) + bytes(5_000_000))
+    close = await client.closing()
+    assert close.code == 1009
+    assert "5000000 bytes is larger than the 100000 allowed" in close.reason
+    assert asyncio.get_running_loop().time() - start < 4  # not by the server's patience, 5 s
+
+
 async def test_before_its_connect_a_client_may_send_small_messages_only(serve):
     served = await serve(max_pending_payload=1000)
     client = await served.open()
@@ -470,20 +482,21 @@ async def test_middlewares_run_in_order_before_the_connection_handlers(serve):
     assert calls == ["slow", "fast", "connected"]
 
 
-async def test_two_coroutines_may_await_one_connection(serve):
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+async def test_two_coroutines_may_handle_one_connection(serve, order):
     served = await serve()
     calls: list[str] = []
 
     async def first(socket: Socket) -> None:
         calls.append("first")
 
-    @served.io.on("connection")
     async def second(socket: Socket) -> None:
         await asyncio.sleep(0)
         socket.on("e", lambda n: n)
         calls.append("second")
 
-    served.io.on("connection", first)
+    for index in order:
+        served.io.on("connection", (first, second)[index])
     client = await served.enter()
     client.send('421["e",1]', '422["e",2]')
     assert await client.receive_many(2) == ["431[1]", "432[2]"]
@@ -648,6 +661,17 @@ async def test_closes_the_connection_and_no_other(serve, packets):
     assert reasons == ["parse error"]
     assert fired == []
     await other.quiet()
+
+
+async def test_what_a_client_sends_forges_no_line_of_the_log(serve, caplog):
+    caplog.set_level(logging.INFO, logger="jupyter_rtmsg")
+    served = await serve()
+    for packet in ('42/a\nERROR forged,["x"]', "2\nERROR forged", "4\nERROR forged", "42\nERROR forged[]"):
+        client = await served.enter()
+        client.send(packet)
+        await client.closing()
+    assert len(caplog.messages) >= 4
+    assert not any("\n" in message for message in caplog.messages)
 
 
 # -- events and acknowledgements (2.6)

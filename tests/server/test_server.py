@@ -180,7 +180,7 @@ async def test_broadcasts_reach_the_union_of_rooms_but_neither_the_excluded_nor_
             io.emit("end")
             names = ""
             for name, client in clients.items():
-                while (event := await client.next())[0] != "end":
+                while (await client.next())[0] != "end":
                     names += name
             return names
 

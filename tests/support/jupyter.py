@@ -81,7 +81,7 @@ class JupyterServer:
         The subcommand of ``jupyter``: ``server`` or ``lab``.
     token : str
     config : mapping, optional
-        What goes into the configuration, by class: ``{"RtmsgApp": {"max_events": 10}}``.
+        What goes into the configuration, by class: ``{"RtmsgApp": {"max_events": 10}}``. None takes a setting away.
     environment : mapping, optional
         Beside the current one; None takes a variable away.
     base_url : str
@@ -288,7 +288,8 @@ class JupyterServer:
         if self._certificate:
             ours["ServerApp"] |= {"ip": "localhost", "certfile": str(self._certificate), "keyfile": ""}
         for section, values in config.items():
-            ours.setdefault(section, {}).update(values)
+            merged = {**ours.get(section, {}), **values}
+            ours[section] = {name: value for name, value in merged.items() if value is not None}
         path = self.home / "config" / "jupyter_server_config.json"
         path.write_text(json.dumps(ours))
         path.chmod(0o600)

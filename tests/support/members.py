@@ -7,8 +7,9 @@ from contextlib import suppress
 from itertools import count
 from typing import Any, NamedTuple
 
-from jupyter_rtmsg.wire.socketio import ACK, EVENT, Decoder, encode_event
 from support.wsclient import PATIENCE, RawClient, until
+
+from jupyter_rtmsg.wire.socketio import ACK, EVENT, Decoder, encode_event
 
 __all__ = ["Got", "Member", "Refused", "until"]
 
@@ -71,7 +72,7 @@ class Member:
     async def _read(self) -> None:
         decoder = Decoder(client=True, max_size=1 << 26)
         with suppress(ConnectionError):
-            while (message := await self.raw.receive(1000)) is not None:
+            while (message := await self.raw._receive()) is not None:
                 if message == "2":
                     self.raw.send("3")
                 elif isinstance(message, (str, bytes)) and (packet := decoder.feed(message)):

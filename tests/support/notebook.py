@@ -92,7 +92,8 @@ class Notebook:
         self._closed = threading.Event()
         self._client = BlockingKernelClient(connection_file=str(self._server.runtime / f"kernel-{self._kernel}.json"))
         self._client.load_connection_file()
-        self._client.start_channels()
+        # without a heartbeat: on a busy machine it takes a kernel that still starts for a dead one
+        self._client.start_channels(hb=False)
         self._client.wait_for_ready(timeout=DEADLINE)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

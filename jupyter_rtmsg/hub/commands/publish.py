@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from jupyter_rtmsg.hub.connection import Connection
     from jupyter_rtmsg.hub.hub import Hub
 
-ENVELOPE = 2048
+ENVELOPE = 4096
 """Bytes that the names, the sender and the rest of an event take at most, beside its data."""
 
 

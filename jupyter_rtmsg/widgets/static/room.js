@@ -65,6 +65,8 @@ class RoomView {
     this.timeline = timeline;
     this.log = new EventList();
     this.head = new Head(model);
+    this.relabel = () => this.log.relabel(model.get('members'));
+    model.on('change:members', this.relabel);
     this.form = new EmitForm(model);
     this.node = element('section', 'jp-RtmsgRoomView', { 'aria-label': `Room ${model.get('room_name')}` });
     this.node.append(this.head.node, this.log.node, this.form.node);
@@ -74,6 +76,7 @@ class RoomView {
 
   close() {
     this.timeline.views.delete(this.log);
+    this.model.off('change:members', this.relabel);
     this.head.close();
     this.form.close();
   }
@@ -120,7 +123,7 @@ class EventList {
     this.node = element('div', 'jp-RtmsgRoomView-events', {
       role: 'log',
       'aria-live': 'polite',
-      'aria-label': 'Events',
+      'aria-label': 'Log',
       tabindex: '0'
     });
     this.hint = element('p', 'jp-RtmsgRoomView-hint', {}, 'Nothing has happened here yet.');
@@ -146,9 +149,20 @@ class EventList {
       this.node.scrollTop = this.node.scrollHeight;
     }
   }
+
+  /** Call senders by their names: who has just come is known by name up to a second after the first event. */
+  relabel(members) {
+    const labels = new Map(members.map(({ member, label }) => [member, label]));
+    this.node.querySelectorAll('[data-member]').forEach(node => {
+      const label = labels.get(node.dataset.member);
+      if (label) {
+        node.textContent = node.title = label;
+      }
+    });
+  }
 }
 
-function eventLine({ name, sender, ts, seq, data, replay }) {
+function eventLine({ name, sender, member, ts, seq, data, replay }) {
   const time = new Date(ts);
   const position = seq === null ? 'volatile' : `number ${seq} in the log`;
   const node = element('div', 'jp-RtmsgRoomView-event', { 'data-replay': String(replay) });
@@ -160,7 +174,7 @@ function eventLine({ name, sender, ts, seq, data, replay }) {
       time.toLocaleTimeString(undefined, { hour12: false })
     ),
     element('span', 'jp-RtmsgRoomView-eventName', {}, name),
-    element('span', 'jp-RtmsgRoomView-sender', {}, sender),
+    element('span', 'jp-RtmsgRoomView-sender', { title: sender, 'data-member': member }, sender),
     element('code', 'jp-RtmsgRoomView-data', {}, data ?? '')
   );
   if (replay) {
@@ -176,7 +190,7 @@ class EmitForm {
     this.event = input('event', 'message');
     this.data = input('{"loss": 0.1}', '');
     this.outcome = element('span', 'jp-RtmsgRoomView-outcome', { role: 'status' });
-    this.node = element('form', 'jp-RtmsgRoomView-form', { 'aria-label': 'Emit an event' });
+    this.node = element('form', 'jp-RtmsgRoomView-form', { 'aria-label': 'Emit' });
     const button = element('button', 'jp-RtmsgRoomView-button', { type: 'submit' }, 'Emit');
     this.node.append(label('Event', this.event), label('Data (JSON)', this.data), button, this.outcome);
     this.node.addEventListener('submit', submit => {

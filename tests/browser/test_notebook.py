@@ -1,0 +1,54 @@
+"""Panel and widget side by side: one notebook, one room, one truth."""
+
+from __future__ import annotations
+
+import nbformat
+import pytest
+from browser.labpage import LabPage
+from playwright.sync_api import expect
+from support.jupyter import JupyterServer
+
+NAME = "talk.ipynb"
+CELLS = (
+    """import jupyter_rtmsg as rt
+from jupyter_rtmsg.widgets import RoomView
+
+hub = rt.connect()
+lab = hub.join("lab")
+
+@lab.on("hello")
+def heard(event):
+    print("heard", event.data)""",
+    "RoomView(lab)",
+    "lab.emit('metric', {'loss': 0.25})",
+)
+
+
+@pytest.fixture
+def notebook(lab: JupyterServer) -> str:
+    """Return the path of a notebook that joins a room, shows it and emits an event."""
+    cells = [nbformat.v4.new_code_cell(source) for source in CELLS]
+    kernel = {"name": "python3", "display_name": "Python 3"}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), lab.root / NAME)
+    return NAME
+
+
+def test_what_a_notebook_emits_is_in_both_and_what_the_panel_emits_reaches_the_notebook(
+    lab: JupyterServer, page: LabPage, notebook: str
+) -> None:
+    page.open(lab, notebook).join("lab")
+    # The command does nothing while the notebook has no kernel.
+    expect(page.page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible(timeout=60_000)
+    page.command("notebook:run-all-cells")
+    cells = page.page.locator(".jp-Notebook")
+    widget = cells.get_by_role("region", name="Room lab").get_by_role("log")
+
+    expect(page.events).to_contain_text(["metric"], timeout=60_000)
+    expect(page.events).to_contain_text(['{"loss": 0.25}'])
+    expect(widget).to_contain_text("metric")
+    expect(widget).to_contain_text("0.25")
+
+    page.emit("hello", '{"from": "the panel"}')
+    expect(cells).to_contain_text("heard {'from': 'the panel'}")
+    expect(widget).to_contain_text("the panel")
+    expect(page.events).to_have_count(2)

@@ -1,0 +1,105 @@
+"""In a real kernel: output goes to the cell that asked for it, and events come while another computes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from jupyter_client.asynchronous import AsyncKernelClient
+from jupyter_client.manager import AsyncKernelManager
+from support.hub import TOKEN, HubServer
+
+
+class Notebook:
+    """A kernel, and what its cells have printed so far."""
+
+    def __init__(self, kernel: AsyncKernelClient) -> None:
+        self._kernel = kernel
+        self._cells: list[str] = []
+        self._output: dict[str, str] = {}
+
+    async def run(self, code: str) -> int:
+        """Run a cell; return its number."""
+        cell = self._kernel.execute(code)
+        self._cells.append(cell)
+        while True:
+            message = await self._next()
+            if message["parent_header"].get("msg_id") == cell and message["content"].get("execution_state") == "idle":
+                return len(self._cells) - 1
+
+    async def _next(self) -> dict[str, Any]:
+        message: dict[str, Any] = await self._kernel.get_iopub_msg(timeout=30)
+        content, kind = message["content"], message["msg_type"]
+        if kind in ("stream", "error", "execute_result"):
+            text = (
+                content.get("text") or "\n".join(content.get("traceback", ())) or content["data"].get("text/html", "")
+            )
+            cell = message["parent_header"].get("msg_id", "")
+            self._output[cell] = self._output.get(cell, "") + text
+        return message
+
+    async def output(self, cell: int, until: str) -> str:
+        """Return what a cell has printed once it contains a text."""
+        while until not in self._output.get(self._cells[cell], ""):
+            await self._next()
+        return self._output[self._cells[cell]]
+
+
+@pytest.fixture
+async def notebook(shared_hub: HubServer) -> AsyncIterator[Notebook]:
+    import os
+    from pathlib import Path
+
+    manager = AsyncKernelManager(kernel_name="python3")
+    environment = {**os.environ, "RTMSG_URL": shared_hub.url, "RTMSG_TOKEN": TOKEN}
+    environment["PYTHONPATH"] = str(Path(__file__).parents[2])
+    await manager.start_kernel(env=environment)
+    kernel = manager.client()
+    kernel.start_channels()
+    await kernel.wait_for_ready(timeout=60)
+    yield Notebook(kernel)
+    kernel.stop_channels()
+    await manager.shutdown_kernel(now=True)
+
+
+async def test_output_goes_to_the_cell_of_its_handler_even_while_another_computes(
+    notebook: Notebook, room_name: str
+) -> None:
+    await notebook.run(f"import jupyter_rtmsg as rt, time\nroom = rt.connect().join({room_name!r})\nseen = []")
+    listener = await notebook.run(
+        "@room.on('n')\ndef show(event):\n    print('got', event.data, flush=True)\n    seen.append(event.data)"
+    )
+    failing = await notebook.run("@room.on('n')\nasync def fail(event):\n    raise KeyError('my mistake')")
+    busy = await notebook.run(
+        "room.emit('n', 1)\nend = time.time() + 20\n"
+        "while not seen and time.time() < end: sum(range(1000))\nprint('busy saw', seen)"
+    )
+    assert "busy saw [1]" in await notebook.output(busy, "busy saw")
+    assert "got 1" in await notebook.output(listener, "got 1")
+    assert "my mistake" in await notebook.output(failing, "my mistake")
+    assert "got" not in (await notebook.output(busy, "busy"))
+
+
+async def test_a_cell_that_runs_again_replaces_its_handler(notebook: Notebook, room_name: str) -> None:
+    await notebook.run(f"import jupyter_rtmsg as rt\nroom = rt.connect().join({room_name!r})")
+    cell = "@room.on('n')\ndef show(event):\n    print('version', version, flush=True)"
+    old = await notebook.run("version = 1\n" + cell)
+    new = await notebook.run("version = 2\n" + cell)
+    await notebook.run(f"room = rt.connect().join({room_name!r})\nroom.emit('n')")
+    assert (await notebook.output(new, "version")).count("version") == 1
+    done = await notebook.run("room.emit('n'); print('done')")
+    await notebook.output(done, "done")
+    with pytest.raises(KeyError):
+        notebook._output[notebook._cells[old]]
+
+
+async def test_missed_events_are_a_table_and_errors_are_short(notebook: Notebook, room_name: str) -> None:
+    await notebook.run(f"import jupyter_rtmsg as rt\nroom = rt.connect().join({room_name!r})\nroom.emit('n', '<b>')")
+    table = await notebook.run("room.history()")
+    assert "<td>&#x27;&lt;b&gt;&#x27;</td>" in await notebook.output(table, "</table>")
+    error = await notebook.run("rt.connect().join('no room')")
+    said = await notebook.output(error, "BadRoom")
+    assert "run_until_complete" not in said
+    assert "bridge.py" not in said
+    assert said.count("\n") < 40

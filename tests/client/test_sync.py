@@ -1,0 +1,236 @@
+"""The facade for code that does not await: alike, idempotent, and at home in notebooks."""
+
+from __future__ import annotations
+
+import contextvars
+import inspect
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.hub import TOKEN, HubServer
+from support.patience import eventually
+
+import jupyter_rtmsg as rt
+from jupyter_rtmsg import errors
+from jupyter_rtmsg.client import sync
+from jupyter_rtmsg.client.sync_socket import Socket
+
+Make = Callable[..., rt.Client]
+_ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def no_clients() -> Iterator[None]:
+    """Let `connect` begin anew, and close what it made."""
+    before, sync._connected = sync._connected, {}
+    yield
+    for client in sync._connected.values():
+        client.close()
+    sync._connected = before
+
+
+def public(kind: type) -> dict[str, Any]:
+    return {name: value for name, value in vars(kind).items() if not name.startswith("_")}
+
+
+def parameters(function: Any) -> list[tuple[str, Any, Any]]:
+    found = inspect.signature(function).parameters.values()
+    return [(one.name, one.kind, one.default) for one in found if not one.name.startswith("_")]
+
+
+@pytest.mark.parametrize(
+    ("awaited", "plain", "only"),
+    [
+        (rt.AsyncClient, rt.Client, {"user"}),
+        (rt.AsyncRoom, rt.Room, {"start_replay"}),
+        (rt.SocketClient, Socket, {"connect", "disconnect", "ready", "request", "can_write", "on_state", "off_state"}),
+    ],
+)
+def test_both_have_the_same_api(awaited: type, plain: type, only: set[str]) -> None:
+    assert set(public(awaited)) ^ set(public(plain)) <= only | {"id"}
+    for name, value in public(plain).items():
+        twin = public(awaited).get(name)
+        assert value.__doc__, name
+        if inspect.isfunction(twin):
+            assert parameters(value) == parameters(twin), name
+            assert not inspect.iscoroutinefunction(value), name
+        elif twin is not None:
+            assert type(value) is type(twin), name
+    if awaited is rt.AsyncClient:
+        assert parameters(awaited) == parameters(plain)
+
+
+def test_connect_is_idempotent_per_process_and_url(shared_hub: HubServer, no_clients: None) -> None:
+    clients: list[rt.Client] = []
+    threads = [threading.Thread(target=lambda: clients.append(rt.connect(shared_hub.url, TOKEN))) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(map(id, clients))) == 1
+    assert rt.connect(shared_hub.url.rstrip("/") + "/lab", TOKEN) is clients[0]
+    clients[0].close()
+    again = rt.connect(shared_hub.url, TOKEN)
+    assert again is not clients[0]
+    assert again.state == "connected"
+
+
+def test_connect_finds_the_server_in_the_environment(
+    shared_hub: HubServer, no_clients: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RTMSG_URL", shared_hub.url)
+    monkeypatch.setenv("RTMSG_TOKEN", TOKEN)
+    assert rt.connect().url == shared_hub.url
+
+
+def test_join_is_idempotent(shared_hub: HubServer, room_name: str, client: Make) -> None:
+    hub = client(shared_hub)
+    room = hub.join(room_name, as_="me", last=5)
+    assert hub.join(room_name) is hub.join(room_name, as_="me") is room
+    assert len([one for one in hub.rooms() if one["room"] == room_name]) == 1
+    assert [member.member for member in room.members] == [room.members[0].member]
+
+
+def test_running_a_cell_again_replaces_its_handler(shared_hub: HubServer, room_name: str, client: Make) -> None:
+    room = client(shared_hub).join(room_name)
+    seen: list[str] = []
+    cell = "@room.on('n')\ndef show(event): seen.append(version + str(event.data))"
+    for version in ("first", "second"):
+        exec(cell, {"__name__": "__main__", "room": room, "seen": seen, "version": version})
+    room.emit("n", 1)
+    room.emit("n", 2)
+    eventually(lambda: len(seen) == 2)
+    assert seen == ["second1", "second2"]
+
+
+def test_handlers_run_in_the_context_of_their_cell(shared_hub: HubServer, room_name: str, client: Make) -> None:
+    cell: contextvars.ContextVar[str] = contextvars.ContextVar("cell")
+    room = client(shared_hub).join(room_name)
+    seen: list[str] = []
+
+    async def handle(event: rt.Event) -> None:
+        seen.append("async " + cell.get())
+
+    def register(name: str, function: Any) -> None:
+        cell.set(name)
+        room.on("n", function)
+
+    contextvars.copy_context().run(register, "cell 1", lambda event: seen.append(cell.get()))
+    contextvars.copy_context().run(register, "cell 2", handle)
+    room.emit("n")
+    eventually(lambda: len(seen) == 2)
+    assert seen == ["cell 1", "async cell 2"]
+
+
+def test_events_arrive_while_the_cell_computes(shared_hub: HubServer, room_name: str, client: Make) -> None:
+    other, room = client(shared_hub).join(room_name), client(shared_hub).join(room_name)
+    seen: list[Any] = []
+    room.on("n", seen.append)
+    other.emit("n", wait=False)
+    eventually(lambda: (sum(range(200_000)), seen)[1])
+
+
+def test_a_receipt_can_be_awaited_and_tells_of_a_refusal(shared_hub: HubServer, room_name: str, client: Make) -> None:
+    import asyncio
+
+    room = client(shared_hub).join(room_name)
+
+    async def wait() -> int | None:
+        return await room.emit("n", 1, wait=False)
+
+    seq = asyncio.run(wait())
+    assert seq == room.head or eventually(lambda: room.head == seq)
+    receipt = room.emit("n", 1, expect=10**6, wait=False)
+    with pytest.raises(errors.Conflict):
+        receipt.result()
+    assert "refused" in repr(receipt)
+
+
+def test_a_refusal_that_nobody_asks_for_is_logged(
+    shared_hub: HubServer, room_name: str, client: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    room = client(shared_hub).join(room_name)
+    receipt = room.emit("n", 1, expect=10**6, wait=False)
+    eventually(receipt.done)
+    del receipt
+    eventually(lambda: any("nobody asked" in record.message for record in caplog.records))
+
+
+def test_the_plain_socket_is_there(shared_hub: HubServer, client: Make) -> None:
+    hub = client(shared_hub)
+    assert hub.socket.connected
+    assert hub.socket.id
+    assert hub.socket.emit_with_ack("rooms", {})["ok"]
+    with pytest.raises(errors.NotJSON):
+        hub.socket.emit("n", {1})
+
+
+def test_state_handlers_may_call_the_client(shared_hub: HubServer, room_name: str) -> None:
+    hub = rt.Client(shared_hub.url, TOKEN)
+    seen: list[Any] = []
+    hub.on_state(lambda state: state == "closed" or seen.append((state, hub.rooms() is not None)))
+    hub.connect()
+    eventually(lambda: seen)
+    assert seen == [("connected", True)]
+    hub.close()
+
+
+def test_watchers_may_not_block_the_io_thread(shared_hub: HubServer, room_name: str, client: Make) -> None:
+    room = client(shared_hub).join(room_name)
+    caught: list[BaseException] = []
+
+    def look(event: rt.Event) -> None:
+        try:
+            room.history()
+        except RuntimeError as error:
+            caught.append(error)
+
+    room.watch(look)
+    room.emit("n")
+    assert "thread that does the I/O" in str(eventually(lambda: caught)[0])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_connects_anew_and_the_parent_goes_on(shared_hub: HubServer, room_name: str) -> None:
+    code = f"""
+import os, sys
+import jupyter_rtmsg as rt
+hub = rt.connect({shared_hub.url!r}, {TOKEN!r})
+room = hub.join({room_name!r})
+room.emit("n", "parent")
+pid = os.fork()
+if pid == 0:
+    try:
+        room.emit("n", "never")
+    except RuntimeError as error:
+        assert "parent process" in str(error), error
+        own = rt.connect({shared_hub.url!r}, {TOKEN!r})
+        assert own is not hub
+        own.join({room_name!r}).emit("n", "child")
+        own.close()
+        os._exit(7)
+    os._exit(1)
+assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+room.emit("n", "parent again")
+assert room.history().data == ["parent", "child", "parent again"], room.history().data
+assert hub.state == "connected"
+"""
+    subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(_ROOT)}, check=True, timeout=30)
+
+
+def test_a_process_with_a_connection_ends_by_itself(shared_hub: HubServer, room_name: str) -> None:
+    code = (
+        "import jupyter_rtmsg as rt\n"
+        f"room = rt.connect({shared_hub.url!r}, {TOKEN!r}).join({room_name!r})\n"
+        "room.on('n', print)\nroom.emit('n')\nstream = room.events()\nnext(stream)\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": str(_ROOT)}, capture_output=True, text=True, timeout=20
+    )
+    assert (result.returncode, result.stderr) == (0, "")

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from support.logs import fill, follow, read_all, seqs
+
+import jupyter_rtmsg.log.file as file_module
+from jupyter_rtmsg.log import open_log
+from jupyter_rtmsg.log.filesystem import filesystem_type
+
+
+@pytest.mark.parametrize("url", ["", "redis://host", "sqlite:/path", "sqlite:///", "memory", "/path"])
+async def test_an_unknown_url_is_refused_with_a_list_of_the_known(url: str) -> None:
+    with pytest.raises(ValueError, match=r"is no log: known are 'sqlite:////absolute/path'.*'memory:'"):
+        await open_log(url)
+
+
+async def test_an_unknown_option_is_refused() -> None:
+    with pytest.raises(TypeError, match="max_evnts"):
+        await open_log("memory:", max_evnts=3)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("max_events", 0), ("max_age", -1), ("max_bytes", 0), ("durability", "none")]
+)
+async def test_an_option_out_of_range_is_refused_with_its_value(option: str, value: object) -> None:
+    with pytest.raises(ValueError, match=f"{option} is {value!r}"):
+        await open_log("memory:", **{option: value})
+
+
+async def test_percent_signs_in_a_url_are_decoded(tmp_path: Path) -> None:
+    log = await open_log(f"sqlite:///{tmp_path}/a%20name/log.sqlite3", ballast=0)
+    await log.close()
+    assert os.listdir(tmp_path) == ["a name"]
+
+
+async def test_on_a_network_file_system_there_is_no_write_ahead_log_and_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = filesystem_type(tmp_path)
+    monkeypatch.setattr(file_module, "NETWORK", {kind})
+    log = await open_log(f"sqlite:///{tmp_path}/log.sqlite3", ballast=0)
+    assert f"is on a network file system ({kind})" in (log.warning or "")
+    assert "Choose a path on a local disk" in (log.warning or "")
+    assert log.durable
+    await fill(log, 300)
+    assert len(await read_all(log)) == 300
+    assert seqs(await follow(log, 290, 10)) == list(range(291, 301))
+    assert not [each for each in os.listdir(tmp_path) if each.endswith("-wal")]
+    await log.close()
