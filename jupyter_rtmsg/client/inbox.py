@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 from jupyter_rtmsg.event import Event, Sender
 
@@ -30,6 +30,8 @@ from .lane import Call
 MAX_EVENTS = 50_000
 MAX_BYTES = 32 * 1024 * 1024
 _TELL_EVERY = 0.05
+
+_Item: TypeAlias = "tuple[str, Any, Mapping[str, Any], int, bool]"  # name, data, meta, bytes, replay
 
 _sender = lru_cache(maxsize=1024)(Sender)
 # A frozen dataclass sets its fields by way of object.__setattr__; setting the slots takes half the time, and an event
@@ -93,7 +95,7 @@ class Inbox:
         self._progressed = progressed
         self._max_events = max_events
         self._max_bytes = max_bytes
-        self._items: deque[tuple[str, Any, Mapping[str, Any], int, bool]] = deque()
+        self._items: deque[_Item] = deque()
         self._again: deque[tuple[Sequence[Event], concurrent.futures.Future[int]]] = deque()
         self._skipped = 0
         self._put_count = 0
@@ -118,8 +120,7 @@ class Inbox:
         meta = args[2]
         seq = meta.get("seq")
         if seq is None:
-            if self._has_room(0):
-                self._put((args[0], args[1], meta, size, False))
+            self._aside((args[0], args[1], meta, size, False))
             return
         if seq <= self.received:
             return
@@ -144,7 +145,13 @@ class Inbox:
 
     def notice(self, name: str, data: Any) -> None:
         """Put in one of the hub's own events."""
-        self._put((name, data, {"ts": int(time.time() * 1000), "from": {"kind": "hub"}}, 0, False))
+        self._aside((name, data, {"ts": int(time.time() * 1000), "from": {"kind": "hub"}}, 0, False))
+
+    def _aside(self, item: _Item) -> None:
+        """Put in what is in no log: it waits for nobody, and counts for nothing."""
+        if self._handlers.matching(item[0]) and self._has_room(item[3]):
+            self._bytes_in += item[3]
+            self._items.append(item)
 
     def clear(self) -> None:
         """Drop what waits: somebody else gets it, or nobody."""
@@ -158,7 +165,7 @@ class Inbox:
         self._again.append((events, done))
         return done
 
-    def _put(self, item: tuple[str, Any, Mapping[str, Any], int, bool]) -> None:
+    def _put(self, item: _Item) -> None:
         self._put_count += 1
         self._bytes_in += item[3]
         self._items.append(item)
@@ -179,7 +186,7 @@ class Inbox:
 
     @property
     def put_count(self) -> int:
-        """How many events ever got in, and so how many ``handled_count`` will be."""
+        """How many events of the log ever got in, and so how many ``handled_count`` will be."""
         return self._put_count
 
     @property
@@ -205,7 +212,7 @@ class Inbox:
         finally:
             self._progressed()
 
-    def _calls(self, item: tuple[str, Any, Mapping[str, Any], int, bool]) -> Iterator[Call]:
+    def _calls(self, item: _Item) -> Iterator[Call]:
         name, data, meta, size, replay = item
         seq = meta.get("seq")
         handlers = self._handlers.matching(name)
@@ -216,8 +223,8 @@ class Inbox:
                 if handler.replay or not missed:
                     yield Call(handler, (event,))
         self._bytes_out += size
-        self.handled_count += 1
         if seq is not None:
+            self.handled_count += 1
             self.handled = seq
         self._tell()
 

@@ -151,11 +151,18 @@ class Membership:
             self._spawn(self._enter_anew())
             return
         self.watchers.notice(name, data)
-        self.inbox.notice(name, data)
         if name == "$taken":
-            taken = f"another connection took over the subscription {data.get('as')!r} of room {self.room!r}"
-            self.end(f"{taken}: this one receives no more of it. Join again to take it back")
-            _log.warning("%s", self.gone)
+            self._taken(data)
+        else:
+            self.inbox.notice(name, data)
+
+    def _taken(self, data: Mapping[str, Any]) -> None:
+        self.inbox.clear()  # the new owner gets what was not handled here
+        self.inbox.notice("$taken", data)
+        taken = f"another connection took over the subscription {data.get('as')!r} of room {self.room!r}"
+        self.end(f"{taken}: this one receives no more of it. Join again to take it back", last_words=True)
+        _log.warning("%s", self.gone)
+        self.look()
 
     def look(self) -> None:
         """Have what came handled, and what did not come read."""
@@ -201,6 +208,9 @@ class Membership:
             self._loop.call_soon_threadsafe(self._progress)
 
     def _progress(self) -> None:
+        if self.gone is not None:
+            self.lane.close()
+            return
         self.look()
         if self.subscription is None:
             self._acknowledged_count = self.inbox.handled_count
@@ -291,8 +301,6 @@ class Membership:
             close()
         if self._ack_timer:
             self._ack_timer.cancel()
-        if last_words:
-            self._loop.call_later(_RETRY_AFTER, self.lane.close)
-        else:
+        if not last_words:
             self.inbox.clear()
             self.lane.close()

@@ -80,7 +80,9 @@ class CatchUp:
                 await self._membership.connection.socket.drained()
                 if self._over or self._from_ring():
                     return
-                if not self._membership.room.ring.covers(self._position):
+                if self._membership.room.ring.covers(self._position):
+                    await self._follower.reached(self._position)
+                else:
                     await self._from_log()
         except LogClosed:
             pass  # the server is going down, and tells everybody

@@ -36,6 +36,8 @@ class Follower:
     ----------
     position : int
         Every event up to here was handed to its room.
+    resets : int
+        How often the log was replaced: what was found out before the last time is void.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Follower:
         self._reset = reset
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         self.position = log.head
+        self.resets = 0
 
     async def run(self) -> None:
         """Follow until the log is closed."""
@@ -63,14 +66,15 @@ class Follower:
                 return
             except EpochChanged as change:
                 self.position = self._log.head
+                self.resets += 1
                 self._reset(str(change))
-                self._wake()
+                self._wake(everybody=True)
             except Exception:  # a hub that has stopped following would be dead without anybody noticing
                 logger.exception("following the log failed; trying again from position %d", self.position)
                 await asyncio.sleep(RETRY_AFTER)
 
     async def reached(self, position: int) -> None:
-        """Wait until every event up to a position was handed to its room."""
+        """Wait until every event up to a position was handed to its room, or the log was replaced."""
         if self.position < position:
             done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append((position, done))
@@ -96,10 +100,10 @@ class Follower:
         if self._waiting:
             self._wake()
 
-    def _wake(self) -> None:
+    def _wake(self, *, everybody: bool = False) -> None:
         waiting, self._waiting = self._waiting, []
         for position, done in waiting:
-            if position > self.position:
+            if position > self.position and not everybody:
                 self._waiting.append((position, done))
             elif not done.done():
                 done.set_result(None)

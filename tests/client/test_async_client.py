@@ -37,10 +37,20 @@ async def test_the_example_of_the_docs(shared_hub: HubServer, room_name: str) ->
 
 async def test_async_for_over_events(shared_hub: HubServer, room_name: str) -> None:
     async with rt.AsyncClient(shared_hub.url, TOKEN) as hub, await hub.join(room_name) as room:
-        stream = room.events("n", timeout=0.3)
+        seen: list[object] = []
+        stream = room.events("n", timeout=20)
         for number in range(1500):
             await room.emit("n", number, wait=False)
-        assert [event.data async for event in stream] == list(range(1500))
+        async for event in stream:
+            seen.append(event.data)
+            if len(seen) == 1500:
+                break
+        assert seen == list(range(1500))
+
+
+async def test_async_for_ends_after_silence(shared_hub: HubServer, room_name: str) -> None:
+    async with rt.AsyncClient(shared_hub.url, TOKEN) as hub, await hub.join(room_name) as room:
+        assert [event async for event in room.events("n", timeout=0.1)] == []
 
 
 async def test_leaving_ends_async_for(shared_hub: HubServer, room_name: str) -> None:

@@ -154,6 +154,22 @@ async def test_what_was_read_ahead_of_the_room_is_not_delivered_again() -> None:
     await following
 
 
+async def test_a_hub_that_is_behind_does_not_keep_the_loop_busy() -> None:
+    log = await open_log("memory:")
+    await asyncio.gather(*[log.append(draft(i)) for i in range(2)])
+    rooms, channels = Rooms(Limits()), dict[str, list[Outlet]]()
+    follower = Follower(log, rooms, lambda batch: None, print)
+    follower.position = 0
+    room = rooms.open("lab", lambda: follower.position)
+    membership = Membership(room, Connection(Outlet(channels, Ticks([]))), None, 0)  # type: ignore[arg-type]
+    CatchUp(membership, log, follower, Limits(), position=2, missed_through=2).begin()
+    await until(lambda: follower._waiting)
+    following = asyncio.create_task(follower.run())
+    await until(lambda: channels)
+    await log.close()
+    await following
+
+
 @pytest.fixture
 async def busy(start: Any) -> Any:
     """A hub whose pages and ring are small, so that catching up takes many steps."""

@@ -76,6 +76,31 @@ async def test_who_is_catching_up_when_the_epoch_changes_is_told_and_receives_wh
     await until(lambda: slow.seqs()[-1] == seq)
 
 
+async def test_a_join_during_which_the_epoch_changes_starts_in_the_new_one(start: Any, monkeypatch: Any) -> None:
+    interruption = Interruption(EpochChanged("the file was replaced"))
+    hub = await start(prepare=interruption)
+    writer = await hub.connect()
+    seqs = await writer.publish_many(3)
+    lag, counting = hub.log.lag, asyncio.Event()
+
+    async def slow(room: str, after: int) -> Any:
+        if not counting.is_set():
+            counting.set()
+            await until(lambda: hub.hub.follower.resets)
+        return await lag(room, after)
+
+    monkeypatch.setattr(hub.log, "lag", slow)
+    member = await hub.connect()
+    joining = member.ask("join", {"room": "lab", "after": seqs[0], "epoch": hub.log.epoch})
+    await counting.wait()
+    hub.log.epoch = "new"
+    interruption.armed = True
+    seqs.append(await writer.publish())
+    reply = await joining
+    assert (reply["epoch"], reply["reason"], reply["missed"]) == ("new", "epoch", 4)
+    await until(lambda: member.seqs() == seqs)
+
+
 async def test_a_fault_while_following_loses_nothing(start: Any, monkeypatch: Any, caplog: Any) -> None:
     monkeypatch.setattr(module, "RETRY_AFTER", 0.01)
     interruption = Interruption(OSError("the disk is gone for a moment"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import queue
@@ -15,6 +16,7 @@ from jupyter_client import BlockingKernelClient
 from .jupyter import DEADLINE, CellError, JupyterServer, wait_until
 
 Message = dict[str, Any]
+DISPLAYS = ("display_data", "update_display_data", "execute_result")
 
 
 class Notebook:
@@ -29,13 +31,22 @@ class Notebook:
 
     def __init__(self, server: JupyterServer, source: Path) -> None:
         (server.root / source.name).write_bytes(source.read_bytes())
-        cells = json.loads(source.read_text())["cells"]
-        self.cells: dict[str, str] = {
-            cell["id"]: "".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"
-        }
+        self.cells = self.cells_of(source)
+        self.running: str | None = None
         self._server = server
         self._kernel = server.start_kernel(source.name)
         self._open()
+
+    @staticmethod
+    def read(source: Path) -> list[dict[str, Any]]:
+        return list(json.loads(source.read_text(encoding="utf-8"))["cells"])
+
+    @staticmethod
+    def cells_of(source: Path) -> dict[str, str]:
+        """Return the code by the ids of its cells."""
+        return {cell["id"]: "".join(cell["source"]) for cell in Notebook.read(source) if cell["cell_type"] == "code"}
+
+    # --- what a reader does
 
     def run_all(self) -> None:
         """Run every cell, from top to bottom; CellError if one raises."""
@@ -44,29 +55,10 @@ class Notebook:
 
     def run(self, cell: str) -> None:
         """Run the cell with an id."""
-        self._parents[cell] = self._execute(self.cells[cell])
-
-    def value(self, expression: str) -> Any:
-        """Return the value of an expression that JSON can say."""
-        parent = self._execute(f"__import__('builtins').print(__import__('json').dumps({expression}))")
-        return json.loads("".join(m["content"]["text"] for m in self._of(parent, "stream")))
-
-    def shown(self, cell: str, kind: str = "text/plain") -> list[str]:
-        """Return what is below a cell in a kind of media: its displays, their updates, and its result."""
-        types = ("display_data", "update_display_data", "execute_result")
-        messages = self._of(self._parents[cell], *types)
-        return [m["content"]["data"][kind] for m in messages if kind in m["content"]["data"]]
-
-    def printed(self, cell: str) -> str:
-        return "".join(m["content"]["text"] for m in self._of(self._parents[cell], "stream"))
-
-    def during(self, cell: str, *types: str) -> list[Message]:
-        """Return the messages that came while a cell was running, whichever cell they belong to."""
-        states = [i for i, m in enumerate(self._messages) if m["msg_type"] == "status" and self._is_of(m, cell)]
-        return [m for m in self._messages[states[0] : states[-1]] if m["msg_type"] in types]
-
-    def is_of(self, message: Message, cell: str) -> bool:
-        return self._is_of(message, cell)
+        self.running = cell
+        self._requests[cell] = request = self._client.execute(self.cells[cell], allow_stdin=False)
+        self._wait(request)
+        self.running = None
 
     def kill(self) -> None:
         """Kill the kernel without a word."""
@@ -80,6 +72,39 @@ class Notebook:
         self._server.restart_kernel(self._kernel)
         self._open()
 
+    # --- what a reader sees
+
+    def shown(self, cell: str, kind: str = "text/plain") -> list[str]:
+        """Return what is below a cell in a kind of media: its displays, their updates, and its result."""
+        contents = [message["content"]["data"] for message in self.messages_of(cell, *DISPLAYS)]
+        return [data[kind] for data in contents if kind in data]
+
+    def media(self, cell: str) -> set[str]:
+        """Return the kinds of media that are below a cell."""
+        return {kind for message in self.messages_of(cell, *DISPLAYS) for kind in message["content"]["data"]}
+
+    def printed(self, cell: str) -> str:
+        return "".join(message["content"]["text"] for message in self.messages_of(cell, "stream"))
+
+    def messages_of(self, cell: str, *types: str) -> list[Message]:
+        return self._of(self._requests[cell], *types)
+
+    def during(self, cell: str, *types: str) -> list[Message]:
+        """Return the messages that came while a cell was running, whichever cell they belong to."""
+        messages = list(self._messages)
+        states = [messages.index(message) for message in self.messages_of(cell, "status")]
+        return [message for message in messages[states[0] : states[-1]] if message["msg_type"] in types]
+
+    def value(self, expression: str) -> Any:
+        """Return the value of an expression that JSON can say."""
+        request = self._client.execute("", user_expressions={"value": f"__import__('json').dumps({expression})"})
+        value = self._wait(request)["user_expressions"]["value"]
+        if value["status"] != "ok":
+            raise CellError("\n".join(value["traceback"]))
+        return json.loads(ast.literal_eval(value["data"]["text/plain"]))
+
+    # --- the kernel
+
     def close(self) -> None:
         """Listen no more."""
         self._closed.set()
@@ -88,7 +113,7 @@ class Notebook:
 
     def _open(self) -> None:
         self._messages: list[Message] = []
-        self._parents: dict[str, str] = {}
+        self._requests: dict[str, str] = {}
         self._closed = threading.Event()
         self._client = BlockingKernelClient(connection_file=str(self._server.runtime / f"kernel-{self._kernel}.json"))
         self._client.load_connection_file()
@@ -105,22 +130,18 @@ class Notebook:
             except queue.Empty:
                 continue
 
-    def _execute(self, code: str) -> str:
-        parent = str(self._client.execute(code, allow_stdin=False))
-        while (reply := self._client.get_shell_msg(timeout=DEADLINE))["parent_header"].get("msg_id") != parent:
+    def _wait(self, request: str) -> dict[str, Any]:
+        """Wait until a cell has ended and shown everything; CellError if it raised."""
+        while (reply := self._client.get_shell_msg(timeout=DEADLINE))["parent_header"].get("msg_id") != request:
             pass
-        wait_until(lambda: self._idle(parent), "the kernel is idle again")
+        wait_until(lambda: self._idle(request), "the kernel is idle again")
         if reply["content"]["status"] != "ok":
             raise CellError("\n".join(reply["content"].get("traceback", [])))
-        return parent
+        return dict(reply["content"])
 
-    def _idle(self, parent: str) -> bool:
-        return any(m["content"]["execution_state"] == "idle" for m in self._of(parent, "status"))
+    def _idle(self, request: str) -> bool:
+        return any(message["content"]["execution_state"] == "idle" for message in self._of(request, "status"))
 
-    def _of(self, parent: str, *types: str) -> list[Message]:
-        return [
-            m for m in list(self._messages) if m["parent_header"].get("msg_id") == parent and m["msg_type"] in types
-        ]
-
-    def _is_of(self, message: Message, cell: str) -> bool:
-        return bool(message["parent_header"].get("msg_id") == self._parents[cell])
+    def _of(self, request: str, *types: str) -> list[Message]:
+        messages = list(self._messages)
+        return [m for m in messages if m["msg_type"] in types and m["parent_header"].get("msg_id") == request]

@@ -40,7 +40,7 @@ def test_no_upgrades_is_an_empty_list():
     assert json.loads(Handshake("E1", 25, 20, 10).encode()[1:])["upgrades"] == []
 
 
-@pytest.mark.parametrize(("seconds", "ms"), [(0.3, 300), (0.001, 1), (1.0005, 1000), (25, 25000)])
+@pytest.mark.parametrize(("seconds", "ms"), [(0.3, 300), (0.001, 1), (1.001, 1001), (0.57, 570), (25, 25000)])
 def test_times_are_whole_milliseconds_on_the_wire(seconds, ms):
     fields = json.loads(Handshake("E1", seconds, seconds, 10).encode()[1:])
     assert fields["pingInterval"] == fields["pingTimeout"] == ms

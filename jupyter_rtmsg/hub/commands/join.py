@@ -35,15 +35,19 @@ async def join(hub: Hub, connection: Connection, request: Request) -> Reply:
 
 
 async def _join(hub: Hub, connection: Connection, room: Room, wanted: Wanted, key: CursorKey | None) -> Reply:
-    saved = None if key is None else await hub.subscriptions.cursor(key)
-    start = await hub.starts.find(room, wanted, saved, named=key is not None)
+    while True:
+        resets = hub.follower.resets
+        saved = None if key is None else await hub.subscriptions.cursor(key)
+        start = await hub.starts.find(room, wanted, saved, named=key is not None)
+        stats = await hub.log.stats(room.name)
+        if resets == hub.follower.resets:
+            break  # else the log was replaced meanwhile
     current = saved is not None and saved.epoch == hub.log.epoch
     cursor = saved.position if saved and current else start.head
     if key is not None and not current:
         # From another epoch: what is kept of this one is still to be seen.
         cursor = start.head if saved is None else 0
         hub.subscriptions.move(key, cursor)
-    stats = await hub.log.stats(room.name)
     hub.enter(connection, room, start, key, cursor)
     return _reply(hub, connection, room, start, key) | {"first": stats.first}
 

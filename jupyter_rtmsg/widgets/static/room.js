@@ -32,17 +32,20 @@ class Timeline {
   constructor(model) {
     this.model = model;
     this.views = new Set();
-    this.take({ ...model.get('recent'), whole: true });
+    this.onState = () => this.take({ ...model.get('recent'), whole: true });
+    this.onState();
     this.onMessage = message => {
       if (message.kind === 'events') {
         this.take(message);
       }
     };
     model.on('msg:custom', this.onMessage);
+    model.on('change:recent', this.onState); // the whole state, after the page was cut off
   }
 
   close() {
     this.model.off('msg:custom', this.onMessage);
+    this.model.off('change:recent', this.onState);
   }
 
   take({ first, events, whole = false }) {
@@ -95,12 +98,21 @@ class Head {
     this.node = element('header', 'jp-RtmsgRoomView-head');
     this.node.append(line, this.members);
     this.draw = this.draw.bind(this);
+    this.lose = this.lose.bind(this);
     model.on('change:state change:problem change:missed change:members', this.draw);
+    model.on('comm_live_update', this.lose);
     this.draw();
   }
 
   close() {
     this.model.off('change:state change:problem change:missed change:members', this.draw);
+    this.model.off('comm_live_update', this.lose);
+  }
+
+  /** The kernel was restarted or has died: nobody is behind this any more, unless the state is sent again. */
+  lose() {
+    this.state.dataset.state = 'closed';
+    this.state.textContent = 'lost its kernel: run the cell again';
   }
 
   draw() {
