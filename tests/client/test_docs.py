@@ -1,0 +1,44 @@
+"""docs/client.md runs from its first line to its last."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.hub import TOKEN, HubServer
+
+from jupyter_rtmsg import Room
+from jupyter_rtmsg.client import sync
+
+_TEXT = (Path(__file__).parents[2] / "docs" / "client.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with HubServer() as server:
+        monkeypatch.setenv("RTMSG_URL", server.url)
+        monkeypatch.setenv("RTMSG_TOKEN", TOKEN)
+        yield
+        sync._close_all()
+
+
+def test_every_block_runs(environment: None, capsys: pytest.CaptureFixture[str]) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", _TEXT, re.DOTALL)
+    names: dict[str, Any] = {"__name__": "__main__"}
+    for block in blocks:
+        exec(block, names)
+    asyncio.run(names["main"]())
+    assert names["seq"] == 1
+    assert names["losses"] == [0.12]
+    said = capsys.readouterr()
+    assert said.err == ""
+    assert "{'loss': 0.1}" in said.out
+
+
+def test_every_method_of_a_room_is_told() -> None:
+    for name in vars(Room):
+        assert name.startswith("_") or f"room.{name}" in _TEXT or f"lab.{name}" in _TEXT, name
