@@ -81,6 +81,7 @@ class CatchUp:
                 if self._over or self._from_ring():
                     return
                 if self._membership.room.ring.covers(self._position):
+                    # What was read may be ahead of what the room was handed: entering now would bring it again.
                     await self._follower.reached(self._position)
                 else:
                     await self._from_log()
@@ -116,8 +117,6 @@ class CatchUp:
             return
         self._write(self._from_record(record) for record in page.records)
         self._position = page.through
-        # What was read may be ahead of what the room was handed: entering now would bring it again.
-        await self._follower.reached(self._position)
 
     def _write(self, page: Iterable[Encoded]) -> None:
         self._membership.connection.socket.write(page)
