@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -23,15 +24,17 @@ class Bridge:
         self._pid = os.getpid()
         self._io = LoopThread("rtmsg I/O")
         self._handlers: LoopThread | None = None
+        self._lock = threading.Lock()
 
     def lane(self, source: Source, name: str) -> ThreadLane:
         """Make the lane of a room."""
         return ThreadLane(source, name, self._handler_loop)
 
     def _handler_loop(self) -> LoopThread:
-        if self._handlers is None:
-            self._handlers = LoopThread("rtmsg async handlers")
-        return self._handlers
+        with self._lock:
+            if self._handlers is None:
+                self._handlers = LoopThread("rtmsg async handlers")
+            return self._handlers
 
     def check(self) -> None:
         """Refuse to be used where waiting would never end.

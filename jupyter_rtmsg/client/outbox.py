@@ -48,6 +48,7 @@ class Outbox:
         self._waiting: deque[Publish] = deque()
         self._bytes = 0
         self._in_flight = 0
+        self._open = False  # nothing may overtake what is sent again, nor the joining of rooms
         self._paused = False
         self._space: set[asyncio.Future[None]] = set()
         self._handed_in: deque[Publish] = deque()
@@ -119,7 +120,7 @@ class Outbox:
         """Queue an event, and send it as soon as may be."""
         if self._socket.state == "closed":
             publish.receipt.refused(Disconnected("the client was closed"))
-        elif publish.volatile and not self._socket.can_write:
+        elif publish.volatile and not (self._open and self._socket.can_write):
             publish.receipt.stored(None)  # what is volatile is for those who are there
         else:
             self._unacknowledged[publish.key] = publish
@@ -131,7 +132,7 @@ class Outbox:
 
     def pump(self) -> None:
         """Send what may be sent now."""
-        while self._waiting and self._in_flight < _WINDOW and self._socket.can_write and not self._paused:
+        while self._waiting and self._may_send:
             publish = self._waiting.popleft()
             if publish.size > self._socket.max_payload:  # another server than the one it was meant for
                 self._finish(publish, TooLarge(f"the event has more than {self._socket.max_payload:,} bytes"))
@@ -140,14 +141,20 @@ class Outbox:
             self._in_flight += 1
             self._socket.request(publish.json, publish.attachments, partial(self._answer, publish))
 
+    @property
+    def _may_send(self) -> bool:
+        return self._open and not self._paused and self._in_flight < _WINDOW and self._socket.can_write
+
     def connected(self) -> None:
         """Send again what was not acknowledged, in order, before anything else."""
+        self._open = True
         self._in_flight = 0
         self._paused = False
         self._requeue(lambda publish: True)
 
     def lost(self) -> None:
         """Learn that the connection has gone: wake who waits for room, since none will come."""
+        self._open = False
         self._wake()
         for publish in [publish for publish in self._unacknowledged.values() if publish.volatile]:
             self._finish(publish, None)
@@ -203,15 +210,19 @@ class Outbox:
         self._space.clear()
 
     async def flush(self, timeout: float) -> None:
-        """Wait until everything is acknowledged, for at most so many seconds."""
-        receipts = [publish.receipt for publish in self._unacknowledged.values()]
-        if receipts and self._socket.connected:
-            tasks = [asyncio.ensure_future(receipt.wait(timeout)) for receipt in receipts[-1:]]
-            await asyncio.wait(tasks)
-            for task in tasks:
-                task.exception()
+        """Wait until everything is acknowledged, for at most so many seconds, and not without a connection."""
+        self._take()
+        deadline = self._loop.time() + timeout
+        while self._unacknowledged and self._open and self._loop.time() < deadline:
+            waiter: asyncio.Future[None] = self._loop.create_future()
+            self._space.add(waiter)
+            await asyncio.wait({waiter}, timeout=deadline - self._loop.time())
 
     def close(self) -> None:
         """Give up what is left."""
-        for publish in list(self._unacknowledged.values()):
+        left = list(self._unacknowledged.values())
+        if left:
+            _log.warning("%d events were not acknowledged when the client was closed; they may be missing", len(left))
+        for publish in left:
+            publish.receipt.told()
             self._finish(publish, Disconnected("the client was closed before the hub acknowledged the event"))

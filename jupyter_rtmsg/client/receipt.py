@@ -80,6 +80,10 @@ class Receipt:
 
     # What the outbox calls. The future never counts as running, so that nobody's cancellation can end it.
 
+    def told(self) -> None:
+        """Say that whoever emitted it is told of a refusal in another way."""
+        self._seen = True
+
     def stored(self, seq: int | None) -> None:
         """Say that the hub has stored the event."""
         if not self._future.done():

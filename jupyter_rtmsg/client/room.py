@@ -20,6 +20,7 @@ from .stream import Buffer, EventStream, open_stream
 if TYPE_CHECKING:
     from .sync import Client
 
+_SMALL = 64 * 1024  # bytes: more of it than a queue may hold could be handed in before the other thread looks
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -146,7 +147,7 @@ class Room:
         return self._wait(receipt, timeout) if wait else receipt
 
     def _put(self, publish: Publish, timeout: float, *, again: bool) -> Receipt:
-        if again or not self._outbox.fits(publish.size):
+        if again or publish.size > _SMALL or not self._outbox.fits(publish.size):
             return self._bridge.call(self._outbox.put(publish, timeout))
         self._outbox.hand_in(publish)  # as good, without waiting for the other thread
         return publish.receipt

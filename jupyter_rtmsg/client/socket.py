@@ -307,7 +307,7 @@ class SocketClient:
         self._acks[id] = answer
 
     def _send(self, packet: Encoded) -> None:
-        if self._session is None:
+        if self._session is None or self.id is None:  # before CONNECT is answered a server takes nothing else
             raise Disconnected(self._offline())
         self._session.send(packet)
 

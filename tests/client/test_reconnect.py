@@ -60,6 +60,41 @@ def test_pipelined_emits_survive_a_kill_in_order(hub_server: HubServer, client: 
     assert seen == list(range(1500)) == room.history().data
 
 
+def test_emits_during_a_reconnect_do_not_overtake(hub_server: HubServer, client: Make) -> None:
+    room = client(hub_server).join("lab")
+    receipts: list[rt.Receipt] = []
+    stop = threading.Event()
+
+    def emit() -> None:
+        while not stop.wait(0.001):
+            receipts.append(room.emit("n", len(receipts), wait=False))
+
+    thread = threading.Thread(target=emit)
+    thread.start()
+    for _ in range(3):
+        target = len(receipts) + 150
+        eventually(lambda target=target: len(receipts) > target)
+        hub_server.restart()
+        eventually(lambda: room.client.state == "connected")
+    stop.set()
+    thread.join()
+    seqs = [receipt.result(30) for receipt in receipts]
+    assert seqs == sorted(set(seqs))
+    assert room.history().data == list(range(len(receipts)))
+
+
+def test_closing_while_offline_says_what_may_be_missing(hub_server: HubServer, client: Make, caplog: Any) -> None:
+    hub = client(hub_server)
+    room = hub.join("lab")
+    hub_server.kill()
+    eventually(lambda: hub.state == "offline")
+    receipt = room.emit("n", wait=False)
+    hub.close()
+    with pytest.raises(errors.Disconnected, match="before the hub acknowledged"):
+        receipt.result()
+    assert any("1 events were not acknowledged" in record.message for record in caplog.records)
+
+
 def test_events_of_others_during_an_outage_come_in_their_place(hub_server: HubServer, client: Make) -> None:
     receiver = client(hub_server).join("lab")
     seen: list[int] = []
