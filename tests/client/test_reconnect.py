@@ -276,3 +276,56 @@ def test_the_end_of_the_process_stores_what_waits(hub_server: HubServer, client:
     subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(_ROOT)}, check=True, timeout=20)
     assert time.monotonic() - start < 10
     assert client(hub_server).join("lab").history().data == list(range(500))
+
+
+def test_more_missed_than_the_hub_sends_is_read_page_by_page(client: Make) -> None:
+    with HubServer(limits={"replay": 100}) as server:
+        other = client(server).join("lab")
+        first = client(server)
+        first.join("lab", as_="reader")
+        first.close()
+        receipts = [other.emit("n", number, wait=False) for number in range(1200)]
+        receipts[-1].result()
+        room = client(server).join("lab", as_="reader")
+        seen: list[int] = []
+        room.on("n", lambda event: seen.append(event.data))
+        other.emit("n", 1200)
+        eventually(lambda: len(seen) == 1201)
+        assert seen == list(range(1201))
+        assert room.missed().data == list(range(1200))
+        eventually(lambda: room.lag == 0)
+
+
+def test_what_was_trimmed_is_announced_and_the_rest_comes(client: Make, caplog: Any) -> None:
+    with HubServer(log_options={"max_events": 100}) as server:
+        other = client(server).join("lab")
+        first = client(server)
+        first.join("lab", as_="reader")
+        first.close()
+        for number in range(1000):
+            other.emit("n", number, wait=False)
+        other.emit("n", 1000)
+        eventually(lambda: len(other.history()) <= 200)
+        room = client(server).join("lab", as_="reader")
+        seen: list[int] = []
+        room.on("n", lambda event: seen.append(event.data))
+        other.emit("n", 1001)
+        eventually(lambda: seen and seen[-1] == 1001)
+        assert seen == list(range(seen[0], 1002))
+        assert seen[0] > 700
+        eventually(lambda: room.lag == 0)
+    assert any("no longer held" in record.message for record in caplog.records)
+
+
+def test_a_client_in_many_rooms_comes_back_to_all(hub_server: HubServer, client: Make) -> None:
+    hub = client(hub_server)
+    seen: list[str] = []
+    rooms = [hub.join(f"room{number}") for number in range(40)]
+    for room in rooms:
+        room.on("n", lambda event: seen.append(event.room))
+    hub_server.restart()
+    eventually(lambda: hub.state == "connected")
+    for room in rooms:
+        room.emit("n", wait=False)
+    eventually(lambda: len(seen) == 40)
+    assert sorted(seen) == sorted(room.name for room in rooms)
