@@ -143,6 +143,16 @@ class Cursors(Protocol):
         """Give every subscription called ``old``, of any user and room, the name ``new``, replacing what was there."""
 
 
+class Notes(Protocol):
+    """Small values under a key, such as the sessions of clients, written with the group commit; each has its end."""
+
+    async def get(self, key: str) -> bytes | None:
+        """Return the value as last put (also when it is not yet on disk), or None if there is none or it has ended."""
+
+    def put(self, key: str, value: bytes | None, until: float) -> None:
+        """Set a value until a time (seconds since 1970), or remove it with None."""
+
+
 class EventLog(Protocol):
     """Where events live. All methods are called on one event loop; none blocks it.
 
@@ -171,6 +181,10 @@ class EventLog(Protocol):
     @property
     def cursors(self) -> Cursors:
         """The positions of subscriptions."""
+
+    @property
+    def notes(self) -> Notes:
+        """What is remembered beside the events."""
 
     def append(self, draft: Draft) -> asyncio.Future[Appended]:
         """Store an event; the future is done once that is as durable as the log promises.

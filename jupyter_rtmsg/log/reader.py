@@ -146,6 +146,11 @@ class Reader:
         rows = connection.execute("SELECT name FROM cursor WHERE user = ? AND room = ?", (user, room))
         return {name for (name,) in rows}
 
+    def note(self, connection: sqlite3.Connection, key: str, now: float) -> bytes | None:
+        """Return a note as it is on disk, if it has not ended."""
+        row = connection.execute("SELECT value FROM note WHERE key = ? AND until > ?", (key, now)).fetchone()
+        return bytes(row[0]) if row else None
+
     def _start(self, connection: sqlite3.Connection, query: Query) -> int:
         after = query.after
         if query.since is not None:

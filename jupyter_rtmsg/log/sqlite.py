@@ -13,8 +13,9 @@ from jupyter_rtmsg.errors import EpochChanged, LogBusy, LogClosed
 
 from .cursors import SQLiteCursors
 from .disk import Disk
-from .eventlog import Appended, Cursors, Draft, Lag, Page, Record, RoomStats
+from .eventlog import Appended, Cursors, Draft, Lag, Notes, Page, Record, RoomStats
 from .ledger import Entry, announced
+from .notes import SQLiteNotes
 from .options import Options
 from .reader import Query, Reader
 from .readers import Readers
@@ -73,6 +74,7 @@ class SQLiteLog:
         retention = Retention(store, ledger, options, disk)
         self._writer = Writer(store, ledger, retention, options, self._loop, self._publish)
         self._cursors = SQLiteCursors(epoch, self._submit, readers, self._loop)
+        self._notes = SQLiteNotes(self._submit, readers, options.clock)
 
     @property
     def head(self) -> int:
@@ -83,6 +85,11 @@ class SQLiteLog:
     def cursors(self) -> Cursors:
         """See `EventLog.cursors`."""
         return self._cursors
+
+    @property
+    def notes(self) -> Notes:
+        """See `EventLog.notes`."""
+        return self._notes
 
     def append(self, draft: Draft) -> asyncio.Future[Appended]:
         """See `EventLog.append`."""

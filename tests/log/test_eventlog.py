@@ -526,3 +526,24 @@ async def _drain(log: EventLog) -> list[int | None]:
 
 async def _count(log: EventLog, room: str, count: int) -> bool:
     return (await log.stats(room)).count == count
+
+
+# Notes
+
+
+async def test_a_note_is_there_at_once_until_its_time_or_its_removal(open_any: Opener) -> None:
+    clock = Clock()
+    log = await open_any(clock=clock)
+    assert await log.notes.get("pid") is None
+    log.notes.put("pid", b"one", clock() + 60)
+    assert await log.notes.get("pid") == b"one"
+    log.notes.put("pid", b"two", clock() + 120)
+    await fill(log, 1)  # behind it in the same queue: what was put is stored now
+    assert await log.notes.get("pid") == b"two"
+    clock.now += 121
+    assert await log.notes.get("pid") is None
+    log.notes.put("pid", b"three", clock() + 60)
+    log.notes.put("pid", None, 0)
+    assert await log.notes.get("pid") is None
+    await fill(log, 1)
+    assert await log.notes.get("pid") is None

@@ -385,3 +385,11 @@ async def test_ids_are_remembered_over_a_kill(open_sqlite: Opener, path: Path) -
 
 async def _is_empty(log: EventLog) -> bool:
     return not await log.rooms()
+
+
+async def test_notes_outlive_the_process(open_sqlite: Opener) -> None:
+    clock = Clock()
+    log = await open_sqlite(clock=clock)
+    log.notes.put("session", b"state", clock() + 60)
+    await log.close()
+    assert await (await open_sqlite(clock=clock)).notes.get("session") == b"state"

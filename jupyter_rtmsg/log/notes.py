@@ -1,0 +1,63 @@
+"""Small values beside the events: put in memory at once, on disk with the next group commit."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+from .reader import Reader
+from .writer import Change
+
+_PUT = "INSERT INTO note VALUES(?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value, until = excluded.until"
+
+log = logging.getLogger(__name__)
+
+
+class SQLiteNotes:
+    """Notes in the log's own file; see `Notes`.
+
+    Parameters
+    ----------
+    submit : callable
+        Takes a `Change` to the writer.
+    read : callable
+        Awaits ``work(connection, *args)`` on a reader's thread.
+    clock : callable
+        Seconds since 1970.
+    """
+
+    def __init__(
+        self, submit: Callable[[Change], None], read: Callable[..., Awaitable[Any]], clock: Callable[[], float]
+    ) -> None:
+        self._submit = submit
+        self._read = read
+        self._clock = clock
+        self._unsaved: dict[str, tuple[bytes | None, float]] = {}  # until the transaction that holds them is done
+
+    async def get(self, key: str) -> bytes | None:
+        """See `Notes.get`."""
+        saved: bytes | None = None if key in self._unsaved else await self._read(Reader.note, key, self._clock())
+        value, until = self._unsaved.get(key, (saved, float("inf")))  # it may have been put while we read
+        return value if until > self._clock() else None
+
+    def put(self, key: str, value: bytes | None, until: float) -> None:
+        """See `Notes.put`."""
+        note = self._unsaved[key] = (value, until)
+        self._submit(Change(partial(_store, self._clock(), key, *note), partial(self._saved, key, note)))
+
+    def _saved(self, key: str, note: tuple[bytes | None, float], error: Exception | None) -> None:
+        if error is not None:
+            log.warning("a note could not be stored, and will not outlive this process: %s", error)
+        elif self._unsaved.get(key) is note:
+            del self._unsaved[key]
+
+
+def _store(now: float, key: str, value: bytes | None, until: float, connection: sqlite3.Connection) -> None:
+    connection.execute("DELETE FROM note WHERE until <= ?", (now,))
+    if value is None:
+        connection.execute("DELETE FROM note WHERE key = ?", (key,))
+    else:
+        connection.execute(_PUT, (key, value, until))
