@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, overload
 
-from jupyter_rtmsg.errors import AccessDenied, AckTimeout, Disconnected, ServerNotFound, ServerUnreachable
+from jupyter_rtmsg.errors import AckTimeout, Disconnected, ServerUnreachable
 from jupyter_rtmsg.wire.socketio import (
     ACK,
     CONNECT,
@@ -29,16 +29,13 @@ from .address import Address
 from .backoff import Backoff
 from .handlers import Handler, Handlers
 from .lane import Call, LaneFactory, TaskLane
+from .refusal import connect_error, reason_of, refusal
 from .session import Session, either
 from .transport import UpgradeRefused
 
 F = TypeVar("F", bound=Callable[..., Any])
 _log = logging.getLogger("jupyter_rtmsg")
 _MAX_CALLS = 10_000
-_HELP = (
-    "Inside a kernel no token is needed where the extension is installed; elsewhere pass token=..., "
-    "which `jupyter server list` shows."
-)
 
 
 class SocketClient:
@@ -131,7 +128,7 @@ class SocketClient:
         except asyncio.TimeoutError:
             await self.disconnect()
             raise ServerUnreachable(
-                f"{self.address.url} did not answer within {timeout:g} s: {_reason(self._error)}"
+                f"{self.address.url} did not answer within {timeout:g} s: {reason_of(self._error)}"
             ) from None
         except BaseException:
             await self.disconnect()
@@ -163,7 +160,7 @@ class SocketClient:
 
     def _remember(self, error: BaseException) -> None:
         if str(error) != str(self._error):
-            _log.info("no connection to %s: %s", self.address.url, _reason(error))
+            _log.info("no connection to %s: %s", self.address.url, reason_of(error))
         self._error = error
 
     async def _open(self) -> Session:
@@ -178,7 +175,7 @@ class SocketClient:
             if self.prepare:
                 await self.prepare()
         except UpgradeRefused as error:
-            raise _refusal(error, self.address) from error
+            raise refusal(error, self.address) from error
         except BaseException:
             session.abort("not connected")
             raise
@@ -259,7 +256,7 @@ class SocketClient:
         while self.state != "connected":
             remaining = deadline - loop.time()
             if self.state == "closed" or remaining <= 0:
-                raise Disconnected(f"{self._offline()}: {_reason(self._error)}" if self._error else self._offline())
+                raise Disconnected(f"{self._offline()}: {reason_of(self._error)}" if self._error else self._offline())
             waiter: asyncio.Future[None] = loop.create_future()
             self._changed.add(waiter)
             await asyncio.wait({waiter}, timeout=remaining)
@@ -380,7 +377,7 @@ class SocketClient:
             self.id = str((packet.data or {}).get("sid", ""))
             joined.set_result(None)
         elif packet.type is CONNECT_ERROR:
-            joined.set_exception(_connect_error(packet.data, self.address))
+            joined.set_exception(connect_error(packet.data, self.address))
 
     def _batch(self) -> None:
         self.on_batch()
@@ -414,28 +411,3 @@ def _settle(future: asyncio.Future[Any], answer: Any) -> None:
         future.set_exception(answer)
     else:
         future.set_result(answer)
-
-
-def _reason(error: BaseException | None) -> str:
-    return "no answer" if error is None else str(error) or type(error).__name__
-
-
-def _refusal(error: UpgradeRefused, address: Address) -> Exception:
-    """Say what an answer other than 101 means."""
-    if error.status in (401, 403) or 300 <= error.status < 400:
-        return AccessDenied(f"{address.url} refused the token, or there was none ({error}). {_HELP}")
-    if error.status == 404:
-        return ServerNotFound(
-            f"{address.url} answers, but knows no socket.io/ (HTTP 404): the server extension jupyter_rtmsg is not "
-            "installed or not enabled there; see `jupyter server extension list`."
-        )
-    return error
-
-
-def _connect_error(data: Any, address: Address) -> Exception:
-    fields = data if isinstance(data, dict) else {"message": str(data)}
-    message, detail = str(fields.get("message", "refused")), fields.get("data")
-    code = detail.get("code") if isinstance(detail, dict) else None
-    if code in ("unauthorized", "forbidden"):
-        return AccessDenied(f"{address.url} refused the connection: {message}. {_HELP}")
-    return Disconnected(f"{address.url} refused the connection: {message}")

@@ -39,7 +39,8 @@ class UpgradeRefused(Exception):
     """
 
     def __init__(self, status: int, body: str) -> None:
-        super().__init__(f"HTTP {status}: {body.strip()[:200]}" if body.strip() else f"HTTP {status}")
+        said = " ".join(body.split())[:200]  # one line, also of a page of HTML
+        super().__init__(f"HTTP {status}: {said}" if said else f"HTTP {status}")
         self.status = status
         self.body = body
 

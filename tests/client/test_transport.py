@@ -148,7 +148,7 @@ async def test_a_refusal_is_read_with_its_body(length: bool) -> None:
     ],
 )
 async def test_a_refusal_is_told_in_one_line(status: str, error: type[Exception], said: str) -> None:
-    async with peer(answers(status, "body")) as address:
+    async with peer(answers(status, "body\n<p>more")) as address:
         client = SocketClient(address.url)
         with pytest.raises(error, match=said) as caught:
             await client.connect(timeout=0.8)

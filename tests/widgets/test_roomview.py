@@ -171,6 +171,19 @@ def test_emitting_offline_does_not_hold_up_the_cells(hub: HubServer, mine: Clien
     wait_until(lambda: view.state == "connected", "the view says so")
 
 
+def test_events_of_a_new_log_are_shown_although_their_numbers_start_anew(
+    hub: HubServer, mine: Client, show: Show, lab: str
+) -> None:
+    room = mine.join(lab)
+    view, browser = show(room)
+    for _ in range(3):
+        room.emit("old")
+    wait_until(lambda: browser.shown == ["old"] * 3, "they are shown")
+    hub.restart()
+    wait_until(lambda: view.state == "connected" and room.emit("new"), "it is back")
+    wait_until(lambda: browser.shown[-1] == "new", "what is in the new log is shown")
+
+
 def test_a_room_that_was_left_is_shown_as_closed_with_the_reason(mine: Client, show: Show, lab: str) -> None:
     room = mine.join(lab)
     view, _ = show(room)
@@ -220,5 +233,8 @@ def test_a_view_that_is_closed_sees_no_more_and_ends_its_thread(mine: Client, la
     wait_until(lambda: threads() == before + 1, "it has a thread")
     view.close()
     wait_until(lambda: threads() == before, "the thread has ended")
+    seen: list[Event] = []
+    room.watch(seen.append)
     room.emit("tick")
-    assert browser.shown == []
+    wait_until(lambda: "tick" in [event.name for event in seen], "others see it")
+    assert view.feed.recent().events == browser.shown == []
