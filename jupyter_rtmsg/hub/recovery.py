@@ -1,0 +1,202 @@
+"""Connection state recovery over the log (PROTOCOL 2.8): any Socket.IO client goes on where it was.
+
+The offset of an event is its position in the log, so it stays good as long as nothing that a client missed was trimmed,
+however long it was quiet. What a connection is in is kept in the log's own file from the moment it is in the room, so
+that it survives the server as well. A connection that still catches up in one of its rooms cannot be recovered.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from jupyter_rtmsg.log.eventlog import Cursor, CursorKey
+from jupyter_rtmsg.server import Socket
+from jupyter_rtmsg.server.recovery import FINAL
+from jupyter_rtmsg.wire.socketio import Encoded, encode_event
+
+from .connection import Connection
+from .identity import identify
+from .room import Room
+from .start import Start, Wanted
+
+if TYPE_CHECKING:
+    from .hub import Hub
+
+CONNECTED = 7 * 86_400.0
+"""Seconds that a session is remembered whose server was killed."""
+
+_MAX_DIGITS = 18
+
+
+class Session(msgspec.Struct):
+    """What is kept of a connection. ``rooms``: since when it was in each (a position), and as which subscription."""
+
+    sid: str
+    principal: str
+    epoch: str
+    rooms: dict[str, tuple[int, str | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """A room that a recovered connection is about to be in again."""
+
+    room: Room
+    start: Start
+    key: CursorKey | None
+    cursor: int
+
+
+class LogRecovery:
+    """The hub's `jupyter_rtmsg.server.recovery.Recovery`.
+
+    Parameters
+    ----------
+    hub : Hub
+    max_disconnection : float
+        Seconds that a client may be away.
+    """
+
+    def __init__(self, hub: Hub, max_disconnection: float) -> None:
+        self._hub = hub
+        self._max_disconnection = max_disconnection
+        self._sockets: dict[str, Socket] = {}  # by pid
+        self._returns: dict[Socket, list[Return]] = {}
+
+    # --- what the namespace calls
+
+    def issue(self, socket: Socket) -> str | None:
+        """See `Recovery.issue`: None to a client that comes back by itself, which says ``recovery: false``."""
+        if socket.auth.get("recovery") is False:
+            return None
+        pid = secrets.token_urlsafe(18)
+        self._sockets[pid] = socket
+        return pid
+
+    async def recover(self, socket: Socket, pid: str, offset: str | None) -> bool:
+        """See `Recovery.recover`."""
+        session = await self._session(pid)
+        if session is None or session.principal != socket.data["identity"].principal:
+            return False
+        old = self._sockets.get(pid)
+        if old is not None:
+            old.session.close("forced close")
+        returns = await self._find(session, offset)
+        self._hub.log.notes.put(_key(pid), None, 0)
+        if returns is None:
+            return False
+        self._sockets[pid] = socket
+        self._returns[socket] = returns
+        socket.id, socket.pid = session.sid, pid
+        socket.data["identity"] = identify(socket, self._hub.limits)  # whose member may be named after the socket
+        return True
+
+    def resume(self, socket: Socket) -> None:
+        """See `Recovery.resume`: the hub's own handler of ``connection`` does it, with `bring_back`."""
+
+    def ended(self, socket: Socket, reason: str) -> None:
+        """See `Recovery.ended`."""
+        pid = socket.pid
+        if pid is None or self._sockets.get(pid) is not socket:
+            return
+        del self._sockets[pid]
+        self._give_up(self._returns.pop(socket, []))
+        connection = self._hub.connections.get(socket.id)
+        session = self._describe(connection) if connection and reason not in FINAL else None
+        self._keep(pid, session, self._max_disconnection)
+
+    def encode(
+        self, args: Sequence[Any], rooms: Collection[str], excluded: Collection[str], volatile: bool
+    ) -> Encoded:
+        """See `Recovery.encode`: only what came out of the log is replayed, anything else tells how far that was.
+
+        A client takes any last string for an offset, and nothing but strings.
+        """
+        if isinstance(args[-1], str):
+            args = [*args, str(self._hub.follower.position)]
+        return encode_event(args)
+
+    # --- what the hub calls
+
+    def bring_back(self, connection: Connection) -> None:
+        """Make a recovered connection a member of its rooms again."""
+        returns = self._returns.pop(connection.socket, [])
+        for back in returns:
+            self._hub.enter(connection, back.room, back.start, back.key, back.cursor)
+        self._give_up(returns)
+        self.changed(connection)
+
+    def changed(self, connection: Connection) -> None:
+        """The rooms of a connection have changed, or it has caught up with one."""
+        socket = connection.socket
+        if socket.pid is not None and socket.connected:
+            self._keep(socket.pid, self._describe(connection), CONNECTED)
+
+    # --- inside
+
+    async def _session(self, pid: str) -> Session | None:
+        note = await self._hub.log.notes.get(_key(pid))
+        if note is None:
+            return None
+        session = msgspec.json.decode(note, type=Session)
+        return session if session.epoch == self._hub.log.epoch else None
+
+    async def _find(self, session: Session, offset: str | None) -> list[Return] | None:
+        """Return where to go on in each room; None where that is not possible without a gap."""
+        position = _position(offset)
+        returns: list[Return] = []
+        if position is None:
+            return None
+        for name, (since, subscription) in session.rooms.items():
+            hub = self._hub
+            if not hub.allows(session.principal, "read", name):
+                self._give_up(returns)
+                return None
+            room = hub.rooms.open(name, lambda: hub.follower.position)
+            wanted = Wanted(after=Cursor(session.epoch, max(since, position)))
+            start = await hub.starts.find(room, wanted, None, named=False)
+            key = None if subscription is None else CursorKey(session.principal, name, subscription)
+            cursor = None if key is None else await hub.subscriptions.find(key)
+            returns.append(Return(room, start, key, start.cursor if cursor is None else cursor.position))
+            if start.reason is not None:
+                self._give_up(returns)
+                return None
+        return returns
+
+    def _give_up(self, returns: list[Return]) -> None:
+        """Let go of rooms that were held for somebody."""
+        for back in returns:
+            back.room.joining -= 1
+            self._hub.settle(back.room)
+
+    def _describe(self, connection: Connection) -> Session | None:
+        """Return what to keep of a connection; None while it catches up."""
+        rooms: dict[str, tuple[int, str | None]] = {}
+        for name, membership in connection.memberships.items():
+            if membership.live is None:
+                return None
+            rooms[name] = (membership.live, membership.key and membership.key.name)
+        return Session(connection.socket.id, connection.identity.principal, self._hub.log.epoch, rooms)
+
+    def _keep(self, pid: str, session: Session | None, seconds: float) -> None:
+        value = None if session is None else msgspec.json.encode(session)
+        self._hub.log.notes.put(_key(pid), value, time.time() + seconds)
+
+
+def _key(pid: str) -> str:
+    """Return the key of a session: the pid itself is a secret, and is not stored."""
+    return "session:" + hashlib.sha256(pid.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _position(offset: str | None) -> int | None:
+    """Return the position that an offset names, 0 for a client that saw no event, None if it names none."""
+    if offset is None:
+        return 0
+    return int(offset) if offset.isascii() and offset.isdigit() and len(offset) <= _MAX_DIGITS else None
