@@ -102,7 +102,7 @@ class CatchUp:
         if entries:
             self._position = entries[-1].seq
         if complete:
-            self._membership.enter()
+            self._membership.enter(self._follower.position)
         return complete
 
     async def _from_log(self) -> None:

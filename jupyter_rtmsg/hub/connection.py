@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from jupyter_rtmsg.server import Socket
 
 from .identity import Identity
@@ -26,7 +28,7 @@ class Connection:
         Why its client's earlier connection was cut off, until it was told.
     """
 
-    __slots__ = ("_identity", "bucket", "closed", "memberships", "sender", "socket")
+    __slots__ = ("_changed", "_identity", "bucket", "closed", "memberships", "sender", "socket")
 
     def __init__(self, socket: Socket, identity: Identity, bucket: TokenBucket, closed: str | None) -> None:
         self.socket = socket
@@ -34,6 +36,16 @@ class Connection:
         self.bucket = bucket
         self.memberships: dict[str, Membership] = {}
         self.closed = closed
+        self._changed: Callable[[Connection], None] | None = None
+
+    def watch(self, changed: Callable[[Connection], None]) -> None:
+        """Have a function called when the rooms have changed whose live events it receives."""
+        self._changed = changed
+
+    def changed(self) -> None:
+        """Tell that they have."""
+        if self._changed:
+            self._changed(self)
 
     @property
     def identity(self) -> Identity:

@@ -53,6 +53,10 @@ class Connections:
     def __getitem__(self, socket_id: str) -> Connection:
         return self._connections[socket_id]
 
+    def get(self, socket_id: str) -> Connection | None:
+        """Return a connection, if it is there."""
+        return self._connections.get(socket_id)
+
     def principals(self) -> set[str]:
         """Return who is connected."""
         return set(self._users)

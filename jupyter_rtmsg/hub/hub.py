@@ -11,7 +11,7 @@ from typing import Any
 
 from jupyter_rtmsg.errors import Forbidden, Shutdown
 from jupyter_rtmsg.log.eventlog import CursorKey, EventLog
-from jupyter_rtmsg.server import Server
+from jupyter_rtmsg.server import Server, Socket
 from jupyter_rtmsg.wire.socketio import Encoded, encode_event
 
 from .access import Access, Action, Open
@@ -23,6 +23,7 @@ from .feed import PresenceFeed
 from .follow import Follower
 from .identity import Identity, Kernel
 from .limits import Limits
+from .recovery import LogRecovery
 from .ring import Ring
 from .room import Membership, Room
 from .rooms import Rooms
@@ -72,6 +73,7 @@ class Hub:
         self.log = log
         self.clock = clock
         self.prove: Prove | None = None
+        self.recovery: LogRecovery | None = None
         self.rooms = Rooms(self.limits)
         self.connections = Connections(self.limits, clock, self._gone)
         self._access = access or Open()
@@ -92,6 +94,10 @@ class Hub:
         self._tasks = [self.loop.create_task(self.follower.run()), self.loop.create_task(self._watch())]
         self._namespace.use(self.connections.admit)
         self._namespace.on("connection", self.connections.add)
+        if self.limits.recovery:
+            self.recovery = LogRecovery(self, self.limits.recovery)
+            self._namespace.recovery = self.recovery
+            self._namespace.on("connection", self._recoverable)
         self._namespace.route(Dispatcher(self).route)
 
     async def close(self, reason: str = "server shutting down") -> None:
@@ -192,6 +198,7 @@ class Hub:
             self.feed.away(room, member)
         self.feed.changed(room)
         self.settle(room)
+        connection.changed()
 
     def describe(self, connection: Connection, identity: Identity) -> None:
         """More is known of who is connected."""
@@ -205,6 +212,13 @@ class Hub:
         self.rooms.settle(room)
         if room.idle:
             self.feed.forget(room)
+
+    def _recoverable(self, socket: Socket) -> None:
+        assert self.recovery
+        connection = self.connections[socket.id]
+        connection.watch(self.recovery.changed)
+        if socket.recovered:
+            self.recovery.bring_back(connection)
 
     def _gone(self, connection: Connection, reason: str) -> None:
         for membership in list(connection.memberships.values()):

@@ -38,6 +38,8 @@ class Limits:
         How long a member whose connection broke is ``away`` before it has ``left``.
     recheck : float
         How often the rights of members are asked for again.
+    recovery : float
+        How long a client may be away whose connection state is recovered (Socket.IO's); 0: it never is.
     """
 
     message: int = 1_000_000
@@ -59,6 +61,7 @@ class Limits:
     presence_interval: float = 1.0
     grace: float = 10.0
     recheck: float = 30.0
+    recovery: float = 120.0
 
     @property
     def page_bytes(self) -> int:

@@ -133,6 +133,14 @@ class LogRecovery:
         self._give_up(returns)
         self.changed(connection)
 
+    async def forget(self, connection: Connection) -> None:
+        """A connection is about to join: from now on, until it has caught up, it cannot be recovered.
+
+        Waits until that is on disk, or a client could be told it was recovered with a room too few.
+        """
+        if connection.socket.pid is not None:
+            await self._hub.log.notes.put(_key(connection.socket.pid), None, 0)
+
     def changed(self, connection: Connection) -> None:
         """The rooms of a connection have changed, or it has caught up with one."""
         socket = connection.socket

@@ -25,21 +25,26 @@ class Membership:
         The subscription that it owns.
     cursor : int
         Where that is.
+    live : int or None
+        The position at which it began to receive live events, or None while it does not.
     catch_up : CatchUp or None
     """
 
-    __slots__ = ("catch_up", "connection", "cursor", "key", "room")
+    __slots__ = ("catch_up", "connection", "cursor", "key", "live", "room")
 
     def __init__(self, room: Room, connection: Connection, key: CursorKey | None, cursor: int) -> None:
         self.room = room
         self.connection = connection
         self.key = key
         self.cursor = cursor
+        self.live: int | None = None
         self.catch_up: CatchUp | None = None
 
-    def enter(self) -> None:
-        """Receive the room's live events from now on."""
+    def enter(self, position: int) -> None:
+        """Receive the room's live events from a position on."""
+        self.live = position
         self.connection.socket.join(self.room.channel)
+        self.connection.changed()
 
     def exit(self) -> None:
         """Receive nothing more of the room."""
@@ -97,4 +102,4 @@ class Room:
             if membership.catch_up:
                 membership.catch_up.cancel()
             membership.cursor = 0
-            membership.enter()
+            membership.enter(ring.start)

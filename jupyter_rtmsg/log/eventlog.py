@@ -149,8 +149,11 @@ class Notes(Protocol):
     async def get(self, key: str) -> bytes | None:
         """Return the value as last put (also when it is not yet on disk), or None if there is none or it has ended."""
 
-    def put(self, key: str, value: bytes | None, until: float) -> None:
-        """Set a value until a time (seconds since 1970), or remove it with None."""
+    def put(self, key: str, value: bytes | None, until: float) -> asyncio.Future[None]:
+        """Set a value until a time (seconds since 1970), or remove it with None; the future is done once it is stored.
+
+        The future needs not be awaited, and does not fail: what could not be stored is logged.
+        """
 
 
 class EventLog(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sqlite3
 from collections.abc import Awaitable, Callable
@@ -43,16 +44,22 @@ class SQLiteNotes:
         value, until = self._unsaved.get(key, (saved, float("inf")))  # it may have been put while we read
         return value if until > self._clock() else None
 
-    def put(self, key: str, value: bytes | None, until: float) -> None:
+    def put(self, key: str, value: bytes | None, until: float) -> asyncio.Future[None]:
         """See `Notes.put`."""
         note = self._unsaved[key] = (value, until)
-        self._submit(Change(partial(_store, self._clock(), key, *note), partial(self._saved, key, note)))
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._submit(Change(partial(_store, self._clock(), key, *note), partial(self._saved, key, note, done)))
+        return done
 
-    def _saved(self, key: str, note: tuple[bytes | None, float], error: Exception | None) -> None:
+    def _saved(
+        self, key: str, note: tuple[bytes | None, float], done: asyncio.Future[None], error: Exception | None
+    ) -> None:
         if error is not None:
             log.warning("a note could not be stored, and will not outlive this process: %s", error)
         elif self._unsaved.get(key) is note:
             del self._unsaved[key]
+        if not done.done():
+            done.set_result(None)
 
 
 def _store(now: float, key: str, value: bytes | None, until: float, connection: sqlite3.Connection) -> None:

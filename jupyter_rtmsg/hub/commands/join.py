@@ -35,6 +35,8 @@ async def join(hub: Hub, connection: Connection, request: Request) -> Reply:
 
 
 async def _join(hub: Hub, connection: Connection, room: Room, wanted: Wanted, key: CursorKey | None) -> Reply:
+    if hub.recovery:
+        await hub.recovery.forget(connection)
     while True:
         resets = hub.follower.resets
         saved = None if key is None else await hub.subscriptions.cursor(key)
@@ -61,6 +63,8 @@ def _reply(hub: Hub, connection: Connection, room: Room, start: Start, key: Curs
         "cursor": start.cursor,
         "missed": start.missed,
         "recovered": start.reason is None,
+        "user": connection.identity.principal,
+        "member": connection.identity.member,
         "members": room.presence.listing(connection.identity.principal, hub.limits.listed),
         "count": len(room.presence),
     }
