@@ -54,7 +54,7 @@ def from_apt() -> None:
     """Install Debian's package, where that is possible: as root on Debian or Ubuntu."""
     if os.geteuid() == 0 and shutil.which("apt-get") and distribution() in ("debian", "ubuntu"):
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in ("update -qq", "install -y -qq --no-install-recommends chromium"):
+        for command in ("update -qq", "install -y -qq --no-install-recommends chromium fonts-dejavu-core"):
             subprocess.run(["apt-get", *command.split()], env=environment, stdout=sys.stderr)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 _ROOT = Path(__file__).parents[2]
-TOKEN = "secret"  # noqa: S105 - of tests
+TOKEN = "secret"
 
 
 def free_port() -> int:
@@ -44,7 +45,9 @@ class HubServer:
         """Start, and return when it listens."""
         arguments = [sys.executable, "-m", "support.hub", str(self.port), self.log, repr(self._options)]
         environment = {"PYTHONPATH": f"{_ROOT}:{_ROOT / 'tests'}", "PATH": "/usr/bin:/bin"}
-        self._process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env=environment)
+        self._process = subprocess.Popen(
+            arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
         assert self._process.stdout
         line = self._process.stdout.readline()
         if line != "ready\n":
@@ -63,8 +66,9 @@ class HubServer:
         if self._process and self._process.poll() is None:
             self._process.send_signal(how)
             self._process.wait(20)
-        if self._process and self._process.stdout:
-            self._process.stdout.close()
+        for pipe in (self._process.stdin, self._process.stdout) if self._process else ():
+            if pipe:
+                pipe.close()
 
     def restart(self) -> HubServer:
         """Kill it, and start again on the same port."""
@@ -137,7 +141,15 @@ def _plain(client: Any) -> None:
     client.on("ask me", lambda question: client.emit("question", question))
 
 
+def _end_with_parent() -> None:
+    """Be no orphan when the tests are killed: the other end of stdin closes then."""
+    sys.stdin.read()
+    os._exit(1)
+
+
 if __name__ == "__main__":
     import ast
+    import threading
 
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     asyncio.run(serve(int(sys.argv[1]), sys.argv[2], ast.literal_eval(sys.argv[3])))

@@ -137,9 +137,11 @@ class JupyterServer:
                 stdout=log, stderr=subprocess.STDOUT, env=self._variables(), cwd=self.root,
             )  # fmt: skip
         if wait:
-            wait_until(self._answers, f"the server answers at {self.url}")
-            loaded = self.request("GET", "rtmsg/api/status").status != 404
-            assert loaded, f"the extension was not loaded; the server's log:\n{self.log_text()}"
+            try:
+                self._wait()
+            except BaseException:
+                self.kill()  # nobody else would
+                raise
         return self
 
     def stop(self) -> int:
@@ -253,6 +255,11 @@ class JupyterServer:
             raise AssertionError(f"it did not stop; its log:\n{self.log_text()}") from None
         finally:
             self.process = None
+
+    def _wait(self) -> None:
+        wait_until(self._answers, f"the server answers at {self.url}")
+        loaded = self.request("GET", "rtmsg/api/status").status != 404
+        assert loaded, f"the extension was not loaded; the server's log:\n{self.log_text()}"
 
     def _answers(self) -> bool:
         assert self.process is not None
