@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -33,7 +34,8 @@ class Engine:
     ping_interval, ping_timeout : float
         Seconds.
     max_payload : int
-        The largest message in bytes, either way.
+        The largest message, and the largest body of a POST, that a peer may send, in bytes; announced in the handshake.
+        What is sent to peers is bounded by `max_queue` alone: Engine.IO has no rule for it.
     max_queue : int
         Bytes that may wait for a session; one more cuts it off.
     pending_timeout : float, optional
@@ -103,7 +105,7 @@ class Engine:
         """Return the routes for an application of your own."""
         from .handler import EngineHandler  # it needs this module
 
-        return [(path.rstrip("/") + "/?", EngineHandler, {"engine": self})]
+        return [(re.escape(path.rstrip("/")) + "/?", EngineHandler, {"engine": self})]
 
     async def close(self, reason: str = "server shutting down") -> None:
         """Close every session and take no new one."""
@@ -111,9 +113,12 @@ class Engine:
         for session in list(self.sessions.values()):
             session.close(reason, CLOSE_GOING_AWAY)
         self.deadlines.close()
-        await asyncio.sleep(0)  # what was closed has been written by now
+        for _ in range(3):  # turns until the GETs that waited are answered, too
+            await asyncio.sleep(0)
 
-    async def accept(self, handler: tornado.web.RequestHandler, user: Any = None, body: bytes = b"") -> None:
+    async def accept(
+        self, handler: tornado.web.RequestHandler, user: Any = None, body: bytes | bytearray | None = b""
+    ) -> None:
         """Answer a request for this engine: open a session, serve one, or refuse.
 
         Parameters
@@ -122,14 +127,14 @@ class Engine:
             Whoever calls has checked the Origin and the user. The handler of a WebSocket is not kept.
         user : object, optional
             Who sent the request; becomes `Session.user`, and every later request of the session must show the same.
-        body : bytes
-            Of a POST, at most `max_body` bytes.
+        body : bytes, optional
+            Of a POST. None: it had more than `max_body` bytes.
         """
         try:
             request = _request(handler)
             if request.query.get("transport") not in self.transports:
                 raise Refused(0, "Transport unknown")
-            if "sid" in request.query:
+            if request.query.get("sid"):
                 await self._serve(handler, request, user, body)
             else:
                 await self._open(handler, request, user)
@@ -137,9 +142,9 @@ class Engine:
             refusal.answer(handler)
 
     def max_body(self, handler: tornado.web.RequestHandler) -> int:
-        """Return how many bytes the body of a request may have."""
-        session = self.sessions.get(handler.get_query_argument("sid", ""))
-        return session.max_size if session else self.max_pending_payload
+        """Return how many bytes the body of a request may have: none where it belongs to no session."""
+        session = self.sessions.get(_query(handler).get("sid", ""))
+        return session.max_size if session else 0
 
     # --- for sessions
 
@@ -200,6 +205,7 @@ class Engine:
             future = self._drained.get(session) or asyncio.get_running_loop().create_future()
             self._drained[session] = future
             await asyncio.shield(future)
+            return  # what others have put into it since is theirs to wait for
 
     # --- inside
 
@@ -226,7 +232,11 @@ class Engine:
         if polling:
             transport = PollingTransport(session)
             session.opened(transport)
-            await transport.get(handler)
+            last = self.farewells.take(session.id, user)
+            if last is None:
+                await transport.get(handler)
+            else:  # a listener closed it at once
+                respond(handler, last)
             return
         opened = False
         try:
@@ -235,7 +245,9 @@ class Engine:
             if not opened:
                 session.ended("transport close")
 
-    async def _serve(self, handler: tornado.web.RequestHandler, request: Request, user: Any, body: bytes) -> None:
+    async def _serve(
+        self, handler: tornado.web.RequestHandler, request: Request, user: Any, body: bytes | bytearray | None
+    ) -> None:
         """Serve a session's request: a poll, a body, or the WebSocket that is to take over."""
         id, method = request.query["sid"], handler.request.method
         session = self.sessions.get(id)
@@ -254,8 +266,10 @@ class Engine:
             await self._upgrade(handler, session)
         elif method == "GET":
             await transport.get(handler)
+        elif method == "POST" and body is None:
+            handler.set_status(413)
         elif method == "POST":
-            await transport.post(handler, body)
+            await transport.post(handler, body or b"")
         else:
             handler.set_status(500)
 
@@ -276,12 +290,17 @@ def _is_upgrade(handler: tornado.web.RequestHandler) -> bool:
     return handler.request.headers.get("Upgrade", "").lower() == "websocket"
 
 
+def _query(handler: tornado.web.RequestHandler) -> dict[str, str]:
+    """Return the query, whatever bytes it holds: `get_query_argument` would answer with a page of its own."""
+    arguments = handler.request.query_arguments.items()
+    return {key: values[-1].decode(errors="replace") for key, values in arguments if values}
+
+
 def _request(handler: tornado.web.RequestHandler) -> Request:
     request = handler.request
-    query = {key: values[-1].decode(errors="replace") for key, values in request.query_arguments.items() if values}
     return Request(
         headers=request.headers,
-        query=query,
+        query=_query(handler),
         address=request.remote_ip or "",
         secure=request.protocol == "https",
         url=request.uri or "",

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 30.0  # seconds until nobody is expected any more (PROTOCOL 1.8)
 _MOST = 10_000
+_LARGEST = 16 << 20  # characters of all of them
 
 
 class Farewells:
@@ -17,17 +18,23 @@ class Farewells:
 
     def __init__(self) -> None:
         self._bodies: dict[str, tuple[Any, str]] = {}
+        self._size = 0
 
     def add(self, session: Session, body: str) -> None:
         """Keep the last payload of a session."""
-        if len(self._bodies) < _MOST:
+        if len(self._bodies) < _MOST and self._size + len(body) <= _LARGEST:
             self._bodies[session.id] = (session.user, body)
-            asyncio.get_running_loop().call_later(PATIENCE, self._bodies.pop, session.id, None)
+            self._size += len(body)
+            asyncio.get_running_loop().call_later(PATIENCE, self._forget, session.id)
 
     def take(self, id: str, user: Any) -> str | None:
         """Return the last payload of a session, once, to its own user."""
         whose, body = self._bodies.get(id, (None, None))
         if body is None or whose != user:
             return None
-        del self._bodies[id]
+        self._forget(id)
         return body
+
+    def _forget(self, id: str) -> None:
+        _, body = self._bodies.pop(id, (None, ""))
+        self._size -= len(body)

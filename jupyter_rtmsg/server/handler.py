@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
 
 import tornado.web
 
 from .engine import Engine
+from .origin import origin_allowed, preflight, share
 from .refusal import Refused
+
+METHODS = "GET,HEAD,PUT,PATCH,POST,DELETE"
+EXCESS = 16 << 20  # bytes beyond the limit that are read and dropped, so that whoever sent them can hear the answer
 
 
 class EngineRequests(tornado.web.RequestHandler):
@@ -18,40 +21,48 @@ class EngineRequests(tornado.web.RequestHandler):
 
     Attributes
     ----------
-    payload : bytearray
-        The body of a POST.
+    payload : bytearray, optional
+        The body of a POST; None when it is too large.
     """
 
-    payload: bytearray
+    payload: bytearray | None
 
     def engine_of_request(self) -> Engine:
         """Return the engine; called once for each request."""
         raise NotImplementedError
 
     async def prepare(self) -> None:
-        """Refuse a body that is announced as too large (PROTOCOL 1.5: 413, and the session survives)."""
+        """Find out how large the body may be."""
         self.payload = bytearray()
+        self._received = self._limit = 0
         before = super().prepare()
         if inspect.isawaitable(before):
             await before
         if not self._finished:
             self._limit = self.engine_of_request().max_body(self)
             announced = self.request.headers.get("Content-Length", "")
-            if announced.isdigit() and int(announced) > self._limit:
-                self._too_large()
+            self._measure(int(announced) if announced.isdecimal() else 0)
 
     def data_received(self, chunk: bytes) -> None:
         """Take a piece of the body: its length may never have been announced (chunked)."""
-        if not self._finished:
+        if self._finished:
+            return
+        self._received += len(chunk)
+        self._measure(self._received)
+        if self.payload is not None:
             self.payload += chunk
-            if len(self.payload) > self._limit:
-                self._too_large()
 
-    def _too_large(self) -> None:
-        self.payload.clear()
-        self.set_status(413)
-        self.set_header("Connection", "close")
-        self.finish()
+    def _measure(self, size: int) -> None:
+        """Take nothing of a body that is too large (PROTOCOL 1.5: 413, and the session survives)."""
+        if size > self._limit:
+            self.payload = None
+        if size > self._limit + EXCESS and not self._finished:  # no client that counts sends this
+            self.set_status(413)
+            self.set_header("Connection", "close")
+            self.finish()
+
+    def compute_etag(self) -> None:
+        """What is polled is never the same twice."""
 
 
 @tornado.web.stream_request_body
@@ -81,38 +92,12 @@ class EngineHandler(EngineRequests):
 
     async def options(self) -> None:
         """Answer a preflight, where CORS is configured."""
-        if self._cors():
-            self.set_header("Access-Control-Allow-Methods", "GET,HEAD,PUT,PATCH,POST,DELETE")
-            requested = self.request.headers.get("Access-Control-Request-Headers")
-            if requested:
-                self.set_header("Access-Control-Allow-Headers", requested)
-            self.set_status(204)
-        else:
+        if not preflight(self, self.engine.origins, METHODS):
             Refused(2, "Bad handshake method").answer(self)
 
     async def _accept(self) -> None:
-        if self._origin_allowed():
-            self._cors()
-            await self.engine.accept(self, body=bytes(self.payload))
+        if origin_allowed(self, self.engine.origins):
+            share(self, self.engine.origins)
+            await self.engine.accept(self, body=self.payload)
         else:
             Refused(4, "Origin not allowed", 403).answer(self)
-
-    def _origin_allowed(self) -> bool:
-        origin = self.request.headers.get("Origin")
-        if origin is None or "*" in self.engine.origins or origin in self.engine.origins:
-            return True
-        return origin.lower() == f"{self.request.protocol}://{self.request.host}".lower()
-
-    def _cors(self) -> bool:
-        """Let pages of the allowed origins read the answer."""
-        origin: Any = self.request.headers.get("Origin")
-        allowed = self.engine.origins
-        if origin is None or not allowed:
-            return False
-        if origin in allowed:
-            self.set_header("Access-Control-Allow-Origin", origin)
-            self.set_header("Vary", "Origin")
-            self.set_header("Access-Control-Allow-Credentials", "true")
-        elif "*" in allowed:  # anybody, but nobody's cookies
-            self.set_header("Access-Control-Allow-Origin", "*")
-        return True

@@ -7,10 +7,11 @@ import gzip
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import tornado.iostream
 import tornado.web
 
 from ..errors import ProtocolError
-from ..wire.engineio import CLOSE, NOOP, Packet, decode_payload
+from ..wire.engineio import CLOSE, NOOP, SEPARATOR, Packet, decode_payload
 from ..wire.socketio import Encoded
 from .refusal import Refused
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 TURN = 256  # packets of one body before the others have a turn
 COMPRESS_FROM = 1024  # bytes of a response that are worth it
-_SEPARATOR = "\x1e"
+LINGER = 5.0  # seconds that a client has to read its last response
 _CLOSE = Encoded(CLOSE.encode())
 
 
@@ -37,11 +38,12 @@ class PollingTransport:
     """
 
     name = "polling"
-    __slots__ = ("_poll", "_posting", "_readable", "_resumed", "_session", "paused", "probing")
+    __slots__ = ("_poll", "_posting", "_readable", "_resumed", "_session", "_writing", "paused", "probing")
 
     def __init__(self, session: Session) -> None:
         self._session: Session | None = session
         self._poll: asyncio.Future[str] | None = None  # the GET that waits
+        self._writing: tornado.iostream.IOStream | None = None  # of the response that is being read
         self._posting = False
         self._readable: asyncio.Future[None] | None = None  # while the session wants nothing more
         self._resumed = 0.0
@@ -55,7 +57,7 @@ class PollingTransport:
         session = self._session
         if session is None:
             raise Refused(1, "Session ID unknown")
-        if self._poll is not None:
+        if self._poll is not None or self._writing is not None:
             self._overlapped(session)
             handler.set_status(400)
             return
@@ -69,9 +71,25 @@ class PollingTransport:
             body = await poll
         except asyncio.CancelledError:
             return  # nobody is there to be answered
-        respond(handler, body)
+        self._respond(handler, body)
 
-    async def post(self, handler: tornado.web.RequestHandler, body: bytes) -> None:
+    def _respond(self, handler: tornado.web.RequestHandler, body: str) -> None:
+        """Answer, and see whether it could be written: what a broken connection swallows would be lost silently."""
+        stream = handler.request.connection.stream  # type: ignore[union-attr]  # kept: it outlives the request
+        self._writing = stream
+
+        def written(future: asyncio.Future[None]) -> None:
+            self._writing = None
+            if (future.exception() or stream.error) and self._session:
+                self._session.ended("transport error")
+
+        future = respond(handler, body)
+        if future.done():
+            written(future)
+        else:
+            future.add_done_callback(written)
+
+    async def post(self, handler: tornado.web.RequestHandler, body: bytes | bytearray) -> None:
         """Take the packets of a POST, however many."""
         session = self._session
         if session is None:
@@ -111,7 +129,6 @@ class PollingTransport:
 
     def _overlapped(self, session: Session) -> None:
         """Two GETs or two POSTs at once: this client lost count of its own requests (PROTOCOL 1.5)."""
-        self._answer(CLOSE)
         session.violated(ProtocolError("two polling requests of one kind at once"))
 
     def _aborted(self, poll: asyncio.Future[str]) -> None:
@@ -136,7 +153,7 @@ class PollingTransport:
         if self._poll is None:
             return outbox
         if outbox:
-            self._answer(_SEPARATOR.join([encoded.polling for encoded in outbox]))
+            self._answer(SEPARATOR.join([encoded.polling for encoded in outbox]))
         return []
 
     def set_max_size(self, size: int) -> None:
@@ -159,15 +176,21 @@ class PollingTransport:
             self._resumed = asyncio.get_running_loop().time()
             readable.set_result(None)
 
-    def close(self, code: int = 1000, reason: str = "", rest: Sequence[Encoded] = ()) -> None:
-        """Answer the GET that waits, or the next one, with a close packet."""
+    def close(self, code: int = 1000, reason: str = "", rest: Sequence[Encoded] | None = ()) -> None:
+        """Answer the GET that waits, or the next one if there is to be one, with a close packet."""
         session, self._session = self._session, None
-        body = _SEPARATOR.join([encoded.polling for encoded in (*rest, _CLOSE)])
+        body = SEPARATOR.join([encoded.polling for encoded in (*(rest or ()), _CLOSE)])
         if self._poll is not None:
             self._answer(body)
-        elif session:
+        elif session and rest is not None:
             session.engine.farewells.add(session, body)
+        if self._writing is not None:
+            asyncio.get_running_loop().call_later(LINGER, self._abort, self._writing)
         self.resume_reading()
+
+    def _abort(self, stream: tornado.iostream.IOStream) -> None:
+        if self._writing is stream:  # still the same response: nobody reads it
+            stream.close()
 
     def probe(self, probing: bool) -> None:
         """A WebSocket is about to take over, or failed to."""
@@ -182,7 +205,7 @@ class PollingTransport:
         self.resume_reading()
 
 
-def _packets(handler: tornado.web.RequestHandler, body: bytes) -> list[Packet]:
+def _packets(handler: tornado.web.RequestHandler, body: bytes | bytearray) -> list[Packet]:
     if handler.request.headers.get("Content-Type", "").startswith("application/octet-stream"):
         raise ProtocolError("a polling body is text: binary packets are base64 in it")
     try:
@@ -191,8 +214,8 @@ def _packets(handler: tornado.web.RequestHandler, body: bytes) -> list[Packet]:
         raise ProtocolError("a polling body must be UTF-8") from None
 
 
-def respond(handler: tornado.web.RequestHandler, body: str) -> None:
-    """Answer a GET with a payload."""
+def respond(handler: tornado.web.RequestHandler, body: str) -> asyncio.Future[None]:
+    """Answer a GET with a payload; what is returned is done when all of it is written."""
     data = body.encode()
     handler.set_header("Content-Type", "text/plain; charset=UTF-8")
     handler.set_header("Cache-Control", "no-store")
@@ -200,7 +223,7 @@ def respond(handler: tornado.web.RequestHandler, body: str) -> None:
         handler.set_header("Content-Encoding", "gzip")
         handler.add_header("Vary", "Accept-Encoding")
         data = gzip.compress(data, compresslevel=1)
-    handler.write(data)
+    return handler.finish(data)
 
 
 def _on_close(handler: tornado.web.RequestHandler, callback: object) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ProtocolError, WebSocketError
-from ..wire.engineio import CLOSE, MESSAGE, PING, PONG, Handshake
+from ..wire.engineio import CLOSE, MESSAGE, PING, PONG, SEPARATOR, Handshake
 from ..wire.socketio import Encoded
 from .outbox import DISCARD, Backlog
 from .polling import PollingTransport
@@ -115,21 +115,26 @@ class Session:
         return listener
 
     def send(self, message: str | bytes) -> None:
-        """Send a message: text or binary. Never waits."""
+        """Send a message: text or binary. Never waits.
+
+        Raises
+        ------
+        ValueError
+            If a text holds U+001E, which separates the packets of a polling payload (PROTOCOL 1.3).
+        TypeError
+            If it is neither text nor bytes.
+        """
         if isinstance(message, str):
+            if SEPARATOR in message:
+                raise ValueError("a text with U+001E cannot be sent: it ends a packet on polling; send it as bytes")
             self.put(Encoded(MESSAGE.encode() + message.encode()))
         else:
-            self.put(Encoded(b"", (bytes(message),)))
+            self.put(Encoded(b"", (bytes(memoryview(message)),)))
 
     def close(self, reason: str = "forced close", code: int = 1000) -> None:
-        """Send what is waiting, then a close frame with a code and the reason."""
-        if self.closed:
-            return
-        transport, outbox = self.transport, self.out
-        rest = transport.send_all(list(outbox)) if transport and outbox else []
-        self.ended(reason)
-        if transport:
-            transport.close(code, "" if code == 1000 else reason, rest)
+        """Send what is waiting, then goodbye: over WebSocket with a code and the reason."""
+        if not self.closed:
+            self._hang_up(reason, code, "" if code == 1000 else reason, self.out)
 
     # --- the way out
 
@@ -165,10 +170,7 @@ class Session:
             return
         limit = self.engine.max_queue
         logger.info("session of %s cut off: more than %d bytes were waiting for it", self.request.address, limit)
-        transport = self.transport
-        self.ended("too slow")
-        if transport:
-            transport.close(CLOSE_SLOW, f"too slow: more than {limit} bytes were waiting")
+        self._hang_up("too slow", CLOSE_SLOW, f"too slow: more than {limit} bytes were waiting", ())
 
     @property
     def ready(self) -> bool:
@@ -204,10 +206,7 @@ class Session:
         logger.info("session of %s closed: %s", self.request.address, error)
         self.violation = str(error)
         code = error.code if isinstance(error, WebSocketError) else CLOSE_PROTOCOL
-        transport = self.transport
-        self.ended("parse error")
-        if transport:
-            transport.close(code, str(error))
+        self._hang_up("parse error", code, str(error), None)
 
     # --- life
 
@@ -273,7 +272,7 @@ class Session:
             if now < heard:  # its pong may have come, unread behind events that wait
                 self.engine.deadlines.set(self, heard)
             else:
-                self.close("ping timeout")
+                self._hang_up("ping timeout", 1000, "", None)
             return
         self.waiting = True
         self.put(_PING)
@@ -286,6 +285,12 @@ class Session:
         if self.waiting:  # an unsolicited pong is harmless, and costs nothing
             self.waiting = False
             self.engine.deadlines.set(self, asyncio.get_running_loop().time() + self.engine.ping_interval)
+
+    def _hang_up(self, reason: str, code: int, why: str, rest: Sequence[Encoded] | None) -> None:
+        transport = self.transport
+        self.ended(reason)
+        if transport:
+            transport.close(code, why, rest)
 
     def ended(self, reason: str) -> None:
         """The session is over: tell everyone, once."""

@@ -69,5 +69,5 @@ class Transport(Protocol):
     def resume_reading(self) -> None:
         """Read on."""
 
-    def close(self, code: int = 1000, reason: str = "", rest: Sequence[Encoded] = ()) -> None:
-        """Say goodbye, after the ``rest`` if that can still be written."""
+    def close(self, code: int = 1000, reason: str = "", rest: Sequence[Encoded] | None = ()) -> None:
+        """Say goodbye, after the ``rest`` if that can still be written. None: nobody is expected to come for it."""

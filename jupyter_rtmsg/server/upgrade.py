@@ -39,6 +39,8 @@ class Upgrade:
     def opened(self, transport: WebSocketTransport) -> None:
         """The WebSocket is open."""
         self._transport = transport
+        if self._session.upgrade is not self:  # given up while the 101 was written: nobody else would ever close it
+            transport.close(1000, "upgrade timeout")
 
     def receive(self, packet: str | bytes) -> None:
         """Answer the probe, then let the WebSocket take over."""

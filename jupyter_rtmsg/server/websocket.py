@@ -155,8 +155,10 @@ class WebSocketTransport(asyncio.Protocol):
         """When reading was last resumed, in the loop's time: now, if it is still paused."""
         return self._loop.time() if self._unread else self._resumed
 
-    def close(self, code: int = 1000, reason: str = "", rest: Sequence[Encoded] = ()) -> None:
+    def close(self, code: int = 1000, reason: str = "", rest: Sequence[Encoded] | None = ()) -> None:
         """Say goodbye with a close frame; the peer has `LINGER` seconds to answer it."""
+        if rest:
+            self.send_all(list(rest))
         self._session = None
         self._inbox = None
         self._unread = False  # or its close frame would never be seen

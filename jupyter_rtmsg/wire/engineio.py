@@ -17,7 +17,7 @@ from .data import encode_json, load
 OPEN, CLOSE, PING, PONG, MESSAGE, UPGRADE, NOOP = "0", "1", "2", "3", "4", "5", "6"
 PROBE = "probe"
 PROTOCOL = 4
-_SEPARATOR = "\x1e"
+SEPARATOR = "\x1e"
 _TYPES = frozenset("0123456")
 _MAX_SAFE_INTEGER = 2**53 - 1
 
@@ -86,7 +86,7 @@ def check_packet(packet: Packet) -> Packet:
 
 def encode_payload(packets: Iterable[Packet]) -> str:
     """Join packets into the body of a polling request or response (PROTOCOL 1.3)."""
-    return _SEPARATOR.join(p if isinstance(p, str) else "b" + b64encode(p).decode() for p in packets)
+    return SEPARATOR.join(p if isinstance(p, str) else "b" + b64encode(p).decode() for p in packets)
 
 
 def decode_payload(body: str) -> list[Packet]:
@@ -97,7 +97,7 @@ def decode_payload(body: str) -> list[Packet]:
     ProtocolError
         If a packet is empty, of unknown type, or no base64.
     """
-    return [_polled(part) for part in body.split(_SEPARATOR)]
+    return [_polled(part) for part in body.split(SEPARATOR)]
 
 
 def _polled(part: str) -> Packet:
