@@ -73,6 +73,7 @@ class RawClient:
         self.reader = reader
         self.writer = writer
         self.opened: Handshake | None = None
+        self.welcome: dict[str, str] = {}  # what the last CONNECT was answered with
         self._parser = FrameParser(masked=False, max_size=1 << 26)
         self._messages: deque[Message] = deque()
 
@@ -179,7 +180,8 @@ class RawClient:
         packet = await self.receive()
         assert isinstance(packet, str)
         assert packet.startswith("40" + prefix + "{"), packet
-        return str(json.loads(packet[2 + len(prefix) :])["sid"])
+        self.welcome = json.loads(packet[2 + len(prefix) :])
+        return str(self.welcome["sid"])
 
     async def closing(self) -> Close:
         """Read to the close frame, which must be followed by the end of the stream once it is answered."""
