@@ -2,58 +2,96 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from ..wire.socketio import encode_event
+from .answers import ask
+from .rooms import names
 
 if TYPE_CHECKING:
     from .namespace import Namespace
+    from .socket import Socket
 
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """``volatile``: may be lost; ``timeout``: seconds to wait for acknowledgements, None: for ever."""
+    """How to emit.
+
+    Attributes
+    ----------
+    volatile : bool
+        It may be lost.
+    timeout : float, optional
+        Seconds to wait for acknowledgements; None: for ever.
+    compress : bool
+        Kept as Socket.IO's API has it. Nothing is compressed on a WebSocket (see docs/server.md).
+    """
 
     volatile: bool = False
     timeout: float | None = None
+    compress: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class BroadcastOperator:
-    """Some of the clients of a namespace: the union of rooms (all if none is named) minus the union of others."""
+class Broadcaster:
+    """What a server, a namespace and every chain that begins with one can do with many clients."""
 
-    namespace: Namespace
-    rooms: frozenset[str] = frozenset()
-    excluded: frozenset[str] = frozenset()
-    flags: Flags = field(default_factory=Flags)
+    __slots__ = ()
 
-    def to(self, *rooms: str) -> BroadcastOperator:
+    def _chain(self) -> BroadcastOperator:
+        """Return what a chain goes on from."""
+        raise NotImplementedError
+
+    # --- whom, and how
+
+    def to(self, *rooms: str | Iterable[str]) -> BroadcastOperator:
         """Those in these rooms too."""
-        return replace(self, rooms=self.rooms.union(rooms))
+        chain = self._chain()
+        return replace(chain, rooms=chain.rooms.union(names(rooms)))
 
     in_ = to
 
-    def except_(self, *rooms: str) -> BroadcastOperator:
+    def except_(self, *rooms: str | Iterable[str]) -> BroadcastOperator:
         """But none of those in these rooms."""
-        return replace(self, excluded=self.excluded.union(rooms))
+        chain = self._chain()
+        return replace(chain, excluded=chain.excluded.union(names(rooms)))
 
     @property
     def volatile(self) -> BroadcastOperator:
         """Skip clients who cannot be written to now."""
-        return replace(self, flags=replace(self.flags, volatile=True))
+        return self._flagged(volatile=True)
 
     def timeout(self, seconds: float | None) -> BroadcastOperator:
         """How long to wait for acknowledgements."""
-        return replace(self, flags=replace(self.flags, timeout=seconds))
+        return self._flagged(timeout=seconds)
+
+    def compress(self, compress: bool) -> BroadcastOperator:
+        """Whether to compress: see `Flags`."""
+        return self._flagged(compress=compress)
+
+    @property
+    def local(self) -> BroadcastOperator:
+        """Only clients of this server: there is one server, so all of them."""
+        return self._chain()
+
+    def _flagged(self, **flags: Any) -> BroadcastOperator:
+        chain = self._chain()
+        return replace(chain, flags=replace(chain.flags, **flags))
+
+    # --- what
 
     def emit(self, event: str, *args: Any) -> None:
-        """Emit to all of them: encoded once, never waits. Raises as `Socket.emit`."""
-        encoded = encode_event([event, *args], self.namespace.name)
-        targets = self.namespace.rooms.select(self.rooms, self.excluded)
-        if self.flags.volatile:
-            targets = [socket for socket in targets if socket.session.ready]
-        self.namespace.write(targets, encoded)
+        """Emit to all of them: encoded once, never waits.
+
+        Raises
+        ------
+        NotJSON
+            If an argument is neither JSON nor bytes.
+        ValueError
+            If the name is one of Socket.IO's own.
+        """
+        chain = self._chain()
+        chain.namespace.broadcast([event, *args], chain)
 
     def send(self, *args: Any) -> None:
         """Emit the event ``message``."""
@@ -67,5 +105,41 @@ class BroadcastOperator:
         AckTimeout
             If not all answered in time; ``responses`` holds what came.
         """
-        targets = self.namespace.rooms.select(self.rooms, self.excluded)
-        return await self.namespace.emit_with_ack(targets, [event, *args], self.flags.timeout)
+        chain = self._chain()
+        return await ask(chain.select(), [event, *args], chain.flags.timeout)
+
+    async def fetch_sockets(self) -> list[Socket]:
+        """Return their sockets."""
+        return self._chain().select()
+
+    def sockets_join(self, *rooms: str | Iterable[str]) -> None:
+        """Make all of them enter rooms."""
+        for socket in self._chain().select():
+            socket.join(*rooms)
+
+    def sockets_leave(self, *rooms: str | Iterable[str]) -> None:
+        """Make all of them leave rooms."""
+        for socket in self._chain().select():
+            socket.leave(*rooms)
+
+    def disconnect_sockets(self, close: bool = False) -> None:
+        """Disconnect all of them, see `Socket.disconnect`."""
+        for socket in self._chain().select():
+            socket.disconnect(close)
+
+
+@dataclass(frozen=True, slots=True)
+class BroadcastOperator(Broadcaster):
+    """Some of the clients of a namespace: the union of rooms (all if none is named) minus the union of others."""
+
+    namespace: Namespace
+    rooms: frozenset[str] = frozenset()
+    excluded: frozenset[str] = frozenset()
+    flags: Flags = field(default_factory=Flags)
+
+    def _chain(self) -> BroadcastOperator:
+        return self
+
+    def select(self) -> list[Socket]:
+        """Return the sockets."""
+        return self.namespace.select(self.rooms, self.excluded)

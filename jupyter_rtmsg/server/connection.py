@@ -20,7 +20,7 @@ from ..wire.socketio import (
 from .socket import Socket
 
 if TYPE_CHECKING:
-    from .namespace import Middleware
+    from .namespace import Middleware, Namespace
     from .server import Server
     from .session import Session
 
@@ -43,7 +43,7 @@ class Connection:
         self.session = session
         self.sockets: dict[str, Socket] = {}
         self._decoder = Decoder(max_size=server.engine.max_payload)
-        self._connecting: dict[str, Socket] = {}  # middlewares are looking at them
+        self._connecting: set[str] = set()  # functions and middlewares are looking at them
         self._left: set[str] = set()  # what still comes for these was sent before the peer could know
         session.on_packet = self.receive
         session.on("close", self._closed)
@@ -101,13 +101,27 @@ class Connection:
         name = packet.namespace
         if name in self.sockets or name in self._connecting:
             raise ProtocolError(f"namespace {name!r:.80} is connected already")
-        namespace = self._server.find(name)
+        namespaces, auth = self._server.namespaces, packet.data or {}
+        namespace = namespaces.find(name)
+        if namespace is None and namespaces.parents:
+            self._connecting.add(name)
+            namespaces.root.spawn(self._ask(name, auth))
+        else:
+            self._enter(name, namespace, auth)
+
+    async def _ask(self, name: str, auth: dict[str, Any]) -> None:
+        """Ask patterns and functions for a namespace."""
+        namespace = await self._server.namespaces.ask(name, auth)
+        if name in self._connecting:  # else the session was closed meanwhile
+            self._connecting.discard(name)
+            self._enter(name, namespace, auth)
+
+    def _enter(self, name: str, namespace: Namespace | None, auth: dict[str, Any]) -> None:
         if namespace is None:
             self.session.put(encode_connect_error("Invalid namespace", namespace=name))
             return
-        socket = Socket(namespace, self, packet.data or {})
-        self._connecting[name] = socket
-        self._admit(socket, iter(namespace.middlewares))
+        self._connecting.add(name)
+        self._admit(Socket(namespace, self, auth), iter(namespace.middlewares))
 
     def _admit(self, socket: Socket, middlewares: Iterable[Middleware]) -> None:
         """Ask the middlewares in order; where one has to be awaited, go on in a task."""
@@ -132,7 +146,7 @@ class Connection:
 
     def _refuse(self, socket: Socket, error: Exception) -> None:
         name = socket.namespace.name
-        self._connecting.pop(name, None)
+        self._connecting.discard(name)
         try:
             if not isinstance(error, ConnectionRefused):
                 raise error
@@ -144,8 +158,9 @@ class Connection:
 
     def _accept(self, socket: Socket) -> None:
         name = socket.namespace.name
-        if self._connecting.pop(name, None) is None or self.session.closed:
+        if name not in self._connecting or self.session.closed:
             return
+        self._connecting.discard(name)
         self._left.discard(name)
         self.sockets[name] = socket
         self.session.admit()

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
-from itertools import count
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
-from ..errors import AckTimeout, Disconnected
 from ..wire.socketio import Encoded, encode_event
-from .broadcast import BroadcastOperator, Flags
+from .broadcast import Broadcaster, BroadcastOperator
+from .cell import where_raised
+from .emitter import Emitter, Handler, added, listener
+from .hooks import Hooked
 from .rooms import Rooms
-from .socket import Handler, Socket
+from .socket import Socket
 
 if TYPE_CHECKING:
     from .server import Server
@@ -24,7 +25,7 @@ Middleware = Callable[[Socket], Awaitable[None] | None]
 Route = Callable[[Socket, str, list[Any], bool], Any]
 
 
-class Namespace:
+class Namespace(Emitter, Broadcaster):
     """One namespace of a server.
 
     Attributes
@@ -33,34 +34,52 @@ class Namespace:
     sockets : dict
         Its connected sockets by id.
     rooms : Rooms
+        Socket.IO's adapter.
     """
 
+    events: Collection[str] = ("connection",)
+
     def __init__(self, server: Server, name: str) -> None:
+        super().__init__()
         self.server = server
         self.name = name
         self.sockets: dict[str, Socket] = {}
         self.rooms = Rooms(self.sockets)
-        self.middlewares: list[Middleware] = []
         self.router: Route | None = None
-        self._handlers: dict[str, list[Handler]] = {}
-        self._ids = count()  # of acknowledgements, for all sockets: a broadcast uses one for all
+        self.overheard: set[Hooked] = set()  # somebody wants to know what is sent to these
+        self._middlewares: tuple[Handler, ...] = ()
         self._tasks: set[asyncio.Task[Any]] = set()
+
+    @property
+    def adapter(self) -> Rooms:
+        """The rooms, as Socket.IO calls them."""
+        return self.rooms
+
+    def _chain(self) -> BroadcastOperator:
+        return BroadcastOperator(self)
 
     # --- listening
 
     def on(self, event: str, handler: Handler | None = None) -> Any:
-        """Call a handler with each new socket; ``event`` is ``"connection"``. Also a decorator."""
-        if event != "connection":
-            raise ValueError(f"a namespace has the event 'connection', not {event!r}: others are a socket's")
-        if handler is None:
-            return lambda function: self.on(event, function)
-        self._handlers.setdefault(event, []).append(handler)
-        return handler
+        """Call a handler with each new socket; ``event`` is ``"connection"``. Also a decorator.
+
+        In a notebook, a cell that is run again replaces the handler that it defined, for sockets that come after that.
+        """
+        if event not in self.events:
+            raise ValueError(
+                f"namespace {self.name} has the events {', '.join(self.events)}, not {event!r}: others are a socket's"
+            )
+        return super().on(event, handler)
 
     def use(self, middleware: Middleware) -> Middleware:
-        """Ask a middleware before each CONNECT is accepted; it refuses with `ConnectionRefused`."""
-        self.middlewares.append(middleware)
+        """Ask a middleware before each CONNECT is accepted; it refuses with `ConnectionRefused`. Also a decorator."""
+        self._middlewares = added(self._middlewares, listener(middleware))
         return middleware
+
+    @property
+    def middlewares(self) -> tuple[Middleware, ...]:
+        """What is asked before a CONNECT is accepted, in order."""
+        return self._middlewares
 
     def route(self, route: Route) -> Route:
         """Let one function see every event first: no table of handlers for each socket.
@@ -73,35 +92,19 @@ class Namespace:
 
     # --- speaking
 
-    def _everyone(self) -> BroadcastOperator:
-        return BroadcastOperator(self)
+    def broadcast(self, args: list[Any], chain: BroadcastOperator) -> None:
+        """Emit to those whom a chain names."""
+        encoded = encode_event(args, self.name)
+        targets = self.rooms.select(chain.rooms, chain.excluded)
+        if chain.flags.volatile:
+            targets = [socket for socket in targets if socket.session.ready]
+        if self.overheard:
+            self._overhear(targets, args)
+        self.write(targets, encoded)
 
-    def emit(self, event: str, *args: Any) -> None:
-        """Emit to everyone in the namespace."""
-        self._everyone().emit(event, *args)
-
-    def send(self, *args: Any) -> None:
-        """Emit the event ``message`` to everyone."""
-        self._everyone().emit("message", *args)
-
-    def to(self, *rooms: str) -> BroadcastOperator:
-        """Everyone in these rooms."""
-        return self._everyone().to(*rooms)
-
-    in_ = to
-
-    def except_(self, *rooms: str) -> BroadcastOperator:
-        """Everyone but those in these rooms."""
-        return self._everyone().except_(*rooms)
-
-    @property
-    def volatile(self) -> BroadcastOperator:
-        """Everyone who can be written to now."""
-        return self._everyone().volatile
-
-    def timeout(self, seconds: float | None) -> BroadcastOperator:
-        """Everyone, with a time to wait for acknowledgements."""
-        return BroadcastOperator(self, flags=Flags(timeout=seconds))
+    def select(self, rooms: Collection[str], excluded: Collection[str]) -> list[Socket]:
+        """Return the sockets of some rooms; see `Rooms.select`."""
+        return list(self.rooms.select(rooms, excluded))
 
     def deliver(self, batch: Iterable[tuple[str, Encoded]]) -> None:
         """Write encoded packets to the members of rooms, in order."""
@@ -120,37 +123,35 @@ class Namespace:
                 dirty(session)
             out.append(encoded)
 
-    async def emit_with_ack(self, targets: Iterable[Socket], args: list[Any], timeout: float | None) -> list[Any]:
-        """Emit to some sockets and wait for the answer of each; see `BroadcastOperator.emit_with_ack`."""
-        id = next(self._ids)
+    def _overhear(self, targets: Collection[Socket], args: list[Any]) -> None:
+        for socket in [target for target in targets if target in self.overheard]:
+            socket.overhear(args)
+
+    def ask(
+        self, sockets: list[Socket], args: list[Any], id: int, answered: Callable[[list[Any] | None], None]
+    ) -> None:
+        """Emit an event that wants to be acknowledged to sockets of this namespace."""
         encoded = encode_event(args, self.name, id)
-        waiting = list(targets)
-        answers: list[Any] = []
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        left = len(waiting)
-
-        def answered(args: list[Any] | None) -> None:
-            nonlocal left
-            left -= 1
-            if args is not None:
-                answers.append(args[0] if len(args) == 1 else (args or None))
-            if not left and not done.done():
-                done.set_result(None)
-
-        for socket in waiting:
+        for socket in sockets:
             socket.await_ack(id, answered)
-        self.write(waiting, encoded)
-        try:
-            if waiting:
-                await asyncio.wait_for(done, timeout)
-        except asyncio.TimeoutError:
-            raise AckTimeout(f"{left} of {len(waiting)} did not acknowledge in {timeout} s", answers) from None
-        finally:
-            for socket in waiting:
-                socket.forget_ack(id)
-        if len(answers) < len(waiting) and len(waiting) == 1:
-            raise Disconnected("the client is gone")
-        return answers
+        if self.overheard:
+            self._overhear(sockets, args)
+        self.write(sockets, encoded)
+
+    def server_side_emit(self, event: str, *args: Any) -> None:
+        """Emit to the other servers of a cluster. There is one server, so nobody hears it; it is checked all the same.
+
+        Raises
+        ------
+        NotJSON, ValueError
+            As `emit`.
+        """
+        encode_event([event, *args], self.name)
+
+    async def server_side_emit_with_ack(self, event: str, *args: Any) -> list[Any]:
+        """Emit to the other servers of a cluster and return their answers: there is one server, so there are none."""
+        self.server_side_emit(event, *args)
+        return []
 
     # --- what connections and sockets call
 
@@ -158,8 +159,9 @@ class Namespace:
         """A socket was accepted."""
         socket.connected = True
         self.sockets[socket.id] = socket
+        self.rooms.opened(socket)
         coroutines: list[CoroutineType[Any, Any, Any]] = []
-        for handler in self._handlers.get("connection", ()):
+        for handler in self._greeters():
             try:
                 result = handler(socket)
             except Exception as error:
@@ -169,6 +171,9 @@ class Namespace:
                     coroutines.append(result)
         if coroutines:
             socket.run(self._each(coroutines))  # its events wait: they may be about to register their handlers
+
+    def _greeters(self) -> tuple[Handler, ...]:
+        return self._handlers.get("connection", ())
 
     async def _each(self, coroutines: Iterable[Coroutine[Any, Any, Any]]) -> None:
         for coroutine in coroutines:
@@ -180,6 +185,7 @@ class Namespace:
     def disconnected(self, socket: Socket) -> None:
         """A socket is gone."""
         self.rooms.clear(socket)
+        self.overheard.discard(socket)
         self.sockets.pop(socket.id, None)
 
     def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> None:
@@ -195,8 +201,8 @@ class Namespace:
             self.failed("a handler", error)
 
     def failed(self, what: str, error: Exception) -> None:
-        """Log the fault of an application's function."""
-        logger.error("%s of namespace %s raised", what, self.name, exc_info=error)
+        """Log the fault of an application's function, in a notebook below the cell that defined it."""
+        where_raised(error).run(logger.error, "%s of namespace %s raised", what, self.name, exc_info=error)
 
     def failure(self, what: str, error: Exception) -> Any:
         """Log a fault, unless the error is itself an answer, and return what to acknowledge with."""

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
+from itertools import count
 from typing import Any
 
 import tornado.httpserver
 import tornado.netutil
 import tornado.web
 
-from .broadcast import BroadcastOperator
+from .broadcast import Broadcaster, BroadcastOperator
 from .connection import Connection
+from .emitter import Handler
 from .engine import Engine
 from .namespace import Middleware, Namespace, Route
+from .namespaces import Namespaces
+from .parent import Matcher
 from .session import Session
-from .socket import Handler
 
 
-class Server:
+class Server(Broadcaster):
     """A Socket.IO server for Tornado.
 
     Parameters
@@ -28,6 +30,10 @@ class Server:
         The largest message in bytes, either way, attachments included.
     connect_timeout : float
         Seconds that a client has to be accepted in a namespace.
+    max_child_namespaces : int
+        How many namespaces clients may bring into being through patterns and functions, see `of`.
+    cleanup_empty_child_namespaces : bool
+        Whether these are dropped when their last client leaves.
     **options
         Of the `Engine` beneath.
 
@@ -38,6 +44,8 @@ class Server:
     ... def connected(socket):
     ...     socket.on("sum", lambda a, b: a + b)
     >>> port = await io.listen()
+
+    Whatever a chain of Socket.IO's cheatsheet begins with ``io`` concerns the clients of the namespace ``/``.
     """
 
     def __init__(
@@ -47,6 +55,8 @@ class Server:
         ping_timeout: float = 20.0,
         max_payload: int = 1_000_000,
         connect_timeout: float = 45.0,
+        max_child_namespaces: int = 1000,
+        cleanup_empty_child_namespaces: bool = False,
         **options: Any,
     ) -> None:
         self.engine = Engine(
@@ -57,9 +67,9 @@ class Server:
             **options,
         )
         self.engine.on("connection", self._opened)
-        self._namespaces: dict[str, Namespace] = {}
-        self._http: tornado.httpserver.HTTPServer | None = None
-        self._root = self.of("/")
+        self.ack_ids = count()  # for all sockets: a broadcast uses one for all
+        self.namespaces = Namespaces(self, max_child_namespaces, cleanup_empty_child_namespaces)
+        self._listening: list[tornado.httpserver.HTTPServer] = []
 
     # --- where it listens
 
@@ -83,80 +93,78 @@ class Server:
         **options
             Of `tornado.httpserver.HTTPServer`, such as ``ssl_options``.
         """
+        if self.engine.closing:
+            raise RuntimeError("this server was closed: make a new one")
         sockets = tornado.netutil.bind_sockets(port, address)
-        self._http = tornado.httpserver.HTTPServer(tornado.web.Application(self.handlers(path)), **options)
-        self._http.add_sockets(sockets)
+        http = tornado.httpserver.HTTPServer(tornado.web.Application(self.handlers(path)), **options)
+        http.add_sockets(sockets)
+        self._listening.append(http)
         return int(sockets[0].getsockname()[1])
 
     async def close(self, reason: str = "server shutting down") -> None:
         """Disconnect everyone, saying why, and stop listening."""
-        if self._http:
-            self._http.stop()
+        for http in self._listening:
+            http.stop()
         await self.engine.close(reason)
-        for namespace in self._namespaces.values():
+        for namespace in self.namespaces:
             namespace.close()
 
     # --- namespaces
 
-    def of(self, name: str) -> Namespace:
-        """Return a namespace, making it if need be."""
-        if not name.startswith("/"):
-            name = "/" + name
-        if name not in self._namespaces:
-            self._namespaces[name] = Namespace(self, name)
-        return self._namespaces[name]
+    def of(self, name: str | Matcher) -> Namespace:
+        """Return a namespace, making it if need be.
 
-    def find(self, name: str) -> Namespace | None:
-        """Return a namespace that a client asked for, if there is one."""
-        return self._namespaces.get(name)
+        Parameters
+        ----------
+        name : str, re.Pattern or callable
+            A pattern or function stands for all namespaces that clients ask for and whose whole name it matches:
+            see `ParentNamespace`. A function is called with the name and the client's ``auth``; it may be async.
+        """
+        return self.namespaces.of(name)
+
+    @property
+    def sockets(self) -> Namespace:
+        """The namespace ``/``, as Socket.IO calls it."""
+        return self.namespaces.root
 
     def _opened(self, session: Session) -> None:
         Connection(self, session)
 
     # --- the namespace "/", in short
 
+    def _chain(self) -> BroadcastOperator:
+        return BroadcastOperator(self.namespaces.root)
+
     def on(self, event: str, handler: Handler | None = None) -> Any:
-        """See `Namespace.on`."""
-        return self._root.on(event, handler)
+        """Call a handler for ``"connection"``, with each new socket, or ``"new_namespace"``; also a decorator."""
+        return self.namespaces.root.on(event, handler)
+
+    def once(self, event: str, handler: Handler | None = None) -> Any:
+        """Like `on`, for one event only."""
+        return self.namespaces.root.once(event, handler)
+
+    def off(self, event: str | None = None, handler: Handler | None = None) -> None:
+        """Remove one handler of an event, all of an event, or all."""
+        self.namespaces.root.off(event, handler)
 
     def use(self, middleware: Middleware) -> Middleware:
         """See `Namespace.use`."""
-        return self._root.use(middleware)
+        return self.namespaces.root.use(middleware)
 
     def route(self, route: Route) -> Route:
         """See `Namespace.route`."""
-        return self._root.route(route)
+        return self.namespaces.root.route(route)
 
-    def emit(self, event: str, *args: Any) -> None:
-        """Emit to everyone."""
-        self._root.emit(event, *args)
+    def server_side_emit(self, event: str, *args: Any) -> None:
+        """See `Namespace.server_side_emit`."""
+        self.namespaces.root.server_side_emit(event, *args)
 
-    def send(self, *args: Any) -> None:
-        """Emit the event ``message`` to everyone."""
-        self._root.send(*args)
-
-    def to(self, *rooms: str) -> BroadcastOperator:
-        """Everyone in these rooms."""
-        return self._root.to(*rooms)
-
-    in_ = to
-
-    def except_(self, *rooms: str) -> BroadcastOperator:
-        """Everyone but those in these rooms."""
-        return self._root.except_(*rooms)
-
-    @property
-    def volatile(self) -> BroadcastOperator:
-        """Everyone who can be written to now."""
-        return self._root.volatile
-
-    def timeout(self, seconds: float | None) -> BroadcastOperator:
-        """Everyone, with a time to wait for acknowledgements."""
-        return self._root.timeout(seconds)
+    async def server_side_emit_with_ack(self, event: str, *args: Any) -> list[Any]:
+        """See `Namespace.server_side_emit_with_ack`."""
+        return await self.namespaces.root.server_side_emit_with_ack(event, *args)
 
     async def __aenter__(self) -> Server:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
         await self.close()
-        await asyncio.sleep(0)

@@ -107,6 +107,7 @@ def test_data_is_shown_as_text_whatever_it_holds(lab: JupyterServer, kernel: str
 
 def test_the_panel_can_be_used_with_the_keyboard_alone(lab: JupyterServer, page: LabPage) -> None:
     page.open(lab)
+    expect(page.state).to_have_text("Connected")
     page.panel.get_by_label("Room to join").focus()
     page.page.keyboard.type("typed")
     page.page.keyboard.press("Enter")

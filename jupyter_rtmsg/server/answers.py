@@ -1,0 +1,81 @@
+"""Asking clients, and waiting for their acknowledgements (PROTOCOL 2.6)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from ..errors import AckTimeout, Disconnected
+
+if TYPE_CHECKING:
+    from .socket import Socket
+
+
+class Answers:
+    """The answers to one event that was sent to several clients under one id.
+
+    Attributes
+    ----------
+    values : list
+        What has come: of each client the argument of its acknowledgement, or the list of several, or None.
+    missing : int
+        How many may still come.
+    """
+
+    def __init__(self, asked: int) -> None:
+        self.values: list[Any] = []
+        self.missing = asked
+        self.complete: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def take(self, args: list[Any] | None) -> None:
+        """Take the arguments of an acknowledgement, or None from a client who is gone."""
+        self.missing -= 1
+        if args is not None:
+            self.values.append(args[0] if len(args) == 1 else (args or None))
+        if not self.missing and not self.complete.done():
+            self.complete.set_result(None)
+
+
+async def ask(sockets: Collection[Socket], args: list[Any], timeout: float | None) -> list[Any]:
+    """Emit to some sockets and wait for the answer of each.
+
+    Parameters
+    ----------
+    sockets : collection of Socket
+        Those of one namespace stand together.
+    args : list
+        The event's name and its arguments.
+    timeout : float, optional
+        Seconds; None: for ever.
+
+    Returns
+    -------
+    list
+        The answers in the order of their coming. Who has disconnected has none.
+
+    Raises
+    ------
+    AckTimeout
+        With the answers that came in time.
+    Disconnected
+        If a single one was asked, and is gone.
+    """
+    if not sockets:
+        return []
+    answers = Answers(len(sockets))
+    id = next(next(iter(sockets)).namespace.server.ack_ids)
+    try:
+        for namespace, group in groupby(sockets, lambda socket: socket.namespace):
+            namespace.ask(list(group), args, id, answers.take)
+        await asyncio.wait_for(answers.complete, timeout)
+    except asyncio.TimeoutError:
+        message = f"{answers.missing} of {len(sockets)} did not acknowledge in {timeout} s"
+        raise AckTimeout(message, answers.values) from None
+    finally:
+        for socket in sockets:
+            socket.forget_ack(id)
+    if not answers.values and len(sockets) == 1:
+        raise Disconnected("the client is gone")
+    return answers.values
