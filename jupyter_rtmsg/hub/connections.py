@@ -33,9 +33,7 @@ class Connections:
         Called with a connection, and the reason, after its end.
     """
 
-    def __init__(
-        self, limits: Limits, clock: Callable[[], float], gone: Callable[[Connection, str], Any]
-    ) -> None:
+    def __init__(self, limits: Limits, clock: Callable[[], float], gone: Callable[[Connection, str], Any]) -> None:
         self._limits = limits
         self._clock = clock
         self._gone = gone

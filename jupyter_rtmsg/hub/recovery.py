@@ -7,6 +7,7 @@ that it survives the server as well. A connection that still catches up in one o
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import secrets
 import time
@@ -112,9 +113,7 @@ class LogRecovery:
         session = self._describe(connection) if connection and reason not in FINAL else None
         self._keep(pid, session, self._max_disconnection)
 
-    def encode(
-        self, args: Sequence[Any], rooms: Collection[str], excluded: Collection[str], volatile: bool
-    ) -> Encoded:
+    def encode(self, args: Sequence[Any], rooms: Collection[str], excluded: Collection[str], volatile: bool) -> Encoded:
         """See `Recovery.encode`: only what came out of the log is replayed, anything else tells how far that was.
 
         A client takes any last string for an offset, and nothing but strings.
@@ -133,13 +132,13 @@ class LogRecovery:
         self._give_up(returns)
         self.changed(connection)
 
-    async def forget(self, connection: Connection) -> None:
+    def forget(self, connection: Connection) -> asyncio.Future[None] | None:
         """A connection is about to join: from now on, until it has caught up, it cannot be recovered.
 
-        Waits until that is on disk, or a client could be told it was recovered with a room too few.
+        The join must wait until that is on disk, or a client could be told that it was recovered, with a room too few.
         """
-        if connection.socket.pid is not None:
-            await self._hub.log.notes.put(_key(connection.socket.pid), None, 0)
+        pid = connection.socket.pid
+        return None if pid is None else self._hub.log.notes.put(_key(pid), None, 0)
 
     def changed(self, connection: Connection) -> None:
         """The rooms of a connection have changed, or it has caught up with one."""
@@ -158,12 +157,11 @@ class LogRecovery:
 
     async def _find(self, session: Session, offset: str | None) -> list[Return] | None:
         """Return where to go on in each room; None where that is not possible without a gap."""
-        position = _position(offset)
+        hub, position = self._hub, _position(offset)
         returns: list[Return] = []
         if position is None:
             return None
         for name, (since, subscription) in session.rooms.items():
-            hub = self._hub
             if not hub.allows(session.principal, "read", name):
                 self._give_up(returns)
                 return None

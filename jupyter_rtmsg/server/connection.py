@@ -21,6 +21,7 @@ from .socket import Socket
 
 if TYPE_CHECKING:
     from .namespace import Middleware, Namespace
+    from .recovery import Recovery
     from .server import Server
     from .session import Session
 
@@ -157,6 +158,23 @@ class Connection:
         self.session.put(answer)
 
     def _accept(self, socket: Socket) -> None:
+        pid, recovery = socket.auth.get("pid"), socket.namespace.recovery
+        if recovery and isinstance(pid, str):
+            socket.namespace.spawn(self._recover(socket, recovery, pid))
+        else:
+            self._welcome(socket)
+
+    async def _recover(self, socket: Socket, recovery: Recovery, pid: str) -> None:
+        offset = socket.auth.get("offset")
+        try:
+            socket.recovered = await recovery.recover(socket, pid, offset if isinstance(offset, str) else None)
+        except Exception as error:
+            socket.namespace.failed("connection state recovery", error)
+        self._welcome(socket)
+        if socket.recovered and not socket.connected:  # it was gone before it was back
+            recovery.ended(socket, "transport close")
+
+    def _welcome(self, socket: Socket) -> None:
         name = socket.namespace.name
         if name not in self._connecting or self.session.closed:
             return
@@ -164,7 +182,12 @@ class Connection:
         self._left.discard(name)
         self.sockets[name] = socket
         self.session.admit()
-        self.session.put(encode_connect({"sid": socket.id}, name))
+        answer = {"sid": socket.id}
+        if socket.namespace.recovery and not socket.recovered:
+            socket.pid = socket.namespace.recovery.issue(socket)
+        if socket.pid is not None:
+            answer["pid"] = socket.pid
+        self.session.put(encode_connect(answer, name))
         socket.namespace.connected(socket)
 
     def _closed(self, reason: str) -> None:

@@ -13,6 +13,7 @@ from .broadcast import Broadcaster, BroadcastOperator
 from .cell import where_raised
 from .emitter import Emitter, Handler, added, listener
 from .hooks import Hooked
+from .recovery import Recovery
 from .rooms import Rooms
 from .socket import Socket
 
@@ -46,6 +47,7 @@ class Namespace(Emitter, Broadcaster):
         self.sockets: dict[str, Socket] = {}
         self.rooms = Rooms(self.sockets)
         self.router: Route | None = None
+        self.recovery: Recovery | None = server.recovery(self) if server.recovery else None
         self.overheard: set[Hooked] = set()  # somebody wants to know what is sent to these
         self._middlewares: tuple[Handler, ...] = ()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -94,13 +96,21 @@ class Namespace(Emitter, Broadcaster):
 
     def broadcast(self, args: list[Any], chain: BroadcastOperator) -> None:
         """Emit to those whom a chain names."""
-        encoded = encode_event(args, self.name)
+        encoded = self.encode(args, chain.rooms, chain.excluded, volatile=chain.flags.volatile)
         targets = self.rooms.select(chain.rooms, chain.excluded)
         if chain.flags.volatile:
             targets = [socket for socket in targets if socket.session.ready]
         if self.overheard:
             self._overhear(targets, args)
         self.write(targets, encoded)
+
+    def encode(
+        self, args: list[Any], rooms: Collection[str], excluded: Collection[str] = (), *, volatile: bool = False
+    ) -> Encoded:
+        """Encode an event that wants no acknowledgement, for whoever is in some rooms and in none of others."""
+        if self.recovery is None:
+            return encode_event(args, self.name)
+        return self.recovery.encode(args, rooms, excluded, volatile)
 
     def select(self, rooms: Collection[str], excluded: Collection[str]) -> list[Socket]:
         """Return the sockets of some rooms; see `Rooms.select`."""
@@ -160,6 +170,8 @@ class Namespace(Emitter, Broadcaster):
         socket.connected = True
         self.sockets[socket.id] = socket
         self.rooms.opened(socket)
+        if socket.recovered and self.recovery:
+            self.recovery.resume(socket)
         coroutines: list[CoroutineType[Any, Any, Any]] = []
         for handler in self._greeters():
             try:
@@ -182,8 +194,10 @@ class Namespace(Emitter, Broadcaster):
             except Exception as error:
                 self.failed("a handler of 'connection'", error)
 
-    def disconnected(self, socket: Socket) -> None:
+    def disconnected(self, socket: Socket, reason: str) -> None:
         """A socket is gone."""
+        if self.recovery:
+            self.recovery.ended(socket, reason)
         self.rooms.clear(socket)
         self.overheard.discard(socket)
         self.sockets.pop(socket.id, None)

@@ -41,7 +41,7 @@ class SocketOperator:
     def emit(self, event: str, *args: Any) -> None:
         """Emit to this client; see `Socket.emit`."""
         if not self.flags.volatile or self.socket.session.ready:
-            self.socket.emit(event, *args)
+            self.socket.speak([event, *args], volatile=self.flags.volatile)
 
     def send(self, *args: Any) -> None:
         """Emit the event ``message``."""

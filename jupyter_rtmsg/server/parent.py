@@ -74,8 +74,8 @@ class ChildNamespace(Namespace):
         self.server.namespaces.keep(self)
         super().connected(socket)
 
-    def disconnected(self, socket: Socket) -> None:
+    def disconnected(self, socket: Socket, reason: str) -> None:
         """A socket is gone."""
-        super().disconnected(socket)
+        super().disconnected(socket, reason)
         if not self.sockets:
             self.server.namespaces.emptied(self)

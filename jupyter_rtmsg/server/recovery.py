@@ -41,9 +41,7 @@ class Recovery(Protocol):
     def ended(self, socket: Socket, reason: str) -> None:
         """A socket is disconnected; it is still in its rooms."""
 
-    def encode(
-        self, args: Sequence[Any], rooms: Collection[str], excluded: Collection[str], volatile: bool
-    ) -> Encoded:
+    def encode(self, args: Sequence[Any], rooms: Collection[str], excluded: Collection[str], volatile: bool) -> Encoded:
         """Encode an event that wants no acknowledgement, with its offset as last argument, and remember it.
 
         A volatile event is not remembered, but has an offset too: a client takes any last string for one.
@@ -159,15 +157,15 @@ class MemoryRecovery:
         if reason in FINAL:
             del self._states[pid]
             return
-        state.socket, state.rooms, state.data = None, frozenset(socket.joined), socket.data
+        state.socket = None
+        if self._namespace.sockets.get(socket.id) is socket:  # else it was gone before it was back in its rooms
+            state.rooms, state.data = frozenset(socket.joined), socket.data
         state.ended = self._clock()
         self._away.append((state.ended, pid))
 
-    def encode(
-        self, args: Sequence[Any], rooms: Collection[str], excluded: Collection[str], volatile: bool
-    ) -> Encoded:
+    def encode(self, args: Sequence[Any], rooms: Collection[str], excluded: Collection[str], volatile: bool) -> Encoded:
         """See `Recovery.encode`."""
-        offset = self._offset + (not volatile)
+        offset = self._offset + (not volatile)  # only counted if the event can be encoded
         encoded = encode_event([*args, str(offset)], self._namespace.name)
         if not volatile:
             self._offset = offset

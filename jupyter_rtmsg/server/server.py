@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import count
 from typing import Any
 
@@ -16,6 +17,7 @@ from .engine import Engine
 from .namespace import Middleware, Namespace, Route
 from .namespaces import Namespaces
 from .parent import Matcher
+from .recovery import MemoryRecovery, Recovery
 from .session import Session
 
 
@@ -34,6 +36,9 @@ class Server(Broadcaster):
         How many namespaces clients may bring into being through patterns and functions, see `of`.
     cleanup_empty_child_namespaces : bool
         Whether these are dropped when their last client leaves.
+    recovery : bool or callable
+        Connection state recovery (Socket.IO 4.6). True: in memory, for two minutes; a callable makes a `Recovery` for
+        each namespace.
     **options
         Of the `Engine` beneath.
 
@@ -57,6 +62,7 @@ class Server(Broadcaster):
         connect_timeout: float = 45.0,
         max_child_namespaces: int = 1000,
         cleanup_empty_child_namespaces: bool = False,
+        recovery: bool | Callable[[Namespace], Recovery] = False,
         **options: Any,
     ) -> None:
         self.engine = Engine(
@@ -67,6 +73,7 @@ class Server(Broadcaster):
             **options,
         )
         self.engine.on("connection", self._opened)
+        self.recovery: Callable[[Namespace], Recovery] | None = MemoryRecovery if recovery is True else recovery or None
         self.ack_ids = count()  # for all sockets: a broadcast uses one for all
         self.namespaces = Namespaces(self, max_child_namespaces, cleanup_empty_child_namespaces)
         self._listening: list[tornado.httpserver.HTTPServer] = []

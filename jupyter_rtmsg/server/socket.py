@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..wire.socketio import Encoded, encode_disconnect, encode_event
+from ..wire.socketio import Encoded, encode_disconnect
 from .broadcast import BroadcastOperator, Flags
 from .dispatch import NOT_ROUTED, Dispatcher
 from .emitter import NOBODY, Handler
@@ -67,8 +67,8 @@ class Socket(Dispatcher):
     """
 
     __slots__ = (
-        "_acks", "_connection", "auth", "connected", "data", "id", "joined", "namespace", "recovered", "session",
-        "time", "user",
+        "_acks", "_connection", "auth", "connected", "data", "id", "joined", "namespace", "pid", "recovered",
+        "session", "time", "user",
     )  # fmt: skip
 
     def __init__(self, namespace: Namespace, connection: Connection, auth: dict[str, Any]) -> None:
@@ -81,6 +81,7 @@ class Socket(Dispatcher):
         self.time = time.time()
         self.data: dict[str, Any] = {}
         self.recovered = False
+        self.pid: str | None = None  # the secret that it can be recovered with
         self.connected = False
         self.joined: set[str] = set()
         self._connection = connection
@@ -141,9 +142,13 @@ class Socket(Dispatcher):
         ValueError
             If the name is one of Socket.IO's own.
         """
-        encoded = encode_event([event, *args], self.namespace.name)
+        self.speak([event, *args])
+
+    def speak(self, args: list[Any], *, volatile: bool = False) -> None:
+        """Emit the event that a list is: its name, then its arguments."""
+        encoded = self.namespace.encode(args, (self.id,), volatile=volatile)
         if self._hooks is not None:
-            self.overhear([event, *args])
+            self.overhear(args)
         self.session.put(encoded)
 
     def send(self, *args: Any) -> None:
@@ -250,7 +255,7 @@ class Socket(Dispatcher):
         if not self.connected:  # a handler disconnected it, too
             return
         self.connected = False
-        self.namespace.disconnected(self)
+        self.namespace.disconnected(self, reason)
         acks, self._acks = self._acks, {}
         for waiting in acks.values():
             waiting(None)

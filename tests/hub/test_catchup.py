@@ -43,7 +43,7 @@ class Outlet:
 
     def write(self, page: Iterable[Encoded]) -> None:
         for encoded in page:
-            self.seqs.append(int(encoded.text.rsplit(b'"', 2)[1]))
+            self.seqs.append(int(encoded.text.split(b'"seq":')[1].split(b",")[0]))
 
     async def drained(self) -> None:
         await self._pause()
@@ -109,9 +109,7 @@ def test_a_joiner_of_a_busy_room_misses_nothing_and_gets_nothing_twice(
         outlet = Outlet(channels, pause)
         membership = Membership(room, Connection(outlet), None, 0)  # type: ignore[arg-type]
         position = min(start, past)
-        CatchUp(
-            membership, SlowReads(log, pause), follower, limits, position=position, missed_through=past
-        ).begin()
+        CatchUp(membership, SlowReads(log, pause), follower, limits, position=position, missed_through=past).begin()
         for burst, ticks in steps:
             stored += [log.append(draft(i, "lab" if i % 2 else "other")) for i in range(burst)]
             for _ in range(ticks):

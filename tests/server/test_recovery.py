@@ -30,9 +30,8 @@ class Scene:
         self.sockets.append(socket)
         socket.on("disconnect", self.reasons.append)
 
-    async def enter(self, **auth: Any) -> RawClient:
-        client = await self.served.enter("/", auth or None)
-        return client
+    async def enter(self, **auth: Any) -> Any:
+        return await self.served.enter("/", auth or None)
 
     async def lose(self, client: RawClient) -> None:
         """Cut a connection with no goodbye, and wait until the server knows."""
@@ -143,7 +142,7 @@ async def test_who_is_refused_gets_nothing_of_what_was_missed(scene: Scene) -> N
 
     scene.io.use(refuse)
     back = await scene.served.open()
-    back.send('40{"pid":"%s"}' % client.welcome["pid"])
+    back.send("40" + json.dumps({"pid": client.welcome["pid"]}))
     assert await back.receive() == '44{"message":"no"}'
     await back.quiet()
 

@@ -35,13 +35,14 @@ async def join(hub: Hub, connection: Connection, request: Request) -> Reply:
 
 
 async def _join(hub: Hub, connection: Connection, room: Room, wanted: Wanted, key: CursorKey | None) -> Reply:
-    if hub.recovery:
-        await hub.recovery.forget(connection)
+    forgotten = hub.recovery.forget(connection) if hub.recovery else None
     while True:
         resets = hub.follower.resets
         saved = None if key is None else await hub.subscriptions.cursor(key)
         start = await hub.starts.find(room, wanted, saved, named=key is not None)
         stats = await hub.log.stats(room.name)
+        if forgotten:
+            await forgotten
         if resets == hub.follower.resets:
             break  # else the log was replaced meanwhile
     current = saved is not None and saved.epoch == hub.log.epoch

@@ -36,9 +36,7 @@ def _draft(hub: Hub, connection: Connection, request: Request) -> Draft:
     limits, identity = hub.limits, connection.identity
     room = room_name(text(request, "room"))
     name = event_name(text(request, "event"))
-    data, attachments = encode_data(
-        request.get("data"), max_depth=limits.depth, max_attachments=limits.attachments
-    )
+    data, attachments = encode_data(request.get("data"), max_depth=limits.depth, max_attachments=limits.attachments)
     size = len(data) + ENVELOPE + (sum(map(len, attachments)) if attachments else 0)
     if size > limits.message:
         raise TooLarge(

@@ -1,0 +1,206 @@
+"""Connection state recovery over the log (docs/wire.md), for clients that know nothing of the hub's cursors."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.members import Member, until
+
+
+def offset(member: Member) -> str | None:
+    """Return what an official client would send: the last argument of any event that is a string."""
+    offsets = [got.offset for got in member.got if got.name != "ack" and isinstance(got.offset, str)]
+    return offsets[-1] if offsets else None
+
+
+async def lose(hub: Any, member: Member) -> None:
+    """Cut the connection with no goodbye, and wait until the hub knows."""
+    member.raw.reset()
+    await until(lambda: member.id not in hub.io.of("/").sockets)
+
+
+async def back(hub: Any, member: Member, **auth: Any) -> Member:
+    """Come back as an official client does."""
+    seen = offset(member)
+    wanted = {"pid": member.raw.welcome["pid"], **({} if seen is None else {"offset": seen}), **auth}
+    return await hub.connect(**wanted)  # type: ignore[no-any-return]
+
+
+def recovered(member: Member, before: Member) -> bool:
+    return member.raw.welcome == before.raw.welcome
+
+
+async def test_a_lost_client_is_in_its_rooms_again_and_gets_what_it_missed(hub: Any) -> None:
+    ann = await hub.joined("lab", user="ann")
+    bob = await hub.joined("lab", user="bob")
+    await ann.join("other")
+    await bob.publish("seen")
+    await until(lambda: ann.seqs())
+    await lose(hub, ann)
+    seqs = await bob.publish_many(20)
+    other = await bob.publish("elsewhere", room="other")
+    ann2 = await back(hub, ann, user="ann")
+    assert recovered(ann2, ann)
+    await until(lambda: len(ann2.seqs()) == 20 and ann2.seqs("other"))
+    live = await bob.publish("live")
+    await until(lambda: len(ann2.seqs()) == 21)
+    assert ann2.seqs() == [*seqs, live]
+    assert ann2.seqs("other") == [other]
+    assert {got.meta.get("replay", False) for got in ann2.events()[:-1]} == {True}
+    assert "replay" not in ann2.events()[-1].meta
+
+
+async def test_who_saw_no_event_gets_what_came_since_it_joined(hub: Any) -> None:
+    bob = await hub.joined("lab", user="bob")
+    await bob.publish("before")
+    ann = await hub.joined("lab", user="ann")
+    await lose(hub, ann)
+    seq = await bob.publish("missed")
+    ann2 = await back(hub, ann, user="ann")
+    assert recovered(ann2, ann)
+    await until(lambda: ann2.seqs())
+    assert ann2.seqs() == [seq]
+
+
+async def test_replayed_events_have_no_offset(hub: Any) -> None:
+    bob = await hub.joined("lab", user="bob")
+    await bob.publish_many(3)
+    ann = await hub.joined("lab", user="ann", fields={"last": 3})
+    await until(lambda: len(ann.seqs()) == 3)
+    assert [got.offset for got in ann.events()] == [None] * 3
+    live = await bob.publish()
+    await until(lambda: len(ann.seqs()) == 4)
+    assert ann.events()[-1].offset == str(live)
+
+
+async def test_a_volatile_event_tells_the_position_that_was_delivered(hub: Any) -> None:
+    ann = await hub.joined("lab", user="ann")
+    seq = await ann.publish("kept")
+    await ann.publish("gone", volatile=True)
+    await until(lambda: len(ann.events()) == 2)
+    assert [got.offset for got in ann.events()] == [str(seq), str(seq)]
+
+
+async def test_it_survives_the_server(start: Any, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'log.sqlite3'}"
+    hub = await start(url=url)
+    ann = await hub.joined("lab", user="ann")
+    seen = await ann.publish("seen")
+    await until(lambda: ann.seqs() == [seen])
+    await hub.close()
+    hub = await start(url=url)
+    bob = await hub.joined("lab", user="bob")
+    missed = await bob.publish("missed")
+    ann2 = await back(hub, ann, user="ann")
+    assert recovered(ann2, ann)
+    await until(lambda: ann2.seqs())
+    assert ann2.seqs() == [missed]
+
+
+async def test_a_pid_has_one_connection_at_a_time(hub: Any) -> None:
+    ann = await hub.joined("lab", user="ann")
+    ann2 = await back(hub, ann, user="ann")
+    assert recovered(ann2, ann)
+    await ann.end()
+    seq = await ann2.publish("once")
+    await until(lambda: ann2.seqs())
+    assert ann2.seqs() == [seq]
+
+
+async def test_it_is_its_own_users(hub: Any) -> None:
+    ann = await hub.joined("lab", user="ann")
+    await lose(hub, ann)
+    assert not recovered(await back(hub, ann, user="bob"), ann)
+    assert recovered(await back(hub, ann, user="ann"), ann)
+
+
+async def test_who_may_not_read_any_more_is_not_brought_back(start: Any) -> None:
+    class Access:
+        open = True
+
+        def allows(self, principal: str, action: str, room: str) -> bool:
+            return self.open
+
+    access = Access()
+    hub = await start(access=access)
+    ann = await hub.joined("lab", user="ann")
+    await lose(hub, ann)
+    access.open = False
+    assert not recovered(await back(hub, ann, user="ann"), ann)
+
+
+async def test_a_gap_is_never_hidden(start: Any) -> None:
+    hub = await start(options={"max_events": 10}, ring_events=5)
+    ann = await hub.joined("lab", user="ann")
+    bob = await hub.joined("lab", user="bob")
+    await bob.publish()
+    await until(lambda: ann.seqs())
+    await lose(hub, ann)
+    await bob.publish_many(100)
+    deadline = time.monotonic() + 10
+    while (await hub.log.stats("lab")).count > 20:
+        assert time.monotonic() < deadline, "the log was never trimmed"
+        await bob.settled()
+    assert not recovered(await back(hub, ann, user="ann"), ann)
+
+
+async def test_who_still_catches_up_cannot_be_recovered(start: Any) -> None:
+    hub = await start(ring_events=5)
+    bob = await hub.joined("lab", user="bob")
+    for _ in range(10):
+        await bob.publish_many(50, room="past", data="x" * 5000)
+    ann = await hub.connect(user="ann", reading=False)  # it takes nothing, so it can never have caught up
+    ann.post("join", {"room": "past", "after": 0})
+    await until(lambda: hub.hub.connections[ann.id].memberships)
+    await lose(hub, ann)
+    assert not recovered(await back(hub, ann, user="ann"), ann)
+
+
+async def test_after_a_goodbye_there_is_nothing_to_recover(hub: Any) -> None:
+    ann = await hub.joined("lab", user="ann")
+    ann.raw.send("41")
+    await until(lambda: ann.id not in hub.io.of("/").sockets)
+    assert not recovered(await back(hub, ann, user="ann"), ann)
+
+
+async def test_a_left_room_is_left(hub: Any) -> None:
+    ann = await hub.joined("lab", user="ann")
+    await ann.join("other")
+    await ann.call("leave", room="lab")
+    await lose(hub, ann)
+    bob = await hub.joined("lab", user="bob")
+    await bob.publish("for others")
+    seq = await bob.publish("for ann", room="other")
+    ann2 = await back(hub, ann, user="ann")
+    assert recovered(ann2, ann)
+    await until(lambda: ann2.seqs("other") == [seq])
+    assert ann2.seqs() == []
+
+
+async def test_a_subscription_goes_on_too(hub: Any) -> None:
+    ann = await hub.joined("lab", user="ann", fields={"as": "notes"})
+    seq = await ann.publish("seen")
+    await until(lambda: ann.seqs())
+    await lose(hub, ann)
+    ann2 = await back(hub, ann, user="ann")
+    assert (await ann2.call("ack", {"room": "lab", "as": "notes", "seq": seq}))["cursor"] == seq
+
+
+async def test_who_comes_back_by_itself_is_given_no_pid(hub: Any) -> None:
+    ann = await hub.connect(user="ann", recovery=False)
+    assert set(ann.raw.welcome) == {"sid"}
+
+
+async def test_it_can_be_switched_off(start: Any) -> None:
+    hub = await start(recovery=0)
+    assert set((await hub.connect(user="ann")).raw.welcome) == {"sid"}
+
+
+@pytest.mark.parametrize("wrong", ["", "x", "-1", "9" * 30, "999999"])
+async def test_an_offset_of_another_log_recovers_nothing(hub: Any, wrong: str) -> None:
+    ann = await hub.joined("lab", user="ann")
+    await lose(hub, ann)
+    assert not recovered(await back(hub, ann, user="ann", offset=wrong), ann)
