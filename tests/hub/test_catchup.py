@@ -78,6 +78,9 @@ class Connection:
     def __init__(self, socket: Outlet) -> None:
         self.socket = socket
 
+    def changed(self) -> None:
+        """Nobody wants to know."""
+
 
 PAUSES = st.lists(st.integers(0, 12), max_size=20)
 # events before the join, where it starts among them, and bursts with pauses while it catches up
