@@ -209,3 +209,16 @@ async def test_a_socket_that_is_gone_is_not_overheard_any_more(serve):
     client.send("41")
     await client.quiet()
     assert not served.io.of("/").overheard
+
+
+async def test_an_error_event_of_a_client_is_an_event_like_others(serve, caplog):
+    served, heard = await serve(), []
+    client = await served.enter()  # CVE-2024-38355: nobody handles it
+    client.send('42["error",{"a":1}]')
+    await client.quiet()
+    served.io.on("connection", lambda socket: socket.on("error", heard.append))
+    other = await served.enter()
+    other.send('42["error",{"a":1}]')
+    await other.quiet()
+    assert heard == [{"a": 1}]  # what a middleware raises comes as an exception, which no client can send
+    assert caplog.text == ""

@@ -341,24 +341,54 @@ async def test_a_server_may_listen_on_several_ports_and_closes_all_of_them():
         await io.listen()
 
 
-async def test_any_tornado_application_can_serve_it_beside_its_own_pages():
+@asynccontextmanager
+async def application(io: Server, path: str = "/socket.io/", **options: Any) -> AsyncIterator[int]:
+    """Serve in a Tornado application that has a page of its own, too."""
+
     class Page(tornado.web.RequestHandler):
         def get(self) -> None:
             self.write("a page")
 
-    io = Server()
-    io.on("connection", lambda socket: socket.emit("hello"))
-    application = tornado.web.Application([("/page", Page)])
-    io.attach(application, path="/rt/socket.io/")
+    xheaders = options.pop("xheaders", False)
+    app = tornado.web.Application([("/page", Page)], **options)
+    io.attach(app, path)
     sockets = tornado.netutil.bind_sockets(0, "127.0.0.1")
-    http = tornado.httpserver.HTTPServer(application)
+    http = tornado.httpserver.HTTPServer(app, xheaders=xheaders)
     http.add_sockets(sockets)
-    url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}"
-    client = Client()
-    await client.connect(url, socketio_path="/rt/socket.io")
-    assert await client.next() == ("hello",)
-    page = await tornado.httpclient.AsyncHTTPClient().fetch(url + "/page")
-    assert page.body == b"a page"
-    await client.disconnect()
+    yield int(sockets[0].getsockname()[1])
     await io.close()
     http.stop()
+
+
+async def test_any_tornado_application_can_serve_it_beside_its_own_pages():
+    io = Server()
+    io.on("connection", lambda socket: socket.emit("hello"))
+    async with application(io, "/rt/socket.io/") as port:
+        client = Client()
+        await client.connect(f"http://127.0.0.1:{port}", socketio_path="/rt/socket.io")
+        assert await client.next() == ("hello",)
+        page = await tornado.httpclient.AsyncHTTPClient().fetch(f"http://127.0.0.1:{port}/page")
+        assert page.body == b"a page"
+        await client.disconnect()
+
+
+async def test_polling_works_in_an_application_that_checks_xsrf_cookies():
+    io = Server()
+    io.on("connection", lambda socket: socket.on("q", lambda: "answer"))
+    async with application(io, xsrf_cookies=True, cookie_secret="secret") as port:
+        client = await PollClient.open(port)
+        await client.enter()
+        await client.send('427["q"]')
+        assert await client.get() == ['437["answer"]']
+        client.close()
+
+
+async def test_the_address_is_that_of_the_client_behind_a_proxy():
+    io = Server()
+    sockets: list[Socket] = []
+    io.on("connection", sockets.append)
+    async with application(io, xheaders=True) as port:
+        client = await PollClient.open(port, X_Forwarded_For="203.0.113.7")
+        await client.enter()
+        assert sockets[0].handshake.address == "203.0.113.7"
+        client.close()
