@@ -17,7 +17,8 @@ IN_TEST := PATH="$(CURDIR)/$(TEST)/bin:$$PATH"
 # Jupyter refuses to start as root unless told that this is meant.
 ROOT_OK := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-PACKAGE := $(shell find jupyter_rtmsg -path jupyter_rtmsg/labextension -prune -o -type f ! -name '*.pyc' -print)
+GENERATED := jupyter_rtmsg/labextension jupyter_rtmsg/server/static
+PACKAGE := $(shell find jupyter_rtmsg $(foreach folder,$(GENERATED),-path $(folder) -prune -o) -type f ! -name '*.pyc' -print)
 FRONTEND := $(shell find labextension/src labextension/style labextension/*.json labextension/yarn.lock -type f)
 BUILD := pyproject.toml $(wildcard _build/*.py jupyter-config/*.json)
 NOTEBOOKS := $(abspath notebooks)
@@ -46,7 +47,7 @@ check: $(TEST)/installed $(TEST)/node labextension/node_modules/.installed
 	cd labextension && $(IN_TEST) jlpm run check
 
 clean:
-	rm -rf $(RUN) $(TEST) dist labextension/lib labextension/node_modules jupyter_rtmsg/labextension
+	rm -rf $(RUN) $(TEST) dist labextension/lib labextension/node_modules $(GENERATED)
 	rm -rf tests/interop/node_modules tests/artefacts .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 $(RUN)/bin/python $(TEST)/bin/python:

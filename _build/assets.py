@@ -1,4 +1,5 @@
-"""The prebuilt JupyterLab extension: ``labextension/`` (TypeScript) built into ``jupyter_rtmsg/labextension/``.
+"""The prebuilt JupyterLab extension, ``labextension/`` (TypeScript) built into ``jupyter_rtmsg/labextension/``, and the
+client bundle with it.
 
 A build that finds assets of an earlier one must not pack them blindly: they may be older than the sources, or made for
 development. So a build leaves the digest of its sources beside the assets, and only assets with the digest of today's
@@ -15,6 +16,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import bundle
 import node
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,9 +32,11 @@ def requirements() -> list[str]:
 
 
 def fresh() -> bool:
-    """Tell whether the assets were built, for production, from the sources as they are now."""
+    """Tell whether the assets, and the bundle, were built for production from the sources as they are now."""
     stamp = ASSETS / DIGEST
-    return stamp.is_file() and stamp.read_text() == digest() and not any(ASSETS.rglob("*.map"))
+    if not stamp.is_file() or not bundle.complete():
+        return False
+    return stamp.read_text() == digest() and not any(ASSETS.rglob("*.map"))
 
 
 def build() -> None:
@@ -50,6 +54,7 @@ def build() -> None:
     shutil.rmtree(SOURCES / "lib", ignore_errors=True)
     jlpm("install", "--immutable")
     jlpm("run", "build:prod")
+    bundle.copy()
     (ASSETS / DIGEST).write_text(digest())
 
 

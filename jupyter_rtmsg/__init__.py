@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .client.room import Room
     from .client.socket import SocketClient
     from .client.sync import Client, connect
+    from .client.sync_socket import Socket
     from .errors import RtmsgError
     from .event import Event, Sender
 
@@ -36,6 +37,7 @@ _HOMES = {
     "Room": "client.room",
     "RtmsgError": "errors",
     "Sender": "event",
+    "Socket": "client.sync_socket",
     "SocketClient": "client.socket",
     "connect": "client.sync",
 }
@@ -51,6 +53,7 @@ __all__ = [
     "Room",
     "RtmsgError",
     "Sender",
+    "Socket",
     "SocketClient",
     "connect",
 ]

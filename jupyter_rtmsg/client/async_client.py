@@ -16,11 +16,11 @@ from .async_room import AsyncRoom
 from .commands import Commands
 from .discovery import find_server
 from .history import milliseconds
+from .hub_socket import HubSocket
 from .kernel import this_kernel
 from .lane import LaneFactory, TaskLane
 from .membership import Membership
 from .outbox import Outbox
-from .socket import SocketClient
 
 F = TypeVar("F", bound=Callable[..., Any])
 _MAX_NAME = 64
@@ -78,10 +78,10 @@ class AsyncClient:
             raise ValueError(f"a name has 1 to {_MAX_NAME} characters, not {len(name)}")
         found = find_server(url, token)
         client = uuid.uuid4().hex
-        auth = {"client": client, **({"name": name} if name else {})}
+        auth = {"client": client, "recovery": False, **({"name": name} if name else {})}  # rooms recover by their log
         self.url = found.url
         self.user: str | None = None
-        self.socket = SocketClient(found.url, found.token, auth=auth, tls=tls, lanes=_lanes)
+        self.socket = HubSocket(found.url, found.token, auth=auth, tls=tls, lanes=_lanes)
         self.commands = Commands(self.socket, timeout)
         self._client = client
         self._lanes = _lanes
@@ -109,8 +109,8 @@ class AsyncClient:
         self.outbox = Outbox(self.socket, self._client)
         self.socket.route = self._route
         self.socket.prepare = self._prepare
-        self.socket.on_batch = self._batch
-        self.socket.on_writable = self.outbox.pump
+        self.socket.io.on_batch = self._batch
+        self.socket.io.on_writable = self.outbox.pump
         self.socket.on_lost = self.outbox.lost
         self.socket.on_state(self._tell_state)
         await self.socket.connect(self.commands.timeout)

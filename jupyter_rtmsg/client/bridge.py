@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from jupyter_rtmsg.errors import Disconnected, RtmsgError
@@ -62,6 +62,15 @@ class Bridge:
             if self._io.loop.is_closed():
                 raise Disconnected("the client was closed") from None
             raise
+
+    def run(self, function: Callable[..., T], *args: Any) -> T:
+        """Call a function on the I/O loop and wait for what it returns."""
+        __tracebackhide__ = True
+
+        async def run() -> T:
+            return function(*args)
+
+        return self.call(run())
 
     def stop(self) -> None:
         """End the threads."""

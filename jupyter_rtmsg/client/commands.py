@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, TypeVar
 from jupyter_rtmsg.errors import AckTimeout, CommandError, Disconnected
 from jupyter_rtmsg.wire.data import dump
 
-from .socket import SocketClient
+from .hub_socket import HubSocket
 
 T = TypeVar("T")
 Reply: TypeAlias = "dict[str, Any]"
@@ -20,12 +20,12 @@ class Commands:
 
     Parameters
     ----------
-    socket : SocketClient
+    socket : HubSocket
     timeout : float
         Seconds that an answer may take.
     """
 
-    def __init__(self, socket: SocketClient, timeout: float) -> None:
+    def __init__(self, socket: HubSocket, timeout: float) -> None:
         self.timeout = timeout
         self._socket = socket
 

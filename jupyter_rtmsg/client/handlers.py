@@ -9,6 +9,7 @@ import threading
 import traceback
 from collections.abc import Callable, Hashable
 from contextvars import Context, copy_context
+from math import inf
 from typing import Any
 
 _log = logging.getLogger("jupyter_rtmsg")
@@ -28,14 +29,20 @@ class Handler:
         The event it is for; None for all.
     replay : bool
         Whether it wants what happened before the room was joined.
+    once : bool
+        Whether it wants one event only.
     """
 
-    __slots__ = ("_failures", "context", "event", "function", "key", "replay")
+    __slots__ = ("_failures", "_most", "context", "event", "function", "key", "once", "replay")
 
-    def __init__(self, function: Callable[..., Any], event: str | None = None, *, replay: bool = True) -> None:
+    def __init__(
+        self, function: Callable[..., Any], event: str | None = None, *, replay: bool = True, once: bool = False
+    ) -> None:
         self.function = function
         self.event = event
         self.replay = replay
+        self.once = once
+        self._most: float | None = None
         self.context: Context = copy_context()
         self.key = (event, *_identity(function))
         self._failures = 0
@@ -44,6 +51,12 @@ class Handler:
         """Call the function in its context; an async one gives its coroutine."""
         # a copy, since a context cannot be entered twice at a time, nor should one event see variables of another
         return self.context.copy().run(self.function, *args)
+
+    def takes(self, number: int) -> bool:
+        """Whether the function takes so many positional arguments."""
+        if self._most is None:
+            self._most = _most_arguments(self.function)
+        return number <= self._most
 
     def failed(self, error: BaseException) -> None:
         """Show an exception in the cell, and log it where logging goes elsewhere.
@@ -59,6 +72,16 @@ class Handler:
         if _log.hasHandlers():
             _log.error("%s", said, exc_info=error)
         self.context.copy().run(_show, said, error)
+
+
+def _most_arguments(function: Callable[..., Any]) -> float:
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # some functions of C tell nothing of what they take
+        return inf
+    if any(one.kind is one.VAR_POSITIONAL for one in parameters):
+        return inf
+    return sum(one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD) for one in parameters)
 
 
 def _show(said: str, error: BaseException) -> None:
@@ -119,6 +142,20 @@ class Handlers:
                 if not (event in (None, handler.event) and function in (None, handler.function))
             }
             self._matching = {}
+
+    def take(self, name: str) -> tuple[Handler, ...]:
+        """Return the handlers of an event that has come; those that wanted one only are removed."""
+        found = self.matching(name)
+        for handler in found:
+            if handler.once:
+                self._discard(handler)
+        return found
+
+    def _discard(self, handler: Handler) -> None:
+        with self._lock:
+            if self._all.get(handler.key) is handler:
+                self._all = {key: other for key, other in self._all.items() if other is not handler}
+                self._matching = {}
 
     def matching(self, name: str) -> tuple[Handler, ...]:
         """Return the handlers of an event, in the order in which they were first registered."""

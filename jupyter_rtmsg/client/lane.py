@@ -41,6 +41,9 @@ class Lane(Protocol):
     def close(self) -> None:
         """Let the handler that runs now be the last."""
 
+    def finish(self) -> None:
+        """Run what the source has now, and end."""
+
 
 LaneFactory: TypeAlias = "Callable[[Source, str], Lane]"
 
@@ -99,6 +102,7 @@ class ThreadLane:
         self._ready = threading.Event()
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._finishing = False
 
     def wake(self) -> None:
         """Look at the source again."""
@@ -116,14 +120,22 @@ class ThreadLane:
         self._closed = True
         self._ready.set()
 
+    def finish(self) -> None:
+        """Run what the source has now, and end."""
+        self._finishing = True
+        self._ready.set()
+
     def _work(self) -> None:
         while not self._closed:
             self._ready.wait()
             self._ready.clear()
+            last = self._finishing  # read before the source: what it had by then is in there
             for call in self._source():
                 self._call(call)
                 if self._closed:
                     break
+            if last:
+                break
 
     def _call(self, call: Call) -> None:
         handler = call.handler
@@ -132,11 +144,10 @@ class ThreadLane:
             if result is not None and isawaitable(result):
                 run = handler.context.copy().run
                 result = run(asyncio.run_coroutine_threadsafe, _await(result), self._loop().loop).result()
-        except BaseException as error:  # noqa: BLE001 - SystemExit too: a handler must not end its room
-            handler.failed(error)
-        else:
             if call.reply:
                 call.reply(result)
+        except BaseException as error:  # noqa: BLE001 - SystemExit too: a handler must not end its room
+            handler.failed(error)
 
 
 async def _await(awaitable: Any) -> Any:
@@ -168,6 +179,9 @@ class TaskLane:
         """Let the handler that runs now be the last."""
         self._closed = True
 
+    def finish(self) -> None:
+        """Run what the source has now, and end: the task does so by itself."""
+
     async def _work(self) -> None:
         turn = 0
         while self._again and not self._closed:
@@ -187,8 +201,7 @@ class TaskLane:
             if result is not None and isawaitable(result):
                 self._running = handler.context.copy().run(asyncio.ensure_future, _await(result))
                 result = await self._running
-        except Exception as error:  # noqa: BLE001 - a handler must not end its room
-            handler.failed(error)
-        else:
             if call.reply:
                 call.reply(result)
+        except Exception as error:  # noqa: BLE001 - a handler must not end its room
+            handler.failed(error)

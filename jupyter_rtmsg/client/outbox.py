@@ -16,9 +16,9 @@ from typing import Any
 from jupyter_rtmsg.errors import CommandError, Disconnected, QueueFull, TooLarge
 
 from .commands import reply_of
+from .hub_socket import HubSocket
 from .publish import Publish
 from .receipt import Receipt
-from .socket import SocketClient
 
 _log = logging.getLogger("jupyter_rtmsg")
 _WINDOW = 1_000  # unacknowledged at a time: enough to fill group commits, few enough to send again
@@ -31,7 +31,7 @@ class Outbox:
 
     Parameters
     ----------
-    socket : SocketClient
+    socket : HubSocket
     client : str
         The UUID of the client; ids are made from it.
     max_events, max_bytes : int
@@ -39,7 +39,7 @@ class Outbox:
     """
 
     def __init__(
-        self, socket: SocketClient, client: str, max_events: int = 10_000, max_bytes: int = 64 * 1024 * 1024
+        self, socket: HubSocket, client: str, max_events: int = 10_000, max_bytes: int = 64 * 1024 * 1024
     ) -> None:
         self._socket = socket
         self._max_events = max_events

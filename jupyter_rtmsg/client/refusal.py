@@ -32,10 +32,15 @@ def refusal(error: UpgradeRefused, address: Address) -> Exception:
     return error
 
 
-def connect_error(data: Any, address: Address) -> Exception:
-    """Say what a CONNECT_ERROR means: a wrong token, or something that may pass."""
+def refused(data: Any) -> tuple[str, Any]:
+    """Return the message of a CONNECT_ERROR, and what goes with it."""
     fields = data if isinstance(data, dict) else {"message": str(data)}
-    message, detail = str(fields.get("message", "refused")), fields.get("data")
+    return str(fields.get("message", "refused")), fields.get("data")
+
+
+def connect_error(data: Any, address: Address) -> Exception:
+    """Say what a hub's CONNECT_ERROR means: a wrong token, or something that may pass."""
+    message, detail = refused(data)
     code = detail.get("code") if isinstance(detail, dict) else None
     if code in ("unauthorized", "forbidden"):
         return AccessDenied(f"{address.url} refused the connection: {message}. {_HELP}")

@@ -16,7 +16,7 @@ from jupyter_rtmsg.wire.websocket import TEXT, encode_frame
 from .address import Address
 from .transport import MAX_MESSAGE, Transport, open_transport
 
-_QUERY = "socket.io/?EIO=4&transport=websocket"
+TARGET = "socket.io/?EIO=4&transport=websocket"
 
 
 class Session:
@@ -24,8 +24,8 @@ class Session:
 
     Parameters
     ----------
-    on_packet : callable
-        Called with every Socket.IO packet and its size in bytes.
+    receivers : mapping
+        For each namespace what is called with its Socket.IO packets and their sizes in bytes.
     on_batch : callable
         Called when all packets of a read have been handed on.
     on_writable : callable
@@ -41,7 +41,7 @@ class Session:
 
     def __init__(
         self,
-        on_packet: Callable[[Packet, int], None],
+        receivers: Mapping[str, Callable[[Packet, int], None]],
         on_batch: Callable[[], None],
         on_writable: Callable[[], None],
     ) -> None:
@@ -50,7 +50,7 @@ class Session:
         self.opened: asyncio.Future[Handshake] = loop.create_future()
         self.handshake: Handshake | None = None
         self._loop = loop
-        self._on_packet = on_packet
+        self._receivers = receivers
         self._on_batch = on_batch
         self._on_writable = on_writable
         self._decoder = Decoder(client=True, max_size=MAX_MESSAGE)
@@ -58,16 +58,21 @@ class Session:
         self._size = 0
         self._heard = loop.time()
         self._alarm: asyncio.TimerHandle | None = None
+        self._frozen: asyncio.TimerHandle | None = None
 
-    async def open(self, address: Address, headers: Mapping[str, str], tls: ssl.SSLContext | None) -> Handshake:
+    async def open(
+        self, address: Address, headers: Mapping[str, str], tls: ssl.SSLContext | None, target: str = TARGET
+    ) -> Handshake:
         """Connect; return the server's handshake.
+
+        ``target`` is what follows the path of the address, query and all.
 
         Raises
         ------
         OSError, UpgradeRefused
             As `open_transport`; a connection lost before the handshake is a ConnectionError.
         """
-        await open_transport(address, address.path + _QUERY, headers, self, tls)
+        await open_transport(address, address.path + target, headers, self, tls)
         await asyncio.wait(either(self.opened, self.ended), return_when=asyncio.FIRST_COMPLETED)
         if not self.opened.done():
             raise ConnectionResetError(self.ended.result())
@@ -92,7 +97,7 @@ class Session:
         self._on_batch()
 
     def _take(self, messages: Sequence[str | bytes]) -> None:
-        decode, on_packet, size = self._decoder.feed, self._on_packet, self._size
+        decode, receivers, size = self._decoder.feed, self._receivers, self._size
         for message in messages:
             if type(message) is str and message[:1] != "4":
                 self._other(message)
@@ -100,7 +105,9 @@ class Session:
             size += len(message)
             packet = decode(message)
             if packet is not None:
-                on_packet(packet, size)
+                receive = receivers.get(packet.namespace)
+                if receive is not None:
+                    receive(packet, size)
                 size = 0
         self._size = size
 
@@ -144,6 +151,22 @@ class Session:
             self._transport.abort("ping timeout")
         else:
             self._alarm = self._loop.call_later(remaining, self._watch)
+
+    def freeze(self, seconds: float) -> None:
+        """Stop reading for so many seconds, like a process that is stopped: no ping is answered, no silence noticed."""
+        if self._transport is None or self.ended.done() or self._frozen:
+            return
+        self._transport.pause_reading()
+        if self._alarm:
+            self._alarm.cancel()
+        self._frozen = self._loop.call_later(seconds, self._thaw)
+
+    def _thaw(self) -> None:
+        self._frozen = None
+        if self._transport and not self.ended.done():
+            self._heard = self._loop.time()
+            self._transport.resume_reading()
+            self._watch()
 
     # -- sending
 

@@ -1,65 +1,95 @@
-"""A Socket.IO client that stays connected: namespace ``/``, over WebSocket."""
+"""A Socket.IO client: one namespace of a server, over a connection that is kept."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import ssl
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar, overload
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from inspect import isawaitable
+from typing import Any, TypeAlias, TypeVar
 
-from jupyter_rtmsg.errors import AckTimeout, Disconnected, ServerUnreachable
+from jupyter_rtmsg.errors import AckTimeout, ConnectionRefused, Disconnected, ServerUnreachable
 from jupyter_rtmsg.wire.socketio import (
     ACK,
     CONNECT,
     CONNECT_ERROR,
     DISCONNECT,
     EVENT,
-    Encoded,
     Packet,
     encode_ack,
     encode_connect,
     encode_disconnect,
     encode_event,
-    header,
 )
 
 from .address import Address
+from .anylisteners import AnyListeners
 from .backoff import Backoff
+from .connection import Connection
+from .emitter import Emitter, Flags
 from .handlers import Handler, Handlers
 from .lane import Call, LaneFactory, TaskLane
-from .refusal import connect_error, reason_of, refusal
-from .session import Session, either
-from .transport import UpgradeRefused
+from .reasons import CLIENT_LEFT, SERVER_LEFT, reason_for
+from .recovery import Recovery
+from .refusal import reason_of, refused
+from .retries import RetryQueue
+from .sendbuffer import SendBuffer, Waiting
+from .session import Session
+from .state import State
 
-F = TypeVar("F", bound=Callable[..., Any])
 _log = logging.getLogger("jupyter_rtmsg")
-_MAX_CALLS = 10_000
+F = TypeVar("F", bound=Callable[..., Any])
+Auth: TypeAlias = "Mapping[str, Any] | Callable[[], Mapping[str, Any] | Awaitable[Mapping[str, Any]]] | None"
+_MAX_EARLY = 10_000
 
 
-class SocketClient:
-    """The plain Socket.IO client.
+class SocketClient(AnyListeners, Emitter):
+    """The plain Socket.IO client, with the names of socket.io-client.
+
+    Its own events, for `on`: ``connect``; ``connect_error(error)``; ``disconnect(reason)``. All others are the
+    server's.
 
     Parameters
     ----------
     url : str
         The base URL: the wire is at ``<url>socket.io/``.
     token : str, optional
-        Sent in an ``Authorization`` header, never in a URL.
-    auth : dict, optional
-        Sent with Socket.IO's CONNECT.
+        Of a Jupyter server: sent in an ``Authorization`` header, never in a URL.
+    namespace : str
+        Begins with a slash.
+    auth : dict or callable, optional
+        Sent with CONNECT. A callable is asked at every connection and may be async; a sync one must not wait.
+    headers, query : dict, optional
+        Sent with the HTTP request, as strings.
+    path : str
+        Where the wire is, below the URL.
     tls : ssl.SSLContext, optional
         For ``https``; certificates are verified by default.
+    reconnection : bool
+        Whether a lost connection is made again.
+    reconnection_attempts : int, optional
+        How often that is tried; without it, for ever.
+    reconnection_delay, reconnection_delay_max : float
+        Seconds before the first attempt, and at most; half of each delay is chance.
+    retries : int
+        How often an event is sent again that the server does not acknowledge; such events are sent one at a time.
+    ack_timeout : float
+        Seconds that an acknowledgement may take.
     lanes : callable, optional
         Makes the lane on which handlers run.
 
     Attributes
     ----------
     id : str or None
-        The server's id of this connection; another one after each reconnect.
-    state : str
-        ``"connecting"``, ``"connected"``, ``"offline"`` or ``"closed"``.
+        The server's id of this socket; another one after each reconnect, unless that was recovered.
+    recovered : bool
+        Whether the server took up the lost connection again: rooms are as they were, and what was missed has come.
+    active : bool
+        Whether it is connected, or connects by itself as soon as it can.
+    io : Connection
+        The connection beneath, with events of its own, such as ``reconnect_attempt``.
 
     Examples
     --------
@@ -73,156 +103,252 @@ class SocketClient:
         url: str,
         token: str | None = None,
         *,
-        auth: Mapping[str, Any] | None = None,
+        namespace: str = "/",
+        auth: Auth = None,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+        path: str = "socket.io/",
         tls: ssl.SSLContext | None = None,
+        reconnection: bool = True,
+        reconnection_attempts: int | None = None,
+        reconnection_delay: float = 0.5,
+        reconnection_delay_max: float = 5.0,
+        retries: int = 0,
+        ack_timeout: float = 10.0,
         lanes: LaneFactory = TaskLane,
+        _io: Connection | None = None,
     ) -> None:
-        self.address = Address.parse(url)
+        if not namespace.startswith("/") or "," in namespace:
+            raise ValueError(f"a namespace begins with a slash and holds no comma, unlike {namespace!r}")
+        super().__init__(lanes, f"rtmsg socket {namespace}")
+        self.io = _io or Connection(
+            Address.parse(url),
+            token=token,
+            headers=headers or {},
+            query=query or {},
+            path=path,
+            tls=tls,
+            lanes=lanes,
+            reconnection=reconnection,
+            reconnection_attempts=reconnection_attempts,
+            backoff=Backoff(reconnection_delay, reconnection_delay_max),
+        )
+        self.namespace = namespace
         self.id: str | None = None
-        self.state = "connecting"
-        self.max_payload = 1_000_000
-        # What the hub's client adds: a look at every event, a step between CONNECT and "connected", and signals.
-        self.route: Callable[[list[Any], int], bool] | None = None
-        self.prepare: Callable[[], Awaitable[None]] | None = None
-        self.on_batch: Callable[[], None] = _nothing
-        self.on_writable: Callable[[], None] = _nothing
-        self.on_lost: Callable[[], None] = _nothing
-        token = token or self.address.token
-        self._headers = {"Authorization": f"token {token}"} if token else {}
-        self._auth = dict(auth or {})
-        self._tls = tls
+        self.recovered = False
+        self.active = False
+        self._auth = auth
+        self._ack_timeout = ack_timeout
+        self._retries = retries
+        self._queue = RetryQueue(self._ask_once, self._connected, retries) if retries else None
+        self._buffer = SendBuffer()
+        self._recovery = Recovery()
+        self._state = State()
+        self._state_handlers = Handlers()
+        self._early: list[Packet] = []
         self._session: Session | None = None
-        self._joined: asyncio.Future[None] | None = None
+        self._first: asyncio.Future[None] | None = None
+        self._entering: asyncio.Task[None] | None = None
         self._acks: dict[int, Callable[[Any], None]] = {}
         self._next_id = 0
-        self._task: asyncio.Task[None] | None = None
-        self._changed: set[asyncio.Future[None]] = set()
-        self._error: BaseException | None = None
-        self._handlers = Handlers()
-        self._state_handlers = Handlers()
-        self._calls: deque[Call] = deque()
-        self._lane = lanes(self._take_calls, "rtmsg socket")
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self.io.sockets[namespace] = self
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.io.address.url} {self.namespace}: {self.state}>"
+
+    def of(self, namespace: str, auth: Auth = None) -> SocketClient:
+        """Return the socket of another namespace over the same connection; it is to be connected by itself.
+
+        Parameters
+        ----------
+        namespace : str
+            Begins with a slash.
+        auth : dict or callable, optional
+            Sent with its CONNECT; that of this socket is not.
+        """
+        known = self.io.sockets.get(namespace)
+        if isinstance(known, SocketClient):
+            return known
+        return SocketClient(
+            self.io.address.url,
+            namespace=namespace,
+            auth=auth,
+            retries=self._retries,
+            ack_timeout=self._ack_timeout,
+            lanes=self._lanes,
+            _io=self.io,
+        )
 
     # --- connecting
 
     async def connect(self, timeout: float = 10.0) -> None:
-        """Connect for the first time, and stay connected until `disconnect`.
+        """Connect, and stay connected until `disconnect`, or until the server disconnects this socket.
 
         Raises
         ------
+        ConnectionRefused
+            At once, if the server refuses the CONNECT; with the server's ``message`` and ``data``.
         AccessDenied
             At once, if the server refuses the token, or there is none.
         ServerNotFound
-            At once, if there is a server without the extension.
+            At once, if there is a server without Socket.IO.
         ServerUnreachable
             If none answers within ``timeout`` seconds.
         """
-        if self._task:
-            raise RuntimeError("this client has been connected before")
-        self._loop = asyncio.get_running_loop()
-        first: asyncio.Future[None] = self._loop.create_future()
-        self._task = self._loop.create_task(self._keep(first), name="rtmsg connection")
+        if self.connected:
+            return
+        if self._first is None:
+            self._first = asyncio.get_running_loop().create_future()
+        if not self.active:
+            self.active = True
+            self._set_state("connecting")
+            self.io.add(self)
         try:
-            await asyncio.wait_for(asyncio.shield(first), timeout)
+            await asyncio.wait_for(asyncio.shield(self._first), timeout)
         except asyncio.TimeoutError:
             await self.disconnect()
-            raise ServerUnreachable(
-                f"{self.address.url} did not answer within {timeout:g} s: {reason_of(self._error)}"
-            ) from None
+            raise self._unreachable(f"did not answer within {timeout:g} s") from None
         except BaseException:
             await self.disconnect()
             raise
+        finally:
+            self._first = None
 
-    async def _keep(self, first: asyncio.Future[None]) -> None:
-        backoff = Backoff()
-        while True:
-            try:
-                session = await self._open()
-            except (OSError, asyncio.TimeoutError, UpgradeRefused, Disconnected) as error:
-                self._remember(error)
-            except Exception as error:  # noqa: BLE001 - what trying again does not mend: it is for who connects
-                if not first.done():
-                    first.set_exception(error)
-                    return
-                self._remember(error)
-            else:
-                backoff.reset()
-                self._error = None
-                self._set_state("connected")
-                if not first.done():
-                    first.set_result(None)
-                reason = await session.ended
-                _log.info("the connection to %s was lost: %s", self.address.url, reason)
-            if first.done():
-                self._set_state("offline")
-            await asyncio.sleep(backoff.next())
+    def _unreachable(self, what: str) -> ServerUnreachable:
+        return ServerUnreachable(f"{self.io.address.url} {what}: {reason_of(self.io.error)}")
 
-    def _remember(self, error: BaseException) -> None:
-        if str(error) != str(self._error):
-            _log.info("no connection to %s: %s", self.address.url, reason_of(error))
-        self._error = error
+    def opened(self, session: Session) -> None:
+        """Send CONNECT. For the connection."""
+        self._session = session
+        self._entering = asyncio.get_running_loop().create_task(self._enter(session), name=self._name)
 
-    async def _open(self) -> Session:
-        session = Session(self._packet, self._batch, self._writable)
+    async def _enter(self, session: Session) -> None:
         try:
-            await asyncio.wait_for(session.open(self.address, self._headers, self._tls), 10)
-            assert session.handshake
-            self.max_payload = session.handshake.max_payload
-            self._session = session
-            session.ended.add_done_callback(lambda _: self._lost(session))
-            await self._join_namespace(session)
-            if self.prepare:
-                await self.prepare()
-        except UpgradeRefused as error:
-            raise refusal(error, self.address) from error
-        except BaseException:
-            session.abort("not connected")
-            raise
-        if session.ended.done():
-            raise Disconnected(session.ended.result())
-        return session
-
-    async def _join_namespace(self, session: Session) -> None:
-        self._joined = asyncio.get_running_loop().create_future()
-        session.send(encode_connect(self._auth or None))
-        await asyncio.wait(either(self._joined, session.ended), timeout=10, return_when=asyncio.FIRST_COMPLETED)
-        if self._joined.done():
-            self._joined.result()
-        elif session.ended.done():
-            raise Disconnected(session.ended.result())
-        else:
-            raise asyncio.TimeoutError("the server did not answer CONNECT")
-
-    def _lost(self, session: Session) -> None:
-        if self._session is not session:
+            auth: Any = self._auth() if callable(self._auth) else self._auth
+            auth = {**self._recovery.claim(), **((await auth if isawaitable(auth) else auth) or {})}
+            packet = encode_connect(auth or None, self.namespace)
+        except Exception as error:  # noqa: BLE001 - auth is a function of the user's
+            self._refuse(error)
             return
-        self._session = self.id = None
-        acks, self._acks = self._acks, {}
-        for answer in acks.values():
-            answer(Disconnected(f"the connection was lost: {session.ended.result()}"))
-        self.on_lost()
+        if self._session is session and not session.ended.done():
+            session.send(packet)
+
+    def _joined(self, data: Any) -> None:
+        """Take the server's answer to CONNECT."""
+        fields = data if isinstance(data, dict) else {}
+        self.recovered = self._recovery.connected(fields.get("pid"))
+        self.id = str(fields.get("sid", ""))
+        self._open()
+
+    def _open(self) -> None:
+        """Be connected: deliver what came before, send what has waited."""
+        self._set_state("connected")
+        self.io.settled()
+        early, self._early = self._early, []
+        for packet in early:
+            self._event(packet)
+        assert self._session
+        for waiting in self._buffer.take():
+            self._tell_outgoing(waiting.args)
+            self._session.send(waiting.packet)
+        if self._queue is not None:
+            self._queue.wake()
+        self._fire("connect")
+        if self._first and not self._first.done():
+            self._first.set_result(None)
+
+    def _refuse(self, error: Exception) -> None:
+        """Be refused: there is no sense in trying again by itself."""
+        self._inactive()
+        self._fail(error)
+
+    def failed(self, error: Exception, *, passing: bool) -> None:
+        """Learn that there is no connection yet. For the connection."""
+        self._fire("connect_error", error)
+        if not passing:
+            self._first_failed(error)
+
+    def given_up(self) -> None:
+        """Learn that there will be no connection. For the connection."""
+        self._inactive()
+        self._first_failed(self._unreachable("was not reached"))
+
+    def _fail(self, error: Exception) -> None:
+        self._fire("connect_error", error)
+        self._first_failed(error)
+
+    def _first_failed(self, error: Exception) -> None:
+        if self._first and not self._first.done():
+            self._first.set_exception(error)
+
+    # --- disconnecting
+
+    def lost(self, account: str) -> None:
+        """Learn that the session has ended. For the connection."""
+        self._session_over(reason_for(account), f"the connection was lost: {account}", "offline")
+
+    def _session_over(self, reason: str, said: str, state: str = "closed") -> None:
+        was_in, self.id, self._session = self.id is not None, None, None
+        self._early.clear()
+        if self._entering:
+            self._entering.cancel()
+        if self.state == "connected":
+            self._set_state(state)
+            self._fire("disconnect", reason)
+        if was_in:
+            self._fail_acks(said)
+
+    def _fail_acks(self, said: str) -> None:
+        lost = [id for id in self._acks if not self._buffer.holds(id)]
+        for answer in [self._acks.pop(id) for id in lost]:
+            answer(Disconnected(said))
+
+    def _inactive(self) -> None:
+        self.active = False
+        self._session = None
+        self._set_state("closed")
+        self._early.clear()
+        self.io.remove(self)
+
+    def _server_left(self) -> None:
+        """Be disconnected by the server: it does not want this socket back by itself."""
+        self._session_over(SERVER_LEFT, "the server disconnected this socket")
+        self._inactive()
 
     async def disconnect(self) -> None:
-        """Leave, and connect no more."""
-        task, session = self._task, self._session
-        self._set_state("closed")
-        if session and not session.ended.done():
-            session.send(encode_disconnect())
-            session.close()
-            await asyncio.wait({session.ended}, timeout=2)
-            session.abort("closed by the client")
-        if task and task is not asyncio.current_task():
-            task.cancel()
-            await asyncio.wait({task})
-        self._lane.close()
+        """Leave, and connect no more until `connect`; what is emitted meanwhile waits.
+
+        The connection ends with the last of its sockets.
+        """
+        session = self._session
+        if session and self.id is not None and not session.ended.done():
+            session.send(encode_disconnect(self.namespace))
+        self._session_over(CLIENT_LEFT, "the client was closed")
+        self._inactive()
+        await self.io.ended()
+        self._finish()
+
+    def drop(self) -> None:
+        """Cut the connection with no goodbye, as a bad network does. For tests, and to show what happens then."""
+        if self._session:
+            self._session.abort("transport close: dropped on purpose")
+
+    def freeze(self, seconds: float) -> None:
+        """Stop reading for so many seconds, as a process that hangs. For tests, and to show what happens then."""
+        if self._session:
+            self._session.freeze(seconds)
 
     # --- the state
 
     @property
+    def state(self) -> str:
+        """``"connecting"``, ``"connected"``, ``"offline"`` or ``"closed"``."""
+        return self._state.value
+
+    @property
     def connected(self) -> bool:
         """Whether there is a connection now."""
-        return self.state == "connected"
+        return self._state.value == "connected"
 
     def on_state(self, function: F) -> F:
         """Have a function called with the new state whenever it changes."""
@@ -234,14 +360,8 @@ class SocketClient:
         self._state_handlers.remove(None, function)
 
     def _set_state(self, state: str) -> None:
-        if state == self.state or self.state == "closed":
-            return
-        self.state = state
-        for waiter in self._changed:
-            if not waiter.done():
-                waiter.set_result(None)
-        self._changed.clear()
-        self._enqueue(Call(handler, (state,)) for handler in self._state_handlers.matching("state"))
+        if self._state.set(state):
+            self._enqueue(Call(handler, (state,)) for handler in self._state_handlers.matching("state"))
 
     async def ready(self, timeout: float) -> None:
         """Wait until there is a connection.
@@ -251,62 +371,59 @@ class SocketClient:
         Disconnected
             If there is none within ``timeout`` seconds, or the client was closed.
         """
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + timeout
-        while self.state != "connected":
-            remaining = deadline - loop.time()
-            if self.state == "closed" or remaining <= 0:
-                raise Disconnected(f"{self._offline()}: {reason_of(self._error)}" if self._error else self._offline())
-            waiter: asyncio.Future[None] = loop.create_future()
-            self._changed.add(waiter)
-            await asyncio.wait({waiter}, timeout=remaining)
+        if not await self._state.connected(timeout):
+            error = self.io.error
+            raise Disconnected(f"{self._offline()}: {reason_of(error)}" if error else self._offline())
+
+    async def _connected(self) -> bool:
+        return await self._state.connected(None)
 
     def _offline(self) -> str:
-        return "the client was closed" if self.state == "closed" else f"no connection to {self.address.url}"
+        return "the client was closed" if self.state == "closed" else f"no connection to {self.io.address.url}"
 
     # --- sending
 
-    def emit(self, event: str, *args: Any) -> None:
-        """Emit an event, without waiting for anything.
+    def _emit(self, flags: Flags, args: Sequence[Any]) -> None:
+        packet = encode_event(args, self.namespace)
+        if self._queue is not None and not flags.volatile:
+            self._queue.add(args, flags.timeout or self._ack_timeout)
+        else:
+            self._send(Waiting(packet, args, None), flags)
 
-        Raises
-        ------
-        Disconnected
-            If there is no connection: a plain event is not kept.
-        NotJSON, ValueError
-            If an argument or the name cannot be sent.
-        """
-        self._send(encode_event([event, *args]))
+    async def _ask(self, flags: Flags, args: Sequence[Any]) -> Any:
+        timeout = flags.timeout or self._ack_timeout
+        if self._queue is not None and not flags.volatile:
+            encode_event(args, self.namespace)  # what cannot be sent is refused at once
+            return await self._queue.add(args, timeout)
+        return await self._ask_once(args, timeout, flags)
 
-    async def emit_with_ack(self, event: str, *args: Any, timeout: float = 10.0) -> Any:
-        """Emit an event and return what the server answers: None, one value, or a list of several.
-
-        Raises
-        ------
-        AckTimeout
-            If no answer comes within ``timeout`` seconds.
-        Disconnected, NotJSON, ValueError
-        """
-        encoded = encode_event([event, *args])
-        json = encoded.text[2:] if not encoded.attachments else encoded.text.partition(b"-")[2]
+    async def _ask_once(self, args: Sequence[Any], timeout: float, flags: Flags = Flags()) -> Any:  # noqa: B008
+        id, self._next_id = self._next_id, self._next_id + 1
+        waiting = Waiting(encode_event(args, self.namespace, id), args, id)
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self.request(json, encoded.attachments, lambda answer: _settle(future, answer))
+        self._acks[id] = partial(_settle, future)
         try:
+            self._send(waiting, flags)
             answer = await asyncio.wait_for(future, timeout)
         except asyncio.TimeoutError:
-            raise AckTimeout(f"no answer to {event!r} within {timeout:g} s") from None
+            raise AckTimeout(f"no answer to {args[0]!r} within {timeout:g} s") from None
+        finally:
+            if self._acks.pop(id, None) is not None:
+                self._buffer.discard(id)
         return answer[0] if len(answer) == 1 else answer or None
 
-    def request(self, json: bytes, attachments: Sequence[bytes], answer: Callable[[Any], None]) -> None:
-        """Send an event that is encoded but for its header; ``answer`` gets the ack's list, or `Disconnected`."""
-        id, self._next_id = self._next_id, self._next_id + 1
-        self._send(Encoded(header(EVENT, id=id, attachments=len(attachments)) + json, attachments))
-        self._acks[id] = answer
+    def _send(self, waiting: Waiting, flags: Flags) -> None:
+        if self.connected and self._session and not self._session.ended.done():
+            if not flags.volatile or self.can_write:
+                self._tell_outgoing(waiting.args)
+                self._session.send(waiting.packet)
+        elif not flags.volatile:
+            self._buffer.add(waiting)
 
-    def _send(self, packet: Encoded) -> None:
-        if self._session is None or self.id is None:  # before CONNECT is answered a server takes nothing else
-            raise Disconnected(self._offline())
-        self._session.send(packet)
+    @property
+    def max_payload(self) -> int:
+        """The largest message that the server takes, in bytes."""
+        return self.io.max_payload
 
     @property
     def can_write(self) -> bool:
@@ -320,26 +437,10 @@ class SocketClient:
 
     # --- receiving
 
-    @overload
-    def on(self, event: str) -> Callable[[F], F]: ...
-    @overload
-    def on(self, event: str, function: F) -> F: ...
-    def on(self, event: str, function: F | None = None) -> F | Callable[[F], F]:
-        """Have a function called with the arguments of an event; what it returns answers the server's ack."""
-        if function is None:
-            return lambda function: self.on(event, function)
-        self._handlers.add(Handler(function, event))
-        return function
-
-    def off(self, event: str | None = None, function: Callable[..., Any] | None = None) -> None:
-        """Undo `on`: for one event and function, for all functions of an event, or for all."""
-        self._handlers.remove(event, function)
-
-    def _packet(self, packet: Packet, size: int) -> None:
+    def packet(self, packet: Packet, size: int) -> None:
+        """Take a packet. For the connection."""
         kind = packet.type
         if kind is EVENT:
-            if (self.route and self.route(packet.data, size)) and not self._handlers:
-                return
             self._plain(packet)
         elif kind is ACK:
             answer = self._acks.pop(packet.id, None) if packet.id is not None else None
@@ -349,59 +450,51 @@ class SocketClient:
             self._control(packet)
 
     def _plain(self, packet: Packet) -> None:
-        name, *args = packet.data
-        handlers = self._handlers.matching(name) if type(name) is str else ()
+        if self.id is not None:
+            self._event(packet)
+        elif len(self._early) < _MAX_EARLY:  # a server that recovers may send what was missed before it answers CONNECT
+            self._early.append(packet)
+        else:
+            _log.warning("an event was dropped: %d others came before the answer to CONNECT", _MAX_EARLY)
+
+    def _event(self, packet: Packet) -> None:
+        if packet.id is None:
+            self._recovery.received(packet.data)
+        name, *rest = packet.data
+        args = tuple(rest)
+        self._tell_any(packet.data)
+        handlers = self._handlers.take(name) if type(name) is str else ()
         if handlers:
             reply = None if packet.id is None else self._replier(packet.id)
-            self._enqueue(Call(handler, tuple(args), reply) for handler in handlers[:1])
-            self._enqueue(Call(handler, tuple(args)) for handler in handlers[1:])
+            fitted = self._recovery.fitted
+            self._enqueue(
+                Call(handler, fitted(handler, args), reply if handler is handlers[0] else None) for handler in handlers
+            )
 
     def _replier(self, id: int) -> Callable[[Any], None]:
-        session, loop = self._session, asyncio.get_running_loop()
+        session, loop, namespace = self._session, asyncio.get_running_loop(), self.namespace
 
         def reply(result: Any) -> None:
             args = result if type(result) is tuple else () if result is None else (result,)
-            packet = encode_ack(id, args)
+            packet = encode_ack(id, args, namespace)
             if session:
                 loop.call_soon_threadsafe(lambda: None if session.ended.done() else session.send(packet))
 
         return reply
 
     def _control(self, packet: Packet) -> None:
-        joined = self._joined
-        if packet.type is DISCONNECT and self._session:
-            self._session.close("disconnected by the server")
-        if joined is None or joined.done():
-            return
-        if packet.type is CONNECT:
-            self.id = str((packet.data or {}).get("sid", ""))
-            joined.set_result(None)
+        if packet.type is DISCONNECT:
+            self._server_left()
+        elif self.id is not None:
+            return  # CONNECT is answered once
+        elif packet.type is CONNECT:
+            self._joined(packet.data)
         elif packet.type is CONNECT_ERROR:
-            joined.set_exception(connect_error(packet.data, self.address))
+            self._refuse(self._refusal(packet.data))
 
-    def _batch(self) -> None:
-        self.on_batch()
-
-    def _writable(self) -> None:
-        self.on_writable()
-
-    # --- handlers
-
-    def _enqueue(self, calls: Iterator[Call]) -> None:
-        self._calls.extend(calls)
-        while len(self._calls) > _MAX_CALLS:
-            self._calls.popleft()
-            _log.warning("a plain Socket.IO event was dropped: %d others wait for their handlers", _MAX_CALLS)
-        if self._calls:
-            self._lane.wake()
-
-    def _take_calls(self) -> Iterator[Call]:
-        while self._calls:
-            yield self._calls.popleft()
-
-
-def _nothing() -> None:
-    pass
+    def _refusal(self, data: Any) -> Exception:
+        message, detail = refused(data)
+        return ConnectionRefused(message, detail)
 
 
 def _settle(future: asyncio.Future[Any], answer: Any) -> None:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import atexit
-import contextlib
 import os
 import ssl
 import threading
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, TypeVar
-from weakref import WeakSet
 
 from .async_client import AsyncClient
 from .async_room import AsyncRoom
 from .bridge import Bridge
 from .discovery import find_server
+from .processes import connections
 from .room import Room
 from .sync_socket import Socket
 
@@ -62,10 +60,10 @@ class Client:
             self._bridge.stop()
             raise
         self.url = self._async.url
-        self.socket = Socket(self._async.socket, self._bridge)
+        self.socket = Socket(self.url, _socket=self._async.socket, _bridge=self._bridge)
         self._rooms: dict[AsyncRoom, Room] = {}
         self._lock = threading.Lock()
-        _all.add(self)
+        connections.add(self)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.url}: {self.state}>"
@@ -154,6 +152,11 @@ class Client:
         """Return the rooms that this user may see: dicts of ``room, head, first, count, bytes, members``."""
         return self._bridge.call(self._async.rooms())
 
+    @property
+    def fileno(self) -> int | None:
+        """The descriptor of the connection, if there is one."""
+        return self._async.socket.fileno
+
     def close(self) -> None:
         """Store what waits, acknowledge what was handled, leave all rooms and end."""
         if self.state != "closed":
@@ -161,7 +164,6 @@ class Client:
             self._bridge.stop()
 
 
-_all: WeakSet[Client] = WeakSet()
 _connected: dict[str, Client] = {}
 _connecting = threading.Lock()
 
@@ -210,29 +212,12 @@ def connect(
         return client
 
 
-def _close_all() -> None:
-    for client in list(_all):
-        with contextlib.suppress(Exception):  # the process ends: there is nobody to tell
-            client.close()
-
-
 def _forked() -> None:
-    """Let go, in a forked child, of connections that belong to the parent.
-
-    The descriptors stay taken, by the null device, since asyncio's transports will close them by number one day.
-    """
+    """Forget, in a forked child, the clients of the parent."""
     global _connecting
     _connecting = threading.Lock()
-    null = os.open(os.devnull, os.O_RDWR)
-    for client in list(_all):
-        descriptor = client.socket.fileno
-        if descriptor is not None and descriptor >= 0:
-            os.dup2(null, descriptor)
-    os.close(null)
     _connected.clear()
-    _all.clear()
 
 
-atexit.register(_close_all)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forked)

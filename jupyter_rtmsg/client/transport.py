@@ -257,6 +257,16 @@ class Transport(asyncio.Protocol):
         if self._transport:
             self._transport.abort()
 
+    def pause_reading(self) -> None:
+        """Read no more: what the peer sends fills its buffers."""
+        if self._transport:
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read again."""
+        if self._transport:
+            self._transport.resume_reading()
+
     @property
     def fileno(self) -> int | None:
         """The descriptor of the socket, if there is one."""

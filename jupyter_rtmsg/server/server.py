@@ -11,6 +11,7 @@ import tornado.netutil
 import tornado.web
 
 from .broadcast import Broadcaster, BroadcastOperator
+from .bundle import bundle_routes
 from .connection import Connection
 from .emitter import Handler
 from .engine import Engine
@@ -29,9 +30,11 @@ class Server(Broadcaster):
     ping_interval, ping_timeout : float
         Seconds.
     max_payload : int
-        The largest message in bytes, either way, attachments included.
+        The largest message that a client may send, in bytes, attachments included.
     connect_timeout : float
         Seconds that a client has to be accepted in a namespace.
+    serve_client : bool
+        Whether the browser's client is served too, at ``<path>/socket.io.js`` and its other names.
     max_child_namespaces : int
         How many namespaces clients may bring into being through patterns and functions, see `of`.
     cleanup_empty_child_namespaces : bool
@@ -60,6 +63,7 @@ class Server(Broadcaster):
         ping_timeout: float = 20.0,
         max_payload: int = 1_000_000,
         connect_timeout: float = 45.0,
+        serve_client: bool = True,
         max_child_namespaces: int = 1000,
         cleanup_empty_child_namespaces: bool = False,
         recovery: bool | Callable[[Namespace], Recovery] = False,
@@ -74,6 +78,7 @@ class Server(Broadcaster):
         )
         self.engine.on("connection", self._opened)
         self.recovery: Callable[[Namespace], Recovery] | None = MemoryRecovery if recovery is True else recovery or None
+        self._serve_client = serve_client
         self.ack_ids = count()  # for all sockets: a broadcast uses one for all
         self.namespaces = Namespaces(self, max_child_namespaces, cleanup_empty_child_namespaces)
         self._listening: list[tornado.httpserver.HTTPServer] = []
@@ -86,7 +91,8 @@ class Server(Broadcaster):
 
     def handlers(self, path: str = "/socket.io/") -> list[Any]:
         """Return the routes for an application of your own."""
-        return self.engine.handlers(path)
+        bundle = bundle_routes(path, self.engine.origins) if self._serve_client else []
+        return [*self.engine.handlers(path), *bundle]
 
     async def listen(self, port: int = 0, address: str = "127.0.0.1", path: str = "/socket.io/", **options: Any) -> int:
         """Serve alone and return the port.

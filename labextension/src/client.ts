@@ -75,7 +75,7 @@ export class Client implements IRtmsg, IConnection, IDisposable {
     const room = new Room(name, this, () => this._joined.delete(name), this.options.trans);
     this._joined.set(name, room);
     if (this.connected) {
-      void room.join();
+      void this.enter(room);
     }
     return room;
   }
@@ -103,6 +103,12 @@ export class Client implements IRtmsg, IConnection, IDisposable {
       throw new HubError(reply.error.code, reply.error.message);
     }
     return reply;
+  }
+
+  /** Join the room on the wire. It may be a new one, or have a member more: the list is asked for again. */
+  private async enter(room: Room): Promise<void> {
+    await room.join();
+    await this.refresh().catch(() => undefined);
   }
 
   private async answer<T>(command: string, body: object): Promise<Reply<T>> {

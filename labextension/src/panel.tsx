@@ -53,7 +53,6 @@ export class MessagesPanel extends ReactWidget {
     this._room?.leave();
     this._room = name === null ? null : this.hub.join(name);
     this._roomChanged.emit();
-    void this._poll.refresh();
   }
 
   override dispose(): void {

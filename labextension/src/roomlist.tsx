@@ -17,7 +17,7 @@ export function RoomList(props: IRoomListProps): React.JSX.Element {
   return (
     <section className="jp-Rtmsg-rooms" aria-label={trans.__('Rooms')}>
       <JoinForm {...props} />
-      {rooms.length === 0 && props.connected ? (
+      {rooms.length === 0 && props.connected && props.current === null ? (
         <p className="jp-Rtmsg-hint">{trans.__('No rooms yet. Name one above, or join one from a notebook.')}</p>
       ) : (
         <ul>

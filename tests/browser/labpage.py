@@ -72,8 +72,9 @@ class LabPage:
         # A workspace of its own: JupyterLab restores what was open in the default one.
         tree = f"/tree/{path}" if path else ""
         self.page.goto(f"{lab.url}lab/workspaces/{uuid4().hex}{tree}?reset&token={lab.token}")
-        # What JupyterLab opens at first takes the focus; nothing may be typed before.
         self.page.wait_for_function("window.jupyterapp?.restored.then(() => true)", timeout=60_000)
+        # What JupyterLab opens at first takes the focus; nothing may be typed before.
+        expect(self.page.locator(".jp-Notebook" if path else ".jp-LauncherCard").first).to_be_visible(timeout=60_000)
         self.command("rtmsg:open")
         expect(self.panel).to_be_visible()
         return self

@@ -12,7 +12,7 @@ import pytest
 from support.hub import TOKEN, HubServer
 
 from jupyter_rtmsg import Room
-from jupyter_rtmsg.client import sync
+from jupyter_rtmsg.client import processes
 
 _TEXT = (Path(__file__).parents[2] / "docs" / "client.md").read_text(encoding="utf-8")
 
@@ -23,7 +23,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setenv("RTMSG_URL", server.url)
         monkeypatch.setenv("RTMSG_TOKEN", TOKEN)
         yield
-        sync._close_all()
+        processes.close_all()
 
 
 def test_every_block_runs(environment: None, capsys: pytest.CaptureFixture[str]) -> None:

@@ -198,7 +198,7 @@ async def test_why_a_connection_ended_is_told(frame: bytes, reason: str) -> None
 
 
 def session(messages: list[Any]) -> Session:
-    return Session(lambda packet, size: messages.append((packet, size)), lambda: None, lambda: None)
+    return Session({"/": lambda packet, size: messages.append((packet, size))}, lambda: None, lambda: None)
 
 
 async def test_the_clients_pings_are_answered_and_silence_is_noticed() -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
+from support.pollclient import PollClient
 from support.wsclient import RawClient
 
 from jupyter_rtmsg.server import Server
@@ -57,3 +58,17 @@ async def serve() -> AsyncIterator[Callable[..., Awaitable[Served]]]:
     yield start
     for one in served:
         await one.close()
+
+
+@pytest.fixture
+def poll() -> Iterator[Callable[..., Awaitable[PollClient]]]:
+    """Return a function that opens a session over polling with a server."""
+    clients: list[PollClient] = []
+
+    async def start(served: Any, **options: Any) -> PollClient:
+        clients.append(await PollClient.open(served.port, **options))
+        return clients[-1]
+
+    yield start
+    for client in clients:
+        client.close()

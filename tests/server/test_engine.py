@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import tornado.httpserver
 import tornado.netutil
 import tornado.web
+from support.pollclient import PollClient
 from support.wsclient import RawClient, until, upgrade_request
 
 from jupyter_rtmsg.server import Engine, Session
@@ -116,3 +118,89 @@ async def test_a_closed_engine_takes_no_session(listening):
 async def test_an_engine_has_only_the_events_it_has(listening):
     with pytest.raises(ValueError, match="no event 'conection'"):
         listening.engine.on("conection", print)
+
+
+async def test_an_echo_over_polling_and_on_over_websocket_after_the_upgrade(listening):
+    listening.engine.on("connection", lambda session: session.on("message", session.send))
+    client = await PollClient.open(listening.port)
+    await client.send("4hello", "bAQIDBA==", "4")
+    assert await client.get() == ["4hello", "bAQIDBA==", "4"]
+    candidate = await client.upgrade()
+    candidate.send("2probe", "5", "4over", b"\x01")
+    assert await candidate.receive_many(3) == ["3probe", "4over", b"\x01"]
+    client.close()
+
+
+async def test_what_a_listener_sends_at_once_comes_with_the_open_packet(listening):
+    listening.engine.on("connection", lambda session: session.send("first"))
+    client = await PollClient.open(listening.port)
+    packets = client.early or await client.get()
+    assert packets == ["4first"]
+    client.close()
+
+
+async def test_a_listener_may_close_a_session_at_once_on_either_transport(listening):
+    def refuse(session: Session) -> None:
+        session.send("no")
+        session.close("enough", 4000)
+
+    listening.engine.on("connection", refuse)
+    client = await PollClient.open(listening.port)
+    assert client.early == ["4no", "1"]
+    assert await client.gone()
+    websocket = await RawClient.open(listening.port)
+    assert await websocket.receive() == "4no"
+    assert (await websocket.closing()).code == 4000
+    assert not listening.engine.sessions
+    assert not listening.engine.farewells._bodies
+    client.close()
+
+
+async def test_a_text_that_would_end_a_polling_packet_is_refused_where_it_is_sent(listening):
+    sessions: list[Session] = []
+    listening.engine.on("connection", sessions.append)
+    client = await PollClient.open(listening.port)
+    with pytest.raises(ValueError, match=r"U\+001E"):
+        sessions[0].send("a\x1eb")
+    sessions[0].send(b"a\x1eb")
+    assert await client.get() == ["bYR5i"]
+    client.close()
+
+
+@pytest.mark.parametrize("message", [5, None, ["x"], {"a": 1}])
+async def test_a_message_is_text_or_bytes(listening, message):
+    sessions: list[Session] = []
+    listening.engine.on("connection", sessions.append)
+    client = await RawClient.open(listening.port)
+    with pytest.raises(TypeError):
+        sessions[0].send(message)
+    sessions[0].send(memoryview(b"ok"))
+    assert await client.receive() == b"ok"
+    await client.hang_up()
+
+
+async def test_a_message_that_is_too_long_for_a_peer_to_send_may_be_sent_to_it(listening):
+    """Engine.IO announces ``maxPayload`` to clients: it bounds what they send."""
+    sessions: list[Session] = []
+    listening.engine.on("connection", sessions.append)
+    listening.engine.max_queue = 1 << 22
+    client = await RawClient.open(listening.port)
+    assert client.opened is not None
+    sessions[0].send("x" * 2 * client.opened.max_payload)
+    assert await client.receive() == "4" + "x" * 2 * client.opened.max_payload
+    await client.hang_up()
+
+
+async def test_a_path_is_taken_literally():
+    engine = Engine()
+    ((pattern, *_),) = engine.handlers("/engine.io/")
+    assert re.fullmatch(pattern, "/engine.io")
+    assert re.fullmatch(pattern, "/engine.io/")
+    assert not re.fullmatch(pattern, "/engineXio/")
+
+
+async def test_a_transport_must_be_one_that_there_is():
+    with pytest.raises(ValueError, match="pigeon"):
+        Engine(transports=["pigeon"])
+    with pytest.raises(ValueError, match="some of"):
+        Engine(transports=[])

@@ -9,6 +9,12 @@ from typing import Any
 
 import pytest
 import socketio
+import tornado.httpclient
+import tornado.httpserver
+import tornado.netutil
+import tornado.web
+from support.pollclient import PollClient
+from support.wsclient import until
 
 from jupyter_rtmsg.errors import AckTimeout, ConnectionRefused, NotJSON
 from jupyter_rtmsg.server import Server, Socket
@@ -251,3 +257,138 @@ async def test_both_sides_learn_of_a_disconnect_and_its_reason():
         assert await asyncio.wait_for(reasons.get(), 10) == "server shutting down"
         assert not io.of("/").sockets
         assert not list(io.of("/").rooms.names())
+
+
+async def test_whoever_is_disconnecting_is_still_in_its_rooms():
+    io = Server()
+    seen: asyncio.Queue[Any] = asyncio.Queue()
+    sockets: list[Socket] = []
+
+    @io.on("connection")
+    def connected(socket: Socket) -> None:
+        sockets.append(socket)
+        socket.join("room")
+        socket.on("disconnect", lambda reason: seen.put_nowait((reason, socket.rooms)))
+
+        @socket.on("disconnecting")
+        def disconnecting(reason: str) -> None:
+            seen.put_nowait((reason, socket.rooms))
+            socket.to("room").emit("left", socket.auth["name"])
+
+    async with serving(io) as join:
+        one, two = await join({"name": "one"}), await join({"name": "two"})
+        await one.disconnect()
+        assert await two.next() == ("left", "one")
+        reason, rooms = await asyncio.wait_for(seen.get(), 10)
+        assert reason in ("client namespace disconnect", "transport close")
+        assert rooms == {sockets[0].id, "room"}
+        assert seen.get_nowait() == (reason, frozenset())
+
+
+@pytest.mark.parametrize("close", [False, True])
+async def test_a_handler_of_disconnecting_may_disconnect(close: bool):
+    io = Server()
+    reasons: list[str] = []
+    sockets: list[Socket] = []
+
+    @io.on("connection")
+    def connected(socket: Socket) -> None:
+        sockets.append(socket)
+        socket.on("disconnecting", lambda reason: socket.disconnect(close))
+        socket.on("disconnect", reasons.append)
+
+    async with serving(io) as join:
+        await join()
+        sockets[0].disconnect()
+        assert len(reasons) == 1
+        assert not io.of("/").sockets
+
+
+async def test_the_connection_beneath_a_socket_and_its_upgrade_can_be_seen():
+    io = Server()
+    seen: list[str] = []
+
+    @io.on("connection")
+    def connected(socket: Socket) -> None:
+        assert socket.conn is socket.session
+        assert socket.request.query["EIO"] == "4"
+        assert socket.conn.transport
+        seen.append(socket.conn.transport.name)
+        socket.conn.on("upgrade", seen.append)
+
+    client = await PollClient.open(await io.listen())
+    await client.enter()
+    candidate = await client.upgrade()
+    candidate.send("2probe", "5")
+    assert await candidate.receive() == "3probe"
+    await until(lambda: seen == ["polling", "websocket"])
+    client.close()
+    candidate.writer.close()
+    await io.close()
+
+
+async def test_a_server_may_listen_on_several_ports_and_closes_all_of_them():
+    io = Server()
+    ports = [await io.listen(), await io.listen()]
+    for port in ports:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.close()
+    await io.close()
+    for port in ports:
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", port)
+    with pytest.raises(RuntimeError, match="make a new one"):
+        await io.listen()
+
+
+@asynccontextmanager
+async def application(io: Server, path: str = "/socket.io/", **options: Any) -> AsyncIterator[int]:
+    """Serve in a Tornado application that has a page of its own, too."""
+
+    class Page(tornado.web.RequestHandler):
+        def get(self) -> None:
+            self.write("a page")
+
+    xheaders = options.pop("xheaders", False)
+    app = tornado.web.Application([("/page", Page)], **options)
+    io.attach(app, path)
+    sockets = tornado.netutil.bind_sockets(0, "127.0.0.1")
+    http = tornado.httpserver.HTTPServer(app, xheaders=xheaders)
+    http.add_sockets(sockets)
+    yield int(sockets[0].getsockname()[1])
+    await io.close()
+    http.stop()
+
+
+async def test_any_tornado_application_can_serve_it_beside_its_own_pages():
+    io = Server()
+    io.on("connection", lambda socket: socket.emit("hello"))
+    async with application(io, "/rt/socket.io/") as port:
+        client = Client()
+        await client.connect(f"http://127.0.0.1:{port}", socketio_path="/rt/socket.io")
+        assert await client.next() == ("hello",)
+        page = await tornado.httpclient.AsyncHTTPClient().fetch(f"http://127.0.0.1:{port}/page")
+        assert page.body == b"a page"
+        await client.disconnect()
+
+
+async def test_polling_works_in_an_application_that_checks_xsrf_cookies():
+    io = Server()
+    io.on("connection", lambda socket: socket.on("q", lambda: "answer"))
+    async with application(io, xsrf_cookies=True, cookie_secret="secret") as port:
+        client = await PollClient.open(port)
+        await client.enter()
+        await client.send('427["q"]')
+        assert await client.get() == ['437["answer"]']
+        client.close()
+
+
+async def test_the_address_is_that_of_the_client_behind_a_proxy():
+    io = Server()
+    sockets: list[Socket] = []
+    io.on("connection", sockets.append)
+    async with application(io, xheaders=True) as port:
+        client = await PollClient.open(port, X_Forwarded_For="203.0.113.7")
+        await client.enter()
+        assert sockets[0].handshake.address == "203.0.113.7"
+        client.close()

@@ -1,0 +1,246 @@
+"""The connection beneath the sockets of any number of namespaces: kept, and made again when it is lost.
+
+socket.io-client calls it the Manager.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Callable, Mapping
+from typing import Protocol
+from urllib.parse import urlencode
+
+from jupyter_rtmsg.errors import Disconnected
+from jupyter_rtmsg.wire.socketio import Packet
+
+from .address import Address
+from .backoff import Backoff
+from .lane import LaneFactory
+from .listeners import Listeners
+from .reasons import reason_for
+from .refusal import reason_of, refusal
+from .session import TARGET, Session
+from .transport import UpgradeRefused
+
+_log = logging.getLogger("jupyter_rtmsg")
+_OPEN_TIMEOUT = 10
+PASSING = (OSError, asyncio.TimeoutError, UpgradeRefused, Disconnected)  # what trying again may mend
+
+
+class Namespaced(Protocol):
+    """What a `Connection` tells its sockets."""
+
+    namespace: str
+
+    def opened(self, session: Session) -> None:
+        """Learn that there is a session: send CONNECT."""
+
+    def packet(self, packet: Packet, size: int) -> None:
+        """Take a packet of the namespace."""
+
+    def lost(self, account: str) -> None:
+        """Learn that the session has ended."""
+
+    def failed(self, error: Exception, *, passing: bool) -> None:
+        """Learn that there is no session, and whether trying again may mend that."""
+
+    def given_up(self) -> None:
+        """Learn that no further attempt is made."""
+
+    async def disconnect(self) -> None:
+        """Leave."""
+
+
+class Connection(Listeners):
+    """One connection to a server.
+
+    Its events, for `on`: ``open``; ``close(reason)``; ``error(error)`` of an attempt; ``reconnect_attempt(number)``,
+    ``reconnect_error(error)``, ``reconnect(number)`` and ``reconnect_failed``.
+
+    Parameters
+    ----------
+    address : Address
+    token : str or None
+        Sent in a header.
+    headers, query : mapping
+        Sent with the HTTP request.
+    path : str
+        Where the wire is, below the address.
+    tls : ssl.SSLContext or None
+    lanes : callable
+        Makes the lane of its handlers.
+    reconnection : bool
+        Whether a lost connection is made again.
+    reconnection_attempts : int or None
+        How often that is tried; None for ever.
+    backoff : Backoff
+        How long to wait between attempts.
+
+    Attributes
+    ----------
+    max_payload : int
+        The largest message that the server takes, in bytes.
+    error : Exception or None
+        Why the last attempt failed.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        token: str | None,
+        headers: Mapping[str, str],
+        query: Mapping[str, str],
+        path: str,
+        tls: ssl.SSLContext | None,
+        lanes: LaneFactory,
+        reconnection: bool,
+        reconnection_attempts: int | None,
+        backoff: Backoff,
+    ) -> None:
+        super().__init__(lanes, "rtmsg connection")
+        self.address = address
+        self.max_payload = 1_000_000
+        self.error: Exception | None = None
+        self.session: Session | None = None
+        self.sockets: dict[str, Namespaced] = {}  # every one that was made, connected or not
+        self.on_batch: Callable[[], None] = _nothing
+        self.on_writable: Callable[[], None] = _nothing
+        token = token or address.token
+        self._headers = {**({"Authorization": f"token {token}"} if token else {}), **headers}
+        self._target = path.lstrip("/") + TARGET.partition("/")[2] + ("&" + urlencode(query) if query else "")
+        self._tls = tls
+        self._reconnection = reconnection
+        self._attempts = reconnection_attempts
+        self._backoff = backoff
+        self._active: dict[str, Namespaced] = {}
+        self._receivers: dict[str, Callable[[Packet, int], None]] = {}
+        self._task: asyncio.Task[None] | None = None
+        self._ending: Session | None = None
+
+    # --- the sockets
+
+    def add(self, socket: Namespaced) -> None:
+        """Let a socket have its namespace; connect for the first one."""
+        self._active[socket.namespace] = socket
+        self._receivers[socket.namespace] = socket.packet
+        if self.session:
+            socket.opened(self.session)
+        elif self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._keep(), name="rtmsg connection")
+
+    def remove(self, socket: Namespaced) -> None:
+        """Let a socket go; end the connection with the last one."""
+        if self._active.get(socket.namespace) is socket:
+            del self._active[socket.namespace], self._receivers[socket.namespace]
+        if not self._active:
+            self._end()
+
+    def settled(self) -> None:
+        """Learn from a socket that the server took it in: the next reconnect may come quickly."""
+        self._backoff.reset()
+        self.error = None
+
+    def _end(self) -> None:
+        task, self._task = self._task, None
+        if task and task is not asyncio.current_task():
+            task.cancel()
+        session, self.session = self.session, None
+        if session and not session.ended.done():
+            self._ending = session
+            session.close("forced close")
+            self._fire("close", "forced close")
+        self._finish()
+
+    async def ended(self) -> None:
+        """Wait until what was sent last has been sent, for at most two seconds."""
+        session, self._ending = self._ending, None
+        if session:
+            await asyncio.wait({session.ended}, timeout=2)
+            session.abort("forced close")
+
+    # --- connecting
+
+    async def _keep(self) -> None:
+        attempt = 0
+        while self._active:
+            session = await self._attempt(attempt)
+            if session:
+                attempt = 0
+                await session.ended
+            attempt += 1
+            if not self._reconnection or (self._attempts is not None and attempt > self._attempts):
+                self._give_up(attempt)
+                return
+            await asyncio.sleep(self._backoff.next())
+            self._fire("reconnect_attempt", attempt)
+
+    def _give_up(self, attempt: int) -> None:
+        if attempt > 1:
+            self._fire("reconnect_failed")
+        for socket in list(self._active.values()):
+            socket.given_up()
+
+    async def _attempt(self, attempt: int) -> Session | None:
+        try:
+            session = await self._open()
+        except Exception as error:  # noqa: BLE001 - what trying again does not mend is for who connects
+            self._failed(error, attempt)
+            return None
+        self._fire("open")
+        if attempt:
+            self._fire("reconnect", attempt)
+        for socket in list(self._active.values()):
+            socket.opened(session)
+        return session
+
+    async def _open(self) -> Session:
+        session = Session(self._receivers, self._batch, self._writable)
+        try:
+            await asyncio.wait_for(session.open(self.address, self._headers, self._tls, self._target), _OPEN_TIMEOUT)
+        except UpgradeRefused as error:
+            raise refusal(error, self.address) from error
+        except BaseException:
+            session.abort("not connected")
+            raise
+        assert session.handshake
+        self.max_payload = session.handshake.max_payload
+        self.session = session
+        session.ended.add_done_callback(lambda _: self._lost(session))
+        return session
+
+    def _failed(self, error: Exception, attempt: int) -> None:
+        self.remember(error)
+        self._fire("error", error)
+        if attempt:
+            self._fire("reconnect_error", error)
+        for socket in list(self._active.values()):
+            socket.failed(error, passing=isinstance(error, PASSING))
+
+    def remember(self, error: Exception) -> None:
+        """Keep, and log once, why there is no connection."""
+        if str(error) != str(self.error):
+            _log.info("no connection to %s: %s", self.address.url, reason_of(error))
+        self.error = error
+
+    def _lost(self, session: Session) -> None:
+        if self.session is not session:
+            return
+        self.session = None
+        account = session.ended.result()
+        _log.info("the connection to %s was lost: %s", self.address.url, account)
+        for socket in list(self._active.values()):
+            socket.lost(account)
+        self._fire("close", reason_for(account))
+
+    def _batch(self) -> None:
+        self.on_batch()
+
+    def _writable(self) -> None:
+        self.on_writable()
+
+
+def _nothing() -> None:
+    pass

@@ -1,0 +1,128 @@
+"""The socket of a hub's client: a plain one that comes back whatever happens, and says who it is first."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from jupyter_rtmsg.errors import Disconnected
+from jupyter_rtmsg.wire.socketio import ACK, EVENT, Encoded, Packet, header
+
+from .connection import PASSING
+from .refusal import connect_error
+from .session import Session
+from .socket import SocketClient
+
+_ANSWER_TIMEOUT = 10
+
+
+class HubSocket(SocketClient):
+    """The socket beneath an `AsyncClient`.
+
+    Attributes
+    ----------
+    route : callable or None
+        Called with the arguments and the size of every event; tells whether the event was one of a room.
+    prepare : callable or None
+        Awaited between CONNECT and "connected".
+    on_lost : callable
+        Called when the connection was lost.
+    """
+
+    route: Callable[[list[Any], int], bool] | None = None
+    prepare: Callable[[], Awaitable[None]] | None = None
+    on_lost: Callable[[], None] | None = None
+    _patience: asyncio.TimerHandle | None = None
+    _used = False
+
+    async def connect(self, timeout: float = 10.0) -> None:
+        """Connect for the first time, and stay connected until `disconnect`; see `SocketClient.connect`."""
+        if self.connected:
+            return
+        if self._used:
+            raise RuntimeError("this client has been connected before")
+        self._used = True
+        await super().connect(timeout)
+
+    def opened(self, session: Session) -> None:
+        """Send CONNECT, and expect an answer."""
+        super().opened(session)
+        self._patience = asyncio.get_running_loop().call_later(_ANSWER_TIMEOUT, self._unanswered, session)
+
+    def _unanswered(self, session: Session) -> None:
+        self.io.remember(asyncio.TimeoutError("the server did not answer CONNECT"))
+        session.abort("the server did not answer CONNECT")
+
+    def _open(self) -> None:
+        assert self._session
+        self._calm()
+        # not a task of its own: leaving cancels it, as it cancels the sending of CONNECT
+        self._entering = asyncio.get_running_loop().create_task(self._prepare(self._session), name=self._name)
+
+    def _calm(self) -> None:
+        if self._patience:
+            self._patience.cancel()
+            self._patience = None
+
+    async def _prepare(self, session: Session) -> None:
+        try:
+            if self.prepare:
+                await self.prepare()
+        except Exception as error:  # noqa: BLE001 - it belongs to who connects
+            self._again(session, error)
+        else:
+            if self._session is session and not session.ended.done():
+                super()._open()
+
+    def _again(self, session: Session, error: Exception) -> None:
+        """Try once more, unless nobody has got in yet and it would not help."""
+        self.io.remember(error)
+        self.failed(error, passing=isinstance(error, PASSING))
+        session.abort(f"not connected: {error}")
+
+    def _refusal(self, data: Any) -> Exception:
+        return connect_error(data, self.io.address)
+
+    def _refuse(self, error: Exception) -> None:
+        self._calm()
+        if self._session:
+            self._again(self._session, error)
+
+    def _server_left(self) -> None:
+        if self._session:  # the hub will have this client again: it may be another one by then
+            self._session.close("disconnected by the server")
+
+    def lost(self, account: str) -> None:
+        """Learn that the session has ended."""
+        self._calm()
+        super().lost(account)
+        if self.on_lost:
+            self.on_lost()
+
+    async def disconnect(self) -> None:
+        """Leave, and connect no more."""
+        self._calm()
+        await super().disconnect()
+
+    def request(self, json: bytes, attachments: Sequence[bytes], answer: Callable[[Any], None]) -> None:
+        """Send an event that is encoded but for its header; ``answer`` gets the ack's list, or `Disconnected`."""
+        if self._session is None or self.id is None:  # before CONNECT is answered a server takes nothing else
+            raise Disconnected(self._offline())
+        id, self._next_id = self._next_id, self._next_id + 1
+        self._session.send(Encoded(header(EVENT, id=id, attachments=len(attachments)) + json, attachments))
+        self._acks[id] = answer
+
+    def packet(self, packet: Packet, size: int) -> None:
+        """Take a packet: an event of a room before all others."""
+        kind = packet.type
+        if kind is EVENT:
+            routed = self.route is not None and self.route(packet.data, size)
+            if not routed or self._handlers or self._any:
+                self._plain(packet)
+        elif kind is ACK:
+            answer = self._acks.pop(packet.id, None) if packet.id is not None else None
+            if answer:
+                answer(packet.data)
+        else:
+            self._control(packet)

@@ -1,0 +1,49 @@
+"""What becomes of connections when a process ends or forks."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+from typing import Protocol
+from weakref import WeakSet
+
+
+class Closable(Protocol):
+    """A connection with threads of its own."""
+
+    @property
+    def fileno(self) -> int | None:
+        """The descriptor, if there is one."""
+
+    def close(self) -> None:
+        """End it."""
+
+
+connections: WeakSet[Closable] = WeakSet()
+
+
+def close_all() -> None:
+    """Close all connections of this process."""
+    for connection in list(connections):
+        with contextlib.suppress(Exception):  # the process ends: there is nobody to tell
+            connection.close()
+
+
+def _forked() -> None:
+    """Let go, in a forked child, of connections that belong to the parent.
+
+    The descriptors stay taken, by the null device, since asyncio's transports will close them by number one day.
+    """
+    null = os.open(os.devnull, os.O_RDWR)
+    for connection in list(connections):
+        descriptor = connection.fileno
+        if descriptor is not None and descriptor >= 0:
+            os.dup2(null, descriptor)
+    os.close(null)
+    connections.clear()
+
+
+atexit.register(close_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)

@@ -1,0 +1,54 @@
+"""Connection state recovery, seen from the client (PROTOCOL 2.8)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .handlers import Handler
+
+
+class Recovery:
+    """What a server that recovers connections wants to hear again: whose connection it was, and what came last.
+
+    Attributes
+    ----------
+    pid : str or None
+        The server's secret name of the connection; None unless the server recovers.
+    offset : str or None
+        The position of the last event.
+    """
+
+    __slots__ = ("offset", "pid")
+
+    def __init__(self) -> None:
+        self.pid: str | None = None
+        self.offset: str | None = None
+
+    def claim(self) -> dict[str, str]:
+        """Return what goes into the CONNECT."""
+        if self.pid is None:
+            return {}
+        return {"pid": self.pid} if self.offset is None else {"pid": self.pid, "offset": self.offset}
+
+    def connected(self, pid: Any) -> bool:
+        """Take the ``pid`` of the server's answer; tell whether it means that nothing was missed."""
+        recovered = pid is not None and pid == self.pid
+        if not recovered:
+            self.offset = None  # it belongs to the connection that could not be recovered
+        self.pid = pid if isinstance(pid, str) else None
+        return recovered
+
+    def received(self, args: Sequence[Any]) -> None:
+        """Take note of an event that asks for no acknowledgement."""
+        if self.pid is not None and type(args[-1]) is str and len(args) > 1:
+            self.offset = args[-1]
+
+    def fitted(self, handler: Handler, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return the arguments without the offset behind them if a handler has no room for it.
+
+        A function of JavaScript takes no notice of an argument more, Python's would fail.
+        """
+        if self.pid is None or not args or type(args[-1]) is not str or handler.takes(len(args)):
+            return args
+        return args[:-1]
