@@ -1,0 +1,83 @@
+"""The blocks of docs/server.md run from the first to the last, and serve what they say."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.wsclient import RawClient, until
+
+from jupyter_rtmsg.server import Engine, Server, Socket
+from jupyter_rtmsg.server.socket import Handshake
+
+TEXT = (Path(__file__).parents[2] / "docs" / "server.md").read_text(encoding="utf-8")
+
+
+async def run(code: str, names: dict[str, Any]) -> None:
+    result = eval(compile(code, "docs/server.md", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), names)
+    if inspect.isawaitable(result):
+        await result
+
+
+async def test_the_blocks_run(capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:
+    names: dict[str, Any] = {"__name__": "docs"}
+    for block in re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL):
+        await run(block, names)
+    await names["main"]()
+
+    client = await RawClient.open(names["port"])
+    client.send("40")
+    assert "unauthorized" in str(await client.receive())
+    await client.enter("/", {"token": "secret"})
+    client.send('421["sum",1,2]', '422["$x"]')
+    assert await client.receive() == "431[3]"
+    assert "not for you" in str(await client.receive())
+    await client.enter("/workspace-7")
+    assert await client.receive() == '42/workspace-7,["here","/workspace-7"]'
+    await client.enter("/blue", {"team": "blue"})
+    await client.enter("/admin")
+    assert await client.receive() == '42/admin,["welcome"]'
+    client.writer.close()
+    await until(lambda: not names["io"].engine.sessions)
+    await names["io"].close()
+
+    said = capsys.readouterr().out
+    for line in (
+        "new room lab",
+        "new: /workspace-7",
+        "127.0.0.1",
+        "dropped not for you",
+        "leaves",
+        "gone transport close",
+    ):
+        assert line in said
+    assert caplog.text == ""
+
+
+def test_every_option_is_told() -> None:
+    accepted = {*inspect.signature(Server).parameters, *inspect.signature(Engine).parameters}
+    told = set(re.findall(r"`(\w+)`", TEXT[TEXT.index("## Options") : TEXT.index("## Sockets")]))
+    untold = {"options", "pending_timeout", "max_pending", "max_pending_per_address", "max_pending_payload"}
+    assert accepted - told - untold == set()
+    assert {name for name in told if "_" in name} <= accepted
+
+
+def test_every_method_and_attribute_of_a_socket_is_told() -> None:
+    inner = {"time", "joined", "namespace", "recovered", "connected", "write", "drained", "run", "receive", "closed"}
+    inner |= {"acknowledged", "await_ack", "forget_ack", "overhear"}
+    public = {name for cls in Socket.__mro__ for name in vars(cls) if not name.startswith("_")}
+    text = TEXT[TEXT.index("## Sockets") :]
+    assert {name for name in public - inner if not re.search(rf"\b{name}\b", text)} == set()
+    assert {"auth", "address"} <= set(Handshake.__dataclass_fields__)
+
+
+async def test_the_reasons_that_are_told_are_socketios_and_one_of_ours() -> None:
+    reasons = set(re.findall(r"`([a-z]+(?: [a-z]+)+)`", TEXT[TEXT.index("**Reasons**") : TEXT.index("## Middlewares")]))
+    assert len(reasons) == 9
+    for source in (Path(__file__).parents[2] / "jupyter_rtmsg" / "server").glob("*.py"):
+        reasons -= set(re.findall(r'"([a-z ]+)"', source.read_text(encoding="utf-8")))
+    assert reasons == set()
