@@ -1,0 +1,39 @@
+"""A real socket.io server, in a Node.js process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+SCRIPT = Path(__file__).parents[1] / "interop" / "server.js"
+
+
+class NodeServer:
+    """Runs `tests/interop/server.js`; it may be killed and started again, on the same port."""
+
+    def __init__(self, *, recovery: bool = False) -> None:
+        self._recovery = recovery
+        self.port = 0
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/"
+
+    def start(self) -> None:
+        environment = {**os.environ, "RTMSG_PORT": str(self.port), "RTMSG_RECOVERY": "1" if self._recovery else ""}
+        self._process = subprocess.Popen(
+            ["node", str(SCRIPT)], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert line, "the Node server did not start"
+        self.port = int(line)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            pipe.close()
