@@ -129,7 +129,12 @@ export class Client implements IRtmsg, IConnection, IDisposable {
       // Our own attempts ask for the status first: a server without the extension must not see a stream of handshakes.
       reconnection: false,
       auth: send => {
-        send({ client: this._id, name: displayName(), recovery: false, ...(settings.token ? { token: settings.token } : {}) });
+        send({
+          client: this._id,
+          name: displayName(),
+          recovery: false,
+          ...(settings.token ? { token: settings.token } : {})
+        });
       }
     });
     socket.on('connect', () => void this.connectedNow());
