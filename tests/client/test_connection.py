@@ -1,0 +1,172 @@
+"""The connection beneath the sockets: attempts, giving up, and what is emitted meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from support.hub import free_port
+from support.wsclient import until
+
+from jupyter_rtmsg import SocketClient
+from jupyter_rtmsg.errors import AccessDenied, QueueFull, ServerUnreachable
+from jupyter_rtmsg.server import Server
+
+
+async def test_attempts_are_counted_told_and_given_up() -> None:
+    socket = SocketClient(
+        f"http://127.0.0.1:{free_port()}/",
+        reconnection_attempts=2,
+        reconnection_delay=0.01,
+        reconnection_delay_max=0.01,
+    )
+    seen: list[Any] = []
+    socket.on("connect_error", lambda error: seen.append("connect_error"))
+    socket.io.on("error", lambda error: seen.append("error"))
+    socket.io.on("reconnect_attempt", lambda number: seen.append(("attempt", number)))
+    socket.io.on("reconnect_error", lambda error: seen.append("reconnect_error"))
+    socket.io.on("reconnect_failed", lambda: seen.append("failed"))
+    with pytest.raises(ServerUnreachable, match=r"was not reached: .*Connect"):
+        await socket.connect()
+    await until(lambda: "failed" in seen)
+    assert [one for one in seen if one != "connect_error"] == [
+        "error", ("attempt", 1), "error", "reconnect_error", ("attempt", 2), "error", "reconnect_error", "failed",
+    ]  # fmt: skip
+    assert seen.count("connect_error") == 3
+    assert (socket.active, socket.state) == (False, "closed")
+
+
+async def test_without_reconnection_a_lost_connection_is_the_end_until_connect() -> None:
+    io = Server()
+    socket = SocketClient(f"http://127.0.0.1:{await io.listen()}/", reconnection=False)
+    await socket.connect()
+    reasons: list[str] = []
+    socket.on("disconnect", reasons.append)
+    socket.drop()
+    await until(lambda: socket.state == "closed" and reasons)
+    assert reasons == ["transport close"]
+    assert not socket.active
+    await socket.connect()
+    assert socket.connected
+    await socket.disconnect()
+    await io.close()
+
+
+async def test_what_is_emitted_before_connect_waits() -> None:
+    io = Server()
+    seen: list[Any] = []
+    io.on("connection", lambda client: client.on("n", lambda value: seen.append(value)))
+    socket = SocketClient(f"http://127.0.0.1:{await io.listen()}/")
+    for number in range(3):
+        socket.emit("n", number)
+    await socket.connect()
+    await until(lambda: len(seen) == 3)
+    assert seen == [0, 1, 2]
+    await socket.disconnect()
+    await io.close()
+
+
+async def test_the_buffer_is_bounded_and_an_answer_that_nobody_awaits_leaves_it() -> None:
+    socket = SocketClient(f"http://127.0.0.1:{free_port()}/")
+    asking = asyncio.ensure_future(socket.emit_with_ack("question"))
+    await asyncio.sleep(0)
+    for number in range(9_999):
+        socket.emit("n", number)
+    with pytest.raises(QueueFull, match=r"10,000 events .* wait for a connection"):
+        socket.emit("n", 1)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    socket.emit("n", 1)
+    with pytest.raises(QueueFull, match="67,108,864 bytes"):
+        SocketClient("http://127.0.0.1:1/").emit("n", b"x" * (64 * 1024 * 1024))
+
+
+async def test_auth_is_asked_at_every_connection_and_its_fault_is_told() -> None:
+    io = Server()
+    auths: list[Any] = []
+    io.on("connection", lambda client: auths.append(client.auth))
+    numbers = iter([1, 2])
+    socket = SocketClient(
+        f"http://127.0.0.1:{await io.listen()}/", auth=lambda: {"number": next(numbers)}, reconnection_delay=0.01
+    )
+    errors: list[BaseException] = []
+    socket.on("connect_error", errors.append)
+    await socket.connect()
+    socket.drop()
+    await until(lambda: len(auths) == 2)
+    assert auths == [{"number": 1}, {"number": 2}]
+    socket.drop()
+    await until(lambda: errors)
+    assert socket.state == "closed"
+    await io.close()
+
+
+async def test_a_namespace_that_connects_late_uses_the_connection_there_is() -> None:
+    io = Server()
+    io.of("/b")
+    sessions: set[Any] = set()
+    for namespace in (io.sockets, io.of("/b")):
+        namespace.on("connection", lambda client: sessions.add(client.conn))
+    root = SocketClient(f"http://127.0.0.1:{await io.listen()}/")
+    other = root.of("/b")
+    await other.connect()
+    await root.connect()
+    await until(lambda: len(io.sockets.sockets) == 1)
+    assert len(sessions) == 1
+    await root.disconnect()
+    assert other.connected
+    await other.disconnect()
+    await until(lambda: not io.of("/b").sockets)
+    await io.close()
+
+
+async def test_a_namespace_begins_with_a_slash() -> None:
+    with pytest.raises(ValueError, match="begins with a slash"):
+        SocketClient("http://127.0.0.1:1/", namespace="b")
+    with pytest.raises(ValueError, match="no comma"):
+        SocketClient("http://127.0.0.1:1/").of("/a,b")
+
+
+async def test_a_frozen_client_reads_nothing_and_goes_on() -> None:
+    io = Server()
+    socket = SocketClient(f"http://127.0.0.1:{await io.listen()}/")
+    await socket.connect()
+    loop = asyncio.get_running_loop()
+    times: list[float] = []
+    socket.on("n", lambda: times.append(loop.time()))
+    start = loop.time()
+    socket.freeze(0.3)
+    io.emit("n")
+    await until(lambda: times)
+    assert times[0] - start >= 0.3
+    assert socket.connected
+    await socket.disconnect()
+    await io.close()
+
+
+async def test_headers_query_and_path_go_with_the_request() -> None:
+    io = Server()
+    seen: list[Any] = []
+    io.on("connection", lambda client: seen.append((client.handshake.headers.get("X-Who"), client.handshake.query)))
+    port = await io.listen()
+    socket = SocketClient(f"http://127.0.0.1:{port}/", headers={"X-Who": "me"}, query={"a": "b c"}, path="/socket.io/")
+    await socket.connect()
+    await until(lambda: seen)
+    assert seen[0][0] == "me"
+    assert "b c" in str(seen[0][1])
+    await socket.disconnect()
+    await io.close()
+
+
+async def test_a_refused_token_is_told_at_once() -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        socket = SocketClient(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+        with pytest.raises(AccessDenied):
+            await asyncio.wait_for(socket.connect(), 5)
