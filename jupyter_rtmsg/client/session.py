@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -14,7 +13,7 @@ from jupyter_rtmsg.wire.socketio import Decoder, Encoded, Packet
 from jupyter_rtmsg.wire.websocket import TEXT, encode_frame
 
 from .address import Address
-from .transport import MAX_MESSAGE, Transport, open_transport
+from .transport import MAX_MESSAGE, Transport, new_mask, open_transport
 
 TARGET = "socket.io/?EIO=4&transport=websocket"
 
@@ -178,11 +177,11 @@ class Session:
     def send(self, packet: Encoded) -> None:
         """Send a Socket.IO packet."""
         assert self._transport
-        self._transport.write(packet.frames(os.urandom(4)))
+        self._transport.write(packet.frames(new_mask))
 
     def _write_text(self, packet: str) -> None:
         assert self._transport
-        self._transport.write(encode_frame(TEXT, packet.encode(), os.urandom(4)))
+        self._transport.write(encode_frame(TEXT, packet.encode(), new_mask()))
 
     def close(self, reason: str = "closed by the client") -> None:
         """Send what was written, and end the session."""

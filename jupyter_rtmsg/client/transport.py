@@ -100,6 +100,11 @@ async def open_transport(
     return transport
 
 
+def new_mask() -> bytes:
+    """Return the mask of one frame: nobody may foresee it (RFC 6455, section 5.3)."""
+    return os.urandom(4)
+
+
 def _request(address: Address, target: str, headers: Mapping[str, str], key: str) -> bytes:
     fields = {
         "Host": address.authority,
@@ -221,7 +226,7 @@ class Transport(asyncio.Protocol):
 
     def _control(self, message: Message) -> bool:
         if isinstance(message, Ping):
-            self.write(encode_frame(PONG, message.data, os.urandom(4)))
+            self.write(encode_frame(PONG, message.data, new_mask()))
         elif isinstance(message, Close):
             self.close(message.code if message.code != 1005 else 1000, f"closed by the server ({_said(message)})")
         elif not isinstance(message, Pong):
@@ -247,7 +252,7 @@ class Transport(asyncio.Protocol):
         """Send a close frame behind what was written, and end."""
         if self._transport and not self._transport.is_closing():
             self._reason = self._reason or reason
-            self._pending.append(encode_close(code, mask=os.urandom(4)))
+            self._pending.append(encode_close(code, mask=new_mask()))
             self._flush()
             self._transport.close()
 

@@ -7,7 +7,7 @@ here, so that no packet is copied only to add or drop it.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 from typing import Any, NamedTuple
 
@@ -90,12 +90,17 @@ class Encoded:
         self.polling = encode_payload([self.text.decode(), *self.attachments] if self.text else self.attachments)
         return self.polling
 
-    def frames(self, mask: bytes | None = None) -> bytes:
-        """Return all its frames, masked as a client must."""
-        frame = encode_frame(TEXT, self.text, mask) if self.text else b""
-        if not self.attachments:
-            return frame
-        return frame + b"".join(encode_frame(BINARY, item, mask) for item in self.attachments)
+    def frames(self, mask: Callable[[], bytes] | None = None) -> bytes:
+        """Return all its frames.
+
+        Parameters
+        ----------
+        mask : callable, optional
+            Returns four random bytes; a client must give it, and each frame gets its own (RFC 6455, section 5.3).
+        """
+        texts = (self.text,) if self.text else ()
+        frames = [*((TEXT, text) for text in texts), *((BINARY, item) for item in self.attachments)]
+        return b"".join([encode_frame(opcode, payload, mask() if mask else None) for opcode, payload in frames])
 
 
 def header(kind: PacketType, namespace: str = _ROOT, id: int | None = None, attachments: int = 0) -> bytes:

@@ -539,7 +539,7 @@ packets = events | acks | connects | disconnects
 
 def through_frames(sent: list[Encoded], mask: bytes | None, cuts: list[float]) -> list[Packet]:
     """Send packets over a WebSocket that hands out its bytes in arbitrary pieces."""
-    stream = b"".join(packet.frames(mask) for packet in sent)
+    stream = b"".join(packet.frames(None if mask is None else lambda: mask) for packet in sent)
     at = [0, *sorted(int(cut * len(stream)) for cut in cuts), len(stream)]
     parser, decoder = FrameParser(masked=mask is not None, max_size=10**6), Decoder(client=mask is None)
     received = []
@@ -550,6 +550,16 @@ def through_frames(sent: list[Encoded], mask: bytes | None, cuts: list[float]) -
 
 
 pieces = st.lists(st.floats(0, 1), max_size=10)
+
+
+def test_each_frame_of_a_packet_has_a_mask_of_its_own():
+    masks = [b"aaaa", b"bbbb", b"cccc"]
+    stream = encode_event(["x", b"one", b"two"]).frames(iter(masks).__next__)
+    text = len(encode_event(["x", b"one", b"two"]).text)
+    assert stream[2:6] == masks[0]
+    assert stream[6 + text + 2 :][:4] == masks[1]
+    assert stream[6 + text + 2 + 4 + 3 + 2 :][:4] == masks[2]
+    assert FrameParser(masked=True, max_size=1000).feed(stream)[1:] == [b"one", b"two"]
 
 
 @given(st.lists(packets, max_size=5), st.binary(min_size=4, max_size=4), pieces)
