@@ -9,7 +9,7 @@
     │   ├── Unauthorized  Forbidden  BadRequest  UnknownCommand  BadRoom  BadEvent  ReservedEvent
     │   ├── TooLarge  TooDeep  NotJoined  EpochMismatch  Conflict  LimitExceeded  RateExceeded
     │   └── Busy  Full  BadProof  Shutdown  Internal
-    ├── ConnectionRefused          what a middleware raises to refuse a CONNECT
+    ├── ConnectionRefused          what a middleware raises to refuse a CONNECT, and what the refused client gets
     ├── LogError                   the log cannot do what it was asked
     │   ├── LogBusy  LogFull  LogConflict  LogClosed
     │   └── EpochChanged
@@ -21,17 +21,42 @@
     ├── NotJSON                    (also TypeError and ValueError)
     └── Disconnected               the connection ended, or was closed, while something waited for it
 
-The type says who is at fault: ``ProtocolError`` the peer, ``CommandError`` and ``NotJSON`` the caller.
+The type says who is at fault: ``ProtocolError`` the peer, ``CommandError`` and ``NotJSON`` the caller. What a caller
+did, or can mend, is told by a notebook in one line, without a traceback through this package.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import TracebackType
 from typing import Any, ClassVar
 
 
 class RtmsgError(Exception):
     """The root of all errors of this package."""
+
+
+class _OneLine(Exception):
+    """What IPython shows in one line: the error and where the caller's own code stood."""
+
+    def _render_traceback_(self) -> list[str]:  # the name is IPython's
+        return [f"{type(self).__name__}: {self}{_line(self.__traceback__)}"]
+
+
+def _line(trace: TracebackType | None) -> str:
+    """Return the innermost line of the traceback that is not in this package."""
+    said = ""
+    while trace:
+        code = trace.tb_frame.f_code
+        if not _is_inside(trace.tb_frame.f_globals.get("__name__", "")):
+            within = "" if code.co_name.startswith("<") else f" of {code.co_name}()"
+            said = f" (line {trace.tb_lineno}{within})"
+        trace = trace.tb_next
+    return said
+
+
+def _is_inside(module: str) -> bool:
+    return module.partition(".")[0] in ("jupyter_rtmsg", "IPython", "asyncio", "concurrent")
 
 
 class ProtocolError(RtmsgError):
@@ -54,7 +79,7 @@ class WebSocketError(ProtocolError):
         self.code = code
 
 
-class CommandError(RtmsgError):
+class CommandError(_OneLine, RtmsgError):
     """The hub refused a command. ``code`` is part of the API, see docs/wire.md."""
 
     code: ClassVar[str] = "internal"
@@ -149,8 +174,8 @@ class Internal(CommandError):
 COMMAND_ERRORS: dict[str, type[CommandError]] = {error.code: error for error in CommandError.__subclasses__()}
 
 
-class ConnectionRefused(RtmsgError):
-    """Raised by a middleware to refuse a CONNECT (PROTOCOL: CONNECT_ERROR).
+class ConnectionRefused(_OneLine, RtmsgError):
+    """Raised by a middleware to refuse a CONNECT, and by the client that was refused (PROTOCOL: CONNECT_ERROR).
 
     Parameters
     ----------
@@ -190,7 +215,7 @@ class EpochChanged(LogError):
     """The log was lost or replaced: positions of the old epoch mean nothing any more."""
 
 
-class ConnectError(RtmsgError):
+class ConnectError(_OneLine, RtmsgError):
     """The client could not connect for the first time."""
 
 
@@ -206,7 +231,7 @@ class AccessDenied(ConnectError):
     """The server refused the token, or there was none."""
 
 
-class EmitTimeout(RtmsgError, TimeoutError):
+class EmitTimeout(_OneLine, RtmsgError, TimeoutError):
     """The hub did not acknowledge in time; the event stays queued and may still be stored."""
 
 
@@ -226,11 +251,11 @@ class AckTimeout(RtmsgError, TimeoutError):
         self.responses = list(responses)
 
 
-class QueueFull(RtmsgError):
+class QueueFull(_OneLine, RtmsgError):
     """Too many events wait for the connection to come back."""
 
 
-class NotJSON(RtmsgError, TypeError, ValueError):
+class NotJSON(_OneLine, RtmsgError, TypeError, ValueError):
     """A value cannot be sent: it is neither JSON nor bytes."""
 
 
