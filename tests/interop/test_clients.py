@@ -71,8 +71,8 @@ def test_it_catches_up_from_a_position(peer: AnyPeer, room: str) -> None:
     assert (reply["missed"], reply["recovered"]) == (6, True)
     peer.command("publish", room=room, event="tick", data=10)
     events = [peer.take()[1] for _ in range(7)]
-    assert [data for data, _, _ in events] == [4, 5, 6, 7, 8, 9, 10]
-    assert [meta.get("replay", False) for _, meta, _ in events] == [True] * 6 + [False]
+    assert [data for data, *_ in events] == [4, 5, 6, 7, 8, 9, 10]
+    assert [meta.get("replay", False) for _, meta, *_ in events] == [True] * 6 + [False]
 
 
 def test_a_wrong_token_is_refused_with_a_code(jupyter: JupyterServer) -> None:
