@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import AckTimeout, Disconnected
 
 if TYPE_CHECKING:
+    from .broadcast import Flags
     from .socket import Socket
 
 
@@ -38,7 +39,7 @@ class Answers:
             self.complete.set_result(None)
 
 
-async def ask(sockets: Collection[Socket], args: list[Any], timeout: float | None) -> list[Any]:
+async def ask(sockets: Collection[Socket], args: list[Any], flags: Flags) -> list[Any]:
     """Emit to some sockets and wait for the answer of each.
 
     Parameters
@@ -47,8 +48,7 @@ async def ask(sockets: Collection[Socket], args: list[Any], timeout: float | Non
         Those of one namespace stand together.
     args : list
         The event's name and its arguments.
-    timeout : float, optional
-        Seconds; None: for ever.
+    flags : Flags
 
     Returns
     -------
@@ -68,10 +68,10 @@ async def ask(sockets: Collection[Socket], args: list[Any], timeout: float | Non
     id = next(next(iter(sockets)).namespace.server.ack_ids)
     try:
         for namespace, group in groupby(sockets, lambda socket: socket.namespace):
-            namespace.ask(list(group), args, id, answers.take)
-        await asyncio.wait_for(answers.complete, timeout)
+            namespace.ask(list(group), args, id, answers.take, compress=flags.compress)
+        await asyncio.wait_for(answers.complete, flags.timeout)
     except asyncio.TimeoutError:
-        message = f"{answers.missing} of {len(sockets)} did not acknowledge in {timeout} s"
+        message = f"{answers.missing} of {len(sockets)} did not acknowledge in {flags.timeout} s"
         raise AckTimeout(message, answers.values) from None
     finally:
         for socket in sockets:

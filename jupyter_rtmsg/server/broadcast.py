@@ -25,7 +25,7 @@ class Flags:
     timeout : float, optional
         Seconds to wait for acknowledgements; None: for ever.
     compress : bool
-        Kept as Socket.IO's API has it. Nothing is compressed on a WebSocket (see docs/server.md).
+        Whether it may be compressed, where a client and `Engine`'s ``per_message_deflate`` have agreed on that.
     """
 
     volatile: bool = False
@@ -106,7 +106,7 @@ class Broadcaster:
             If not all answered in time; ``responses`` holds what came.
         """
         chain = self._chain()
-        return await ask(chain.select(), [event, *args], chain.flags.timeout)
+        return await ask(chain.select(), [event, *args], chain.flags)
 
     async def fetch_sockets(self) -> list[Socket]:
         """Return their sockets."""

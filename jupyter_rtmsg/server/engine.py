@@ -13,7 +13,7 @@ import tornado.web
 from ..wire.engineio import PROTOCOL
 from .admission import Admission
 from .farewell import Farewells
-from .handshake import open_websocket, switching_protocols
+from .handshake import open_websocket, switching_protocols, wants_deflate
 from .heartbeat import Deadlines
 from .outbox import Joiner
 from .polling import PollingTransport, respond
@@ -52,6 +52,8 @@ class Engine:
         Whether a WebSocket may take over a session that began with polling.
     upgrade_timeout : float
         Seconds that it has for it.
+    per_message_deflate : bool
+        Whether messages over WebSocket are compressed where the client offers that (RFC 7692), each by itself.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Engine:
         transports: Iterable[str] = TRANSPORTS,
         allow_upgrades: bool = True,
         upgrade_timeout: float = 10.0,
+        per_message_deflate: bool = False,
     ) -> None:
         self.ping_interval = ping_interval
         self.ping_timeout = ping_timeout
@@ -82,6 +85,7 @@ class Engine:
             raise ValueError(f"transports are some of {TRANSPORTS}, not {sorted(self.transports)}")
         self.upgrades = ("websocket",) if allow_upgrades and "websocket" in self.transports else ()
         self.upgrade_timeout = upgrade_timeout
+        self.per_message_deflate = per_message_deflate
         self.sessions: dict[str, Session] = {}
         self.farewells = Farewells()
         self.admission = Admission(max_pending, max_pending_per_address)
@@ -225,7 +229,8 @@ class Engine:
             raise Refused(4, "The server is shutting down", 503)
         if user is None:
             self.admission.check(request.address)
-        response = b"" if polling else switching_protocols(handler)
+        deflate = self.per_message_deflate and not polling and wants_deflate(handler)
+        response = b"" if polling else switching_protocols(handler, deflate=deflate)
         session = Session(self, self._new_id(), request, user)
         if self.pending_timeout is not None:
             session.pend(self.pending_timeout)
@@ -240,7 +245,7 @@ class Engine:
             return
         opened = False
         try:
-            opened = await open_websocket(handler, response, session)
+            opened = await open_websocket(handler, response, session, deflate=deflate)
         finally:
             if not opened:
                 session.ended("transport close")
@@ -276,11 +281,12 @@ class Engine:
     async def _upgrade(self, handler: tornado.web.RequestHandler, session: Session) -> None:
         if not _is_upgrade(handler) or not self.upgrades or session.upgrade is not None:
             raise Refused(3, "Bad request")
-        response = switching_protocols(handler)
+        deflate = self.per_message_deflate and wants_deflate(handler)
+        response = switching_protocols(handler, deflate=deflate)
         candidate = Upgrade(session, self.upgrade_timeout)
         opened = False
         try:
-            opened = await open_websocket(handler, response, candidate)
+            opened = await open_websocket(handler, response, candidate, deflate=deflate)
         finally:
             if not opened:
                 candidate.ended("transport close")

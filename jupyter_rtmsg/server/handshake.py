@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, cast
 import tornado.iostream
 import tornado.web
 
+from ..wire.deflate import AGREED, accepts
 from ..wire.websocket import accept_value
+from .deflate import DeflateTransport
 from .refusal import Refused
 from .stream import StreamTransport
 from .websocket import READ_SIZE, WebSocketTransport
@@ -23,7 +25,9 @@ _EARLY_SIZE = 1 << 20  # bytes that a peer may send before it has its answer
 logger = logging.getLogger(__name__)
 
 
-async def open_websocket(handler: tornado.web.RequestHandler, response: bytes, peer: Peer) -> bool:
+async def open_websocket(
+    handler: tornado.web.RequestHandler, response: bytes, peer: Peer, *, deflate: bool = False
+) -> bool:
     """Answer an upgrade request and give its connection to a transport.
 
     Parameters
@@ -33,6 +37,8 @@ async def open_websocket(handler: tornado.web.RequestHandler, response: bytes, p
         The 101, see `switching_protocols`.
     peer : Peer
         A session, or the candidate of an upgrade.
+    deflate : bool
+        Whether the response agrees on permessage-deflate.
 
     Returns
     -------
@@ -42,21 +48,27 @@ async def open_websocket(handler: tornado.web.RequestHandler, response: bytes, p
     stream = handler.detach()
     handler.set_status(101)
     handler.application.log_request(handler)
+    transport = DeflateTransport if deflate else WebSocketTransport
     try:
         if stream.socket is None:  # closed while somebody authenticated it
             return False
         await stream.write(response)
         if type(stream) is tornado.iostream.IOStream:
-            await _take_over(stream, peer)
+            await _take_over(stream, transport(peer, _early(stream)))
         else:  # TLS lives in the stream
-            StreamTransport(stream, WebSocketTransport(peer)).start()
+            StreamTransport(stream, transport(peer)).start()
     except tornado.iostream.StreamClosedError:
         return False
     return True
 
 
-def switching_protocols(handler: tornado.web.RequestHandler) -> bytes:
-    """Return the 101 that answers a WebSocket handshake.
+def wants_deflate(handler: tornado.web.RequestHandler) -> bool:
+    """Return whether a client offers permessage-deflate as we do it."""
+    return accepts(",".join(handler.request.headers.get_list("Sec-WebSocket-Extensions")))
+
+
+def switching_protocols(handler: tornado.web.RequestHandler, *, deflate: bool = False) -> bytes:
+    """Return the 101 that answers a WebSocket handshake, and agrees on permessage-deflate if that is wanted.
 
     Raises
     ------
@@ -81,6 +93,8 @@ def switching_protocols(handler: tornado.web.RequestHandler) -> bytes:
         "Connection: Upgrade",
         f"Sec-WebSocket-Accept: {accept_value(key)}",
     ]
+    if deflate:
+        lines.append(f"Sec-WebSocket-Extensions: {AGREED}")
     cookies = getattr(handler, "_new_cookie", None) or {}  # a login renewed by this very request
     lines += ["Set-Cookie: " + cookie.OutputString() for cookie in cookies.values()]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
@@ -100,9 +114,8 @@ def _early(stream: tornado.iostream.IOStream) -> bytes:
     return early
 
 
-async def _take_over(stream: tornado.iostream.IOStream, peer: Peer) -> None:
+async def _take_over(stream: tornado.iostream.IOStream, transport: WebSocketTransport) -> None:
     """Move the socket of a stream to a transport of the event loop."""
-    transport = WebSocketTransport(peer, _early(stream))
     socket = stream.socket.dup()
     socket.setblocking(False)
     stream.close()

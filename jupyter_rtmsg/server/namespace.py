@@ -97,6 +97,8 @@ class Namespace(Emitter, Broadcaster):
     def broadcast(self, args: list[Any], chain: BroadcastOperator) -> None:
         """Emit to those whom a chain names."""
         encoded = self.encode(args, chain.rooms, chain.excluded, volatile=chain.flags.volatile)
+        if not chain.flags.compress:
+            encoded.leave_plain()
         targets = self.rooms.select(chain.rooms, chain.excluded)
         if chain.flags.volatile:
             targets = [socket for socket in targets if socket.session.ready]
@@ -138,10 +140,18 @@ class Namespace(Emitter, Broadcaster):
             socket.overhear(args)
 
     def ask(
-        self, sockets: list[Socket], args: list[Any], id: int, answered: Callable[[list[Any] | None], None]
+        self,
+        sockets: list[Socket],
+        args: list[Any],
+        id: int,
+        answered: Callable[[list[Any] | None], None],
+        *,
+        compress: bool = True,
     ) -> None:
         """Emit an event that wants to be acknowledged to sockets of this namespace."""
         encoded = encode_event(args, self.name, id)
+        if not compress:
+            encoded.leave_plain()
         for socket in sockets:
             socket.await_ack(id, answered)
         if self.overheard:

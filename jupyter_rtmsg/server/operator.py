@@ -41,7 +41,7 @@ class SocketOperator:
     def emit(self, event: str, *args: Any) -> None:
         """Emit to this client; see `Socket.emit`."""
         if not self.flags.volatile or self.socket.session.ready:
-            self.socket.speak([event, *args], volatile=self.flags.volatile)
+            self.socket.speak([event, *args], volatile=self.flags.volatile, compress=self.flags.compress)
 
     def send(self, *args: Any) -> None:
         """Emit the event ``message``."""
@@ -57,7 +57,7 @@ class SocketOperator:
         Disconnected
             If the client is gone.
         """
-        return (await ask([self.socket], [event, *args], self.flags.timeout))[0]
+        return (await ask([self.socket], [event, *args], self.flags))[0]
 
     # --- to the others
 

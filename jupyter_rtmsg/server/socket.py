@@ -144,9 +144,11 @@ class Socket(Dispatcher):
         """
         self.speak([event, *args])
 
-    def speak(self, args: list[Any], *, volatile: bool = False) -> None:
+    def speak(self, args: list[Any], *, volatile: bool = False, compress: bool = True) -> None:
         """Emit the event that a list is: its name, then its arguments."""
         encoded = self.namespace.encode(args, (self.id,), volatile=volatile)
+        if not compress:
+            encoded.leave_plain()
         if self._hooks is not None:
             self.overhear(args)
         self.session.put(encoded)

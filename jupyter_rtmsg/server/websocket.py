@@ -7,6 +7,7 @@ import math
 import socket as sockets
 from collections import deque
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING, cast
 
 from ..wire.socketio import Encoded
@@ -34,6 +35,7 @@ class WebSocketTransport(asyncio.Protocol):
     """
 
     name = "websocket"
+    _form = attrgetter("websocket")  # of a packet: the bytes that are written
     __slots__ = (
         "_early", "_inbox", "_linger", "_loop", "_parser", "_ping", "_resumed", "_session", "_stream", "_unread",
         "paused",
@@ -119,8 +121,8 @@ class WebSocketTransport(asyncio.Protocol):
         at = 0
         while at < len(outbox) and not self.paused and self._stream:
             frames, size = [], 0
-            while at < len(outbox) and (not size or size + len(outbox[at].websocket) <= WRITE_SIZE):
-                frames.append(outbox[at].websocket)
+            while at < len(outbox) and (not size or size + len(self._form(outbox[at])) <= WRITE_SIZE):
+                frames.append(self._form(outbox[at]))
                 size += len(frames[-1])
                 at += 1
             self._stream.write(b"".join(frames))

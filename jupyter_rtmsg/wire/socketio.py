@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from ..errors import NotJSON, ProtocolError
 from .data import MAX_DEPTH, dump, load, reconstruct
+from .deflate import deflated_frame
 from .engineio import encode_payload
 from .websocket import BINARY, TEXT, encode_frame
 
@@ -72,12 +73,15 @@ class Encoded:
         All its frames, as a server sends them.
     polling : str
         All its packets, as a polling payload; made when it is first asked for.
+    deflated : bytes
+        All its frames for those who agreed on permessage-deflate; made when it is first asked for.
     """
 
-    __slots__ = ("attachments", "polling", "text", "websocket")
+    __slots__ = ("attachments", "deflated", "polling", "text", "websocket")
 
     websocket: bytes
     polling: str
+    deflated: bytes
 
     def __init__(self, text: bytes, attachments: Sequence[bytes] = ()) -> None:
         self.text = text
@@ -85,10 +89,18 @@ class Encoded:
         self.websocket = self.frames() if attachments else encode_frame(TEXT, text)
 
     def __getattr__(self, name: str) -> Any:
-        if name != "polling":
-            raise AttributeError(name)
-        self.polling = encode_payload([self.text.decode(), *self.attachments] if self.text else self.attachments)
-        return self.polling
+        if name == "polling":
+            self.polling = encode_payload([self.text.decode(), *self.attachments] if self.text else self.attachments)
+            return self.polling
+        if name == "deflated":
+            frames = [deflated_frame(TEXT, self.text)] if self.text else []
+            self.deflated = b"".join([*frames, *(deflated_frame(BINARY, item) for item in self.attachments)])
+            return self.deflated
+        raise AttributeError(name)
+
+    def leave_plain(self) -> None:
+        """Compress it for nobody."""
+        self.deflated = self.websocket
 
     def frames(self, mask: Callable[[], bytes] | None = None) -> bytes:
         """Return all its frames.

@@ -1,0 +1,83 @@
+"""permessage-deflate (RFC 7692) without context takeover: a message is compressed by itself, and once for many."""
+
+from __future__ import annotations
+
+import re
+import zlib
+
+from ..errors import WebSocketError
+from .websocket import BINARY, TEXT, FrameParser, Message, encode_frame
+
+AGREED = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+THRESHOLD = 1024  # bytes; less is not worth it
+_RSV1 = 0x40
+_TAIL = b"\x00\x00\xff\xff"  # what a sender leaves away (RFC 7692, section 7.2.1)
+_PARAMETERS = frozenset({"server_no_context_takeover", "client_no_context_takeover", "client_max_window_bits"})
+
+
+def accepts(offers: str) -> bool:
+    """Return whether one of the offers of a ``Sec-WebSocket-Extensions`` header is answered by `AGREED`.
+
+    One with ``server_max_window_bits`` below 15 is not, nor one with parameters that RFC 7692 does not know.
+    """
+    return any(_accepts(*re.split(r"\s*;\s*", offer.strip())) for offer in offers.split(","))
+
+
+def _accepts(name: str, *parameters: str) -> bool:
+    names = [re.split(r"\s*=\s*", parameter)[0] for parameter in parameters if _smaller(parameter)]
+    return name == "permessage-deflate" and _PARAMETERS.issuperset(names) and len(set(names)) == len(names)
+
+
+def _smaller(parameter: str) -> bool:
+    """Return whether a parameter asks for anything else than what zlib does anyway."""
+    return not re.fullmatch(r'server_max_window_bits\s*=\s*"?15"?', parameter)
+
+
+def deflated_frame(opcode: int, payload: bytes) -> bytes:
+    """Encode a frame of a server, compressed if that makes it smaller."""
+    if len(payload) < THRESHOLD:
+        return encode_frame(opcode, payload)
+    compressor = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    compressed = compressor.compress(payload) + compressor.flush(zlib.Z_SYNC_FLUSH)
+    compressed = compressed.removesuffix(_TAIL)
+    if len(compressed) >= len(payload):
+        return encode_frame(opcode, payload)
+    return encode_frame(opcode | _RSV1, compressed)
+
+
+class DeflateParser(FrameParser):
+    """A parser that takes compressed messages, too: of at most ``max_size`` bytes once they are inflated."""
+
+    __slots__ = ("_compressed",)
+
+    def __init__(self, *, masked: bool, max_size: int) -> None:
+        super().__init__(masked=masked, max_size=max_size)
+        self._compressed = False  # the fragmented message
+
+    def _check(self, first: int, size: int) -> None:
+        if first & 0xF in (TEXT, BINARY):
+            first &= ~_RSV1
+        super()._check(first, size)
+
+    def _frame(self, first: int, payload: bytes, messages: list[Message]) -> None:
+        if first & 0xF in (TEXT, BINARY):
+            self._compressed = bool(first & _RSV1)
+            first &= ~_RSV1
+            if self._compressed and first & 0x80:
+                payload = self._inflate(payload)
+        super()._frame(first, payload, messages)
+
+    def _assemble(self) -> str | bytes:
+        if self._compressed and self._fragments is not None:
+            self._fragments = bytearray(self._inflate(bytes(self._fragments)))
+        return super()._assemble()
+
+    def _inflate(self, payload: bytes) -> bytes:
+        inflater = zlib.decompressobj(wbits=-zlib.MAX_WBITS)
+        try:
+            message = inflater.decompress(payload + _TAIL, self.max_size + 1)
+        except zlib.error:
+            raise WebSocketError("a compressed message that cannot be inflated", 1007) from None
+        if len(message) > self.max_size:
+            raise WebSocketError(f"message of more than the {self.max_size} bytes allowed, inflated", 1009)
+        return message
