@@ -48,7 +48,7 @@ class AsyncClient:
     url : str
         The base URL of the server.
     user : str or None
-        Who the hub takes this client for: known from its first event on.
+        Who the hub takes this client for: known once a room is joined.
     socket : SocketClient
         The plain Socket.IO client beneath.
 
@@ -230,6 +230,7 @@ class AsyncClient:
         except BaseException:
             membership.end(f"room {room!r} was not joined")
             raise
+        self.user = membership.user or self.user
         joined = self._rooms[room] = AsyncRoom(self, membership)
         return joined
 
@@ -250,17 +251,10 @@ class AsyncClient:
         if len(args) >= 3 and type(args[2]) is dict:
             membership = self._memberships.get(args[2].get("room", ""))
             if membership:
-                if self.user is None:
-                    self._recognise(args[2])
                 membership.live(args, size)
                 self._touched.add(membership)
                 return True
         return self._notice(args)
-
-    def _recognise(self, meta: Mapping[str, Any]) -> None:
-        """Learn who this is from an event of its own."""
-        if str(meta.get("id")).startswith(self._client[:12]):
-            self.user = str(meta.get("from", {}).get("user"))
 
     def _notice(self, args: list[Any]) -> bool:
         name = args[0]

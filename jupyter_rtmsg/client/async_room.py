@@ -58,6 +58,14 @@ class AsyncRoom:
         return self.membership.subscription
 
     @property
+    def me(self) -> Member | None:
+        """Who this client is among the members.
+
+        In a room so large that this client is not listed, only ``member`` and ``user`` are known.
+        """
+        return self.membership.me
+
+    @property
     def members(self) -> list[Member]:
         """Who is here now, or was a moment ago. A large room's list is cut at 100."""
         return self.membership.members.all()

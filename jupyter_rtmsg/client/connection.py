@@ -161,6 +161,13 @@ class Connection(Listeners):
             await asyncio.wait({session.ended}, timeout=2)
             session.abort("forced close")
 
+    def drop(self) -> None:
+        """Cut the connection with no goodbye."""
+        session = self.session
+        if session:
+            session.abort("transport close: dropped on purpose")
+            self._lost(session)  # at once: whoever drops a connection wants to see it gone
+
     # --- connecting
 
     async def _keep(self) -> None:

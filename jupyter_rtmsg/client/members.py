@@ -60,6 +60,10 @@ class Members:
         self._members = members
         self.count = count
 
+    def get(self, member: str) -> Member | None:
+        """Return the member with this id, if it is among those that are known."""
+        return self._members.get(member)
+
     def all(self) -> list[Member]:
         """Return the members; a large room's list is cut, see ``count``."""
         return list(self._members.values())

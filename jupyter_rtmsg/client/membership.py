@@ -16,7 +16,7 @@ from .commands import Commands, Reply
 from .handlers import Handler, Handlers
 from .inbox import Inbox
 from .lane import LaneFactory
-from .members import Members
+from .members import Member, Members
 from .watchers import Watchers
 
 _log = logging.getLogger("jupyter_rtmsg")
@@ -45,6 +45,8 @@ class Membership:
     ----------
     subscription : str or None
         The one that the hub keeps.
+    user, member : str or None
+        Who the hub takes this client for, and its id among the members.
     gone : str or None
         Why this is no member any more.
     """
@@ -54,6 +56,8 @@ class Membership:
     ) -> None:
         self.room = room
         self.subscription = as_
+        self.user: str | None = None
+        self.member: str | None = None
         self.members = Members()
         self.handlers = Handlers()
         self.inbox = Inbox(room, self.handlers, self._tell)
@@ -115,6 +119,7 @@ class Membership:
     def _take(self, reply: Reply) -> None:
         self._epoch = reply["epoch"]
         self.subscription = reply.get("as", self._as)
+        self.user, self.member = reply.get("user"), reply.get("member")
         self.members.replace(reply.get("members", ()), reply.get("count", 0))
         if reply.get("closed"):
             _log.warning("an earlier connection to room %r was cut off: %s", self.room, reply["closed"])
@@ -254,6 +259,13 @@ class Membership:
     def lag(self) -> int:
         """How many events are to be handled still, and acknowledged where that counts. Any thread may ask."""
         return self.inbox.put_count - self._acknowledged_count + self.inbox.unread
+
+    @property
+    def me(self) -> Member | None:
+        """Who this client is. Any thread may ask."""
+        if self.member is None:
+            return None
+        return self.members.get(self.member) or Member(self.member, self.user or "", "", "")
 
     def check(self) -> None:
         """Refuse to go on in a room that was left or lost, with `NotJoined`. Any thread may ask."""

@@ -53,6 +53,14 @@ class Room:
         return self._async.subscription
 
     @property
+    def me(self) -> Member | None:
+        """Who this client is among the members.
+
+        In a room so large that this client is not listed, only ``member`` and ``user`` are known.
+        """
+        return self._async.me
+
+    @property
     def members(self) -> list[Member]:
         """Who is here now, or was a moment ago. A large room's list is cut at 100."""
         return self._async.members

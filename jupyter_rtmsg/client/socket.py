@@ -330,8 +330,7 @@ class SocketClient(AnyListeners, Emitter):
 
     def drop(self) -> None:
         """Cut the connection with no goodbye, as a bad network does. For tests, and to show what happens then."""
-        if self._session:
-            self._session.abort("transport close: dropped on purpose")
+        self.io.drop()
 
     def freeze(self, seconds: float) -> None:
         """Stop reading for so many seconds, as a process that hangs. For tests, and to show what happens then."""

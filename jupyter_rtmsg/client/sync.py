@@ -98,7 +98,7 @@ class Client:
 
     @property
     def user(self) -> str | None:
-        """Who the hub takes this client for: known from its first event on."""
+        """Who the hub takes this client for: known once a room is joined."""
         return self._async.user
 
     def on_state(self, function: F) -> F:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from support.hub import TOKEN, HubServer
 
-from jupyter_rtmsg import Room
+from jupyter_rtmsg import Room, Socket
 from jupyter_rtmsg.client import processes
 
 _TEXT = (Path(__file__).parents[2] / "docs" / "client.md").read_text(encoding="utf-8")
@@ -32,11 +32,24 @@ def test_every_block_runs(environment: None, capsys: pytest.CaptureFixture[str])
     for block in blocks:
         exec(block, names)
     asyncio.run(names["main"]())
+    asyncio.run(names["plain"]())
     assert names["seq"] == 1
     assert names["losses"] == [0.12]
     said = capsys.readouterr()
     assert said.err == ""
     assert "{'loss': 0.1}" in said.out
+    assert "sent ('sum', 1, 2)\n3\n" in said.out
+    assert "hello Ada" in said.out
+    assert "sent ('kept', 1)" in said.out
+
+
+def test_every_method_of_the_plain_client_is_told() -> None:
+    text = _TEXT.partition("## Without rooms")[2].partition("\n## ")[0]
+    others = {"on_state", "off_state", "state", "max_payload", "fileno", "namespace"}  # told elsewhere, or plain
+    names = {name for kind in Socket.__mro__ for name in vars(kind) if not name.startswith("_")}
+    outgoing = {name for name in names if name.endswith("_outgoing")}
+    for name in names - others - outgoing:
+        assert f"`{name}" in text or f".{name}" in text, name
 
 
 def test_every_method_of_a_room_is_told() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.hub import HubServer
+from support.hub import TOKEN, HubServer
 from support.patience import eventually
 
 import jupyter_rtmsg as rt
@@ -368,12 +368,17 @@ def test_what_looks_on_starts_nothing(shared_hub: HubServer, room_name: str, cli
     assert watched == [1]
 
 
-def test_a_client_knows_who_it_is_from_its_first_event_on(shared_hub: HubServer, room_name: str, client: Make) -> None:
-    hub = client(shared_hub)
-    room = hub.join(room_name)
-    assert hub.user is None
-    room.emit("n")
-    eventually(lambda: hub.user == "alice")
+def test_a_client_knows_who_it_is_once_it_has_joined(shared_hub: HubServer, room_name: str) -> None:
+    with rt.Client(shared_hub.url, TOKEN, name="Ada's laptop") as hub:
+        assert hub.user is None
+        room = hub.join(room_name)
+        assert hub.user == "alice"
+        me = room.me
+        assert me in room.members
+        assert me is not None
+        assert (me.user, me.kind, me.name, me.state) == ("alice", "client", "Ada's laptop", "here")
+        room.emit("n")
+        assert room.history()[0].sender.member == me.member
 
 
 def test_leaving_during_a_replay_does_not_leave_it_waiting(shared_hub: HubServer, room_name: str, client: Make) -> None:
