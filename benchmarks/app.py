@@ -1,8 +1,8 @@
 """A small application for load generators.
 
-    python benchmarks/app.py PORT          the server alone answers join, pub and echo
-    python benchmarks/app.py PORT LOG      the hub answers its commands, over the log of this URL; "sqlite" alone: a
-                                           SQLite log in a temporary folder. Rate limits are lifted.
+python benchmarks/app.py PORT          the server alone answers join, pub and echo
+python benchmarks/app.py PORT LOG      the hub answers its commands, over the log of this URL; "sqlite" alone: a
+                                       SQLite log in a temporary folder. Rate limits are lifted.
 """
 
 from __future__ import annotations
