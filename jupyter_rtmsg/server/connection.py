@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .session import Session
 
 _REASONS = {"server shutting down": "server shutting down", "forced close": "forced server close"}
+_MAX_CONNECTING = 100  # namespaces that one client may wait for: functions and middlewares look at each in a task
 
 
 class Connection:
@@ -102,6 +103,8 @@ class Connection:
         name = packet.namespace
         if name in self.sockets or name in self._connecting:
             raise ProtocolError(f"namespace {name!r:.80} is connected already")
+        if len(self._connecting) >= _MAX_CONNECTING:
+            raise ProtocolError(f"more than {_MAX_CONNECTING} namespaces wait for their answer at once")
         namespaces, auth = self._server.namespaces, packet.data or {}
         namespace = namespaces.find(name)
         if namespace is None and namespaces.parents:

@@ -93,6 +93,21 @@ async def test_asking_twice_while_a_function_thinks_closes(serve):
     gate.set()
 
 
+async def test_only_so_many_names_of_one_client_are_thought_about_at_once(serve):
+    served = await serve()
+    gate = asyncio.Event()
+
+    async def wait(name: str, auth: dict[str, Any]) -> bool:
+        return await gate.wait()
+
+    served.io.of(wait)
+    other, client = await served.enter(), await served.open()
+    client.send(*(f"40/{n}," for n in range(101)))
+    assert "more than 100 namespaces" in (await client.closing()).reason
+    gate.set()
+    await other.enter("/x")
+
+
 async def test_a_function_that_fails_takes_no_name_and_the_next_is_asked(serve, caplog):
     served = await serve()
     served.io.of(lambda name, auth: 1 / 0)
@@ -244,8 +259,9 @@ async def test_clients_bring_only_so_many_namespaces_into_being(serve):
     assert len(parent.children) == 3
 
 
-async def test_names_that_clients_are_refused_for_leave_nothing_behind(serve):
-    served = await serve(max_child_namespaces=3)
+@pytest.mark.parametrize("recovery", [False, True])
+async def test_names_that_clients_are_refused_for_leave_nothing_behind(serve, recovery):
+    served = await serve(max_child_namespaces=3, recovery=recovery)
     parent = served.io.of(ROOM)
 
     @parent.use
