@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from uuid import uuid4
 
 from playwright.sync_api import Error, Locator, Page, expect
 from support.jupyter import JupyterServer
+
+READY = """() => {
+    const { commands, shell } = window.jupyterapp;
+    const kernel = shell.currentWidget?.sessionContext?.session?.kernel;
+    return kernel?.status === 'idle' && commands.isEnabled('notebook:run-all-cells');
+}"""
 
 expect.set_options(timeout=30_000)
 
@@ -82,6 +89,14 @@ class LabPage:
     def command(self, name: str, **arguments: object) -> None:
         """Run one of JupyterLab's commands."""
         self.page.evaluate("([name, args]) => window.jupyterapp.commands.execute(name, args)", [name, arguments])
+
+    def run_all_cells(self) -> None:
+        """Run the cells of the notebook that is open."""
+        # JupyterLab's command does nothing, in silence, while the notebook has no kernel or is not the current widget.
+        self.page.locator(".jp-Notebook .jp-Cell").first.click()
+        self.page.wait_for_function(READY, timeout=60_000)
+        self.command("notebook:run-all-cells")
+        expect(self.page.locator(".jp-InputPrompt").first).to_have_text(re.compile(r"\[[\d*]"), timeout=60_000)
 
     def join(self, room: str) -> None:
         """Join a room by its name."""

@@ -37,9 +37,7 @@ def test_what_a_notebook_emits_is_in_both_and_what_the_panel_emits_reaches_the_n
     lab: JupyterServer, page: LabPage, notebook: str
 ) -> None:
     page.open(lab, notebook).join("lab")
-    # The command does nothing while the notebook has no kernel.
-    expect(page.page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible(timeout=60_000)
-    page.command("notebook:run-all-cells")
+    page.run_all_cells()
     cells = page.page.locator(".jp-Notebook")
     widget = cells.get_by_role("region", name="Room lab").get_by_role("log")
 
