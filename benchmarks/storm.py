@@ -25,7 +25,7 @@ HERE = Path(__file__).resolve().parent
 MODULES = HERE.parent / "tests" / "interop" / "node_modules"
 SERVERS = {
     "jupyter_rtmsg": [sys.executable, str(HERE / "app.py")],
-    "node": ["node", str(HERE / "app.js")],
+    "node": ["node", str(HERE / "peers" / "node.js")],
 }
 REQUEST = (
     b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"

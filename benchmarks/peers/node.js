@@ -1,4 +1,4 @@
-// The twin of app.py on Node's Socket.IO: node benchmarks/app.js PORT (NODE_PATH=tests/interop/node_modules)
+// The twin of app.py on Node's Socket.IO: node benchmarks/peers/node.js PORT (NODE_PATH=tests/interop/node_modules)
 const http = require('node:http').createServer();
 const { Server } = require('socket.io');
 
