@@ -5,7 +5,7 @@
 Servers are ours, ours+hub (its commands, over a SQLite log), ours+memory+hub (over a log in memory), node,
 socketio-tornado, socketio-asgi and ceiling; those that lack something are left out with a word. Each has processor 0 to
 itself and the load generator (sioload.c, built with gcc at the first use) processor 1. Figures are medians over the
-repeats; the last tables give each server's throughput, and its CPU time for each operation, as multiples of the first's.
+repeats; the last tables give each throughput, and the CPU time for each operation, as multiples of the first server's.
 """
 
 from __future__ import annotations
