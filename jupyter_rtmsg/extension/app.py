@@ -11,8 +11,9 @@ from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
 from traitlets import Enum, Float, Integer, Unicode, default
 
+from ..server import bundle_pattern
 from .environment import KernelEnvironment
-from .handlers import SocketHandler, StatusHandler
+from .handlers import BundleHandler, SocketHandler, StatusHandler
 from .identity import Identity
 from .limits import LimitTraits
 from .service import Service, Settings
@@ -21,9 +22,6 @@ from .tokens import scoped_token
 DAY = 86_400
 STRANGERS = {"connect_timeout": 10.0, "max_pending": 512, "max_pending_per_address": 128}
 """What connections may do that have not yet shown who they are: wait, for so long (s), and so many of them."""
-
-TRANSPORTS = ("websocket",)
-"""Polling would need Jupyter's check of cross-site requests on every POST."""
 
 
 class RtmsgApp(LimitTraits, ExtensionApp):
@@ -76,6 +74,7 @@ class RtmsgApp(LimitTraits, ExtensionApp):
         options = {"service": self._service}
         self.handlers += [
             (r"socket\.io/?", SocketHandler, options),
+            (bundle_pattern("socket.io"), BundleHandler),
             (r"rtmsg/api/status", StatusHandler, options),
         ]
 
@@ -117,7 +116,7 @@ class RtmsgApp(LimitTraits, ExtensionApp):
             log=self.log_url,
             url=self.url,
             log_options={name: getattr(self, name) for name in log},
-            server_options={**heartbeat, **self.server_limits(), **STRANGERS, "transports": TRANSPORTS},
+            server_options={**heartbeat, **self.server_limits(), **STRANGERS},
             limits=self.hub_limits(),
         )
 

@@ -1,4 +1,4 @@
-"""The endpoints: the Socket.IO wire, and the status."""
+"""The endpoints: the Socket.IO wire, the browser's client beside it, and the status."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from typing import Any
 
 from jupyter_server.auth.decorator import allow_unauthenticated, authorized
 from jupyter_server.base.handlers import APIHandler, JupyterHandler
-from tornado.web import HTTPError, authenticated
+from tornado.web import HTTPError, RequestHandler, authenticated, stream_request_body
 
+from ..server import BundleRequests, Engine, EngineRequests, Refused
+from .identity import ANONYMOUS, authorization
 from .rights import RESOURCE
 from .service import Service
 
@@ -19,22 +21,64 @@ async def _ready(service: Service) -> None:
         raise HTTPError(503, f"The hub could not be started: {error}") from error
 
 
-class SocketHandler(JupyterHandler):
+@stream_request_body
+class SocketHandler(EngineRequests, JupyterHandler):  # type: ignore[misc]  # Jupyter's prepare has an option
     """Works out who asks, and hands the request to the Socket.IO server."""
 
     def initialize(self, service: Service) -> None:
         """Take what the route gives."""
         self._service = service
 
+    def engine_of_request(self) -> Engine:
+        """Return the engine."""
+        return self._service.server.engine
+
     @allow_unauthenticated  # a client that can set no header brings its token in CONNECT
     async def get(self) -> None:
-        """Open a session (a WebSocket handshake)."""
+        """Open a session, or wait for its packets."""
+        await self._accept()
+
+    @allow_unauthenticated
+    async def post(self) -> None:
+        """Take a session's packets."""
+        await self._accept()
+
+    put = delete = patch = head = post
+
+    @allow_unauthenticated
+    async def options(self) -> None:
+        """Answer a preflight of a page whose origin Jupyter's settings allow."""
+        if "Access-Control-Allow-Origin" in self._headers:
+            self.set_header("Access-Control-Allow-Methods", "GET,POST")
+            self.set_header("Access-Control-Allow-Headers", "accept, authorization, content-type, x-xsrftoken")
+            self.set_status(204)
+        else:
+            Refused(2, "Bad handshake method").answer(self)
+
+    async def _accept(self) -> None:
         await _ready(self._service)
         principal = await self._service.identity.of_request(self)
+        self._check_forgery(principal)
         user = self.current_user
         if principal is not None and user is not None and user.username == principal:
             self._service.rights.introduce(principal, user)
-        await self._service.server.engine.accept(self, user=principal)
+        await self.engine_of_request().accept(self, user=principal, body=self.payload)
+
+    def check_xsrf_cookie(self) -> None:
+        """Jupyter asks too early, before it is known who speaks: `_check_forgery` does it."""
+
+    def _check_forgery(self, principal: str | None) -> None:
+        """Let nobody's page POST with the cookie of whoever looks at it; a foreign Origin was refused already."""
+        if self.request.method == "GET" or "Origin" in self.request.headers:
+            return
+        by_cookie = principal not in (None, ANONYMOUS) and authorization(self) is None
+        if by_cookie and not self.settings.get("disable_check_xsrf", False):
+            RequestHandler.check_xsrf_cookie(self)
+
+    def set_secure_cookie(self, name: str, *args: Any, **kwargs: Any) -> None:
+        """Renew a login, but give no new one: with it, a client would be somebody else at its next request."""
+        if self.get_cookie(name) is not None:
+            super().set_secure_cookie(name, *args, **kwargs)
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
         """Log without the URL, whose query may hold a session's id or a token put there by mistake."""
@@ -49,6 +93,17 @@ class SocketHandler(JupyterHandler):
         message = error.log_message if isinstance(error, HTTPError) else None
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.finish((message or self._reason) + "\n")
+
+
+class BundleHandler(BundleRequests, JupyterHandler):
+    """Serves the browser's client: static and public."""
+
+    @allow_unauthenticated
+    async def get(self, name: str) -> None:
+        """Answer with a file of the bundle."""
+        await super().get(name)
+
+    head = get
 
 
 class StatusHandler(APIHandler):

@@ -49,7 +49,7 @@ class Identity:
         """
         if "token" in handler.request.query_arguments:
             raise HTTPError(403, f"A token does not belong into a URL, which ends up in logs. {HOW}")
-        token = _authorization(handler)
+        token = authorization(handler)
         trusted = self.trusts(handler.request.headers)
         if token is not None and self._is_kernel_token(token):
             if not trusted:
@@ -85,7 +85,8 @@ class Identity:
         if urlsplit(origin).netloc == host.lower():
             return True
         pattern = self._settings.get("allow_origin_pat")
-        return origin == self._settings.get("allow_origin") or bool(pattern and re.fullmatch(pattern, origin))
+        allowed = self._settings.get("allow_origin") or None  # "" allows none, not an empty Origin
+        return origin == allowed or bool(pattern and re.fullmatch(pattern, origin))
 
     def _is_kernel_token(self, token: str) -> bool:
         return secrets.compare_digest(token.encode(), self._kernel_token.encode())
@@ -112,7 +113,8 @@ class Identity:
         return str(user.username)
 
 
-def _authorization(handler: JupyterHandler) -> str | None:
+def authorization(handler: JupyterHandler) -> str | None:
+    """Return the token of a request's header, if there is one."""
     match = _AUTHORIZATION.fullmatch(handler.request.headers.get("Authorization", ""))
     return match.group(1) if match else None
 

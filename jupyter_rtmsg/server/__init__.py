@@ -1,9 +1,11 @@
 """A Socket.IO server for Tornado, useful alone: it knows nothing of Jupyter, the log or the hub."""
 
 from .broadcast import BroadcastOperator
+from .bundle import BundleRequests, bundle_pattern
 from .engine import Engine
 from .handler import EngineHandler, EngineRequests
 from .namespace import Namespace
+from .refusal import Refused
 from .server import Server
 from .session import Session
 from .socket import NOT_ROUTED, Handshake, Socket
@@ -11,12 +13,15 @@ from .socket import NOT_ROUTED, Handshake, Socket
 __all__ = [
     "NOT_ROUTED",
     "BroadcastOperator",
+    "BundleRequests",
     "Engine",
     "EngineHandler",
     "EngineRequests",
     "Handshake",
     "Namespace",
+    "Refused",
     "Server",
     "Session",
     "Socket",
+    "bundle_pattern",
 ]

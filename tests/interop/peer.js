@@ -3,7 +3,7 @@
 const { io } = require('socket.io-client');
 const readline = require('node:readline');
 
-const { RTMSG_URL, RTMSG_TOKEN } = process.env;
+const { RTMSG_URL, RTMSG_TOKEN, RTMSG_OPTIONS } = process.env;
 const url = new URL(RTMSG_URL);
 
 function say(message) {
@@ -25,11 +25,13 @@ const socket = io(url.origin, {
   transports: ['websocket'],
   reconnectionDelay: 50,
   reconnectionDelayMax: 200,
+  ...JSON.parse(RTMSG_OPTIONS || '{}'),
 });
 
 socket.on('connect', () => say({ connected: socket.id, transport: socket.io.engine.transport.name }));
 socket.on('connect_error', error => say({ refused: { message: error.message, data: error.data } }));
 socket.on('disconnect', reason => say({ disconnected: reason }));
+socket.io.on('open', () => socket.io.engine.on('upgrade', transport => say({ upgraded: transport.name })));
 socket.onAny((event, ...args) => say({ event, args }));
 
 readline.createInterface({ input: process.stdin }).on('line', async line => {

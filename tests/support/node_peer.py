@@ -21,19 +21,20 @@ SCRIPT = Path(__file__).parents[1] / "interop" / "peer.js"
 class NodePeer:
     """Drives `tests/interop/peer.js`; the same interface as `support.socketio_peer.Peer`."""
 
-    def __init__(self, server: JupyterServer, token: str | None) -> None:
+    def __init__(self, server: JupyterServer, token: str | None, **options: Any) -> None:
         environment = {**os.environ, "RTMSG_URL": server.url, "RTMSG_TOKEN": token or ""}
+        environment["RTMSG_OPTIONS"] = json.dumps(options)
         self.process = subprocess.Popen(
             ["node", str(SCRIPT)], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
         self.received: queue.Queue[tuple[str, list[Any]]] = queue.Queue()
         self._said: dict[str, queue.Queue[Any]] = {
-            key: queue.Queue() for key in ("connected", "refused", "disconnected", "reply")
+            key: queue.Queue() for key in ("connected", "refused", "disconnected", "reply", "upgraded")
         }
         threading.Thread(target=self._read, daemon=True).start()
 
     def wait_for(self, what: str) -> Any:
-        """Wait until it says that it is ``connected`` (its id), ``refused`` or ``disconnected`` (the reason)."""
+        """Wait until it is ``connected`` (its id), ``refused``, ``upgraded`` or ``disconnected`` (the reason)."""
         return self._said[what].get(timeout=DEADLINE)
 
     def command(self, name: str, **body: Any) -> dict[str, Any]:
@@ -69,9 +70,9 @@ class NodePeer:
 
 
 @contextmanager
-def node_connected(server: JupyterServer, token: str | None) -> Iterator[NodePeer]:
-    """Connect the real socket.io-client over WebSocket."""
-    peer = NodePeer(server, token)
+def node_connected(server: JupyterServer, token: str | None, **options: Any) -> Iterator[NodePeer]:
+    """Connect the real socket.io-client, over WebSocket unless its options say otherwise."""
+    peer = NodePeer(server, token, **options)
     try:
         peer.wait_for("connected")
         yield peer

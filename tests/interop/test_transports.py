@@ -1,0 +1,86 @@
+"""The real socket.io-client in a Jupyter server over each transport, however it shows who it is."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.jupyter import JupyterServer
+from support.node_peer import NodePeer, node_connected
+
+WAYS = {
+    "polling": {"transports": ["polling"]},
+    "websocket": {"transports": ["websocket"]},
+    "upgrade": {"transports": ["polling", "websocket"]},
+}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
+    """A server below a base URL, as JupyterHub's are."""
+    with JupyterServer(tmp_path_factory.mktemp("jupyter"), base_url="/user/zoe/") as server:
+        yield server
+
+
+def cookie(server: JupyterServer) -> dict[str, str]:
+    """Return the headers of a page that a browser got from the server."""
+    answer = server.request("GET", "api/me")
+    login = [value.split(";")[0] for value in answer.headers.get_all("Set-Cookie", []) if "username" in value]
+    return {"Cookie": login[0], "Origin": f"http://127.0.0.1:{server.port}"}
+
+
+@contextmanager
+def entered(server: JupyterServer, how: str, way: str) -> Iterator[NodePeer]:
+    """Connect in one of the ways to show who one is, over one of the ways to transport."""
+    headers = {"cookie": cookie, "header": lambda server: {"Authorization": f"token {server.token}"}}
+    options: dict[str, Any] = dict(WAYS[way])
+    if how in headers:
+        options["extraHeaders"] = headers[how](server)
+    with node_connected(server, server.token if how == "auth" else None, **options) as peer:
+        if way == "upgrade":
+            assert peer.wait_for("upgraded") == "websocket"
+        yield peer
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("how", ["cookie", "header", "auth"])
+def test_it_joins_publishes_and_receives(server: JupyterServer, how: str, way: str) -> None:
+    room = f"room-{uuid.uuid4().hex}"
+    data = {"image": b"\x00\xff" * 100, "text": "Zoë\x1e", "n": [1, 2.5, None]}
+    with entered(server, how, way) as peer:
+        assert peer.command("join", room=room)["ok"]
+        seqs = []
+        for _ in range(5):
+            reply = peer.command("publish", room=room, event="metric", data=data)
+            assert reply["ok"], reply
+            seqs.append(reply["seq"])
+        received = [peer.take()[1] for _ in seqs]
+        assert [args[0] for args in received] == [data] * 5
+        assert [args[1]["seq"] for args in received] == seqs
+        user = received[0][1]["from"]["user"]
+        assert (user == "token:server") == (how != "cookie")
+
+
+def test_a_cookie_jar_makes_nobody_someone_else(server: JupyterServer) -> None:
+    """A client with a token in its header and a jar for cookies: it shows both from its second request on."""
+    headers = {"Authorization": f"token {server.token}"}
+    with node_connected(server, None, transports=["polling"], withCredentials=True, extraHeaders=headers) as peer:
+        room = f"room-{uuid.uuid4().hex}"
+        assert peer.command("join", room=room)["ok"]
+        assert peer.command("publish", room=room, event="e", data=1)["ok"]
+
+
+def test_a_client_on_polling_comes_back_when_the_server_was_restarted(tmp_path: Path) -> None:
+    with JupyterServer(tmp_path) as server, node_connected(server, server.token, transports=["polling"]) as peer:
+        seq = peer.command("publish", room="lab", event="tick", data="before")["seq"]
+        epoch = peer.command("history", room="lab")["epoch"]
+        server.restart()
+        peer.wait_for("connected")
+        peer.command("publish", room="lab", event="tick", data="after")
+        reply = peer.command("join", room="lab", after=seq, epoch=epoch)
+        assert (reply["missed"], reply["recovered"]) == (1, True)
+        assert peer.take()[1][0] == "after"
