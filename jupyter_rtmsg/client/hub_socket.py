@@ -109,9 +109,9 @@ class HubSocket(SocketClient):
         """Send an event that is encoded but for its header; ``answer`` gets the ack's list, or `Disconnected`."""
         if self._session is None or self.id is None:  # before CONNECT is answered a server takes nothing else
             raise Disconnected(self._offline())
-        id, self._next_id = self._next_id, self._next_id + 1
+        id = self._acks.new_id()
         self._session.send(Encoded(header(EVENT, id=id, attachments=len(attachments)) + json, attachments))
-        self._acks[id] = answer
+        self._acks.expect(id, answer)
 
     def packet(self, packet: Packet, size: int) -> None:
         """Take a packet: an event of a room before all others."""
@@ -121,8 +121,6 @@ class HubSocket(SocketClient):
             if not routed or self._handlers or self._any:
                 self._plain(packet)
         elif kind is ACK:
-            answer = self._acks.pop(packet.id, None) if packet.id is not None else None
-            if answer:
-                answer(packet.data)
+            self._acks.take(packet)
         else:
             self._control(packet)

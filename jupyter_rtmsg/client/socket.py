@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Awaitable, Callable, Mapping
 from inspect import isawaitable
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
-from jupyter_rtmsg.errors import AckTimeout, ConnectionRefused, Disconnected, ServerUnreachable
+from jupyter_rtmsg.errors import ConnectionRefused, Disconnected, ServerUnreachable
 from jupyter_rtmsg.wire.socketio import (
     ACK,
     CONNECT,
@@ -21,31 +20,24 @@ from jupyter_rtmsg.wire.socketio import (
     encode_ack,
     encode_connect,
     encode_disconnect,
-    encode_event,
 )
 
 from .address import Address
-from .anylisteners import AnyListeners
 from .backoff import Backoff
 from .connection import Connection
-from .emitter import Emitter, Flags
-from .handlers import Handler, Handlers
 from .lane import Call, LaneFactory, TaskLane
 from .reasons import CLIENT_LEFT, SERVER_LEFT, reason_for
 from .recovery import Recovery
 from .refusal import reason_of, refused
-from .retries import RetryQueue
-from .sendbuffer import SendBuffer, Waiting
+from .sending import Sending
 from .session import Session
-from .state import State
 
 _log = logging.getLogger("jupyter_rtmsg")
-F = TypeVar("F", bound=Callable[..., Any])
 Auth: TypeAlias = "Mapping[str, Any] | Callable[[], Mapping[str, Any] | Awaitable[Mapping[str, Any]]] | None"
 _MAX_EARLY = 10_000
 
 
-class SocketClient(AnyListeners, Emitter):
+class SocketClient(Sending):
     """The plain Socket.IO client, with the names of socket.io-client.
 
     Its own events, for `on`: ``connect``; ``connect_error(error)``; ``disconnect(reason)``. All others are the
@@ -120,7 +112,7 @@ class SocketClient(AnyListeners, Emitter):
     ) -> None:
         if not namespace.startswith("/") or "," in namespace:
             raise ValueError(f"a namespace begins with a slash and holds no comma, unlike {namespace!r}")
-        super().__init__(lanes, f"rtmsg socket {namespace}")
+        super().__init__(namespace, retries, ack_timeout, lanes)
         self.io = _io or Connection(
             Address.parse(url),
             token=token,
@@ -133,24 +125,14 @@ class SocketClient(AnyListeners, Emitter):
             reconnection_attempts=reconnection_attempts,
             backoff=Backoff(reconnection_delay, reconnection_delay_max),
         )
-        self.namespace = namespace
         self.id: str | None = None
         self.recovered = False
         self.active = False
         self._auth = auth
-        self._ack_timeout = ack_timeout
-        self._retries = retries
-        self._queue = RetryQueue(self._ask_once, self._connected, retries) if retries else None
-        self._buffer = SendBuffer()
         self._recovery = Recovery()
-        self._state = State()
-        self._state_handlers = Handlers()
         self._early: list[Packet] = []
-        self._session: Session | None = None
         self._first: asyncio.Future[None] | None = None
         self._entering: asyncio.Task[None] | None = None
-        self._acks: dict[int, Callable[[Any], None]] = {}
-        self._next_id = 0
         self.io.sockets[namespace] = self
 
     def __repr__(self) -> str:
@@ -248,11 +230,7 @@ class SocketClient(AnyListeners, Emitter):
         for packet in early:
             self._event(packet)
         assert self._session
-        for waiting in self._buffer.take():
-            self._tell_outgoing(waiting.args)
-            self._session.send(waiting.packet)
-        if self._queue is not None:
-            self._queue.wake()
+        self._send_what_waited(self._session)
         self._fire("connect")
         if self._first and not self._first.done():
             self._first.set_result(None)
@@ -296,12 +274,7 @@ class SocketClient(AnyListeners, Emitter):
             self._set_state(state)
             self._fire("disconnect", reason)
         if was_in:
-            self._fail_acks(said)
-
-    def _fail_acks(self, said: str) -> None:
-        lost = [id for id in self._acks if not self._buffer.holds(id)]
-        for answer in [self._acks.pop(id) for id in lost]:
-            answer(Disconnected(said))
+            self._acks.fail(Disconnected(said), self._buffer.holds)
 
     def _inactive(self) -> None:
         self.active = False
@@ -337,30 +310,7 @@ class SocketClient(AnyListeners, Emitter):
         if self._session:
             self._session.freeze(seconds)
 
-    # --- the state
-
-    @property
-    def state(self) -> str:
-        """``"connecting"``, ``"connected"``, ``"offline"`` or ``"closed"``."""
-        return self._state.value
-
-    @property
-    def connected(self) -> bool:
-        """Whether there is a connection now."""
-        return self._state.value == "connected"
-
-    def on_state(self, function: F) -> F:
-        """Have a function called with the new state whenever it changes."""
-        self._state_handlers.add(Handler(function))
-        return function
-
-    def off_state(self, function: Callable[..., Any]) -> None:
-        """Undo `on_state`."""
-        self._state_handlers.remove(None, function)
-
-    def _set_state(self, state: str) -> None:
-        if self._state.set(state):
-            self._enqueue(Call(handler, (state,)) for handler in self._state_handlers.matching("state"))
+    # --- asking
 
     async def ready(self, timeout: float) -> None:
         """Wait until there is a connection.
@@ -370,69 +320,17 @@ class SocketClient(AnyListeners, Emitter):
         Disconnected
             If there is none within ``timeout`` seconds, or the client was closed.
         """
-        if not await self._state.connected(timeout):
+        if not await self._comes(timeout):
             error = self.io.error
             raise Disconnected(f"{self._offline()}: {reason_of(error)}" if error else self._offline())
 
-    async def _connected(self) -> bool:
-        return await self._state.connected(None)
-
     def _offline(self) -> str:
         return "the client was closed" if self.state == "closed" else f"no connection to {self.io.address.url}"
-
-    # --- sending
-
-    def _emit(self, flags: Flags, args: Sequence[Any]) -> None:
-        packet = encode_event(args, self.namespace)
-        if self._queue is not None and not flags.volatile:
-            self._queue.add(args, flags.timeout or self._ack_timeout)
-        else:
-            self._send(Waiting(packet, args, None), flags)
-
-    async def _ask(self, flags: Flags, args: Sequence[Any]) -> Any:
-        timeout = flags.timeout or self._ack_timeout
-        if self._queue is not None and not flags.volatile:
-            encode_event(args, self.namespace)  # what cannot be sent is refused at once
-            return await self._queue.add(args, timeout)
-        return await self._ask_once(args, timeout, flags)
-
-    async def _ask_once(self, args: Sequence[Any], timeout: float, flags: Flags = Flags()) -> Any:  # noqa: B008
-        id, self._next_id = self._next_id, self._next_id + 1
-        waiting = Waiting(encode_event(args, self.namespace, id), args, id)
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._acks[id] = partial(_settle, future)
-        try:
-            self._send(waiting, flags)
-            answer = await asyncio.wait_for(future, timeout)
-        except asyncio.TimeoutError:
-            raise AckTimeout(f"no answer to {args[0]!r} within {timeout:g} s") from None
-        finally:
-            if self._acks.pop(id, None) is not None:
-                self._buffer.discard(id)
-        return answer[0] if len(answer) == 1 else answer or None
-
-    def _send(self, waiting: Waiting, flags: Flags) -> None:
-        if self.connected and self._session and not self._session.ended.done():
-            if not flags.volatile or self.can_write:
-                self._tell_outgoing(waiting.args)
-                self._session.send(waiting.packet)
-        elif not flags.volatile:
-            self._buffer.add(waiting)
 
     @property
     def max_payload(self) -> int:
         """The largest message that the server takes, in bytes."""
         return self.io.max_payload
-
-    @property
-    def can_write(self) -> bool:
-        """Whether the transport takes more now."""
-        return self._session is not None and self._session.can_write
-
-    @property
-    def fileno(self) -> int | None:
-        """The descriptor of the connection, if there is one."""
-        return self._session.fileno if self._session else None
 
     # --- receiving
 
@@ -442,9 +340,7 @@ class SocketClient(AnyListeners, Emitter):
         if kind is EVENT:
             self._plain(packet)
         elif kind is ACK:
-            answer = self._acks.pop(packet.id, None) if packet.id is not None else None
-            if answer:
-                answer(packet.data)
+            self._acks.take(packet)
         else:
             self._control(packet)
 
@@ -494,12 +390,3 @@ class SocketClient(AnyListeners, Emitter):
     def _refusal(self, data: Any) -> Exception:
         message, detail = refused(data)
         return ConnectionRefused(message, detail)
-
-
-def _settle(future: asyncio.Future[Any], answer: Any) -> None:
-    if future.done():
-        return
-    if isinstance(answer, BaseException):
-        future.set_exception(answer)
-    else:
-        future.set_result(answer)

@@ -1,0 +1,98 @@
+"""The half of a socket that sends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from jupyter_rtmsg.errors import AckTimeout
+from jupyter_rtmsg.wire.socketio import encode_event
+
+from .acks import Acks
+from .emitter import Emitter, Flags
+from .lane import LaneFactory
+from .retries import RetryQueue
+from .sendbuffer import SendBuffer, Waiting
+from .session import Session
+from .stateful import Stateful
+
+_PLAIN = Flags()
+
+
+class Sending(Stateful, Emitter):
+    """What sends events: now, later, again.
+
+    Parameters
+    ----------
+    namespace : str
+    retries : int
+        How often an event is sent again that is not acknowledged.
+    ack_timeout : float
+        Seconds that an acknowledgement may take.
+    lanes : callable
+        Makes the lane on which handlers run.
+    """
+
+    def __init__(self, namespace: str, retries: int, ack_timeout: float, lanes: LaneFactory) -> None:
+        super().__init__(lanes, f"rtmsg socket {namespace}")
+        self.namespace = namespace
+        self._session: Session | None = None
+        self._retries = retries
+        self._ack_timeout = ack_timeout
+        self._queue = RetryQueue(self._ask_once, self._comes, retries) if retries else None
+        self._buffer = SendBuffer()
+        self._acks = Acks()
+
+    def _emit(self, flags: Flags, args: Sequence[Any]) -> None:
+        packet = encode_event(args, self.namespace)
+        if self._queue is not None and not flags.volatile:
+            self._queue.add(args, flags.timeout or self._ack_timeout)
+        else:
+            self._send(Waiting(packet, args, None), flags)
+
+    async def _ask(self, flags: Flags, args: Sequence[Any]) -> Any:
+        timeout = flags.timeout or self._ack_timeout
+        if self._queue is not None and not flags.volatile:
+            encode_event(args, self.namespace)  # what cannot be sent is refused at once
+            return await self._queue.add(args, timeout)
+        return await self._ask_once(args, timeout, flags)
+
+    async def _ask_once(self, args: Sequence[Any], timeout: float, flags: Flags = _PLAIN) -> Any:
+        id = self._acks.new_id()
+        waiting = Waiting(encode_event(args, self.namespace, id), args, id)
+        future = self._acks.future(id)
+        try:
+            self._send(waiting, flags)
+            answer = await asyncio.wait_for(future, timeout)
+        except asyncio.TimeoutError:
+            raise AckTimeout(f"no answer to {args[0]!r} within {timeout:g} s") from None
+        finally:
+            if self._acks.forget(id):
+                self._buffer.discard(id)
+        return answer[0] if len(answer) == 1 else answer or None
+
+    def _send(self, waiting: Waiting, flags: Flags) -> None:
+        if self.connected and self._session and not self._session.ended.done():
+            if not flags.volatile or self.can_write:
+                self._tell_outgoing(waiting.args)
+                self._session.send(waiting.packet)
+        elif not flags.volatile:
+            self._buffer.add(waiting)
+
+    def _send_what_waited(self, session: Session) -> None:
+        for waiting in self._buffer.take():
+            self._tell_outgoing(waiting.args)
+            session.send(waiting.packet)
+        if self._queue is not None:
+            self._queue.wake()
+
+    @property
+    def can_write(self) -> bool:
+        """Whether the transport takes more now."""
+        return self._session is not None and self._session.can_write
+
+    @property
+    def fileno(self) -> int | None:
+        """The descriptor of the connection, if there is one."""
+        return self._session.fileno if self._session else None
