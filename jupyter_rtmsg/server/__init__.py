@@ -5,6 +5,7 @@ from .bundle import BundleRequests, bundle_pattern
 from .engine import Engine
 from .handler import EngineHandler, EngineRequests
 from .namespace import Namespace
+from .parent import ParentNamespace
 from .refusal import Refused
 from .server import Server
 from .session import Session
@@ -19,6 +20,7 @@ __all__ = [
     "EngineRequests",
     "Handshake",
     "Namespace",
+    "ParentNamespace",
     "Refused",
     "Server",
     "Session",
