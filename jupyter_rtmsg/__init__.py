@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    __version__: str
     from .client.async_client import AsyncClient
     from .client.async_room import AsyncRoom
     from .client.events import Events
@@ -62,11 +63,22 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name == "errors":
         return import_module(".errors", __name__)
+    if name == "__version__":
+        return _version()
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(f".{home}", __name__), name)
     return value
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("jupyter_rtmsg")
+    except PackageNotFoundError:  # a checkout that is not installed
+        return "0+unknown"
 
 
 def __dir__() -> list[str]:

@@ -6,12 +6,12 @@ import asyncio
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from urllib.parse import urlsplit
 
 from jupyter_server.serverapp import ServerApp
 
+from .. import __version__
 from ..errors import ConnectionRefused, LogClosed
 from ..hub import Hub, Kernel, Limits
 from ..log import EventLog, open_log
@@ -104,7 +104,7 @@ class Service:
         assert self._hub is not None
         hub = self._hub.status()
         return {
-            "version": package_version(),
+            "version": __version__,
             "epoch": hub["epoch"],
             "log": {**hub["log"], "url": without_secrets(hub["log"]["url"])},
             "sessions": len(self.server.of("/").sockets),
@@ -173,11 +173,3 @@ def without_secrets(url: str) -> str:
     if "@" not in parts.netloc:
         return url
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-
-
-def package_version() -> str:
-    """Return the installed version of this package."""
-    try:
-        return version("jupyter_rtmsg")
-    except PackageNotFoundError:  # run from a checkout that was never installed
-        return "0+unknown"
