@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -105,7 +106,7 @@ class MemoryRecovery:
         max_bytes: int = 8 << 20,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._namespace = namespace
+        self._namespace: Namespace = weakref.proxy(namespace)  # which holds this: a namespace nobody needs goes at once
         self._max_disconnection = max_disconnection
         self._limits = (max_packets, max_bytes)
         self._clock = clock
