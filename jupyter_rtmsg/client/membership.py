@@ -17,10 +17,10 @@ from .handlers import Handler, Handlers
 from .inbox import Inbox
 from .lane import LaneFactory
 from .members import Member, Members
+from .progress import Progress
 from .watchers import Watchers
 
 _log = logging.getLogger("jupyter_rtmsg")
-_ACK_EVERY = 0.1
 _SETTLE = 0.05  # the handlers of a cell are registered one by one: the first must not have the backlog to itself
 _PAGE_BYTES = 1024  # what an event of a page is taken to weigh
 _RETRY_AFTER = 1.0
@@ -43,8 +43,6 @@ class Membership:
 
     Attributes
     ----------
-    subscription : str or None
-        The one that the hub keeps.
     user, member : str or None
         Who the hub takes this client for, and its id among the members.
     gone : str or None
@@ -55,7 +53,6 @@ class Membership:
         self, room: str, as_: str | None, commands: Commands, lanes: LaneFactory, forget: Callable[[Membership], None]
     ) -> None:
         self.room = room
-        self.subscription = as_
         self.user: str | None = None
         self.member: str | None = None
         self.members = Members()
@@ -73,10 +70,9 @@ class Membership:
         self._forget = forget
         self._loop = asyncio.get_running_loop()
         self._epoch = ""
-        self._acknowledged = 0
-        self._acknowledged_count = 0
-        self._ack_timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self.progress = Progress(room, self.inbox, commands, self._spawn)
+        self.progress.subscription = as_
         self._repairing: asyncio.Task[None] | None = None
 
     # --- entering, and coming back
@@ -104,7 +100,7 @@ class Membership:
         cursor: int = head if reply.get("cursor") is None else reply["cursor"]
         self.joined = True
         self.inbox.start_at(cursor, head)
-        self._acknowledged = cursor
+        self.progress.start_at(cursor)
         if reply.get("missed"):
             self.missed = cursor, head
             self.missed_count = reply["missed"]
@@ -118,7 +114,7 @@ class Membership:
 
     def _take(self, reply: Reply) -> None:
         self._epoch = reply["epoch"]
-        self.subscription = reply.get("as", self._as)
+        self.progress.subscription = reply.get("as", self._as)
         self.user, self.member = reply.get("user"), reply.get("member")
         self.members.replace(reply.get("members", ()), reply.get("count", 0))
         if reply.get("closed"):
@@ -136,7 +132,7 @@ class Membership:
         self.inbox.notice("$reset", data)
         self.watchers.notice("$reset", data)
         self._epoch = epoch
-        self._acknowledged = 0
+        self.progress.start_at(0)
 
     # --- what the client hands in
 
@@ -217,33 +213,14 @@ class Membership:
             self.lane.close()
             return
         self.look()
-        if self.subscription is None:
-            self._acknowledged_count = self.inbox.handled_count
-        elif self._ack_timer is None and self.inbox.handled_count > self._acknowledged_count and self.gone is None:
-            self._ack_timer = self._loop.call_later(_ACK_EVERY, self._send_ack)
-
-    def _send_ack(self) -> None:
-        self._ack_timer = None
-        self._spawn(self.acknowledge())
-
-    async def acknowledge(self) -> None:
-        """Tell the hub how far the handlers have come."""
-        # the count first: the lane goes on meanwhile, and may only be said to have come less far than it has
-        handled, seq = self.inbox.handled_count, self.inbox.handled
-        if self.subscription is None or self.gone is not None:
-            return
-        try:
-            if seq > self._acknowledged:
-                await self._commands.ask("ack", {"room": self.room, "seq": seq, "as": self.subscription})
-        except _TROUBLES as error:
-            _log.info("room %r: not acknowledged yet: %s", self.room, error)
-            return
-        self._acknowledged = seq
-        self._acknowledged_count = max(self._acknowledged_count, handled)
-        if self.inbox.handled_count > handled:
-            self._progress()
+        self.progress.handled()
 
     # --- what a room asks
+
+    @property
+    def subscription(self) -> str | None:
+        """The one that the hub keeps. Any thread may ask."""
+        return self.progress.subscription
 
     @property
     def state(self) -> str:
@@ -258,7 +235,7 @@ class Membership:
     @property
     def lag(self) -> int:
         """How many events are to be handled still, and acknowledged where that counts. Any thread may ask."""
-        return self.inbox.put_count - self._acknowledged_count + self.inbox.unread
+        return self.inbox.put_count - self.progress.count + self.inbox.unread
 
     @property
     def me(self) -> Member | None:
@@ -299,7 +276,7 @@ class Membership:
         if self.gone is not None:
             return
         self.lane.close()  # first: what is handled after the last ack would come again
-        await self.acknowledge()
+        await self.progress.acknowledge()
         self.end(f"room {self.room!r} was left: join it again")
         with contextlib.suppress(*_TROUBLES):
             await self._commands.ask("leave", {"room": self.room})
@@ -311,8 +288,7 @@ class Membership:
         self.watchers.notice("$left", {"room": self.room, "reason": self.gone})
         for close in list(self.streams):
             close()
-        if self._ack_timer:
-            self._ack_timer.cancel()
+        self.progress.stop()
         if not last_words:
             self.inbox.clear()
             self.lane.close()

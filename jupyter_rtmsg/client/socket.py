@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from inspect import isawaitable
@@ -17,7 +16,6 @@ from jupyter_rtmsg.wire.socketio import (
     DISCONNECT,
     EVENT,
     Packet,
-    encode_ack,
     encode_connect,
     encode_disconnect,
 )
@@ -25,19 +23,16 @@ from jupyter_rtmsg.wire.socketio import (
 from .address import Address
 from .backoff import Backoff
 from .connection import Connection
-from .lane import Call, LaneFactory, TaskLane
+from .lane import LaneFactory, TaskLane
 from .reasons import CLIENT_LEFT, SERVER_LEFT, reason_for
-from .recovery import Recovery
+from .receiving import Receiving
 from .refusal import reason_of, refused
-from .sending import Sending
 from .session import Session
 
-_log = logging.getLogger("jupyter_rtmsg")
 Auth: TypeAlias = "Mapping[str, Any] | Callable[[], Mapping[str, Any] | Awaitable[Mapping[str, Any]]] | None"
-_MAX_EARLY = 10_000
 
 
-class SocketClient(Sending):
+class SocketClient(Receiving):
     """The plain Socket.IO client, with the names of socket.io-client.
 
     Its own events, for `on`: ``connect``; ``connect_error(error)``; ``disconnect(reason)``. All others are the
@@ -125,12 +120,9 @@ class SocketClient(Sending):
             reconnection_attempts=reconnection_attempts,
             backoff=Backoff(reconnection_delay, reconnection_delay_max),
         )
-        self.id: str | None = None
         self.recovered = False
         self.active = False
         self._auth = auth
-        self._recovery = Recovery()
-        self._early: list[Packet] = []
         self._first: asyncio.Future[None] | None = None
         self._entering: asyncio.Task[None] | None = None
         self.io.sockets[namespace] = self
@@ -226,9 +218,7 @@ class SocketClient(Sending):
         """Be connected: deliver what came before, send what has waited."""
         self._set_state("connected")
         self.io.settled()
-        early, self._early = self._early, []
-        for packet in early:
-            self._event(packet)
+        self._take_early()
         assert self._session
         self._send_what_waited(self._session)
         self._fire("connect")
@@ -343,39 +333,6 @@ class SocketClient(Sending):
             self._acks.take(packet)
         else:
             self._control(packet)
-
-    def _plain(self, packet: Packet) -> None:
-        if self.id is not None:
-            self._event(packet)
-        elif len(self._early) < _MAX_EARLY:  # a server that recovers may send what was missed before it answers CONNECT
-            self._early.append(packet)
-        else:
-            _log.warning("an event was dropped: %d others came before the answer to CONNECT", _MAX_EARLY)
-
-    def _event(self, packet: Packet) -> None:
-        if packet.id is None:
-            self._recovery.received(packet.data)
-        name, *rest = packet.data
-        args = tuple(rest)
-        self._tell_any(packet.data)
-        handlers = self._handlers.take(name) if type(name) is str else ()
-        if handlers:
-            reply = None if packet.id is None else self._replier(packet.id)
-            fitted = self._recovery.fitted
-            self._enqueue(
-                Call(handler, fitted(handler, args), reply if handler is handlers[0] else None) for handler in handlers
-            )
-
-    def _replier(self, id: int) -> Callable[[Any], None]:
-        session, loop, namespace = self._session, asyncio.get_running_loop(), self.namespace
-
-        def reply(result: Any) -> None:
-            args = result if type(result) is tuple else () if result is None else (result,)
-            packet = encode_ack(id, args, namespace)
-            if session:
-                loop.call_soon_threadsafe(lambda: None if session.ended.done() else session.send(packet))
-
-        return reply
 
     def _control(self, packet: Packet) -> None:
         if packet.type is DISCONNECT:

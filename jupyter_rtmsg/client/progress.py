@@ -1,0 +1,88 @@
+"""How far the handlers of a room have come, and telling the hub."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from jupyter_rtmsg.errors import RtmsgError
+
+from .commands import Commands
+from .inbox import Inbox
+
+_log = logging.getLogger("jupyter_rtmsg")
+_ACK_EVERY = 0.1
+
+
+class Progress:
+    """Acknowledges what was handled: cumulative, at most once per tenth of a second. Runs on the I/O loop.
+
+    Parameters
+    ----------
+    room : str
+    inbox : Inbox
+        Knows what was handled.
+    commands : Commands
+    spawn : callable
+        Runs a coroutine as a task.
+
+    Attributes
+    ----------
+    subscription : str or None
+        The one that the hub keeps; without one there is nothing to tell.
+    count : int
+        How many events are handled, and acknowledged where that counts. Any thread may read it.
+    """
+
+    def __init__(
+        self, room: str, inbox: Inbox, commands: Commands, spawn: Callable[[Coroutine[Any, Any, None]], object]
+    ) -> None:
+        self.subscription: str | None = None
+        self.count = 0
+        self._room = room
+        self._inbox = inbox
+        self._commands = commands
+        self._spawn = spawn
+        self._seq = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._stopped = False
+
+    def start_at(self, seq: int) -> None:
+        """Learn what the hub has been told already."""
+        self._seq = seq
+
+    def stop(self) -> None:
+        """Tell the hub nothing more."""
+        self._stopped = True
+        if self._timer:
+            self._timer.cancel()
+
+    def handled(self) -> None:
+        """Learn that handlers have got on."""
+        if self.subscription is None:
+            self.count = self._inbox.handled_count
+        elif self._timer is None and self._inbox.handled_count > self.count and not self._stopped:
+            self._timer = asyncio.get_running_loop().call_later(_ACK_EVERY, self._due)
+
+    def _due(self) -> None:
+        self._timer = None
+        self._spawn(self.acknowledge())
+
+    async def acknowledge(self) -> None:
+        """Tell the hub how far the handlers have come."""
+        # the count first: the lane goes on meanwhile, and may only be said to have come less far than it has
+        handled, seq = self._inbox.handled_count, self._inbox.handled
+        if self.subscription is None or self._stopped:
+            return
+        try:
+            if seq > self._seq:
+                await self._commands.ask("ack", {"room": self._room, "seq": seq, "as": self.subscription})
+        except (RtmsgError, asyncio.TimeoutError) as error:
+            _log.info("room %r: not acknowledged yet: %s", self._room, error)
+            return
+        self._seq = seq
+        self.count = max(self.count, handled)
+        if self._inbox.handled_count > handled:
+            self.handled()

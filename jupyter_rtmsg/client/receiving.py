@@ -1,0 +1,71 @@
+"""The half of a socket that receives."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from jupyter_rtmsg.wire.socketio import Packet, encode_ack
+
+from .lane import Call, LaneFactory
+from .recovery import Recovery
+from .sending import Sending
+
+_log = logging.getLogger("jupyter_rtmsg")
+_MAX_EARLY = 10_000
+
+
+class Receiving(Sending):
+    """What hands events to handlers, and what these return to the server.
+
+    Attributes
+    ----------
+    id : str or None
+        The server's id of this socket; None until it has answered CONNECT.
+    """
+
+    def __init__(self, namespace: str, retries: int, ack_timeout: float, lanes: LaneFactory) -> None:
+        super().__init__(namespace, retries, ack_timeout, lanes)
+        self.id: str | None = None
+        self._recovery = Recovery()
+        self._early: list[Packet] = []
+
+    def _plain(self, packet: Packet) -> None:
+        if self.id is not None:
+            self._event(packet)
+        elif len(self._early) < _MAX_EARLY:  # a server that recovers may send what was missed before it answers CONNECT
+            self._early.append(packet)
+        else:
+            _log.warning("an event was dropped: %d others came before the answer to CONNECT", _MAX_EARLY)
+
+    def _take_early(self) -> None:
+        early, self._early = self._early, []
+        for packet in early:
+            self._event(packet)
+
+    def _event(self, packet: Packet) -> None:
+        if packet.id is None:
+            self._recovery.received(packet.data)
+        name, *rest = packet.data
+        args = tuple(rest)
+        self._tell_any(packet.data)
+        handlers = self._handlers.take(name) if type(name) is str else ()
+        if handlers:
+            reply = None if packet.id is None else self._replier(packet.id)
+            fitted = self._recovery.fitted
+            self._enqueue(
+                Call(handler, fitted(handler, args), reply if handler is handlers[0] else None) for handler in handlers
+            )
+
+    def _replier(self, id: int) -> Callable[[Any], None]:
+        session, loop, namespace = self._session, asyncio.get_running_loop(), self.namespace
+
+        def reply(result: Any) -> None:
+            args = result if type(result) is tuple else () if result is None else (result,)
+            packet = encode_ack(id, args, namespace)
+            if session:
+                loop.call_soon_threadsafe(lambda: None if session.ended.done() else session.send(packet))
+
+        return reply
