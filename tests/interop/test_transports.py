@@ -74,6 +74,19 @@ def test_a_cookie_jar_makes_nobody_someone_else(server: JupyterServer) -> None:
         assert peer.command("publish", room=room, event="e", data=1)["ok"]
 
 
+@pytest.mark.parametrize("way", ["polling", "upgrade"])
+def test_a_long_past_and_the_present_arrive_once_and_in_order(server: JupyterServer, way: str) -> None:
+    room = f"room-{uuid.uuid4().hex}"
+    with node_connected(server, server.token) as writer:
+        seqs = [writer.command("publish", room=room, event="tick", data="x" * 2000)["seq"] for _ in range(1200)]
+        epoch = writer.command("history", room=room)["epoch"]
+        with node_connected(server, server.token, **WAYS[way]) as reader:
+            reply = reader.command("join", room=room, after=seqs[0], epoch=epoch)
+            assert reply["missed"] == len(seqs) - 1
+            seqs += [writer.command("publish", room=room, event="tick", data="now")["seq"] for _ in range(50)]
+            assert [reader.take()[1][1]["seq"] for _ in seqs[1:]] == seqs[1:]
+
+
 def test_a_client_on_polling_comes_back_when_the_server_was_restarted(tmp_path: Path) -> None:
     with JupyterServer(tmp_path) as server, node_connected(server, server.token, transports=["polling"]) as peer:
         seq = peer.command("publish", room="lab", event="tick", data="before")["seq"]
