@@ -35,6 +35,7 @@ class HubSocket(SocketClient):
     on_lost: Callable[[], None] | None = None
     _patience: asyncio.TimerHandle | None = None
     _used = False
+    _offsets = True  # for its other clients
 
     async def connect(self, timeout: float = 10.0) -> None:
         """Connect for the first time, and stay connected until `disconnect`; see `SocketClient.connect`."""

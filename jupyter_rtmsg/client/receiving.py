@@ -26,10 +26,12 @@ class Receiving(Sending):
         The server's id of this socket; None until it has answered CONNECT.
     """
 
+    _offsets = False
+
     def __init__(self, namespace: str, retries: int, ack_timeout: float, lanes: LaneFactory) -> None:
         super().__init__(namespace, retries, ack_timeout, lanes)
         self.id: str | None = None
-        self._recovery = Recovery()
+        self._recovery = Recovery(self._offsets)
         self._early: list[Packet] = []
 
     def _plain(self, packet: Packet) -> None:

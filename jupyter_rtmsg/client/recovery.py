@@ -11,6 +11,11 @@ from .handlers import Handler
 class Recovery:
     """What a server that recovers connections wants to hear again: whose connection it was, and what came last.
 
+    Parameters
+    ----------
+    offsets : bool
+        Whether events have offsets even though the server does not recover this connection: others share its frames.
+
     Attributes
     ----------
     pid : str or None
@@ -19,9 +24,10 @@ class Recovery:
         The position of the last event.
     """
 
-    __slots__ = ("offset", "pid")
+    __slots__ = ("_offsets", "offset", "pid")
 
-    def __init__(self) -> None:
+    def __init__(self, offsets: bool = False) -> None:
+        self._offsets = offsets
         self.pid: str | None = None
         self.offset: str | None = None
 
@@ -49,6 +55,6 @@ class Recovery:
 
         A function of JavaScript takes no notice of an argument more, Python's would fail.
         """
-        if self.pid is None or not args or type(args[-1]) is not str or handler.takes(len(args)):
+        if not (self._offsets or self.pid) or not args or type(args[-1]) is not str or handler.takes(len(args)):
             return args
         return args[:-1]
