@@ -171,22 +171,23 @@ class SocketClient(Receiving):
         """
         if self.connected:
             return
-        if self._first is None:
-            self._first = asyncio.get_running_loop().create_future()
-        if not self.active:
+        first = self._first = self._first or asyncio.get_running_loop().create_future()
+        begins = not self.active
+        if begins:
             self.active = True
             self._set_state("connecting")
             self.io.add(self)
         try:
-            await asyncio.wait_for(asyncio.shield(self._first), timeout)
-        except asyncio.TimeoutError:
-            await self.disconnect()
-            raise self._unreachable(f"did not answer within {timeout:g} s") from None
-        except BaseException:
-            await self.disconnect()
+            await asyncio.wait_for(asyncio.shield(first), timeout)
+        except BaseException as error:
+            if begins:  # else it goes on, as it did before this was called
+                await self.disconnect()
+            if isinstance(error, asyncio.TimeoutError) and not first.done():
+                raise self._unreachable(f"did not answer within {timeout:g} s") from None
             raise
         finally:
-            self._first = None
+            if begins or first.done():
+                self._first = None
 
     def _unreachable(self, what: str) -> ServerUnreachable:
         return ServerUnreachable(f"{self.io.address.url} {what}: {reason_of(self.io.error)}")

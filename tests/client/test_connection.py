@@ -37,6 +37,24 @@ async def test_attempts_are_counted_told_and_given_up() -> None:
     assert (socket.active, socket.state) == (False, "closed")
 
 
+async def test_waiting_in_vain_for_a_reconnect_does_not_end_the_attempts() -> None:
+    io = Server()
+    port = await io.listen()
+    socket = SocketClient(f"http://127.0.0.1:{port}/", reconnection_delay=0.05, reconnection_delay_max=0.05)
+    await socket.connect()
+    await io.close()
+    await until(lambda: socket.state == "offline")
+    both = await asyncio.gather(socket.connect(0.05), socket.connect(0.2), return_exceptions=True)
+    assert [type(error) for error in both] == [ServerUnreachable, ServerUnreachable]
+    assert socket.active
+    io = Server()
+    await io.listen(port)
+    await socket.connect()
+    assert socket.connected
+    await socket.disconnect()
+    await io.close()
+
+
 async def test_without_reconnection_a_lost_connection_is_the_end_until_connect() -> None:
     io = Server()
     socket = SocketClient(f"http://127.0.0.1:{await io.listen()}/", reconnection=False)
