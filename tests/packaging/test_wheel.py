@@ -98,7 +98,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     ("command", "line"),
     [
         ("labextension list", "jupyter-rtmsg v{version} enabled OK"),
-        ("server extension list", "Validating jupyter_rtmsg... jupyter_rtmsg OK"),
+        ("server extension list", "Validating jupyter_rtmsg... jupyter_rtmsg {version} OK"),
     ],
 )
 def test_jupyter_lists_it_as_working(
