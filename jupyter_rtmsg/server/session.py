@@ -247,6 +247,8 @@ class Session:
             self._admitted(self._pending)
             if self.transport:
                 self.transport.set_max_size(self.max_size)
+            if self.upgrade:
+                self.upgrade.admitted()
 
     def _admitted(self, timer: asyncio.TimerHandle) -> None:
         timer.cancel()

@@ -26,15 +26,24 @@ class Upgrade:
         Seconds that the client has.
     """
 
-    __slots__ = ("_probed", "_session", "_timer", "_transport", "max_size")
+    __slots__ = ("_probed", "_session", "_timer", "_transport")
 
     def __init__(self, session: Session, timeout: float) -> None:
-        self.max_size = session.max_size  # what comes right behind the "5" is the session's
         self._session = session
         self._probed = False
         self._transport: WebSocketTransport | None = None
         self._timer = asyncio.get_running_loop().call_later(timeout, self.cancel)
         session.upgrade = self
+
+    @property
+    def max_size(self) -> int:
+        """The session's: what comes right behind the ``5`` is for it."""
+        return self._session.max_size
+
+    def admitted(self) -> None:
+        """The session may send messages of full size from now on."""
+        if self._transport:
+            self._transport.set_max_size(self.max_size)
 
     def opened(self, transport: WebSocketTransport) -> None:
         """The WebSocket is open."""

@@ -67,6 +67,18 @@ async def test_the_whole_way_from_polling_to_websocket(serve, poll):
     assert await candidate.receive() == '42["news"]'
 
 
+async def test_what_comes_right_behind_the_5_may_be_large_once_the_client_was_let_in(serve, poll):
+    served = await serve(max_pending_payload=1000)
+    sockets: list[Socket] = []
+    served.io.on("connection", sockets.append)
+    client = await poll(served)
+    candidate = await probed(client)  # begun before its CONNECT: so far it may send small messages only
+    await client.enter()
+    sockets[0].on("size", len)
+    candidate.send("5", '421["size","' + "x" * 100_000 + '"]')
+    assert await candidate.receive() == "431[100000]"
+
+
 async def test_every_get_during_the_probe_is_answered_at_once(serve, poll):
     served = await serve()
     client = await poll(served)
