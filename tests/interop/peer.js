@@ -19,13 +19,14 @@ function open(value) {
   return value && typeof value === 'object' && '$bytes' in value ? Buffer.from(value.$bytes, 'base64') : value;
 }
 
+const options = JSON.parse(RTMSG_OPTIONS || '{}');
 const socket = io(url.origin, {
   path: url.pathname + 'socket.io/',
   auth: RTMSG_TOKEN ? { token: RTMSG_TOKEN } : {},
   transports: ['websocket'],
   reconnectionDelay: 50,
   reconnectionDelayMax: 200,
-  ...JSON.parse(RTMSG_OPTIONS || '{}'),
+  ...options,
 });
 
 socket.on('connect', () => say({ connected: socket.id, transport: socket.io.engine.transport.name }));
@@ -36,5 +37,6 @@ socket.onAny((event, ...args) => say({ event, args }));
 
 readline.createInterface({ input: process.stdin }).on('line', async line => {
   const { command, body } = JSON.parse(line, (_, value) => open(value));
-  say({ reply: await socket.timeout(60_000).emitWithAck(command, body) });
+  const patient = options.ackTimeout ? socket : socket.timeout(60_000); // else an answer may take its time
+  say({ reply: await patient.emitWithAck(command, body) });
 }).on('close', () => socket.disconnect());
