@@ -514,9 +514,9 @@ async def test_a_client_that_never_connects_is_closed(serve):
 
 
 async def test_a_client_that_connected_stays_beyond_the_connect_timeout(serve):
-    served = await serve(connect_timeout=0.05)
-    waiting = await served.open()
+    served = await serve(connect_timeout=1.0)
     client = await served.enter()
+    waiting = await served.open()  # the later of the two: when it is closed, the other's time is up too
     await waiting.closing()
     client.send("41")
     await client.quiet()

@@ -358,13 +358,21 @@ async def test_the_heartbeat_goes_on_over_the_websocket(serve, poll):
 
 
 async def test_a_ping_sent_over_polling_may_be_answered_over_the_websocket(serve, poll):
-    served = await serve(ping_interval=0.1, ping_timeout=0.5)
+    served = await serve()
     client = await poll(served)
     await client.enter()
+    session = session_of(served)
+
+    def ping() -> None:
+        served.io.engine.deadlines.set(session, asyncio.get_running_loop().time())
+
+    ping()
     assert await client.get() == ["2"]
     candidate = await upgraded(served, client)
     candidate.send("3")
-    assert await candidate.receive() == "2"  # the next one
+    await until(lambda: not session.waiting)
+    ping()
+    assert await candidate.receive() == "2"
 
 
 async def test_a_session_that_ends_meanwhile_takes_its_candidate_along(serve, poll):
