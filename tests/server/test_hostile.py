@@ -434,7 +434,7 @@ async def test_a_socket_disconnected_with_events_waiting_lets_the_connection_rea
 
 async def test_a_client_whose_events_wait_is_not_taken_for_dead(serve):
     """Its pongs cannot be read while its events wait for a slow handler."""
-    served = await serve(ping_interval=0.1, ping_timeout=0.5)
+    served = await serve(ping_interval=0.5, ping_timeout=0.5)
     gate = asyncio.Event()
     seen: list[int] = []
 
@@ -457,7 +457,7 @@ async def test_a_client_whose_events_wait_is_not_taken_for_dead(serve):
 
 
 async def test_a_server_that_was_blocked_lets_no_client_pay_for_it(serve):
-    served = await serve(ping_interval=0.1, ping_timeout=0.4)
+    served = await serve(ping_interval=0.4, ping_timeout=0.4)
     served.io.on("connection", lambda socket: socket.on("block", lambda: time.sleep(1)))
     client = await served.enter()
     client.send('420["block"]')

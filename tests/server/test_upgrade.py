@@ -246,7 +246,7 @@ async def test_a_second_candidate_is_refused_and_the_first_goes_on(serve, poll):
 
 @pytest.mark.parametrize("stage", ["at once", "probed"])
 async def test_a_candidate_without_a_5_is_closed_and_polling_goes_on(serve, poll, stage):
-    served = await serve(upgrade_timeout=0.1)
+    served = await serve(upgrade_timeout=0.6)
     client = await poll(served)
     await client.enter()
     candidate = await client.upgrade() if stage == "at once" else await probed(client)
@@ -347,7 +347,7 @@ async def test_a_post_under_way_goes_on_when_the_websocket_takes_over(serve, pol
 
 
 async def test_the_heartbeat_goes_on_over_the_websocket(serve, poll):
-    served = await serve(ping_interval=0.2, ping_timeout=5)
+    served = await serve(ping_interval=0.5, ping_timeout=5)
     client = await poll(served)
     await client.enter()
     candidate = await upgraded(served, client)
