@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Sequence
 from itertools import accumulate
 
+from .dedup import Dedup
 from .disk import Disk
 from .eventlog import RoomStats
 from .ledger import Batch, Ledger, Room
@@ -34,9 +35,10 @@ class Retention:
         Whether there may be something to do once it is quiet.
     """
 
-    def __init__(self, store: Store, ledger: Ledger, options: Options, disk: Disk) -> None:
+    def __init__(self, store: Store, ledger: Ledger, dedup: Dedup, options: Options, disk: Disk) -> None:
         self._store = store
         self._ledger = ledger
+        self._dedup = dedup
         self._options = options
         self._disk = disk
         self._slack = min(1_000, options.max_events // 20)
@@ -44,14 +46,13 @@ class Retention:
         self._oldest = self._oldest_ts()
         self._debt = 0
         self._shrunk = False
-        self._keys: int = store.connection.execute("SELECT count(*) FROM dedup").fetchone()[0]
         self.busy = True
 
     def grown(self, batch: Batch) -> None:
         """Take note of what was stored."""
         self.busy = True
         self._debt += len(batch.events)
-        self._keys += len(batch.keys)
+        self._dedup.grown(len(batch.keys))
         if self._oldest is None and batch.events:
             self._oldest = batch.ts
         for name, room in batch.rooms.items():
@@ -90,7 +91,7 @@ class Retention:
             return self._keep_up()
         changed = self._trim(0)
         if not changed:
-            self.busy = self._forget_keys() or self._shrink()
+            self.busy = self._dedup.forget() or self._dedup.settle() or self._shrink()
             self._disk.reserve()
         return changed
 
@@ -100,8 +101,7 @@ class Retention:
         while self._debt > 0 and (trimmed := self._trim(self._slack)):
             changed |= trimmed
         self._debt = 0
-        if self._keys > self._options.dedup_count * 21 // 20:
-            self._forget_keys()
+        self._dedup.keep_up()
         return changed
 
     def _trim(self, slack: int) -> dict[str, RoomStats]:
@@ -188,22 +188,6 @@ class Retention:
         self._debt -= count
         self._ledger.count -= count
         self._ledger.bytes -= size
-
-    def _forget_keys(self) -> bool:
-        """Delete a slice of the dedup keys that are too old or too many; whether there was one."""
-        if not self._keys:
-            return False
-        cutoff = int((self._options.clock() - self._options.dedup_age) * 1000)
-        execute = self._store.connection.execute
-        # Keys come in order of seq and of time: too many or too old are always the first ones.
-        first = execute("SELECT seq, ts FROM dedup ORDER BY seq LIMIT ?", (_SLICE,)).fetchall()
-        excess = self._keys - self._options.dedup_count
-        last = max((seq for i, (seq, ts) in enumerate(first) if i < excess or ts < cutoff), default=None)
-        if last is None:
-            return False
-        with self._store.transaction():
-            self._keys -= execute("DELETE FROM dedup WHERE seq <= ?", (last,)).rowcount
-        return True
 
     def _shrink(self) -> bool:
         """Give space of the file back, a little at a time; whether there is more to give."""

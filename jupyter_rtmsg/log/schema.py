@@ -29,6 +29,7 @@ CREATE INDEX IF NOT EXISTS event_room ON event(room, seq, size);
 CREATE TABLE IF NOT EXISTS attachment(
     seq INTEGER NOT NULL, num INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY(seq, num));
 CREATE TABLE IF NOT EXISTS dedup(seq INTEGER PRIMARY KEY, key BLOB NOT NULL, ts INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS settled(key BLOB PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS cursor(
     user TEXT NOT NULL, room TEXT NOT NULL, name TEXT NOT NULL, epoch TEXT NOT NULL, position INTEGER NOT NULL,
     PRIMARY KEY(user, room, name)) WITHOUT ROWID;
@@ -39,16 +40,12 @@ PRAGMA user_version={VERSION};
 COMMIT;
 """
 
-# Dedup keys are random: an index of them in the file would write a page for nearly every event. So the file has them in
-# order of seq only, and the index is a temporary table, in memory, in the same transactions: 40 bytes a key.
-_KNOWN = """
+# The keys that are not yet in the index of the file, see `Dedup`; in the same transactions as the file's own tables.
+_FRESH = """
 PRAGMA temp_store=MEMORY;
-CREATE TEMP TABLE known(key BLOB PRIMARY KEY, seq INTEGER NOT NULL, ts INTEGER NOT NULL) WITHOUT ROWID;
-INSERT OR REPLACE INTO known SELECT key, seq, ts FROM dedup ORDER BY seq;
+CREATE TEMP TABLE fresh(key BLOB PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TEMP TRIGGER remember AFTER INSERT ON main.dedup
-    BEGIN INSERT OR REPLACE INTO known VALUES(new.key, new.seq, new.ts); END;
-CREATE TEMP TRIGGER forget AFTER DELETE ON main.dedup
-    BEGIN DELETE FROM known WHERE key = old.key AND seq = old.seq; END;
+    BEGIN INSERT OR REPLACE INTO fresh VALUES(new.key, new.seq); END;
 """
 
 
@@ -83,7 +80,7 @@ def prepare(connection: sqlite3.Connection, journal_mode: str = "WAL") -> None:
     connection.execute("PRAGMA trusted_schema=OFF")
     connection.execute("PRAGMA cell_size_check=ON")
     connection.executescript(_TABLES)
-    connection.executescript(_KNOWN)
+    connection.executescript(_FRESH)
 
 
 def identity(connection: sqlite3.Connection) -> tuple[int, int, bool]:

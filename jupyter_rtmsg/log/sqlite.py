@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from jupyter_rtmsg.errors import EpochChanged, LogBusy, LogClosed
 
 from .cursors import SQLiteCursors
+from .dedup import Dedup
 from .disk import Disk
 from .eventlog import Appended, Cursors, Draft, Lag, Notes, Page, Record, RoomStats
 from .ledger import Entry, announced
@@ -71,8 +72,9 @@ class SQLiteLog:
         self._pending: list[Item] = []
         self._queued = self._queued_bytes = 0
         self._closing: asyncio.Task[None] | None = None
-        retention = Retention(store, ledger, options, disk)
-        self._writer = Writer(store, ledger, retention, options, self._loop, self._publish)
+        dedup = Dedup(store, options)
+        retention = Retention(store, ledger, dedup, options, disk)
+        self._writer = Writer(store, ledger, dedup, retention, options, self._loop, self._publish)
         self._cursors = SQLiteCursors(epoch, self._submit, readers, self._loop)
         self._notes = SQLiteNotes(self._submit, readers, options.clock)
 

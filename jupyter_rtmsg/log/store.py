@@ -67,14 +67,6 @@ class Store:
         ledger.ts = max((execute(last.format(table)).fetchone() or (0,))[0] for table in ("event", "dedup"))
         return ledger
 
-    def known(self, keys: Sequence[bytes], since: int) -> dict[bytes, int]:
-        """Return the seqs of those dedup keys that were stored at ``since`` (ms) or later."""
-        known: dict[bytes, int] = {}
-        for part in _handfuls(keys):
-            text = _with_marks("SELECT key, seq FROM known WHERE ts >= ? AND key IN", 1, len(part))
-            known.update(self.connection.execute(text, (since, *part)).fetchall())
-        return known
-
     def insert(self, batch: Batch) -> None:
         """Store a batch, within a transaction."""
         self._rows("INSERT INTO room(id, name) VALUES", batch.new_rooms)
@@ -83,8 +75,8 @@ class Store:
         self._rows("INSERT INTO dedup VALUES", batch.keys)
 
     def _rows(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
-        for part in _handfuls(rows):
-            text = _with_marks(statement, len(part), len(part[0]))
+        for part in handfuls(rows):
+            text = with_marks(statement, len(part), len(part[0]))
             self.connection.execute(text, tuple(chain.from_iterable(part)))
 
     def get(self, key: str) -> Any:
@@ -98,13 +90,13 @@ class Store:
 
 
 @cache
-def _with_marks(statement: str, rows: int, columns: int) -> str:
+def with_marks(statement: str, rows: int, columns: int) -> str:
     """Return a statement with marks for its values: the same text object each time, so that SQLite finds it quickly."""
     row = "(" + ",".join("?" * columns) + ")"
     return f"{statement} {','.join([row] * rows)}"
 
 
-def _handfuls(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
+def handfuls(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
     """Cut rows into parts of few different lengths, so that the statements for them stay prepared."""
     start = 0
     for size in _HANDFULS:

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from jupyter_rtmsg.errors import LogError, LogFull
 
+from .dedup import Dedup
 from .eventlog import Record, RoomStats
 from .ledger import Batch, Entry, Ledger, Result, dedup_key
 from .options import Options
@@ -68,7 +69,7 @@ class Writer:
 
     Parameters
     ----------
-    store, ledger, retention
+    store, ledger, dedup, retention
         All of them belong to this thread from now on.
     publish : callable
         Called on ``loop`` with every `Outcome`, in order.
@@ -78,6 +79,7 @@ class Writer:
         self,
         store: Store,
         ledger: Ledger,
+        dedup: Dedup,
         retention: Retention,
         options: Options,
         loop: asyncio.AbstractEventLoop,
@@ -85,6 +87,7 @@ class Writer:
     ) -> None:
         self._store = store
         self._ledger = ledger
+        self._dedup = dedup
         self._retention = retention
         self._options = options
         self._loop = loop
@@ -181,8 +184,7 @@ class Writer:
         now = int(self._options.clock() * 1000)
         keys = [dedup_key(entry.draft) if entry.future else None for entry in entries]
         wanted = [key for key in keys if key is not None]
-        known = self._store.known(wanted, now - int(self._options.dedup_age * 1000)) if wanted else {}
-        batch = Batch(self._ledger, known, now)
+        batch = Batch(self._ledger, self._dedup.find(wanted, now), now)
         for entry, key in zip(entries, keys, strict=True):
             batch.add(entry, key)
         return batch
