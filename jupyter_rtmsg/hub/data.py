@@ -6,12 +6,13 @@ from itertools import chain
 from typing import Any
 
 from jupyter_rtmsg.errors import BadRequest, LimitExceeded, NotJSON, TooDeep
-from jupyter_rtmsg.wire.data import dump, encode_json
+from jupyter_rtmsg.wire.data import SHALLOW, dump, encode_json, is_shallow
 
 _CONTAINERS = frozenset({list, dict})
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 _BINARY = frozenset({bytes, bytearray, memoryview})
 _MARK = "_placeholder"
+_MARK_IN_JSON = encode_json(_MARK)
 
 
 def encode_data(value: Any, *, max_depth: int, max_attachments: int) -> tuple[bytes, tuple[bytes, ...]]:
@@ -30,6 +31,10 @@ def encode_data(value: Any, *, max_depth: int, max_attachments: int) -> tuple[by
     kind = type(value)
     if kind in _SCALARS or (kind is dict and _SCALARS.issuperset(map(type, value.values())) and _MARK not in value):
         return encode_json(value), ()  # nearly all there is
+    if max_depth >= SHALLOW and is_shallow(value):
+        json = encode_json(value)
+        if _MARK_IN_JSON not in json:
+            return json, ()  # msgspec escapes no letter, so that the mark has only this spelling
     if not _holds_bytes(value, max_depth):
         return encode_json(value), ()
     try:
@@ -48,15 +53,17 @@ def _holds_bytes(value: Any, max_depth: int) -> bool:
     binary = False
     depth = 0
     while True:
-        binary = binary or not kinds.isdisjoint(_BINARY)
-        if kinds.isdisjoint(_CONTAINERS):
+        bytes_here = not kinds.isdisjoint(_BINARY)
+        binary = binary or bytes_here
+        containers = not kinds.isdisjoint(_CONTAINERS)
+        if (containers or bytes_here) and depth >= max_depth:  # a placeholder is a level too
+            raise TooDeep(f"the data is nested more than {max_depth} levels deep")
+        if not containers:
             return binary
         depth += 1
-        if depth > max_depth:
-            raise TooDeep(f"the data is nested more than {max_depth} levels deep")
         lists = [item for item in level if type(item) is list] if list in kinds else []
         dicts = [item for item in level if type(item) is dict] if dict in kinds else []
         if any(_MARK in item for item in dicts):
             raise BadRequest(f"the key {_MARK!r} is Socket.IO's own mark for binary data")
-        level = list(chain(chain.from_iterable(lists), *[item.values() for item in dicts]))
+        level = list(chain(chain.from_iterable(lists), chain.from_iterable(map(dict.values, dicts))))
         kinds = set(map(type, level))

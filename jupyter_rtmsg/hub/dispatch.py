@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_rtmsg.errors import LogClosed, Shutdown, UnknownCommand
 from jupyter_rtmsg.log.eventlog import Appended
 from jupyter_rtmsg.server import Socket
+from jupyter_rtmsg.wire.data import EncodedJSON
 
 from .commands import COMMANDS
 from .reply import Reply, command_error, refusal
@@ -50,7 +51,9 @@ class Dispatcher:
             return self._finish(socket, name, answer, wants_ack)
         return self._answer_when_stored(socket, name, answer, wants_ack)  # type: ignore[arg-type]
 
-    async def _finish(self, socket: Socket, name: str, command: Coroutine[Any, Any, Reply], wants_ack: bool) -> Any:
+    async def _finish(
+        self, socket: Socket, name: str, command: Coroutine[Any, Any, Reply | EncodedJSON], wants_ack: bool
+    ) -> Any:
         try:
             return await command
         except Exception as error:  # noqa: BLE001 - told to its caller, logged where it is ours
@@ -70,7 +73,8 @@ class Dispatcher:
                 reply.set_result(self._refuse(socket, name, error, wants_ack))
             else:
                 seq, duplicate = appended.result()
-                reply.set_result({"ok": True, "seq": seq, "duplicate": duplicate})
+                stored = b'{"ok":true,"seq":%d,"duplicate":%b}' % (seq, b"true" if duplicate else b"false")
+                reply.set_result(EncodedJSON(stored))
 
         appended.add_done_callback(done)
         return reply

@@ -1,19 +1,30 @@
-"""From a record of the log to the packet that its room's members receive, by splicing: nothing is decoded."""
+"""From records of the log to what members receive, by splicing: only the attachments of a page are numbered anew."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 
+from jupyter_rtmsg.errors import NotJSON
 from jupyter_rtmsg.log.eventlog import Record
-from jupyter_rtmsg.wire.data import encode_json
+from jupyter_rtmsg.wire.data import MAX_DEPTH, EncodedJSON, dump, encode_json, load, reconstruct, too_deep
 from jupyter_rtmsg.wire.socketio import EVENT, Encoded, header
 
 _TEXT = header(EVENT)
+_DATA_DEPTH = MAX_DEPTH - 4  # data on a page stands in [{"events":[{"data":
 
 
 @lru_cache(maxsize=4096)
 def _json(text: str) -> bytes:
     return encode_json(text)
+
+
+def _place(record: Record) -> bytes:
+    return b'null,"prev":null' if record.seq is None else b'%d,"prev":%d' % (record.seq, record.prev or 0)
+
+
+def _id(record: Record) -> bytes:
+    return b',"id":' + encode_json(record.id) if record.id is not None else b""
 
 
 def encode_record(record: Record, offset: int, *, replay: bool = False) -> Encoded:
@@ -33,11 +44,39 @@ def encode_record(record: Record, offset: int, *, replay: bool = False) -> Encod
         ``42["<event>",data,{"room","seq","prev","ts","from","id"?,"replay"?},"<offset>"?]`` (docs/wire.md).
     """
     start = header(EVENT, attachments=len(record.attachments)) if record.attachments else _TEXT
-    place = b'null,"prev":null' if record.seq is None else b'%d,"prev":%d' % (record.seq, record.prev or 0)
-    rest = b',"id":' + encode_json(record.id) if record.id is not None else b""
+    place, rest = _place(record), _id(record)
     end = b',"replay":true}]' if replay else b'},"%d"]' % offset
     return Encoded(
         b'%b[%b,%b,{"room":%b,"seq":%b,"ts":%d,"from":%b%b%b'
         % (start, _json(record.name), record.data, _json(record.room), place, record.ts, record.sender, rest, end),
         record.attachments,
     )
+
+
+def encode_page(records: Iterable[Record]) -> EncodedJSON:
+    """Encode the stored events of a page of history.
+
+    Returns
+    -------
+    EncodedJSON
+        The list of them, each ``{"event","data","seq","prev","ts","from","id"?}`` (docs/wire.md).
+
+    Raises
+    ------
+    NotJSON
+        If data is nested so deeply that nobody could read the reply.
+    """
+    events: list[bytes] = []
+    attachments: tuple[bytes, ...] = ()
+    for record in records:
+        data = record.data
+        if record.attachments:
+            value = reconstruct(load(data), record.attachments)
+            data, attachments = dump(value, max_depth=_DATA_DEPTH, after=attachments)
+        elif too_deep(data, _DATA_DEPTH):
+            raise NotJSON(f"the data of event {record.seq} is nested too deeply for a page")
+        events.append(
+            b'{"event":%b,"data":%b,"seq":%b,"ts":%d,"from":%b%b}'
+            % (_json(record.name), data, _place(record), record.ts, record.sender, _id(record))
+        )
+    return EncodedJSON(b"[%b]" % b",".join(events), attachments)

@@ -10,6 +10,7 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConnectionRefused
+from ..wire.data import EncodedJSON
 from ..wire.socketio import encode_ack
 from .emitter import Handler
 from .hooks import Hooked, Hooks, refusal
@@ -168,9 +169,11 @@ class Dispatcher(Hooked):
         if isinstance(result, asyncio.Future):
             result.add_done_callback(lambda future: self._answer_later(id, future))
         elif id is not None and result is not NOT_ROUTED and self.connected:
-            args = [result] if type(result) is not tuple else list(result)
+            args: list[Any] | EncodedJSON = [result] if type(result) is not tuple else list(result)
             if result is None:
                 args = []
+            elif type(result) is EncodedJSON:
+                args = result
             try:
                 encoded = encode_ack(id, args, self.namespace.name)
             except Exception as error:

@@ -10,20 +10,48 @@ import math
 import re
 from collections.abc import Sequence
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from ..errors import NotJSON, ProtocolError
 
 MAX_DEPTH = 64
+SHALLOW = 5  # each level more doubles the type that msgspec checks a shallow value against
 _PLAIN = frozenset({str, bool, type(None), int})
 # The closing quote is optional, or a text full of quotes and without a last one would be searched from each of them.
 _STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
 _BRACKETS = re.compile(r"[\[\]{}]")
 
+
+def _shallow(levels: int) -> Any:
+    """Return the type of JSON that is nested at most so deep."""
+    kind: Any = str | int | float | bool | None
+    for _ in range(levels):
+        kind = str | int | float | bool | None | list[kind] | dict[str, kind]
+    return kind
+
+
+_Shallow: Any = msgspec.defstruct("_Shallow", [("value", _shallow(SHALLOW))])  # a struct: its type is built only once
+
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
+
+
+def is_shallow(value: Any) -> bool:
+    """Return whether a value is surely JSON of at most `SHALLOW` levels, without bytes: much faster than a walk."""
+    try:
+        msgspec.convert({"value": value}, _Shallow)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+class EncodedJSON(NamedTuple):
+    """A value that is encoded already: what `dump` returns of it."""
+
+    json: bytes
+    attachments: Sequence[bytes] = ()
 
 
 def encode_json(value: Any) -> bytes:
@@ -31,7 +59,7 @@ def encode_json(value: Any) -> bytes:
     return _encode(value)
 
 
-def dump(value: Any, *, max_depth: int = MAX_DEPTH) -> tuple[bytes, tuple[bytes, ...]]:
+def dump(value: Any, *, max_depth: int = MAX_DEPTH, after: Sequence[bytes] = ()) -> tuple[bytes, tuple[bytes, ...]]:
     """Encode a value.
 
     Parameters
@@ -41,20 +69,22 @@ def dump(value: Any, *, max_depth: int = MAX_DEPTH) -> tuple[bytes, tuple[bytes,
         Other numbers, such as NumPy scalars, are sent as int or float.
     max_depth : int
         How deeply lists and dicts may be nested.
+    after : sequence of bytes
+        The attachments of what stands before the value in the same packet: its placeholders count on from there.
 
     Returns
     -------
     json : bytes
         UTF-8.
     attachments : tuple of bytes
-        In the order of a depth-first walk.
+        Those of ``after``, then its own in the order of a depth-first walk.
 
     Raises
     ------
     NotJSON
         Naming the offending value.
     """
-    attachments: list[bytes] = []
+    attachments = list(after)
     if type(value) is not list or not _PLAIN.issuperset(map(type, value)):
         value = _deconstruct(value, attachments, max_depth)
     try:
@@ -115,7 +145,7 @@ def load(text: str | bytes, *, max_depth: int = MAX_DEPTH) -> Any:
     ProtocolError
         If it is no JSON (RFC 8259: no NaN, no lone surrogates), or nested more than ``max_depth`` deep.
     """
-    if len(text) > 2 * max_depth and _too_deep(text, max_depth):
+    if too_deep(text, max_depth):
         raise ProtocolError(f"JSON nested more than {max_depth} levels deep")
     try:
         return _decode(text)
@@ -123,8 +153,13 @@ def load(text: str | bytes, *, max_depth: int = MAX_DEPTH) -> Any:
         raise ProtocolError(f"invalid JSON: {error}") from None
 
 
-def _too_deep(text: str | bytes, max_depth: int) -> bool:
+def too_deep(text: str | bytes, max_depth: int) -> bool:
+    """Return whether a JSON text is nested more than ``max_depth`` deep."""
+    if len(text) <= 2 * max_depth:
+        return False
     if isinstance(text, bytes):
+        if text.count(b"[") + text.count(b"{") <= max_depth:
+            return False
         text = text.decode(errors="replace")
     return text.count("[") + text.count("{") > max_depth and depth(text) > max_depth
 

@@ -12,7 +12,7 @@ from enum import IntEnum
 from typing import Any, NamedTuple
 
 from ..errors import NotJSON, ProtocolError
-from .data import MAX_DEPTH, dump, load, reconstruct
+from .data import MAX_DEPTH, EncodedJSON, dump, load, reconstruct
 from .deflate import deflated_frame
 from .engineio import encode_payload
 from .websocket import BINARY, TEXT, encode_frame
@@ -150,9 +150,24 @@ def encode_event(args: Sequence[Any], namespace: str = _ROOT, id: int | None = N
     return _encoded(EVENT, json, attachments, namespace, id)
 
 
-def encode_ack(id: int, args: Sequence[Any], namespace: str = _ROOT) -> Encoded:
-    """Encode the ACK that answers an event; raises `NotJSON`."""
-    json, attachments = dump(args)
+def encode_ack(id: int, args: Sequence[Any] | EncodedJSON, namespace: str = _ROOT) -> Encoded:
+    """Encode the ACK that answers an event.
+
+    Parameters
+    ----------
+    id : int
+    args : sequence, or EncodedJSON
+        Its arguments, or the only one encoded already.
+    namespace : str
+
+    Raises
+    ------
+    NotJSON
+    """
+    if type(args) is EncodedJSON:
+        json, attachments = b"[%b]" % args.json, args.attachments
+    else:
+        json, attachments = dump(args)
     if attachments or namespace != _ROOT:
         return _encoded(ACK, json, attachments, namespace, id)
     return Encoded(b"43%d%b" % (id, json))

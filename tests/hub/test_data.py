@@ -16,8 +16,7 @@ KEYS = st.text(max_size=5).filter(lambda key: key != "_placeholder")
 VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4))
 
 
-def nested(levels: int) -> Any:
-    value: Any = 0
+def nested(levels: int, value: Any = 0) -> Any:
     for _ in range(levels):
         value = [value]
     return value
@@ -43,6 +42,13 @@ def test_sixty_levels_pass_and_one_more_is_too_deep() -> None:
             encode_data(value, max_depth=60, max_attachments=10)
 
 
+def test_a_limit_of_few_levels_holds_too() -> None:
+    for limit in range(1, 8):
+        encode_data(nested(limit), max_depth=limit, max_attachments=10)
+        with pytest.raises(TooDeep, match=str(limit)):
+            encode_data(nested(limit + 1), max_depth=limit, max_attachments=10)
+
+
 def test_more_attachments_than_allowed_are_refused_with_both_numbers() -> None:
     with pytest.raises(LimitExceeded, match="3 attachments, more than the 2"):
         encode_data([b"", b"", b""], max_depth=60, max_attachments=2)
@@ -54,3 +60,26 @@ def test_more_attachments_than_allowed_are_refused_with_both_numbers() -> None:
 def test_a_forged_placeholder_is_refused(value: Any) -> None:
     with pytest.raises(BadRequest, match="_placeholder"):
         encode_data(value, max_depth=60, max_attachments=10)
+
+
+def test_the_mark_is_found_however_it_was_spelt_and_may_be_a_text() -> None:
+    for value in ({"a": [load(rb'{"_\u0070laceholder":true,"num":0}')]}, [b"", {"x": {"_placeholder": 1}}]):
+        with pytest.raises(BadRequest, match="_placeholder"):
+            encode_data(value, max_depth=60, max_attachments=10)
+    for value in ({"a": ["_placeholder"]}, [{"x": '"_placeholder":'}], [{"placeholder": 1, "_placeholders": 2}]):
+        encoded, attachments = encode_data(value, max_depth=60, max_attachments=10)
+        assert (json.loads(encoded), attachments) == (value, ())
+
+
+@pytest.mark.parametrize("binary", [b"x", bytearray(b"x"), memoryview(b"x")], ids=lambda value: type(value).__name__)
+def test_bytes_of_any_kind_are_never_turned_into_text(binary: Any) -> None:
+    for value in (binary, [binary], {"a": binary}, {"a": {"b": [1, {"c": binary}]}}, [[0.5] * 1000, {}, [binary]]):
+        encoded, attachments = encode_data(value, max_depth=60, max_attachments=10)
+        assert attachments == (b"x",)
+        assert b'{"_placeholder":true,"num":0}' in encoded
+
+
+def test_bytes_take_a_level_for_their_placeholder() -> None:
+    encode_data(nested(59, b"x"), max_depth=60, max_attachments=10)
+    with pytest.raises(TooDeep, match="60"):
+        encode_data(nested(60, b"x"), max_depth=60, max_attachments=10)

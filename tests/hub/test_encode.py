@@ -1,8 +1,12 @@
 from __future__ import annotations
 
-from jupyter_rtmsg.hub.encode import encode_record
+import pytest
+
+from jupyter_rtmsg.errors import NotJSON
+from jupyter_rtmsg.hub.encode import encode_page, encode_record
 from jupyter_rtmsg.log import Record
-from jupyter_rtmsg.wire.socketio import EVENT, Decoder, Encoded
+from jupyter_rtmsg.wire.data import load, reconstruct
+from jupyter_rtmsg.wire.socketio import EVENT, Decoder, Encoded, encode_ack
 
 SENDER = b'{"user":"ann","kind":"client","member":"m1"}'
 
@@ -50,3 +54,37 @@ def test_attachments_travel_beside_the_packet() -> None:
     encoded = encode_record(record(data=data, attachments=(b"\x00\xff",)), 7)
     assert encoded.text.startswith(b"451-[")
     assert decoded(encoded)[1] == {"x": b"\x00\xff"}
+
+
+def test_a_page_is_the_list_of_its_events_with_their_keys_in_order() -> None:
+    page = encode_page([record(), record(seq=9, prev=7, id='"', name='"', data=b'["\xc3\xbc"]')])
+    sender = SENDER.decode()
+    assert page.json.decode() == (
+        '[{"event":"tick","data":{"a":1},"seq":7,"prev":5,"ts":1000,"from":' + sender + "},"
+        '{"event":"\\"","data":["ü"],"seq":9,"prev":7,"ts":1000,"from":' + sender + ',"id":"\\""}]'
+    )
+    assert page.attachments == ()
+    assert encode_page([]) == (b"[]", ())
+
+
+def test_placeholders_count_on_through_a_page() -> None:
+    first = record(data=b'[{"num":1,"_placeholder":true},{"_placeholder":true,"num":0}]', attachments=(b"a", b"b"))
+    second = record(data=b'{"x":{"_placeholder":true,"num":0}}', attachments=(b"c",))
+    page = encode_page([first, record(), second])
+    data = [event["data"] for event in reconstruct(load(page.json), page.attachments)]
+    assert data == [[b"b", b"a"], {"a": 1}, {"x": b"c"}]
+
+
+@pytest.mark.parametrize(("hole", "attachments"), [(b"0", ()), (b'{"_placeholder":true,"num":0}', (b"x",))])
+def test_a_page_is_as_deep_as_its_reader_can_read_and_no_deeper(hole: bytes, attachments: tuple[bytes, ...]) -> None:
+    def reply(depth: int) -> object:
+        levels = depth - bool(attachments)  # a placeholder is a level too
+        events = encode_page([record(data=b"[" * levels + hole + b"]" * levels, attachments=attachments)])
+        page = events._replace(json=b'{"events":%b}' % events.json)
+        decoder = Decoder(client=True)
+        packet = decoder.feed(encode_ack(1, page).text.decode())
+        return packet or decoder.feed(b"x")
+
+    assert reply(60)
+    with pytest.raises(NotJSON, match="nested too deeply"):
+        reply(61)

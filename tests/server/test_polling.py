@@ -15,6 +15,7 @@ from support.pollclient import EIO, Exchange, PollClient, http_request
 from support.wsclient import PATIENCE, until, upgrade_request
 
 from jupyter_rtmsg.server import Socket, polling
+from jupyter_rtmsg.wire.data import EncodedJSON, dump
 
 
 @pytest.fixture(autouse=True)
@@ -759,3 +760,19 @@ async def test_events_that_wait_for_a_slow_handler_hold_their_post(serve, poll):
     assert (await exchange.answer()).body == b"ok"
     await until(lambda: len(seen) == count)
     assert seen == list(range(count))
+
+
+@pytest.mark.parametrize("namespace", ["/", "/admin"])
+async def test_an_acknowledgement_that_is_encoded_already_has_its_attachments(serve, poll, namespace):
+    served = await serve()
+    of = served.io.of(namespace)
+    encoded = EncodedJSON(*dump({"a": [b"x", "\u00fc"]}))
+    of.on("connection", lambda socket: socket.on("q", lambda: encoded))
+    client = await poll(served)
+    name = "" if namespace == "/" else namespace + ","
+    await client.send("40" + name)
+    await client.get()
+    await client.send(f'42{name}7["q"]')
+    text, attachment = await client.get()
+    assert text == f'461-{name}7[{{"a":[{{"_placeholder":true,"num":0}},"\u00fc"]}}]'
+    assert attachment == "beA=="

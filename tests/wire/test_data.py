@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyter_rtmsg.errors import NotJSON, ProtocolError
-from jupyter_rtmsg.wire.data import MAX_DEPTH, depth, dump, load, reconstruct
+from jupyter_rtmsg.wire.data import MAX_DEPTH, SHALLOW, depth, dump, is_shallow, load, reconstruct
 
 
 def sent(value: Any) -> Any:
@@ -437,3 +437,25 @@ def test_depth_is_that_of_a_plain_count(text):
             level += 1 if character in "[{" else -1
             deepest = max(deepest, level)
     assert depth(text) == deepest
+
+
+def test_placeholders_count_on_after_those_that_stand_before():
+    first, attachments = dump([b"a", b"b"])
+    second, attachments = dump({"x": b"c"}, after=attachments)
+    assert reconstruct(load(b"[%b,%b]" % (first, second)), attachments) == [[b"a", b"b"], {"x": b"c"}]
+
+
+@pytest.mark.parametrize("leaf", [None, True, 1, 2**70, 0.5, "", [], {}], ids=repr)
+def test_what_is_shallow_has_few_levels(leaf):
+    levels = SHALLOW - isinstance(leaf, (list, dict))
+    assert is_shallow(nested(levels, leaf))
+    assert not is_shallow(nested(levels + 1, leaf))
+    assert not is_shallow({"a": nested(levels, leaf)})
+
+
+@pytest.mark.parametrize("binary", [b"x", b"", bytearray(b"x"), memoryview(b"x")], ids=lambda item: type(item).__name__)
+@pytest.mark.parametrize("levels", range(SHALLOW + 2))
+def test_what_holds_bytes_is_never_shallow(binary, levels):
+    assert not is_shallow(nested(levels, binary))
+    if levels:
+        assert not is_shallow(nested(levels - 1, {"a": 1, "b": binary}))

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyter_rtmsg.errors import NotJSON, ProtocolError
-from jupyter_rtmsg.wire.data import MAX_DEPTH
+from jupyter_rtmsg.wire.data import MAX_DEPTH, EncodedJSON, dump
 from jupyter_rtmsg.wire.engineio import decode_payload
 from jupyter_rtmsg.wire.socketio import (
     ACK,
@@ -430,6 +430,19 @@ def test_encodes(text, encoded):
 def test_without_bytes_the_binary_types_are_never_used():
     assert encode_event(["e", "x"]).text.startswith(b"42")
     assert encode_ack(1, ["x"]).text.startswith(b"43")
+
+
+@pytest.mark.parametrize("namespace", ["/", "/admin"])
+@pytest.mark.parametrize("value", [None, [1, "ü"], {"a": b"x", "b": [b"y"]}], ids=repr)
+def test_an_ack_that_is_encoded_already_is_as_any_other(value, namespace):
+    encoded, usual = encode_ack(7, EncodedJSON(*dump(value)), namespace), encode_ack(7, [value], namespace)
+    assert encoded.websocket == usual.websocket
+    assert encoded.polling == usual.polling
+
+
+def test_an_ack_that_is_encoded_already_may_have_no_more_attachments_than_any_other():
+    with pytest.raises(NotJSON, match="11 binary attachments, more than the 10"):
+        encode_ack(1, EncodedJSON(*dump([b""] * 11)))
 
 
 @pytest.mark.parametrize("name", sorted(RESERVED_EVENTS))

@@ -12,12 +12,13 @@ from jupyter_rtmsg.hub.reply import Reply
 from jupyter_rtmsg.hub.request import Request, optional_text, text
 from jupyter_rtmsg.hub.room import Membership
 from jupyter_rtmsg.log.eventlog import Appended, CursorKey
+from jupyter_rtmsg.wire.data import EncodedJSON
 
 if TYPE_CHECKING:
     from jupyter_rtmsg.hub.connection import Connection
     from jupyter_rtmsg.hub.hub import Hub
 
-Answer: TypeAlias = "Reply | Future[Appended] | Coroutine[Any, Any, Reply]"
+Answer: TypeAlias = "Reply | Future[Appended] | Coroutine[Any, Any, Reply | EncodedJSON]"
 Command: TypeAlias = "Callable[[Hub, Connection, Request], Answer]"
 
 

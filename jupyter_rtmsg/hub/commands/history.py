@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jupyter_rtmsg.errors import EpochMismatch
-from jupyter_rtmsg.hub.reply import Reply
+from jupyter_rtmsg.hub.encode import encode_page
 from jupyter_rtmsg.hub.request import Request, optional_count, optional_text
-from jupyter_rtmsg.log.eventlog import Record
-from jupyter_rtmsg.wire.data import load, reconstruct
+from jupyter_rtmsg.wire.data import EncodedJSON, encode_json
 
 from .command import check_position, readable_room
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from jupyter_rtmsg.hub.hub import Hub
 
 
-async def history(hub: Hub, connection: Connection, request: Request) -> Reply:
+async def history(hub: Hub, connection: Connection, request: Request) -> EncodedJSON:
     """Return a page; no cursor moves."""
     name = readable_room(hub, connection, request)
     after, before, last, since = (optional_count(request, key) for key in ("after", "before", "last", "since"))
@@ -37,15 +36,15 @@ async def history(hub: Hub, connection: Connection, request: Request) -> Reply:
         user=optional_text(request, "sender", longest=limits.identifier),
     )
     stats = await hub.log.stats(name)
-    return {
-        "ok": True,
-        "events": [_event(record) for record in page.records],
+    events = encode_page(page.records)
+    rest = {
         "more": page.more,
         "through": page.through,
         "first": stats.first,
         "head": stats.head,
         "epoch": hub.log.epoch,
     }
+    return EncodedJSON(b'{"ok":true,"events":%b,%b' % (events.json, encode_json(rest)[1:]), events.attachments)
 
 
 def _check_epoch(hub: Hub, request: Request, after: int | None) -> None:
@@ -53,16 +52,3 @@ def _check_epoch(hub: Hub, request: Request, after: int | None) -> None:
     if epoch is not None and epoch != hub.log.epoch:
         raise EpochMismatch(f"the position belongs to epoch {epoch!r}, and the log's epoch is {hub.log.epoch!r}")
     check_position(hub, after or 0, "after")
-
-
-def _event(record: Record) -> dict[str, Any]:
-    data = load(record.data)
-    event = {
-        "event": record.name,
-        "data": reconstruct(data, record.attachments) if record.attachments else data,
-        "seq": record.seq,
-        "prev": record.prev,
-        "ts": record.ts,
-        "from": load(record.sender),
-    }
-    return event if record.id is None else event | {"id": record.id}

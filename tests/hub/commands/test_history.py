@@ -111,3 +111,25 @@ async def test_a_wrong_request_is_refused_by_name(hub: Any, fields: dict[str, An
     with pytest.raises(Refused) as refused:
         await member.call("history", {"room": "lab", **fields})
     assert refused.value.code == code
+
+
+async def test_each_event_of_a_page_has_its_own_attachments(hub: Any) -> None:
+    member = await hub.connect()
+    sent = [[b"a", {"x": b"b"}], {"plain": "_placeholder"}, b"c", 2**70, {"d": [b""]}]
+    for data in sent:
+        await member.publish(data)
+    reply = await member.call("history", room="lab")
+    assert [event["data"] for event in reply["events"]] == sent
+    assert list(reply) == ["ok", "events", "more", "through", "first", "head", "epoch"]
+
+
+@pytest.mark.parametrize("leaf", [0, b"x"], ids=["plain", "binary"])
+async def test_the_deepest_data_that_can_be_published_can_be_read_back(hub: Any, leaf: Any) -> None:
+    member = await hub.connect()
+    data = leaf
+    for _ in range(60 - isinstance(leaf, bytes)):
+        data = [data]
+    await member.publish(data)
+    assert (await member.call("history", room="lab"))["events"][0]["data"] == data
+    with pytest.raises(Refused, match="60 levels"):
+        await member.publish([data])
