@@ -1,6 +1,7 @@
 # make run     JupyterLab with the extension, in notebooks/.   make run ARGS="--no-browser --port 8899"
 # make test    all tests, in an environment of their own.      make test ARGS="-k panel"    make test BROWSER=0
 # make check   what must hold before tests are worth running: lint, format, types, imports, TypeScript
+# make bench   our server beside Node.js and others: half an hour.   make bench ARGS="--only fan8 node ours"   make bench-quick
 # make clean   remove all that the above have made
 #
 # PYTHON=/path/to/python3.12 chooses the interpreter; CHROMIUM=/path the browser. Node.js comes from PyPI where none is installed.
@@ -23,7 +24,7 @@ FRONTEND := $(shell find labextension/src labextension/style labextension/*.json
 BUILD := pyproject.toml $(wildcard _build/*.py jupyter-config/*.json)
 NOTEBOOKS := $(abspath notebooks)
 
-.PHONY: help run test check clean
+.PHONY: help run test check bench bench-quick clean
 .DELETE_ON_ERROR:
 
 help:
@@ -46,9 +47,13 @@ check: $(TEST)/installed $(TEST)/node labextension/node_modules/.installed
 	$(IN_TEST) lint-imports
 	cd labextension && $(IN_TEST) jlpm run check
 
+bench bench-quick: $(TEST)/bench $(TEST)/node tests/interop/node_modules/.installed
+	$(IN_TEST) python benchmarks/compare.py $(if $(filter bench-quick,$@),--quick) \
+	  --json benchmarks/results/$@.json --plot benchmarks/results/$@.png $(ARGS)
+
 clean:
 	rm -rf $(RUN) $(TEST) dist labextension/lib labextension/node_modules $(GENERATED)
-	rm -rf tests/interop/node_modules tests/artefacts .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf tests/interop/node_modules tests/artefacts benchmarks/results .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 $(RUN)/bin/python $(TEST)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
@@ -63,6 +68,10 @@ $(RUN)/installed: $(RUN)/bin/python $(PACKAGE) $(FRONTEND) $(BUILD)
 # Editable, so that a change of the Python code needs no install.
 $(TEST)/installed: $(TEST)/bin/python $(FRONTEND) $(BUILD)
 	$(TEST)/bin/python $(PIP) --editable '.[test,examples,dev]'
+	@touch $@
+
+$(TEST)/bench: $(TEST)/installed
+	$(TEST)/bin/python $(PIP) --editable '.[bench]'
 	@touch $@
 
 $(TEST)/node: $(TEST)/bin/python _build/node.py

@@ -1,11 +1,14 @@
 """Measure Socket.IO servers side by side in one run, each workload against each server in turn.
 
-    python benchmarks/compare.py [--only fan8,ack1] [--repeat 3] [--json OUT] [SERVER ...]
+    python benchmarks/compare.py [--only fan8,ack1] [--repeat 3] [--secs 3] [--json OUT] [--plot PICTURE] [SERVER ...]
+    python benchmarks/compare.py --quick           fewer servers and workloads, one second each: less than a minute
 
-Servers are ours, ours+hub (its commands, over a SQLite log), ours+memory+hub (over a log in memory), node,
-socketio-tornado, socketio-asgi and ceiling; those that lack something are left out with a word. Each has processor 0 to
-itself and the load generator (sioload.c, built with gcc at the first use) processor 1. Figures are medians over the
-repeats; the last tables give each throughput, and the CPU time for each operation, as multiples of the first server's.
+Servers are ours, ours+volatile (the hub's publish with "volatile": true), ours+hub (stored events, over a SQLite log),
+ours+memory+hub (over a log in memory), node, socketio-tornado, socketio-asgi (uvicorn) and ceiling; those that lack
+something are left out with a word. Each has processor 0 to itself and the load generator (sioload.c, built with gcc at
+the first use) processor 1. Figures are medians over the repeats; ratios are multiples of Node's, or of the first
+server's where Node is not among them. In the ack workloads a hub acknowledges a publish to a room that nobody is in,
+stored or not, and the others an event that they answer with "ok".
 """
 
 from __future__ import annotations
@@ -15,55 +18,50 @@ import importlib.util
 import json
 import os
 import pathlib
+import platform
 import random
 import shlex
 import shutil
 import signal
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import IO, Any
 
-Cell = dict[str, Any]
+import plot
+import table
+
 HERE = pathlib.Path(__file__).resolve().parent
 MODULES = HERE.parent / "tests" / "interop" / "node_modules"
 APP = f"{sys.executable} {HERE}/app.py PORT"
 SERVERS = {
+    "node": f"node {HERE}/peers/node.js PORT",
     "ours": APP,
+    "ours+volatile": f"{APP} sqlite",
     "ours+hub": f"{APP} sqlite",
     "ours+memory+hub": f"{APP} memory:",
-    "node": f"node {HERE}/peers/node.js PORT",
     "socketio-tornado": f"{sys.executable} {HERE}/peers/socketio_tornado.py PORT",
     "socketio-asgi": f"{sys.executable} {HERE}/peers/socketio_asgi.py PORT",
     "ceiling": f"{sys.executable} {HERE}/peers/ceiling.py PORT",
 }
+USUAL = [name for name in SERVERS if name != "ours+memory+hub"]
 ENVIRONMENT = {**os.environ, "NODE_PATH": str(MODULES), "PYTHONPATH": str(HERE.parent)}
-ECHO = ["--pub", '["echo","%s"]']
-WORKLOADS = {  # name: (arguments of sioload, the figure compared)
-    "fan1": (["--n", "500", "--window", "1"], "delivered_per_s"),
-    "fan8": (["--n", "500", "--window", "8"], "delivered_per_s"),
-    "fan32": (["--n", "500", "--window", "32"], "delivered_per_s"),
-    "many": (["--n", "200", "--pubs", "50", "--window", "1"], "delivered_per_s"),
-    "open": (["--n", "200", "--rate", "50"], "p99_us"),
-    "ack1": (["--mode", "ack", "--n", "1", "--pubs", "1", "--window", "1", *ECHO], "acks_per_s"),
-    "ack20": (["--mode", "ack", "--n", "1", "--pubs", "20", "--window", "1", *ECHO], "acks_per_s"),
-    "ack256": (["--mode", "ack", "--n", "1", "--pubs", "4", "--window", "64", *ECHO], "acks_per_s"),
-    "idle": (["--n", "5000", "--rate", "1", "--secs", "2"], "rss_kb_per_conn"),
+ACK = ["--mode", "ack", "--n", "1"]
+WORKLOADS = {  # name: (what it is, arguments of sioload, the figure compared)
+    "fan1": ("500 members, one event in flight", ["--n", "500", "--window", "1"], "delivered_per_s"),
+    "fan8": ("500 members, 8 events in flight", ["--n", "500", "--window", "8"], "delivered_per_s"),
+    "fan32": ("500 members, 32 events in flight", ["--n", "500", "--window", "32"], "delivered_per_s"),
+    "many": ("200 members, 50 publishers", ["--n", "200", "--pubs", "50", "--window", "1"], "delivered_per_s"),
+    "open": ("200 members, 50 events a second", ["--n", "200", "--rate", "50"], "p99_us"),
+    "ack1": ("one request at a time", [*ACK, "--pubs", "1", "--window", "1"], "acks_per_s"),
+    "ack20": ("20 clients, one request each", [*ACK, "--pubs", "20", "--window", "1"], "acks_per_s"),
+    "ack256": ("4 clients, 64 requests each", [*ACK, "--pubs", "4", "--window", "64"], "acks_per_s"),
+    "idle": ("5,000 connections", ["--n", "5000", "--rate", "1", "--secs", "2"], "rss_kb_per_conn"),
 }
-HUB = [
-    "--waitjoin", "1", "--join", '["join",{"room":"bench"}]',
-    "--pub", '["publish",{"room":"bench","event":"msg","data":"%s","id":"%i"}]',
-]  # fmt: skip
-
-
-FIGURES = (
-    "delivered_per_s", "acks_per_s", "server_us_per_op", "p50_us", "p99_us", "rss_kb_per_conn", "conn_per_s", "dropped",
-    "out_of_order", "error",
-)  # fmt: skip
+QUICK = {"servers": ["node", "ours", "ours+hub"], "only": "fan8,many,ack256", "repeat": 1, "secs": 1}
 
 
 def free_port() -> int:
@@ -98,7 +96,18 @@ def tail(log: IO[bytes]) -> str:
     return log.read().decode(errors="replace")[-400:]
 
 
-def measure(name: str, args: list[str], secs: int) -> Cell:
+def events(name: str, acknowledged: bool) -> list[str]:
+    """Return the arguments of sioload that say how one joins and publishes on a server."""
+    if "+" not in name:
+        return ["--pub", '["echo","%s"]'] if acknowledged else []
+    volatile = ',"volatile":true' if name == "ours+volatile" else ""
+    publish = f'["publish",{{"room":"bench","event":"msg","data":"%s","id":"%i"{volatile}}}]'
+    join = "" if acknowledged else '["join",{"room":"bench"}]'
+    return ["--waitjoin", "1", "--join", join, "--pub", publish]
+
+
+def measure(name: str, args: Sequence[str], secs: int) -> dict[str, Any]:
+    """Run a server and one workload against it; return the figures."""
     port = free_port()
     command = ["taskset", "-c", "0", *shlex.split(SERVERS[name].replace("PORT", str(port)))]
     with tempfile.TemporaryFile() as log:
@@ -106,21 +115,24 @@ def measure(name: str, args: list[str], secs: int) -> Cell:
         try:
             if not wait_for(server, port):
                 return {"error": "the server ended: " + tail(log)}
-            hub = name.endswith("+hub")
-            if hub and "ack" in args:
-                args = [a for a in args if a not in ECHO]
-            load = [load_generator(), "--port", str(port), "--pid", str(server.pid), "--secs", str(secs), *args]
+            load = ["--port", str(port), "--pid", str(server.pid), "--secs", str(secs), *args]
             done = subprocess.run(
-                ["taskset", "-c", "1", *load, *(HUB if hub else [])], capture_output=True, text=True, timeout=120
-            )
+                ["taskset", "-c", "1", load_generator(), *load, *events(name, "ack" in args)],
+                capture_output=True, text=True, timeout=120,
+            )  # fmt: skip
             if done.returncode:
                 return {"error": done.stderr[-300:] + " | server: " + tail(log)}
-            cell: Cell = json.loads(done.stdout)
-            return cell
+            return {**json.loads(done.stdout), "rss_mb": resident(server.pid)}
         finally:
             if server.poll() is None:
                 os.killpg(server.pid, signal.SIGTERM)
                 server.wait(20)
+
+
+def resident(pid: int) -> float:
+    """Return a process's memory in MB."""
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
 
 def missing(name: str) -> str | None:
@@ -131,52 +143,71 @@ def missing(name: str) -> str | None:
     return next((module for module in needed if importlib.util.find_spec(module) is None), None)
 
 
-def run(names: Sequence[str], work: str, repeat: int, secs: int) -> dict[str, Cell]:
+def present(names: Sequence[str]) -> list[str]:
+    """Return the servers that can run here, and say which cannot."""
+    for name in names:
+        if lack := missing(name):
+            print(f"{name}: left out, it needs {lack}")
+    return [name for name in names if not missing(name)]
+
+
+def run(names: Sequence[str], work: str, repeat: int, secs: int) -> dict[str, table.Cell]:
     """Return the medians of each server's runs; the servers take turns, since a machine's moods last."""
-    results: dict[str, list[Cell]] = {name: [] for name in names}
+    results: dict[str, list[table.Cell]] = {name: [] for name in names}
     for _ in range(repeat):
         for name in names:
-            results[name].append(measure(name, list(WORKLOADS[work][0]), secs))
-    return {name: median(cells) for name, cells in results.items()}
+            results[name].append(measure(name, WORKLOADS[work][1], secs))
+    return {name: table.median(cells) for name, cells in results.items()}
 
 
-def median(cells: Sequence[Cell]) -> Cell:
-    good = [cell for cell in cells if "error" not in cell]
-    return {key: statistics.median(cell[key] for cell in good) for key in good[0]} if good else cells[0]
+def conditions(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what the figures depend on."""
+    return {
+        "at": time.strftime("%Y-%m-%d %H:%M"),
+        "python": platform.python_version(),
+        "cores": os.cpu_count(),
+        "load": os.getloadavg()[0],
+        "seconds": options.secs,
+        "repeats": options.repeat,
+    }
 
 
-def ratios(
-    table: Mapping[str, Mapping[str, Cell]], names: Sequence[str], key: Callable[[str], str], title: str
-) -> None:
-    print(f"\n{title} as a multiple of {names[0]}'s")
-    print(f"{'':8}" + "".join(f"{name:>18}" for name in names))
-    for work, cells in table.items():
-        figures = [cells[name].get(key(work)) for name in names]
-        row = [f"{a / figures[0]:>18.2f}" if a and figures[0] else f"{'-':>18}" for a in figures]
-        print(f"{work:8}" + "".join(row))
-
-
-def main() -> None:
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("servers", nargs="*", metavar="SERVER", default=["node", "ours", "ours+hub", "ceiling"])
+    parser.add_argument("servers", nargs="*", metavar="SERVER", default=USUAL)
     parser.add_argument("--only", default=",".join(WORKLOADS))
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--secs", type=int, default=3)
-    parser.add_argument("--json")
+    parser.add_argument("--json", type=pathlib.Path, metavar="OUT", help="write the figures to this file")
+    parser.add_argument("--plot", type=pathlib.Path, metavar="PICTURE", help="draw them: PNG or SVG, needs matplotlib")
+    if "--quick" in sys.argv:
+        parser.set_defaults(**QUICK)
+    parser.add_argument("--quick", action="store_true", help="what is not given otherwise is as small as is of use")
     options = parser.parse_args()
-    for name in options.servers:
-        if lack := missing(name):
-            print(f"{name}: left out, it needs {lack}")
-    names = [name for name in options.servers if not missing(name)]
-    table: dict[str, dict[str, Cell]] = {}
-    for work in options.only.split(","):
-        table[work] = run(names, work, options.repeat, options.secs)
-        for name, cell in table[work].items():
-            print(f"{work:8}{name:18}", json.dumps({k: v for k, v in cell.items() if k in FIGURES}), flush=True)
-    ratios(table, names, lambda work: WORKLOADS[work][1], "throughput (idle: memory per connection, open: p99)")
-    ratios(table, names, lambda work: "server_us_per_op", "the server's CPU time for each operation")
+    if unknown := {*options.servers} - {*SERVERS} | {*options.only.split(",")} - {*WORKLOADS}:
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join([*SERVERS, *WORKLOADS])}")
+    return options
+
+
+def main() -> None:
+    options = arguments()
+    told = conditions(options)
+    print(", ".join(f"{key} {value}" for key, value in told.items()))
+    names = present(options.servers)
+    results: dict[str, dict[str, table.Cell]] = {}
+    figures = {work: WORKLOADS[work][2] for work in options.only.split(",")}
+    for work, figure in figures.items():
+        results[work] = run(names, work, options.repeat, options.secs)
+        title = f"\n{work}: {WORKLOADS[work][0]}"
+        print(table.workload(title, figure, results[work], table.reference(names)), flush=True)
+    print("\n" + table.summary(results, names, figures.__getitem__, "figures (open: p99, idle: memory)"))
+    print("\n" + table.summary(results, names, lambda _: "server_us_per_op", "the server's CPU time per operation"))
+    everything = {"conditions": told, "figures": figures, "table": results}
     if options.json:
-        pathlib.Path(options.json).write_text(json.dumps(table, indent=1))
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps(everything, indent=1) + "\n")
+    if options.plot:
+        plot.draw(everything, options.plot)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,176 @@
+"""The queues that queues.py compares: each a server that runs as long as a block, and a way to publish to it.
+
+What is yielded publishes an event with an id, and returns when the event is stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from pipeline import connect, stored
+from storm import free_port
+
+from jupyter_rtmsg.log import Draft, open_log
+
+HERE = Path(__file__).resolve().parent
+TEXT = "x" * 198
+DATA = f'"{TEXT}"'
+ONCE = """
+if redis.call('SET', KEYS[2], 1, 'NX', 'EX', 3600) then return redis.call('XADD', KEYS[1], '*', 'data', ARGV[1]) end
+return false
+"""
+
+Publish = Callable[[str], Awaitable[object]]
+
+
+@asynccontextmanager
+async def process(command: Sequence[str], port: int) -> AsyncIterator[subprocess.Popen[bytes]]:
+    """Run a server until the block ends; wait until it listens."""
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
+    server = subprocess.Popen(  # noqa: ASYNC220 - nothing else runs yet
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
+    )
+    try:
+        await _listens(server, port)
+        yield server
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+async def _listens(server: subprocess.Popen[bytes], port: int) -> None:
+    for _ in range(300):
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            if server.poll() is not None:
+                raise RuntimeError("the server ended") from None
+            await asyncio.sleep(0.1)
+        else:
+            writer.close()
+            return
+    raise TimeoutError("the server does not listen")
+
+
+@asynccontextmanager
+async def log(folder: Path) -> AsyncIterator[Publish]:
+    events = await open_log(f"sqlite:///{folder}/log.sqlite3")
+    data = DATA.encode()
+    yield lambda name: events.append(Draft("bench", "tick", data, client="bench", id=name))
+    await events.close()
+
+
+@asynccontextmanager
+async def hub(folder: Path) -> AsyncIterator[Publish]:
+    port = free_port()
+    command = [sys.executable, str(HERE / "app.py"), str(port), f"sqlite:///{folder}/hub.sqlite3"]
+    async with process(command, port):
+        connection = await connect(port)
+
+        async def publish(name: str) -> int:
+            body = f'{{"room":"bench","event":"tick","data":{DATA},"id":"{name}"}}'
+            return stored(await connection.command("publish", body))
+
+        yield publish
+        connection.transport.close()
+
+
+class Pipeline:
+    """One connection to Redis with many commands in flight: redis-py alone waits for each answer."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._waiting: deque[asyncio.Future[Any]] = deque()
+        self._task = asyncio.get_running_loop().create_task(self._read())
+
+    async def command(self, *words: Any) -> Any:
+        """Return the answer; RuntimeError if Redis refused, or had the id already."""
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting.append(answer)
+        await self._connection.send_packed_command(self._connection.pack_command(*words), check_health=False)
+        if (reply := await answer) is None or isinstance(reply, Exception):
+            raise RuntimeError(f"Redis answered {reply!r}")
+        return reply
+
+    async def close(self) -> None:
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+        await self._connection.disconnect()
+
+    async def _read(self) -> None:
+        while True:
+            try:
+                reply = await self._connection.read_response()
+            except Exception as error:  # a refusal; if the connection is lost, the next one ends this task
+                reply = error
+            self._waiting.popleft().set_result(reply)
+
+
+@asynccontextmanager
+async def redis(folder: Path, with_ids: bool = True) -> AsyncIterator[Publish]:
+    from redis.asyncio.connection import Connection
+
+    port = free_port()
+    settings = {"port": port, "bind": "127.0.0.1", "dir": folder, "appendonly": "yes", "appendfsync": "always"}
+    settings["auto-aof-rewrite-percentage"] = 0  # no rewrite of the file in the middle of a run
+    command = ["redis-server", *(word for name, value in settings.items() for word in (f"--{name}", str(value)))]
+    async with process([*command, "--save", ""], port):
+        connection = Connection(host="127.0.0.1", port=port, socket_timeout=None)
+        await connection.connect()
+        pipeline = Pipeline(connection)
+        script = await pipeline.command("SCRIPT", "LOAD", ONCE)
+        if with_ids:
+            yield lambda name: pipeline.command("EVALSHA", script, 2, "bench", "id:" + name, TEXT)
+        else:
+            yield lambda name: pipeline.command("XADD", "bench", "*", "data", TEXT)
+        await pipeline.close()
+
+
+def bare_redis(folder: Path) -> AbstractAsyncContextManager[Publish]:
+    return redis(folder, with_ids=False)
+
+
+@asynccontextmanager
+async def nats(folder: Path) -> AsyncIterator[Publish]:
+    import nats as client
+
+    port = free_port()
+    settings = folder / "nats.conf"
+    storage = f'jetstream {{ store_dir: "{folder}", sync_interval: always }}'
+    settings.write_text(f"listen: 127.0.0.1:{port}\n{storage}\n")
+    async with process(["nats-server", "-c", str(settings)], port):
+        connection = await client.connect(f"nats://127.0.0.1:{port}")
+        stream = connection.jetstream(timeout=60)
+        await stream.add_stream(name="bench", subjects=["bench"])
+        data = TEXT.encode()
+        yield lambda name: stream.publish("bench", data, headers={"Nats-Msg-Id": name})
+        await connection.close()
+
+
+QUEUES: dict[str, Callable[[Path], AbstractAsyncContextManager[Publish]]] = {
+    "log": log,
+    "hub": hub,
+    "redis": redis,
+    "redis-": bare_redis,
+    "nats": nats,
+}
+NEEDS = {"redis": ("redis", "redis-server"), "redis-": ("redis", "redis-server"), "nats": ("nats", "nats-server")}
+
+
+def missing(name: str) -> str | None:
+    """Return what a queue lacks here, if it lacks anything."""
+    module, program = NEEDS.get(name, ("json", "true"))
+    if importlib.util.find_spec(module) is None:
+        return f"the Python client {module}"
+    return None if shutil.which(program) else f"the program {program}"

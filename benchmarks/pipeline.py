@@ -1,0 +1,85 @@
+"""A client that publishes to a hub with many events in flight, each answered when it is stored.
+
+Others measure with it: queues.py, growth.py. It is one raw WebSocket of Socket.IO on asyncio.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from storm import REQUEST
+
+from jupyter_rtmsg.wire.websocket import TEXT, FrameParser, encode_frame
+
+
+class Publisher(asyncio.Protocol):
+    """One connection: commands go out, and their answers come back as futures.
+
+    Attributes
+    ----------
+    entered : Future
+        Done when the hub has let it in.
+    """
+
+    def __init__(self) -> None:
+        self.entered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._parser = FrameParser(masked=False, max_size=1 << 24)
+        self._head: bytes | None = b""
+        self._waiting: dict[int, asyncio.Future[str]] = {}
+        self._last = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport: asyncio.Transport = transport  # type: ignore[assignment]
+        self.transport.write(REQUEST)
+
+    def data_received(self, data: bytes) -> None:
+        if self._head is not None:
+            self._head += data
+            if b"\r\n\r\n" not in self._head:
+                return
+            data, self._head = self._head.partition(b"\r\n\r\n")[2], None
+        for message in self._parser.feed(data):
+            if isinstance(message, str):
+                self._packet(message)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(ConnectionError("the hub has gone"))
+
+    def command(self, name: str, body: str) -> asyncio.Future[str]:
+        """Send a command with its JSON; the future has the answer's JSON, a list of one reply."""
+        self._last += 1
+        answer = self._waiting[self._last] = asyncio.get_running_loop().create_future()
+        self._send(f'42{self._last}["{name}",{body}]')
+        return answer
+
+    def _packet(self, packet: str) -> None:
+        if packet.startswith("43"):
+            number, bracket, reply = packet[2:].partition("[")
+            self._waiting.pop(int(number)).set_result(bracket + reply)
+        elif packet.startswith("0"):
+            self._send("40")
+        elif packet.startswith("40"):
+            self.entered.set_result(None)
+        elif packet == "2":
+            self._send("3")
+
+    def _send(self, packet: str) -> None:
+        self.transport.write(encode_frame(TEXT, packet.encode(), b"mask"))
+
+
+async def connect(port: int) -> Publisher:
+    """Return a connection that the hub has let in."""
+    _, publisher = await asyncio.get_running_loop().create_connection(Publisher, "127.0.0.1", port)
+    await asyncio.wait_for(publisher.entered, 60)
+    return publisher
+
+
+def stored(answer: str) -> int:
+    """Return the seq of a publish; RuntimeError if it was refused, or was a duplicate."""
+    reply = json.loads(answer)[0]
+    if not reply["ok"] or reply["duplicate"]:
+        raise RuntimeError(answer)
+    return int(reply["seq"])
