@@ -43,11 +43,10 @@ class Dedup:
         self._swept: bytes | None = None  # the key up to which the sweep has come
         self._until = 0  # the position up to which all keys are settled once it has come to its end
         self._debt = 0  # keys added for which no key was moved yet
-        execute = store.connection.execute
         self._count = self._number("SELECT count(*) FROM dedup")
-        self._any_settled = execute("SELECT 1 FROM settled LIMIT 1").fetchone() is not None
+        self._any_settled = bool(self._number("SELECT EXISTS (SELECT 1 FROM settled)"))
         loaded = "INSERT OR REPLACE INTO fresh SELECT key, seq FROM dedup WHERE seq > ? ORDER BY seq"
-        self._fresh = execute(loaded, (store.get("settled") or 0,)).rowcount
+        self._fresh = store.connection.execute(loaded, (store.get("settled") or 0,)).rowcount
 
     def find(self, keys: Sequence[bytes], now: int) -> dict[bytes, int]:
         """Return the seqs of those keys that are known at a time (ms since 1970)."""

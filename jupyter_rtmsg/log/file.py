@@ -12,8 +12,10 @@ from pathlib import Path
 
 from jupyter_rtmsg.errors import LogError
 
+from .dedup import Dedup
 from .disk import Disk
 from .filesystem import NETWORK, filesystem_type
+from .ledger import Ledger
 from .lock import FileLock, InUseError
 from .options import Options
 from .schema import APPLICATION_ID, VERSION, connect, identity, prepare
@@ -46,6 +48,8 @@ class LogFile:
     ----------
     path : Path
     store : Store
+    ledger : Ledger
+    dedup : Dedup
     epoch : str
     warning : str or None
     lock : FileLock
@@ -54,6 +58,8 @@ class LogFile:
 
     path: Path
     store: Store
+    ledger: Ledger
+    dedup: Dedup
     epoch: str
     warning: str | None
     lock: FileLock
@@ -149,13 +155,15 @@ def _open(path: Path, options: Options, lock: FileLock, disk: Disk, warning: str
         network = filesystem_type(path) in NETWORK
         prepare(connection, "DELETE" if network else "WAL")
         epoch = _begin(store, options)
+        ledger, dedup = store.load(), Dedup(store, options)
     except sqlite3.Error as error:
         connection.close()
         raise _classified(path, error) from error
     except BaseException:
         connection.close()
         raise
-    return LogFile(path, store, epoch, _joined(warning, _network_warning(path) if network else None), lock, disk)
+    warning = _joined(warning, _network_warning(path) if network else None)
+    return LogFile(path, store, ledger, dedup, epoch, warning, lock, disk)
 
 
 def _check(path: Path, connection: sqlite3.Connection) -> None:
@@ -190,7 +198,6 @@ def _begin(store: Store, options: Options) -> str:
         connection.execute("DELETE FROM meta WHERE k='clean'")
     if options.durability == "process":
         store.connection.execute("PRAGMA synchronous=NORMAL")
-    store.load()
     return epoch
 
 

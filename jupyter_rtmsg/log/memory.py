@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 
+from .dedup import Dedup
 from .disk import Disk
 from .options import Options
 from .reader import Reader
@@ -30,6 +31,6 @@ class MemoryLog(SQLiteLog):
         # There is only this connection, so reads and writes take turns.
         readers = Readers(lambda: Reader(lambda: connection, store.lock), 1, "memory:")
         super().__init__(
-            store, readers, url="memory:", epoch=secrets.token_hex(8), durable=False, warning=warning,
-            disk=Disk(None, 0), options=options, release=lambda _: connection.close(),
+            store, store.load(), Dedup(store, options), readers, url="memory:", epoch=secrets.token_hex(8),
+            durable=False, warning=warning, disk=Disk(None, 0), options=options, release=lambda _: connection.close(),
         )  # fmt: skip

@@ -15,7 +15,7 @@ from .cursors import SQLiteCursors
 from .dedup import Dedup
 from .disk import Disk
 from .eventlog import Appended, Cursors, Draft, Lag, Notes, Page, Record, RoomStats
-from .ledger import Entry, announced
+from .ledger import Entry, Ledger, announced
 from .notes import SQLiteNotes
 from .options import Options
 from .reader import Query, Reader
@@ -35,6 +35,8 @@ class SQLiteLog:
     ----------
     store : Store
         Open, its tables made.
+    ledger : Ledger
+    dedup : Dedup
     readers : Readers
     url, epoch : str
     durable : bool
@@ -50,6 +52,8 @@ class SQLiteLog:
     def __init__(
         self,
         store: Store,
+        ledger: Ledger,
+        dedup: Dedup,
         readers: Readers,
         *,
         url: str,
@@ -65,14 +69,12 @@ class SQLiteLog:
         self._readers = readers
         self._release = release
         self._loop = asyncio.get_running_loop()
-        ledger = store.load()
         self._head, self._ts = ledger.head, ledger.ts
         self._rooms = {name: room.stats() for name, room in ledger.rooms.items()}
         self._tail = Tail(ledger.head, options.tail_events, options.tail_bytes)
         self._pending: list[Item] = []
         self._queued = self._queued_bytes = 0
         self._closing: asyncio.Task[None] | None = None
-        dedup = Dedup(store, options)
         retention = Retention(store, ledger, dedup, options, disk)
         self._writer = Writer(store, ledger, dedup, retention, options, self._loop, self._publish)
         self._cursors = SQLiteCursors(epoch, self._submit, readers, self._loop)

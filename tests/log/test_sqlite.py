@@ -213,6 +213,18 @@ async def test_a_file_that_is_no_database_is_set_aside_not_overwritten(open_sqli
     assert read(aside) == b"something else entirely\n" * 500
 
 
+@pytest.mark.parametrize("table", ["dedup", "settled"])
+async def test_damaged_publish_ids_set_the_file_aside(open_sqlite: Opener, path: Path, table: str) -> None:
+    log = await open_sqlite()
+    await asyncio.gather(*(log.append(draft(client="c", id=str(i))) for i in range(500)))
+    await log.close()
+    spoil_page(path, table)
+    again = await open_sqlite()
+    assert again.durable
+    assert len(beside(path, "corrupt")) == 1
+    assert "is damaged" in (again.warning or "")
+
+
 async def test_after_a_crash_damaged_pages_are_found_when_opening(open_sqlite: Opener, path: Path) -> None:
     log = await open_sqlite()
     await fill(log, 2000)
