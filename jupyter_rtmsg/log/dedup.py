@@ -1,28 +1,33 @@
 """Which ids of appends are known: looked up by key, remembered within the window, forgotten after it.
 
-Table ``dedup`` has the keys in order of seq: what is not in there is forgotten. Keys are random, so an index of them in
-the file would write a page for nearly every event. New keys are therefore indexed in memory (``fresh``), and moved to
-the index in the file (``settled``) in order of key, many to a page: a sweep goes through all keys, a slice at a time,
-and clears what was forgotten on its way. So memory does not grow with the window, nor does the time to open the log.
+Table ``known`` has the keys of each commit in one row: what is not in there is forgotten. Keys come in any order, so that
+an index of them in the file would write a page for nearly every event. New keys are therefore kept in a dict, and moved
+to the index in the file (``settled``) by the thousand and in order of key, many to a page. So memory does not grow with
+the window, nor does the time to open the log.
 
 Belongs to the writer's thread.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterable, Mapping
+from contextlib import closing
 
+import msgspec
+
+from .ledger import Batch
 from .options import Options
 from .store import Store, handfuls, with_marks
 
-_FRESH = 65_536  # at about 60 bytes each
+_FRESH = 16_384  # at about 150 bytes each
 _STEP = 512
-_FORGET = 1_000  # keys forgotten in a transaction
-_BEYOND = b"\xff" * 17  # behind every key
+_FORGET = 1_000  # keys that make a transaction of their own
 
-_IN_FILE = "SELECT settled.key, seq FROM settled JOIN dedup USING (seq) WHERE ts >= ? AND settled.key IN"
-_IN_MEMORY = "SELECT fresh.key, seq FROM fresh JOIN dedup USING (seq) WHERE ts >= ? AND fresh.key IN"
-_FLOOR = "(SELECT coalesce(min(seq), 0) FROM dedup)"
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(dict[bytes, int]).decode
+
+log = logging.getLogger(__name__)
 
 
 class Dedup:
@@ -40,31 +45,49 @@ class Dedup:
         self._store = store
         self._options = options
         self._limit, self._step = fresh, step
-        self._swept: bytes | None = None  # the key up to which the sweep has come
-        self._until = 0  # the position up to which all keys are settled once it has come to its end
+        self._fresh: dict[bytes, int] = {}
+        self._sweep: list[bytes] = []  # the keys that are still to be moved, backwards
+        self._until = 0  # the position up to which all keys are settled once the sweep has come to its end
         self._debt = 0  # keys added for which no key was moved yet
-        self._count = self._number("SELECT count(*) FROM dedup")
-        self._any_settled = bool(self._number("SELECT EXISTS (SELECT 1 FROM settled)"))
-        loaded = "INSERT OR REPLACE INTO fresh SELECT key, seq FROM dedup WHERE seq > ? ORDER BY seq"
-        self._fresh = store.connection.execute(loaded, (store.get("settled") or 0,)).rowcount
+        execute = store.connection.execute
+        (self._count,) = execute("SELECT coalesce(sum(count), 0) FROM known").fetchone()
+        (self._any_settled,) = execute("SELECT EXISTS (SELECT 1 FROM settled)").fetchone()
+        mark = store.get("settled") or 0
+        for (keys,) in execute("SELECT keys FROM known WHERE last > ? ORDER BY last", (mark,)):
+            self._fresh.update(_decoded(keys))
 
-    def find(self, keys: Sequence[bytes], now: int) -> dict[bytes, int]:
+    @property
+    def fresh(self) -> int:
+        """How many keys are in memory."""
+        return len(self._fresh)
+
+    def find(self, keys: Iterable[bytes], now: int) -> dict[bytes, int]:
         """Return the seqs of those keys that are known at a time (ms since 1970)."""
-        if not keys:
-            return {}
-        since = now - int(self._options.dedup_age * 1000)
+        fresh = self._fresh
         found: dict[bytes, int] = {}
-        for statement in (_IN_FILE, _IN_MEMORY) if self._any_settled else (_IN_MEMORY,):
-            for part in handfuls(keys):
-                rows = self._store.connection.execute(with_marks(statement, 1, len(part)), (since, *part))
-                found.update(rows.fetchall())
-        return found
+        others: list[bytes] = []
+        for key in keys:
+            if (seq := fresh.get(key)) is not None:
+                found[key] = seq
+            else:
+                others.append(key)
+        if self._any_settled:
+            for part in handfuls(others):
+                text = with_marks("SELECT key, seq FROM settled WHERE key IN", 1, len(part))
+                found.update(self._store.connection.execute(text, part).fetchall())
+        return self._recent(found, now) if found else found
 
-    def grown(self, count: int) -> None:
-        """Take note of keys that were stored."""
-        self._count += count
-        self._fresh += count
-        self._debt += count
+    def insert(self, batch: Batch) -> None:
+        """Store the keys of a batch, within its transaction."""
+        if batch.keys:
+            row = (batch.head, batch.ts, len(batch.keys), _encode(batch.keys))
+            self._store.connection.execute("INSERT INTO known VALUES(?, ?, ?, ?)", row)
+
+    def grown(self, batch: Batch) -> None:
+        """Take note of a batch that was stored."""
+        self._fresh.update(batch.keys)
+        self._count += len(batch.keys)
+        self._debt += len(batch.keys)
 
     def keep_up(self) -> None:
         """Between the commits of a busy log: move two keys for each that came, and forget those that are too many."""
@@ -76,51 +99,67 @@ class Dedup:
 
     def settle(self) -> bool:
         """Move a slice of the fresh keys into the file, if it is time; whether there is more to do."""
-        if self._swept is None:
-            if self._fresh < self._limit:
+        if not self._sweep:
+            if len(self._fresh) < self._limit:
                 return False
-            self._swept, self._until = b"", self._number("SELECT coalesce(max(seq), 0) FROM dedup")
-        self._swept, moved = self._move(self._swept)
-        self._any_settled = True
-        ended = self._swept is None
-        # Counted anew, since a key that had grown too old and came again was counted twice.
-        self._fresh = self._number("SELECT count(*) FROM fresh") if ended else self._fresh - moved
-        return not ended
-
-    def _number(self, query: str) -> int:
-        number: int = self._store.connection.execute(query).fetchone()[0]
-        return number
-
-    def _move(self, start: bytes) -> tuple[bytes | None, int]:
-        """Move the slice after a key; return its last key, None if that was the end, and how many keys it had."""
-        slice_ = "SELECT max(key), count(*) FROM (SELECT key FROM fresh WHERE key > ? ORDER BY key LIMIT ?)"
-        last, count = self._store.connection.execute(slice_, (start, self._step)).fetchone()
-        ended = count < self._step
-        part = (start, _BEYOND if ended else last)
-        with self._store.transaction() as connection:
-            connection.execute(f"DELETE FROM settled WHERE key > ? AND key <= ? AND seq < {_FLOOR}", part)  # noqa: S608 -- constants
-            connection.execute(
-                "INSERT OR REPLACE INTO settled SELECT key, seq FROM fresh "  # noqa: S608 -- constants
-                f"WHERE key > ? AND key <= ? AND seq >= {_FLOOR} ORDER BY key",
-                part,
-            )
-            connection.execute("DELETE FROM fresh WHERE key > ? AND key <= ?", part)
-            if ended:
+            self._sweep = sorted(self._fresh, reverse=True)
+            self._until = max(self._fresh.values())
+        part = self._sweep[: -self._step - 1 : -1]
+        rows = [(key, self._fresh[key]) for key in part if key in self._fresh]  # it may be forgotten by now
+        with self._store.transaction():
+            self._store.rows("INSERT OR REPLACE INTO settled VALUES", rows)
+            if len(part) == len(self._sweep):
                 self._store.put([("settled", self._until)])
-        return None if ended else last, count
+        self._any_settled = True
+        for key, _ in rows:
+            del self._fresh[key]
+        del self._sweep[-len(part) :]
+        return bool(self._sweep)
 
     def forget(self) -> bool:
         """Forget a slice of the keys that are too old or too many; whether there was one."""
-        if not self._count:
-            return False
-        cutoff = int((self._options.clock() - self._options.dedup_age) * 1000)
-        execute = self._store.connection.execute
-        # Keys come in order of seq and of time: too many or too old are always the first ones.
-        first = execute("SELECT seq, ts FROM dedup ORDER BY seq LIMIT ?", (_FORGET,)).fetchall()
-        excess = self._count - self._options.dedup_count
-        last = max((seq for i, (seq, ts) in enumerate(first) if i < excess or ts < cutoff), default=None)
+        last, keys, count = self._outdated()
         if last is None:
             return False
-        with self._store.transaction():
-            self._count -= execute("DELETE FROM dedup WHERE seq <= ?", (last,)).rowcount
+        with self._store.transaction() as connection:
+            connection.execute("DELETE FROM known WHERE last <= ?", (last,))
+            if self._any_settled:
+                for part in handfuls(sorted(keys)):
+                    text = with_marks("DELETE FROM settled WHERE seq <= ? AND key IN", 1, len(part))
+                    connection.execute(text, (last, *part))
+        self._count -= count
+        for key in keys:
+            if self._fresh.get(key, last + 1) <= last:  # else it came again
+                del self._fresh[key]
         return True
+
+    def _outdated(self) -> tuple[int | None, list[bytes], int]:
+        """Return the next keys to forget: the position up to which, the keys, and how many they were."""
+        cutoff = int((self._options.clock() - self._options.dedup_age) * 1000)
+        excess = self._count - self._options.dedup_count
+        until: int | None = None
+        keys: list[bytes] = []
+        count = 0
+        # Commits come in order of seq and of time: too many or too old are always the first ones.
+        with closing(self._store.connection.execute("SELECT last, ts, count, keys FROM known ORDER BY last")) as rows:
+            for last, ts, number, encoded in rows:
+                if (ts >= cutoff and count + number > excess) or count >= _FORGET:
+                    break
+                until, count = last, count + number
+                keys += _decoded(encoded)
+        return until, keys, count
+
+    def _recent(self, found: Mapping[bytes, int], now: int) -> dict[bytes, int]:
+        """Return those keys that are not too old."""
+        since = now - int(self._options.dedup_age * 1000)
+        query = "SELECT ts >= ? FROM known WHERE last >= ? ORDER BY last LIMIT 1"
+        execute = self._store.connection.execute
+        return {key: seq for key, seq in found.items() if execute(query, (since, seq)).fetchone() == (1,)}
+
+
+def _decoded(keys: bytes) -> dict[bytes, int]:
+    try:
+        return _decode(keys)
+    except msgspec.DecodeError as error:
+        log.warning("the ids of some appends are damaged in the log, they would be stored again if repeated: %s", error)
+        return {}

@@ -52,7 +52,7 @@ class Retention:
         """Take note of what was stored."""
         self.busy = True
         self._debt += len(batch.events)
-        self._dedup.grown(len(batch.keys))
+        self._dedup.grown(batch)
         if self._oldest is None and batch.events:
             self._oldest = batch.ts
         for name, room in batch.rooms.items():

@@ -28,7 +28,8 @@ CREATE TABLE IF NOT EXISTS event(
 CREATE INDEX IF NOT EXISTS event_room ON event(room, seq, size);
 CREATE TABLE IF NOT EXISTS attachment(
     seq INTEGER NOT NULL, num INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY(seq, num));
-CREATE TABLE IF NOT EXISTS dedup(seq INTEGER PRIMARY KEY, key BLOB NOT NULL, ts INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS known(
+    last INTEGER PRIMARY KEY, ts INTEGER NOT NULL, count INTEGER NOT NULL, keys BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS settled(key BLOB PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS cursor(
     user TEXT NOT NULL, room TEXT NOT NULL, name TEXT NOT NULL, epoch TEXT NOT NULL, position INTEGER NOT NULL,
@@ -38,14 +39,6 @@ CREATE INDEX IF NOT EXISTS note_until ON note(until);
 PRAGMA application_id={APPLICATION_ID};
 PRAGMA user_version={VERSION};
 COMMIT;
-"""
-
-# The keys that are not yet in the index of the file, see `Dedup`; in the same transactions as the file's own tables.
-_FRESH = """
-PRAGMA temp_store=MEMORY;
-CREATE TEMP TABLE fresh(key BLOB PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TEMP TRIGGER remember AFTER INSERT ON main.dedup
-    BEGIN INSERT OR REPLACE INTO fresh VALUES(new.key, new.seq); END;
 """
 
 
@@ -80,7 +73,6 @@ def prepare(connection: sqlite3.Connection, journal_mode: str = "WAL") -> None:
     connection.execute("PRAGMA trusted_schema=OFF")
     connection.execute("PRAGMA cell_size_check=ON")
     connection.executescript(_TABLES)
-    connection.executescript(_FRESH)
 
 
 def identity(connection: sqlite3.Connection) -> tuple[int, int, bool]:

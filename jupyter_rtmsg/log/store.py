@@ -63,18 +63,21 @@ class Store:
             ledger.bytes += size
         row = execute("SELECT seq FROM sqlite_sequence WHERE name='event'").fetchone()
         ledger.head = max([row[0] if row else 0, *(room.head for room in ledger.rooms.values())])
-        last = "SELECT ts FROM {} ORDER BY seq DESC LIMIT 1"
-        ledger.ts = max((execute(last.format(table)).fetchone() or (0,))[0] for table in ("event", "dedup"))
+        for query in (
+            "SELECT ts FROM event ORDER BY seq DESC LIMIT 1",
+            "SELECT ts FROM known ORDER BY last DESC LIMIT 1",
+        ):
+            ledger.ts = max([ledger.ts, *(ts for (ts,) in execute(query))])
         return ledger
 
     def insert(self, batch: Batch) -> None:
         """Store a batch, within a transaction."""
-        self._rows("INSERT INTO room(id, name) VALUES", batch.new_rooms)
-        self._rows("INSERT INTO event VALUES", batch.events)
-        self._rows("INSERT INTO attachment VALUES", batch.attachments)
-        self._rows("INSERT INTO dedup VALUES", batch.keys)
+        self.rows("INSERT INTO room(id, name) VALUES", batch.new_rooms)
+        self.rows("INSERT INTO event VALUES", batch.events)
+        self.rows("INSERT INTO attachment VALUES", batch.attachments)
 
-    def _rows(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+    def rows(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Run a statement that ends in ``VALUES`` over rows."""
         for part in handfuls(rows):
             text = with_marks(statement, len(part), len(part[0]))
             self.connection.execute(text, tuple(chain.from_iterable(part)))

@@ -198,6 +198,7 @@ class Writer:
                 raise LogFull("the disk is full: what is left on it is needed to trim the log")
         with self._store.transaction() as connection:
             self._store.insert(batch)
+            self._dedup.insert(batch)
             for change in changes:
                 change.apply(connection)
 

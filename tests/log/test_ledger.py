@@ -60,7 +60,13 @@ def test_dedup_keys_cannot_be_mixed_up_by_moving_characters_between_fields() -> 
     ]
     keys = {dedup_key(draft(user=user, client=client, id=id)) for user, client, id in fields}
     assert len(keys) == len(fields)
-    assert {len(key or b"") for key in keys} == {16}
+
+
+def test_a_long_id_makes_no_longer_key_than_its_digest() -> None:
+    ids = ["x" * 31, "x" * 32, "x" * 33, "x" * 200, "\N{OLD ITALIC LETTER A}" * 50, "\ud800"]
+    keys = {dedup_key(draft(client="c", id=id)) for id in ids}
+    assert len(keys) == len(ids)
+    assert max(len(key or b"") for key in keys) == 48
 
 
 def test_the_checksum_covers_all_that_is_given_back() -> None:

@@ -213,7 +213,7 @@ async def test_a_file_that_is_no_database_is_set_aside_not_overwritten(open_sqli
     assert read(aside) == b"something else entirely\n" * 500
 
 
-@pytest.mark.parametrize("table", ["dedup", "settled"])
+@pytest.mark.parametrize("table", ["known", "settled"])
 async def test_damaged_publish_ids_set_the_file_aside(open_sqlite: Opener, path: Path, table: str) -> None:
     log = await open_sqlite()
     await asyncio.gather(*(log.append(draft(client="c", id=str(i))) for i in range(500)))
