@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Coroutine
+from functools import partial
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
-from jupyter_rtmsg.errors import LogClosed, Shutdown, UnknownCommand
-from jupyter_rtmsg.log.eventlog import Appended
-from jupyter_rtmsg.server import Socket
+from jupyter_rtmsg.errors import Shutdown, UnknownCommand
+from jupyter_rtmsg.log.eventlog import Appended, Draft
+from jupyter_rtmsg.server import LATER, Socket
 from jupyter_rtmsg.wire.data import EncodedJSON
 
 from .commands import COMMANDS
@@ -33,7 +33,7 @@ class Dispatcher:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
 
-    def route(self, socket: Socket, name: str, args: list[Any], wants_ack: bool) -> Any:
+    def route(self, socket: Socket, name: str, args: list[Any], id: int | None) -> Any:
         """Be the route of a namespace, see `Namespace.route`."""
         hub = self._hub
         try:
@@ -43,46 +43,34 @@ class Dispatcher:
             if hub.connections.closed:
                 raise Shutdown("the server is going down")
             answer = command(hub, hub.connections[socket.id], request_of(args[1:]))
+            if type(answer) is Draft:
+                # Many may be under way, and share a commit: the socket's next command does not wait for this one.
+                hub.log.submit(answer, partial(self._stored, socket, name, id))
+                return LATER
         except Exception as error:  # noqa: BLE001 - told to its caller, logged where it is ours
-            return self._refuse(socket, name, error, wants_ack)
-        if type(answer) is dict:
-            return answer
-        if isinstance(answer, CoroutineType):
-            return self._finish(socket, name, answer, wants_ack)
-        return self._answer_when_stored(socket, name, answer, wants_ack)  # type: ignore[arg-type]
+            return self._refuse(socket, name, error, id)
+        return self._finish(socket, name, answer, id) if isinstance(answer, CoroutineType) else answer
 
     async def _finish(
-        self, socket: Socket, name: str, command: Coroutine[Any, Any, Reply | EncodedJSON], wants_ack: bool
+        self, socket: Socket, name: str, command: Coroutine[Any, Any, Reply | EncodedJSON], id: int | None
     ) -> Any:
         try:
             return await command
         except Exception as error:  # noqa: BLE001 - told to its caller, logged where it is ours
-            return self._refuse(socket, name, error, wants_ack)
+            return self._refuse(socket, name, error, id)
 
-    def _answer_when_stored(
-        self, socket: Socket, name: str, appended: asyncio.Future[Appended], wants_ack: bool
-    ) -> asyncio.Future[Any]:
-        """Return a future of the reply: unlike a coroutine, it lets the socket's next publish into the same commit."""
-        reply: asyncio.Future[Any] = self._hub.loop.create_future()
-
-        def done(appended: asyncio.Future[Appended]) -> None:
-            if reply.cancelled():
-                return
-            error = LogClosed("the log was closed") if appended.cancelled() else appended.exception()
-            if error is not None:
-                reply.set_result(self._refuse(socket, name, error, wants_ack))
-            else:
-                seq, duplicate = appended.result()
-                stored = b'{"ok":true,"seq":%d,"duplicate":%b}' % (seq, b"true" if duplicate else b"false")
-                reply.set_result(EncodedJSON(stored))
-
-        appended.add_done_callback(done)
-        return reply
+    def _stored(self, socket: Socket, name: str, id: int | None, outcome: Appended | Exception) -> None:
+        """Answer an append."""
+        if isinstance(outcome, Exception):
+            socket.answer(id, self._refuse(socket, name, outcome, id))
+        elif id is not None:
+            json = b'{"ok":true,"seq":%d,"duplicate":%b}' % (outcome.seq, b"true" if outcome.duplicate else b"false")
+            socket.answer(id, EncodedJSON(json))
 
     @staticmethod
-    def _refuse(socket: Socket, name: Any, error: BaseException, wants_ack: bool) -> Reply | None:
+    def _refuse(socket: Socket, name: Any, error: Exception, id: int | None) -> Reply | None:
         refused = command_error(error, str(name)[:80])
-        if wants_ack:
+        if id is not None:
             return refusal(refused)
         socket.emit("$error", {"command": str(name)[:80], "code": refused.code, "message": refused.message})
         return None

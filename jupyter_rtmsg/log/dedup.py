@@ -1,9 +1,9 @@
 """Which ids of appends are known: looked up by key, remembered within the window, forgotten after it.
 
-Table ``known`` has the keys of each commit in one row: what is not in there is forgotten. Keys come in any order, so that
-an index of them in the file would write a page for nearly every event. New keys are therefore kept in a dict, and moved
-to the index in the file (``settled``) by the thousand and in order of key, many to a page. So memory does not grow with
-the window, nor does the time to open the log.
+Table ``known`` has the keys of each commit in one row: what is not in there is forgotten. Keys come in any order, so
+that an index of them in the file would write a page for nearly every event. New keys are therefore kept in a dict, and
+moved to the index in the file (``settled``) by the thousand and in order of key, many to a page. So memory does not
+grow with the window, nor does the time to open the log.
 
 Belongs to the writer's thread.
 """

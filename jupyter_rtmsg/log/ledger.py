@@ -6,33 +6,33 @@ only then accepted: a transaction that fails leaves no trace.
 
 from __future__ import annotations
 
-import asyncio
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
-from typing import NamedTuple
+
+import msgspec
 
 from jupyter_rtmsg.errors import LogConflict, LogError
 
-from .eventlog import Appended, Draft, Record, RoomStats
+from .eventlog import Appended, Done, Draft, Record, RoomStats
 
 _LONG = 32  # bytes from which on an id is told by its digest
 
 
-class Entry(NamedTuple):
-    """An append in the queue, or with no ``future`` an announcement; ``size`` is that of its payload in bytes."""
+class Entry(msgspec.Struct, frozen=True):
+    """An append in the queue, or with no ``done`` an announcement; ``size`` is that of its payload in bytes."""
 
     draft: Draft
-    future: asyncio.Future[Appended] | None
+    done: Done | None
     size: int
 
 
-class Result(NamedTuple):
+class Result(msgspec.Struct, frozen=True):
     """What an append came to."""
 
-    future: asyncio.Future[Appended]
+    done: Done
     value: Appended | Exception
 
 
@@ -142,16 +142,16 @@ class Batch:
 
     def add(self, entry: Entry, key: bytes | None) -> None:
         """Decide on one entry; what is wrong with it is its own failure, not the batch's."""
-        draft, future, size = entry
-        if future is None:
+        draft, done = entry.draft, entry.done
+        if done is None:
             self.records.append(announced(draft, self.ts))
             return
         value: Appended | Exception
         try:
-            value = self._append(draft, size, key)
+            value = self._append(draft, entry.size, key)
         except (LogError, AttributeError, TypeError, ValueError) as error:
             value = error
-        self.results.append(Result(future, value))
+        self.results.append(Result(done, value))
 
     def _append(self, draft: Draft, size: int, key: bytes | None) -> Appended:
         if key is not None and (seq := self.keys.get(key) or self._known.get(key)) is not None:
@@ -188,12 +188,14 @@ class Batch:
         return room
 
     def _store(self, draft: Draft, seq: int, room: int, prev: int, size: int, crc: int) -> None:
-        _, name, data, attachments, sender, user, _, event_id, _ = draft
-        row = (seq, room, prev, self.ts, name, data, len(attachments), sender, user, event_id, size, crc)
-        self.events.append(row)
+        name, data, attachments, sender, user, id = (
+            draft.name, draft.data, draft.attachments, draft.sender, draft.user, draft.id
+        )  # fmt: skip
+        ts = self.ts
+        self.events.append((seq, room, prev, ts, name, data, len(attachments), sender, user, id, size, crc))
         if attachments:
             self.attachments += [(seq, num, part) for num, part in enumerate(attachments)]
-        self.records.append(Record(draft.room, seq, prev, self.ts, name, data, attachments, sender, user, event_id))
+        self.records.append(Record(draft.room, seq, prev, ts, name, data, attachments, sender, user, id))
 
 
 def announced(draft: Draft, ts: int) -> Record:

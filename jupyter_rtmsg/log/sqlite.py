@@ -7,15 +7,17 @@ An append goes into a list, which goes to the `Writer` once per turn of the loop
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from functools import partial
 
 from jupyter_rtmsg.errors import EpochChanged, LogBusy, LogClosed
 
 from .cursors import SQLiteCursors
 from .dedup import Dedup
 from .disk import Disk
-from .eventlog import Appended, Cursors, Draft, Lag, Notes, Page, Record, RoomStats
-from .ledger import Entry, Ledger, announced
+from .eventlog import Appended, Cursors, Done, Draft, Lag, Notes, Page, Record, RoomStats
+from .ledger import Entry, Ledger, Result, announced
 from .notes import SQLiteNotes
 from .options import Options
 from .reader import Query, Reader
@@ -24,6 +26,8 @@ from .retention import Retention
 from .store import Store
 from .tail import Tail, last_seq
 from .writer import Item, Outcome, Writer
+
+logger = logging.getLogger(__name__)
 
 _NO_ROOM = RoomStats(0, 0, 0, 0)
 
@@ -97,12 +101,16 @@ class SQLiteLog:
 
     def append(self, draft: Draft) -> asyncio.Future[Appended]:
         """See `EventLog.append`."""
+        future: asyncio.Future[Appended] = self._loop.create_future()
+        self.submit(draft, partial(_settle, future))
+        return future
+
+    def submit(self, draft: Draft, done: Done) -> None:
+        """See `EventLog.submit`."""
         self._check_open()
         size = len(draft.data) + sum(map(len, draft.attachments))
         self._check_queue(size)
-        future: asyncio.Future[Appended] = self._loop.create_future()
-        self._queue(Entry(draft, future, size))
-        return future
+        self._queue(Entry(draft, done, size))
 
     def announce(self, draft: Draft) -> None:
         """See `EventLog.announce`."""
@@ -233,15 +241,27 @@ class SQLiteLog:
         if outcome.records:
             self._ts = max(self._ts, outcome.records[-1].ts)
             self._tail.push(outcome.records)
-        for future, value in outcome.results:
-            if future.done():
-                continue
-            if isinstance(value, Exception):
-                future.set_exception(value)
-            else:
-                future.set_result(value)
+        if outcome.results:
+            self._loop.call_soon(_tell, outcome.results)  # behind those who follow, who are awake now
         for change in outcome.work.changes:
             change.done(outcome.error)
+
+
+def _tell(results: Sequence[Result]) -> None:
+    for result in results:
+        try:
+            result.done(result.value)
+        except Exception:
+            logger.exception("who appended an event failed at hearing what came of it")
+
+
+def _settle(future: asyncio.Future[Appended], value: Appended | Exception) -> None:
+    if future.done():
+        return
+    if isinstance(value, Exception):
+        future.set_exception(value)
+    else:
+        future.set_result(value)
 
 
 def _after(records: Sequence[Record], position: int) -> Sequence[Record]:

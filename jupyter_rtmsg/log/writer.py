@@ -182,7 +182,7 @@ class Writer:
 
     def _decide(self, entries: Sequence[Entry]) -> Batch:
         now = int(self._options.clock() * 1000)
-        keys = [dedup_key(entry.draft) if entry.future else None for entry in entries]
+        keys = [dedup_key(entry.draft) if entry.done else None for entry in entries]
         wanted = [key for key in keys if key is not None]
         batch = Batch(self._ledger, self._dedup.find(wanted, now), now)
         for entry, key in zip(entries, keys, strict=True):
@@ -210,7 +210,7 @@ class Writer:
         return Outcome(batch.records, batch.results, rooms, batch.head, work)
 
     def _failed(self, batch: Batch | None, work: Work, error: LogError) -> Outcome:
-        results = [Result(entry.future, error) for entry in work.entries if entry.future is not None]
+        results = [Result(entry.done, error) for entry in work.entries if entry.done is not None]
         volatile = [record for record in batch.records if record.seq is None] if batch else []
         return Outcome(volatile, results, {}, self._ledger.head, work, error)
 

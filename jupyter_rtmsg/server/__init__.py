@@ -9,9 +9,10 @@ from .parent import ParentNamespace
 from .refusal import Refused
 from .server import Server
 from .session import Session
-from .socket import NOT_ROUTED, Handshake, Socket
+from .socket import LATER, NOT_ROUTED, Handshake, Socket
 
 __all__ = [
+    "LATER",
     "NOT_ROUTED",
     "BroadcastOperator",
     "BundleRequests",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .session import Session
 
 NOT_ROUTED: Any = object()  # what a route returns to let the socket's own handlers see an event
+LATER: Any = object()  # what a route returns when it will call `Dispatcher.answer` itself
 _MAX_WAITING = 128  # events that wait for a coroutine handler before the connection is read no more
 
 
@@ -41,7 +42,7 @@ class Dispatcher(Hooked):
             if type(result) is CoroutineType:
                 self.run(result, id)
             else:
-                self._answer(id, result)
+                self.answer(id, result)
             return
         queue.append((args, id))
         if len(queue) >= _MAX_WAITING and self.session.transport:
@@ -51,6 +52,22 @@ class Dispatcher(Hooked):
         """Run a handler's coroutine; what comes meanwhile waits for it."""
         self._queue = deque()
         self.namespace.spawn(self._run(coroutine, id))
+
+    def answer(self, id: int | None, result: Any) -> None:
+        """Send the acknowledgement, at once or when the result is there."""
+        if isinstance(result, asyncio.Future):
+            result.add_done_callback(lambda future: self._answer_later(id, future))
+        elif id is not None and result is not NOT_ROUTED and result is not LATER and self.connected:
+            args: list[Any] | EncodedJSON = [result] if type(result) is not tuple else list(result)
+            if result is None:
+                args = []
+            elif type(result) is EncodedJSON:
+                args = result
+            try:
+                encoded = encode_ack(id, args, self.namespace.name)
+            except Exception as error:
+                encoded = encode_ack(id, [self.namespace.failure("an acknowledgement", error)], self.namespace.name)
+            self.session.put(encoded)
 
     def overhear(self, args: list[Any]) -> None:
         """Tell who wants to know what is sent to this client."""
@@ -67,7 +84,7 @@ class Dispatcher(Hooked):
         try:
             route = self.namespace.router
             if route is not None:
-                result = route(self, name, args, id is not None)  # type: ignore[arg-type]
+                result = route(self, name, args, id)  # type: ignore[arg-type]
                 if result is not NOT_ROUTED:
                     return result
             handlers = self._handlers.get(name)
@@ -135,7 +152,7 @@ class Dispatcher(Hooked):
         queue = self._queue
         assert queue is not None
         while True:
-            self._answer(id, await self._finish(coroutine))
+            self.answer(id, await self._finish(coroutine))
             while queue and self.connected:
                 args, id = queue.popleft()
                 if len(queue) == _MAX_WAITING // 2 and self.session.transport:
@@ -144,7 +161,7 @@ class Dispatcher(Hooked):
                 if type(result) is CoroutineType:
                     coroutine = result
                     break
-                self._answer(id, result)
+                self.answer(id, result)
             else:
                 self._queue = None
                 if queue and self.session.transport:  # disconnected: what waited is dropped, the others read on
@@ -162,29 +179,11 @@ class Dispatcher(Hooked):
         except Exception as error:
             return self.namespace.failure("a handler", error)
 
-    # --- acknowledgements
-
-    def _answer(self, id: int | None, result: Any) -> None:
-        """Send the acknowledgement, at once or when the result is there."""
-        if isinstance(result, asyncio.Future):
-            result.add_done_callback(lambda future: self._answer_later(id, future))
-        elif id is not None and result is not NOT_ROUTED and self.connected:
-            args: list[Any] | EncodedJSON = [result] if type(result) is not tuple else list(result)
-            if result is None:
-                args = []
-            elif type(result) is EncodedJSON:
-                args = result
-            try:
-                encoded = encode_ack(id, args, self.namespace.name)
-            except Exception as error:
-                encoded = encode_ack(id, [self.namespace.failure("an acknowledgement", error)], self.namespace.name)
-            self.session.put(encoded)
-
     def _answer_later(self, id: int | None, future: asyncio.Future[Any]) -> None:
         if future.cancelled():
             return
         error = future.exception()
         if isinstance(error, Exception):
-            self._answer(id, self.namespace.failure("a handler", error))
+            self.answer(id, self.namespace.failure("a handler", error))
         else:
-            self._answer(id, future.result())
+            self.answer(id, future.result())

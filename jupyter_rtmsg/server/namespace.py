@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Middleware = Callable[[Socket], Awaitable[None] | None]
-Route = Callable[[Socket, str, list[Any], bool], Any]
+Route = Callable[[Socket, str, list[Any], int | None], Any]
 
 
 class Namespace(Emitter, Broadcaster):
@@ -86,8 +86,9 @@ class Namespace(Emitter, Broadcaster):
     def route(self, route: Route) -> Route:
         """Let one function see every event first: no table of handlers for each socket.
 
-        It is called with the socket, the event's name, all arguments (the name first) and whether an acknowledgement
-        is wanted; what it returns is treated as a handler's result. `NOT_ROUTED` lets the socket's handlers see it.
+        It is called with the socket, the event's name, all arguments (the name first) and the number of the wanted
+        acknowledgement (None: none is); what it returns is treated as a handler's result. `NOT_ROUTED` lets the
+        socket's handlers see it, `LATER` says that it will call the socket's ``answer`` with that number itself.
         """
         self.router = route
         return route

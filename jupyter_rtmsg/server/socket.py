@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..wire.socketio import Encoded, encode_disconnect
 from .broadcast import BroadcastOperator, Flags
-from .dispatch import NOT_ROUTED, Dispatcher
+from .dispatch import LATER, NOT_ROUTED, Dispatcher
 from .emitter import NOBODY, Handler
 from .operator import SocketOperator
 from .rooms import names
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .namespace import Namespace
     from .session import Request, Session
 
-__all__ = ["NOT_ROUTED", "Handler", "Handshake", "Socket"]
+__all__ = ["LATER", "NOT_ROUTED", "Handler", "Handshake", "Socket"]
 
 
 @dataclass(frozen=True, slots=True)

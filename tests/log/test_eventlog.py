@@ -41,7 +41,9 @@ async def test_an_event_comes_back_as_it_was_given(log: EventLog) -> None:
     (read,) = await read_all(log, given.room)
     (followed,) = await follow(log, 0, 1)
     assert read == followed
-    assert (read.room, read.name, read.data, read.attachments) == given[:4]
+    assert (read.room, read.name, read.data, read.attachments) == (
+        given.room, given.name, given.data, given.attachments,
+    )  # fmt: skip
     assert (read.sender, read.user, read.id) == (given.sender, given.user, given.id)
 
 

@@ -1,51 +1,40 @@
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
-
-import pytest
 from support.logs import draft
 
 from jupyter_rtmsg.log import Appended, Draft
 from jupyter_rtmsg.log.ledger import Batch, Entry, Ledger, checksum, dedup_key
 
 
-@pytest.fixture
-def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    loop = asyncio.new_event_loop()
-    yield loop
-    loop.close()
-
-
-def fill(batch: Batch, loop: asyncio.AbstractEventLoop, *drafts: Draft) -> list[Appended | Exception]:
+def fill(batch: Batch, *drafts: Draft) -> list[Appended | Exception]:
     for each in drafts:
-        batch.add(Entry(each, loop.create_future(), len(each.data)), dedup_key(each))
+        batch.add(Entry(each, lambda outcome: None, len(each.data)), dedup_key(each))
     return [result.value for result in batch.results]
 
 
-def test_a_batch_that_is_not_accepted_leaves_no_trace(loop: asyncio.AbstractEventLoop) -> None:
+def test_a_batch_that_is_not_accepted_leaves_no_trace() -> None:
     ledger = Ledger()
-    fill(Batch(ledger, {}, 5), loop, draft(), draft(room="other"))
+    fill(Batch(ledger, {}, 5), draft(), draft(room="other"))
     assert ledger == Ledger()
 
 
-def test_batches_build_on_what_was_accepted(loop: asyncio.AbstractEventLoop) -> None:
+def test_batches_build_on_what_was_accepted() -> None:
     ledger = Ledger()
     for now in (7, 3):
         batch = Batch(ledger, {}, now)
-        fill(batch, loop, draft(1), draft(22))
+        fill(batch, draft(1), draft(22))
         ledger.accept(batch)
     assert [(record.seq, record.prev, record.ts) for record in batch.records] == [(3, 2, 7), (4, 3, 7)]
     assert (ledger.head, ledger.ts, ledger.count, ledger.bytes) == (4, 7, 4, 6)
     assert ledger.rooms["lab"].stats() == (1, 4, 4, 6)
 
 
-def test_known_ids_are_duplicates(loop: asyncio.AbstractEventLoop) -> None:
+def test_known_ids_are_duplicates() -> None:
     again = draft(client="c", id="x")
     key = dedup_key(again)
     assert key is not None
     batch = Batch(Ledger(head=50), {key: 17}, 0)
-    assert fill(batch, loop, again, draft()) == [Appended(17, True), Appended(51, False)]
+    assert fill(batch, again, draft()) == [Appended(17, True), Appended(51, False)]
     assert len(batch.events) == 1
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from asyncio import Future
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -11,14 +10,14 @@ from jupyter_rtmsg.hub.names import room_name
 from jupyter_rtmsg.hub.reply import Reply
 from jupyter_rtmsg.hub.request import Request, optional_text, text
 from jupyter_rtmsg.hub.room import Membership
-from jupyter_rtmsg.log.eventlog import Appended, CursorKey
+from jupyter_rtmsg.log.eventlog import CursorKey, Draft
 from jupyter_rtmsg.wire.data import EncodedJSON
 
 if TYPE_CHECKING:
     from jupyter_rtmsg.hub.connection import Connection
     from jupyter_rtmsg.hub.hub import Hub
 
-Answer: TypeAlias = "Reply | Future[Appended] | Coroutine[Any, Any, Reply | EncodedJSON]"
+Answer: TypeAlias = "Reply | Draft | Coroutine[Any, Any, Reply | EncodedJSON]"
 Command: TypeAlias = "Callable[[Hub, Connection, Request], Answer]"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from jupyter_rtmsg.errors import TooLarge
@@ -10,7 +9,7 @@ from jupyter_rtmsg.hub.data import encode_data
 from jupyter_rtmsg.hub.names import event_name, room_name
 from jupyter_rtmsg.hub.reply import Reply
 from jupyter_rtmsg.hub.request import Request, flag, optional_count, optional_text, text
-from jupyter_rtmsg.log.eventlog import Appended, Draft
+from jupyter_rtmsg.log.eventlog import Draft
 
 if TYPE_CHECKING:
     from jupyter_rtmsg.hub.connection import Connection
@@ -20,8 +19,8 @@ ENVELOPE = 4096
 """Bytes that the names, the sender and the rest of an event take at most, beside its data."""
 
 
-def publish(hub: Hub, connection: Connection, request: Request) -> asyncio.Future[Appended] | Reply:
-    """Store an event; the answer comes when the log has it. Many may be under way, and share a commit."""
+def publish(hub: Hub, connection: Connection, request: Request) -> Draft | Reply:
+    """Return an event that is to be stored; the answer comes when the log has it."""
     connection.bucket.take(hub.clock())
     draft = _draft(hub, connection, request)
     hub.require(connection, "write", draft.room)
@@ -29,7 +28,7 @@ def publish(hub: Hub, connection: Connection, request: Request) -> asyncio.Futur
     if flag(request, "volatile"):
         hub.log.announce(draft)
         return {"ok": True, "seq": None, "duplicate": False}
-    return hub.log.append(draft)
+    return draft
 
 
 def _draft(hub: Hub, connection: Connection, request: Request) -> Draft:
