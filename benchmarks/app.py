@@ -2,7 +2,7 @@
 
 python benchmarks/app.py PORT          the server alone answers join, pub and echo
 python benchmarks/app.py PORT LOG      the hub answers its commands, over the log of this URL; "sqlite" alone: a
-                                       SQLite log in a temporary folder. Rate limits are lifted.
+                                       SQLite log in a temporary folder. Rate limits are lifted, and nothing is trimmed.
 """
 
 from __future__ import annotations
@@ -11,10 +11,14 @@ import asyncio
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from jupyter_rtmsg.hub import Hub, Limits
 from jupyter_rtmsg.log import open_log
 from jupyter_rtmsg.server import Server, Socket
+
+ALL: dict[str, Any] = {"max_events": 10**8, "max_bytes": 1 << 40, "dedup_count": 10**7}
+"""Options of a log that forgets nothing while it is measured."""
 
 
 def plain(io: Server) -> None:
@@ -34,7 +38,7 @@ async def serve(port: int, log: str | None) -> None:
         plain(io)
     else:
         unlimited = Limits(publish_rate=1e9, publish_burst=1e9, connections_per_user=10**6)
-        hub = Hub(io, await open_log(log), limits=unlimited)
+        hub = Hub(io, await open_log(log, **ALL), limits=unlimited)
         await hub.start()
     await io.listen(port)
     await asyncio.Event().wait()

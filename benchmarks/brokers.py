@@ -17,6 +17,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from pathlib import Path
 from typing import Any
 
+from app import ALL
 from pipeline import connect, stored
 from storm import free_port
 
@@ -64,7 +65,7 @@ async def _listens(server: subprocess.Popen[bytes], port: int) -> None:
 
 @asynccontextmanager
 async def log(folder: Path) -> AsyncIterator[Publish]:
-    events = await open_log(f"sqlite:///{folder}/log.sqlite3")
+    events = await open_log(f"sqlite:///{folder}/log.sqlite3", **ALL)
     data = DATA.encode()
     yield lambda name: events.append(Draft("bench", "tick", data, client="bench", id=name))
     await events.close()
@@ -91,16 +92,24 @@ class Pipeline:
     def __init__(self, connection: Any) -> None:
         self._connection = connection
         self._waiting: deque[asyncio.Future[Any]] = deque()
+        self._out: list[bytes] = []
         self._task = asyncio.get_running_loop().create_task(self._read())
 
     async def command(self, *words: Any) -> Any:
         """Return the answer; RuntimeError if Redis refused, or had the id already."""
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.append(answer)
-        await self._connection.send_packed_command(self._connection.pack_command(*words), check_health=False)
+        if not self._out:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._out += self._connection.pack_command(*words)
         if (reply := await answer) is None or isinstance(reply, Exception):
             raise RuntimeError(f"Redis answered {reply!r}")
         return reply
+
+    def _flush(self) -> None:
+        """Write what came in this turn of the loop at once."""
+        out, self._out = self._out, []
+        self._connection._writer.writelines(out)
 
     async def close(self) -> None:
         self._task.cancel()

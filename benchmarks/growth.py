@@ -24,6 +24,7 @@ from itertools import islice
 from pathlib import Path
 
 import psutil
+from app import ALL
 from brokers import DATA, process
 from compare import HERE, measure
 from pipeline import Publisher, connect, stored
@@ -34,8 +35,6 @@ from jupyter_rtmsg.log import Draft, EventLog, open_log
 MEMBERS = (10, 100, 1000, 5000)
 ROOMS = (1, 10_000)
 PUBLISHES = 20_000
-WIDE = {"max_events": 10**8, "max_bytes": 1 << 40, "dedup_count": 10**7}
-"""Options of a log that forgets nothing here."""
 
 
 def members(seconds: float) -> None:
@@ -93,7 +92,7 @@ async def append(log: EventLog, count: int, run: str, flight: int) -> dict[str, 
 
 async def fill(path: str, count: int) -> dict[str, object]:
     """Fill a new log."""
-    log = await open_log(f"sqlite:///{path}", **WIDE)
+    log = await open_log(f"sqlite:///{path}", **ALL)
     await append(log, 2_000, "warm", 100)
     empty, before = await append(log, 10_000, "empty", 100), resident()
     if count > 12_000:
@@ -107,7 +106,7 @@ async def fill(path: str, count: int) -> dict[str, object]:
 async def reopen(path: str) -> dict[str, object]:
     """Open a log that is there."""
     before, start = resident(), time.perf_counter()
-    log = await open_log(f"sqlite:///{path}", **WIDE)
+    log = await open_log(f"sqlite:///{path}", **ALL)
     opened = time.perf_counter() - start
     after = resident()
     cost = await append(log, 10_000, "again", 100)

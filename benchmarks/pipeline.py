@@ -28,6 +28,7 @@ class Publisher(asyncio.Protocol):
         self._head: bytes | None = b""
         self._waiting: dict[int, asyncio.Future[str]] = {}
         self._last = 0
+        self._out: list[bytes] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport: asyncio.Transport = transport  # type: ignore[assignment]
@@ -60,14 +61,21 @@ class Publisher(asyncio.Protocol):
             number, bracket, reply = packet[2:].partition("[")
             self._waiting.pop(int(number)).set_result(bracket + reply)
         elif packet.startswith("0"):
-            self._send("40")
+            self._send('40{"client":"bench"}')
         elif packet.startswith("40"):
             self.entered.set_result(None)
         elif packet == "2":
             self._send("3")
 
     def _send(self, packet: str) -> None:
-        self.transport.write(encode_frame(TEXT, packet.encode(), b"mask"))
+        """Write with everything else of this turn of the loop, as real clients do."""
+        if not self._out:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._out.append(encode_frame(TEXT, packet.encode(), b"mask"))
+
+    def _flush(self) -> None:
+        frames, self._out = self._out, []
+        self.transport.write(b"".join(frames))
 
 
 async def connect(port: int) -> Publisher:

@@ -21,7 +21,7 @@ from .eventlog import Appended, Done, Draft, Record, RoomStats
 _LONG = 32  # bytes from which on an id is told by its digest
 
 
-class Entry(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """An append in the queue, or with no ``done`` an announcement; ``size`` is that of its payload in bytes."""
 
     draft: Draft
@@ -29,7 +29,7 @@ class Entry(msgspec.Struct, frozen=True):
     size: int
 
 
-class Result(msgspec.Struct, frozen=True):
+class Result(msgspec.Struct, frozen=True, gc=False):
     """What an append came to."""
 
     done: Done
