@@ -63,11 +63,9 @@ class Store:
             ledger.bytes += size
         row = execute("SELECT seq FROM sqlite_sequence WHERE name='event'").fetchone()
         ledger.head = max([row[0] if row else 0, *(room.head for room in ledger.rooms.values())])
-        for query in (
-            "SELECT ts FROM event ORDER BY seq DESC LIMIT 1",
-            "SELECT ts FROM known ORDER BY last DESC LIMIT 1",
-        ):
-            ledger.ts = max([ledger.ts, *(ts for (ts,) in execute(query))])
+        last = "SELECT ts FROM {} ORDER BY {} DESC LIMIT 1"
+        for table, order in (("event", "seq"), ("known", "last"), ("run", "number")):
+            ledger.ts = max([ledger.ts, *(ts for (ts,) in execute(last.format(table, order)))])
         return ledger
 
     def insert(self, batch: Batch) -> None:

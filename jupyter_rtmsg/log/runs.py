@@ -1,0 +1,174 @@
+"""Dedup keys that are no longer in memory: runs of thousands, each written once and dropped as a whole.
+
+A run's keys lie in parts by their hash, so that a key is looked for in one row. In memory an index has three bytes of
+each: two of its hash, in a bucket by the other two, and the run's number. So a key that is new is rarely looked for.
+
+Belongs to the writer's thread.
+"""
+
+from __future__ import annotations
+
+import logging
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
+from zlib import crc32
+
+import msgspec
+
+from .store import Store
+
+MOST = 255
+"""Runs that there can be: the index has a byte for their number."""
+
+_PARTS = 256  # of a run
+_STEP = 512  # keys between two pauses
+_ROWS = 32  # parts written in a transaction
+
+_encode = msgspec.msgpack.Encoder().encode
+_keys = msgspec.msgpack.Decoder(dict[bytes, int]).decode
+_commits = msgspec.msgpack.Decoder(tuple[list[int], list[int]]).decode
+_NO_COMMITS: tuple[list[int], list[int]] = ([], [])
+
+Value = TypeVar("Value")
+
+log = logging.getLogger(__name__)
+
+
+class Run(msgspec.Struct, frozen=True):
+    """A run: its number, the time (ms) of its last key, and how many it has."""
+
+    number: int
+    ts: int
+    count: int
+
+
+class Runs:
+    """The runs of a log.
+
+    Parameters
+    ----------
+    store : Store
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._runs: dict[int, Run] = {}
+        self._next = 0
+        self._buckets = [b""] * 65_536
+        execute = store.connection.execute
+        for number, ts, count, hashes in execute("SELECT number, ts, count, hashes FROM run ORDER BY number"):
+            self._index(number, array("I", hashes[: len(hashes) // 4 * 4]))
+            self._admit(Run(number, ts, count))
+        execute("DELETE FROM settled WHERE part >= ?", (self._next * _PARTS,))  # of a run that was not finished
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def __iter__(self) -> Iterator[Run]:
+        """Give the runs from the oldest on."""
+        return iter(self._runs.values())
+
+    def find(self, keys: Iterable[bytes], since: int) -> dict[bytes, int]:
+        """Return the seqs of those keys that a run has, and that were stored at a time (ms) or later."""
+        found: dict[bytes, int] = {}
+        buckets = self._buckets
+        for key in keys:
+            h = crc32(key)
+            if (h & 0xFFFF).to_bytes(2, "little") in buckets[h >> 16] and (seq := self._look(key, h, since)):
+                found[key] = seq
+        return found
+
+    def add(self, keys: Mapping[bytes, int], until: int) -> Iterator[None]:
+        """Make a run of all keys of ``known`` up to a position: a slice each time that it is resumed.
+
+        The run is there with the last slice; before, nothing has changed.
+        """
+        number = self._next
+        hashes = array("I")
+        parts: list[dict[bytes, int]] = [{} for _ in range(_PARTS)]
+        for key, seq in keys.items():
+            h = crc32(key)
+            hashes.append(h)
+            parts[h % _PARTS][key] = seq
+            if len(hashes) % _STEP == 0:
+                self._index(number, hashes[-_STEP:])
+                yield
+        self._index(number, hashes[len(hashes) // _STEP * _STEP :])
+        rows = [(number * _PARTS + i, encode_keys(part)) for i, part in enumerate(parts) if part]
+        for at in range(0, len(rows), _ROWS):
+            with self._store.transaction():
+                self._store.rows("INSERT OR REPLACE INTO settled VALUES", rows[at : at + _ROWS])
+            yield
+        with self._store.transaction() as connection:
+            commits = connection.execute(
+                "SELECT last, ts FROM known WHERE last <= ? ORDER BY last", (until,)
+            ).fetchall()
+            run = Run(number, commits[-1][1], len(keys))
+            values = (number, run.ts, run.count, hashes.tobytes(), _encode(tuple(zip(*commits, strict=True))))
+            connection.execute("INSERT INTO run VALUES(?, ?, ?, ?, ?)", values)
+            connection.execute("DELETE FROM known WHERE last <= ?", (until,))
+        self._admit(run)
+
+    def drop(self) -> Run:
+        """Forget the keys of the oldest run, and return it."""
+        run = next(iter(self))
+        first = run.number * _PARTS
+        with self._store.transaction() as connection:
+            connection.execute("DELETE FROM run WHERE number = ?", (run.number,))
+            connection.execute("DELETE FROM settled WHERE part >= ? AND part < ?", (first, first + _PARTS))
+        del self._runs[run.number]
+        dropped = run.number & 0xFF
+        for i, bucket in enumerate(self._buckets):
+            while bucket and bucket[2] == dropped:  # the oldest come first
+                bucket = self._buckets[i] = bucket[3:]
+        return run
+
+    def _admit(self, run: Run) -> None:
+        self._runs[run.number] = run
+        self._next = run.number + 1
+
+    def _index(self, number: int, hashes: Sequence[int]) -> None:
+        buckets, byte = self._buckets, (number & 0xFF) << 16
+        for h in hashes:
+            buckets[h >> 16] += (h & 0xFFFF | byte).to_bytes(3, "little")
+
+    def _look(self, key: bytes, h: int, since: int) -> int:
+        """Return a key's newest seq in the runs that the index names, 0 if none has it."""
+        bucket, low, seq = self._buckets[h >> 16], h & 0xFFFF, 0
+        for at in range(0, len(bucket), 3):
+            if int.from_bytes(bucket[at : at + 2], "little") == low:
+                number = self._next - (self._next - bucket[at + 2] & 0xFF)
+                if number in self._runs:
+                    seq = max(seq, self._seq(key, h, number, since))
+        return seq
+
+    def _seq(self, key: bytes, h: int, number: int, since: int) -> int:
+        execute = self._store.connection.execute
+        row = execute("SELECT keys FROM settled WHERE part = ?", (number * _PARTS + h % _PARTS,)).fetchone()
+        seq = decode_keys(row[0]).get(key) if row else None
+        if seq is None:
+            return 0
+        (commits,) = execute("SELECT commits FROM run WHERE number = ?", (number,)).fetchone()
+        lasts, times = _decoded(_commits, commits, _NO_COMMITS)
+        at = bisect_left(lasts, seq)
+        return seq if at < len(times) and times[at] >= since else 0
+
+
+def encode_keys(keys: Mapping[bytes, int]) -> bytes:
+    """Encode keys and their seqs."""
+    return _encode(keys)
+
+
+def decode_keys(keys: bytes) -> dict[bytes, int]:
+    """Return what `encode_keys` was given; nothing if it was damaged."""
+    return _decoded(_keys, keys, {})
+
+
+def _decoded(decode: Callable[[bytes], Value], encoded: bytes, damaged: Value) -> Value:
+    try:
+        return decode(encoded)
+    except (msgspec.DecodeError, TypeError) as error:
+        log.warning("the ids of some appends are damaged in the log, they would be stored again if repeated: %s", error)
+        return damaged
