@@ -1,7 +1,8 @@
 """Dedup keys that are no longer in memory: runs of thousands, each written once and dropped as a whole.
 
 A run's keys lie in parts by their hash, so that a key is looked for in one row. In memory an index has three bytes of
-each: two of its hash, in a bucket by the other two, and the run's number. So a key that is new is rarely looked for.
+each, in a bucket by the first bits of its hash: the last two bytes of that, and the run's number. So a key that is new
+is rarely looked for.
 
 Belongs to the writer's thread.
 """
@@ -23,6 +24,8 @@ MOST = 255
 """Runs that there can be: the index has a byte for their number."""
 
 _PARTS = 256  # of a run
+_BUCKETS = 1 << 14  # few, since each takes 33 bytes beside what it holds
+_SHIFT = 32 - 14  # from a hash to its bucket
 _STEP = 512  # keys between two pauses
 _ROWS = 32  # parts written in a transaction
 
@@ -56,7 +59,7 @@ class Runs:
         self._store = store
         self._runs: dict[int, Run] = {}
         self._next = 0
-        self._buckets = [b""] * 65_536
+        self._buckets = [b""] * _BUCKETS
         execute = store.connection.execute
         for number, ts, count, hashes in execute("SELECT number, ts, count, hashes FROM run ORDER BY number"):
             self._index(number, array("I", hashes[: len(hashes) // 4 * 4]))
@@ -76,7 +79,7 @@ class Runs:
         buckets = self._buckets
         for key in keys:
             h = crc32(key)
-            if (h & 0xFFFF).to_bytes(2, "little") in buckets[h >> 16] and (seq := self._look(key, h, since)):
+            if (h & 0xFFFF).to_bytes(2, "little") in buckets[h >> _SHIFT] and (seq := self._look(key, h, since)):
                 found[key] = seq
         return found
 
@@ -132,11 +135,11 @@ class Runs:
     def _index(self, number: int, hashes: Sequence[int]) -> None:
         buckets, byte = self._buckets, (number & 0xFF) << 16
         for h in hashes:
-            buckets[h >> 16] += (h & 0xFFFF | byte).to_bytes(3, "little")
+            buckets[h >> _SHIFT] += (h & 0xFFFF | byte).to_bytes(3, "little")
 
     def _look(self, key: bytes, h: int, since: int) -> int:
         """Return a key's newest seq in the runs that the index names, 0 if none has it."""
-        bucket, low, seq = self._buckets[h >> 16], h & 0xFFFF, 0
+        bucket, low, seq = self._buckets[h >> _SHIFT], h & 0xFFFF, 0
         for at in range(0, len(bucket), 3):
             if int.from_bytes(bucket[at : at + 2], "little") == low:
                 number = self._next - (self._next - bucket[at + 2] & 0xFF)
