@@ -62,6 +62,11 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     id: str | None
 
 
+def size_of(event: Draft | Record) -> int:
+    """Return the bytes of an event's data and attachments."""
+    return len(event.data) + sum(map(len, event.attachments)) if event.attachments else len(event.data)
+
+
 class Appended(msgspec.Struct, frozen=True, gc=False):
     """The outcome of an append: the event's seq, and whether it had been stored before."""
 

@@ -16,7 +16,7 @@ from jupyter_rtmsg.errors import EpochChanged, LogBusy, LogClosed
 from .cursors import SQLiteCursors
 from .dedup import Dedup
 from .disk import Disk
-from .eventlog import Appended, Cursors, Done, Draft, Lag, Notes, Page, Record, RoomStats
+from .eventlog import Appended, Cursors, Done, Draft, Lag, Notes, Page, Record, RoomStats, size_of
 from .ledger import Entry, Ledger, Result, announced
 from .notes import SQLiteNotes
 from .options import Options
@@ -108,14 +108,15 @@ class SQLiteLog:
     def submit(self, draft: Draft, done: Done) -> None:
         """See `EventLog.submit`."""
         self._check_open()
-        size = len(draft.data) + sum(map(len, draft.attachments))
-        self._check_queue(size)
+        size = size_of(draft)
+        if self._queued and not self._has_room(size):  # a large one may pass through an empty queue
+            raise self._busy()
         self._queue(Entry(draft, done, size))
 
     def announce(self, draft: Draft) -> None:
         """See `EventLog.announce`."""
         self._check_open()
-        size = len(draft.data) + sum(map(len, draft.attachments))
+        size = size_of(draft)
         if not self._queued:
             self._ts = max(self._ts, int(self._options.clock() * 1000))
             self._tail.push([announced(draft, self._ts)])
@@ -208,14 +209,12 @@ class SQLiteLog:
         options = self._options
         return self._queued < options.max_queue and self._queued_bytes + size <= options.max_queue_bytes
 
-    def _check_queue(self, size: int) -> None:
-        # An event larger than the whole queue may pass through an empty one.
-        if self._queued and not self._has_room(size):
-            options = self._options
-            raise LogBusy(
-                f"{self._queued} appends of {self._queued_bytes} bytes wait for the disk (at most {options.max_queue} "
-                f"and {options.max_queue_bytes} bytes may): try again"
-            )
+    def _busy(self) -> LogBusy:
+        options = self._options
+        return LogBusy(
+            f"{self._queued} appends of {self._queued_bytes} bytes wait for the disk (at most {options.max_queue} "
+            f"and {options.max_queue_bytes} bytes may): try again"
+        )
 
     def _queue(self, entry: Entry) -> None:
         self._queued += 1

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TypeVar
 
-from .eventlog import Record
+from .eventlog import Record, size_of
 
 Default = TypeVar("Default", int, None)
 
@@ -34,7 +34,7 @@ class Tail:
 
     def push(self, records: Sequence[Record]) -> None:
         """Add a batch and wake whoever waits for one."""
-        size = sum(len(record.data) + sum(map(len, record.attachments)) for record in records)
+        size = sum(map(size_of, records))
         self._batches.append((records, size))
         self._events += len(records)
         self._bytes += size
