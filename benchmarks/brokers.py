@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from app import ALL
-from pipeline import connect, stored
+from pipeline import HANDFUL, connect, stored
 from storm import free_port
 
 from jupyter_rtmsg.log import Draft, open_log
@@ -101,15 +101,17 @@ class Pipeline:
         self._waiting.append(answer)
         if not self._out:
             asyncio.get_running_loop().call_soon(self._flush)
-        self._out += self._connection.pack_command(*words)
+        self._out.append(b"".join(self._connection.pack_command(*words)))
+        if len(self._out) == HANDFUL:
+            self._flush()
         if (reply := await answer) is None or isinstance(reply, Exception):
             raise RuntimeError(f"Redis answered {reply!r}")
         return reply
 
     def _flush(self) -> None:
-        """Write what came in this turn of the loop at once."""
-        out, self._out = self._out, []
-        self._connection._writer.writelines(out)
+        if self._out:
+            self._connection._writer.write(b"".join(self._out))
+            self._out.clear()
 
     async def close(self) -> None:
         self._task.cancel()

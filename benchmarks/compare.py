@@ -151,12 +151,12 @@ def present(names: Sequence[str]) -> list[str]:
     return [name for name in names if not missing(name)]
 
 
-def run(names: Sequence[str], work: str, repeat: int, secs: int) -> dict[str, table.Cell]:
+def run(names: Sequence[str], load: Sequence[str], repeat: int, secs: int) -> dict[str, table.Cell]:
     """Return the medians of each server's runs; the servers take turns, since a machine's moods last."""
     results: dict[str, list[table.Cell]] = {name: [] for name in names}
     for _ in range(repeat):
         for name in names:
-            results[name].append(measure(name, WORKLOADS[work][1], secs))
+            results[name].append(measure(name, load, secs))
     return {name: table.median(cells) for name, cells in results.items()}
 
 
@@ -197,7 +197,7 @@ def main() -> None:
     results: dict[str, dict[str, table.Cell]] = {}
     figures = {work: WORKLOADS[work][2] for work in options.only.split(",")}
     for work, figure in figures.items():
-        results[work] = run(names, work, options.repeat, options.secs)
+        results[work] = run(names, WORKLOADS[work][1], options.repeat, options.secs)
         title = f"\n{work}: {WORKLOADS[work][0]}"
         print(table.workload(title, figure, results[work], table.reference(names)), flush=True)
     print("\n" + table.summary(results, names, figures.__getitem__, "figures (open: p99, idle: memory)"))

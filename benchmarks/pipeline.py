@@ -12,6 +12,9 @@ from storm import REQUEST
 
 from jupyter_rtmsg.wire.websocket import TEXT, FrameParser, encode_frame
 
+HANDFUL = 32
+"""What a client writes at once at most, so that the server need not wait for the last one."""
+
 
 class Publisher(asyncio.Protocol):
     """One connection: commands go out, and their answers come back as futures.
@@ -68,14 +71,17 @@ class Publisher(asyncio.Protocol):
             self._send("3")
 
     def _send(self, packet: str) -> None:
-        """Write with everything else of this turn of the loop, as real clients do."""
+        """Write by the handful, and the rest at the end of this turn of the loop."""
         if not self._out:
             asyncio.get_running_loop().call_soon(self._flush)
         self._out.append(encode_frame(TEXT, packet.encode(), b"mask"))
+        if len(self._out) == HANDFUL:
+            self._flush()
 
     def _flush(self) -> None:
-        frames, self._out = self._out, []
-        self.transport.write(b"".join(frames))
+        if self._out:
+            self.transport.write(b"".join(self._out))
+            self._out.clear()
 
 
 async def connect(port: int) -> Publisher:
