@@ -14,7 +14,7 @@ _TEXT = header(EVENT)
 _DATA_DEPTH = MAX_DEPTH - 4  # data on a page stands in [{"events":[{"data":
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16_384)
 def _json(text: str) -> bytes:
     return encode_json(text)
 

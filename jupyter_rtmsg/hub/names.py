@@ -12,7 +12,7 @@ LONGEST = 128
 _SIGNS = frozenset("_~-.")
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16_384)
 def room_name(name: str) -> str:
     """Return the name of a room if it is one.
 
@@ -38,7 +38,7 @@ def _is_mark(character: str) -> bool:
     return unicodedata.category(character) in ("Mn", "Mc")
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16_384)
 def event_name(name: str) -> str:
     """Return the name of an event if members may publish it.
 

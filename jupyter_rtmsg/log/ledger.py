@@ -40,8 +40,7 @@ class Result(msgspec.Struct, frozen=True, gc=False):
 EventRow = tuple[int, int, int, int, str, bytes, int, bytes, str, str | None, int, int]
 
 
-@dataclass(slots=True)
-class Room:
+class Room(msgspec.Struct, gc=False):
     """A room as the writer knows it; ``id`` is its key in the file."""
 
     id: int
@@ -91,7 +90,7 @@ def dedup_key(draft: Draft) -> bytes | None:
     return _publisher(draft.room, draft.user, draft.client) + (id if len(id) < _LONG else _digest(id, size=_LONG))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16_384)
 def _publisher(room: str, user: str, client: str) -> bytes:
     # The lengths keep ("a", "bc") apart from ("ab", "c"), whatever characters a client puts into its names.
     text = f"{len(room)},{len(user)},{room}{user}{client}"
