@@ -95,7 +95,7 @@ class Page(NamedTuple):
     more: bool
 
 
-class RoomStats(NamedTuple):
+class RoomStats(msgspec.Struct, frozen=True, gc=False):
     """What is held of a room.
 
     Attributes
@@ -110,7 +110,7 @@ class RoomStats(NamedTuple):
 
     first: int
     head: int
-    count: int  # type: ignore[assignment]
+    count: int
     bytes: int
 
 

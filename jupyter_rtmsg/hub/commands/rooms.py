@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from jupyter_rtmsg.hub.reply import Reply
 from jupyter_rtmsg.hub.request import Request
 from jupyter_rtmsg.log.eventlog import RoomStats
@@ -24,4 +26,4 @@ async def rooms(hub: Hub, connection: Connection, request: Request) -> Reply:
 
 def _described(hub: Hub, name: str, stats: RoomStats) -> dict[str, Any]:
     room = hub.rooms.active.get(name)
-    return {"room": name, **stats._asdict(), "members": len(room.presence) if room else 0}
+    return {"room": name, **msgspec.structs.asdict(stats), "members": len(room.presence) if room else 0}
