@@ -1,13 +1,14 @@
 """A small application for load generators.
 
-python benchmarks/app.py PORT          the server alone answers join, pub and echo
-python benchmarks/app.py PORT LOG      the hub answers its commands, over the log of this URL; "sqlite" alone: a
-                                       SQLite log in a temporary folder. Rate limits are lifted, and nothing is trimmed.
+python benchmarks/app.py [--uvloop] PORT        the server alone answers join, pub and echo
+python benchmarks/app.py [--uvloop] PORT LOG    the hub answers its commands, over the log of this URL; "sqlite" alone:
+                                                a log in a temporary folder. Rate limits are lifted, nothing is trimmed.
 """
 
 from __future__ import annotations
 
 import asyncio
+import importlib
 import sys
 import tempfile
 from pathlib import Path
@@ -46,10 +47,12 @@ async def serve(port: int, log: str | None) -> None:
 
 def main() -> None:
     """Take the port and the log from the command line."""
-    port, *rest = sys.argv[1:]
+    uvloop = "--uvloop" in sys.argv
+    port, *rest = [argument for argument in sys.argv[1:] if argument != "--uvloop"]
+    run = importlib.import_module("uvloop").run if uvloop else asyncio.run
     with tempfile.TemporaryDirectory() as folder:
         log = rest[0] if rest else None
-        asyncio.run(serve(int(port), f"sqlite:///{Path(folder) / 'log.sqlite3'}" if log == "sqlite" else log))
+        run(serve(int(port), f"sqlite:///{Path(folder) / 'log.sqlite3'}" if log == "sqlite" else log))
 
 
 if __name__ == "__main__":

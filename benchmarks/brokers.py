@@ -86,8 +86,46 @@ async def hub(folder: Path) -> AsyncIterator[Publish]:
         connection.transport.close()
 
 
+def accepted(reply: Any) -> Any:
+    """Return what Redis answered; RuntimeError if it refused, or had the id already."""
+    if reply is None or isinstance(reply, Exception):
+        raise RuntimeError(f"Redis answered {reply!r}")
+    return reply
+
+
+class Batches:
+    """A client of Redis that sends what has gathered with a pipeline of redis-py, and gathers while that runs."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._waiting: list[tuple[tuple[Any, ...], asyncio.Future[Any]]] = []
+        self._task: asyncio.Task[None] | None = None
+
+    async def command(self, *words: Any) -> Any:
+        """Return the answer; RuntimeError if Redis refused, or had the id already."""
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting.append((words, answer))
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._send())
+        return accepted(await answer)
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def _send(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            pipeline = self._client.pipeline(transaction=False)
+            for words, _ in batch:
+                pipeline.execute_command(*words)
+            replies = await pipeline.execute(raise_on_error=False)
+            for (_, answer), reply in zip(batch, replies, strict=True):
+                answer.set_result(reply)
+        self._task = None
+
+
 class Pipeline:
-    """One connection to Redis with many commands in flight: redis-py alone waits for each answer."""
+    """One connection to Redis with many commands in flight, each answered as it comes: redis-py has nothing like it."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
@@ -104,9 +142,7 @@ class Pipeline:
         self._out.append(b"".join(self._connection.pack_command(*words)))
         if len(self._out) == HANDFUL:
             self._flush()
-        if (reply := await answer) is None or isinstance(reply, Exception):
-            raise RuntimeError(f"Redis answered {reply!r}")
-        return reply
+        return accepted(await answer)
 
     def _flush(self) -> None:
         if self._out:
@@ -129,27 +165,38 @@ class Pipeline:
 
 
 @asynccontextmanager
-async def redis(folder: Path, with_ids: bool = True) -> AsyncIterator[Publish]:
-    from redis.asyncio.connection import Connection
-
+async def redis_server(folder: Path) -> AsyncIterator[int]:
+    """Run Redis until the block ends; yield its port."""
     port = free_port()
     settings = {"port": port, "bind": "127.0.0.1", "dir": folder, "appendonly": "yes", "appendfsync": "always"}
     settings["auto-aof-rewrite-percentage"] = 0  # no rewrite of the file in the middle of a run
     command = ["redis-server", *(word for name, value in settings.items() for word in (f"--{name}", str(value)))]
     async with process([*command, "--save", ""], port):
+        yield port
+
+
+@asynccontextmanager
+async def redis_py(folder: Path) -> AsyncIterator[Publish]:
+    from redis.asyncio import Redis
+
+    async with redis_server(folder) as port:
+        batches = Batches(Redis(port=port))
+        script = await batches.command("SCRIPT", "LOAD", ONCE)
+        yield lambda name: batches.command("EVALSHA", script, 2, "bench", "id:" + name, TEXT)
+        await batches.close()
+
+
+@asynccontextmanager
+async def redis(folder: Path) -> AsyncIterator[Publish]:
+    from redis.asyncio.connection import Connection
+
+    async with redis_server(folder) as port:
         connection = Connection(host="127.0.0.1", port=port, socket_timeout=None)
         await connection.connect()
         pipeline = Pipeline(connection)
         script = await pipeline.command("SCRIPT", "LOAD", ONCE)
-        if with_ids:
-            yield lambda name: pipeline.command("EVALSHA", script, 2, "bench", "id:" + name, TEXT)
-        else:
-            yield lambda name: pipeline.command("XADD", "bench", "*", "data", TEXT)
+        yield lambda name: pipeline.command("EVALSHA", script, 2, "bench", "id:" + name, TEXT)
         await pipeline.close()
-
-
-def bare_redis(folder: Path) -> AbstractAsyncContextManager[Publish]:
-    return redis(folder, with_ids=False)
 
 
 @asynccontextmanager
@@ -172,11 +219,11 @@ async def nats(folder: Path) -> AsyncIterator[Publish]:
 QUEUES: dict[str, Callable[[Path], AbstractAsyncContextManager[Publish]]] = {
     "log": log,
     "hub": hub,
+    "redis-py": redis_py,
     "redis": redis,
-    "redis-": bare_redis,
     "nats": nats,
 }
-NEEDS = {"redis": ("redis", "redis-server"), "redis-": ("redis", "redis-server"), "nats": ("nats", "nats-server")}
+NEEDS = {"redis": ("redis", "redis-server"), "redis-py": ("redis", "redis-server"), "nats": ("nats", "nats-server")}
 
 
 def missing(name: str) -> str | None:

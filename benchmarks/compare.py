@@ -4,11 +4,11 @@
     python benchmarks/compare.py --quick           fewer servers and workloads, one second each: less than a minute
 
 Servers are ours, ours+volatile (the hub's publish with "volatile": true), ours+hub (stored events, over a SQLite log),
-ours+memory+hub (over a log in memory), node, socketio-tornado, socketio-asgi (uvicorn) and ceiling; those that lack
-something are left out with a word. Each has processor 0 to itself and the load generator (sioload.c, built with gcc at
-the first use) processor 1. Figures are medians over the repeats; ratios are multiples of Node's, or of the first
-server's where Node is not among them. In the ack workloads a hub acknowledges a publish to a room that nobody is in,
-stored or not, and the others an event that they answer with "ok".
+ours+memory+hub (over a log in memory), ours@uvloop and ours+hub@uvloop, node, socketio-tornado, socketio-asgi (uvicorn)
+and ceiling; those that lack something are left out with a word. Each has processor 0 to itself and the load generator
+(sioload.c, built with gcc at the first use) processor 1. Figures are medians over the repeats; ratios are multiples of
+Node's, or of the first server's where Node is not among them. In the ack workloads a hub acknowledges a publish to a
+room that nobody is in, stored or not, and the others an event that they answer with "ok".
 """
 
 from __future__ import annotations
@@ -43,11 +43,13 @@ SERVERS = {
     "ours+volatile": f"{APP} sqlite",
     "ours+hub": f"{APP} sqlite",
     "ours+memory+hub": f"{APP} memory:",
+    "ours@uvloop": f"{APP} --uvloop",
+    "ours+hub@uvloop": f"{APP} sqlite --uvloop",
     "socketio-tornado": f"{sys.executable} {HERE}/peers/socketio_tornado.py PORT",
     "socketio-asgi": f"{sys.executable} {HERE}/peers/socketio_asgi.py PORT",
     "ceiling": f"{sys.executable} {HERE}/peers/ceiling.py PORT",
 }
-USUAL = [name for name in SERVERS if name != "ours+memory+hub"]
+USUAL = [name for name in SERVERS if name not in ("ours+memory+hub", "ours@uvloop", "ours+hub@uvloop")]
 ENVIRONMENT = {**os.environ, "NODE_PATH": str(MODULES), "PYTHONPATH": str(HERE.parent)}
 ACK = ["--mode", "ack", "--n", "1"]
 WORKLOADS = {  # name: (what it is, arguments of sioload, the figure compared)
@@ -140,6 +142,8 @@ def missing(name: str) -> str | None:
     if name == "node" and not (MODULES.exists() and shutil.which("node")):
         return "Node.js, or tests/interop/node_modules (made by `make test`)"
     needed = {"socketio-tornado": ["socketio"], "socketio-asgi": ["socketio", "uvicorn", "uvloop"]}.get(name, [])
+    if name.endswith("@uvloop"):
+        needed = ["uvloop"]
     return next((module for module in needed if importlib.util.find_spec(module) is None), None)
 
 

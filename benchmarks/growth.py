@@ -2,8 +2,8 @@
 
     python benchmarks/growth.py [--only members,rooms,events] [--seconds 2] [--events 10000,1000000] [--directory DIR]
 
-members  the server's CPU time for a stored event to 10, 100, 1,000 and 5,000 members of a room, one event in flight, and
-         for each member more
+members  the server's CPU time for a stored event to 10, 100, 1,000 and 5,000 members of a room, one event in flight,
+         and for each member more
 rooms    the hub's CPU time for a publish, spread over 1 room and over 10,000, over one WebSocket, 256 in flight
 events   the cost of an append (100 in flight, 200 bytes, with an id, to one of 20 rooms) to a log that is empty, and
          to one that holds so many events; memory before and after; then, in another process, the time to open that

@@ -1,14 +1,15 @@
 """Durable publishes beside Redis Streams and NATS JetStream: how many are acknowledged a second, and how late.
 
-    python benchmarks/queues.py [--directory DIR] [--seconds 2] [--repeat 3] [--only log,hub,redis,nats] [--json OUT]
+    python benchmarks/queues.py [--only log,hub,redis-py,redis,nats] [--directory DIR] [--seconds 2] [--repeat 3]
 
 An event has 200 bytes and an id that is stored at most once; it is acknowledged when it has been flushed to the disk.
 One client process keeps 1, 100 or 1,000 in flight; servers run one after the other, on one file system.
 
 log      our log in the client's own process and event loop (`EventLog.append`)
 hub      our server in a process of its own: the command `publish` over one WebSocket
-redis    `appendonly yes`, `appendfsync always`; a Lua script: SET NX of the id (kept an hour), then XADD
-redis-   the same without ids: XADD alone
+redis-py `appendonly yes`, `appendfsync always`; a Lua script: SET NX of the id (kept an hour), then XADD. What has
+         gathered goes out with a pipeline of redis-py
+redis    the same with a pipeline of our own on redis-py's connection, that waits for no answer before it sends
 nats     JetStream, file storage, `sync_interval: always`; the id is Nats-Msg-Id (kept two minutes)
 
 All but the log are reached over one connection on which publishes do not wait for each other, so that each can flush
