@@ -19,7 +19,7 @@ from typing import Any
 
 from app import ALL
 from pipeline import HANDFUL, connect, stored
-from storm import free_port
+from serving import free_port, wait_for
 
 from jupyter_rtmsg.log import Draft, open_log
 
@@ -42,25 +42,11 @@ async def process(command: Sequence[str], port: int) -> AsyncIterator[subprocess
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
     )
     try:
-        await _listens(server, port)
+        await asyncio.to_thread(wait_for, server, port)
         yield server
     finally:
         server.terminate()
         server.wait(20)
-
-
-async def _listens(server: subprocess.Popen[bytes], port: int) -> None:
-    for _ in range(300):
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-        except OSError:
-            if server.poll() is not None:
-                raise RuntimeError("the server ended") from None
-            await asyncio.sleep(0.1)
-        else:
-            writer.close()
-            return
-    raise TimeoutError("the server does not listen")
 
 
 @asynccontextmanager

@@ -19,11 +19,9 @@ import json
 import os
 import pathlib
 import platform
-import random
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -33,6 +31,7 @@ from typing import IO, Any
 
 import plot
 import table
+from serving import free_port, resident, wait_for
 
 HERE = pathlib.Path(__file__).resolve().parent
 MODULES = HERE.parent / "tests" / "interop" / "node_modules"
@@ -66,31 +65,11 @@ WORKLOADS = {  # name: (what it is, arguments of sioload, the figure compared)
 QUICK = {"servers": ["node", "ours", "ours+hub"], "only": "fan8,many,ack256", "repeat": 1, "secs": 1}
 
 
-def free_port() -> int:
-    while True:
-        port = random.randint(20000, 32000)  # below the ephemeral ports: a probe of one of those can connect to itself
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)):
-                return port
-
-
 def load_generator() -> str:
     out = pathlib.Path(tempfile.gettempdir()) / f"sioload-{os.getuid()}-{int((HERE / 'sioload.c').stat().st_mtime)}"
     if not out.exists():
         subprocess.run(["gcc", "-O2", "-o", out, HERE / "sioload.c"], check=True)
     return str(out)
-
-
-def wait_for(server: subprocess.Popen[bytes], port: int) -> bool:
-    """Wait until a server listens; False if it ended instead."""
-    for _ in range(300):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return True
-        if server.poll() is not None:
-            return False
-        time.sleep(0.1)
-    return False
 
 
 def tail(log: IO[bytes]) -> str:
@@ -115,8 +94,7 @@ def measure(name: str, args: Sequence[str], secs: int) -> dict[str, Any]:
     with tempfile.TemporaryFile() as log:
         server = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, env=ENVIRONMENT)
         try:
-            if not wait_for(server, port):
-                return {"error": "the server ended: " + tail(log)}
+            wait_for(server, port)
             load = ["--port", str(port), "--pid", str(server.pid), "--secs", str(secs), *args]
             done = subprocess.run(
                 ["taskset", "-c", "1", load_generator(), *load, *events(name, "ack" in args)],
@@ -125,16 +103,12 @@ def measure(name: str, args: Sequence[str], secs: int) -> dict[str, Any]:
             if done.returncode:
                 return {"error": done.stderr[-300:] + " | server: " + tail(log)}
             return {**json.loads(done.stdout), "rss_mb": resident(server.pid)}
+        except (RuntimeError, TimeoutError) as error:
+            return {"error": f"{error}: {tail(log)}"}
         finally:
             if server.poll() is None:
                 os.killpg(server.pid, signal.SIGTERM)
                 server.wait(20)
-
-
-def resident(pid: int) -> float:
-    """Return a process's memory in MB."""
-    status = pathlib.Path(f"/proc/{pid}/status").read_text()
-    return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
 
 def missing(name: str) -> str | None:

@@ -33,7 +33,7 @@ from app import ALL
 from brokers import DATA, process
 from compare import HERE, run
 from pipeline import Publisher, connect, stored
-from storm import free_port
+from serving import free_port, resident
 
 from jupyter_rtmsg.log import Draft, EventLog, open_log
 
@@ -85,11 +85,6 @@ def rooms(number: int, directory: Path | None) -> None:
     with tempfile.TemporaryDirectory(dir=directory) as folder:
         told = asyncio.run(publishes(number, f"{folder}/log.sqlite3"))
     print(f"{number:>9,} rooms     {told}", flush=True)
-
-
-def resident(pid: int | None = None) -> float:
-    """Return a process's memory in MB; this one's by default."""
-    return float(psutil.Process(pid).memory_info().rss) / (1 << 20)
 
 
 def drafts(count: int, run: str) -> Iterable[Draft]:

@@ -8,15 +8,13 @@ from __future__ import annotations
 import asyncio
 import json
 
-from storm import REQUEST
-
-from jupyter_rtmsg.wire.websocket import TEXT, FrameParser, encode_frame
+from peer import Peer, frame
 
 HANDFUL = 32
 """What a client writes at once at most, so that the server need not wait for the last one."""
 
 
-class Publisher(asyncio.Protocol):
+class Publisher(Peer):
     """One connection: commands go out, and their answers come back as futures.
 
     Attributes
@@ -25,27 +23,14 @@ class Publisher(asyncio.Protocol):
         Done when the hub has let it in.
     """
 
+    auth = '{"client":"bench"}'
+
     def __init__(self) -> None:
+        super().__init__()
         self.entered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._parser = FrameParser(masked=False, max_size=1 << 24)
-        self._head: bytes | None = b""
         self._waiting: dict[int, asyncio.Future[str]] = {}
         self._last = 0
         self._out: list[bytes] = []
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport: asyncio.Transport = transport  # type: ignore[assignment]
-        self.transport.write(REQUEST)
-
-    def data_received(self, data: bytes) -> None:
-        if self._head is not None:
-            self._head += data
-            if b"\r\n\r\n" not in self._head:
-                return
-            data, self._head = self._head.partition(b"\r\n\r\n")[2], None
-        for message in self._parser.feed(data):
-            if isinstance(message, str):
-                self._packet(message)
 
     def connection_lost(self, exc: Exception | None) -> None:
         for future in self._waiting.values():
@@ -56,25 +41,24 @@ class Publisher(asyncio.Protocol):
         """Send a command with its JSON; the future has the answer's JSON, a list of one reply."""
         self._last += 1
         answer = self._waiting[self._last] = asyncio.get_running_loop().create_future()
-        self._send(f'42{self._last}["{name}",{body}]')
+        self.send(f'42{self._last}["{name}",{body}]')
         return answer
 
-    def _packet(self, packet: str) -> None:
+    def packet(self, packet: str) -> None:
         if packet.startswith("43"):
             number, bracket, reply = packet[2:].partition("[")
             self._waiting.pop(int(number)).set_result(bracket + reply)
-        elif packet.startswith("0"):
-            self._send('40{"client":"bench"}')
-        elif packet.startswith("40"):
-            self.entered.set_result(None)
-        elif packet == "2":
-            self._send("3")
+        else:
+            super().packet(packet)
 
-    def _send(self, packet: str) -> None:
+    def enter(self) -> None:
+        self.entered.set_result(None)
+
+    def send(self, packet: str) -> None:
         """Write by the handful, and the rest at the end of this turn of the loop."""
         if not self._out:
             asyncio.get_running_loop().call_soon(self._flush)
-        self._out.append(encode_frame(TEXT, packet.encode(), b"mask"))
+        self._out.append(frame(packet))
         if len(self._out) == HANDFUL:
             self._flush()
 

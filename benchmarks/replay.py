@@ -15,7 +15,6 @@ import importlib.util
 import json
 import os
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
@@ -25,6 +24,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from serving import free_port
 
 import jupyter_rtmsg as rt
 from jupyter_rtmsg.hub import Hub, Limits
@@ -105,9 +106,7 @@ def redis_server(number: int) -> Iterator[int]:
     """Run a Redis with so many entries in a stream, and yield its port."""
     import redis  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     command = ["taskset", "-c", "0", "redis-server", "--port", str(port), "--save", "", "--loglevel", "warning"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         try:

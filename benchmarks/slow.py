@@ -16,7 +16,9 @@ import subprocess
 import time
 from typing import Any
 
-from storm import REQUEST, SERVERS, Client, Storm, free_port, memory, start
+from peer import REQUEST
+from serving import free_port, resident
+from storm import SERVERS, Client, Storm, start
 
 MEMBERS, RATE, SECONDS, SIZE = 100, 100, 5.0, 10_000
 
@@ -26,11 +28,13 @@ class Member(Client):
 
     latencies: list[float]
 
+    def enter(self) -> None:
+        super().enter()
+        self.send('42["join","room"]')
+
     def packet(self, packet: str) -> None:
         super().packet(packet)
-        if packet.startswith("40"):
-            self.send('42["join","room"]')
-        elif packet.startswith('42["msg"'):
+        if packet.startswith('42["msg"'):
             self.latencies.append(time.monotonic() - float(packet[9:].split("@")[1]))
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -76,10 +80,10 @@ async def run(port: int, process: subprocess.Popen[bytes], with_deaf: bool) -> d
         members.append(member)
     await storm.until(MEMBERS)
     sock = await deaf(port) if with_deaf else None
-    before = memory(process)
+    before = resident(process.pid)
     await publish(members[0])
     await asyncio.sleep(0.5)
-    grown = memory(process) - before
+    grown = resident(process.pid) - before
     latencies = sorted(latency for member in members for latency in member.latencies)
     told = goodbye(sock) if sock else None
     for member in members:

@@ -13,13 +13,13 @@ import asyncio
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from jupyter_rtmsg.wire.websocket import TEXT, FrameParser, encode_frame
+from peer import Peer
+from serving import free_port, resident, wait_for
 
 HERE = Path(__file__).resolve().parent
 MODULES = HERE.parent / "tests" / "interop" / "node_modules"
@@ -27,49 +27,20 @@ SERVERS = {
     "jupyter_rtmsg": [sys.executable, str(HERE / "app.py")],
     "node": ["node", str(HERE / "peers" / "node.js")],
 }
-REQUEST = (
-    b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
-    b"Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-)
 SPREAD = 1.0  # seconds within which clients come back
 
 
-class Client(asyncio.Protocol):
+class Client(Peer):
     """One client: it connects, and says when it is in, and when it no longer is."""
 
     def __init__(self, storm: Storm) -> None:
+        super().__init__()
         self.storm = storm
-        self.parser = FrameParser(masked=False, max_size=1 << 20)
-        self.head = b""
-        self.open = False
         self.entered = False
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport: asyncio.Transport = transport  # type: ignore[assignment]
-        self.transport.write(REQUEST)
-
-    def data_received(self, data: bytes) -> None:
-        if not self.open:
-            self.head += data
-            if b"\r\n\r\n" not in self.head:
-                return
-            _, _, data = self.head.partition(b"\r\n\r\n")
-            self.open = True
-        for message in self.parser.feed(data):
-            if isinstance(message, str):
-                self.packet(message)
-
-    def packet(self, packet: str) -> None:
-        if packet.startswith("0"):
-            self.send("40")
-        elif packet.startswith("40"):
-            self.entered = True
-            self.storm.entered(1)
-        elif packet == "2":
-            self.send("3")
-
-    def send(self, packet: str) -> None:
-        self.transport.write(encode_frame(TEXT, packet.encode(), b"mask"))
+    def enter(self) -> None:
+        self.entered = True
+        self.storm.entered(1)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self.entered:
@@ -118,41 +89,24 @@ class Storm:
         return time.monotonic() - start
 
 
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
 def start(command: list[str], port: int) -> subprocess.Popen[bytes]:
     """Start a server and wait until it listens."""
     environment = {**os.environ, "NODE_PATH": str(MODULES), "PYTHONPATH": str(HERE.parent)}
     process = subprocess.Popen(["taskset", "-c", "0", *command, str(port)], env=environment)
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        with socket.socket() as sock:
-            if sock.connect_ex(("127.0.0.1", port)) == 0:
-                return process
-        time.sleep(0.05)
-    raise TimeoutError(f"{command[0]} does not listen")
-
-
-def memory(process: subprocess.Popen[bytes]) -> float:
-    """Return the resident memory in MB."""
-    status = Path(f"/proc/{process.pid}/status").read_text()
-    return int(status.split("VmRSS:")[1].split()[0]) / 1024
+    wait_for(process, port)
+    return process
 
 
 async def measure(name: str, number: int) -> None:
     port = free_port()
     server = start(SERVERS[name], port)
     storm = Storm(port, number)
-    before = memory(server)
+    before = resident(server.pid)
     try:
         for _ in range(number):
             storm.come()
         first = await storm.until(number)
-        grown = memory(server) - before
+        grown = resident(server.pid) - before
         server.send_signal(signal.SIGKILL)
         server.wait()
         await storm.until(0)
@@ -161,7 +115,7 @@ async def measure(name: str, number: int) -> None:
         print(
             f"{name:14} {number} clients: all in after {first:5.2f} s, again {again:5.2f} s after the restart; "
             f"memory {before:.0f} MB + {grown:.1f} MB ({grown * 1024 / number:.1f} KB each), "
-            f"{memory(server):.0f} MB after the restart"
+            f"{resident(server.pid):.0f} MB after the restart"
         )
     finally:
         storm.ended = True
