@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import inspect
 import re
+import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.hub import free_port
 from support.wsclient import RawClient, until
 
+from jupyter_rtmsg import AsyncClient
 from jupyter_rtmsg.server import Engine, Server, Socket
 from jupyter_rtmsg.server.socket import Handshake
 
@@ -56,6 +60,29 @@ async def test_the_blocks_run(capsys: pytest.CaptureFixture[str], caplog: pytest
     ):
         assert line in said
     assert caplog.text == ""
+
+
+async def test_the_hub_in_a_process_of_its_own_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    port = free_port()
+    (block,) = re.findall(r"```python\n(import asyncio\n\nfrom jupyter_rtmsg.hub .*?)```", TEXT, re.DOTALL)
+    await run(block.replace("8765", str(port)), names)
+    server = asyncio.create_task(names["serve"]())
+    while not (tmp_path / "events.sqlite3").exists() or not listens(port):
+        assert not server.done()
+        await asyncio.sleep(0.01)
+    async with AsyncClient(f"http://127.0.0.1:{port}/") as client:
+        room = await client.join("lab")
+        assert await room.emit("tick", 1) == 1
+    server.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await server
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_every_option_is_told() -> None:
