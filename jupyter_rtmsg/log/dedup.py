@@ -17,7 +17,6 @@ from .runs import MOST, Runs, decode_keys, encode_keys
 from .store import Store
 
 _FRESH = 16_384  # at about 150 bytes each
-_STEP = 512  # keys of a slice
 _FORGET = 1_000  # commits forgotten in a transaction
 
 
@@ -114,12 +113,13 @@ class Dedup:
             return True
         cutoff = int((self._options.clock() - self._options.dedup_age) * 1000)
         excess = self._count - self._options.dedup_count
-        for oldest in self._runs:
-            if oldest.ts >= cutoff and oldest.count > excess:
-                return False
-            self._drop()
-            return True
-        return self._forget_commits(cutoff, excess)
+        oldest = next(iter(self._runs), None)
+        if oldest is None:
+            return self._forget_commits(cutoff, excess)
+        if oldest.ts >= cutoff and oldest.count > excess:
+            return False
+        self._drop()
+        return True
 
     def _drop(self) -> None:
         self._count -= self._runs.drop().count

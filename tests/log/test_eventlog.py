@@ -88,6 +88,39 @@ async def test_of_two_queued_appends_with_the_same_expect_one_wins(log: EventLog
         await second
 
 
+async def test_submit_tells_what_came_of_it_after_the_event_came_out(log: EventLog) -> None:
+    told: list[Appended | Exception | int | None] = []
+    heard = asyncio.Event()
+
+    async def listen() -> None:
+        async for records in log.follow(after=0):
+            told.extend(record.seq for record in records)
+
+    def done(outcome: Appended | Exception) -> None:
+        told.append(outcome)
+        heard.set()
+
+    listener = asyncio.create_task(listen())
+    await asyncio.sleep(0)
+    log.submit(draft(expect=0), done)
+    await asyncio.wait_for(heard.wait(), DEADLINE)
+    heard.clear()
+    log.submit(draft(expect=0), done)
+    await asyncio.wait_for(heard.wait(), DEADLINE)
+    assert told[:2] == [1, Appended(1, False)]
+    assert isinstance(told[2], LogConflict)
+    listener.cancel()
+
+
+async def test_who_fails_at_hearing_of_it_harms_nobody_else(log: EventLog, caplog: pytest.LogCaptureFixture) -> None:
+    def fail(outcome: Appended | Exception) -> None:
+        raise RuntimeError("the listener's own fault")
+
+    log.submit(draft(), fail)
+    assert (await log.append(draft())).seq == 2
+    assert "the listener's own fault" in caplog.text
+
+
 # Duplicates
 
 
