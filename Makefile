@@ -1,7 +1,7 @@
 # make run     JupyterLab with the extension, in notebooks/.   make run ARGS="--no-browser --port 8899"
 # make test    all tests, in an environment of their own.      make test ARGS="-k panel"    make test BROWSER=0
 # make check   what must hold before tests are worth running: lint, format, types, imports, TypeScript
-# make bench   our server beside Node.js and others: half an hour.   make bench ARGS="--only fan8 node ours"   make bench-quick
+# make bench   our server beside Node.js and others: a quarter of an hour.   make bench ARGS="--only fan8 node ours"   make bench-quick
 # make clean   remove all that the above have made
 #
 # PYTHON=/path/to/python3.12 chooses the interpreter; CHROMIUM=/path the browser. Node.js comes from PyPI where none is installed.

@@ -61,8 +61,7 @@ class Store:
             room.first, room.head, room.count, room.bytes = first, max(head, room.head), count, size
             ledger.count += count
             ledger.bytes += size
-        row = execute("SELECT seq FROM sqlite_sequence WHERE name='event'").fetchone()
-        ledger.head = max([row[0] if row else 0, *(room.head for room in ledger.rooms.values())])
+        ledger.head = max((room.head for room in ledger.rooms.values()), default=0)  # kept, whatever was trimmed
         last = "SELECT ts FROM {} ORDER BY {} DESC LIMIT 1"
         for table, order in (("event", "seq"), ("known", "last"), ("run", "number")):
             ledger.ts = max([ledger.ts, *(ts for (ts,) in execute(last.format(table, order)))])

@@ -58,11 +58,13 @@ class Dispatcher(Hooked):
         if isinstance(result, asyncio.Future):
             result.add_done_callback(lambda future: self._answer_later(id, future))
         elif id is not None and result is not NOT_ROUTED and result is not LATER and self.connected:
-            args: list[Any] | EncodedJSON = [result] if type(result) is not tuple else list(result)
-            if result is None:
-                args = []
-            elif type(result) is EncodedJSON:
+            args: list[Any] | EncodedJSON
+            if type(result) is EncodedJSON:
                 args = result
+            elif type(result) is tuple:
+                args = list(result)
+            else:
+                args = [] if result is None else [result]
             try:
                 encoded = encode_ack(id, args, self.namespace.name)
             except Exception as error:

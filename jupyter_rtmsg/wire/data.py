@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Sequence
 from numbers import Integral, Real
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -47,7 +47,7 @@ def is_shallow(value: Any) -> bool:
     return True
 
 
-class EncodedJSON(NamedTuple):
+class EncodedJSON(msgspec.Struct, frozen=True):
     """A value that is encoded already: what `dump` returns of it."""
 
     json: bytes

@@ -5,7 +5,7 @@ import pytest
 from jupyter_rtmsg.errors import NotJSON
 from jupyter_rtmsg.hub.encode import encode_page, encode_record
 from jupyter_rtmsg.log import Record
-from jupyter_rtmsg.wire.data import load, reconstruct
+from jupyter_rtmsg.wire.data import EncodedJSON, load, reconstruct
 from jupyter_rtmsg.wire.socketio import EVENT, Decoder, Encoded, encode_ack
 
 SENDER = b'{"user":"ann","kind":"client","member":"m1"}'
@@ -64,7 +64,7 @@ def test_a_page_is_the_list_of_its_events_with_their_keys_in_order() -> None:
         '{"event":"\\"","data":["ü"],"seq":9,"prev":7,"ts":1000,"from":' + sender + ',"id":"\\""}]'
     )
     assert page.attachments == ()
-    assert encode_page([]) == (b"[]", ())
+    assert encode_page([]) == EncodedJSON(b"[]")
 
 
 def test_placeholders_count_on_through_a_page() -> None:
@@ -80,7 +80,7 @@ def test_a_page_is_as_deep_as_its_reader_can_read_and_no_deeper(hole: bytes, att
     def reply(depth: int) -> object:
         levels = depth - bool(attachments)  # a placeholder is a level too
         events = encode_page([record(data=b"[" * levels + hole + b"]" * levels, attachments=attachments)])
-        page = events._replace(json=b'{"events":%b}' % events.json)
+        page = EncodedJSON(b'{"events":%b}' % events.json, events.attachments)
         decoder = Decoder(client=True)
         packet = decoder.feed(encode_ack(1, page).text.decode())
         return packet or decoder.feed(b"x")
