@@ -86,8 +86,11 @@ def dedup_key(draft: Draft) -> bytes | None:
     """
     if draft.client is None or draft.id is None:
         return None
-    id = draft.id.encode("utf-8", "surrogatepass")
-    return _publisher(draft.room, draft.user, draft.client) + (id if len(id) < _LONG else _digest(id, size=_LONG))
+    try:
+        id = draft.id.encode("utf-8", "surrogatepass")
+        return _publisher(draft.room, draft.user, draft.client) + (id if len(id) < _LONG else _digest(id, size=_LONG))
+    except (AttributeError, TypeError):  # none of them is the str it should be: `Batch.add` refuses it alone
+        return None
 
 
 @lru_cache(maxsize=16_384)
@@ -153,6 +156,8 @@ class Batch:
         self.results.append(Result(done, value))
 
     def _append(self, draft: Draft, size: int, key: bytes | None) -> Appended:
+        if key is None and draft.client is not None and draft.id is not None:
+            raise TypeError("`room`, `user`, `client` and `id` must be str")
         if key is not None and (seq := self.keys.get(key) or self._known.get(key)) is not None:
             return Appended(seq, True)
         crc = checksum(draft.name, draft.user, draft.id, draft.sender, draft.data, draft.attachments)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 from support.logs import DEADLINE, Clock, draft, fill, follow, read_all, seqs, until
@@ -58,6 +59,16 @@ async def test_an_event_that_cannot_be_stored_fails_alone(log: EventLog) -> None
     with pytest.raises(ValueError, match="surrogates"):
         await bad
     assert [(await each).seq for each in (good, after)] == [1, 2]
+
+
+@pytest.mark.parametrize("wrong", [{"id": 5}, {"client": []}, {"room": ["lab"]}])
+async def test_an_id_that_is_no_text_fails_alone(log: EventLog, wrong: dict[str, Any]) -> None:
+    good, after = log.append(draft(client="c", id="1")), draft(client="c", id="2")
+    bad = log.append(draft(**{"client": "c", "id": "x", **wrong}))
+    stored = log.append(after)
+    with pytest.raises(TypeError):
+        await bad
+    assert [(await each).seq for each in (good, stored)] == [1, 2]
 
 
 async def test_expect_stores_only_at_that_head_of_the_room(log: EventLog) -> None:
