@@ -161,12 +161,14 @@ class Batch:
         if key is not None and (seq := self.keys.get(key) or self._known.get(key)) is not None:
             return Appended(seq, True)
         crc = checksum(draft.name, draft.user, draft.id, draft.sender, draft.data, draft.attachments)
-        room = self.rooms.get(draft.room) or self._ledger.rooms.get(draft.room)
-        prev = room.head if room else 0
+        room = self.rooms.get(draft.room)
+        known = room or self._ledger.rooms.get(draft.room)
+        prev = known.head if known else 0
         if draft.expect is not None and draft.expect != prev:
             raise LogConflict(f"the head of room {draft.room!r} is {prev}, not {draft.expect}")
-        # Only now, since nothing can fail any more: a room is made by its first event.
-        room = self.rooms.get(draft.room) or self._touch(draft.room)
+        if room is None:
+            # Only now, since nothing can fail any more: a room is made by its first event.
+            room = self._touch(draft.room, known)
         self.head = seq = self.head + 1
         room.head = seq
         if not room.count:
@@ -179,9 +181,8 @@ class Batch:
             self.keys[key] = seq
         return Appended(seq, False)
 
-    def _touch(self, name: str) -> Room:
+    def _touch(self, name: str, known: Room | None) -> Room:
         """Return this batch's own copy of a room, or a new room."""
-        known = self._ledger.rooms.get(name)
         if known is None:
             room = Room(self.next_room)
             self.new_rooms.append((room.id, name))
