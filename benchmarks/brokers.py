@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from app import ALL
-from pipeline import HANDFUL, connect, stored
+from pipeline import Handfuls, connect, stored
 from serving import free_port, wait_for
 
 from jupyter_rtmsg.log import Draft, open_log
@@ -116,24 +116,15 @@ class Pipeline:
     def __init__(self, connection: Any) -> None:
         self._connection = connection
         self._waiting: deque[asyncio.Future[Any]] = deque()
-        self._out: list[bytes] = []
+        self._out = Handfuls(connection._writer.write)
         self._task = asyncio.get_running_loop().create_task(self._read())
 
     async def command(self, *words: Any) -> Any:
         """Return the answer; RuntimeError if Redis refused, or had the id already."""
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.append(answer)
-        if not self._out:
-            asyncio.get_running_loop().call_soon(self._flush)
-        self._out.append(b"".join(self._connection.pack_command(*words)))
-        if len(self._out) == HANDFUL:
-            self._flush()
+        self._out.put(b"".join(self._connection.pack_command(*words)))
         return accepted(await answer)
-
-    def _flush(self) -> None:
-        if self._out:
-            self._connection._writer.write(b"".join(self._out))
-            self._out.clear()
 
     async def close(self) -> None:
         self._task.cancel()

@@ -48,7 +48,14 @@ SERVERS = {
     "socketio-asgi": f"{sys.executable} {HERE}/peers/socketio_asgi.py PORT",
     "ceiling": f"{sys.executable} {HERE}/peers/ceiling.py PORT",
 }
-USUAL = [name for name in SERVERS if name not in ("ours+memory+hub", "ours@uvloop", "ours+hub@uvloop")]
+RARE = ("ours+memory+hub", "ours@uvloop", "ours+hub@uvloop")
+USUAL = [name for name in SERVERS if name not in RARE]
+NEEDS = {
+    "ours@uvloop": ["uvloop"],
+    "ours+hub@uvloop": ["uvloop"],
+    "socketio-tornado": ["socketio"],
+    "socketio-asgi": ["socketio", "uvicorn", "uvloop"],
+}
 ENVIRONMENT = {**os.environ, "NODE_PATH": str(MODULES), "PYTHONPATH": str(HERE.parent)}
 ACK = ["--mode", "ack", "--n", "1"]
 WORKLOADS = {  # name: (what it is, arguments of sioload, the figure compared)
@@ -115,10 +122,7 @@ def missing(name: str) -> str | None:
     """Return what a server lacks, if it lacks anything."""
     if name == "node" and not (MODULES.exists() and shutil.which("node")):
         return "Node.js, or tests/interop/node_modules (made by `make test`)"
-    needed = {"socketio-tornado": ["socketio"], "socketio-asgi": ["socketio", "uvicorn", "uvloop"]}.get(name, [])
-    if name.endswith("@uvloop"):
-        needed = ["uvloop"]
-    return next((module for module in needed if importlib.util.find_spec(module) is None), None)
+    return next((module for module in NEEDS.get(name, []) if importlib.util.find_spec(module) is None), None)
 
 
 def present(names: Sequence[str]) -> list[str]:

@@ -7,11 +7,37 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 
 from peer import Peer, frame
 
 HANDFUL = 32
-"""What a client writes at once at most, so that the server need not wait for the last one."""
+
+
+class Handfuls:
+    """Writes by the handful, so that a server need not wait for the last one, and the rest at the end of the turn.
+
+    Parameters
+    ----------
+    write : callable
+    """
+
+    def __init__(self, write: Callable[[bytes], object]) -> None:
+        self._write = write
+        self._waiting: list[bytes] = []
+
+    def put(self, data: bytes) -> None:
+        """Write it soon."""
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._waiting.append(data)
+        if len(self._waiting) == HANDFUL:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._waiting:
+            self._write(b"".join(self._waiting))
+            self._waiting.clear()
 
 
 class Publisher(Peer):
@@ -30,7 +56,7 @@ class Publisher(Peer):
         self.entered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting: dict[int, asyncio.Future[str]] = {}
         self._last = 0
-        self._out: list[bytes] = []
+        self._out = Handfuls(lambda data: self.transport.write(data))
 
     def connection_lost(self, exc: Exception | None) -> None:
         for future in self._waiting.values():
@@ -55,17 +81,7 @@ class Publisher(Peer):
         self.entered.set_result(None)
 
     def send(self, packet: str) -> None:
-        """Write by the handful, and the rest at the end of this turn of the loop."""
-        if not self._out:
-            asyncio.get_running_loop().call_soon(self._flush)
-        self._out.append(frame(packet))
-        if len(self._out) == HANDFUL:
-            self._flush()
-
-    def _flush(self) -> None:
-        if self._out:
-            self.transport.write(b"".join(self._out))
-            self._out.clear()
+        self._out.put(frame(packet))
 
 
 async def connect(port: int) -> Publisher:

@@ -1,8 +1,8 @@
 """Which ids of appends are known: looked up by key, remembered within the window, forgotten after it.
 
 Table ``known`` has the keys of each commit in one row; they are in a dict too. Once these are many they become one of
-the `Runs`, which lie in the file only: memory does not grow with the window, nor does the cost of an append, nor much
-of the time to open the log.
+the `Runs`, which lie in the file, but for a few bytes of each: memory hardly grows with the window, nor does the cost
+of an append or the time to open the log.
 
 Belongs to the writer's thread.
 """

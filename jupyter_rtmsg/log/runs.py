@@ -86,7 +86,7 @@ class Runs:
     def add(self, keys: Mapping[bytes, int], until: int) -> Iterator[None]:
         """Make a run of all keys of ``known`` up to a position: a slice each time that it is resumed.
 
-        The run is there with the last slice; before, nothing has changed.
+        The run is there with the last slice; before, none of its keys is found here.
         """
         number = self._next
         hashes = array("I")
