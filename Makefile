@@ -5,6 +5,7 @@
 # make clean   remove all that the above have made
 #
 # PYTHON=/path/to/python3.12 chooses the interpreter; CHROMIUM=/path the browser. Node.js comes from PyPI where none is installed.
+# Other programs that tests need are installed as root on Debian or Ubuntu; elsewhere a line names the tests that are left out.
 
 PYTHON ?= python3
 ARGS ?=
@@ -35,10 +36,8 @@ run: $(RUN)/installed
 	cd $(NOTEBOOKS) && PATH="$(CURDIR)/$(RUN)/bin:$$PATH" exec jupyter lab $(ROOT_OK) $(ARGS)
 
 test: $(TEST)/installed $(TEST)/node tests/interop/node_modules/.installed
-ifneq ($(BROWSER),0)
-	@$(IN_TEST) python tests/browser/chromium.py
-endif
-	$(IN_TEST) python -m pytest $(if $(filter 0,$(BROWSER)),-m "not browser") $(ARGS)
+	@$(IN_TEST) python tests/support/programs.py $(if $(filter 0,$(BROWSER)),--without chromium)
+	$(IN_TEST) python tests/run.py $(if $(filter 0,$(BROWSER)),-m "not browser") $(ARGS)
 
 check: $(TEST)/installed $(TEST)/node labextension/node_modules/.installed
 	$(IN_TEST) ruff check .

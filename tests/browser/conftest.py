@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from browser import chromium
 from browser.labpage import LabPage
 from playwright.sync_api import Browser, sync_playwright
+from support import programs
 from support.jupyter import JupyterServer
 
 HERE = Path(__file__).parent
@@ -21,10 +21,13 @@ NO_NEWS = {"fetchNews": "false", "checkForUpdates": False}
 CONFIG = {"LabApp": {"expose_app_in_browser": True}}
 
 
+# Before the conftest of all tests looks at the markers.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
-            item.add_marker(pytest.mark.browser)
+            for marker in (pytest.mark.browser, pytest.mark.needs_chromium, pytest.mark.xdist_group("browser")):
+                item.add_marker(marker)
 
 
 MakeLab = Callable[..., JupyterServer]
@@ -58,13 +61,10 @@ def lab(make_lab: MakeLab) -> JupyterServer:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Return a headless Chromium."""
-    path = chromium.find()
-    if path is None:
-        pytest.fail(chromium.NONE)
     # Chromium's sandbox needs a user that is not root.
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
-        instance = playwright.chromium.launch(executable_path=path, args=arguments)
+        instance = playwright.chromium.launch(executable_path=programs.find("chromium"), args=arguments)
         yield instance
         instance.close()
 

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from support.hub import free_port
+from support.ports import free_port
 from support.wsclient import until
 
 from jupyter_rtmsg import SocketClient

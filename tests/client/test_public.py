@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+
+import pytest
 from pathlib import Path
 
 import jupyter_rtmsg as rt
@@ -39,6 +41,7 @@ def test_the_client_needs_no_jupyter_server() -> None:
     assert run(code) == "[]"
 
 
+@pytest.mark.serial
 def test_importing_is_quick() -> None:
     code = "import time; t = time.process_time(); import jupyter_rtmsg; print(time.process_time() - t)"
     assert min(float(run(code)) for _ in range(5)) < 0.2

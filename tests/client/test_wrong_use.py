@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from support.hub import TOKEN, HubServer, free_port
+from support.hub import TOKEN, HubServer
+from support.ports import free_port
 
 import jupyter_rtmsg as rt
 from jupyter_rtmsg import errors

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.hub import free_port
+from support.ports import free_port
 from support.wsclient import RawClient, until
 
 from jupyter_rtmsg import AsyncClient

@@ -65,6 +65,7 @@ def certificate(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.needs_openssl
 def test_the_hub_is_served_over_tls(tmp_path: Path, certificate: Path) -> None:
     with JupyterServer(tmp_path, certificate=certificate) as server:
         with connected(server, auth={"token": server.token}, ssl_verify=False) as peer:
@@ -82,6 +83,7 @@ def test_the_hub_is_served_under_a_base_url_and_on_all_addresses(tmp_path: Path)
         assert server.status()["url"] == f"http://127.0.0.1:{server.port}/user/x/"
 
 
+@pytest.mark.needs_openssl
 def test_a_kernel_finds_the_hub_over_tls(tmp_path: Path, certificate: Path) -> None:
     with JupyterServer(tmp_path, certificate=certificate) as server:
         kernel = server.start_kernel("secure.ipynb")

@@ -1,5 +1,6 @@
 """The wheel, built once for all tests that look into it."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the wheel of this checkout, built as ``pip install .`` builds it."""
     folder = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(ROOT)]
-    subprocess.run(command, check=True, timeout=300)
+    # The build looks for the settings of pip and yarn in the user's home.
+    users = {**os.environ, "HOME": os.environ["RTMSG_TEST_USERS_HOME"]}
+    subprocess.run(command, check=True, timeout=300, env=users)
     (path,) = folder.glob("*.whl")
     return path

@@ -9,6 +9,8 @@ from support.nginx import proxy
 from support.pollclient import PollClient
 from support.wsclient import RawClient, upgrade_request
 
+pytestmark = [pytest.mark.needs_nginx, pytest.mark.needs_openssl]
+
 
 @pytest.mark.parametrize("upgrade", [True, False])
 async def test_polling_goes_through_any_proxy(serve, upgrade):

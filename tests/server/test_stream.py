@@ -12,6 +12,8 @@ import pytest
 from jupyter_rtmsg.server import Server, Socket
 from jupyter_rtmsg.wire.websocket import FrameParser, encode_frame
 
+pytestmark = pytest.mark.needs_openssl
+
 HANDSHAKE = (
     b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
     b"Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"

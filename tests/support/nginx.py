@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import tempfile
 import time
@@ -10,11 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .hub import free_port
+from . import programs
+from .ports import free_port
 
 ATTEMPTS = 5  # another process may take a free port before nginx listens on it
 PATIENCE = 20.0  # seconds until nginx listens
-PROGRAM = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
 TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
 CONFIGURATION = """
@@ -70,9 +69,10 @@ class Nginx:
         configuration = folder / "nginx.conf"
         configuration.write_text(CONFIGURATION.format(folder=folder, temporary=temporary, http=http))
         (folder / "pid").unlink(missing_ok=True)
-        assert PROGRAM, "nginx is not installed (Debian and Ubuntu: apt install nginx-light)"
+        program = programs.find("nginx")
+        assert program, "tests of nginx need the marker needs_nginx"
         self._process = subprocess.Popen(
-            [PROGRAM, "-e", f"{folder}/error.log", "-p", str(folder), "-c", str(configuration)],
+            [program, "-e", f"{folder}/error.log", "-p", str(folder), "-c", str(configuration)],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
 

@@ -6,6 +6,8 @@ import os
 import subprocess
 from pathlib import Path
 
+from .ports import free_port
+
 SCRIPT = Path(__file__).parents[1] / "interop" / "server.js"
 
 
@@ -14,7 +16,7 @@ class NodeServer:
 
     def __init__(self, *, recovery: bool = False) -> None:
         self._recovery = recovery
-        self.port = 0
+        self.port = free_port()
         self.start()
 
     @property
@@ -27,9 +29,7 @@ class NodeServer:
             ["node", str(SCRIPT)], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        assert line, "the Node server did not start"
-        self.port = int(line)
+        assert self._process.stdout.readline(), "the Node server did not start"
 
     def kill(self) -> None:
         self._process.kill()

@@ -457,7 +457,7 @@ def test_the_name_of_an_event_must_be_a_str(name):
         encode_event([name])
 
 
-@pytest.mark.parametrize("value", [float("nan"), {1}, object(), {1: 1}, {"_placeholder": True}, "\ud800"], ids=repr)
+@pytest.mark.parametrize("value", [float("nan"), {1}, ..., {1: 1}, {"_placeholder": True}, "\ud800"], ids=repr)
 def test_what_is_not_json_is_refused_in_every_packet(value):
     for encode in (
         lambda: encode_event(["e", value]),

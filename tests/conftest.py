@@ -1,0 +1,113 @@
+"""Where tests run: which of them side by side and which alone, in which home, and without which programs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import programs
+
+PARTS = {"shared": "not serial: side by side", "alone": "serial: they measure, and need the machine for themselves"}
+LEFT_OUT = pytest.StashKey[Counter[str]]()
+HOME = pytest.StashKey[str]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--part", choices=PARTS, help=f"run one part of the tests: {PARTS}")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for name in programs.PROGRAMS:
+        config.addinivalue_line("markers", f"needs_{name}: left out where {name} is not found")
+    config.stash[LEFT_OUT] = Counter()
+    _move_in(config)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    missing = [programs.want(name) for name in programs.PROGRAMS if programs.everything() and not programs.find(name)]
+    if missing:
+        words = f"{programs.ALL} forbids leaving tests out; they need " + "; ".join(missing)
+        pytest.exit(words, pytest.ExitCode.USAGE_ERROR)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    shutil.rmtree(config.stash[HOME], ignore_errors=True)
+
+
+def _move_in(config: pytest.Config) -> None:
+    """Give this process, and those that it starts, a home of their own; what was downloaded is shared."""
+    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    config.stash[HOME] = tempfile.mkdtemp(prefix="rtmsg-home-")
+    os.environ.setdefault("RTMSG_TEST_USERS_HOME", str(Path.home()))
+    os.environ.update(HOME=config.stash[HOME], XDG_CACHE_HOME=cache)
+
+
+# --- which tests
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    part = config.getoption("--part")
+    kept, dropped = [], []
+    for item in items:
+        wrong_part = part is not None and (part == "alone") != (item.get_closest_marker("serial") is not None)
+        (dropped if wrong_part or _left_out(config, item) else kept).append(item)
+    if dropped:
+        config.hook.pytest_deselected(items=dropped)
+    # The longest group first, or one worker would be left with it in the end.
+    items[:] = sorted(kept, key=lambda item: item.get_closest_marker("browser") is None)
+
+
+def _left_out(config: pytest.Config, item: pytest.Item) -> bool:
+    """Whether a program that a test needs is missing."""
+    needed = [name for name in programs.PROGRAMS if item.get_closest_marker(f"needs_{name}")]
+    missing = next((name for name in needed if not programs.find(name)), None)
+    if missing is None:
+        return False
+    config.stash[LEFT_OUT][f"{item.location[0]} needs {programs.want(missing)}"] += 1
+    return True
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Let the tests of a file share a worker, since they share costly fixtures, unless they name another group."""
+    from xdist.scheduler import LoadGroupScheduling
+
+    class ByGroupOrFile(LoadGroupScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return super()._split_scope(nodeid).split("::")[0]
+
+    return ByGroupOrFile(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and programs.everything():
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped, and {programs.ALL} forbids that: {report.longrepr}"
+    return report
+
+
+# --- what is told in the end, also of workers
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if (output := getattr(session.config, "workeroutput", None)) is not None:
+        output["left_out"] = dict(session.config.stash[LEFT_OUT])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    # Each worker collects all tests.
+    node.config.stash[LEFT_OUT] |= Counter(getattr(node, "workeroutput", {}).get("left_out", {}))
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    for reason, count in sorted(config.stash[LEFT_OUT].items()):
+        terminalreporter.write_line(f"left out: {count} tests of {reason}")

@@ -1,0 +1,26 @@
+"""Run the tests: those that may share the machine on two workers, then, alone, those that measure (marker ``serial``).
+
+Arguments are pytest's. Each part prints pytest's own closing line; the exit status is the first that is not 0.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+PARTS = (["--part=shared", "-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder"], ["--part=alone"])
+INTERRUPTED, WRONG_USE, NO_TESTS = 2, 4, 5
+
+
+def main(arguments: list[str]) -> int:
+    """Run both parts, unless the first is interrupted or can't start; one part may have no tests, but not both."""
+    statuses = []
+    for part in PARTS:
+        statuses.append(subprocess.run([sys.executable, "-m", "pytest", *part, *arguments]).returncode)
+        if statuses[-1] in (INTERRUPTED, WRONG_USE):
+            break
+    return next((status for status in statuses if status not in (0, NO_TESTS)), min(statuses))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
