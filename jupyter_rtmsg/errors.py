@@ -4,7 +4,8 @@
 
     RtmsgError
     ├── ProtocolError              the peer broke the protocol: its connection is closed
-    │   └── WebSocketError         ... on the WebSocket layer, with the close code it is sent
+    │   ├── WebSocketError         ... on the WebSocket layer, with the close code it is sent
+    │   └── TooDeepJSON            ... in one packet, which is refused alone: the connection goes on
     ├── CommandError               the hub refused a command; one class per code
     │   ├── Unauthorized  Forbidden  BadRequest  UnknownCommand  BadRoom  BadEvent  ReservedEvent
     │   ├── TooLarge  TooDeep  NotJoined  EpochMismatch  Conflict  LimitExceeded  RateExceeded
@@ -77,6 +78,28 @@ class WebSocketError(ProtocolError):
     def __init__(self, message: str, code: int = 1002) -> None:
         super().__init__(message)
         self.code = code
+
+
+class TooDeepJSON(ProtocolError):
+    """The payload of a packet is nested too deep: the packet is refused, its connection goes on.
+
+    Parameters
+    ----------
+    message : str
+        What was wrong.
+    type : int
+        The type of the packet: a `PacketType`.
+    namespace : str
+        Its namespace.
+    id : int or None
+        The number of the acknowledgement that it asks for, or is.
+    """
+
+    def __init__(self, message: str, type: int, namespace: str, id: int | None) -> None:
+        super().__init__(message)
+        self.type = type
+        self.namespace = namespace
+        self.id = id
 
 
 class CommandError(_OneLine, RtmsgError):

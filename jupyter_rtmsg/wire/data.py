@@ -147,6 +147,11 @@ def load(text: str | bytes, *, max_depth: int = MAX_DEPTH) -> Any:
     """
     if too_deep(text, max_depth):
         raise ProtocolError(f"JSON nested more than {max_depth} levels deep")
+    return parse(text)
+
+
+def parse(text: str | bytes) -> Any:
+    """Decode JSON that is not `too_deep`; see `load`."""
     try:
         return _decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:

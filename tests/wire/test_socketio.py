@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import tracemalloc
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -9,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyter_rtmsg.errors import NotJSON, ProtocolError
+from jupyter_rtmsg.errors import NotJSON, ProtocolError, TooDeepJSON
 from jupyter_rtmsg.wire.data import MAX_DEPTH, EncodedJSON, dump
 from jupyter_rtmsg.wire.engineio import decode_payload
 from jupyter_rtmsg.wire.socketio import (
@@ -23,6 +26,7 @@ from jupyter_rtmsg.wire.socketio import (
     Decoder,
     Encoded,
     Packet,
+    Undecoded,
     encode_ack,
     encode_connect,
     encode_connect_error,
@@ -55,6 +59,11 @@ def refused(*messages: str | bytes, client: bool = False, **options: Any) -> str
     with pytest.raises(ProtocolError) as error:
         decoder.feed(last)
     return str(error.value)
+
+
+def whole(text: str, attachment: bytes = b"x") -> list[str | bytes]:
+    """Return a text packet, with the attachment that it speaks of."""
+    return [text, attachment] if re.match(r"451-|461-\d", text) else [text]
 
 
 # -- the grammar
@@ -253,7 +262,7 @@ REFUSED = {
 
 @pytest.mark.parametrize(("text", "words"), REFUSED.items(), ids=lambda value: ascii(value)[:60])
 def test_is_refused(text, words):
-    assert words in refused(text)
+    assert words in refused(*whole(text))
 
 
 @pytest.mark.parametrize("name", sorted(RESERVED_EVENTS))
@@ -262,7 +271,7 @@ def test_is_refused(text, words):
     ['42["{}",{{}},{{}}]', '425["{}"]', '42/a,["{}"]', '451-["{}",' + HOLE.replace("{", "{{").replace("}", "}}") + "]"],
 )
 def test_a_reserved_event_name_is_refused(form, name):
-    assert "reserved" in refused(form.format(name))
+    assert "reserved" in refused(*whole(form.format(name)))
 
 
 def test_the_reserved_names_are_those_of_the_protocol():
@@ -274,9 +283,9 @@ def test_a_reserved_name_in_escapes_is_reserved():
     assert "reserved" in refused('42["\\u0063onnect"]')
 
 
-@pytest.mark.parametrize("head", ["42", "427", "42/n,", "43", "431", "451-", "40", "461-1"])
+@pytest.mark.parametrize("head", ["42", "427", "42/n,", "431", "451-", "40", "461-1"])
 def test_an_array_50_000_deep_is_refused(head):
-    assert "levels deep" in refused(head + "[" * 50_000 + "]" * 50_000)
+    assert "levels deep" in refused(*whole(head + "[" * 50_000 + "]" * 50_000))
 
 
 def test_depth_is_bounded_for_objects_too():
@@ -396,6 +405,116 @@ def test_attachments_count_against_the_size_of_a_packet():
     size = len(head) + 100
     assert decode(head, bytes(50), bytes(50), max_size=size).data == ["x", bytes(50), bytes(50)]
     assert f"more than the {size} bytes" in refused(head, bytes(50), bytes(51), max_size=size)
+
+
+# -- packets that wait
+
+
+def framed(*messages: str | bytes, client: bool = False) -> Undecoded:
+    """Return the packet that the last of some messages completes, not yet parsed."""
+    decoder = Decoder(client=client)
+    *first, last = messages
+    for message in first:
+        assert decoder.frame(message) is None
+    packet = decoder.frame(last)
+    assert packet is not None
+    return packet
+
+
+@pytest.mark.parametrize(("text", "packet"), GRAMMAR.items())
+def test_a_packet_that_waits_is_decoded_to_the_same(text, packet):
+    waiting = framed(text)
+    assert (waiting.type, waiting.namespace, waiting.id) == (packet.type, packet.namespace, packet.id)
+    assert waiting.size == len(text.encode())
+    assert waiting.decode() == packet
+
+
+def test_a_packet_that_waits_holds_its_attachments():
+    text = f'451-/n,7["up",{HOLE}]'
+    waiting = framed(text, b"12345")
+    assert (waiting.type, waiting.namespace, waiting.id) == (EVENT, "/n", 7)
+    assert waiting.size == len(text) + 5
+    assert waiting.decode() == Packet(EVENT, "/n", ["up", b"12345"], 7)
+
+
+def test_the_size_of_a_packet_whose_attachments_are_awaited_is_what_is_held_of_it():
+    decoder = Decoder()
+    head = '452-["e",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]'
+    decoder.frame(head)
+    decoder.frame(b"12345")
+    assert decoder.partial is not None
+    assert decoder.partial.size == len(head) + 5
+
+
+@pytest.mark.parametrize("payload", ["[", "{}", "[]", '["connect"]', "[NaN]", '["x",{}'])
+def test_the_payload_of_a_packet_that_waits_is_looked_at_when_it_is_decoded(payload):
+    waiting = framed("427" + payload)
+    with pytest.raises(ProtocolError):
+        waiting.decode()
+
+
+def test_what_does_not_fit_into_the_stream_is_refused_at_once():
+    for text in ("49", "42,[]", "43[]", "44{}", "41{}", '450-["x"]', "42" + "1" * 65 + "[]"):
+        with pytest.raises(ProtocolError):
+            Decoder().frame(text)
+    with pytest.raises(ProtocolError):
+        Decoder().frame(b"x")
+
+
+def test_events_that_wait_take_little_more_memory_than_on_the_wire():
+    text = '42["e",' + ",".join('{"a":[1,2]}' for _ in range(1000)) + "]"
+    decoder = Decoder()
+    waiting = measured(lambda: [decoder.frame(text[:-1] + " " * n + "]") for n in range(100)])
+    decoded = measured(lambda: [decoder.feed(text) for _ in range(100)])
+    assert waiting < 1.1 * 100 * len(text)
+    assert decoded > 10 * waiting
+
+
+def measured(make: Callable[[], list[Any]]) -> int:
+    """Return how many bytes what a function makes takes."""
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        made = make()
+        after = tracemalloc.get_traced_memory()[0]
+        assert len(made) == 100
+    finally:
+        tracemalloc.stop()
+    return after - before
+
+
+# -- JSON that is nested too deep is told apart from what is no JSON
+
+DEEP = "[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "namespace", "id"),
+    [
+        (f'42["e",{DEEP}]', EVENT, "/", None),
+        (f'427["e",{DEEP}]', EVENT, "/", 7),
+        (f'42/n,7["e",{DEEP}]', EVENT, "/n", 7),
+        (f"43/n,7{DEEP}", ACK, "/n", 7),
+        (f'40/n,{{"a":{DEEP}}}', CONNECT, "/n", None),
+        (f'44{{"a":{DEEP}}}', CONNECT_ERROR, "/", None),
+        (f'451-/n,7["e",{HOLE},{DEEP}]', EVENT, "/n", 7),
+        (f"461-7[{HOLE},{DEEP}]", ACK, "/", 7),
+    ],
+)
+def test_a_packet_nested_too_deep_is_refused_by_itself(text, kind, namespace, id):
+    decoder = Decoder(client=True)
+    *first, last = whole(text)
+    for message in first:
+        assert decoder.feed(message) is None
+    with pytest.raises(TooDeepJSON, match="more than 64 levels deep") as error:
+        decoder.feed(last)
+    assert (error.value.type, error.value.namespace, error.value.id) == (kind, namespace, id)
+    assert decoder.feed('42["next"]') == Packet(EVENT, "/", ["next"])  # its attachments are gone, too
+
+
+def test_what_is_deep_and_no_event_is_refused_for_its_depth_alone():
+    with pytest.raises(TooDeepJSON):
+        Decoder().feed("42" + "[" * 50_000)
 
 
 # -- encoding

@@ -1,0 +1,153 @@
+"""What every parser of Socket.IO speaks of: packets, decoded or not yet, and their encoded forms (PROTOCOL 2.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from enum import IntEnum
+from typing import Any, NamedTuple, Protocol
+
+from .deflate import deflated_frame
+from .engineio import encode_payload
+from .websocket import BINARY, TEXT, encode_frame
+
+ROOT = "/"
+
+
+class PacketType(IntEnum):
+    """The types of PROTOCOL 2.2."""
+
+    CONNECT = 0
+    DISCONNECT = 1
+    EVENT = 2
+    ACK = 3
+    CONNECT_ERROR = 4
+    BINARY_EVENT = 5
+    BINARY_ACK = 6
+
+
+CONNECT, DISCONNECT, EVENT, ACK, CONNECT_ERROR, BINARY_EVENT, BINARY_ACK = PacketType
+
+
+class Packet(NamedTuple):
+    """A decoded packet. Binary events and acks come out as EVENT and ACK, with the bytes in their places.
+
+    ``data`` is the list of arguments of an EVENT (the name first) or ACK, the object of a CONNECT, or None.
+    """
+
+    type: PacketType
+    namespace: str = ROOT
+    data: Any = None
+    id: int | None = None
+
+
+class PacketDecoder(Protocol):
+    """What an `Undecoded` packet is decoded by."""
+
+    def decode(self, packet: Undecoded) -> Packet:
+        """Parse the payload; see `Undecoded.decode`."""
+
+
+class Undecoded:
+    """A packet whose payload nobody has parsed: while it waits, it takes hardly more memory than it did on the wire.
+
+    Attributes
+    ----------
+    type : PacketType
+        EVENT or ACK for binary ones too.
+    namespace : str
+    id : int or None
+    payload : object
+        As the decoder keeps it.
+    attachments : list of bytes
+        What has come of those that stand beside the payload.
+    size : int
+        Bytes of text and attachments.
+    """
+
+    __slots__ = ("_decoder", "attachments", "id", "namespace", "payload", "size", "type")
+
+    def __init__(
+        self, decoder: PacketDecoder, type: PacketType, namespace: str, id: int | None, payload: Any, size: int
+    ) -> None:
+        self._decoder = decoder
+        self.type = type
+        self.namespace = namespace
+        self.id = id
+        self.payload = payload
+        self.size = size
+        self.attachments: Sequence[bytes] = ()
+
+    def decode(self) -> Packet:
+        """Parse the payload.
+
+        Raises
+        ------
+        TooDeepJSON
+            If it is nested too deep: nothing else is wrong with the packet, nor with its connection.
+        ProtocolError
+            If the payload is not one of this type of packet. The connection must be closed.
+        """
+        return self._decoder.decode(self)
+
+    def take(self, attachment: bytes) -> None:
+        """Add an attachment."""
+        self.attachments = [*self.attachments, attachment]
+        self.size += len(attachment)
+
+
+class Encoded:
+    """A packet, ready for any number of receivers: each form is made at most once.
+
+    Parameters
+    ----------
+    text : bytes
+        The text packet as UTF-8, with Engine.IO's digit; empty for a binary message that stands alone.
+    attachments : sequence of bytes
+        The binary packets that follow it.
+
+    Attributes
+    ----------
+    websocket : bytes
+        All its frames, as a server sends them.
+    polling : str
+        All its packets, as a polling payload; made when it is first asked for.
+    deflated : bytes
+        All its frames for those who agreed on permessage-deflate; made when it is first asked for.
+    """
+
+    __slots__ = ("attachments", "deflated", "polling", "text", "websocket")
+
+    websocket: bytes
+    polling: str
+    deflated: bytes
+
+    def __init__(self, text: bytes, attachments: Sequence[bytes] = ()) -> None:
+        self.text = text
+        self.attachments = attachments
+        self.websocket = self.frames() if attachments else encode_frame(TEXT, text)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "polling":
+            self.polling = encode_payload([self.text.decode(), *self.attachments] if self.text else self.attachments)
+            return self.polling
+        if name == "deflated":
+            frames = [deflated_frame(TEXT, self.text)] if self.text else []
+            self.deflated = b"".join([*frames, *(deflated_frame(BINARY, item) for item in self.attachments)])
+            return self.deflated
+        raise AttributeError(name)
+
+    def leave_plain(self) -> None:
+        """Compress it for nobody."""
+        self.deflated = self.websocket
+
+    def frames(self, mask: Callable[[], bytes] | None = None) -> bytes:
+        """Return all its frames.
+
+        Parameters
+        ----------
+        mask : callable, optional
+            Returns four random bytes; a client must give it, and each frame gets its own (RFC 6455, section 5.3).
+        """
+        texts = (self.text,) if self.text else ()
+        frames = [*((TEXT, text) for text in texts), *((BINARY, item) for item in self.attachments)]
+        return b"".join([encode_frame(opcode, payload, mask() if mask else None) for opcode, payload in frames])
