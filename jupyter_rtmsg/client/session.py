@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -14,6 +15,8 @@ from jupyter_rtmsg.wire.websocket import TEXT, encode_frame
 
 from .address import Address
 from .transport import MAX_MESSAGE, Transport, new_mask, open_transport
+
+_log = logging.getLogger("jupyter_rtmsg")
 
 TARGET = "socket.io/?EIO=4&transport=websocket"
 
@@ -52,7 +55,7 @@ class Session:
         self._receivers = receivers
         self._on_batch = on_batch
         self._on_writable = on_writable
-        self._decoder = Decoder(client=True, max_size=MAX_MESSAGE)
+        self._decoder = Decoder(client=True, max_size=MAX_MESSAGE, on_mended=_mended)
         self._transport: Transport | None = None
         self._size = 0
         self._heard = loop.time()
@@ -205,3 +208,9 @@ class Session:
 def either(*futures: asyncio.Future[Any]) -> list[asyncio.Future[Any]]:
     """Return futures of different types as what `asyncio.wait` takes."""
     return list(futures)
+
+
+def _mended(count: int) -> None:
+    """Log the first packet with half an emoji, whose application cuts texts in the midst of characters."""
+    if count == 1:
+        _log.info("the server sent half of a surrogate pair, such as half an emoji; U+FFFD stands in its place")

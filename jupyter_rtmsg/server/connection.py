@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConnectionRefused, ProtocolError
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from .server import Server
     from .session import Session
 
+logger = logging.getLogger(__name__)
+
 _REASONS = {"server shutting down": "server shutting down", "forced close": "forced server close"}
 _MAX_CONNECTING = 100  # namespaces that one client may wait for: functions and middlewares look at each in a task
 
@@ -44,7 +48,7 @@ class Connection:
         self._server = server
         self.session = session
         self.sockets: dict[str, Socket] = {}
-        self._decoder = Decoder(max_size=server.engine.max_payload)
+        self._decoder = Decoder(max_size=server.engine.max_payload, on_mended=partial(_mended, session))
         self._connecting: set[str] = set()  # functions and middlewares are looking at them
         self._left: set[str] = set()  # what still comes for these was sent before the peer could know
         session.on_packet = self.receive
@@ -198,3 +202,12 @@ class Connection:
         sockets, self.sockets = list(self.sockets.values()), {}
         for socket in sockets:
             socket.closed(_REASONS.get(reason, reason))
+
+
+def _mended(session: Session, count: int) -> None:
+    """Log the first packet with half an emoji, whose application cuts texts in the midst of characters."""
+    if count == 1:
+        logger.info(
+            "session of %s: a text holds half of a surrogate pair, such as half an emoji; U+FFFD stands in its place",
+            session.request.address,
+        )

@@ -22,6 +22,10 @@ _PLAIN = frozenset({str, bool, type(None), int})
 # The closing quote is optional, or a text full of quotes and without a last one would be searched from each of them.
 _STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
 _BRACKETS = re.compile(r"[\[\]{}]")
+# The escapes of UTF-16's halves. A high one directly before a low one is a pair, whatever stands around them.
+_HIGH, _LOW = r"[dD][89abAB][0-9a-fA-F]{2}", r"[dD][c-fC-F][0-9a-fA-F]{2}"
+_LONE = re.compile(rf"\\u(?:{_HIGH}(?!\\u{_LOW})|{_LOW}(?<!\\u{_HIGH}\\u{_LOW}))")
+_BACKSLASH, _STAND_IN = "\\\\", "\0"  # an escaped backslash, and what no JSON holds
 
 
 def _shallow(levels: int) -> Any:
@@ -156,6 +160,21 @@ def parse(text: str | bytes) -> Any:
         return _decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise ProtocolError(f"invalid JSON: {error}") from None
+
+
+def mend(text: str | bytes) -> str | None:
+    r"""Return a JSON text with U+FFFD in the place of each escaped half of a surrogate pair; None: there is no such.
+
+    JavaScript's ``JSON.stringify`` writes half an emoji as ``"\ud83d"``, where a text was cut in its midst.
+    """
+    if isinstance(text, bytes):
+        text = text.decode(errors="surrogatepass")
+    if _STAND_IN in text:
+        return None
+    # Escapes begin at every second backslash of a row: with the escaped backslashes out of the way, each is one.
+    plain = text.replace(_BACKSLASH, _STAND_IN)
+    mended = _LONE.sub("\ufffd", plain)
+    return None if mended == plain else mended.replace(_STAND_IN, _BACKSLASH)
 
 
 def too_deep(text: str | bytes, max_depth: int) -> bool:

@@ -7,11 +7,11 @@ here, so that no packet is copied only to add or drop it.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..errors import NotJSON, ProtocolError, TooDeepJSON
-from .data import MAX_DEPTH, EncodedJSON, dump, load, parse, reconstruct, too_deep
+from .data import MAX_DEPTH, EncodedJSON, dump, load, mend, parse, reconstruct, too_deep
 from .packet import (
     ACK,
     BINARY_EVENT,
@@ -135,19 +135,30 @@ class Decoder:
     max_attachments : int
     max_size : int
         The largest packet in bytes, attachments included.
+    on_mended : callable, optional
+        Called when ``mended`` has grown.
 
     Attributes
     ----------
+    mended : int
+        Packets whose text held half of a surrogate pair, such as half an emoji: U+FFFD stands in its place.
     partial : Undecoded or None
         The packet whose attachments are awaited.
     """
 
-    __slots__ = ("_client", "_missing", "max_attachments", "max_size", "partial")
+    __slots__ = ("_client", "_missing", "_on_mended", "max_attachments", "max_size", "mended", "partial")
 
     def __init__(
-        self, *, client: bool = False, max_attachments: int = MAX_ATTACHMENTS, max_size: int = 1_000_000
+        self,
+        *,
+        client: bool = False,
+        max_attachments: int = MAX_ATTACHMENTS,
+        max_size: int = 1_000_000,
+        on_mended: Callable[[int], None] | None = None,
     ) -> None:
         self._client = client
+        self._on_mended = on_mended
+        self.mended = 0
         self.max_attachments = max_attachments
         self.max_size = max_size
         self.partial: Undecoded | None = None
@@ -212,7 +223,7 @@ class Decoder:
         if payload and too_deep(payload, MAX_DEPTH):
             message = f"JSON nested more than {MAX_DEPTH} levels deep"
             raise TooDeepJSON(message, kind, namespace, packet.id)
-        data = parse(payload) if payload else None
+        data = self._parse(payload) if payload else None
         if kind is EVENT:
             _event(data)
         elif kind is ACK:
@@ -226,6 +237,19 @@ class Decoder:
         if packet.attachments:
             data = reconstruct(data, packet.attachments)
         return _new(Packet, (kind, namespace, data, packet.id))
+
+    def _parse(self, payload: str | bytes) -> Any:
+        try:
+            return parse(payload)
+        except ProtocolError:
+            mended = mend(payload)
+            if mended is None:
+                raise
+        data = parse(mended)
+        self.mended += 1
+        if self._on_mended:
+            self._on_mended(self.mended)
+        return data
 
     def _count(self, message: str) -> tuple[int, int]:
         match = _COUNT.match(message, 2)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import tracemalloc
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import pairwise
+from json import dumps
 from typing import Any
 
 import pytest
@@ -221,10 +223,7 @@ REFUSED = {
     '40{"a":NaN}': "invalid JSON",
     '42["hi",1e999]': "invalid JSON",
     '42["hi","\x1e"]': "invalid JSON",
-    '42["hi","\\ud800"]': "invalid JSON",
-    '42["\\udc00"]': "invalid JSON",
     '42["hi","\ud800"]': "invalid JSON",
-    '42/n,["hi","\\ud800"]': "invalid JSON",
     '42["hi"]\x1e42["ho"]': "invalid JSON",
     # counts of attachments
     "45": "without its number of attachments",
@@ -515,6 +514,95 @@ def test_a_packet_nested_too_deep_is_refused_by_itself(text, kind, namespace, id
 def test_what_is_deep_and_no_event_is_refused_for_its_depth_alone():
     with pytest.raises(TooDeepJSON):
         Decoder().feed("42" + "[" * 50_000)
+
+
+# -- half an emoji: JavaScript writes a text that was cut in the midst of a surrogate pair with an escape
+
+HALVES = {
+    r"\ud83d": "\ufffd",
+    r"\udc00": "\ufffd",
+    r"\uD83D and \uDE00": "\ufffd and \ufffd",
+    r"\ude00\ud83d": "\ufffd\ufffd",
+    r"\ud83d\ud83d\ude00": "\ufffd😀",
+    r"\ud83d\ude00\ude00": "😀\ufffd",
+    r"\ud83d\ude00\ud83d\u00e9": "😀\ufffdé",
+    r"\ud83d\n\"\ud83d": '\ufffd\n"\ufffd',
+    r"\\ud83d\ud83d": "\\ud83d\ufffd",
+    r"\\\ud83d": "\\\ufffd",
+    r"\\\\ud83d\ude00": "\\\\ud83d\ufffd",
+    r"\ud83d\\ude00": "\ufffd\\ude00",
+    r"\u005cud83d\udc00": "\\ud83d\ufffd",
+    r"é😀\ud83d": "é😀\ufffd",
+}
+
+
+@pytest.mark.parametrize(("json", "text"), HALVES.items(), ids=lambda value: ascii(value))
+@pytest.mark.parametrize(
+    ("head", "tail"),
+    [("42", ""), ("427", ""), ("42/n,7", ""), ("431", ""), ("43/n,7", ""), ("451-", f",{HOLE}"), ("461-7", f",{HOLE}")],
+)
+def test_half_an_emoji_becomes_the_replacement_character(head, tail, json, text):
+    decoder = Decoder()
+    for message in whole(f'{head}["{json}"{tail}]'):
+        packet = decoder.feed(message)
+    assert packet is not None
+    assert packet.data[0] == text
+    assert decoder.mended == 1
+
+
+def test_half_an_emoji_in_an_auth_a_key_or_a_refusal_becomes_the_replacement_character():
+    decoder = Decoder(client=True)
+    assert decoder.feed(r'40{"\ud83d":"\udc00"}') == Packet(CONNECT, "/", {"\ufffd": "\ufffd"})
+    assert decoder.feed(r'44/n,{"message":"\udc00"}') == Packet(CONNECT_ERROR, "/n", {"message": "\ufffd"})
+    assert decoder.feed(r'44"\udc00"') == Packet(CONNECT_ERROR, "/", "\ufffd")
+    assert decoder.mended == 3
+
+
+def test_halves_are_counted_by_packet_and_told():
+    told: list[int] = []
+    decoder = Decoder(on_mended=told.append)
+    decoder.feed(r'42["whole \ud83d\ude00"]')
+    decoder.feed(r'42["\ud83d","\ud83d"]')
+    decoder.feed(r'42["\\ud83d"]')
+    decoder.feed(r'42["\udc00"]')
+    assert told == [1, 2]
+    assert decoder.mended == 2
+
+
+@pytest.mark.parametrize(
+    "json", [r'"\ud83d', r'"\ud83d",NaN]', r'"\ud83d\x"]', r"\ud83d]", '"\\ud83d\0"]', r'"\ud8g0"]']
+)
+def test_half_an_emoji_excuses_nothing_else(json):
+    assert "invalid JSON" in refused(f"42[{json}")
+
+
+def test_a_reserved_name_with_half_an_emoji_beside_is_reserved():
+    assert "reserved" in refused(r'42["connect","\ud83d"]')
+
+
+ESCAPES = ["\\\\", r"\n", r"\ud83d", r"\ud83d\ude00", r"\ude00", "\\\\ud83d", r"\ud83", '","']
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("escape", ESCAPES)
+def test_halves_in_a_megabyte_of_escapes_are_found_at_once(escape):
+    text = f'42["{escape * (900_000 // len(escape))}\\ud83d'
+    for end in ('"]', ""):
+        with suppress(ProtocolError):
+            Decoder().feed(text + end)
+
+
+utf16 = st.lists(
+    st.integers(0, 0xFFFF) | st.integers(0xD800, 0xDFFF) | st.sampled_from([ord("\\"), ord('"'), ord("u")]), max_size=12
+)
+
+
+@given(utf16, st.sampled_from(["42", "427", "42/n,"]))
+def test_any_text_of_javascript_arrives_as_a_browser_would_show_it(units, head):
+    raw = b"".join(unit.to_bytes(2, "little") for unit in units)
+    text = raw.decode("utf-16-le", "surrogatepass")
+    whole_text = re.sub("[\ud800-\udfff]", "\ufffd", text)
+    assert decode(f"{head}{dumps(['e', text])}").data == ["e", whole_text]
 
 
 # -- encoding
