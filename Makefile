@@ -46,13 +46,13 @@ check: $(TEST)/installed $(TEST)/node labextension/node_modules/.installed
 	$(IN_TEST) lint-imports
 	cd labextension && $(IN_TEST) jlpm run check
 
-bench bench-quick: $(TEST)/bench $(TEST)/node tests/interop/node_modules/.installed
+bench bench-quick: $(TEST)/bench $(TEST)/node tests/interop/node_modules/.installed benchmarks/peers/node_modules/.installed
 	$(IN_TEST) python benchmarks/compare.py $(if $(filter bench-quick,$@),--quick) \
 	  --json benchmarks/results/$@.json --plot benchmarks/results/$@.png $(ARGS)
 
 clean:
 	rm -rf $(RUN) $(TEST) dist labextension/lib labextension/node_modules $(GENERATED)
-	rm -rf tests/interop/node_modules tests/artefacts benchmarks/results .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf tests/interop/node_modules benchmarks/peers/node_modules tests/artefacts benchmarks/results .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 $(RUN)/bin/python $(TEST)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
@@ -84,3 +84,8 @@ labextension/node_modules/.installed: labextension/package.json labextension/yar
 tests/interop/node_modules/.installed: tests/interop/package.json tests/interop/package-lock.json $(TEST)/node
 	cd tests/interop && $(IN_TEST) npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
+
+# Bun is not for every machine: without it, the benchmarks leave it out.
+benchmarks/peers/node_modules/.installed: benchmarks/peers/package.json benchmarks/peers/package-lock.json $(TEST)/node
+	-cd benchmarks/peers && $(IN_TEST) npm ci --no-audit --no-fund --loglevel=error
+	@mkdir -p $(@D) && touch $@

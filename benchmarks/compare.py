@@ -1,14 +1,16 @@
 """Measure Socket.IO servers side by side in one run, each workload against each server in turn.
 
     python benchmarks/compare.py [--only fan8,ack1] [--repeat 3] [--secs 3] [--json OUT] [--plot PICTURE] [SERVER ...]
-    python benchmarks/compare.py --quick           fewer servers and workloads, one second each: less than a minute
+    python benchmarks/compare.py --quick           Node, Bun and ours, one second each: a minute
 
-Servers are ours, ours+volatile (the hub's publish with "volatile": true), ours+hub (stored events, over a SQLite log),
-ours+memory+hub (over a log in memory), ours@uvloop and ours+hub@uvloop, node, socketio-tornado, socketio-asgi (uvicorn)
-and ceiling; those that lack something are left out with a word. Each has processor 0 to itself and the load generator
-(sioload.c, built with gcc at the first use) processor 1. Figures are medians over the repeats; ratios are multiples of
-Node's, or of the first server's where Node is not among them. In the ack workloads a hub acknowledges a publish to a
-room that nobody is in, stored or not, and the others an event that they answer with "ok".
+Servers are ours, ours+volatile (the hub's publish with "volatile": true), ours+hub (stored events, over a SQLite
+log), ours+memory+hub (over a log in memory), ours@uvloop and ours+hub@uvloop, node, bun (Socket.IO on Bun's own
+engine), socketio-tornado, socketio-asgi (uvicorn) and ceiling; those that lack something are left out with a word.
+Each has processor 0 to itself and the load generator (sioload.c, built with gcc at the first use) processor 1.
+Figures are medians over the repeats; ratios are multiples of Node's, or of the first server's where Node is not among
+them. Beside Node, the last table tells the floor that ours must not be below, and where it is. In the ack workloads a
+hub acknowledges a publish to a room that nobody is in, stored or not, and the others an event that they answer with
+"ok".
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import plot
 import table
@@ -35,9 +37,11 @@ from serving import free_port, resident, wait_for
 
 HERE = pathlib.Path(__file__).resolve().parent
 MODULES = HERE.parent / "tests" / "interop" / "node_modules"
+BUN = HERE / "peers" / "node_modules" / ".bin" / "bun"
 APP = f"{sys.executable} {HERE}/app.py PORT"
 SERVERS = {
     "node": f"node {HERE}/peers/node.js PORT",
+    "bun": f"{BUN} {HERE}/peers/bun.js PORT",
     "ours": APP,
     "ours+volatile": f"{APP} sqlite",
     "ours+hub": f"{APP} sqlite",
@@ -57,19 +61,35 @@ NEEDS = {
     "socketio-asgi": ["socketio", "uvicorn", "uvloop"],
 }
 ENVIRONMENT = {**os.environ, "NODE_PATH": str(MODULES), "PYTHONPATH": str(HERE.parent)}
+SMALLER = ("p99_us", "rss_kb_per_conn")  # figures of which less is better
 ACK = ["--mode", "ack", "--n", "1"]
-WORKLOADS = {  # name: (what it is, arguments of sioload, the figure compared)
-    "fan1": ("500 members, one event in flight", ["--n", "500", "--window", "1"], "delivered_per_s"),
-    "fan8": ("500 members, 8 events in flight", ["--n", "500", "--window", "8"], "delivered_per_s"),
-    "fan32": ("500 members, 32 events in flight", ["--n", "500", "--window", "32"], "delivered_per_s"),
-    "many": ("200 members, 50 publishers", ["--n", "200", "--pubs", "50", "--window", "1"], "delivered_per_s"),
-    "open": ("200 members, 50 events a second", ["--n", "200", "--rate", "50"], "p99_us"),
-    "ack1": ("one request at a time", [*ACK, "--pubs", "1", "--window", "1"], "acks_per_s"),
-    "ack20": ("20 clients, one request each", [*ACK, "--pubs", "20", "--window", "1"], "acks_per_s"),
-    "ack256": ("4 clients, 64 requests each", [*ACK, "--pubs", "4", "--window", "64"], "acks_per_s"),
-    "idle": ("5,000 connections", ["--n", "5000", "--rate", "1", "--secs", "2"], "rss_kb_per_conn"),
+OPEN = ["--n", "200", "--rate", "50"]
+IDLE = ["--n", "5000", "--rate", "1", "--secs", "2"]
+
+
+class Workload(NamedTuple):
+    """A workload: what it is, the arguments of sioload, the figure compared, and its floor as a multiple of Node's."""
+
+    title: str
+    load: list[str]
+    figure: str
+    floor: float
+
+
+WORKLOADS = {
+    "fan1": Workload("500 members, one event in flight", ["--n", "500", "--window", "1"], "delivered_per_s", 1.25),
+    "fan8": Workload("500 members, 8 events in flight", ["--n", "500", "--window", "8"], "delivered_per_s", 5.5),
+    "fan32": Workload("500 members, 32 events in flight", ["--n", "500", "--window", "32"], "delivered_per_s", 16),
+    "many": Workload(
+        "200 members, 50 publishers", ["--n", "200", "--pubs", "50", "--window", "1"], "delivered_per_s", 25
+    ),
+    "open": Workload("200 members, 50 events a second", OPEN, "p99_us", 1.0),
+    "ack1": Workload("one request at a time", [*ACK, "--pubs", "1", "--window", "1"], "acks_per_s", 0.9),
+    "ack20": Workload("20 clients, one request each", [*ACK, "--pubs", "20", "--window", "1"], "acks_per_s", 0.9),
+    "ack256": Workload("4 clients, 64 requests each", [*ACK, "--pubs", "4", "--window", "64"], "acks_per_s", 2.0),
+    "idle": Workload("5,000 connections", IDLE, "rss_kb_per_conn", 0.5),
 }
-QUICK = {"servers": ["node", "ours", "ours+hub"], "only": "fan8,many,ack256", "repeat": 1, "secs": 1}
+QUICK = {"servers": ["node", "bun", "ours"], "only": ",".join(list(WORKLOADS)[:-1]), "repeat": 1, "secs": 1}
 
 
 def load_generator() -> str:
@@ -118,10 +138,19 @@ def measure(name: str, args: Sequence[str], secs: int) -> dict[str, Any]:
                 server.wait(20)
 
 
+def starts(program: pathlib.Path) -> bool:
+    try:
+        return subprocess.run([program, "--version"], capture_output=True).returncode == 0
+    except OSError:
+        return False
+
+
 def missing(name: str) -> str | None:
     """Return what a server lacks, if it lacks anything."""
     if name == "node" and not (MODULES.exists() and shutil.which("node")):
         return "Node.js, or tests/interop/node_modules (made by `make test`)"
+    if name == "bun" and not starts(BUN):
+        return "a Bun that starts here, in benchmarks/peers/node_modules (made by `make bench`)"
     return next((module for module in NEEDS.get(name, []) if importlib.util.find_spec(module) is None), None)
 
 
@@ -177,13 +206,15 @@ def main() -> None:
     print(", ".join(f"{key} {value}" for key, value in told.items()))
     names = present(options.servers)
     results: dict[str, dict[str, table.Cell]] = {}
-    figures = {work: WORKLOADS[work][2] for work in options.only.split(",")}
+    works = options.only.split(",")
+    figures = {work: WORKLOADS[work].figure for work in works}
     for work, figure in figures.items():
-        results[work] = run(names, WORKLOADS[work][1], options.repeat, options.secs)
-        title = f"\n{work}: {WORKLOADS[work][0]}"
+        results[work] = run(names, WORKLOADS[work].load, options.repeat, options.secs)
+        title = f"\n{work}: {WORKLOADS[work].title}"
         print(table.workload(title, figure, results[work], table.reference(names)), flush=True)
-    print("\n" + table.summary(results, names, figures.__getitem__, "figures (open: p99, idle: memory)"))
     print("\n" + table.summary(results, names, lambda _: "server_us_per_op", "the server's CPU time per operation"))
+    floors = {work: table.Floor(WORKLOADS[work].floor, figure in SMALLER) for work, figure in figures.items()}
+    print("\n" + table.summary(results, names, figures.__getitem__, "figures (open: p99, idle: memory)", floors))
     everything = {"conditions": told, "figures": figures, "table": results}
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 Cell = Mapping[str, Any]
 Table = Mapping[str, Mapping[str, Cell]]
@@ -20,6 +20,19 @@ COLUMNS = {  # title: (figure, divided by, format)
     "RSS MB": ("rss_mb", 1, ",.0f"),
     "lost": ("dropped", 1, ",.0f"),
 }
+
+
+class Floor(NamedTuple):
+    """What ours must reach, as a multiple of Node's: at least so much, or at most, where less is better."""
+
+    multiple: float
+    at_most: bool = False
+
+    def held(self, multiple: float) -> bool:
+        return multiple <= self.multiple if self.at_most else multiple >= self.multiple
+
+    def __str__(self) -> str:
+        return f"{'<=' if self.at_most else '>='} {self.multiple:g}"
 
 
 def median(cells: Sequence[Cell]) -> Cell:
@@ -48,14 +61,36 @@ def workload(title: str, figure: str, cells: Mapping[str, Cell], base: str) -> s
     return "\n".join(lines)
 
 
-def summary(table: Table, names: Sequence[str], key: Callable[[str], str], title: str) -> str:
-    """Return one figure of all servers as multiples of the reference's, a line for each workload."""
+def summary(
+    table: Table,
+    names: Sequence[str],
+    key: Callable[[str], str],
+    title: str,
+    floors: Mapping[str, Floor] | None = None,
+) -> str:
+    """Return one figure of all servers as multiples of the reference's, a line for each workload.
+
+    Parameters
+    ----------
+    key : callable
+        Gives the figure of a workload.
+    floors : mapping of Floor, optional
+        By workload: told, and whether ours is below, where Node is the reference and ours was measured.
+    """
     base = reference(names)
-    lines = [f"{title}, as a multiple of {base}'s", f"  {'':8}" + "".join(f"{name:>17}" for name in names)]
+    floors = floors if floors and base == "node" and "ours" in names else {}
+    head = "".join(f"{name:>17}" for name in names) + ("    floor of ours" if floors else "")
+    lines = [f"{title}, as a multiple of {base}'s", f"  {'':8}{head}"]
     for work, cells in table.items():
-        row = (_number(ratio(cells[name], cells[base], key(work)), ".2f", 17) for name in names)
-        lines.append(f"  {work:8}" + "".join(row))
+        multiples = {name: ratio(cells[name], cells[base], key(work)) for name in names}
+        row = "".join(_number(multiple, ".2f", 17) for multiple in multiples.values())
+        lines.append(f"  {work:8}{row}" + (_verdict(floors[work], multiples["ours"]) if work in floors else ""))
     return "\n".join(lines)
+
+
+def _verdict(floor: Floor, multiple: float | None) -> str:
+    mark = "" if multiple is not None and floor.held(multiple) else "   NOT HELD"
+    return f"    {floor!s:>13}{mark}"
 
 
 def _row(cell: Cell, base: Cell, figure: str) -> str:

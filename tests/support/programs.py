@@ -70,6 +70,7 @@ PROGRAMS = {
         elsewhere=_playwrights_chromium,
         fetch=_fetch_playwrights_chromium,
     ),
+    "gcc": Program(("gcc",), ("gcc", "libc6-dev")),
     "nginx": Program(("nginx",), ("nginx-light",), version="-v"),
     "openssl": Program(("openssl",), ("openssl",), version="version"),
 }
