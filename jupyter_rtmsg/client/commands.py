@@ -13,6 +13,7 @@ from .hub_socket import HubSocket
 
 T = TypeVar("T")
 Reply: TypeAlias = "dict[str, Any]"
+LATER = frozenset({"rate", "busy", "shutdown"})  # codes of refusals that say "not now"
 
 
 class Commands:

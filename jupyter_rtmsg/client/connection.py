@@ -9,7 +9,7 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from jupyter_rtmsg.errors import Disconnected
@@ -26,6 +26,8 @@ from .transport import UpgradeRefused
 
 _log = logging.getLogger("jupyter_rtmsg")
 _OPEN_TIMEOUT = 10
+_LIFE = 10  # seconds that a connection must have lasted before the next reconnect may come quickly again
+_LINGER = 2  # seconds that a closed connection has for what was sent last
 PASSING = (OSError, asyncio.TimeoutError, UpgradeRefused, Disconnected)  # what trying again may mend
 
 
@@ -118,7 +120,8 @@ class Connection(Listeners):
         self._active: dict[str, Namespaced] = {}
         self._receivers: dict[str, Callable[[Packet, int], None]] = {}
         self._task: asyncio.Task[None] | None = None
-        self._ending: Session | None = None
+        self._settled_at: float | None = None  # when the server took in a socket over this session
+        self._ending: set[asyncio.Future[Any]] = set()
 
     # --- the sockets
 
@@ -139,27 +142,35 @@ class Connection(Listeners):
             self._end()
 
     def settled(self) -> None:
-        """Learn from a socket that the server took it in: the next reconnect may come quickly."""
-        self._backoff.reset()
+        """Learn from a socket that the server took it in."""
         self.error = None
+        if self._settled_at is None:
+            self._settled_at = asyncio.get_running_loop().time()
 
     def _end(self) -> None:
+        session, self.session = self.session, None
+        if session and not session.ended.done():
+            session.close("forced close")
+            self._fire("close", "forced close")
+            self._linger(session)
         task, self._task = self._task, None
         if task and task is not asyncio.current_task():
             task.cancel()
-        session, self.session = self.session, None
-        if session and not session.ended.done():
-            self._ending = session
-            session.close("forced close")
-            self._fire("close", "forced close")
+            self._ending.add(task)
+        self._backoff.reset()
         self._finish()
 
+    def _linger(self, session: Session) -> None:
+        """Give what was sent last two seconds to leave: a peer that no longer reads must not keep the connection."""
+        alarm = asyncio.get_running_loop().call_later(_LINGER, session.abort, "forced close")
+        session.ended.add_done_callback(lambda _: alarm.cancel())
+        self._ending.add(session.ended)
+
     async def ended(self) -> None:
-        """Wait until what was sent last has been sent, for at most two seconds."""
-        session, self._ending = self._ending, None
-        if session:
-            await asyncio.wait({session.ended}, timeout=2)
-            session.abort("forced close")
+        """Wait until nothing is left of a connection that has been ended: about two seconds at most."""
+        ending, self._ending = self._ending, set()
+        if ending:
+            await asyncio.wait(ending)
 
     def drop(self) -> None:
         """Cut the connection with no goodbye."""
@@ -176,13 +187,28 @@ class Connection(Listeners):
             session = await self._attempt(attempt)
             if session:
                 attempt = 0
-                await session.ended
+                await self._life(session)
             attempt += 1
             if not self._reconnection or (self._attempts is not None and attempt > self._attempts):
                 self._give_up(attempt)
                 return
             await asyncio.sleep(self._backoff.next())
             self._fire("reconnect_attempt", attempt)
+
+    async def _life(self, session: Session) -> None:
+        """Wait for the end of a session; a long life makes the next reconnect quick again.
+
+        A server that takes a client in and throws it out at once, or a packet that ends every connection that reads it,
+        would otherwise be met by a client that comes back twice a second for ever.
+        """
+        self._settled_at = None
+        try:
+            await asyncio.wait({session.ended})  # whoever cancels this does not cancel the future
+        except asyncio.CancelledError:
+            session.close("forced close")  # the loop ends without `disconnect`
+            raise
+        if self._settled_at is not None and asyncio.get_running_loop().time() - self._settled_at >= _LIFE:
+            self._backoff.reset()
 
     def _give_up(self, attempt: int) -> None:
         if attempt > 1:

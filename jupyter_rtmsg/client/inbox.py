@@ -73,7 +73,7 @@ class Inbox:
     room : str
     handlers : Handlers
     progressed : callable
-        Called on the lane when events have been handled.
+        Called on the lane when events have left the queue, and never otherwise: what it leads to may wake the lane.
     max_events, max_bytes : int
         How much may wait for the handlers.
     """
@@ -198,6 +198,7 @@ class Inbox:
 
     def calls(self) -> Iterator[Call]:
         """Yield what is to be called for the events in the queue."""
+        took = False
         try:
             while self.started:
                 if self._again:
@@ -208,9 +209,11 @@ class Inbox:
                     if self._again:
                         continue
                     return
+                took = True
                 yield from self._calls(item)
         finally:
-            self._progressed()
+            if took:
+                self._progressed()
 
     def _calls(self, item: _Item) -> Iterator[Call]:
         name, data, meta, size, replay = item

@@ -9,9 +9,10 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from jupyter_rtmsg.errors import CommandError, NotJoined, RtmsgError
+from jupyter_rtmsg.errors import CommandError, Disconnected, NotJoined, RtmsgError
 from jupyter_rtmsg.event import Event
 
+from .backoff import Backoff
 from .commands import Commands, Reply
 from .handlers import Handler, Handlers
 from .inbox import Inbox
@@ -23,7 +24,7 @@ from .watchers import Watchers
 _log = logging.getLogger("jupyter_rtmsg")
 _SETTLE = 0.05  # the handlers of a cell are registered one by one: the first must not have the backlog to itself
 _PAGE_BYTES = 1024  # what an event of a page is taken to weigh
-_RETRY_AFTER = 1.0
+_RETRY, _RETRY_MAX = 1.0, 30.0  # seconds until a page that could not be read is asked for again
 _TROUBLES = (RtmsgError, asyncio.TimeoutError)
 
 
@@ -74,6 +75,9 @@ class Membership:
         self.progress = Progress(room, self.inbox, commands, self._spawn)
         self.progress.subscription = as_
         self._repairing: asyncio.Task[None] | None = None
+        self._retry = Backoff(_RETRY, _RETRY_MAX)
+        self._settling: asyncio.TimerHandle | None = None
+        self._again: asyncio.TimerHandle | None = None  # when a repair that failed is tried again
 
     # --- entering, and coming back
 
@@ -125,6 +129,7 @@ class Membership:
         elif reply.get("reason") == "limit":
             self.inbox.seen = max(self.inbox.seen, reply["head"])  # too many to be sent: they are read page by page
         self.look()
+        self.progress.handled()  # an acknowledgement that was lost with the connection is sent now
 
     def _reset(self, epoch: str, reason: str) -> None:
         _log.warning("room %r: %s; positions start anew", self.room, reason)
@@ -163,12 +168,15 @@ class Membership:
         taken = f"another connection took over the subscription {data.get('as')!r} of room {self.room!r}"
         self.end(f"{taken}: this one receives no more of it. Join again to take it back", last_words=True)
         _log.warning("%s", self.gone)
-        self.look()
 
     def look(self) -> None:
-        """Have what came handled, and what did not come read."""
+        """Wake the lane, because something came, and read what did not come."""
         if self.inbox.started:
             self.lane.wake()
+        self._repair()
+
+    def _repair(self) -> None:
+        """Read what the queue left out from the log, if it has room again. Does not wake the lane: nothing came yet."""
         idle = self._repairing is None or self._repairing.done()
         if idle and self.inbox.behind and self.inbox.hungry and self.gone is None:
             self._repairing = self._spawn(self._read_on())
@@ -192,8 +200,10 @@ class Membership:
                 await self._commands.ask("history", request, then=self._page)
             except _TROUBLES as error:
                 _log.info("room %r: what is missing could not be read yet: %s", self.room, error)
-                self._loop.call_later(_RETRY_AFTER, self.look)  # unless an event, or a connection, comes before
+                if not isinstance(error, Disconnected):  # the next connection looks again
+                    self._again = self._loop.call_later(self._retry.next(), self._repair)
                 return
+            self._retry.reset()
             if self.inbox.started:
                 self.lane.wake()
 
@@ -209,11 +219,9 @@ class Membership:
             self._loop.call_soon_threadsafe(self._progress)
 
     def _progress(self) -> None:
-        if self.gone is not None:
-            self.lane.close()
-            return
-        self.look()
-        self.progress.handled()
+        if self.gone is None:
+            self._repair()
+            self.progress.handled()
 
     # --- what a room asks
 
@@ -256,13 +264,14 @@ class Membership:
         self._loop.call_soon_threadsafe(self.start if at_once else self._start_soon)
 
     def _start_soon(self) -> None:
-        if not self.inbox.started:
-            self._loop.call_later(_SETTLE, self.start)
+        if not self.inbox.started and self._settling is None:
+            self._settling = self._loop.call_later(_SETTLE, self.start)
 
     def start(self) -> None:
         """Have the handlers begin."""
-        self.inbox.started = True
-        self.look()
+        if self.gone is None:
+            self.inbox.started = True
+            self.look()
 
     def replay(self, events: Sequence[Event]) -> concurrent.futures.Future[int]:
         """Have events handled again; the future gives their number once they are. Any thread may."""
@@ -289,6 +298,13 @@ class Membership:
         for close in list(self.streams):
             close()
         self.progress.stop()
-        if not last_words:
+        for timer in (self._again, self._settling):
+            if timer:
+                timer.cancel()
+        if last_words and self.handlers:
+            self.inbox.started = True
+            self.lane.wake()
+            self.lane.finish()
+        else:
             self.inbox.clear()
             self.lane.close()

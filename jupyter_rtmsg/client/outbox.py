@@ -15,14 +15,13 @@ from typing import Any
 
 from jupyter_rtmsg.errors import CommandError, Disconnected, QueueFull, TooLarge
 
-from .commands import reply_of
+from .commands import LATER, reply_of
 from .hub_socket import HubSocket
 from .publish import Publish
 from .receipt import Receipt
 
 _log = logging.getLogger("jupyter_rtmsg")
 _WINDOW = 1_000  # unacknowledged at a time: enough to fill group commits, few enough to send again
-_LATER = frozenset({"rate", "busy", "shutdown"})  # refusals that say "not now"
 _PAUSE = 0.25
 
 
@@ -174,7 +173,7 @@ class Outbox:
         try:
             outcome: int | CommandError | None = reply_of(answer).get("seq")
         except CommandError as error:
-            if error.code in _LATER:
+            if error.code in LATER:
                 self._later(publish, error)
                 return
             outcome = error

@@ -7,13 +7,15 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from jupyter_rtmsg.errors import RtmsgError
+from jupyter_rtmsg.errors import AckTimeout, CommandError, RtmsgError
 
-from .commands import Commands
+from .backoff import Backoff
+from .commands import LATER, Commands
 from .inbox import Inbox
 
 _log = logging.getLogger("jupyter_rtmsg")
 _ACK_EVERY = 0.1
+_RETRY, _RETRY_MAX = 1.0, 30.0  # seconds until an acknowledgement that was not taken is sent again
 
 
 class Progress:
@@ -48,6 +50,7 @@ class Progress:
         self._seq = 0
         self._timer: asyncio.TimerHandle | None = None
         self._stopped = False
+        self._retry = Backoff(_RETRY, _RETRY_MAX)
 
     def start_at(self, seq: int) -> None:
         """Learn what the hub has been told already."""
@@ -70,6 +73,12 @@ class Progress:
         self._timer = None
         self._spawn(self.acknowledge())
 
+    def _not_yet(self, error: RtmsgError) -> None:
+        """Try again where that may help: after a reconnect `handled` is called, and after a refusal the next event."""
+        passing = isinstance(error, AckTimeout) or (isinstance(error, CommandError) and error.code in LATER)
+        if passing and self._timer is None and not self._stopped:
+            self._timer = asyncio.get_running_loop().call_later(self._retry.next(), self._due)
+
     async def acknowledge(self) -> None:
         """Tell the hub how far the handlers have come."""
         # the count first: the lane goes on meanwhile, and may only be said to have come less far than it has
@@ -79,9 +88,11 @@ class Progress:
         try:
             if seq > self._seq:
                 await self._commands.ask("ack", {"room": self._room, "seq": seq, "as": self.subscription})
-        except (RtmsgError, asyncio.TimeoutError) as error:
+        except RtmsgError as error:
             _log.info("room %r: not acknowledged yet: %s", self._room, error)
+            self._not_yet(error)
             return
+        self._retry.reset()
         self._seq = seq
         self.count = max(self.count, handled)
         if self._inbox.handled_count > handled:
