@@ -9,7 +9,8 @@ import pytest
 from support.ports import free_port
 from support.wsclient import until
 
-from jupyter_rtmsg import SocketClient
+from jupyter_rtmsg import AsyncClient, SocketClient
+from jupyter_rtmsg.client.backoff import Backoff
 from jupyter_rtmsg.errors import AccessDenied, QueueFull, ServerUnreachable
 from jupyter_rtmsg.server import Server
 
@@ -188,3 +189,80 @@ async def test_a_refused_token_is_told_at_once() -> None:
         socket = SocketClient(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
         with pytest.raises(AccessDenied):
             await asyncio.wait_for(socket.connect(), 5)
+
+
+def throw_out(io: Server, client: Any) -> None:
+    """Have a server end a client's session as soon as the client knows that it was taken in."""
+
+    def end(state: str) -> None:
+        if state == "connected":
+            for session in list(io.engine.sessions.values()):
+                session.close("thrown out")
+
+    client.on_state(end)
+
+
+@pytest.fixture
+def delays(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Notes the delays between attempts: they begin with 10 ms, and none is left to chance."""
+    noted: list[float] = []
+
+    class Noted(Backoff):
+        def __init__(self, *_: float) -> None:
+            super().__init__(0.01, 10.0, lambda: 1.0)
+
+        def next(self) -> float:
+            noted.append(super().next())
+            return noted[-1]
+
+    monkeypatch.setattr("jupyter_rtmsg.client.socket.Backoff", Noted)
+    return noted
+
+
+@pytest.mark.parametrize("kind", [SocketClient, AsyncClient])
+async def test_a_server_that_takes_in_and_throws_out_is_asked_less_and_less_often(
+    kind: type[Any], delays: list[float]
+) -> None:
+    io = Server()
+    client = kind(f"http://127.0.0.1:{await io.listen()}/")
+    throw_out(io, client)
+    await client.connect()
+    await until(lambda: len(delays) >= 6)
+    assert delays[:6] == [0.01 * 2**number for number in range(6)]
+    await (client.disconnect() if kind is SocketClient else client.close())
+    await io.close()
+
+
+async def test_after_a_long_life_the_first_reconnect_is_quick_again(
+    delays: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jupyter_rtmsg.client.connection._LIFE", 0, raising=False)
+    io = Server()
+    socket = SocketClient(f"http://127.0.0.1:{await io.listen()}/")
+    throw_out(io, socket)
+    await socket.connect()
+    await until(lambda: len(delays) >= 4)
+    assert delays == [0.01] * len(delays)
+    await socket.disconnect()
+    await io.close()
+
+
+async def test_a_connection_that_is_lost_before_anybody_was_taken_in_had_no_life(
+    delays: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jupyter_rtmsg.client.connection._LIFE", 0, raising=False)
+    io = Server()
+
+    def refuse(client: Any) -> None:
+        for session in list(io.engine.sessions.values()):
+            session.close("thrown out")
+
+    io.use(refuse)
+    socket = SocketClient(f"http://127.0.0.1:{await io.listen()}/")
+    connecting = asyncio.ensure_future(socket.connect())
+    await until(lambda: len(delays) >= 4)
+    assert delays[:4] == [0.01, 0.02, 0.04, 0.08]
+    connecting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await connecting
+    await io.close()

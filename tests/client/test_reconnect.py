@@ -329,3 +329,18 @@ def test_a_client_in_many_rooms_comes_back_to_all(hub_server: HubServer, client:
         room.emit("n", wait=False)
     eventually(lambda: len(seen) == 40)
     assert sorted(seen) == sorted(room.name for room in rooms)
+
+
+def test_an_acknowledgement_that_was_lost_with_the_connection_is_sent_after_the_next(
+    hub_server: HubServer, client: Make
+) -> None:
+    room = client(hub_server).join("lab", as_="reader")
+    seen: list[Any] = []
+    room.on("n", seen.append)
+    room.emit("n", 1)
+    eventually(lambda: seen)
+    hub_server.kill()  # before a tenth of a second has passed, or the acknowledgement was taken: either is well
+    eventually(lambda: room.client.state == "offline")
+    hub_server.start()
+    eventually(lambda: room.client.state == "connected")
+    eventually(lambda: room.lag == 0)
