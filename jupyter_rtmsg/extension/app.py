@@ -11,7 +11,7 @@ from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
 from traitlets import Enum, Float, Integer, Unicode, default
 
-from ..server import bundle_pattern
+from ..server import bundle_pattern, paths_below
 from .environment import KernelEnvironment
 from .handlers import BundleHandler, SocketHandler, StatusHandler
 from .identity import Identity
@@ -20,8 +20,14 @@ from .service import Service, Settings
 from .tokens import scoped_token
 
 DAY = 86_400
-STRANGERS = {"connect_timeout": 10.0, "max_pending": 512, "max_pending_per_address": 128}
-"""What connections may do that have not yet shown who they are: wait, for so long (s), and so many of them."""
+STRANGERS = {
+    "connect_timeout": 10.0,
+    "max_pending": 512,
+    "max_pending_per_address": 128,
+    "max_pending_payload": 64 * 1024,
+}
+"""What connections may do that have not yet shown who they are: how long they may wait (s), how many of them, and how
+large their messages may be (bytes)."""
 
 
 class RtmsgApp(LimitTraits, ExtensionApp):
@@ -73,8 +79,8 @@ class RtmsgApp(LimitTraits, ExtensionApp):
         """Add the endpoints."""
         options = {"service": self._service}
         self.handlers += [
-            (r"socket\.io/?", SocketHandler, options),
             (bundle_pattern("socket.io"), BundleHandler),
+            (paths_below("socket.io"), SocketHandler, options),  # what is no file of the bundle
             (r"rtmsg/api/status", StatusHandler, options),
         ]
 

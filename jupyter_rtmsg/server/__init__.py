@@ -2,11 +2,12 @@
 
 from .broadcast import BroadcastOperator
 from .bundle import BundleRequests, bundle_pattern
-from .engine import Engine
+from .engine import Engine, paths_below
 from .handler import EngineHandler, EngineRequests
 from .namespace import Namespace
 from .parent import ParentNamespace
-from .refusal import Refused
+from .refusal import Refused, RefusedRequest
+from .request import Request
 from .server import Server
 from .session import Session
 from .socket import LATER, NOT_ROUTED, Handshake, Socket
@@ -23,8 +24,11 @@ __all__ = [
     "Namespace",
     "ParentNamespace",
     "Refused",
+    "RefusedRequest",
+    "Request",
     "Server",
     "Session",
     "Socket",
     "bundle_pattern",
+    "paths_below",
 ]

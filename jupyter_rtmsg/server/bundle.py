@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import gzip
 import re
-from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import tornado.web
 
-from .origin import preflight, share
+from .engine import Engine
+from .refusal import Refused
 
 STATIC = Path(__file__).with_name("static")
 SCRIPTS = ("socket.io.js", "socket.io.min.js", "socket.io.esm.min.js", "socket.io.msgpack.min.js")
@@ -28,13 +28,12 @@ NOT_BUILT = (
 class BundleRequests(tornado.web.RequestHandler):
     """What any handler of the bundle needs."""
 
-    def origins_of_request(self) -> Collection[str]:
-        """Return the origins whose pages may read it (CORS)."""
-        return ()
+    async def share(self) -> None:
+        """Let pages of other origins read it, where they are allowed to (CORS)."""
 
     async def get(self, name: str) -> None:
         """Answer with a file of the bundle, or with 304 where the browser has it."""
-        share(self, self.origins_of_request())
+        await self.share()
         version = client_version()
         if version is None or name not in NAMES:
             self.set_status(404)
@@ -60,17 +59,23 @@ class BundleRequests(tornado.web.RequestHandler):
 class BundleHandler(BundleRequests):
     """Serves the bundle in a Tornado application."""
 
-    def initialize(self, origins: Collection[str]) -> None:
-        """Take the allowed origins from the route."""
-        self._origins = origins
+    def initialize(self, engine: Engine) -> None:
+        """Take the engine, whose origins may read it, from the route."""
+        self._engine = engine
 
-    def origins_of_request(self) -> Collection[str]:
-        """Return the origins of the route."""
-        return self._origins
+    async def share(self) -> None:
+        """Let pages of the allowed origins read it."""
+        origins = self._engine.origins
+        try:
+            verdict = await origins.check(self._engine.proxies.describe(self))
+        except Refused:
+            verdict = "none"  # anybody may have it: its origin is not let to read it
+        origins.share(self, verdict)
 
     async def options(self, name: str) -> None:
         """Answer a preflight, where CORS is configured."""
-        if not preflight(self, self._origins, "GET,HEAD"):
+        request = self._engine.proxies.describe(self)
+        if not await self._engine.origins.preflight(self, request, "GET,HEAD"):
             self.set_status(405)
 
 
@@ -79,9 +84,9 @@ def bundle_pattern(path: str) -> str:
     return f"{re.escape(path.rstrip('/'))}/({'|'.join(map(re.escape, NAMES))})"
 
 
-def bundle_routes(path: str, origins: Collection[str] = ()) -> list[Any]:
+def bundle_routes(path: str, engine: Engine) -> list[Any]:
     """Return the routes of the bundle below a path."""
-    return [(bundle_pattern(path), BundleHandler, {"origins": origins})]
+    return [(bundle_pattern(path), BundleHandler, {"engine": engine})]
 
 
 def client_version() -> str | None:

@@ -5,21 +5,22 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import tornado.web
 
-from ..wire.engineio import PROTOCOL
 from .admission import Admission
 from .farewell import Farewells
-from .handshake import open_websocket, switching_protocols, wants_deflate
 from .heartbeat import Deadlines
+from .origin import Hosts, Origin, Origins
 from .outbox import Joiner
-from .polling import PollingTransport, respond
+from .proxies import TrustedProxies, query_of
 from .refusal import Refused
-from .session import CLOSE_GOING_AWAY, Request, Session, call
-from .upgrade import Upgrade
+from .request import Request
+from .request_hooks import EVENTS, Check, Middleware, RequestHooks
+from .requests import RequestDispatcher
+from .session import CLOSE_GOING_AWAY, Session, call
 from .websocket import WebSocketTransport
 
 SLICE = 256  # sessions written to before the loop does something else
@@ -44,8 +45,21 @@ class Engine:
         How many sessions without a user may wait to be admitted, in all and from one address.
     max_pending_payload : int
         The largest message of a session that is not yet admitted, in bytes.
-    origins : iterable of str or "*"
-        Origins allowed beside the server's own, over both transports: CORS does not protect a WebSocket.
+    origins : str, re.Pattern or callable, or an iterable of these
+        Origins allowed beside the server's own, over both transports: CORS does not protect a WebSocket. See `Origins`.
+    hosts : iterable of str
+        Names that a ``Host`` header may hold beside those of the loopback interface, where the server listens on that
+        only. See `Hosts`.
+    trusted_proxies : iterable of str
+        Addresses or networks of the reverse proxies whose ``X-Forwarded-For``, ``-Proto`` and ``-Host``, or
+        ``Forwarded``, are believed; ``"unix:"`` for those that come over a Unix socket.
+    allow_request : callable, optional
+        Called with the `Request` that would open a session, sync or async. It refuses by returning False, or by
+        returning or raising `Refused`.
+    cookie : bool, str or mapping
+        Whether the answer that opens a session over polling sets a cookie with its id, for load balancers: True for
+        ``io=<id>; Path=/; HttpOnly; SameSite=Lax``, a str for another name, a mapping for ``name`` and attributes such
+        as ``path``, ``samesite``, ``secure`` and ``max_age``.
     transports : iterable of str
         ``"polling"``, ``"websocket"`` or both.
     allow_upgrades : bool
@@ -66,8 +80,12 @@ class Engine:
         pending_timeout: float | None = None,
         max_pending: int | None = None,
         max_pending_per_address: int | None = None,
-        max_pending_payload: int = 64 * 1024,
-        origins: Iterable[str] = (),
+        max_pending_payload: int = 256 * 1024,
+        origins: Origin | Iterable[Origin] = (),
+        hosts: str | Iterable[str] = (),
+        trusted_proxies: Iterable[str] = (),
+        allow_request: Check | None = None,
+        cookie: bool | str | Mapping[str, Any] = False,
         transports: Iterable[str] = TRANSPORTS,
         allow_upgrades: bool = True,
         upgrade_timeout: float = 10.0,
@@ -79,7 +97,10 @@ class Engine:
         self.max_queue = max_queue
         self.pending_timeout = pending_timeout
         self.max_pending_payload = max_pending_payload
-        self.origins = frozenset([origins] if isinstance(origins, str) else origins)
+        self.origins = Origins(origins)
+        self.hosts = Hosts(hosts)
+        self.proxies = TrustedProxies(trusted_proxies)
+        self.hooks = RequestHooks(allow_request, cookie)
         self.transports = frozenset(transports)
         if not self.transports or not self.transports.issubset(TRANSPORTS):
             raise ValueError(f"transports are some of {TRANSPORTS}, not {sorted(self.transports)}")
@@ -90,6 +111,7 @@ class Engine:
         self.farewells = Farewells()
         self.admission = Admission(max_pending, max_pending_per_address)
         self.deadlines = Deadlines()
+        self._requests = RequestDispatcher(self)
         self.closing = False
         self._dirty: list[Session] = []
         self._joiner = Joiner()
@@ -98,18 +120,50 @@ class Engine:
 
     # --- for applications
 
-    def on(self, event: str, listener: Callable[[Session], Any]) -> Callable[[Session], Any]:
-        """Listen to ``"connection"``, called with each new `Session`."""
-        if event != "connection":
-            raise ValueError(f"an engine has no event {event!r}")
-        self._on_connection.append(listener)
+    def on(self, event: str, listener: Callable[..., Any]) -> Callable[..., Any]:
+        """Listen to an event.
+
+        ``"connection"`` is called with each new `Session`; ``"connection_error"`` with the `RefusedRequest` of each
+        request that is refused; ``"initial_headers"`` with a dict of headers of the response that opens a session, and
+        its `Request`; ``"headers"`` likewise for every response to a session, the 101 of a WebSocket included. A
+        listener may change the dict: a value is a str, or a list of them.
+        """
+        if event == "connection":
+            self._on_connection.append(listener)
+        elif event in EVENTS:
+            self.hooks.on(event, listener)
+        else:
+            raise ValueError(f"an engine has the events {', '.join(('connection', *EVENTS))}, not {event!r}")
         return listener
 
-    def handlers(self, path: str = "/engine.io/") -> list[tuple[str, type[tornado.web.RequestHandler], dict[str, Any]]]:
-        """Return the routes for an application of your own."""
+    def use(self, middleware: Middleware) -> Middleware:
+        """Call a middleware, sync or async, before every request is looked at.
+
+        Parameters
+        ----------
+        middleware : callable
+            Takes the `Request` and a dict, the headers of its response, which it may change. It refuses the request by
+            returning False, or by returning or raising `Refused`.
+        """
+        self.hooks.use(middleware)
+        return middleware
+
+    def handlers(
+        self, path: str = "/engine.io/", *, loopback: bool = False
+    ) -> list[tuple[str, type[tornado.web.RequestHandler], dict[str, Any]]]:
+        """Return the routes for an application of your own.
+
+        Parameters
+        ----------
+        path : str
+            Whatever begins with it is this engine's, as in Node; of ``"/"`` only that path itself.
+        loopback : bool
+            Whether the application listens on a loopback address only: then ``Host`` must be a loopback name, or in
+            `hosts`.
+        """
         from .handler import EngineHandler  # it needs this module
 
-        return [(re.escape(path.rstrip("/")) + "/?", EngineHandler, {"engine": self})]
+        return [(paths_below(path), EngineHandler, {"engine": self, "loopback": loopback})]
 
     async def close(self, reason: str = "server shutting down") -> None:
         """Close every session and take no new one."""
@@ -134,23 +188,22 @@ class Engine:
         body : bytes, optional
             Of a POST. None: it had more than `max_body` bytes.
         """
-        try:
-            request = _request(handler)
-            if request.query.get("transport") not in self.transports:
-                raise Refused(0, "Transport unknown")
-            if request.query.get("sid"):
-                await self._serve(handler, request, user, body)
-            else:
-                await self._open(handler, request, user)
-        except Refused as refusal:
-            refusal.answer(handler)
+        await self._requests.accept(handler, user, body)
+
+    def refuse(self, handler: tornado.web.RequestHandler, request: Request, refusal: Refused) -> None:
+        """Answer a request that whoever serves this engine refuses, and call the listeners of ``connection_error``."""
+        self._requests.refuse(handler, request, refusal)
 
     def max_body(self, handler: tornado.web.RequestHandler) -> int:
         """Return how many bytes the body of a request may have: none where it belongs to no session."""
-        session = self.sessions.get(_query(handler).get("sid", ""))
+        session = self.sessions.get(query_of(handler).get("sid", ""))
         return session.max_size if session else 0
 
     # --- for sessions
+
+    def new_id(self) -> str:
+        """Return a session id: 120 bits from the system's generator (CVE-2017-16031)."""
+        return secrets.token_urlsafe(15)
 
     def dirty(self, session: Session) -> None:
         """A session has something to write."""
@@ -211,103 +264,8 @@ class Engine:
             await asyncio.shield(future)
             return  # what others have put into it since is theirs to wait for
 
-    # --- inside
 
-    def _new_id(self) -> str:
-        return secrets.token_urlsafe(15)  # 120 bits from the system's generator (CVE-2017-16031)
-
-    async def _open(self, handler: tornado.web.RequestHandler, request: Request, user: Any) -> None:
-        """Open a session; what PROTOCOL 1.9 refuses is refused in its order."""
-        if handler.request.method != "GET":
-            raise Refused(2, "Bad handshake method")
-        polling = request.query["transport"] == "polling"
-        if not polling and not _is_upgrade(handler):
-            raise Refused(3, "Bad request")
-        if request.query.get("EIO") != str(PROTOCOL):
-            raise Refused(5, "Unsupported protocol version")
-        if self.closing:
-            raise Refused(4, "The server is shutting down", 503)
-        if user is None:
-            self.admission.check(request.address)
-        deflate = self.per_message_deflate and not polling and wants_deflate(handler)
-        response = b"" if polling else switching_protocols(handler, deflate=deflate)
-        session = Session(self, self._new_id(), request, user)
-        if self.pending_timeout is not None:
-            session.pend(self.pending_timeout)
-        if polling:
-            transport = PollingTransport(session)
-            session.opened(transport)
-            last = self.farewells.take(session.id, user)
-            if last is None:
-                await transport.get(handler)
-            else:  # a listener closed it at once
-                respond(handler, last)
-            return
-        opened = False
-        try:
-            opened = await open_websocket(handler, response, session, deflate=deflate)
-        finally:
-            if not opened:
-                session.ended("transport close")
-
-    async def _serve(
-        self, handler: tornado.web.RequestHandler, request: Request, user: Any, body: bytes | bytearray | None
-    ) -> None:
-        """Serve a session's request: a poll, a body, or the WebSocket that is to take over."""
-        id, method = request.query["sid"], handler.request.method
-        session = self.sessions.get(id)
-        if session is None:
-            last = self.farewells.take(id, user) if method == "GET" else None
-            if last is None:
-                raise Refused(1, "Session ID unknown")
-            respond(handler, last)
-            return
-        if session.user != user:  # another's session is as good as none
-            raise Refused(1, "Session ID unknown")
-        transport = session.transport
-        if not isinstance(transport, PollingTransport) or request.query.get("EIO") != str(PROTOCOL):
-            raise Refused(3, "Bad request")
-        if request.query["transport"] == "websocket":
-            await self._upgrade(handler, session)
-        elif method == "GET":
-            await transport.get(handler)
-        elif method == "POST" and body is None:
-            handler.set_status(413)
-        elif method == "POST":
-            await transport.post(handler, body or b"")
-        else:
-            handler.set_status(500)
-
-    async def _upgrade(self, handler: tornado.web.RequestHandler, session: Session) -> None:
-        if not _is_upgrade(handler) or not self.upgrades or session.upgrade is not None:
-            raise Refused(3, "Bad request")
-        deflate = self.per_message_deflate and wants_deflate(handler)
-        response = switching_protocols(handler, deflate=deflate)
-        candidate = Upgrade(session, self.upgrade_timeout)
-        opened = False
-        try:
-            opened = await open_websocket(handler, response, candidate, deflate=deflate)
-        finally:
-            if not opened:
-                candidate.ended("transport close")
-
-
-def _is_upgrade(handler: tornado.web.RequestHandler) -> bool:
-    return handler.request.headers.get("Upgrade", "").lower() == "websocket"
-
-
-def _query(handler: tornado.web.RequestHandler) -> dict[str, str]:
-    """Return the query, whatever bytes it holds: `get_query_argument` would answer with a page of its own."""
-    arguments = handler.request.query_arguments.items()
-    return {key: values[-1].decode(errors="replace") for key, values in arguments if values}
-
-
-def _request(handler: tornado.web.RequestHandler) -> Request:
-    request = handler.request
-    return Request(
-        headers=request.headers,
-        query=_query(handler),
-        address=request.remote_ip or "",
-        secure=request.protocol == "https",
-        url=request.uri or "",
-    )
+def paths_below(path: str) -> str:
+    """Return the pattern of all paths that begin with one."""
+    bare = path.rstrip("/")
+    return re.escape(bare) + "(?:/.*)?" if bare else "/?"

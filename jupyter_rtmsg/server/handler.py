@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import logging
 
 import tornado.web
 
 from .engine import Engine
-from .origin import origin_allowed, preflight, share
 from .refusal import Refused
+
+logger = logging.getLogger(__name__)
 
 METHODS = "GET,HEAD,PUT,PATCH,POST,DELETE"
 EXCESS = 16 << 20  # bytes beyond the limit that are read and dropped, so that whoever sent them can hear the answer
@@ -69,9 +71,10 @@ class EngineRequests(tornado.web.RequestHandler):
 class EngineHandler(EngineRequests):
     """Serves an engine in a Tornado application."""
 
-    def initialize(self, engine: Engine) -> None:
-        """Take the engine from the route."""
+    def initialize(self, engine: Engine, loopback: bool = False) -> None:
+        """Take the engine from the route, and whether it is reached by the loopback interface only."""
         self.engine = engine
+        self._loopback = loopback
 
     def engine_of_request(self) -> Engine:
         """Return the engine of the route."""
@@ -92,12 +95,18 @@ class EngineHandler(EngineRequests):
 
     async def options(self) -> None:
         """Answer a preflight, where CORS is configured."""
-        if not preflight(self, self.engine.origins, METHODS):
-            Refused(2, "Bad handshake method").answer(self)
+        request = self.engine.proxies.describe(self)
+        if not await self.engine.origins.preflight(self, request, METHODS):
+            self.engine.refuse(self, request, Refused(2, method="OPTIONS"))
 
     async def _accept(self) -> None:
-        if origin_allowed(self, self.engine.origins):
-            share(self, self.engine.origins)
-            await self.engine.accept(self, body=self.payload)
+        request, origins = self.engine.proxies.describe(self), self.engine.origins
+        try:
+            if not request.query.get("sid"):  # who knows a session's id has opened it, or was told by who has
+                self.engine.hosts.check(request, self._loopback)
+            origins.share(self, await origins.check(request))
+        except Refused as refusal:
+            logger.warning("refused a request of %s: %s", request.address, refusal)
+            self.engine.refuse(self, request, refusal)
         else:
-            Refused(4, "Origin not allowed", 403).answer(self)
+            await self.engine.accept(self, body=self.payload)

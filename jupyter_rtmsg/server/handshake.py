@@ -6,6 +6,7 @@ import asyncio
 import base64
 import binascii
 import logging
+import re
 from typing import TYPE_CHECKING, cast
 
 import tornado.iostream
@@ -15,12 +16,14 @@ from ..wire.deflate import AGREED, accepts
 from ..wire.websocket import accept_value
 from .deflate import DeflateTransport
 from .refusal import Refused
+from .request_hooks import Headers
 from .stream import StreamTransport
 from .websocket import READ_SIZE, WebSocketTransport
 
 if TYPE_CHECKING:
     from .transport import Peer
 
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _EARLY_SIZE = 1 << 20  # bytes that a peer may send before it has its answer
 logger = logging.getLogger(__name__)
 
@@ -67,37 +70,61 @@ def wants_deflate(handler: tornado.web.RequestHandler) -> bool:
     return accepts(",".join(handler.request.headers.get_list("Sec-WebSocket-Extensions")))
 
 
-def switching_protocols(handler: tornado.web.RequestHandler, *, deflate: bool = False) -> bytes:
-    """Return the 101 that answers a WebSocket handshake, and agrees on permessage-deflate if that is wanted.
+def check_handshake(handler: tornado.web.RequestHandler) -> None:
+    """Check that a request is a WebSocket handshake (RFC 6455, section 4.2.1).
 
     Raises
     ------
     Refused
-        If the request is none (RFC 6455, section 4.2.1).
+        If it is none.
     """
     headers = handler.request.headers
-    key = headers.get("Sec-WebSocket-Key", "")
     try:
-        valid = len(base64.b64decode(key, validate=True)) == 16
+        valid = len(base64.b64decode(headers.get("Sec-WebSocket-Key", ""), validate=True)) == 16
     except (binascii.Error, ValueError):
         valid = False
     if (
         not valid
+        or headers.get("Upgrade", "").lower() != "websocket"
         or headers.get("Sec-WebSocket-Version") != "13"
         or "upgrade" not in headers.get("Connection", "").lower()
+        or not all(_TOKEN.fullmatch(name) for name in _subprotocols(handler))
     ):
-        raise Refused(3, "Bad request")
+        raise Refused(3, name="TRANSPORT_HANDSHAKE_ERROR")
+
+
+def switching_protocols(handler: tornado.web.RequestHandler, headers: Headers, *, deflate: bool = False) -> bytes:
+    """Return the 101 that answers a WebSocket handshake.
+
+    Parameters
+    ----------
+    handler : tornado.web.RequestHandler
+        Of a request that `check_handshake` has passed. Of the subprotocols that it offers the first is chosen, as the
+        package ``ws`` does: browsers drop a connection where none is.
+    headers : dict
+        More headers, each with one value or a list of them.
+    deflate : bool
+        Whether to agree on permessage-deflate.
+    """
     lines = [
         "HTTP/1.1 101 Switching Protocols",
         "Upgrade: websocket",
         "Connection: Upgrade",
-        f"Sec-WebSocket-Accept: {accept_value(key)}",
+        f"Sec-WebSocket-Accept: {accept_value(handler.request.headers['Sec-WebSocket-Key'])}",
     ]
+    lines += [f"Sec-WebSocket-Protocol: {name}" for name in _subprotocols(handler)[:1]]
     if deflate:
         lines.append(f"Sec-WebSocket-Extensions: {AGREED}")
+    for name, value in headers.items():
+        lines += [f"{name}: {one}" for one in ([value] if isinstance(value, str) else value)]
     cookies = getattr(handler, "_new_cookie", None) or {}  # a login renewed by this very request
     lines += ["Set-Cookie: " + cookie.OutputString() for cookie in cookies.values()]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+def _subprotocols(handler: tornado.web.RequestHandler) -> list[str]:
+    offered = handler.request.headers.get("Sec-WebSocket-Protocol")
+    return [] if offered is None else [name.strip() for name in offered.split(",")]
 
 
 def _early(stream: tornado.iostream.IOStream) -> bytes:

@@ -17,6 +17,7 @@ from .emitter import Handler
 from .engine import Engine
 from .namespace import Middleware, Namespace, Route
 from .namespaces import Namespaces
+from .origin import is_loopback
 from .parent import Matcher
 from .recovery import MemoryRecovery, Recovery
 from .session import Session
@@ -91,8 +92,12 @@ class Server(Broadcaster):
 
     def handlers(self, path: str = "/socket.io/") -> list[Any]:
         """Return the routes for an application of your own."""
-        bundle = bundle_routes(path, self.engine.origins) if self._serve_client else []
-        return [*self.engine.handlers(path), *bundle]
+        return self._routes(path, loopback=False)
+
+    def _routes(self, path: str, *, loopback: bool) -> list[Any]:
+        """Return the routes: the bundle's names first, all else below the path is the engine's."""
+        bundle = bundle_routes(path, self.engine) if self._serve_client else []
+        return [*bundle, *self.engine.handlers(path, loopback=loopback)]
 
     async def listen(self, port: int = 0, address: str = "127.0.0.1", path: str = "/socket.io/", **options: Any) -> int:
         """Serve alone and return the port.
@@ -109,7 +114,9 @@ class Server(Broadcaster):
         if self.engine.closing:
             raise RuntimeError("this server was closed: make a new one")
         sockets = tornado.netutil.bind_sockets(port, address)
-        http = tornado.httpserver.HTTPServer(tornado.web.Application(self.handlers(path)), **options)
+        loopback = all(is_loopback(sock.getsockname()[0]) for sock in sockets)
+        application = tornado.web.Application(self._routes(path, loopback=loopback))
+        http = tornado.httpserver.HTTPServer(application, **options)
         http.add_sockets(sockets)
         self._listening.append(http)
         return int(sockets[0].getsockname()[1])

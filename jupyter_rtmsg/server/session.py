@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ProtocolError, WebSocketError
@@ -13,6 +12,7 @@ from ..wire.engineio import CLOSE, MESSAGE, PING, PONG, SEPARATOR, Handshake
 from ..wire.socketio import Encoded
 from .outbox import DISCARD, Backlog
 from .polling import PollingTransport
+from .request import Request
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -23,31 +23,6 @@ logger = logging.getLogger(__name__)
 
 CLOSE_PROTOCOL, CLOSE_POLICY, CLOSE_GOING_AWAY, CLOSE_SLOW = 1002, 1008, 1001, 4008
 _PING = Encoded(PING.encode())
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """The HTTP request that opened a session.
-
-    Attributes
-    ----------
-    headers : mapping of str to str
-        Case-insensitive.
-    query : dict of str to str
-        The parameters of its URL.
-    address : str
-        The peer's IP address.
-    secure : bool
-        Whether it came over TLS.
-    url : str
-        The path and query as they came.
-    """
-
-    headers: Any
-    query: dict[str, str] = field(default_factory=dict)
-    address: str = ""
-    secure: bool = False
-    url: str = ""
 
 
 def call(listener: Callable[[Any], Any], argument: Any) -> None:

@@ -18,7 +18,8 @@ from .rooms import names
 if TYPE_CHECKING:
     from .connection import Connection
     from .namespace import Namespace
-    from .session import Request, Session
+    from .request import Request
+    from .session import Session
 
 __all__ = ["LATER", "NOT_ROUTED", "Handler", "Handshake", "Socket"]
 
@@ -30,7 +31,7 @@ class Handshake:
     Attributes
     ----------
     headers, query, address, secure, url
-        Of the HTTP request, see `jupyter_rtmsg.server.session.Request`.
+        Of the HTTP request, see `jupyter_rtmsg.server.Request`.
     auth : dict
         The object of its CONNECT.
     time : float

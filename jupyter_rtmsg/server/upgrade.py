@@ -91,3 +91,36 @@ class Upgrade:
         if self._session.upgrade is self:
             self._session.upgrade = None
             self._session.probing(False)
+
+
+class SurplusWebSocket:
+    """A WebSocket for a session that has one, or one that probes: it is closed once its handshake is complete.
+
+    An HTTP error instead of the handshake would crash clients of the official test suites. The session goes on.
+
+    Parameters
+    ----------
+    session : Session
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.max_size = session.max_size
+
+    def opened(self, transport: WebSocketTransport) -> None:
+        """Close it."""
+        transport.close(1000, "this session has a WebSocket already")
+
+    def receive(self, packet: str | bytes) -> None:
+        """It is not listened to."""
+
+    def flush(self) -> None:
+        """Nothing goes this way."""
+
+    def writable(self) -> None:
+        """Nothing goes this way."""
+
+    def violated(self, error: ProtocolError) -> None:
+        """It is closed already."""
+
+    def ended(self, reason: str) -> None:
+        """It is gone."""

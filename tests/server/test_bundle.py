@@ -101,7 +101,8 @@ async def test_no_other_name_is_served(serve, name):
 
 async def test_it_can_be_switched_off(serve):
     served = await serve(serve_client=False)
-    assert (await ask(served, "socket.io.js")).status == 404
+    response = await ask(served, "socket.io.js")  # a path like any other below the engine's
+    assert (response.status, response.json()["message"]) == (400, "Transport unknown")
 
 
 async def test_an_allowed_page_may_read_it(serve):

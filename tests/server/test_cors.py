@@ -19,7 +19,7 @@ async def ask(served: Any, method: str = "GET", query: str = EIO, **headers: str
 
 @pytest.mark.parametrize(
     "origin",
-    [FOREIGN, "null", "", "https://localhost", "http://localhost:1", "http://localhost.evil.example", FRIEND + ".evil"],
+    [FOREIGN, "null", "", "ftp://localhost", "http://localhost:1", "http://localhost.evil.example", FRIEND + ".evil"],
 )
 @pytest.mark.parametrize("options", [{}, {"origins": [FRIEND]}])
 async def test_a_foreign_page_may_neither_open_poll_nor_post(serve, poll, origin, options):

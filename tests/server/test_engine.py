@@ -116,7 +116,7 @@ async def test_a_closed_engine_takes_no_session(listening):
 
 
 async def test_an_engine_has_only_the_events_it_has(listening):
-    with pytest.raises(ValueError, match="no event 'conection'"):
+    with pytest.raises(ValueError, match="not 'conection'"):
         listening.engine.on("conection", print)
 
 

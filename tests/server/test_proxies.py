@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 from support.nginx import proxy
 from support.pollclient import PollClient
-from support.wsclient import RawClient, upgrade_request
+from support.wsclient import RawClient, until, upgrade_request
 
 pytestmark = [pytest.mark.needs_nginx, pytest.mark.needs_openssl]
 
@@ -41,3 +41,20 @@ async def test_a_websocket_is_refused_through_a_proxy_that_forgets_upgrade(serve
         assert (await client.response()).status == 400
         await client.hang_up()
     assert not served.io.engine.sessions
+
+
+async def test_the_own_page_gets_in_through_a_proxy_that_ends_tls(serve):
+    """With nothing configured; and with a trusted proxy the client's address and scheme are known."""
+    for options in ({}, {"trusted_proxies": ["127.0.0.1"]}):
+        served = await serve(**options)
+        with proxy(served.port) as front:
+            origin = {"Origin": f"https://localhost:{front.tls_port}", "Host": f"localhost:{front.tls_port}"}
+            reader, writer = await front.connect_tls()
+            client = RawClient(reader, writer)
+            client.write(upgrade_request(**origin))
+            assert (await client.response()).status == 101
+            await client.take_open()
+            (session,) = served.io.engine.sessions.values()
+            assert session.request.secure is bool(options)
+            await client.hang_up()
+            await until(lambda served=served: not served.io.engine.sessions)

@@ -227,20 +227,17 @@ async def test_a_candidate_that_speaks_no_websocket_is_closed_and_polling_goes_o
     assert await client.get() == ['42["alive"]']
 
 
-async def test_a_second_candidate_is_refused_and_the_first_goes_on(serve, poll):
+async def test_a_websocket_too_many_is_closed_behind_its_handshake_and_the_session_goes_on(serve, poll):
     served = await serve()
     client = await poll(served)
     await client.enter()
     first = await probed(client)
-    second = await client.dial()
-    second.write(upgrade_request(f"EIO=4&transport=websocket&sid={client.sid}"))
-    response = await second.response()
-    assert (response.status, response.body) == (400, b"Bad request")
+    await (await client.upgrade()).closing()  # while the first is a candidate
     first.send("5")
     await until(lambda: session_of(served).transport.name == "websocket")
-    third = await client.dial()
-    third.write(upgrade_request(f"EIO=4&transport=websocket&sid={client.sid}"))
-    assert (await third.response()).status == 400
+    third = await client.upgrade()
+    third.send("2probe")
+    assert (await third.closing()).code == 1000
     await first.quiet()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import ssl
 import subprocess
 import tempfile
 import time
@@ -85,6 +87,11 @@ class Nginx:
                 return True
             time.sleep(0.01)
         return False
+
+    async def connect_tls(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Connect to the TLS port."""
+        context = ssl.create_default_context(cafile=str(self.certificate))
+        return await asyncio.open_connection("localhost", self.tls_port, ssl=context)
 
     @property
     def errors(self) -> str:

@@ -1,0 +1,36 @@
+"""What is known of an HTTP request, whichever transport it is for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An HTTP request for an engine: of the one that opened a session, `Session.request`.
+
+    Attributes
+    ----------
+    headers : mapping of str to str
+        Case-insensitive.
+    query : dict of str to str
+        The parameters of its URL.
+    address : str
+        The IP address of the client: behind a trusted proxy, the one that the proxy tells.
+    secure : bool
+        Whether the client is known to use TLS: with this server, or with a trusted proxy.
+    url : str
+        The path and query as they came.
+    host : str
+        The host and port that the client asked for, as its ``Host`` or a trusted proxy tells; ``""`` if unknown.
+    method : str
+    """
+
+    headers: Any
+    query: dict[str, str] = field(default_factory=dict)
+    address: str = ""
+    secure: bool = False
+    url: str = ""
+    host: str = ""
+    method: str = "GET"

@@ -1,0 +1,117 @@
+"""What an application has to say about the requests of its engine, before and after they are answered."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable, Mapping
+from http.cookies import SimpleCookie
+from typing import Any
+
+from ..errors import ConnectionRefused
+from .refusal import Refused, RefusedRequest
+from .request import Request
+
+Headers = dict[str, "str | list[str]"]
+Middleware = Callable[[Request, Headers], Any]
+Check = Callable[[Request], Any]
+EVENTS = ("connection_error", "initial_headers", "headers")
+
+logger = logging.getLogger(__name__)
+
+
+class RequestHooks:
+    """Middlewares, `allow_request`, header listeners and the cookie of an engine.
+
+    Parameters
+    ----------
+    allow_request : callable, optional
+        Called with the `Request` that would open a session, sync or async. It refuses by returning False, or by
+        returning or raising `Refused`; if it raises anything else, the request is refused and the fault logged.
+    cookie : bool, str or mapping
+        See `Engine`.
+    """
+
+    def __init__(self, allow_request: Check | None, cookie: bool | str | Mapping[str, Any]) -> None:
+        self._allow_request = allow_request
+        self._cookie = _cookie_settings(cookie) if cookie else None
+        self._middlewares: list[Middleware] = []
+        self._listeners: dict[str, list[Callable[..., Any]]] = {event: [] for event in EVENTS}
+
+    def on(self, event: str, listener: Callable[..., Any]) -> None:
+        """Listen to one of `EVENTS`."""
+        self._listeners[event].append(listener)
+
+    def use(self, middleware: Middleware) -> None:
+        """Call a middleware for every request, with it and the headers of its response, which it may change."""
+        self._middlewares.append(middleware)
+
+    async def run_middlewares(self, request: Request) -> Headers:
+        """Return the headers that the middlewares give the response.
+
+        Raises
+        ------
+        Refused
+        """
+        headers: Headers = {}
+        for middleware in self._middlewares:
+            await _ask(middleware, request, headers, refusal=Refused(3, name="MIDDLEWARE_FAILURE"))
+        return headers
+
+    async def check(self, request: Request) -> None:
+        """Raise `Refused` if the application wants no session opened by a request."""
+        if self._allow_request:
+            await _ask(self._allow_request, request, refusal=Refused(4))
+
+    def add_headers(self, headers: Headers, request: Request, opened: str | None = None) -> None:
+        """Add the listeners' headers to those of a response; to one that opens a session the cookie, too."""
+        if opened:
+            if self._cookie and request.query.get("transport") == "polling":
+                headers["Set-Cookie"] = [_cookie(opened, self._cookie)]
+            self._emit("initial_headers", headers, request)
+        self._emit("headers", headers, request)
+
+    def refused(self, request: Request, refusal: Refused) -> None:
+        """Tell the application that a request was refused."""
+        if self._listeners["connection_error"]:
+            self._emit("connection_error", RefusedRequest.of(request, refusal))
+
+    def _emit(self, event: str, *args: Any) -> None:
+        for listener in self._listeners[event]:
+            try:
+                listener(*args)
+            except Exception:
+                logger.exception("a listener of %r raised", event)
+
+
+async def _ask(function: Callable[..., Any], *args: Any, refusal: Refused) -> None:
+    """Call a function that may refuse a request: by its result, or by raising."""
+    try:
+        result = function(*args)
+        if inspect.isawaitable(result):
+            result = await result
+    except Refused:
+        raise
+    except ConnectionRefused as refused:
+        raise Refused(4, refused.message) from None
+    except Exception:
+        logger.exception("%r raised, so the request is refused", function)
+        raise refusal from None
+    if isinstance(result, Refused):
+        raise result
+    if result is not None and not result:
+        raise refusal
+
+
+def _cookie_settings(cookie: bool | str | Mapping[str, Any]) -> dict[str, Any]:
+    given = {"name": cookie} if isinstance(cookie, str) else cookie if isinstance(cookie, Mapping) else {}
+    settings = {"name": "io", "path": "/", "httponly": True, "samesite": "Lax", **given}
+    _cookie("x", settings)  # an attribute that does not exist raises here, rather than at every request
+    return settings
+
+
+def _cookie(value: str, settings: Mapping[str, Any]) -> str:
+    attributes = {key.replace("_", "-"): setting for key, setting in settings.items() if key != "name"}
+    cookie: SimpleCookie = SimpleCookie({settings["name"]: value})
+    cookie[settings["name"]].update(attributes)
+    return cookie[settings["name"]].OutputString()

@@ -1,0 +1,158 @@
+"""The HTTP side of an engine: requests that open a session, belong to one, or are refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import tornado.web
+
+from ..wire.engineio import PROTOCOL
+from .handshake import check_handshake, open_websocket, switching_protocols, wants_deflate
+from .polling import PollingTransport, respond
+from .refusal import Refused
+from .request import Request
+from .request_hooks import Headers
+from .session import Session
+from .upgrade import SurplusWebSocket, Upgrade
+
+if TYPE_CHECKING:
+    from .engine import Engine
+
+Body = bytes | bytearray | None
+
+
+class RequestDispatcher:
+    """Answers the requests for an engine, in the order of checks that Engine.IO clients know.
+
+    See docs/protocol.md#engineio-errors. An application's middlewares come first, its `allow_request` after all checks
+    of a request that would open a session but that of its protocol version: as in Node.
+
+    Parameters
+    ----------
+    engine : Engine
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def accept(self, handler: tornado.web.RequestHandler, user: Any, body: Body) -> None:
+        """See `Engine.accept`."""
+        request = self._engine.proxies.describe(handler)
+        try:
+            headers = await self._engine.hooks.run_middlewares(request)
+            _set(handler, headers)
+            transport = request.query.get("transport", "")
+            if transport not in self._engine.transports:
+                raise Refused(0, transport=transport)
+            if request.query.get("sid"):
+                await self._serve(handler, request, headers, user, body)
+            else:
+                await self._open(handler, request, headers, user)
+        except Refused as refusal:
+            self.refuse(handler, request, refusal)
+
+    def refuse(self, handler: tornado.web.RequestHandler, request: Request, refusal: Refused) -> None:
+        """Answer a request that is refused, and tell the application."""
+        self._engine.hooks.refused(request, refusal)
+        refusal.answer(handler)
+
+    async def _open(self, handler: tornado.web.RequestHandler, request: Request, headers: Headers, user: Any) -> None:
+        """Open a session."""
+        engine = self._engine
+        if request.method != "GET":
+            raise Refused(2, method=request.method)
+        polling = request.query["transport"] == "polling"
+        if not polling:
+            check_handshake(handler)
+        await engine.hooks.check(request)
+        if request.query.get("EIO") != str(PROTOCOL):
+            raise Refused(5, protocol=request.query.get("EIO", ""))
+        if engine.closing:
+            raise Refused(4, "The server is shutting down", 503)
+        if user is None:
+            engine.admission.check(request.address)
+        session = Session(engine, engine.new_id(), request, user)
+        engine.hooks.add_headers(headers, request, session.id)
+        _set(handler, headers)
+        if engine.pending_timeout is not None:
+            session.pend(engine.pending_timeout)
+        if polling:
+            await self._open_polling(handler, session)
+        else:
+            await self._open_websocket(handler, session, headers)
+
+    async def _open_polling(self, handler: tornado.web.RequestHandler, session: Session) -> None:
+        transport = PollingTransport(session)
+        session.opened(transport)
+        last = self._engine.farewells.take(session.id, session.user)
+        if last is None:
+            await transport.get(handler)
+        else:  # a listener closed it at once
+            respond(handler, last)
+
+    async def _open_websocket(
+        self, handler: tornado.web.RequestHandler, peer: Session | Upgrade | SurplusWebSocket, headers: Headers
+    ) -> None:
+        """Complete the handshake of a session's WebSocket, of a candidate, or of one too many."""
+        deflate = self._engine.per_message_deflate and wants_deflate(handler)
+        opened = False
+        try:
+            response = switching_protocols(handler, headers, deflate=deflate)
+            opened = await open_websocket(handler, response, peer, deflate=deflate)
+        finally:
+            if not opened:
+                peer.ended("transport close")
+
+    async def _serve(
+        self, handler: tornado.web.RequestHandler, request: Request, headers: Headers, user: Any, body: Body
+    ) -> None:
+        """Serve a session's request: a poll, a body, or the WebSocket that is to take over."""
+        id, method = request.query["sid"], request.method
+        session = self._engine.sessions.get(id)
+        if session is None:
+            last = self._engine.farewells.take(id, user) if method == "GET" else None
+            if last is None:
+                raise Refused(1, sid=id)
+            respond(handler, last)
+            return
+        if session.user != user:  # another's session is as good as none
+            raise Refused(1, sid=id)
+        if request.query.get("EIO") != str(PROTOCOL):
+            raise Refused(3, name="PROTOCOL_MISMATCH", protocol=request.query.get("EIO", ""))
+        if request.query["transport"] == "websocket":
+            await self._upgrade(handler, request, headers, session)
+            return
+        transport = session.transport
+        if not isinstance(transport, PollingTransport):
+            raise Refused(3, name="TRANSPORT_MISMATCH", transport="polling")
+        self._engine.hooks.add_headers(headers, request)
+        _set(handler, headers)
+        if method == "GET":
+            await transport.get(handler)
+        elif method == "POST" and body is None:
+            handler.set_status(413)
+        elif method == "POST":
+            await transport.post(handler, body or b"")
+        else:
+            handler.set_status(500)
+
+    async def _upgrade(
+        self, handler: tornado.web.RequestHandler, request: Request, headers: Headers, session: Session
+    ) -> None:
+        check_handshake(handler)
+        if not self._engine.upgrades:
+            raise Refused(3, name="TRANSPORT_MISMATCH", transport="websocket")
+        self._engine.hooks.add_headers(headers, request)
+        _set(handler, headers)
+        polling = isinstance(session.transport, PollingTransport) and session.upgrade is None
+        candidate = Upgrade(session, self._engine.upgrade_timeout) if polling else SurplusWebSocket(session)
+        await self._open_websocket(handler, candidate, headers)
+
+
+def _set(handler: tornado.web.RequestHandler, headers: Headers) -> None:
+    """Set the headers of a response, each to one value or a list of them."""
+    for name, value in headers.items():
+        first, *others = [value] if isinstance(value, str) else value
+        handler.set_header(name, first)
+        for other in others:
+            handler.add_header(name, other)
