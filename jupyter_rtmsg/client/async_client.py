@@ -6,7 +6,7 @@ import asyncio
 import logging
 import ssl
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -21,6 +21,7 @@ from .kernel import this_kernel
 from .lane import LaneFactory, TaskLane
 from .membership import Membership
 from .outbox import Outbox
+from .strategy import TRANSPORTS
 
 F = TypeVar("F", bound=Callable[..., Any])
 _MAX_NAME = 64
@@ -42,6 +43,8 @@ class AsyncClient:
         Seconds that the first connection, and every command, may take.
     tls : ssl.SSLContext, optional
         For ``https`` with a certificate that the system does not know.
+    transports : sequence of str
+        Tried in this order: ``"websocket"`` and ``"polling"``, or one of them. See docs/client.md, Transports.
 
     Attributes
     ----------
@@ -72,6 +75,7 @@ class AsyncClient:
         name: str | None = None,
         timeout: float = 10.0,
         tls: ssl.SSLContext | None = None,
+        transports: Sequence[str] = TRANSPORTS,
         _lanes: LaneFactory = TaskLane,
     ) -> None:
         if name is not None and not 1 <= len(name) <= _MAX_NAME:
@@ -81,7 +85,7 @@ class AsyncClient:
         auth = {"client": client, "recovery": False, **({"name": name} if name else {})}  # rooms recover by their log
         self.url = found.url
         self.user: str | None = None
-        self.socket = HubSocket(found.url, found.token, auth=auth, tls=tls, lanes=_lanes)
+        self.socket = HubSocket(found.url, found.token, auth=auth, tls=tls, transports=transports, lanes=_lanes)
         self.commands = Commands(self.socket, timeout)
         self._client = client
         self._lanes = _lanes

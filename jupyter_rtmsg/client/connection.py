@@ -8,27 +8,29 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
-from urllib.parse import urlencode
 
 from jupyter_rtmsg.errors import Disconnected
 from jupyter_rtmsg.wire.socketio import Packet
 
 from .address import Address
 from .backoff import Backoff
+from .endpoint import Endpoint
+from .http import HttpRefused
 from .lane import LaneFactory
 from .listeners import Listeners
+from .opening import Opener
+from .proxy import proxy_for
 from .reasons import reason_for
-from .refusal import reason_of, refusal
-from .session import TARGET, Session
-from .transport import UpgradeRefused
+from .refusal import reason_of
+from .session import Session
+from .strategy import Strategy
 
 _log = logging.getLogger("jupyter_rtmsg")
-_OPEN_TIMEOUT = 10
 _LIFE = 10  # seconds that a connection must have lasted before the next reconnect may come quickly again
 _LINGER = 2  # seconds that a closed connection has for what was sent last
-PASSING = (OSError, asyncio.TimeoutError, UpgradeRefused, Disconnected)  # what trying again may mend
+PASSING = (OSError, asyncio.TimeoutError, HttpRefused, Disconnected)  # what trying again may mend
 
 
 class Namespaced(Protocol):
@@ -71,6 +73,8 @@ class Connection(Listeners):
     path : str
         Where the wire is, below the address.
     tls : ssl.SSLContext or None
+    transports : sequence of str
+        ``"websocket"`` and ``"polling"`` in the order in which they are tried, or one of them.
     lanes : callable
         Makes the lane of its handlers.
     reconnection : bool
@@ -97,6 +101,7 @@ class Connection(Listeners):
         query: Mapping[str, str],
         path: str,
         tls: ssl.SSLContext | None,
+        transports: Sequence[str],
         lanes: LaneFactory,
         reconnection: bool,
         reconnection_attempts: int | None,
@@ -111,9 +116,9 @@ class Connection(Listeners):
         self.on_batch: Callable[[], None] = _nothing
         self.on_writable: Callable[[], None] = _nothing
         token = token or address.token
-        self._headers = {**({"Authorization": f"token {token}"} if token else {}), **headers}
-        self._target = path.lstrip("/") + TARGET.partition("/")[2] + ("&" + urlencode(query) if query else "")
-        self._tls = tls
+        headers = {**({"Authorization": f"token {token}"} if token else {}), **headers}
+        endpoint = Endpoint(address, path, query=query, headers=headers, tls=tls, proxy=proxy_for(address))
+        self._opener = Opener(endpoint, Strategy(transports, address.url), self._new_session)
         self._reconnection = reconnection
         self._attempts = reconnection_attempts
         self._backoff = backoff
@@ -229,15 +234,11 @@ class Connection(Listeners):
             socket.opened(session)
         return session
 
+    def _new_session(self) -> Session:
+        return Session(self._receivers, self._batch, self._writable)
+
     async def _open(self) -> Session:
-        session = Session(self._receivers, self._batch, self._writable)
-        try:
-            await asyncio.wait_for(session.open(self.address, self._headers, self._tls, self._target), _OPEN_TIMEOUT)
-        except UpgradeRefused as error:
-            raise refusal(error, self.address) from error
-        except BaseException:
-            session.abort("not connected")
-            raise
+        session = await self._opener.open()
         assert session.handshake
         self.max_payload = session.handshake.max_payload
         self.session = session

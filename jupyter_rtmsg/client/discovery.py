@@ -61,6 +61,13 @@ def find_server(
     )
 
 
+def is_known(address: Address, environment: Mapping[str, str] = os.environ, runtime_dir: Path | None = None) -> bool:
+    """Whether `find_server` would find this server without being given its URL, were it the only one."""
+    named = (environment.get(name) for name in ("RTMSG_URL", "JUPYTERHUB_SERVICE_URL"))
+    running = (server.get("url") for server in _running_servers(runtime_dir or _runtime_dir()))
+    return any(_same(address, url) for url in (*named, *running))
+
+
 def _explicit(url: str, token: str | None, environment: Mapping[str, str], servers: list[dict[str, Any]]) -> Found:
     address = Address.parse(url)
     token = token or address.token

@@ -68,11 +68,21 @@ class Outbox:
 
     def check(self, publish: Publish) -> None:
         """Refuse what no message can hold, with `TooLarge`."""
-        if publish.size > self._socket.max_payload:
-            raise TooLarge(
-                f"the event has {publish.size:,} bytes; a message may have {self._socket.max_payload:,}. "
-                "Send it in parts, or send where it can be found"
+        error = self._too_large(publish)
+        if error:
+            raise error
+
+    def _too_large(self, publish: Publish) -> TooLarge | None:
+        limit, advice = self._socket.max_payload, "Send it in parts, or send where it can be found"
+        if publish.size > limit:
+            return TooLarge(f"the event has {publish.size:,} bytes; a message may have {limit:,}. {advice}")
+        if not self._socket.fits(publish.size, publish.attachments):
+            largest = max(map(len, publish.attachments), default=0)
+            return TooLarge(
+                f"the event holds {largest:,} bytes in one piece: as base64, over long-polling, they are more than the "
+                f"{limit:,} that a message may have. {advice}"
             )
+        return None
 
     async def admit(self, publish: Publish, timeout: float) -> None:
         """Wait until there is room, as long as there is a connection that makes room.
@@ -133,8 +143,9 @@ class Outbox:
         """Send what may be sent now."""
         while self._waiting and self._may_send:
             publish = self._waiting.popleft()
-            if publish.size > self._socket.max_payload:  # another server than the one it was meant for
-                self._finish(publish, TooLarge(f"the event has more than {self._socket.max_payload:,} bytes"))
+            error = self._too_large(publish)  # for another server, or transport, than when it was emitted
+            if error:
+                self._finish(publish, error)
                 continue
             publish.sent = True
             self._in_flight += 1

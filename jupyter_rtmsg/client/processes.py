@@ -13,8 +13,8 @@ class Closable(Protocol):
     """A connection with threads of its own."""
 
     @property
-    def fileno(self) -> int | None:
-        """The descriptor, if there is one."""
+    def descriptors(self) -> list[int]:
+        """The descriptors of its sockets."""
 
     def close(self) -> None:
         """End it."""
@@ -37,8 +37,7 @@ def _forked() -> None:
     """
     null = os.open(os.devnull, os.O_RDWR)
     for connection in list(connections):
-        descriptor = connection.fileno
-        if descriptor is not None and descriptor >= 0:
+        for descriptor in connection.descriptors:
             os.dup2(null, descriptor)
     os.close(null)
     connections.clear()

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
-from jupyter_rtmsg.errors import AccessDenied, Disconnected, ServerNotFound
+from jupyter_rtmsg.errors import AccessDenied, Disconnected, ServerNotFound, ServerUnreachable
 
 from .address import Address
-from .transport import UpgradeRefused
+from .http import HttpRefused
+from .proxy import ProxyFailed
 
 _HELP = (
     "Inside a kernel no token is needed where the extension is installed; elsewhere pass token=..., "
     "which `jupyter server list` shows."
 )
+_LOGIN = re.compile(r"/(login|oauth2/authorize|oauth_login|oauth_callback)\b")  # of Jupyter's server, of JupyterHub
 
 
 def reason_of(error: BaseException | None) -> str:
@@ -20,9 +24,11 @@ def reason_of(error: BaseException | None) -> str:
     return "no answer" if error is None else str(error) or type(error).__name__
 
 
-def refusal(error: UpgradeRefused, address: Address) -> Exception:
-    """Say what an answer other than 101 means."""
-    if error.status in (401, 403) or 300 <= error.status < 400:
+def refusal(error: HttpRefused, address: Address) -> Exception:
+    """Say what an answer means that opens no session."""
+    if 300 <= error.status < 400:
+        return _redirect(error, address)
+    if error.status in (401, 403):
         return AccessDenied(f"{address.url} refused the token, or there was none ({error}). {_HELP}")
     if error.status == 404:
         return ServerNotFound(
@@ -30,6 +36,27 @@ def refusal(error: UpgradeRefused, address: Address) -> Exception:
             "installed or not enabled there; see `jupyter server extension list`."
         )
     return error
+
+
+def _redirect(error: HttpRefused, address: Address) -> Exception:
+    """Say where a redirect leads: none is followed, since the token would go there too."""
+    target = urlsplit(urljoin(address.url, error.location))
+    to = f"{target.scheme}://{target.netloc.rpartition('@')[2]}{target.path}"  # what follows may hold secrets
+    if _LOGIN.search(target.path):
+        return AccessDenied(
+            f"{address.url} refused the token, or there was none (HTTP {error.status}, redirect to {to}). {_HELP}"
+        )
+    if not error.location:
+        to = "nowhere: it has no Location"
+    return ServerNotFound(
+        f"{address.url} redirects to {to} (HTTP {error.status}). Redirects are not followed: give the address where "
+        "the server is, with the right scheme, host and path."
+    )
+
+
+def proxy_refusal(error: ProxyFailed, address: Address) -> Exception:
+    """Say that a proxy is in the way, at once where trying again does not mend it."""
+    return error if error.passing else ServerUnreachable(f"{address.url} was not reached: {error}.")
 
 
 def refused(data: Any) -> tuple[str, Any]:

@@ -92,7 +92,11 @@ class Sending(Stateful, Emitter):
         """Whether the transport takes more now."""
         return self._session is not None and self._session.can_write
 
+    def fits(self, size: int, attachments: Sequence[bytes]) -> bool:
+        """Whether the server takes an event of ``size`` bytes in all, of which these are the attachments."""
+        return self._session is None or self._session.fits(size, attachments)
+
     @property
-    def fileno(self) -> int | None:
-        """The descriptor of the connection, if there is one."""
-        return self._session.fileno if self._session else None
+    def descriptors(self) -> list[int]:
+        """The descriptors of the connection, none when there is no connection."""
+        return self._session.descriptors if self._session else []

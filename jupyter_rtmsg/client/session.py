@@ -1,24 +1,23 @@
-"""An Engine.IO session over WebSocket, seen from the client (PROTOCOL 1.4, 1.6)."""
+"""An Engine.IO session, seen from the client (docs/protocol.md#engineio-handshake, #engineio-heartbeat)."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from jupyter_rtmsg.errors import ProtocolError, WebSocketError
 from jupyter_rtmsg.wire.engineio import CLOSE, PING, PONG, Handshake
 from jupyter_rtmsg.wire.socketio import Decoder, Encoded, Packet
-from jupyter_rtmsg.wire.websocket import TEXT, encode_frame
 
-from .address import Address
-from .transport import MAX_MESSAGE, Transport, new_mask, open_transport
+from .transport import MAX_MESSAGE, Transport
 
 _log = logging.getLogger("jupyter_rtmsg")
 
-TARGET = "socket.io/?EIO=4&transport=websocket"
+
+class NotOpened(ConnectionError):
+    """A transport ended before the server had opened the session."""
 
 
 class Session:
@@ -62,27 +61,28 @@ class Session:
         self._alarm: asyncio.TimerHandle | None = None
         self._frozen: asyncio.TimerHandle | None = None
 
-    async def open(
-        self, address: Address, headers: Mapping[str, str], tls: ssl.SSLContext | None, target: str = TARGET
-    ) -> Handshake:
+    async def open(self, connect: Callable[[], Awaitable[object]]) -> Handshake:
         """Connect; return the server's handshake.
 
-        ``target`` is what follows the path of the address, query and all.
+        Parameters
+        ----------
+        connect : callable
+            Opens a transport of which this session is the receiver.
 
         Raises
         ------
-        OSError, UpgradeRefused
-            As `open_transport`; a connection lost before the handshake is a ConnectionError.
+        NotOpened
+            If the transport ends before the handshake; else what ``connect`` raises.
         """
-        await open_transport(address, address.path + target, headers, self, tls)
+        await connect()
         await asyncio.wait(either(self.opened, self.ended), return_when=asyncio.FIRST_COMPLETED)
         if not self.opened.done():
-            raise ConnectionResetError(self.ended.result())
+            raise NotOpened(self.ended.result())
         return self.opened.result()
 
     # -- what the transport calls
 
-    def upgraded(self, transport: Transport) -> None:
+    def connected(self, transport: Transport) -> None:
         """Learn what to write to."""
         self._transport = transport
 
@@ -115,7 +115,8 @@ class Session:
 
     def _other(self, message: str) -> None:
         if message == PING:
-            self._write_text(PONG)
+            assert self._transport
+            self._transport.write([PONG])
         elif message[:1] == CLOSE:
             self.close("the server closed the session")
         elif message[:1] not in "3 6":
@@ -133,16 +134,25 @@ class Session:
         self._on_writable()
 
     def _open(self, message: str | bytes) -> None:
+        assert self._transport
         self.handshake = Handshake.decode(message)
         self.opened.set_result(self.handshake)
+        self._transport.begin(self.handshake)
         self._watch()
+
+    def switch(self, transport: Transport) -> None:
+        """Go on over another transport: the one before handed on its last packet, and wrote nothing of what is left."""
+        assert self.handshake
+        self._transport = transport
+        transport.begin(self.handshake)
+        self.writable()
 
     def _fail(self, error: ProtocolError) -> None:
         assert self._transport
         code = error.code if isinstance(error, WebSocketError) else 1002
         self._transport.close(code, f"protocol error: {error}")
 
-    # -- silence (PROTOCOL 1.6: no ping for interval + timeout)
+    # -- silence (docs/protocol.md#engineio-heartbeat: no ping for interval + timeout)
 
     def _watch(self) -> None:
         assert self.handshake
@@ -173,6 +183,11 @@ class Session:
     # -- sending
 
     @property
+    def transport(self) -> Transport | None:
+        """What carries the packets now."""
+        return self._transport
+
+    @property
     def can_write(self) -> bool:
         """Whether the transport takes more now."""
         return self._transport is not None and not self._transport.paused and not self.ended.done()
@@ -180,11 +195,11 @@ class Session:
     def send(self, packet: Encoded) -> None:
         """Send a Socket.IO packet."""
         assert self._transport
-        self._transport.write(packet.frames(new_mask))
+        self._transport.send(packet)
 
-    def _write_text(self, packet: str) -> None:
-        assert self._transport
-        self._transport.write(encode_frame(TEXT, packet.encode(), new_mask()))
+    def fits(self, size: int, attachments: Sequence[bytes]) -> bool:
+        """Whether the server takes an event of ``size`` bytes in all, of which these are the attachments."""
+        return self._transport is None or self._transport.fits(size, attachments)
 
     def close(self, reason: str = "closed by the client") -> None:
         """Send what was written, and end the session."""
@@ -200,9 +215,9 @@ class Session:
         self.lost(reason)
 
     @property
-    def fileno(self) -> int | None:
-        """The descriptor of the socket, if there is one."""
-        return self._transport.fileno if self._transport else None
+    def descriptors(self) -> list[int]:
+        """The descriptors of the transport's sockets."""
+        return self._transport.descriptors if self._transport else []
 
 
 def either(*futures: asyncio.Future[Any]) -> list[asyncio.Future[Any]]:

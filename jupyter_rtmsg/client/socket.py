@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from inspect import isawaitable
 from typing import Any, TypeAlias
 
@@ -28,6 +28,7 @@ from .reasons import CLIENT_LEFT, SERVER_LEFT, reason_for
 from .receiving import Receiving
 from .refusal import reason_of, refused
 from .session import Session
+from .strategy import TRANSPORTS
 
 Auth: TypeAlias = "Mapping[str, Any] | Callable[[], Mapping[str, Any] | Awaitable[Mapping[str, Any]]] | None"
 
@@ -54,6 +55,8 @@ class SocketClient(Receiving):
         Where the wire is, below the URL.
     tls : ssl.SSLContext, optional
         For ``https``; certificates are verified by default.
+    transports : sequence of str
+        Tried in this order: ``"websocket"`` and ``"polling"``, or one of them. See docs/client.md, Transports.
     reconnection : bool
         Whether a lost connection is made again.
     reconnection_attempts : int, optional
@@ -96,6 +99,7 @@ class SocketClient(Receiving):
         query: Mapping[str, str] | None = None,
         path: str = "socket.io/",
         tls: ssl.SSLContext | None = None,
+        transports: Sequence[str] = TRANSPORTS,
         reconnection: bool = True,
         reconnection_attempts: int | None = None,
         reconnection_delay: float = 0.5,
@@ -115,6 +119,7 @@ class SocketClient(Receiving):
             query=query or {},
             path=path,
             tls=tls,
+            transports=transports,
             lanes=lanes,
             reconnection=reconnection,
             reconnection_attempts=reconnection_attempts,

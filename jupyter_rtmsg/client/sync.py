@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -15,6 +15,7 @@ from .bridge import Bridge
 from .discovery import find_server
 from .processes import connections
 from .room import Room
+from .strategy import TRANSPORTS
 from .sync_socket import Socket
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -35,6 +36,8 @@ class Client:
         Seconds that the first connection, and every command, may take.
     tls : ssl.SSLContext, optional
         For ``https`` with a certificate that the system does not know.
+    transports : sequence of str
+        Tried in this order: ``"websocket"`` and ``"polling"``, or one of them. See docs/client.md, Transports.
 
     Attributes
     ----------
@@ -52,10 +55,13 @@ class Client:
         name: str | None = None,
         timeout: float = 10.0,
         tls: ssl.SSLContext | None = None,
+        transports: Sequence[str] = TRANSPORTS,
     ) -> None:
         self._bridge = Bridge()
         try:
-            self._async = AsyncClient(url, token, name=name, timeout=timeout, tls=tls, _lanes=self._bridge.lane)
+            self._async = AsyncClient(
+                url, token, name=name, timeout=timeout, tls=tls, transports=transports, _lanes=self._bridge.lane
+            )
         except BaseException:
             self._bridge.stop()
             raise
@@ -153,9 +159,9 @@ class Client:
         return self._bridge.call(self._async.rooms())
 
     @property
-    def fileno(self) -> int | None:
-        """The descriptor of the connection, if there is one."""
-        return self._async.socket.fileno
+    def descriptors(self) -> list[int]:
+        """The descriptors of the connection, none when there is no connection."""
+        return self._async.socket.descriptors
 
     def close(self) -> None:
         """Store what waits, acknowledge what was handled, leave all rooms and end."""
@@ -175,6 +181,7 @@ def connect(
     name: str | None = None,
     timeout: float = 10.0,
     tls: ssl.SSLContext | None = None,
+    transports: Sequence[str] = TRANSPORTS,
 ) -> Client:
     """Connect to a hub; if this process is connected to it already, return that client.
 
@@ -193,6 +200,8 @@ def connect(
         Seconds that the first connection, and every command, may take.
     tls : ssl.SSLContext, optional
         For ``https`` with a certificate that the system does not know.
+    transports : sequence of str
+        Tried in this order: ``"websocket"`` and ``"polling"``, or one of them. See docs/client.md, Transports.
 
     Raises
     ------
@@ -207,7 +216,9 @@ def connect(
     with _connecting:
         client = _connected.get(found.url)
         if client is None or client.state == "closed":
-            client = Client(found.url, found.token, name=name, timeout=timeout, tls=tls).connect()
+            client = Client(
+                found.url, found.token, name=name, timeout=timeout, tls=tls, transports=transports
+            ).connect()
             _connected[found.url] = client
         return client
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, overload
 
 from .bridge import Bridge
 from .connection import Connection
 from .processes import connections
 from .socket import Auth, SocketClient
+from .strategy import TRANSPORTS
 from .sync_emitter import SyncEmitter
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -37,6 +38,7 @@ class Socket(SyncEmitter):
         query: Mapping[str, str] | None = None,
         path: str = "socket.io/",
         tls: ssl.SSLContext | None = None,
+        transports: Sequence[str] = TRANSPORTS,
         reconnection: bool = True,
         reconnection_attempts: int | None = None,
         reconnection_delay: float = 0.5,
@@ -57,6 +59,7 @@ class Socket(SyncEmitter):
                 query=query,
                 path=path,
                 tls=tls,
+                transports=transports,
                 reconnection=reconnection,
                 reconnection_attempts=reconnection_attempts,
                 reconnection_delay=reconnection_delay,
@@ -179,9 +182,9 @@ class Socket(SyncEmitter):
         return self._socket.max_payload
 
     @property
-    def fileno(self) -> int | None:
-        """The descriptor of the connection, if there is one."""
-        return self._socket.fileno
+    def descriptors(self) -> list[int]:
+        """The descriptors of the connection, none when there is no connection."""
+        return self._socket.descriptors
 
     def ready(self, timeout: float) -> None:
         """Wait until there is a connection.

@@ -45,7 +45,7 @@ def test_every_block_runs(environment: None, capsys: pytest.CaptureFixture[str])
 
 def test_every_method_of_the_plain_client_is_told() -> None:
     text = _TEXT.partition("## Without rooms")[2].partition("\n## ")[0]
-    others = {"on_state", "off_state", "state", "max_payload", "fileno", "namespace"}  # told elsewhere, or plain
+    others = {"on_state", "off_state", "state", "max_payload", "descriptors", "namespace"}  # told elsewhere, or plain
     names = {name for kind in Socket.__mro__ for name in vars(kind) if not name.startswith("_")}
     outgoing = {name for name in names if name.endswith("_outgoing")}
     for name in names - others - outgoing:

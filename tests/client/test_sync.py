@@ -51,7 +51,7 @@ def parameters(function: Any) -> list[tuple[str, Any, Any]]:
 @pytest.mark.parametrize(
     ("awaited", "plain", "only"),
     [
-        (rt.AsyncClient, rt.Client, {"user", "fileno"}),
+        (rt.AsyncClient, rt.Client, {"user", "descriptors"}),
         (rt.AsyncRoom, rt.Room, {"start_replay"}),
         (rt.SocketClient, rt.Socket, {"close"}),
     ],

@@ -1,0 +1,287 @@
+"""Long-polling: one GET that waits for packets, and POSTs that take them away (docs/protocol.md#engineio-polling)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping, Sequence
+from itertools import count
+
+from jupyter_rtmsg.errors import ProtocolError
+from jupyter_rtmsg.wire.engineio import CLOSE, SEPARATOR, Handshake, Packet, decode_payload, encode_payload
+from jupyter_rtmsg.wire.socketio import Encoded
+
+from .dial import dial
+from .endpoint import Endpoint
+from .http import HttpConnection, HttpRefused, Response
+from .transport import MAX_MESSAGE, Receiver
+
+_HIGH_WATER = 64 * 1024  # bytes that wait, as in asyncio's own transports
+_LOW_WATER = _HIGH_WATER // 4
+_SLICE = 256  # packets handed on before others have a turn
+_SEPARATOR = SEPARATOR.encode()
+_TEXT = {"Content-Type": "text/plain;charset=UTF-8"}
+
+
+async def open_polling(endpoint: Endpoint, receiver: Receiver) -> Polling:
+    """Open a session over long-polling.
+
+    Raises
+    ------
+    OSError
+        If there is no connection, or TLS fails.
+    HttpFailed
+        If there is one, but no answer.
+    HttpRefused
+        If the server does not open a session.
+    ProtocolError
+        If the answer is no payload.
+    """
+    polling = Polling(endpoint, receiver)
+    try:
+        await polling.open()
+    except BaseException:
+        polling.abort("not opened")
+        raise
+    return polling
+
+
+class Requests:
+    """Requests made one after the other, over a connection that is kept for the next one."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._connection: HttpConnection | None = None
+
+    async def make(
+        self, method: str, target: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> Response:
+        """Make a request that must be answered 2xx. It is never repeated.
+
+        Raises
+        ------
+        OSError, HttpFailed, HttpRefused
+        """
+        connection = self._connection
+        if connection is None or not connection.reusable:
+            self.abort()
+            connection = self._connection = await dial(self._endpoint)
+        headers = {**self._endpoint.headers(), **(headers or {})}
+        response = await connection.request(method, target, headers, body, MAX_MESSAGE)
+        self._endpoint.learn(response)
+        if not 200 <= response.status < 300:
+            raise HttpRefused.by(response)
+        return response
+
+    def abort(self) -> None:
+        """Close the connection at once."""
+        if self._connection:
+            self._connection.abort()
+
+    @property
+    def descriptor(self) -> int | None:
+        """The descriptor of the connection, if it is open."""
+        return self._connection.descriptor if self._connection else None
+
+
+class Polling:
+    """A session's packets over long-polling, a `Transport`. Made by `open_polling`.
+
+    Two tasks: ``_poller`` makes one GET after the other; ``_poster`` exists while there is something to send. An
+    upgrade stops both between two requests (`hold`) and takes what was not sent (`hand_over`), or lets them go on.
+    """
+
+    name = "polling"
+
+    def __init__(self, endpoint: Endpoint, receiver: Receiver) -> None:
+        self.paused = False
+        self._endpoint = endpoint
+        self._receiver = receiver
+        self._gets, self._posts = Requests(endpoint), Requests(endpoint)
+        self._numbers = count()
+        self._handshake: Handshake | None = None
+        self._outgoing: deque[bytes] = deque()  # packets as they stand in a body
+        self._waiting = 0  # bytes of them, and of those in the POST under way
+        self._poller: asyncio.Task[None] | None = None
+        self._poster: asyncio.Task[None] | None = None
+        self._reading = asyncio.Event()
+        self._reading.set()
+        self._held = False
+        self._server_closed = False
+        self._reason = ""  # why it ends, once that is known
+        self._ended = False
+
+    # -- its life
+
+    async def open(self) -> None:
+        """Make the first GET; the receiver calls `begin` when it likes the answer."""
+        packets = await self._get()
+        self._receiver.connected(self)
+        self._receiver.received(packets)
+
+    def begin(self, handshake: Handshake) -> None:
+        """Learn the session's id and limits, and wait for packets."""
+        self._handshake = handshake
+        self._start_poller()
+
+    def close(self, code: int, reason: str) -> None:
+        """Send what was written and a close packet, and end."""
+        if self._reason or self._ended:
+            return
+        if self._handshake is None or self._server_closed:
+            self._end(reason)
+            return
+        self._reason = reason
+        self._held = False
+        self._outgoing.append(CLOSE.encode())
+        self._start_poster()
+
+    def abort(self, reason: str) -> None:
+        """End at once: the server learns it from the GET that breaks."""
+        self._end(reason)
+
+    def _end(self, reason: str) -> None:
+        if self._ended:
+            return
+        self._ended = True
+        self._outgoing.clear()
+        for task in (self._poller, self._poster):
+            if task and task is not asyncio.current_task():
+                task.cancel()
+        self._gets.abort()
+        self._posts.abort()
+        self._receiver.lost(self._reason or reason)
+
+    @property
+    def descriptors(self) -> list[int]:
+        """The descriptors of its connections that are open."""
+        return [found for found in (self._gets.descriptor, self._posts.descriptor) if found is not None]
+
+    # -- in
+
+    def _start_poller(self) -> None:
+        if not self._ended and (self._poller is None or self._poller.done()):
+            self._poller = asyncio.get_running_loop().create_task(self._poll(), name="rtmsg polling GET")
+
+    async def _poll(self) -> None:
+        try:
+            while not self._held and not self._ended:
+                await self._hand_on(await self._get())
+        except (OSError, HttpRefused) as error:
+            self._end(f"transport error: {error}")
+        except ProtocolError as error:
+            self.close(1002, f"protocol error: {error}")
+
+    async def _get(self) -> list[Packet]:
+        response = await self._gets.make("GET", self._target())
+        try:
+            return decode_payload(response.body.decode())
+        except UnicodeDecodeError:
+            raise ProtocolError("a payload must be UTF-8") from None
+
+    async def _hand_on(self, packets: list[Packet]) -> None:
+        self._server_closed = CLOSE in packets
+        for at in range(0, len(packets), _SLICE):
+            await self._reading.wait()
+            if self._ended or self._reason:
+                return
+            self._receiver.received(packets[at : at + _SLICE])
+            if at + _SLICE < len(packets):
+                await asyncio.sleep(0)
+
+    def _target(self) -> str:
+        # `t` differs in every request, for caches that do not read Cache-Control
+        session = {"sid": self._handshake.sid} if self._handshake else {}
+        return self._endpoint.target("polling", t=str(next(self._numbers)), **session)
+
+    def pause_reading(self) -> None:
+        """Hand on nothing more: what the server sends next stays with it."""
+        self._reading.clear()
+
+    def resume_reading(self) -> None:
+        """Hand on what comes."""
+        self._reading.set()
+
+    # -- out
+
+    def send(self, packet: Encoded) -> None:
+        """Send a Socket.IO packet."""
+        self._add(packet.polling)
+
+    def write(self, packets: Sequence[Packet]) -> None:
+        """Send Engine.IO packets."""
+        self._add(encode_payload(packets))
+
+    def _add(self, payload: str) -> None:
+        if self._reason or self._ended:
+            return
+        encoded = payload.encode()
+        self._outgoing.extend(encoded.split(_SEPARATOR))
+        self._waiting += len(encoded)
+        self.paused = self._waiting > _HIGH_WATER
+        self._start_poster()
+
+    def fits(self, size: int, attachments: Sequence[bytes]) -> bool:
+        """Whether the server takes an event of ``size`` bytes: each attachment must fit into a body as base64."""
+        assert self._handshake
+        limit = self._handshake.max_payload
+        return size <= limit and all(4 * ((len(item) + 2) // 3) < limit for item in attachments)
+
+    def _start_poster(self) -> None:
+        if not self._held and not self._ended and (self._poster is None or self._poster.done()):
+            self._poster = asyncio.get_running_loop().create_task(self._post(), name="rtmsg polling POST")
+
+    async def _post(self) -> None:
+        try:
+            while self._outgoing and not self._held:
+                body = self._take_body()
+                await self._posts.make("POST", self._target(), body, _TEXT)
+                self._sent(len(body))
+        except (OSError, HttpRefused) as error:
+            self._end(f"transport error: {error}")
+        else:
+            if self._reason and not self._outgoing:
+                self._end(self._reason)
+
+    def _take_body(self) -> bytes:
+        """Return as many packets as one body may hold, at least one."""
+        assert self._handshake
+        packets = [self._outgoing.popleft()]
+        size = len(packets[0])
+        while self._outgoing and size + 1 + len(self._outgoing[0]) <= self._handshake.max_payload:
+            packets.append(self._outgoing.popleft())
+            size += 1 + len(packets[-1])
+        return _SEPARATOR.join(packets)
+
+    def _sent(self, size: int) -> None:
+        self._waiting = max(0, self._waiting - size) if self._outgoing else 0
+        if self.paused and self._waiting <= _LOW_WATER:
+            self.paused = False
+            self._receiver.writable()
+
+    # -- the upgrade (docs/protocol.md#engineio-upgrade)
+
+    async def hold(self) -> None:
+        """Let the requests under way end, and start no others; ConnectionError if the session ends meanwhile."""
+        self._held = True
+        under_way = {task for task in (self._poller, self._poster) if task and not task.done()}
+        if under_way:
+            await asyncio.wait(under_way)
+        if self._ended or self._reason:
+            raise ConnectionResetError("the session has ended")
+
+    def resume(self) -> None:
+        """Go on after `hold`."""
+        self._held = False
+        if not self._reason:
+            self._start_poller()
+        if self._outgoing:
+            self._start_poster()
+
+    def hand_over(self) -> list[Packet]:
+        """End without a word, and return what was not sent. Called after `hold`."""
+        rest = _SEPARATOR.join(self._outgoing).decode()
+        self._ended = True
+        self._gets.abort()
+        self._posts.abort()
+        return decode_payload(rest) if rest else []
