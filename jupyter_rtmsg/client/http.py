@@ -1,6 +1,6 @@
 """An HTTP/1.1 connection: one request at a time, each with its answer, or a change to another protocol.
 
-h11 knows the syntax and the order of things (docs/decisions); this is its I/O on asyncio.
+h11 knows the syntax and the order of things (docs/decisions/0008-h11-for-http.md); this is its I/O on asyncio.
 """
 
 from __future__ import annotations

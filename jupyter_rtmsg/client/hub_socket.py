@@ -106,6 +106,10 @@ class HubSocket(SocketClient):
         self._calm()
         await super().disconnect()
 
+    def fits(self, size: int, attachments: Sequence[bytes]) -> bool:
+        """Whether the server takes an event of ``size`` bytes in all, of which these are the attachments."""
+        return self._session is None or self._session.fits(size, attachments)
+
     def request(self, json: bytes, attachments: Sequence[bytes], answer: Callable[[Any], None]) -> None:
         """Send an event that is encoded but for its header; ``answer`` gets the ack's list, or `Disconnected`."""
         if self._session is None or self.id is None:  # before CONNECT is answered a server takes nothing else

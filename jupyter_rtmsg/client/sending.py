@@ -92,10 +92,6 @@ class Sending(Stateful, Emitter):
         """Whether the transport takes more now."""
         return self._session is not None and self._session.can_write
 
-    def fits(self, size: int, attachments: Sequence[bytes]) -> bool:
-        """Whether the server takes an event of ``size`` bytes in all, of which these are the attachments."""
-        return self._session is None or self._session.fits(size, attachments)
-
     @property
     def descriptors(self) -> list[int]:
         """The descriptors of the connection, none when there is no connection."""
