@@ -6,12 +6,15 @@ import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from support import programs
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 PARTS = {"shared": "not serial: side by side", "alone": "serial: they measure, and need the machine for themselves"}
 LEFT_OUT = pytest.StashKey[Counter[str]]()
@@ -52,6 +55,10 @@ def _move_in(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.needs_chromium)
+            item.add_marker(pytest.mark.xdist_group("browser"))  # one browser at a time
     part = config.getoption("--part")
     kept, dropped = [], []
     for item in items:
@@ -111,3 +118,20 @@ def pytest_testnodedown(node: Any) -> None:
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     for reason, count in sorted(config.stash[LEFT_OUT].items()):
         terminalreporter.write_line(f"left out: {count} tests of {reason}")
+
+
+# --- the browser
+
+
+# Not longer than a module: Playwright's event loop runs in this thread, and asynchronous tests could start none.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Return a headless Chromium, for tests with the marker ``browser``."""
+    from playwright.sync_api import sync_playwright
+
+    # Chromium's sandbox needs a user that is not root.
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        instance = playwright.chromium.launch(executable_path=programs.find("chromium"), args=arguments)
+        yield instance
+        instance.close()

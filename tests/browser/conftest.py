@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from browser.labpage import LabPage
-from playwright.sync_api import Browser, sync_playwright
-from support import programs
+from playwright.sync_api import Browser
 from support.jupyter import JupyterServer
 
 HERE = Path(__file__).parent
@@ -21,13 +19,12 @@ NO_NEWS = {"fetchNews": "false", "checkForUpdates": False}
 CONFIG = {"LabApp": {"expose_app_in_browser": True}}
 
 
-# Before the conftest of all tests looks at the markers.
+# Before the conftest of all tests looks at the marker.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
-            for marker in (pytest.mark.browser, pytest.mark.needs_chromium, pytest.mark.xdist_group("browser")):
-                item.add_marker(marker)
+            item.add_marker(pytest.mark.browser)
 
 
 MakeLab = Callable[..., JupyterServer]
@@ -55,18 +52,6 @@ def make_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeLab]:
 def lab(make_lab: MakeLab) -> JupyterServer:
     """Return a JupyterLab that runs as long as the module's tests."""
     return make_lab().start()
-
-
-# Not longer than a module: Playwright's event loop runs in this thread, and asynchronous tests could start none.
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Return a headless Chromium."""
-    # Chromium's sandbox needs a user that is not root.
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        instance = playwright.chromium.launch(executable_path=programs.find("chromium"), args=arguments)
-        yield instance
-        instance.close()
 
 
 @pytest.fixture

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import chromium
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 import jupyter_rtmsg.widgets
 
@@ -91,18 +89,6 @@ class View:
 def event(name: str, **fields: Any) -> dict[str, Any]:
     defaults = {"data": None, "sender": "alice", "member": "m1", "ts": 1_700_000_000_000, "seq": 1, "replay": False}
     return {"name": name, **defaults, **fields}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = chromium.find()
-    if path is None:
-        pytest.fail(chromium.NONE)
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        instance = playwright.chromium.launch(executable_path=path, args=arguments)
-        yield instance
-        instance.close()
 
 
 @pytest.fixture
