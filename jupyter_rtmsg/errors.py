@@ -5,7 +5,8 @@
     RtmsgError
     ├── ProtocolError              the peer broke the protocol: its connection is closed
     │   ├── WebSocketError         ... on the WebSocket layer, with the close code it is sent
-    │   └── TooDeepJSON            ... in one packet, which is refused alone: the connection goes on
+    │   └── PacketRefused          ... in the data of one packet, which is refused alone: the connection goes on
+    │       └── TooDeepJSON
     ├── CommandError               the hub refused a command; one class per code
     │   ├── Unauthorized  Forbidden  BadRequest  UnknownCommand  BadRoom  BadEvent  ReservedEvent
     │   ├── TooLarge  TooDeep  NotJoined  EpochMismatch  Conflict  LimitExceeded  RateExceeded
@@ -80,8 +81,8 @@ class WebSocketError(ProtocolError):
         self.code = code
 
 
-class TooDeepJSON(ProtocolError):
-    """The payload of a packet is nested too deep: the packet is refused, its connection goes on.
+class PacketRefused(ProtocolError):
+    """The data of a packet cannot be taken: the packet is refused, its connection goes on.
 
     Parameters
     ----------
@@ -95,11 +96,24 @@ class TooDeepJSON(ProtocolError):
         The number of the acknowledgement that it asks for, or is.
     """
 
+    code: ClassVar[str] = "bad_data"
+
     def __init__(self, message: str, type: int, namespace: str, id: int | None) -> None:
         super().__init__(message)
         self.type = type
         self.namespace = namespace
         self.id = id
+
+    @property
+    def answer(self) -> dict[str, Any]:
+        """What the sender of the packet is told in its acknowledgement."""
+        return {"error": {"code": self.code, "message": str(self)}}
+
+
+class TooDeepJSON(PacketRefused):
+    """The data of a packet is nested too deep."""
+
+    code = "too_deep"
 
 
 class CommandError(_OneLine, RtmsgError):

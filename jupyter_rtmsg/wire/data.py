@@ -18,7 +18,7 @@ from ..errors import NotJSON, ProtocolError
 
 MAX_DEPTH = 64
 SHALLOW = 5  # each level more doubles the type that msgspec checks a shallow value against
-_PLAIN = frozenset({str, bool, type(None), int})
+PLAIN = frozenset({str, bool, type(None), int})
 # The closing quote is optional, or a text full of quotes and without a last one would be searched from each of them.
 _STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
 _BRACKETS = re.compile(r"[\[\]{}]")
@@ -89,7 +89,7 @@ def dump(value: Any, *, max_depth: int = MAX_DEPTH, after: Sequence[bytes] = ())
         Naming the offending value.
     """
     attachments = list(after)
-    if type(value) is not list or not _PLAIN.issuperset(map(type, value)):
+    if type(value) is not list or not PLAIN.issuperset(map(type, value)):
         value = _deconstruct(value, attachments, max_depth)
     try:
         return _encode(value), tuple(attachments)
@@ -102,31 +102,37 @@ def dump(value: Any, *, max_depth: int = MAX_DEPTH, after: Sequence[bytes] = ())
 def _deconstruct(value: Any, attachments: list[bytes], depth: int) -> Any:
     """Return a value as plain JSON, its bytes moved into ``attachments``."""
     kind = type(value)
-    if kind in _PLAIN:
+    if kind in PLAIN:
         return value
     if isinstance(value, (dict, list, tuple)):
         if not depth:
             raise NotJSON("the data is nested too deeply, or contains itself")
         if not isinstance(value, dict):
             return [_deconstruct(item, attachments, depth - 1) for item in value]
-        return {_key(key, value): _deconstruct(item, attachments, depth - 1) for key, item in value.items()}
+        return {_key(key): _deconstruct(item, attachments, depth - 1) for key, item in value.items()}
     if isinstance(value, (bytes, bytearray, memoryview)):
         if not depth:
             raise NotJSON("the data is nested too deeply: bytes need a level for their placeholder")
         attachments.append(bytes(value))
         return {"_placeholder": True, "num": len(attachments) - 1}
-    return _scalar(value)
+    return plain_scalar(value)
 
 
-def _key(key: Any, mapping: dict[Any, Any]) -> str:
-    if not isinstance(key, str):
-        raise NotJSON(f"the keys of a dict must be str, not {type(key).__name__}: {key!r:.80}")
+def _key(key: Any) -> str:
     if key == "_placeholder":
         raise NotJSON("the key '_placeholder' is Socket.IO's own mark for binary data")
+    return plain_key(key)
+
+
+def plain_key(key: Any) -> str:
+    """Return a key of a dict as a str, or raise `NotJSON`."""
+    if not isinstance(key, str):
+        raise NotJSON(f"the keys of a dict must be str, not {type(key).__name__}: {key!r:.80}")
     return str.__str__(key)
 
 
-def _scalar(value: Any) -> str | int | float:
+def plain_scalar(value: Any) -> str | int | float:
+    """Return what is no container as a str, a bool or a finite number, or raise `NotJSON`."""
     if isinstance(value, str):
         return str.__str__(value)  # str() of an enum's member is its name
     if isinstance(value, Integral):

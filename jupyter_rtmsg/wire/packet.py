@@ -6,11 +6,15 @@ from collections.abc import Callable, Sequence
 from enum import IntEnum
 from typing import Any, NamedTuple, Protocol
 
+from ..errors import ProtocolError
 from .deflate import deflated_frame
 from .engineio import encode_payload
 from .websocket import BINARY, TEXT, encode_frame
 
 ROOT = "/"
+RESERVED_EVENTS = frozenset(
+    {"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"}
+)
 
 
 class PacketType(IntEnum):
@@ -38,6 +42,52 @@ class Packet(NamedTuple):
     namespace: str = ROOT
     data: Any = None
     id: int | None = None
+
+
+def check_name(name: Any) -> None:
+    """Raise `ValueError` for what cannot be the name of an event that is sent (PROTOCOL 2.3)."""
+    if not isinstance(name, str):
+        raise ValueError(f"an event's name must be a str, not {name!r:.80}")
+    if name in RESERVED_EVENTS:
+        raise ValueError(f"{name!r} is one of Socket.IO's own events and cannot be emitted")
+
+
+def event_args(data: Any) -> list[Any]:
+    """Return the arguments of an event that was received, its name first; raise `ProtocolError` if they are none."""
+    if type(data) is not list or not data:
+        raise ProtocolError("an event must be a non-empty array")
+    name = data[0]
+    if type(name) is not str:
+        if type(name) not in (int, float):
+            raise ProtocolError("an event's name must be a string or a number")
+    elif name in RESERVED_EVENTS:
+        raise ProtocolError(f"the event name {name!r} is reserved")
+    return data
+
+
+def check_data(kind: PacketType, data: Any) -> None:
+    """Raise `ProtocolError` for what the payload of a packet of this type cannot be (PROTOCOL 2.3)."""
+    if kind is EVENT:
+        event_args(data)
+    elif kind is ACK:
+        if type(data) is not list:
+            raise ProtocolError("an ACK needs an id and an array")
+    elif kind is CONNECT:
+        if data is not None and type(data) is not dict:
+            raise ProtocolError("the payload of a CONNECT must be an object")
+    elif kind is CONNECT_ERROR:
+        if not isinstance(data, (dict, str)):
+            raise ProtocolError("a CONNECT_ERROR comes from a server and holds an object or a string")
+    elif data is not None:
+        raise ProtocolError("a DISCONNECT has no payload")
+
+
+def check_header(kind: PacketType, id: int | None, *, client: bool) -> None:
+    """Raise `ProtocolError` for a packet that this side cannot get; ``client``: the peer is a server."""
+    if kind is ACK and id is None:
+        raise ProtocolError("an ACK needs an id and an array")
+    if kind is CONNECT_ERROR and not client:
+        raise ProtocolError("a CONNECT_ERROR comes from a server and holds an object or a string")
 
 
 class PacketDecoder(Protocol):

@@ -19,17 +19,19 @@ from .packet import (
     CONNECT_ERROR,
     DISCONNECT,
     EVENT,
+    RESERVED_EVENTS,
     ROOT,
     Encoded,
     Packet,
     PacketType,
     Undecoded,
+    check_data,
+    check_header,
+    check_name,
+    event_args,
 )
 
 MAX_ATTACHMENTS = 10
-RESERVED_EVENTS = frozenset(
-    {"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"}
-)
 _HEADER = re.compile(r"(/[^,]*)?,?(\d*)", re.ASCII)
 _COUNT = re.compile(r"(\d{1,9})-", re.ASCII)
 _MAX_ID_DIGITS = 64
@@ -64,11 +66,7 @@ def encode_event(args: Sequence[Any], namespace: str = ROOT, id: int | None = No
     ValueError
         If the name is reserved (PROTOCOL 2.3) or no str.
     """
-    name = args[0]
-    if not isinstance(name, str):
-        raise ValueError(f"an event's name must be a str, not {name!r:.80}")
-    if name in RESERVED_EVENTS:
-        raise ValueError(f"{name!r} is one of Socket.IO's own events and cannot be emitted")
+    check_name(args[0])
     json, attachments = dump(args)
     return _encoded(EVENT, json, attachments, namespace, id)
 
@@ -180,9 +178,9 @@ class Decoder:
             digits = message[2:start]
             try:
                 if start == 2:
-                    return _new(Packet, (EVENT, ROOT, _event(load(message[2:])), None))
+                    return _new(Packet, (EVENT, ROOT, event_args(load(message[2:])), None))
                 if digits.isdecimal() and digits.isascii() and start > 0:
-                    return _new(Packet, (EVENT, ROOT, _event(load(message[start:])), _id(digits)))
+                    return _new(Packet, (EVENT, ROOT, event_args(load(message[start:])), _id(digits)))
             except ProtocolError:
                 pass  # told below
         packet = self.frame(message)
@@ -224,16 +222,9 @@ class Decoder:
             message = f"JSON nested more than {MAX_DEPTH} levels deep"
             raise TooDeepJSON(message, kind, namespace, packet.id)
         data = self._parse(payload) if payload else None
-        if kind is EVENT:
-            _event(data)
-        elif kind is ACK:
-            if type(data) is not list:
-                raise ProtocolError("an ACK needs an id and an array")
-        elif kind is CONNECT:
-            if payload and type(data) is not dict:
-                raise ProtocolError("the payload of a CONNECT must be an object")
-        elif kind is CONNECT_ERROR and not isinstance(data, (dict, str)):
-            raise ProtocolError("a CONNECT_ERROR comes from a server and holds an object or a string")
+        if data is None and payload and kind is CONNECT:
+            raise ProtocolError("the payload of a CONNECT must be an object")
+        check_data(kind, data)
         if packet.attachments:
             data = reconstruct(data, packet.attachments)
         return _new(Packet, (kind, namespace, data, packet.id))
@@ -264,10 +255,7 @@ class Decoder:
         json = message[start:]
         if kind is DISCONNECT and json:
             raise ProtocolError("a DISCONNECT has no payload")
-        if kind is ACK and id is None:
-            raise ProtocolError("an ACK needs an id and an array")
-        if kind is CONNECT_ERROR and not self._client:
-            raise ProtocolError("a CONNECT_ERROR comes from a server and holds an object or a string")
+        check_header(kind, id, client=self._client)
         # a str with one character beyond Latin-1 takes two or four bytes for each
         payload = json if json.isascii() else json.encode(errors="surrogatepass")
         size = len(payload) + (start if message.isascii() else len(message[:start].encode(errors="surrogatepass")))
@@ -291,19 +279,6 @@ def _id(digits: str) -> int:
     if len(digits) > _MAX_ID_DIGITS:
         raise ProtocolError(f"an ack id of {len(digits)} digits, more than {_MAX_ID_DIGITS}")
     return int(digits)
-
-
-def _event(data: Any) -> list[Any]:
-    """Return the arguments of an event if they are any (PROTOCOL 2.3)."""
-    if type(data) is not list or not data:
-        raise ProtocolError("an event must be a non-empty array")
-    name = data[0]
-    if type(name) is not str:
-        if type(name) not in (int, float):
-            raise ProtocolError("an event's name must be a string or a number")
-    elif name in RESERVED_EVENTS:
-        raise ProtocolError(f"the event name {name!r} is reserved")
-    return data
 
 
 __all__ = [
