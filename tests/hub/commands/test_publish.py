@@ -7,6 +7,7 @@ import pytest
 from support.members import Refused, until
 
 from jupyter_rtmsg.hub.encode import encode_record
+from jupyter_rtmsg.wire.websocket import TEXT, encode_frame
 
 
 async def test_an_event_reaches_everybody_in_its_room_and_its_sender_and_nobody_else(hub: Any) -> None:
@@ -42,6 +43,51 @@ async def test_data_comes_as_it_was_sent(hub: Any, data: Any) -> None:
     await member.publish(data)
     await until(lambda: member.events())
     assert member.events()[0].data == data
+
+
+PUBLISH = b'42["publish",{"room":"lab","event":"tick","data":%b}]'
+POISON = {  # what JavaScript or Python could not read, if it went from a client to the log and the members as it came
+    "a number beyond all": (b"1e999", 1002),
+    "a number beyond all, deep inside": (b'{"a":[1,{"b":-1e999}]}', 1002),
+    "NaN": (b"[NaN]", 1002),
+    "bytes that are no UTF-8": (b'"\xff"', 1007),
+    "half a character": (b'"\xe2\x82"', 1007),
+    "a surrogate in UTF-8": (b'"\xed\xa0\xbd"', 1007),
+}
+
+
+@pytest.mark.parametrize(("data", "code"), POISON.values(), ids=POISON)
+async def test_what_no_member_could_read_reaches_neither_the_log_nor_a_member(hub: Any, data: bytes, code: int) -> None:
+    member, sender = await hub.joined(), await hub.connect(reading=False)
+    before = await member.publish("before")
+    sender.raw.write(encode_frame(TEXT, PUBLISH % data, b"mask"))
+    assert (await sender.raw.closing()).code == code
+    assert await member.publish("after") == before + 1
+    await until(lambda: len(member.events()) == 2)
+    assert [got.data for got in member.events()] == ["before", "after"]
+    assert [event["data"] for event in (await member.call("history", room="lab"))["events"]] == ["before", "after"]
+
+
+READ_AND_WRITTEN_AGAIN = {  # as it is sent: as members get it
+    b'{"a":1,"b":2,"a":3}': '{"a":3,"b":2}',
+    b'[{"a":{"x":1},"a":[]}]': '[{"a":[]}]',
+    b" [ 1 , 2.50 ] ": "[1,2.5]",
+    rb'"\u00fc\/"': '"ü/"',
+    rb'"\ud83d"': '"\ufffd"',
+}
+
+
+@pytest.mark.parametrize(("data", "members"), READ_AND_WRITTEN_AGAIN.items())
+async def test_members_get_what_the_hub_has_read_not_the_bytes_of_the_sender(
+    hub: Any, data: bytes, members: str
+) -> None:
+    member = await hub.connect(reading=False)
+    member.raw.send('420["join",{"room":"lab"}]')
+    sender = await hub.connect()
+    sender.raw.write(encode_frame(TEXT, PUBLISH % data, b"mask"))
+    while not str(frame := await member.raw.receive()).startswith('42["tick",'):
+        assert frame is not None
+    assert frame.startswith(f'42["tick",{members},{{"room":"lab",')
 
 
 async def test_a_publish_without_data_carries_null(hub: Any) -> None:
