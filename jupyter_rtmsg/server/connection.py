@@ -75,7 +75,7 @@ class Connection:
             else:
                 self._disconnect(namespace)
         except ProtocolError as error:
-            self.session.violated(error)
+            self.session.violated(error, ())  # a GET that comes later is told of the end, as Node does
 
     def leave(self, namespace: str) -> None:
         """The server disconnected the peer from a namespace, which may not know it yet."""

@@ -186,7 +186,7 @@ class Engine:
         user : object, optional
             Who sent the request; becomes `Session.user`, and every later request of the session must show the same.
         body : bytes, optional
-            Of a POST. None: it had more than `max_body` bytes.
+            Of a POST. None: it had more than bytes than are accepted.
         """
         await self._requests.accept(handler, user, body)
 
@@ -194,10 +194,9 @@ class Engine:
         """Answer a request that whoever serves this engine refuses, and call the listeners of ``connection_error``."""
         self._requests.refuse(handler, request, refusal)
 
-    def max_body(self, handler: tornado.web.RequestHandler) -> int:
-        """Return how many bytes the body of a request may have: none where it belongs to no session."""
-        session = self.sessions.get(query_of(handler).get("sid", ""))
-        return session.max_size if session else 0
+    def session_of(self, handler: tornado.web.RequestHandler) -> Session | None:
+        """Return the session that a request belongs to, as its URL says, before it is looked at any closer."""
+        return self.sessions.get(query_of(handler).get("sid", ""))
 
     # --- for sessions
 

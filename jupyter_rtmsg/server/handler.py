@@ -8,6 +8,7 @@ import logging
 import tornado.web
 
 from .engine import Engine
+from .polling import PollingTransport
 from .refusal import Refused
 
 logger = logging.getLogger(__name__)
@@ -28,6 +29,7 @@ class EngineRequests(tornado.web.RequestHandler):
     """
 
     payload: bytearray | None
+    _polling: PollingTransport | None = None  # of the session whose POST this is
 
     def engine_of_request(self) -> Engine:
         """Return the engine; called once for each request."""
@@ -41,7 +43,11 @@ class EngineRequests(tornado.web.RequestHandler):
         if inspect.isawaitable(before):
             await before
         if not self._finished:
-            self._limit = self.engine_of_request().max_body(self)
+            session = self.engine_of_request().session_of(self)
+            self._limit = session.max_size if session else 0  # what belongs to no session has no body
+            if session and self.request.method == "POST" and isinstance(session.transport, PollingTransport):
+                self._polling = session.transport
+                self._polling.body_begins(self)
             announced = self.request.headers.get("Content-Length", "")
             self._measure(int(announced) if announced.isdecimal() else 0)
 
@@ -53,6 +59,12 @@ class EngineRequests(tornado.web.RequestHandler):
         self._measure(self._received)
         if self.payload is not None:
             self.payload += chunk
+
+    def on_finish(self) -> None:
+        """Let an upgrade go on that waits for this body."""
+        super().on_finish()
+        if self._polling:
+            self._polling.body_ended(self)
 
     def _measure(self, size: int) -> None:
         """Take nothing of a body that is too large (PROTOCOL 1.5: 413, and the session survives)."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, cast
 
 import tornado.iostream
 import tornado.web
+from tornado.http1connection import HTTP1Connection
 
 from ..errors import ProtocolError
 from ..wire.engineio import CLOSE, NOOP, SEPARATOR, Packet, decode_payload
@@ -38,13 +39,19 @@ class PollingTransport:
     """
 
     name = "polling"
-    __slots__ = ("_poll", "_posting", "_readable", "_resumed", "_session", "_writing", "paused", "probing")
+    __slots__ = (
+        "_answering", "_bodies", "_poll", "_posting", "_readable", "_resumed", "_session", "_when_free", "_writing",
+        "paused", "probing",
+    )  # fmt: skip
 
     def __init__(self, session: Session) -> None:
         self._session: Session | None = session
         self._poll: asyncio.Future[str] | None = None  # the GET that waits
         self._writing: tornado.iostream.IOStream | None = None  # of the response that is being read
         self._posting = False
+        self._answering = False  # a GET has its answer, which is not written yet
+        self._bodies: set[tornado.web.RequestHandler] = set()  # of POSTs under way
+        self._when_free: Callable[[], None] | None = None
         self._readable: asyncio.Future[None] | None = None  # while the session wants nothing more
         self._resumed = 0.0
         self.paused = True
@@ -70,18 +77,20 @@ class PollingTransport:
         try:
             body = await poll
         except asyncio.CancelledError:
+            self._answering = False
             return  # nobody is there to be answered
+        self._answering = False
         self._respond(handler, body)
 
     def _respond(self, handler: tornado.web.RequestHandler, body: str) -> None:
         """Answer, and see whether it could be written: what a broken connection swallows would be lost silently."""
-        stream = handler.request.connection.stream  # type: ignore[union-attr]  # kept: it outlives the request
-        self._writing = stream
+        self._writing = stream = _stream(handler)  # it outlives the request
 
         def written(future: asyncio.Future[None]) -> None:
             self._writing = None
             if (future.exception() or stream.error) and self._session:
                 self._session.ended("transport error")
+            self._check_free()
 
         future = respond(handler, body)
         if future.done():
@@ -144,7 +153,34 @@ class PollingTransport:
         poll, self._poll = self._poll, None
         self.paused = True
         if poll is not None and not poll.done():
+            self._answering = True
             poll.set_result(body)
+
+    # --- what an upgrade waits for
+
+    @property
+    def busy(self) -> bool:
+        """Whether a POST is being received, or an answer to a GET written."""
+        self._bodies = {handler for handler in self._bodies if not _stream(handler).closed()}
+        return self._answering or self._writing is not None or bool(self._bodies)
+
+    def when_free(self, callback: Callable[[], None]) -> None:
+        """Call back when it is no longer `busy`; of several callbacks the last."""
+        self._when_free = callback
+
+    def body_begins(self, handler: tornado.web.RequestHandler) -> None:
+        """A POST has begun: its body may take its time."""
+        self._bodies.add(handler)
+
+    def body_ended(self, handler: tornado.web.RequestHandler) -> None:
+        """A POST is answered."""
+        self._bodies.discard(handler)
+        self._check_free()
+
+    def _check_free(self) -> None:
+        if self._when_free is not None and not self.busy:
+            callback, self._when_free = self._when_free, None
+            callback()
 
     # --- what the session calls
 
@@ -231,3 +267,7 @@ def _on_close(handler: tornado.web.RequestHandler, callback: object) -> None:
     connection = handler.request.connection
     assert connection is not None
     connection.set_close_callback(callback)  # type: ignore[attr-defined]
+
+
+def _stream(handler: tornado.web.RequestHandler) -> tornado.iostream.IOStream:
+    return cast(HTTP1Connection, handler.request.connection).stream

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ProtocolError, WebSocketError
-from ..wire.engineio import CLOSE, MESSAGE, PING, PONG, SEPARATOR, Handshake
+from ..wire.engineio import CLOSE, MESSAGE, NOOP, PING, PONG, SEPARATOR, Handshake
 from ..wire.socketio import Encoded
 from .outbox import DISCARD, Backlog
 from .polling import PollingTransport
@@ -173,15 +173,25 @@ class Session:
             self._ponged()
         elif packet == CLOSE:
             self.close("transport close")
-        elif not self.closed:  # clients do not ping, and there is nothing to upgrade (PROTOCOL 1.6, 1.7)
+        elif (
+            packet[:1] != NOOP and not self.closed
+        ):  # clients do not ping, and there is nothing to upgrade (PROTOCOL 1.6, 1.7)
             self.violated(ProtocolError(f"unexpected Engine.IO packet {packet!r:.20}"))
 
-    def violated(self, error: ProtocolError) -> None:
-        """The peer broke the protocol: close, and say why."""
+    def violated(self, error: ProtocolError, rest: Sequence[Encoded] | None = None) -> None:
+        """The peer broke the protocol: close, and say why.
+
+        Parameters
+        ----------
+        error : ProtocolError
+        rest : sequence of Encoded, optional
+            What a GET that comes later is still answered with, before the close packet. None: such a GET is refused, as
+            in Node behind a violation of Engine.IO.
+        """
         logger.info("session of %s closed: %s", self.request.address, error)
         self.violation = str(error)
         code = error.code if isinstance(error, WebSocketError) else CLOSE_PROTOCOL
-        self._hang_up("parse error", code, str(error), None)
+        self._hang_up("parse error", code, str(error), rest)
 
     # --- life
 

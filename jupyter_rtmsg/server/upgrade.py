@@ -1,4 +1,4 @@
-"""A WebSocket that takes over a polling session (PROTOCOL 1.7)."""
+"""A WebSocket that takes over a polling session (docs/protocol.md#engineio-upgrade)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..errors import ProtocolError, WebSocketError
 from ..wire.engineio import PING, PONG, PROBE, UPGRADE
 from ..wire.websocket import TEXT, encode_frame
+from .polling import PollingTransport
 
 if TYPE_CHECKING:
     from .session import Session
@@ -18,6 +19,8 @@ class Upgrade:
     """The candidate: plays the session towards its transport until the client says ``5``.
 
     Until then polling remains the live transport, and nothing but the answer to the probe goes over the WebSocket.
+    The ``5`` may come without a probe (PHP's elephant.io), and while requests of the client are under way. So that no
+    packet is lost or overtaken, the WebSocket is not read until these are through.
 
     Parameters
     ----------
@@ -26,11 +29,12 @@ class Upgrade:
         Seconds that the client has.
     """
 
-    __slots__ = ("_probed", "_session", "_timer", "_transport")
+    __slots__ = ("_probed", "_session", "_timer", "_transport", "_waiting")
 
     def __init__(self, session: Session, timeout: float) -> None:
         self._session = session
         self._probed = False
+        self._waiting = False  # for requests under way, since the 5
         self._transport: WebSocketTransport | None = None
         self._timer = asyncio.get_running_loop().call_later(timeout, self.cancel)
         session.upgrade = self
@@ -59,12 +63,28 @@ class Upgrade:
             self._probed = True
             self._transport.send(encode_frame(TEXT, (PONG + PROBE).encode()))
             self._session.probing(True)
-        elif packet == UPGRADE and self._probed:
-            self._end()
-            self._transport.adopt(self._session)
-            self._session.upgraded(self._transport)
+        elif packet == UPGRADE:
+            self._take_over()
         else:
             self.violated(ProtocolError(f"a WebSocket that probes sends '2probe' and '5', not {packet!r:.20}"))
+
+    def _take_over(self) -> None:
+        """Replace polling, once its requests under way are through."""
+        polling, transport = self._session.transport, self._transport
+        if self._session.upgrade is not self or transport is None:
+            return
+        if isinstance(polling, PollingTransport) and polling.busy:
+            if not self._waiting:
+                self._waiting = True
+                transport.pause_reading()
+                self._session.probing(True)
+            polling.when_free(self._take_over)
+            return
+        self._end()
+        transport.adopt(self._session)
+        self._session.upgraded(transport)
+        if self._waiting:
+            transport.resume_reading()
 
     def violated(self, error: ProtocolError) -> None:
         """Close the candidate; the session stays on polling."""

@@ -199,7 +199,6 @@ async def test_unsolicited_pongs_are_harmless_and_cost_no_timers(serve):
         "0": "unexpected Engine.IO packet",
         '0{"sid":"x"}': "unexpected Engine.IO packet",
         "5": "unexpected Engine.IO packet",
-        "6": "unexpected Engine.IO packet",
         "7": "Engine.IO packet",
         "": "Engine.IO packet",
         "hello": "Engine.IO packet",
@@ -213,6 +212,13 @@ async def test_a_client_sends_neither_pings_nor_upgrades_nor_unknown_packets(ser
     close = await client.closing()
     assert close.code == 1002
     assert words in close.reason
+
+
+async def test_a_noop_of_a_client_is_nothing(serve):
+    """The Swift client sends one behind its upgrade."""
+    client = await (await serve()).enter()
+    client.send("6", "6")
+    await client.quiet()
 
 
 # -- WebSocket itself

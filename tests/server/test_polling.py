@@ -313,7 +313,6 @@ BAD_BODIES = {
     "a probe": b"2probe",
     "an upgrade": b"5",
     "an open packet": b"0",
-    "a noop": b"6",
 }
 
 
@@ -330,6 +329,27 @@ async def test_a_body_that_is_no_payload_closes_the_session(serve, poll, body):
     assert await client.gone()
     response = await (await client.poll()).answer()
     assert (response.status, response.json()["code"]) == (400, 1)
+
+
+@pytest.mark.parametrize("packet", ["4hello", "420[]", "42/nowhere,[1]", "450-[1]", "42[1,"])
+@pytest.mark.parametrize("waits", [True, False])
+async def test_a_get_behind_a_violation_of_socketio_is_told_of_the_close(serve, poll, packet, waits):
+    """As in Node, whether it came before the violation or comes after; and never with an empty body."""
+    served = await serve()
+    client = await poll(served)
+    await client.enter()
+    waiting = await client.poll() if waits else None
+    assert waiting is None or await client.waits(waiting)
+    assert (await client.post(packet)).status == 400
+    assert await (waiting or await client.poll()).packets() == ["1"]
+    assert await client.gone()
+
+
+async def test_a_noop_of_a_client_is_nothing(serve, poll):
+    client = await poll(await serve())
+    await client.enter()
+    await client.send("6", "40/nowhere,", "6")
+    assert await client.get() == ['44/nowhere,{"message":"Invalid namespace"}']
 
 
 async def test_nothing_behind_a_violation_is_dispatched(serve, poll):

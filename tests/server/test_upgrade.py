@@ -190,7 +190,7 @@ async def test_a_get_that_waits_when_the_5_comes_is_released(serve, poll):
     await candidate.quiet()
 
 
-@pytest.mark.parametrize("packets", [["2"], ["3probe"], ["5"], ["2probe", "2probe"], ["2probe", "40"], ["40"], [b"x"]])
+@pytest.mark.parametrize("packets", [["2"], ["3probe"], ["6"], ["2probe", "2probe"], ["2probe", "40"], ["40"], [b"x"]])
 async def test_whoever_does_not_probe_is_closed_and_polling_goes_on(serve, poll, packets):
     served = await serve()
     client = await poll(served)
@@ -319,7 +319,53 @@ async def test_no_upgrade_where_upgrades_are_switched_off(serve, poll):
     await served.enter()  # a session that begins with WebSocket is none
 
 
-async def test_a_post_under_way_goes_on_when_the_websocket_takes_over(serve, poll):
+# -- the 5 waits for requests under way, or packets were lost or overtaken
+
+
+def recording(served: Any, event: str = "n") -> list[int]:
+    """Return the list of the numbers that clients send."""
+    seen: list[int] = []
+    served.io.on("connection", lambda socket: socket.on(event, seen.append))
+    return seen
+
+
+async def test_the_5_may_come_without_a_probe(serve, poll):
+    """PHP's elephant.io sends it so."""
+    served = await serve()
+    seen = recording(served)
+    client = await poll(served)
+    await client.enter()
+    served.io.emit("queued")
+    candidate = await client.upgrade()
+    candidate.send("5", '42["n",1]')
+    assert await candidate.receive() == '42["queued"]'
+    await until(lambda: seen == [1])
+    await candidate.quiet()
+
+
+@pytest.mark.parametrize("probe", [["2probe"], []])
+async def test_a_body_half_received_is_taken_before_what_comes_behind_the_5(serve, poll, probe):
+    served = await serve()
+    seen = recording(served)
+    client = await poll(served)
+    await client.enter()
+    body = b"\x1e".join(b'42["n",%d]' % n for n in range(1000))
+    posting = await client.start("POST", client.query, body[:5000], Content_Length=str(len(body)))
+    candidate = await client.upgrade()
+    candidate.send(*probe, "5", '42["n",1000]', "40/quiet?,")
+    await client.unknown("nobody")
+    assert session_of(served).transport.name == "polling"
+    assert not seen
+    posting.write(body[5000:])
+    assert (await posting.answer()).body == b"ok"
+    await until(lambda: len(seen) == 1001)
+    assert seen == list(range(1001))
+    assert await candidate.receive_many(1 + len(probe)) == ["3probe"] * len(probe) + [
+        '44/quiet?,{"message":"Invalid namespace"}'
+    ]
+
+
+async def test_a_body_whose_handlers_take_their_time_goes_on_when_the_websocket_takes_over(serve, poll):
     served = await serve()
     gate = asyncio.Event()
     seen: list[int] = []
@@ -334,12 +380,90 @@ async def test_a_post_under_way_goes_on_when_the_websocket_takes_over(serve, pol
     client = await poll(served)
     await client.enter()
     posting = await client.start("POST", client.query, b"\x1e".join(b'42["n",%d]' % n for n in range(3000)))
-    assert await client.waits(posting)
-    candidate = await upgraded(served, client)
+    await client.unknown("nobody")
+    candidate = await probed(client)
+    candidate.send("5", '42["n",3000]')
     gate.set()
     assert (await posting.answer()).body == b"ok"
-    await until(lambda: len(seen) == 3000)
-    assert seen == list(range(3000))
+    await until(lambda: len(seen) == 3001)
+    assert seen == list(range(3001))
+    await candidate.quiet()
+
+
+async def test_an_answer_half_written_is_read_before_what_comes_over_the_websocket(serve, poll):
+    served = await serve(max_queue=64 << 20)
+    client = await poll(served)
+    await client.enter()
+    for n in range(100):
+        served.io.emit("n", n, "x" * 100_000)
+    slow = await client.poll(receive_buffer=4096)  # and reads nothing
+    await until(lambda: session_of(served).transport.busy)
+    candidate = await client.upgrade()
+    candidate.send("5")
+    served.io.emit("n", 100)
+    await client.unknown("nobody")
+    assert session_of(served).transport.name == "polling"
+    packets = await slow.packets()
+    assert [packet[:9] for packet in packets] == [f'42["n",{n},"'[:9] for n in range(100)]
+    assert await candidate.receive() == '42["n",100]'
+
+
+async def test_an_answer_that_broke_while_the_5_waited_ends_the_session(serve, poll):
+    """What was in it is lost, and the client must know."""
+    served = await serve(max_queue=64 << 20)
+    client = await poll(served)
+    await client.enter()
+    for n in range(100):
+        served.io.emit("n", n, "x" * 100_000)
+    slow = await client.poll(receive_buffer=4096)
+    await until(lambda: session_of(served).transport.busy)
+    candidate = await client.upgrade()
+    candidate.send("5")
+    await client.unknown("nobody")
+    slow.reset()
+    await candidate.closing()
+    assert not served.io.engine.sessions
+
+
+async def test_requests_that_never_end_cost_the_candidate_its_time_and_polling_goes_on(serve, poll):
+    served = await serve(upgrade_timeout=0.3)
+    seen = recording(served)
+    client = await poll(served)
+    await client.enter()
+    posting = await client.start("POST", client.query, b'42["n",', Content_Length="9")
+    candidate = await client.upgrade()
+    candidate.send("5")
+    assert (await candidate.closing()).code == 1000
+    posting.write(b"1]")
+    assert (await posting.answer()).body == b"ok"
+    await until(lambda: seen == [1])
+    await (await upgraded(served, client)).quiet()
+
+
+async def test_a_body_that_its_client_gave_up_is_not_waited_for(serve, poll):
+    served = await serve()
+    client = await poll(served)
+    await client.enter()
+    posting = await client.start("POST", client.query, b'42["n",', Content_Length="9")
+    await until(lambda: session_of(served).transport.busy)
+    posting.reset()
+    await until(lambda: not session_of(served).transport.busy)
+    await (await upgraded(served, client)).quiet()
+
+
+async def test_gets_do_not_wait_while_the_5_does(serve, poll):
+    served = await serve()
+    client = await poll(served)
+    await client.enter()
+    posting = await client.start("POST", client.query, b'42["n",', Content_Length="9")
+    waiting = await client.poll()
+    assert await client.waits(waiting)
+    candidate = await client.upgrade()
+    candidate.send("5")
+    assert await waiting.packets() == ["6"]
+    assert await client.get() == ["6"]
+    posting.write(b"1]")
+    assert (await posting.answer()).body == b"ok"
     await candidate.quiet()
 
 
