@@ -116,7 +116,7 @@ class AsyncClient:
         self.socket.io.on_batch = self._batch
         self.socket.io.on_writable = self.outbox.pump
         self.socket.on_lost = self.outbox.lost
-        self.socket.on_state(self._tell_state)
+        self.socket.on_changed = self._tell_state
         await self.socket.connect(self.commands.timeout)
         return self
 

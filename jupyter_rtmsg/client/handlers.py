@@ -7,19 +7,18 @@ import logging
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Hashable
-from contextvars import Context, copy_context
+from collections.abc import Callable
 from math import inf
 from typing import Any
+
+from jupyter_rtmsg.notebook import CellFunction, is_same
 
 _log = logging.getLogger("jupyter_rtmsg")
 _SHOWN = frozenset({1, 2, 3, 10, 100, 1_000, 10_000, 100_000, 1_000_000})
 
 
-class Handler:
-    """A function and the context it was registered in.
-
-    The context is what makes ``print`` write below the cell that registered the function, in ipykernel 6 and 7 alike.
+class Handler(CellFunction):
+    """A function that is called for events, in the context it was registered in.
 
     Parameters
     ----------
@@ -31,26 +30,28 @@ class Handler:
         Whether it wants what happened before the room was joined.
     once : bool
         Whether it wants one event only.
+    replaced : callable, optional
+        Called when the handler of another function has taken its place.
     """
 
-    __slots__ = ("_failures", "_most", "context", "event", "function", "key", "once", "replay")
+    __slots__ = ("_failures", "_most", "event", "once", "replaced", "replay")
 
     def __init__(
-        self, function: Callable[..., Any], event: str | None = None, *, replay: bool = True, once: bool = False
+        self,
+        function: Callable[..., Any],
+        event: str | None = None,
+        *,
+        replay: bool = True,
+        once: bool = False,
+        replaced: Callable[[], None] | None = None,
     ) -> None:
-        self.function = function
+        super().__init__(function)
         self.event = event
         self.replay = replay
         self.once = once
+        self.replaced = replaced
         self._most: float | None = None
-        self.context: Context = copy_context()
-        self.key = (event, *_identity(function))
         self._failures = 0
-
-    def call(self, *args: Any) -> Any:
-        """Call the function in its context; an async one gives its coroutine."""
-        # a copy, since a context cannot be entered twice at a time, nor should one event see variables of another
-        return self.context.copy().run(self.function, *args)
 
     def takes(self, number: int) -> bool:
         """Whether the function takes so many positional arguments."""
@@ -92,78 +93,90 @@ def _show(said: str, error: BaseException) -> None:
     print(said, text, sep="\n", end="", file=sys.stderr, flush=True)  # noqa: T201 - it belongs into the cell
 
 
-def _identity(function: Callable[..., Any]) -> tuple[Hashable, ...]:
-    """Return what two definitions have in common when the second is the first, run again.
-
-    That is module and qualified name, for what a cell or a reloaded module defines at its top level, and for everything
-    in a notebook. Bound methods and, outside of notebooks, closures are only themselves: two widgets register the same.
-    """
-    module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
-    if module is None or name is None or inspect.ismethod(function):
-        return (function if _hashable(function) else id(function),)
-    if name.endswith("<lambda>"):
-        return module, name, function.__code__.co_firstlineno, function.__code__.co_code
-    if "<locals>" in name and module != "__main__":
-        return (function,)
-    return module, name
-
-
-def _hashable(value: object) -> bool:
-    try:
-        hash(value)
-    except TypeError:
-        return False
-    return True
-
-
 class Handlers:
-    """The handlers of a room or a socket. Safe to use from any thread."""
+    """The handlers of one kind that a room or a socket has. Safe to use from any thread.
 
-    def __init__(self) -> None:
-        self._all: dict[Hashable, Handler] = {}
+    Parameters
+    ----------
+    beside : Handlers, optional
+        Those of another kind of the same room or socket: a cell that runs again replaces what it registered in either.
+
+    Attributes
+    ----------
+    all : tuple of Handler
+        In the order in which they were first registered.
+    kinds : list of Handlers
+        These, and those beside them.
+    lock : RLock
+        Of all these kinds.
+    """
+
+    def __init__(self, beside: Handlers | None = None) -> None:
+        self.all: tuple[Handler, ...] = ()
         self._matching: dict[str, tuple[Handler, ...]] = {}
-        self._lock = threading.Lock()
+        self.kinds: list[Handlers] = beside.kinds if beside is not None else []
+        self.lock: threading.RLock = beside.lock if beside is not None else threading.RLock()
+        self.kinds.append(self)
 
     def __bool__(self) -> bool:
-        return bool(self._all)
+        return bool(self.all)
 
-    def add(self, handler: Handler) -> None:
-        """Add a handler; it takes the place of the same one registered before."""
-        with self._lock:
-            self._all[handler.key] = handler
-            self._matching = {}
+    def add(self, handler: Handler, *, first: bool = False) -> None:
+        """Add a handler; it takes the place of those that give way to it (`jupyter_rtmsg.notebook`).
+
+        Parameters
+        ----------
+        handler : Handler
+        first : bool
+            Whether it comes before the others.
+        """
+        with self.lock:
+            at, gives_way = handler.place([old if old.event == handler.event else None for old in self.all])
+            gone = {self.all[each] for each in gives_way}
+            gone.update(old for kind in self.kinds for old in kind.all if handler.outdates(old))
+            at = 0 if first else at
+            self.put((*self.all[:at], handler, *self.all[at:]))
+            for kind in self.kinds if gone else ():
+                kind.put(tuple(old for old in kind.all if old not in gone))
+        for old in gone:
+            if old.replaced and not is_same(old.function, handler.function):
+                old.replaced()
 
     def remove(self, event: str | None = None, function: Callable[..., Any] | None = None) -> None:
         """Remove the handlers for an event (None: of all kinds) that call a function (None: whichever)."""
-        with self._lock:
-            self._all = {
-                key: handler
-                for key, handler in self._all.items()
-                if not (event in (None, handler.event) and function in (None, handler.function))
-            }
-            self._matching = {}
+        with self.lock:
+            self.put(
+                tuple(
+                    handler
+                    for handler in self.all
+                    if not (event in (None, handler.event) and function in (None, handler.function))
+                )
+            )
+
+    def discard(self, handler: Handler) -> None:
+        """Remove one handler."""
+        with self.lock:
+            self.put(tuple(other for other in self.all if other is not handler))
+
+    def put(self, handlers: tuple[Handler, ...]) -> None:
+        """Have these handlers and no others. Only with the lock."""
+        self.all, self._matching = handlers, {}
 
     def take(self, name: str) -> tuple[Handler, ...]:
         """Return the handlers of an event that has come; those that wanted one only are removed."""
         found = self.matching(name)
         for handler in found:
             if handler.once:
-                self._discard(handler)
+                self.discard(handler)
         return found
-
-    def _discard(self, handler: Handler) -> None:
-        with self._lock:
-            if self._all.get(handler.key) is handler:
-                self._all = {key: other for key, other in self._all.items() if other is not handler}
-                self._matching = {}
 
     def matching(self, name: str) -> tuple[Handler, ...]:
         """Return the handlers of an event, in the order in which they were first registered."""
         found = self._matching.get(name)
         if found is not None:
             return found
-        with self._lock:
-            found = tuple(handler for handler in self._all.values() if _wants(handler.event, name))
+        with self.lock:
+            found = tuple(handler for handler in self.all if _wants(handler.event, name))
             if len(self._matching) < 1000:
                 self._matching[name] = found
         return found

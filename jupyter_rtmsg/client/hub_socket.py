@@ -26,13 +26,16 @@ class HubSocket(SocketClient):
         Called with the arguments and the size of every event; tells whether the event was one of a room.
     prepare : callable or None
         Awaited between CONNECT and "connected".
-    on_lost : callable
+    on_lost : callable or None
         Called when the connection was lost.
+    on_changed : callable or None
+        Called with each new state. It is no handler, which a cell that runs again might replace.
     """
 
     route: Callable[[list[Any], int], bool] | None = None
     prepare: Callable[[], Awaitable[None]] | None = None
     on_lost: Callable[[], None] | None = None
+    on_changed: Callable[[str], None] | None = None
     _patience: asyncio.TimerHandle | None = None
     _used = False
     _offsets = True  # for its other clients
@@ -101,6 +104,12 @@ class HubSocket(SocketClient):
         if self.on_lost:
             self.on_lost()
 
+    def _set_state(self, state: str) -> None:
+        changed = state != self.state
+        super()._set_state(state)
+        if changed and self.on_changed:
+            self.on_changed(state)
+
     async def disconnect(self) -> None:
         """Leave, and connect no more."""
         self._calm()
@@ -123,7 +132,7 @@ class HubSocket(SocketClient):
         kind = packet.type
         if kind is EVENT:
             routed = self.route is not None and self.route(packet.data, size)
-            if not routed or self._handlers or self._any:
+            if not routed or self._handlers.all or self._any.all:
                 self._plain(packet)
         elif kind is ACK:
             self._acks.take(packet)

@@ -64,7 +64,7 @@ class Membership:
         self.gone: str | None = None
         self.missed: tuple[int, int] | None = None
         self.missed_count = 0
-        self.watchers = Watchers(room)
+        self.watchers = Watchers(room, self.handlers, self.soon)
         self.streams: set[Callable[[], None]] = set()
         self._as = as_
         self._commands = commands
@@ -261,7 +261,11 @@ class Membership:
         """Add a handler; the first one starts what waits, a moment later. Any thread may."""
         self.check()
         self.handlers.add(handler)
-        self._loop.call_soon_threadsafe(self.start if at_once else self._start_soon)
+        self.soon(self.start if at_once else self._start_soon)
+
+    def soon(self, function: Callable[[], None]) -> None:
+        """Have a function called on the I/O loop. Any thread may."""
+        self._loop.call_soon_threadsafe(function)
 
     def _start_soon(self) -> None:
         if not self.inbox.started and self._settling is None:

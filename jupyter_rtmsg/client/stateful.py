@@ -19,7 +19,7 @@ class Stateful(AnyListeners):
     def __init__(self, lanes: LaneFactory, name: str) -> None:
         super().__init__(lanes, name)
         self._state = State()
-        self._state_handlers = Handlers()
+        self._state_handlers = Handlers(beside=self._handlers)
 
     @property
     def state(self) -> str:
@@ -42,7 +42,7 @@ class Stateful(AnyListeners):
 
     def _set_state(self, state: str) -> None:
         if self._state.set(state):
-            self._enqueue(Call(handler, (state,)) for handler in self._state_handlers.matching("state"))
+            self._enqueue(Call(handler, (state,)) for handler in self._state_handlers.all)
 
     async def _comes(self, timeout: float | None = None) -> bool:
         """Wait for a connection; False if there will be none, or none in time."""

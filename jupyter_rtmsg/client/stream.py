@@ -148,12 +148,16 @@ class AsyncEventStream:
 
 
 def open_stream(membership: Membership, event: str | None, buffer: Buffer | AsyncBuffer) -> Callable[[], None]:
-    """Have a room's events put into a buffer; return what ends that."""
-    membership.register(Handler(buffer.put, event), at_once=True)
+    """Have a room's events put into a buffer; return what ends that.
+
+    Running the cell again that opened the stream ends it, so that a loop in a task or a thread has its last round.
+    """
+    handler = Handler(buffer.put, event, replaced=lambda: membership.soon(buffer.close))
+    membership.register(handler, at_once=True)
     membership.streams.add(buffer.close)
 
     def end() -> None:
         membership.streams.discard(buffer.close)
-        membership.handlers.remove(event, buffer.put)
+        membership.handlers.discard(handler)
 
     return end

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from jupyter_rtmsg.event import Event
 
-from .inbox import event_of
+from .handlers import Handler, Handlers
+from .inbox import event_of, notice_of
 
 Watcher: TypeAlias = "Callable[[Event], object]"
 
 _log = logging.getLogger("jupyter_rtmsg")
+
+
+def _at_once(function: Callable[[], None]) -> None:
+    function()
 
 
 class Watchers:
@@ -26,21 +30,30 @@ class Watchers:
     Parameters
     ----------
     room : str
+    handlers : Handlers, optional
+        The room's: a cell that runs again replaces what it registered among these, too.
+    soon : callable
+        Has a function called on the I/O loop; any thread may.
     """
 
-    def __init__(self, room: str) -> None:
+    def __init__(
+        self, room: str, handlers: Handlers | None = None, soon: Callable[[Callable[[], None]], object] = _at_once
+    ) -> None:
         self._room = room
-        self._functions: tuple[Watcher, ...] = ()  # replaced as a whole: any thread adds, the loop reads
+        self._handlers = Handlers(beside=handlers)
+        self._soon = soon
         self._seen = 0
 
     def add(self, function: Watcher) -> Callable[[], None]:
         """Have a function called on the I/O loop, where it must not wait; return what ends that."""
-        self._functions = (*self._functions, function)
+        handler = Handler(function, replaced=lambda: self._replaced(handler))
+        self._handlers.add(handler)
+        return lambda: self._handlers.discard(handler)
 
-        def end() -> None:
-            self._functions = tuple(other for other in self._functions if other is not function)
-
-        return end
+    def _replaced(self, handler: Handler) -> None:
+        """Tell a function that it looks on no longer."""
+        left = notice_of(self._room, "$left", {"room": self._room, "reason": "its cell was run again"})
+        self._soon(lambda: self._call((handler,), left))
 
     def live(self, args: list[Any]) -> None:
         """Show an event of the wire: ``[name, data, meta, ...]``. One that comes again is left out."""
@@ -49,20 +62,19 @@ class Watchers:
             if seq <= self._seen:
                 return
             self._seen = seq
-        if self._functions:
-            self._show(event_of(self._room, args[0], args[1], args[2], "replay" in args[2]))
+        if self._handlers.all:
+            self._call(self._handlers.all, event_of(self._room, args[0], args[1], args[2], "replay" in args[2]))
 
     def notice(self, name: str, data: Mapping[str, Any]) -> None:
         """Show one of the hub's own events."""
         if name == "$reset":
             self._seen = 0
-        if self._functions:
-            meta = {"ts": int(time.time() * 1000), "from": {"kind": "hub"}}
-            self._show(event_of(self._room, name, data, meta, replay=False))
+        if self._handlers.all:
+            self._call(self._handlers.all, notice_of(self._room, name, data))
 
-    def _show(self, event: Event) -> None:
-        for function in self._functions:
+    def _call(self, handlers: Sequence[Handler], event: Event) -> None:
+        for handler in handlers:
             try:
-                function(event)
+                handler.function(event)  # on its own: this is no handler's thread, and what it prints is nobody's
             except Exception:  # noqa: BLE001 - what looks on must not stop what goes on
                 _log.exception("what watches room %r failed", self._room)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .cell import CellFunction, in_notebook, redefines
+from ..notebook import Listener, in_notebook
 
 Handler = Callable[..., Any]
 Handlers = dict[str, tuple[Handler, ...]]
@@ -34,26 +34,37 @@ class Once:
 
 def listener(function: Handler) -> Handler:
     """Return what is called in place of a function that was registered."""
-    return CellFunction(function) if in_notebook() else function
+    return Listener(function) if in_notebook() else function
 
 
 def function_of(listener: Handler) -> Handler:
     """Return the function that was registered."""
-    while isinstance(listener, (Once, CellFunction)):
+    while isinstance(listener, (Once, Listener)):
         listener = listener.function
     return listener
 
 
-def _unonced(listener: Handler) -> Handler:
-    return listener.function if isinstance(listener, Once) else listener
+def _of_cell(listener: Handler) -> Listener | None:
+    """Return what knows the cell that registered a listener."""
+    inner = listener.function if isinstance(listener, Once) else listener
+    return inner if isinstance(inner, Listener) else None
 
 
 def added(listeners: tuple[Handler, ...], new: Handler, *, first: bool = False) -> tuple[Handler, ...]:
-    """Add a listener; in a notebook it takes the place of the one that an earlier run of its cell had registered."""
-    for at, old in enumerate(listeners):
-        if redefines(_unonced(new), _unonced(old)):
-            return (*listeners[:at], new, *listeners[at + 1 :])
-    return (new, *listeners) if first else (*listeners, new)
+    """Add a listener; in a notebook it takes the place of those that give way to it (`jupyter_rtmsg.notebook`)."""
+    cell = _of_cell(new)
+    at, gone = cell.place([_of_cell(old) for old in listeners]) if cell else (len(listeners), [])
+    at = 0 if first else at
+    left = [old for each, old in enumerate(listeners) if each not in gone]
+    return (*left[:at], new, *left[at:])
+
+
+def current(listeners: tuple[Handler, ...], new: Handler) -> tuple[Handler, ...]:
+    """Remove the listeners of earlier executions of the cell that has registered a new one."""
+    cell = _of_cell(new)
+    if cell is None or not listeners:
+        return listeners
+    return tuple(old for old in listeners if not ((other := _of_cell(old)) and cell.outdates(other)))
 
 
 def removed(listeners: tuple[Handler, ...], function: Handler) -> tuple[Handler, ...]:
@@ -72,7 +83,7 @@ class Emitter:
     def on(self, event: str, handler: Handler | None = None) -> Any:
         """Call a handler for each event of a name; also a decorator.
 
-        In a notebook, a cell that is run again replaces the handler that it defined.
+        In a notebook, a cell that is run again replaces the handlers that it registered.
         """
         if handler is None:
             return lambda function: self.on(event, function)
@@ -103,3 +114,10 @@ class Emitter:
         if self._handlers is NOBODY:
             self._handlers = {}
         self._handlers[event] = added(self._handlers.get(event, ()), handler)
+        self._outdate(handler)
+
+    def _outdate(self, new: Handler) -> None:
+        """Remove what earlier executions of the cell have registered that has registered a new listener."""
+        if _of_cell(new):
+            left = {event: current(listeners, new) for event, listeners in self._handlers.items()}
+            self._handlers = {event: listeners for event, listeners in left.items() if listeners}

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConnectionRefused
-from .emitter import Emitter, Handler, added, function_of, listener, removed
+from .emitter import Emitter, Handler, added, current, function_of, listener, removed
 
 if TYPE_CHECKING:
     from .namespace import Namespace
@@ -55,20 +55,23 @@ class Hooked(Emitter):
             the event is dropped, its acknowledgement says so, and the handlers of ``"error"`` get the exception.
             The client learns what a `ConnectionRefused` says, and nothing of other exceptions.
         """
-        hooks = self._hooking()
-        hooks.middlewares = added(hooks.middlewares, listener(middleware))
+        hooks, new = self._hooking(), listener(middleware)
+        hooks.middlewares = added(hooks.middlewares, new)
+        self._outdate(new)
         return middleware
 
     def on_any(self, function: Handler) -> Handler:
         """Call a function with the name and the arguments of every event, before its handlers; also a decorator."""
-        hooks = self._hooking()
-        hooks.incoming = added(hooks.incoming, listener(function))
-        return function
+        return self._incoming(function, first=False)
 
     def prepend_any(self, function: Handler) -> Handler:
         """Like `on_any`, before the others."""
-        hooks = self._hooking()
-        hooks.incoming = added(hooks.incoming, listener(function), first=True)
+        return self._incoming(function, first=True)
+
+    def _incoming(self, function: Handler, *, first: bool) -> Handler:
+        hooks, new = self._hooking(), listener(function)
+        hooks.incoming = added(hooks.incoming, new, first=first)
+        self._outdate(new)
         return function
 
     def off_any(self, function: Handler | None = None) -> None:
@@ -89,17 +92,30 @@ class Hooked(Emitter):
         return self._outgoing(function, first=True)
 
     def _outgoing(self, function: Handler, *, first: bool) -> Handler:
-        hooks = self._hooking()
-        hooks.outgoing = added(hooks.outgoing, listener(function), first=first)
+        hooks, new = self._hooking(), listener(function)
+        hooks.outgoing = added(hooks.outgoing, new, first=first)
         self.namespace.overheard.add(self)
+        self._outdate(new)
         return function
 
     def off_any_outgoing(self, function: Handler | None = None) -> None:
         """Undo `on_any_outgoing`: for one function, or all."""
         hooks = self._hooking()
         hooks.outgoing = () if function is None else removed(hooks.outgoing, function)
-        if not hooks.outgoing:
+        self._heard()
+
+    def _heard(self) -> None:
+        if self._hooks is not None and not self._hooks.outgoing:
             self.namespace.overheard.discard(self)
+
+    def _outdate(self, new: Handler) -> None:
+        super()._outdate(new)
+        hooks = self._hooks
+        if hooks is not None:
+            hooks.middlewares = current(hooks.middlewares, new)
+            hooks.incoming = current(hooks.incoming, new)
+            hooks.outgoing = current(hooks.outgoing, new)
+            self._heard()
 
     def listeners_any_outgoing(self) -> list[Handler]:
         """Return the functions of `on_any_outgoing`."""

@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
+from ..notebook import where_raised
 from ..wire.socketio import Encoded, encode_event
 from .broadcast import Broadcaster, BroadcastOperator
-from .cell import where_raised
-from .emitter import Emitter, Handler, added, listener
+from .emitter import Emitter, Handler, added, current, listener
 from .hooks import Hooked
 from .recovery import Recovery
 from .rooms import Rooms
@@ -65,7 +65,7 @@ class Namespace(Emitter, Broadcaster):
     def on(self, event: str, handler: Handler | None = None) -> Any:
         """Call a handler with each new socket; ``event`` is ``"connection"``. Also a decorator.
 
-        In a notebook, a cell that is run again replaces the handler that it defined, for sockets that come after that.
+        In a notebook, a cell that is run again replaces the handlers that it registered, for sockets that come later.
         """
         if event not in self.events:
             raise ValueError(
@@ -75,8 +75,14 @@ class Namespace(Emitter, Broadcaster):
 
     def use(self, middleware: Middleware) -> Middleware:
         """Ask a middleware before each CONNECT is accepted; it refuses with `ConnectionRefused`. Also a decorator."""
-        self._middlewares = added(self._middlewares, listener(middleware))
+        new = listener(middleware)
+        self._middlewares = added(self._middlewares, new)
+        self._outdate(new)
         return middleware
+
+    def _outdate(self, new: Handler) -> None:
+        super()._outdate(new)
+        self._middlewares = current(self._middlewares, new)
 
     @property
     def middlewares(self) -> tuple[Middleware, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-from .cell import redefines
+from ..notebook import CellFunction, name_of
 from .emitter import function_of, listener
 from .namespace import Namespace
 from .parent import ChildNamespace, Matcher, ParentNamespace
@@ -103,10 +103,11 @@ class Namespaces:
     def _parent(self, matcher: Matcher) -> ParentNamespace:
         if not isinstance(matcher, re.Pattern):
             matcher = listener(matcher)
-        for parent in self.parents:
-            if _same(matcher, parent.matcher):
-                parent.matcher = matcher
-                return parent
+        for same in (_equal, _redefined):
+            for parent in self.parents:
+                if same(matcher, parent.matcher):
+                    parent.matcher = matcher
+                    return parent
         self.parents.append(ParentNamespace(self, matcher))
         return self.parents[-1]
 
@@ -142,7 +143,18 @@ class Namespaces:
             return False
 
 
-def _same(new: Matcher, old: Matcher) -> bool:
+def _equal(new: Matcher, old: Matcher) -> bool:
     if isinstance(new, re.Pattern) or isinstance(old, re.Pattern):
         return new == old
-    return function_of(new) == function_of(old) or redefines(new, old)
+    return bool(function_of(new) == function_of(old))
+
+
+def _redefined(new: Matcher, old: Matcher) -> bool:
+    """Return whether a function takes over the namespaces of another one, whose cell was run again.
+
+    By name, since other cells give the same function to reach its namespaces; lambdas in the order of their cell.
+    """
+    if not isinstance(new, CellFunction) or not isinstance(old, CellFunction):
+        return False
+    name = name_of(new.function)
+    return name == name_of(old.function) and (name is not None or new.outdates(old))

@@ -127,7 +127,7 @@ class Socket(Dispatcher):
         handler : callable
             What it returns is the acknowledgement (a tuple: several arguments). A coroutine function is awaited
             before the next event of this socket is looked at; a handler that returns a Future lets it start.
-            In a notebook, a cell that is run again replaces the handler that it defined.
+            In a notebook, a cell that is run again replaces the handlers that it registered.
         """
         return super().on(event, handler)
 

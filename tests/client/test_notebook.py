@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.manager import AsyncKernelManager
+from support.cells import execute
 from support.hub import TOKEN, HubServer
 
 
@@ -20,9 +21,9 @@ class Notebook:
         self._cells: list[str] = []
         self._output: dict[str, str] = {}
 
-    async def run(self, code: str) -> int:
-        """Run a cell; return its number."""
-        cell = self._kernel.execute(code)
+    async def run(self, code: str, id: str | None = None) -> int:
+        """Run a cell, as a frontend with or without ids of cells; return its number."""
+        cell = execute(self._kernel, code, id)
         self._cells.append(cell)
         while True:
             message = await self._next()
@@ -93,6 +94,66 @@ async def test_a_cell_that_runs_again_replaces_its_handler(notebook: Notebook, r
     await notebook.output(done, "done")
     with pytest.raises(KeyError):
         notebook._output[notebook._cells[old]]
+
+
+async def test_lambdas_of_two_cells_both_hear_and_only_their_own_cell_replaces_them(
+    notebook: Notebook, room_name: str
+) -> None:
+    await notebook.run(f"import jupyter_rtmsg as rt\nroom = rt.connect().join({room_name!r})\nseen = []", "setup")
+    await notebook.run("room.on('n', lambda event: seen.append('losses'))", "a")
+    await notebook.run("room.on('n', lambda event: seen.append('accs'))", "b")
+    told = await notebook.run(TOLD.format("seen == ['losses', 'accs']"), "c")
+    assert "['losses', 'accs']" in await notebook.output(told, "]")
+    await notebook.run("room.on('n', lambda event: seen.append('losses again'))", "a")
+    told = await notebook.run(TOLD.format("seen == ['losses again', 'accs']"), "c")
+    assert "['losses again', 'accs']" in await notebook.output(told, "]")
+
+
+async def test_a_cell_that_runs_again_replaces_handlers_of_sockets_states_watchers_and_streams(
+    notebook: Notebook, room_name: str
+) -> None:
+    await notebook.run("import jupyter_rtmsg as rt, threading\nhub, seen, ended = rt.connect(), [], []", "setup")
+    await notebook.run(f"room = hub.join({room_name!r})", "join")
+    cell = (
+        "hub.socket.on('none', lambda *args: None)\nhub.socket.on_any(lambda name, *args: None)\n"
+        "hub.socket.on_any_outgoing(lambda name, *args: None)\nhub.on_state(lambda state: None)\n"
+        "room.watch(lambda event: event.name == '$presence' or seen.append((VERSION, event.name)))\n"
+        "room.on('other', lambda event: None)\n"
+        "def loop(stream, version=VERSION):\n    for event in stream: seen.append((version, 'stream'))\n"
+        "    ended.append(version)\n"
+        "threading.Thread(target=loop, args=(room.events('n'),), daemon=True).start()"
+    )
+    for version in (1, 2):
+        await notebook.run(cell.replace("VERSION", str(version)), "a")
+    counted = await notebook.run(
+        "import time; end = time.time() + 20\nroom.emit('n')\n"
+        "while not ({(2, 'n'), (2, 'stream')} <= set(seen) and ended) and time.time() < end: time.sleep(0.01)\n"
+        "print(sorted(seen), ended, len(hub.socket.listeners_any()), len(hub.socket.listeners_any_outgoing()), '.')",
+        "b",
+    )
+    said = await notebook.output(counted, " .")
+    assert "[(1, '$left'), (2, 'n'), (2, 'stream')] [1] 1 1 ." in said
+
+
+async def test_the_package_itself_does_not_lose_its_ear_with_a_cell_that_runs_again(
+    notebook: Notebook, room_name: str
+) -> None:
+    cell = "import jupyter_rtmsg as rt\nhub, seen = rt.connect(), []\nhub.on_state(lambda state: None)"
+    for _ in range(2):
+        await notebook.run(cell, "a")
+    await notebook.run(f"room = hub.join({room_name!r})\nroom.watch(lambda event: seen.append(event.name))", "b")
+    told = await notebook.run(
+        "import time; end = time.time() + 20\nhub.socket.drop()\n"
+        "while seen.count('$state') < 2 and time.time() < end: time.sleep(0.01)\nprint(seen.count('$state'), '.')",
+        "c",
+    )
+    assert (await notebook.output(told, ".")).split()[0] == "2"
+
+
+TOLD = (
+    "import time; end = time.time() + 20\nseen.clear(); room.emit('n')\n"
+    "while not {} and time.time() < end: time.sleep(0.01)\nprint(seen)"
+)
 
 
 async def test_missed_events_are_a_table(notebook: Notebook, room_name: str) -> None:

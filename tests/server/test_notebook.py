@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.manager import AsyncKernelManager
+from support.cells import execute
 from support.wsclient import RawClient
 
 
@@ -23,9 +24,9 @@ class Notebook:
         self.clients: list[RawClient] = []
         self.port = 0
 
-    async def run(self, code: str) -> str:
-        """Run a cell and return what its output is known by."""
-        cell = self._kernel.execute(code)
+    async def run(self, code: str, id: str | None = None) -> str:
+        """Run a cell, as a frontend with or without ids of cells, and return what its output is known by."""
+        cell = execute(self._kernel, code, id)
         while True:
             message = await self._next()
             if message["parent_header"].get("msg_id") == cell and message["content"].get("execution_state") == "idle":
@@ -117,6 +118,41 @@ async def test_middlewares_of_a_cell_that_runs_again_are_replaced_but_not_those_
         await notebook.run("io.use(rule(1))\nio.use(rule(2))\nio.use(lambda socket: None)")
     counted = await notebook.run("print(len(io.of('/').middlewares), len(io.of(re.compile('/x')).middlewares), '.')")
     assert (await notebook.output(counted, ".")).split()[:2] == ["7", "1"]
+
+
+async def test_a_cell_with_an_id_replaces_all_that_it_registered_and_nothing_of_other_cells(
+    notebook: Notebook,
+) -> None:
+    await notebook.run("def rule(n): return lambda socket: None", "rules")
+    cell = (
+        "io.use(rule(1))\nio.use(lambda socket: None)\n"
+        "io.on('connection', lambda socket: socket.emit('hello', {version}))\n"
+        "for i in range(2):\n    io.of('/lab').on('connection', lambda socket, i=i: socket.emit('lab', i, {version}))"
+    )
+    await notebook.run("io.use(rule(2))\nio.on('connection', lambda socket: socket.emit('other'))", "b")
+    for version in (1, 2):
+        await notebook.run(cell.format(version=version), "a")
+    client, lab = await notebook.enter(), await notebook.enter("/lab")
+    assert await client.receive_many(2) == ['42["other"]', '42["hello",2]']
+    assert await lab.receive_many(2) == ['42/lab,["lab",0,2]', '42/lab,["lab",1,2]']
+    counted = await notebook.run("print(len(io.of('/').middlewares), '.')")
+    assert (await notebook.output(counted, ".")).split()[0] == "3"
+
+
+async def test_what_a_task_registers_after_other_cells_have_run_belongs_to_its_own(notebook: Notebook) -> None:
+    cell = (
+        "async def later(go):\n    await go.wait()\n"
+        "    io.on('connection', lambda socket: socket.emit('later', {version}))\n    print('registered.')\n"
+        "go = asyncio.Event()\ntask = asyncio.create_task(later(go))"
+    )
+    for version in (1, 2):
+        task = await notebook.run(cell.format(version=version), "a")
+        await notebook.run("io.on('connection', lambda socket: socket.emit('b'))", "b")
+        await notebook.run("go.set(); await task", "c")
+        await notebook.output(task, "registered.")
+    client = await notebook.enter()
+    client.send('421["nothing"]')
+    assert await client.receive_many(2) == ['42["b"]', '42["later",2]']
 
 
 async def test_a_handler_that_raises_shows_it_below_its_cell(notebook: Notebook) -> None:

@@ -1,0 +1,284 @@
+"""The rule of re-run cells: which handlers give way when a cell of a notebook registers a new one.
+
+Server and client use it alike (docs/client.md, "Handlers and cells"):
+
+1. When a new execution of a cell registers its first handler on a target (a room, a socket, a namespace), everything
+   that earlier executions of that cell have registered on that target is removed, for all events. Handlers of one
+   execution never replace each other: a loop may register five.
+2. Where the frontend sends no cell ids, and outside of notebooks, a handler replaces those of the same event whose
+   function has the same module and qualified name. Lambdas and functions made inside of others are never replaced this
+   way: two rules made by one ``require(role)`` are two rules.
+3. The same function, registered again for the same event, is one handler.
+
+What is registered by a handler, a task or a thread belongs to the execution that registered that handler, or started
+that task or thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import sys
+import threading
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextvars import Context, ContextVar, copy_context
+from types import BuiltinMethodType, CoroutineType, MethodType
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+Function = Callable[..., Any]
+_METHODS = (MethodType, BuiltinMethodType)
+
+
+class Execution(NamedTuple):
+    """One execution of a cell.
+
+    Attributes
+    ----------
+    cell : str or None
+        The frontend's id of the cell; None if it sends none.
+    number : int
+        Counts the executions of this kernel. IPython's own count is set back by ``%reset``.
+    """
+
+    cell: str | None
+    number: int
+
+
+_execution: ContextVar[Execution | None] = ContextVar("jupyter_rtmsg_execution")
+
+
+class Executions:
+    """Follows which cell an IPython shell is executing.
+
+    A context variable holds the execution: tasks and handlers inherit it. Python's threads do not, so it is noted for
+    each thread which execution was the newest when it appeared.
+
+    Parameters
+    ----------
+    shell : InteractiveShell
+    """
+
+    def __init__(self, shell: Any) -> None:
+        self.shell = shell
+        self._info: Any = None  # IPython's, of the newest execution
+        self._request = _request_id(_request(shell))
+        self._threads: WeakKeyDictionary[threading.Thread, Execution] = WeakKeyDictionary()
+        self._newest = Execution(_cell_id(_request(shell)), 0)
+        if threading.current_thread() is threading.main_thread():
+            _execution.set(self._newest)
+        shell.events.register("pre_run_cell", self._begins)
+        shell.events.register("post_run_cell", self._ended)
+
+    def this(self) -> Execution | None:
+        """Return the execution that the caller belongs to; None for a widget's callback, say."""
+        try:
+            return _execution.get()
+        except LookupError:
+            thread = threading.current_thread()
+            return None if thread is threading.main_thread() else self._threads.get(thread, self._newest)
+
+    def _begins(self, info: Any = None) -> None:
+        request = _request(self.shell)
+        id = _request_id(request)
+        if id is not None and id == self._request:
+            return  # a cell runs code by `run_cell`: it belongs to that cell
+        for thread in threading.enumerate():
+            self._threads.setdefault(thread, self._newest)
+        self._info, self._request = info, id
+        self._newest = Execution(_cell_id(request), self._newest.number + 1)
+        _execution.set(self._newest)
+
+    def _ended(self, result: Any = None) -> None:
+        info = getattr(result, "info", None)
+        if self._info is None or info is None or info is self._info:
+            _execution.set(None)  # callbacks of widgets run in this context between the cells
+
+
+_followed: Executions | None = None
+
+
+def in_notebook() -> bool:
+    """Return whether IPython runs this code."""
+    return _shell() is not None
+
+
+def this_execution() -> Execution | None:
+    """Return the execution of a cell that the caller belongs to; None outside of notebooks."""
+    global _followed
+    shell = _shell()
+    if shell is None:
+        return None
+    if _followed is None or _followed.shell is not shell:
+        _followed = Executions(shell)
+    return _followed.this()
+
+
+def _shell() -> Any:
+    ipython = sys.modules.get("IPython")
+    get_ipython = getattr(ipython, "get_ipython", None)
+    return get_ipython and get_ipython()
+
+
+def _request(shell: Any) -> Mapping[str, Any]:
+    """Return the message that asked for the execution, as ipykernel keeps it; other shells have none."""
+    get_parent = getattr(shell, "get_parent", None)
+    request = get_parent() if get_parent else None
+    return request if isinstance(request, Mapping) else {}
+
+
+def _request_id(request: Mapping[str, Any]) -> Any:
+    return request.get("header", {}).get("msg_id")
+
+
+def _cell_id(request: Mapping[str, Any]) -> str | None:
+    """Return the id of the cell that a request is from.
+
+    JupyterLab, Notebook 7 and VS Code send ``cellId``, Colab ``colab.cell_id``; nbclient and most consoles send none.
+    In VS Code's interactive window each input is a cell of its own, whatever it was made from: that is no id.
+    """
+    metadata = request.get("metadata") or {}
+    colab = metadata.get("colab")
+    id = metadata.get("cellId") or (isinstance(colab, Mapping) and colab.get("cell_id"))
+    return id if id and isinstance(id, str) and ".interactive#" not in id else None
+
+
+class CellFunction:
+    """A function that was registered, with the context and the execution that registered it.
+
+    In that context it prints below its cell, whoever calls it: ipykernel knows by context variables which cell is
+    printing.
+
+    Parameters
+    ----------
+    function : callable
+        Sync or async.
+
+    Attributes
+    ----------
+    execution : Execution or None
+    took_over : bool
+        Whether it stands where an earlier execution of its cell had registered something.
+    """
+
+    __slots__ = ("context", "execution", "function", "took_over")
+
+    def __init__(self, function: Function) -> None:
+        self.function = function
+        self.took_over = False
+        self.execution = this_execution()
+        self.context: Context = copy_context()
+
+    def __repr__(self) -> str:
+        return repr(self.function)
+
+    def call(self, *args: Any) -> Any:
+        """Call the function in its context; an async one gives its coroutine."""
+        # a copy, since a context cannot be entered twice at a time, nor should one event see variables of another
+        return self.context.copy().run(self.function, *args)
+
+    def outdates(self, old: CellFunction) -> bool:
+        """Return whether an earlier execution of the same cell registered the other one."""
+        new, earlier = self.execution, old.execution
+        return (
+            new is not None
+            and earlier is not None
+            and new.cell is not None
+            and new.cell == earlier.cell
+            and new.number > earlier.number
+        )
+
+    def replaces(self, old: CellFunction) -> bool:
+        """Return whether the other one, registered for the same event of the same target, gives way."""
+        return self.outdates(old) or is_same(self.function, old.function) or self._redefines(old)
+
+    def place(self, others: Sequence[CellFunction | None]) -> tuple[int, list[int]]:
+        """Return the place among the handlers of the same event, and the places of those that give way.
+
+        What a cell registers when it runs again stands together, where it stood before: middlewares keep their order.
+
+        Parameters
+        ----------
+        others : sequence
+            None for what cannot give way.
+        """
+        gone = [at for at, old in enumerate(others) if old is not None and self.replaces(old)]
+        if gone:
+            self.took_over = True
+            return gone[0], gone
+        before = [at for at, old in enumerate(others) if old is not None and self._follows(old)]
+        self.took_over = bool(before)
+        return (before[-1] + 1 if before else len(others)), []
+
+    def _follows(self, other: CellFunction) -> bool:
+        return other.took_over and self.execution is not None and self.execution == other.execution
+
+    def _redefines(self, old: CellFunction) -> bool:
+        new, earlier = self.execution, old.execution
+        known = new is not None and earlier is not None
+        if new and earlier and (new.number == earlier.number or (new.cell is not None and earlier.cell is not None)):
+            return False
+        name = name_of(self.function, inner=not known)
+        if name is None or name != name_of(old.function, inner=not known):
+            return False
+        # where executions are not known: code that runs again is compiled again, a loop makes functions of one code
+        return known or _code(self.function) is not _code(old.function)
+
+
+class Listener(CellFunction):
+    """A `CellFunction` to be called like the function itself, on a running event loop."""
+
+    __slots__ = ()
+
+    def __call__(self, *args: Any) -> Any:
+        """Call the function in its context; an async one gives a coroutine that awaits it there."""
+        context = self.context.copy()
+        try:
+            result = context.run(self.function, *args)
+        except Exception as error:
+            _remember(error, context)
+            raise
+        return self._finish(result, context) if type(result) is CoroutineType else result
+
+    async def _finish(self, coroutine: Coroutine[Any, Any, Any], context: Context) -> Any:
+        loop = asyncio.get_running_loop()
+        try:
+            return await context.run(loop.create_task, coroutine)  # a task copies the context that it is made in
+        except Exception as error:
+            _remember(error, context)
+            raise
+
+
+def _remember(error: Exception, context: Context) -> None:
+    error.__dict__.setdefault("_cell", context)
+
+
+def where_raised(error: Exception) -> Context:
+    """Return the context in which an error is to be logged: that of the cell whose function raised it."""
+    context = error.__dict__.get("_cell")
+    return context.copy() if isinstance(context, Context) else copy_context()
+
+
+def is_same(one: Function, other: Function) -> bool:
+    """Return whether two functions are one; a bound method is another object each time it is looked at."""
+    return one is other or (isinstance(one, _METHODS) and one == other)
+
+
+def name_of(function: Function, *, inner: bool = False) -> tuple[str, str] | None:
+    """Return the module and the qualified name of a function.
+
+    None for lambdas, methods and functions made inside of others; with ``inner``, not for those made in ``__main__``.
+    """
+    module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
+    if module is None or name is None or isinstance(function, _METHODS):
+        return None
+    named = not name.endswith("<lambda>") if inner and module == "__main__" else "<" not in name
+    return (module, name) if named else None
+
+
+def _code(function: Function) -> object:
+    function = inspect.unwrap(function)
+    return getattr(function, "__code__", function)
+
+
+this_execution()  # from now on it is known which cell is running: this one, to begin with
