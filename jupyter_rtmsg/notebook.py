@@ -4,10 +4,10 @@ Server and client use it alike (docs/client.md, "Handlers and cells"):
 
 1. When a new execution of a cell registers its first handler on a target (a room, a socket, a namespace), everything
    that earlier executions of that cell have registered on that target is removed, for all events. Handlers of one
-   execution never replace each other: a loop may register five.
-2. Where the frontend sends no cell ids, and outside of notebooks, a handler replaces those of the same event whose
-   function has the same module and qualified name. Lambdas and functions made inside of others are never replaced this
-   way: two rules made by one ``require(role)`` are two rules.
+   execution never replace each other: a loop may register five. An older execution that registers late removes nothing.
+2. Where the frontend sends no cell ids, and in scripts on the client's side, a handler replaces those of the same event
+   whose function has the same module and qualified name. Lambdas and functions made inside of others are never replaced
+   this way: two rules made by one ``require(role)`` are two rules. Outside of IPython a server is like Node's.
 3. The same function, registered again for the same event, is one handler.
 
 What is registered by a handler, a task or a thread belongs to the execution that registered that handler, or started

@@ -214,8 +214,8 @@ class AsyncRoom:
     def on(self, event: Any = None, function: Any = None, /, *, replay: bool = True) -> Any:
         """Have a function called with every `Event` of a name; a decorator, or with the function given.
 
-        It runs in the context of the cell that registered it, in order, one event at a time per room. Registering the
-        same function again, as when its cell runs again, replaces it.
+        It runs in the context of the cell that registered it, in order, one event at a time per room. A cell that runs
+        again replaces the handlers that it registered before: see docs/client.md, Handlers and cells.
 
         Parameters
         ----------

@@ -19,11 +19,12 @@ _LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class Found(NamedTuple):
-    """Where to connect, with what token, and how that was found out."""
+    """Where to connect, with what token, and how that was found out; ``given``: whether the caller gave the token."""
 
     url: str
     token: str | None
     how: str
+    given: bool = False
 
 
 def find_server(
@@ -53,12 +54,17 @@ def find_server(
     for look in (_variables, _jupyterhub, _parent, _only):
         found = look(environment, servers, tried)
         if found:
-            return found._replace(token=token or found.token)
+            return found._replace(token=token or found.token, given=bool(token))
     raise ServerNotFound(
         "no Jupyter server was found:\n"
         + "\n".join(f"  - {line}" for line in tried)
         + "\nStart one with `jupyter lab`, or pass its address: connect(url, token=...)"
     )
+
+
+def is_same_server(one: str, other: str) -> bool:
+    """Whether two URLs are of one server: ``localhost`` and ``127.0.0.1`` are."""
+    return _same(Address.parse(one), other)
 
 
 def is_known(address: Address, environment: Mapping[str, str] = os.environ, runtime_dir: Path | None = None) -> bool:
@@ -70,13 +76,13 @@ def is_known(address: Address, environment: Mapping[str, str] = os.environ, runt
 
 def _explicit(url: str, token: str | None, environment: Mapping[str, str], servers: list[dict[str, Any]]) -> Found:
     address = Address.parse(url)
-    token = token or address.token
+    token = given = token or address.token
     if token is None and _same(address, environment.get("RTMSG_URL")):
         token = environment.get("RTMSG_TOKEN")
     for server in servers:
         if token is None and _same(address, server.get("url")):
             token = server.get("token") or None
-    return Found(address.url, token, "as given")
+    return Found(address.url, token, "as given", given=bool(given))
 
 
 def _same(address: Address, url: str | None) -> bool:

@@ -18,7 +18,7 @@ _MAX_CALLS = 10_000
 class Listeners:
     """What has events that people listen to: a socket, or the connection beneath it.
 
-    A handler runs in the context of the cell that registered it, and takes the place of the same one registered before.
+    A handler runs in the context of the cell that registered it, which replaces it when it runs again.
     """
 
     def __init__(self, lanes: LaneFactory, name: str) -> None:

@@ -222,8 +222,8 @@ class Room:
         """Have a function called with every `Event` of a name; a decorator, or with the function given.
 
         It runs on a thread of the room, in order, one event at a time, and prints below the cell that registered it; it
-        may emit and wait. Async functions run on a loop of their own. Registering the same function again, as when its
-        cell runs again, replaces it.
+        may emit and wait. Async functions run on a loop of their own. A cell that runs again replaces the handlers that
+        it registered before: see docs/client.md, Handlers and cells.
 
         Parameters
         ----------

@@ -7,12 +7,12 @@ import ssl
 import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from .async_client import AsyncClient
 from .async_room import AsyncRoom
 from .bridge import Bridge
-from .discovery import find_server
+from .discovery import Found, find_server, is_same_server
 from .processes import connections
 from .room import Room
 from .strategy import TRANSPORTS
@@ -170,7 +170,28 @@ class Client:
             self._bridge.stop()
 
 
-_connected: dict[str, Client] = {}
+class _Made(NamedTuple):
+    """What `connect` has made a client with."""
+
+    found: Found
+    name: str | None
+
+    def serves(self, found: Found) -> bool:
+        """Return whether it is for that server and that token; a token that was given need not be given again."""
+        same = self.found.url == found.url or is_same_server(self.found.url, found.url)
+        return same and (self.found.token == found.token or (self.found.given and not found.given))
+
+    def check(self, name: str | None) -> None:
+        """Refuse another name."""
+        if name not in (None, self.name):
+            now = f"as {self.name!r}" if self.name else "without a name"
+            raise ValueError(
+                f"this process is connected to {self.found.url} {now}, not as {name!r}: "
+                f"call close() of that client first, or connect() without another name"
+            )
+
+
+_connected: dict[_Made, Client] = {}
 _connecting = threading.Lock()
 
 
@@ -184,6 +205,10 @@ def connect(
     transports: Sequence[str] = TRANSPORTS,
 ) -> Client:
     """Connect to a hub; if this process is connected to it already, return that client.
+
+    Another token makes another client: the one before goes on until it is closed. So does a token that was renewed,
+    while a call without a token is for the latest client of that server. Another name is refused. ``timeout``, ``tls``
+    and ``transports`` are those of the call that connected.
 
     Without a URL the server is found: the one that this kernel belongs to (``RTMSG_URL``, which the extension sets), a
     JupyterHub's (``JUPYTERHUB_SERVICE_URL``), the running server that started this process, or the only one running.
@@ -211,15 +236,19 @@ def connect(
         If the token is refused.
     ServerUnreachable
         If the server does not answer within ``timeout`` seconds.
+    ValueError
+        If this process is connected to that server under another name.
     """
     found = find_server(url, token)
     with _connecting:
-        client = _connected.get(found.url)
-        if client is None or client.state == "closed":
-            client = Client(
-                found.url, found.token, name=name, timeout=timeout, tls=tls, transports=transports
-            ).connect()
-            _connected[found.url] = client
+        for made, client in reversed(list(_connected.items())):
+            if client.state == "closed":
+                del _connected[made]
+            elif made.serves(found):
+                made.check(name)
+                return client
+        client = Client(found.url, found.token, name=name, timeout=timeout, tls=tls, transports=transports).connect()
+        _connected[_Made(found, name)] = client
         return client
 
 

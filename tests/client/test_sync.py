@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.hub import TOKEN, HubServer
+from support.hub import OTHER_TOKEN, TOKEN, HubServer
 from support.patience import eventually
 
 import jupyter_rtmsg as rt
@@ -84,6 +84,53 @@ def test_connect_is_idempotent_per_process_and_url(shared_hub: HubServer, no_cli
     again = rt.connect(shared_hub.url, TOKEN)
     assert again is not clients[0]
     assert again.state == "connected"
+
+
+def test_another_token_makes_another_client_and_the_first_goes_on(shared_hub: HubServer, no_clients: None) -> None:
+    first = rt.connect(shared_hub.url, TOKEN)
+    second = rt.connect(shared_hub.url, OTHER_TOKEN)
+    assert second is not first
+    assert (first.state, second.state) == ("connected", "connected")
+    assert [client.join("two-tokens").me.user for client in (first, second)] == ["alice", "bob"]
+    assert rt.connect(shared_hub.url, TOKEN) is first
+    assert rt.connect(shared_hub.url, OTHER_TOKEN) is second
+    assert rt.connect(shared_hub.url) is second  # the latest
+    with pytest.raises(errors.AccessDenied):
+        rt.connect(shared_hub.url, "wrong")
+    assert rt.connect(shared_hub.url) is second
+
+
+def test_a_token_that_was_renewed_where_it_is_found_makes_another_client(
+    shared_hub: HubServer, no_clients: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RTMSG_URL", shared_hub.url)
+    monkeypatch.setenv("RTMSG_TOKEN", TOKEN)
+    first = rt.connect()
+    assert rt.connect() is rt.connect(shared_hub.url) is rt.connect(token=TOKEN) is first
+    monkeypatch.setenv("RTMSG_TOKEN", OTHER_TOKEN)
+    assert rt.connect() is not first
+    given = rt.connect(token=TOKEN)
+    assert given is first
+
+
+def test_another_name_is_refused_and_the_same_or_none_is_not(shared_hub: HubServer, no_clients: None) -> None:
+    ann = rt.connect(shared_hub.url, TOKEN, name="Ann")
+    assert rt.connect(shared_hub.url, TOKEN, name="Ann") is rt.connect(shared_hub.url, TOKEN) is ann
+    with pytest.raises(ValueError, match=r"connected to http\S+ as 'Ann', not as 'Bob': call close\(\)"):
+        rt.connect(shared_hub.url, TOKEN, name="Bob")
+    assert rt.connect(shared_hub.url, OTHER_TOKEN, name="Bob") is not ann  # another token may have another name
+    ann.close()
+    bob = rt.connect(shared_hub.url, TOKEN, name="Bob")
+    assert bob.state == "connected"
+    bob.close()
+    rt.connect(shared_hub.url, TOKEN)
+    with pytest.raises(ValueError, match="without a name, not as 'Ann'"):
+        rt.connect(shared_hub.url, TOKEN, name="Ann")
+
+
+def test_two_names_of_this_machine_are_one_server(shared_hub: HubServer, no_clients: None) -> None:
+    first = rt.connect(shared_hub.url, TOKEN)
+    assert rt.connect(shared_hub.url.replace("127.0.0.1", "localhost"), TOKEN) is first
 
 
 def test_connect_finds_the_server_in_the_environment(

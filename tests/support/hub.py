@@ -13,7 +13,8 @@ from typing import Any
 from .ports import free_port
 
 _ROOT = Path(__file__).parents[2]
-TOKEN = "secret"
+TOKEN, OTHER_TOKEN = "secret", "another secret"
+_USERS = {"": "alice", f"token {TOKEN}": "alice", f"token {OTHER_TOKEN}": "bob"}
 
 
 class HubServer:
@@ -103,10 +104,9 @@ async def serve(port: int, log_url: str, options: dict[str, Any]) -> None:
     log = await open_log(log_url, **log_options)
 
     def authenticate(client: Any) -> None:
-        given = client.handshake.headers.get("Authorization", "")
-        if given and given != f"token {TOKEN}":
+        client.user = _USERS.get(client.handshake.headers.get("Authorization", ""))
+        if client.user is None:
             raise ConnectionRefused("wrong token", {"code": "unauthorized"})
-        client.user = "alice"
 
     server.use(authenticate)
     hub = Hub(server, log, limits=limits)
