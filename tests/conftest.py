@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 from support import programs
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 PARTS = {"shared": "not serial: side by side", "alone": "serial: they measure, and need the machine for themselves"}
+# How long an example takes says nothing on a busy machine.
+hypothesis.settings.register_profile("tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("tests")
 LEFT_OUT = pytest.StashKey[Counter[str]]()
 HOME = pytest.StashKey[str]()
 

@@ -49,7 +49,7 @@ class Reader:
         return [event.seq for event in self.seen]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.tuples(st.sampled_from(STEPS), st.integers(1, 5))))
 def test_every_event_once_and_in_order_whatever_is_lost_doubled_or_late(steps: list[tuple[str, int]]) -> None:
     reader = Reader(max_events=6)

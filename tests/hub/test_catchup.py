@@ -87,7 +87,7 @@ PAUSES = st.lists(st.integers(0, 12), max_size=20)
 STEPS = st.lists(st.tuples(st.integers(0, 7), st.integers(0, 12)), max_size=8)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(past=st.integers(0, 25), start=st.integers(0, 25), pauses=PAUSES, steps=STEPS, page=st.integers(1, 4))
 def test_a_joiner_of_a_busy_room_misses_nothing_and_gets_nothing_twice(
     past: int, start: int, pauses: list[int], steps: list[tuple[int, int]], page: int
