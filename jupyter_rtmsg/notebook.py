@@ -20,7 +20,8 @@ import asyncio
 import inspect
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import Context, ContextVar, copy_context
 from types import BuiltinMethodType, CoroutineType, MethodType
 from typing import Any, NamedTuple
@@ -112,6 +113,16 @@ def this_execution() -> Execution | None:
     if _followed is None or _followed.shell is not shell:
         _followed = Executions(shell)
     return _followed.this()
+
+
+@contextmanager
+def outside_cells() -> Iterator[None]:
+    """Have what is registered belong to no cell: for a library that registers once, not each time its cell runs."""
+    token = _execution.set(None)
+    try:
+        yield
+    finally:
+        _execution.reset(token)
 
 
 def _shell() -> Any:

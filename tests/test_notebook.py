@@ -341,6 +341,47 @@ def test_functions_for_namespaces_are_taken_over_with_what_other_cells_registere
     assert [len(parent.listeners("connection")) for parent in parents] == [1, 1, 0]
 
 
+def test_the_engines_events_and_middlewares_follow_the_rule_and_the_server_stays_on_its_engine(shell: Shell) -> None:
+    shell.user_ns["Server"] = Server
+    guarded = "if 'io' not in globals(): io = Server()\n"
+    for _ in range(2):
+        shell.cell("io.engine.use(lambda request, headers: None)", "b") if "io" in shell.user_ns else None
+        shell.cell(
+            guarded + "io.engine.on('headers', lambda headers, request: None)\n"
+            "io.engine.on('connection', lambda session: None)\nio.engine.use(lambda request, headers: None)",
+            "a",
+        )
+    hooks = shell.user_ns["io"].engine.hooks
+    assert {event: len(functions) for event, functions in hooks._functions.items()} == {
+        "middleware": 2,
+        "connection": 2,
+        "connection_error": 0,
+        "initial_headers": 0,
+        "headers": 1,
+    }
+
+
+def test_sockets_of_which_nobody_hears_any_more_what_is_sent_are_not_overheard(shell: Shell) -> None:
+    target = shell.user_ns["target"] = ServerSide()
+    shell.cell("target.on_any_outgoing(lambda *args: None)", "a")
+    assert target.namespace.overheard == {target}
+    shell.cell("target.on('n', lambda: 1)", "a")
+    assert target.namespace.overheard == set()
+
+
+def test_what_happens_to_rooms_follows_the_rule(shell: Shell) -> None:
+    io = shell.user_ns["io"] = Server()
+    for _ in range(2):
+        shell.cell("io.of('/').adapter.on('create-room', lambda room: None)", "a")
+    assert len(io.of("/").adapter.listeners("create_room")) == 1
+
+
+def test_a_library_may_register_outside_of_cells(shell: Shell, target: Any) -> None:
+    shell.cell("from jupyter_rtmsg.notebook import outside_cells\nwith outside_cells(): target.on('n', lambda: 1)", "a")
+    shell.cell("target.on('n', lambda: 2)", "a")
+    assert target.emit("n") == [1, 2]
+
+
 # --- no notebook
 
 

@@ -116,7 +116,6 @@ class Engine:
         self._dirty: list[Session] = []
         self._joiner = Joiner()
         self._drained: dict[Session, asyncio.Future[None]] = {}
-        self._on_connection: list[Callable[[Session], Any]] = []
 
     # --- for applications
 
@@ -127,13 +126,12 @@ class Engine:
         request that is refused; ``"initial_headers"`` with a dict of headers of the response that opens a session, and
         its `Request`; ``"headers"`` likewise for every response to a session, the 101 of a WebSocket included. A
         listener may change the dict: a value is a str, or a list of them.
+
+        In a notebook, a cell that is run again replaces what it registered.
         """
-        if event == "connection":
-            self._on_connection.append(listener)
-        elif event in EVENTS:
-            self.hooks.on(event, listener)
-        else:
-            raise ValueError(f"an engine has the events {', '.join(('connection', *EVENTS))}, not {event!r}")
+        if event not in EVENTS:
+            raise ValueError(f"an engine has the events {', '.join(EVENTS)}, not {event!r}")
+        self.hooks.on(event, listener)
         return listener
 
     def use(self, middleware: Middleware) -> Middleware:
@@ -238,7 +236,7 @@ class Engine:
         if self.closing:  # while its handshake was under way
             session.close("server shutting down", CLOSE_GOING_AWAY)
             return
-        for listener in self._on_connection:
+        for listener in self.hooks.listeners("connection"):
             call(listener, session)
 
     def closed(self, session: Session) -> None:

@@ -9,13 +9,16 @@ from http.cookies import SimpleCookie
 from typing import Any
 
 from ..errors import ConnectionRefused
+from ..notebook import where_raised
+from .emitter import Handlers, added, current, listener
 from .refusal import Refused, RefusedRequest
 from .request import Request
 
 Headers = dict[str, "str | list[str]"]
 Middleware = Callable[[Request, Headers], Any]
 Check = Callable[[Request], Any]
-EVENTS = ("connection_error", "initial_headers", "headers")
+EVENTS = ("connection", "connection_error", "initial_headers", "headers")
+_MIDDLEWARE = "middleware"
 
 logger = logging.getLogger(__name__)
 
@@ -35,16 +38,21 @@ class RequestHooks:
     def __init__(self, allow_request: Check | None, cookie: bool | str | Mapping[str, Any]) -> None:
         self._allow_request = allow_request
         self._cookie = _cookie_settings(cookie) if cookie else None
-        self._middlewares: list[Middleware] = []
-        self._listeners: dict[str, list[Callable[..., Any]]] = {event: [] for event in EVENTS}
+        self._functions: Handlers = dict.fromkeys((_MIDDLEWARE, *EVENTS), ())
 
-    def on(self, event: str, listener: Callable[..., Any]) -> None:
-        """Listen to one of `EVENTS`."""
-        self._listeners[event].append(listener)
+    def on(self, event: str, function: Callable[..., Any]) -> None:
+        """Listen to one of `EVENTS`. In a notebook, a cell that is run again replaces what it registered."""
+        new = listener(function)
+        self._functions[event] = added(self._functions[event], new)
+        self._functions = {event: current(functions, new) for event, functions in self._functions.items()}
+
+    def listeners(self, event: str) -> tuple[Callable[..., Any], ...]:
+        """Return the listeners of an event."""
+        return self._functions[event]
 
     def use(self, middleware: Middleware) -> None:
         """Call a middleware for every request, with it and the headers of its response, which it may change."""
-        self._middlewares.append(middleware)
+        self.on(_MIDDLEWARE, middleware)
 
     async def run_middlewares(self, request: Request) -> Headers:
         """Return the headers that the middlewares give the response.
@@ -54,7 +62,7 @@ class RequestHooks:
         Refused
         """
         headers: Headers = {}
-        for middleware in self._middlewares:
+        for middleware in self._functions[_MIDDLEWARE]:
             await _ask(middleware, request, headers, refusal=Refused(3, name="MIDDLEWARE_FAILURE"))
         return headers
 
@@ -73,15 +81,15 @@ class RequestHooks:
 
     def refused(self, request: Request, refusal: Refused) -> None:
         """Tell the application that a request was refused."""
-        if self._listeners["connection_error"]:
+        if self._functions["connection_error"]:
             self._emit("connection_error", RefusedRequest.of(request, refusal))
 
     def _emit(self, event: str, *args: Any) -> None:
-        for listener in self._listeners[event]:
+        for function in self._functions[event]:
             try:
-                listener(*args)
-            except Exception:
-                logger.exception("a listener of %r raised", event)
+                function(*args)
+            except Exception as error:
+                where_raised(error).run(logger.exception, "a listener of %r raised", event)
 
 
 async def _ask(function: Callable[..., Any], *args: Any, refusal: Refused) -> None:

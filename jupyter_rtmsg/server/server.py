@@ -10,6 +10,7 @@ import tornado.httpserver
 import tornado.netutil
 import tornado.web
 
+from ..notebook import outside_cells
 from .broadcast import Broadcaster, BroadcastOperator
 from .bundle import bundle_routes
 from .connection import Connection
@@ -77,7 +78,8 @@ class Server(Broadcaster):
             pending_timeout=connect_timeout,
             **options,
         )
-        self.engine.on("connection", self._opened)
+        with outside_cells():
+            self.engine.on("connection", self._opened)
         self.recovery: Callable[[Namespace], Recovery] | None = MemoryRecovery if recovery is True else recovery or None
         self._serve_client = serve_client
         self.ack_ids = count()  # for all sockets: a broadcast uses one for all
