@@ -17,6 +17,7 @@ _MAX_MESSAGE = 64 * 1024  # of the body of a refusal, which is read for what it 
 _KEEP_ALIVE = re.compile(r"\btimeout\s*=\s*(\d+)", re.IGNORECASE)
 _IDLE = 4.0  # seconds: servers that do not say how long they keep a connection keep it for 5 or longer
 _MARGIN = 1.0
+_UNANSWERED = "the server closed the connection unanswered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +96,15 @@ class HttpConnection(asyncio.Protocol):
 
     def eof_received(self) -> None:
         """Take the end of the stream: it may be the end of an answer, too."""
-        self._h11.receive_data(b"")
-        self._advance()
+        if self._head is None and not self._h11.trailing_data[0]:
+            self._fail(_UNANSWERED)
+        else:
+            self._h11.receive_data(b"")
+            self._advance()
 
     def connection_lost(self, error: Exception | None) -> None:
         """Fail the request that is under way."""
-        self._fail(str(error) if error else "the server closed the connection unanswered")
+        self._fail(str(error) if error else _UNANSWERED)
 
     # -- requests
 
@@ -193,7 +197,7 @@ class HttpConnection(asyncio.Protocol):
             self._keep()
             self._done()
         elif isinstance(event, h11.ConnectionClosed):
-            self._fail("the server closed the connection unanswered")
+            self._fail(_UNANSWERED)
 
     def _check(self) -> None:
         assert self._head

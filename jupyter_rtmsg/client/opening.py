@@ -27,7 +27,7 @@ _OPENERS: dict[str, Callable[[Endpoint, Receiver], Awaitable[object]]] = {
     "websocket": open_websocket,
     "polling": open_polling,
 }
-_NO_HANDSHAKE = (HttpRefused, HttpFailed, NotOpened, ProtocolError)  # there was a server, but no session
+_NO_HANDSHAKE = (HttpRefused, HttpFailed, NotOpened)  # there was a server, but no session
 
 
 class Opener:
@@ -54,7 +54,7 @@ class Opener:
         ------
         AccessDenied, ServerNotFound, ServerUnreachable
             What trying again does not mend.
-        OSError, HttpRefused, ProtocolError
+        OSError, HttpRefused
             What it may mend.
         """
         try:
@@ -114,7 +114,7 @@ class Opener:
         try:
             upgrading = upgrade(self._endpoint, session, polling, session.handshake.sid)
             await asyncio.wait_for(upgrading, _UPGRADE_TIMEOUT)
-        except (*_NO_HANDSHAKE, OSError, asyncio.TimeoutError) as error:
+        except (HttpRefused, OSError, ProtocolError, asyncio.TimeoutError) as error:
             if not session.ended.done():
                 self._no_websocket(error)
 

@@ -13,7 +13,7 @@ from jupyter_rtmsg.wire.socketio import Encoded
 
 from .dial import dial
 from .endpoint import Endpoint
-from .http import HttpConnection, HttpRefused, Response
+from .http import HttpConnection, HttpFailed, HttpRefused, Response
 from .transport import MAX_MESSAGE, Receiver
 
 _HIGH_WATER = 64 * 1024  # bytes that wait, as in asyncio's own transports
@@ -31,11 +31,9 @@ async def open_polling(endpoint: Endpoint, receiver: Receiver) -> Polling:
     OSError
         If there is no connection, or TLS fails.
     HttpFailed
-        If there is one, but no answer.
+        If there is one, but no answer of Engine.IO.
     HttpRefused
         If the server does not open a session.
-    ProtocolError
-        If the answer is no payload.
     """
     polling = Polling(endpoint, receiver)
     try:
@@ -115,7 +113,10 @@ class Polling:
 
     async def open(self) -> None:
         """Make the first GET; the receiver calls `begin` when it likes the answer."""
-        packets = await self._get()
+        try:
+            packets = await self._get()
+        except ProtocolError as error:
+            raise HttpFailed(f"no answer of Engine.IO: {error}") from error
         self._receiver.connected(self)
         self._receiver.received(packets)
 

@@ -1,0 +1,451 @@
+"""Long-polling of the client: against our server, and against a peer whose every answer is written by hand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.httppeer import HttpPeer, Request, http_peer, ok
+from support.wsclient import until
+
+from jupyter_rtmsg import SocketClient
+from jupyter_rtmsg.errors import Disconnected, ServerUnreachable
+from jupyter_rtmsg.server import Server
+from jupyter_rtmsg.wire.engineio import Handshake
+
+QUICK: dict[str, Any] = {"reconnection_delay": 0.01, "reconnection_delay_max": 0.02}
+POLLING: dict[str, Any] = {"transports": ["polling"], **QUICK}
+
+
+@pytest.fixture
+async def io() -> AsyncIterator[Server]:
+    server = Server(ping_interval=0.3, ping_timeout=5)
+
+    @server.on("connection")
+    def connected(client: Any) -> None:
+        client.on("echo", lambda *args: args)
+        client.on("sum", lambda a, b: a + b)
+        client.on("leave", lambda: client.disconnect(close=True))
+
+        @client.on("ask")
+        async def ask(question: Any) -> Any:
+            return await client.timeout(5).emit_with_ack("question", question)
+
+    server.port = await server.listen()  # type: ignore[attr-defined]
+    yield server
+    await server.close()
+
+
+def url(io: Server) -> str:
+    return f"http://127.0.0.1:{io.port}/"  # type: ignore[attr-defined]
+
+
+@asynccontextmanager
+async def connected(where: str, **options: Any) -> AsyncIterator[SocketClient]:
+    client = SocketClient(where, **{**POLLING, **options})
+    await client.connect()
+    try:
+        yield client
+    finally:
+        await client.disconnect()
+
+
+def transport(client: SocketClient) -> str:
+    """Return the name of the transport that a client uses now."""
+    assert client.io.session
+    assert client.io.session.transport
+    return client.io.session.transport.name
+
+
+# --- against our server
+
+
+async def test_acks_and_bytes_go_both_ways(io: Server) -> None:
+    async with connected(url(io)) as client:
+        client.on("question", lambda question: (question, b"\xff"))
+        assert transport(client) == "polling"
+        assert await client.emit_with_ack("sum", 1, 2) == 3
+        assert await client.emit_with_ack("echo", b"\x00\x01", {"a": [b"", "ü\x1e🎉"]}) == [
+            b"\x00\x01", {"a": [b"", "ü\x1e🎉"]}
+        ]  # fmt: skip
+        assert await client.emit_with_ack("ask", b"why") == [b"why", b"\xff"]
+
+
+async def test_events_come_in_order_both_ways(io: Server) -> None:
+    seen: list[int] = []
+    got: list[int] = []
+    io.on("connection", lambda client: client.on("n", got.append))
+    async with connected(url(io)) as client:
+        client.on("n", seen.append)
+        for number in range(2_000):
+            io.emit("n", number)
+            client.emit("n", number)
+            if number % 100 == 0:
+                await asyncio.sleep(0.001)
+        await until(lambda: len(seen) == len(got) == 2_000)
+        assert seen == got == list(range(2_000))
+
+
+async def test_pings_are_answered(io: Server) -> None:
+    reasons: list[str] = []
+    async with connected(url(io)) as client:
+        client.on("disconnect", reasons.append)
+        heard: list[float] = []
+        assert client.io.session
+        session, received = client.io.session, client.io.session.received
+
+        def listen(packets: Any) -> None:
+            if "2" in packets:
+                heard.append(asyncio.get_running_loop().time())
+            received(packets)
+
+        session.received = listen  # type: ignore[method-assign]
+        await until(lambda: len(heard) == 3)
+        assert await client.emit_with_ack("sum", 1, 1) == 2
+        assert not reasons
+
+
+async def test_what_was_emitted_last_is_sent_before_the_close(io: Server) -> None:
+    got: list[Any] = []
+    io.on("connection", lambda client: client.on("last", got.append))
+    io.on("connection", lambda client: client.on("disconnect", got.append))
+    async with connected(url(io)) as client:
+        client.emit("last", "words")
+    await until(lambda: len(got) == 2)
+    assert got == ["words", "client namespace disconnect"]
+    assert not io.engine.sessions
+
+
+async def test_a_server_that_closes_is_come_back_to(io: Server) -> None:
+    async with connected(url(io)) as client:
+        first = client.id
+        reasons: list[str] = []
+        client.on("disconnect", reasons.append)
+        client.drop()
+        await client.ready(10)
+        assert reasons == ["transport close"]
+        assert client.id not in (None, first)
+        assert transport(client) == "polling"
+
+
+async def test_messages_of_the_largest_size_pass(io: Server) -> None:
+    async with connected(url(io)) as client:
+        text = "x" * (client.max_payload - 200)
+        assert await client.emit_with_ack("echo", text) == text
+
+
+async def test_a_frozen_client_hands_nothing_on_and_goes_on(io: Server) -> None:
+    async with connected(url(io)) as client:
+        loop = asyncio.get_running_loop()
+        times: list[float] = []
+        client.on("n", lambda: times.append(loop.time()))
+        start = loop.time()
+        client.freeze(0.3)
+        io.emit("n")
+        await until(lambda: times)
+        assert times[0] - start >= 0.3
+        assert client.connected
+
+
+async def test_unix_sockets(io: Server, tmp_path: Path) -> None:
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        upstream = await asyncio.open_connection("127.0.0.1", io.port)  # type: ignore[attr-defined]
+
+        async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+            while data := await source.read(1 << 16):
+                sink.write(data)
+            sink.close()
+
+        await asyncio.gather(pump(reader, upstream[1]), pump(upstream[0], writer), return_exceptions=True)
+
+    where = "http+unix://" + str(tmp_path / "s").replace("/", "%2F") + "/"
+    async with await asyncio.start_unix_server(pass_on, tmp_path / "s"), connected(where) as client:
+        assert await client.emit_with_ack("sum", 1, 2) == 3
+
+
+async def test_nothing_but_one_get_waits_when_a_client_is_idle(io: Server) -> None:
+    async with connected(url(io)) as client:
+        assert await client.emit_with_ack("sum", 1, 2) == 3
+        names = [task.get_name() for task in asyncio.all_tasks()]
+        assert sum("polling" in name for name in names) == 1
+        assert "rtmsg polling GET" in names
+
+
+async def test_a_client_that_left_keeps_no_connection_and_no_task(io: Server) -> None:
+    async with connected(url(io)) as client:
+        assert await client.emit_with_ack("sum", 1, 2) == 3
+        assert client.descriptors
+    assert not client.descriptors
+    await until(lambda: not any("rtmsg" in task.get_name() for task in asyncio.all_tasks()))
+
+
+# --- against a peer whose answers are written by hand
+
+
+class Engine:
+    """What a server of Engine.IO answers. The test gives GETs their payloads, and POSTs their answers.
+
+    Parameters
+    ----------
+    max_payload : int
+    """
+
+    def __init__(self, max_payload: int = 1_000) -> None:
+        self.max_payload = max_payload
+        self.payloads: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self.posted: Callable[[Request], Awaitable[bytes | None]] = self._ok
+        self.sessions = 0
+        self.waiting = 0
+
+    async def answer(self, request: Request) -> bytes | None:
+        if "sid=" not in request.target:
+            self.sessions += 1
+            self.payloads, self.waiting = asyncio.Queue(), 0  # a GET of the session before waits for ever
+            return ok(Handshake(f"s{self.sessions}", 25, 20, self.max_payload).encode())
+        if request.method == "POST":
+            return await self.posted(request)
+        self.waiting += 1
+        answer = await self.payloads.get()
+        self.waiting -= 1
+        return answer
+
+    async def _ok(self, request: Request) -> bytes:
+        if request.body.startswith(b"40"):
+            self.say('40{"sid":"x"}')
+        return ok("ok")
+
+    def say(self, *packets: str) -> None:
+        """Answer the GET that waits."""
+        self.payloads.put_nowait(ok("\x1e".join(packets)))
+
+
+@asynccontextmanager
+async def handmade(max_payload: int = 1_000, **options: Any) -> AsyncIterator[tuple[Engine, HttpPeer, SocketClient]]:
+    engine = Engine(max_payload)
+    async with http_peer(engine.answer) as peer:
+        client = SocketClient(peer.url, **{**POLLING, **options})
+        await client.connect()
+        try:
+            yield engine, peer, client
+        finally:
+            await client.disconnect()
+
+
+async def test_one_connection_each_for_get_and_post() -> None:
+    async with handmade() as (engine, peer, client):
+        for number in range(5):
+            client.emit("n", number)
+            await until(lambda number=number: f'42["n",{number}]' in peer.bodies())
+            engine.say("6")
+            await until(lambda: engine.waiting)
+        assert {(one.method, one.connection) for one in peer.requests} == {("GET", 0), ("POST", 1)}
+        post = next(one for one in peer.requests if one.method == "POST")
+        assert post.headers["content-type"] == "text/plain;charset=UTF-8"
+        assert len({one.target for one in peer.requests}) == len(peer.requests)  # no cache may answer
+
+
+async def test_what_is_emitted_in_a_tick_goes_in_one_post() -> None:
+    async with handmade() as (_, peer, client):
+        for number in range(10):
+            client.emit("n", number)
+        await until(lambda: len(peer.bodies()) == 2)
+        assert peer.bodies()[1] == "\x1e".join(f'42["n",{number}]' for number in range(10))
+
+
+async def test_bodies_keep_to_the_servers_limit_and_a_larger_packet_goes_alone() -> None:
+    async with handmade(max_payload=100) as (_, peer, client):
+        sizes = [30, 30, 30, 150, 30, 80]
+        for size in sizes:
+            client.emit("n", "x" * (size - len('42["n",""]')))
+        client.emit("b", b"x" * 60)
+        await until(lambda: sum(len(body.split("\x1e")) for body in peer.bodies()[1:]) == len(sizes) + 2)
+        assert [[len(packet) for packet in body.split("\x1e")] for body in peer.bodies()[1:]] == [
+            [30, 30, 30], [150], [30], [80], [39], [81],
+        ]  # fmt: skip
+        assert peer.bodies()[-1] == "b" + "eHh4" * 20
+
+
+async def test_a_post_whose_connection_breaks_is_not_repeated_and_the_session_is_lost() -> None:
+    reasons: list[str] = []
+    async with handmade() as (engine, peer, client):
+        client.on("disconnect", reasons.append)
+
+        async def hang_up(request: Request) -> bytes | None:
+            engine.posted = engine._ok
+            return None
+
+        engine.posted = hang_up
+        client.emit("n", 1)
+        await until(lambda: reasons)
+        await client.ready(10)
+        assert reasons == ["transport error"]
+        assert engine.sessions == 2
+        client.emit("n", 2)
+        await until(lambda: '42["n",2]' in peer.bodies())
+        assert sum('42["n",1]' in body for body in peer.bodies()) == 1
+
+
+async def test_a_post_on_a_connection_that_the_server_has_closed_meanwhile_is_sent_over_another() -> None:
+    async with handmade() as (engine, peer, client):
+
+        async def and_close(request: Request) -> bytes | None:
+            return ok("ok", "Connection: close")
+
+        engine.posted = and_close
+        for number in range(3):
+            client.emit("n", number)
+            await until(lambda number=number: f'42["n",{number}]' in peer.bodies())
+        assert len({one.connection for one in peer.requests if one.method == "POST"}) == 3
+        assert engine.sessions == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (ok('{"code":1,"message":"Session ID unknown"}', status="400 Bad Request"), "HTTP 400: .*Session ID unknown"),
+        (ok("", status="502 Bad Gateway"), "HTTP 502"),
+        (None, "closed the connection unanswered"),
+        (ok("9"), "protocol error: unknown Engine.IO packet"),
+        (ok(""), "protocol error: an empty packet"),
+        (ok(b"4\xff"), "protocol error: a payload must be UTF-8"),
+        (ok("b!"), "protocol error: .* no base64"),
+        (ok("1"), "the server closed the session"),
+    ],
+)
+async def test_a_get_that_goes_wrong_ends_the_session_and_says_why(answer: bytes | None, said: str) -> None:
+    async with handmade() as (engine, _, client):
+        asking = asyncio.ensure_future(client.emit_with_ack("question"))
+        await asyncio.sleep(0)
+        engine.payloads.put_nowait(answer)
+        with pytest.raises(Disconnected, match=f"connection was lost: .*{said}"):
+            await asking
+        await client.ready(10)
+        assert engine.sessions == 2
+
+
+@pytest.mark.parametrize(("status", "said"), [("413 Payload Too Large", "HTTP 413"), ("400 Bad Request", "HTTP 400")])
+async def test_a_post_that_is_refused_ends_the_session_and_says_why(status: str, said: str) -> None:
+    async with handmade() as (engine, _, client):
+
+        async def refuse(request: Request) -> bytes | None:
+            engine.posted = engine._ok
+            return ok("", status=status)
+
+        engine.posted = refuse
+        with pytest.raises(Disconnected, match=said):
+            await client.emit_with_ack("question")
+        await client.ready(10)
+        assert engine.sessions == 2
+
+
+async def test_a_server_that_closed_the_session_is_not_told_so() -> None:
+    async with handmade(reconnection=False) as (engine, peer, client):
+        engine.say('42["n",1]', "1")
+        await until(lambda: client.state == "closed")
+        assert "1" not in "\x1e".join(peer.bodies()).split("\x1e")
+
+
+async def test_what_comes_before_a_close_is_handled() -> None:
+    async with handmade(reconnection=False) as (engine, _, client):
+        seen: list[Any] = []
+        client.on("n", seen.append)
+        engine.say('42["n",1]', "6", '42["n",2]', "1")
+        await until(lambda: len(seen) == 2)
+        assert seen == [1, 2]
+
+
+async def test_silence_ends_the_session() -> None:
+    engine = Engine()
+
+    async def answer(request: Request) -> bytes | None:
+        if "sid=" not in request.target:
+            return ok(Handshake("s", 0.1, 0.1, 1_000).encode())
+        return await engine.answer(request)
+
+    async with http_peer(answer) as peer:
+        client = SocketClient(peer.url, **POLLING, reconnection=False)
+        reasons: list[str] = []
+        client.on("disconnect", reasons.append)
+        await client.connect()
+        await until(lambda: reasons)
+        assert reasons == ["ping timeout"]
+        await client.disconnect()
+
+
+async def test_a_slow_server_makes_the_client_pause_and_go_on() -> None:
+    async with handmade(max_payload=100_000) as (engine, peer, client):
+        released = asyncio.Event()
+
+        async def slow(request: Request) -> bytes | None:
+            await released.wait()
+            return ok("ok")
+
+        engine.posted = slow
+        told: list[bool] = []
+        client.io.on_writable = lambda: told.append(client.can_write)
+        client.emit("n", "x" * 50_000)
+        assert client.can_write
+        client.emit("n", "x" * 50_000)
+        assert not client.can_write
+        client.volatile.emit("n", "volatile")
+        released.set()
+        await until(lambda: told)
+        assert told == [True]
+        assert "volatile" not in "".join(peer.bodies())
+
+
+async def test_an_answer_that_opens_no_session_is_named() -> None:
+    async def answer(request: Request) -> bytes | None:
+        return ok("<html>hello</html>")
+
+    async with http_peer(answer) as peer:
+        client = SocketClient(peer.url, **POLLING)
+        with pytest.raises(ServerUnreachable, match=r"127\.0.* no answer of Engine\.IO: unknown .* in .<html>"):
+            await client.connect(0.5)
+
+
+async def test_the_token_is_in_a_header_of_every_request() -> None:
+    engine = Engine()
+    async with http_peer(engine.answer) as peer:
+        client = SocketClient(peer.url, "s3cret", **POLLING, headers={"X-Who": "me"}, query={"a": "b c"})
+        await client.connect()
+        assert {one.headers["authorization"] for one in peer.requests} == {"token s3cret"}
+        assert {one.headers["x-who"] for one in peer.requests} == {"me"}
+        assert all("a=b+c" in one.target and "s3cret" not in one.target for one in peer.requests)
+        await client.disconnect()
+
+
+async def test_a_load_balancers_cookie_leads_back_to_the_server_that_has_the_session() -> None:
+    """Two servers behind one address, chosen by a cookie, else in turn: HAProxy, AWS and Traefik do that."""
+    engines = [Engine(), Engine()]
+    turn = iter(range(100))
+
+    async def balance(request: Request) -> bytes | None:
+        cookie = request.headers.get("cookie", "")
+        number = int(cookie.partition("route=")[2]) if "route=" in cookie else next(turn) % 2
+        answer = await engines[number].answer(request)
+        return answer and answer.replace(b"\r\n", f"\r\nSet-Cookie: route={number}; Path=/\r\n".encode(), 1)
+
+    async with http_peer(balance) as peer:
+        client = SocketClient(peer.url, **POLLING, reconnection=False)
+        await client.connect()
+        client.emit("n", 1)
+        await until(lambda: '42["n",1]' in peer.bodies())
+        assert engines[0].sessions == 1
+        assert engines[1].sessions == 0
+        await client.disconnect()
+
+
+async def test_a_hubs_event_that_would_not_fit_as_base64_is_refused_where_it_is_emitted(io: Server) -> None:
+    async with connected(url(io)) as client:
+        session = client.io.session
+        assert session
+        limit = client.max_payload
+        assert session.fits(limit, [])
+        assert session.fits(limit, [b"x" * 700_000])
+        assert not session.fits(limit, [b"x" * 750_000])
+        assert not session.fits(limit + 1, [])
