@@ -16,6 +16,7 @@ _HELP = (
     "Inside a kernel no token is needed where the extension is installed; elsewhere pass token=..., "
     "which `jupyter server list` shows."
 )
+_NOT_THE_TOKEN = re.compile("(Host|Origin) ")  # how our server's other refusals begin
 _LOGIN = re.compile(r"/(login|oauth2/authorize|oauth_login|oauth_callback)\b")  # of Jupyter's server, of JupyterHub
 
 
@@ -28,6 +29,8 @@ def refusal(error: HttpRefused, address: Address) -> Exception:
     """Say what an answer means that opens no session."""
     if 300 <= error.status < 400:
         return _redirect(error, address)
+    if error.status == 403 and _NOT_THE_TOKEN.match(error.body):
+        return AccessDenied(f"{address.url} refused the request ({error}).")
     if error.status in (401, 403):
         return AccessDenied(f"{address.url} refused the token, or there was none ({error}). {_HELP}")
     if error.status == 404:

@@ -186,6 +186,15 @@ async def test_what_is_no_websocket_server_is_unreachable(answer: bytes) -> None
             await SocketClient(address.url).connect(timeout=0.5)
 
 
+async def test_a_host_that_a_server_does_not_take_is_not_called_a_refused_token() -> None:
+    async with peer(
+        answers("403 Forbidden", "Host 'a' is not allowed: add it to the server's option `hosts`")
+    ) as address:
+        with pytest.raises(AccessDenied, match=r"refused the request .*Host 'a' is not allowed") as caught:
+            await SocketClient(address.url).connect()
+    assert "token" not in str(caught.value)
+
+
 async def test_pings_of_websocket_are_answered() -> None:
     got: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
