@@ -68,6 +68,9 @@ class PollingTransport:
             self._overlapped(session)
             handler.set_status(400)
             return
+        if _stream(handler).closed():  # its client left before this was read: nobody would be told of the end any more
+            session.ended("transport close")
+            return
         poll = self._poll = asyncio.get_running_loop().create_future()
         _on_close(handler, lambda: self._aborted(poll))
         self.paused = False

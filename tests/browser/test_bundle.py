@@ -128,5 +128,7 @@ def test_closing_the_page_ends_its_session(open_page: Callable[..., Page]) -> No
             page = open_page(server.url)
             page.add_script_tag(url="/socket.io/socket.io.js")
             talks(page, server.url, way)
+            # Between two GETs nothing tells a server that a page is gone, but the pong that never comes.
+            eventually(lambda: server.sockets[-1].conn.ready)
             page.close()
             eventually(lambda: not server.sockets[-1].connected)

@@ -516,6 +516,28 @@ async def test_a_get_that_its_client_aborts_closes_the_session(serve, poll):
     assert reasons == ["transport close"] * 2
 
 
+@pytest.mark.parametrize("drop", ["hang up", "reset"])
+async def test_a_get_whose_client_left_before_it_was_read_closes_the_session(serve, poll, drop):
+    """A browser that closes a page may write its GET and end the connection at one moment."""
+    served = await serve()
+    reasons: list[str] = []
+    served.io.on("connection", lambda socket: socket.on("disconnect", reasons.append))
+    client = await poll(served)
+    await client.enter()
+    exchange = await client.dial()
+    # Both before the server, which shares this loop, can read.
+    assert sent_at_once(exchange, http_request("GET", client.query))
+    exchange.reset() if drop == "reset" else exchange.writer.transport.abort()
+    await until(lambda: not served.io.engine.sessions)
+    assert reasons == ["transport close"]
+
+
+def sent_at_once(exchange: Exchange, data: bytes) -> bool:
+    """Write, and tell whether the system has taken all of it."""
+    exchange.write(data)
+    return exchange.writer.transport.get_write_buffer_size() == 0
+
+
 async def test_packets_that_a_broken_connection_swallowed_close_the_session(serve, poll):
     """They cannot be sent again; a session that lived on would have lost them silently."""
     served = await serve(max_queue=1 << 24)
