@@ -11,8 +11,9 @@ import ssl
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from jupyter_rtmsg.errors import Disconnected
-from jupyter_rtmsg.wire.socketio import Packet
+from jupyter_rtmsg.errors import Disconnected, PacketRefused
+from jupyter_rtmsg.wire.packet import Packet
+from jupyter_rtmsg.wire.parser import Codec
 
 from .address import Address
 from .backoff import Backoff
@@ -43,6 +44,9 @@ class Namespaced(Protocol):
 
     def packet(self, packet: Packet, size: int) -> None:
         """Take a packet of the namespace."""
+
+    def refused(self, error: PacketRefused) -> None:
+        """Learn that a packet of the namespace came whose data cannot be taken."""
 
     def lost(self, account: str) -> None:
         """Learn that the session has ended."""
@@ -75,6 +79,8 @@ class Connection(Listeners):
     tls : ssl.SSLContext or None
     transports : sequence of str
         ``"websocket"`` and ``"polling"`` in the order in which they are tried, or one of them.
+    codec : Codec
+        What is spoken.
     lanes : callable
         Makes the lane of its handlers.
     reconnection : bool
@@ -102,6 +108,7 @@ class Connection(Listeners):
         path: str,
         tls: ssl.SSLContext | None,
         transports: Sequence[str],
+        codec: Codec,
         lanes: LaneFactory,
         reconnection: bool,
         reconnection_attempts: int | None,
@@ -109,6 +116,7 @@ class Connection(Listeners):
     ) -> None:
         super().__init__(lanes, "rtmsg connection")
         self.address = address
+        self.codec = codec
         self.max_payload = 1_000_000
         self.error: Exception | None = None
         self.session: Session | None = None
@@ -235,7 +243,7 @@ class Connection(Listeners):
         return session
 
     def _new_session(self) -> Session:
-        return Session(self._receivers, self._batch, self._writable)
+        return Session(self._receivers, self._batch, self._writable, self._refused, self.codec)
 
     async def _open(self) -> Session:
         session = await self._opener.open()
@@ -268,6 +276,11 @@ class Connection(Listeners):
         for socket in list(self._active.values()):
             socket.lost(account)
         self._fire("close", reason_for(account))
+
+    def _refused(self, error: PacketRefused) -> None:
+        socket = self._active.get(error.namespace)
+        if socket:
+            socket.refused(error)
 
     def _batch(self) -> None:
         self.on_batch()

@@ -7,7 +7,9 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from jupyter_rtmsg.wire.socketio import Packet, encode_ack
+from jupyter_rtmsg.errors import PacketRefused
+from jupyter_rtmsg.wire.packet import Packet
+from jupyter_rtmsg.wire.parser import Codec
 
 from .lane import Call, LaneFactory
 from .recovery import Recovery
@@ -28,8 +30,8 @@ class Receiving(Sending):
 
     _offsets = False
 
-    def __init__(self, namespace: str, retries: int, ack_timeout: float, lanes: LaneFactory) -> None:
-        super().__init__(namespace, retries, ack_timeout, lanes)
+    def __init__(self, namespace: str, retries: int, ack_timeout: float, lanes: LaneFactory, codec: Codec) -> None:
+        super().__init__(namespace, retries, ack_timeout, lanes, codec)
         self.id: str | None = None
         self._recovery = Recovery(self._offsets)
         self._early: list[Packet] = []
@@ -41,6 +43,10 @@ class Receiving(Sending):
             self._early.append(packet)
         else:
             _log.warning("an event was dropped: %d others came before the answer to CONNECT", _MAX_EARLY)
+
+    def _skip(self, error: PacketRefused) -> None:
+        """Go on after an event whose data cannot be taken."""
+        _log.warning("an event in namespace %s was skipped: %s", self.namespace, error)
 
     def _take_early(self) -> None:
         early, self._early = self._early, []
@@ -62,11 +68,11 @@ class Receiving(Sending):
             )
 
     def _replier(self, id: int) -> Callable[[Any], None]:
-        session, loop, namespace = self._session, asyncio.get_running_loop(), self.namespace
+        session, loop, codec, namespace = self._session, asyncio.get_running_loop(), self._codec, self.namespace
 
         def reply(result: Any) -> None:
             args = result if type(result) is tuple else () if result is None else (result,)
-            packet = encode_ack(id, args, namespace)
+            packet = codec.ack(id, args, namespace)
             if session:
                 loop.call_soon_threadsafe(lambda: None if session.ended.done() else session.send(packet))
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jupyter_rtmsg.errors import AckTimeout
-from jupyter_rtmsg.wire.socketio import encode_event
+from jupyter_rtmsg.wire.parser import Codec
 
 from .acks import Acks
 from .emitter import Emitter, Flags
@@ -32,11 +32,14 @@ class Sending(Stateful, Emitter):
         Seconds that an acknowledgement may take.
     lanes : callable
         Makes the lane on which handlers run.
+    codec : Codec
+        What is spoken.
     """
 
-    def __init__(self, namespace: str, retries: int, ack_timeout: float, lanes: LaneFactory) -> None:
+    def __init__(self, namespace: str, retries: int, ack_timeout: float, lanes: LaneFactory, codec: Codec) -> None:
         super().__init__(lanes, f"rtmsg socket {namespace}")
         self.namespace = namespace
+        self._codec = codec
         self._session: Session | None = None
         self._retries = retries
         self._ack_timeout = ack_timeout
@@ -45,7 +48,7 @@ class Sending(Stateful, Emitter):
         self._acks = Acks()
 
     def _emit(self, flags: Flags, args: Sequence[Any]) -> None:
-        packet = encode_event(args, self.namespace)
+        packet = self._codec.event(args, self.namespace)
         if self._queue is not None and not flags.volatile:
             self._queue.add(args, flags.timeout or self._ack_timeout)
         else:
@@ -54,13 +57,13 @@ class Sending(Stateful, Emitter):
     async def _ask(self, flags: Flags, args: Sequence[Any]) -> Any:
         timeout = flags.timeout or self._ack_timeout
         if self._queue is not None and not flags.volatile:
-            encode_event(args, self.namespace)  # what cannot be sent is refused at once
+            self._codec.event(args, self.namespace)  # what cannot be sent is refused at once
             return await self._queue.add(args, timeout)
         return await self._ask_once(args, timeout, flags)
 
     async def _ask_once(self, args: Sequence[Any], timeout: float, flags: Flags = _PLAIN) -> Any:
         id = self._acks.new_id()
-        waiting = Waiting(encode_event(args, self.namespace, id), args, id)
+        waiting = Waiting(self._codec.event(args, self.namespace, id), args, id)
         future = self._acks.future(id)
         try:
             self._send(waiting, flags)

@@ -7,9 +7,10 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from jupyter_rtmsg.errors import ProtocolError, WebSocketError
+from jupyter_rtmsg.errors import PacketRefused, ProtocolError, WebSocketError
 from jupyter_rtmsg.wire.engineio import CLOSE, PING, PONG, Handshake
-from jupyter_rtmsg.wire.socketio import Decoder, Encoded, Packet
+from jupyter_rtmsg.wire.packet import Encoded, Packet
+from jupyter_rtmsg.wire.parser import Codec
 
 from .transport import MAX_MESSAGE, Transport
 
@@ -31,6 +32,10 @@ class Session:
         Called when all packets of a read have been handed on.
     on_writable : callable
         Called when the transport takes more again.
+    on_refused : callable
+        Called with the error about a packet whose data cannot be taken.
+    codec : Codec
+        What is spoken.
 
     Attributes
     ----------
@@ -45,6 +50,8 @@ class Session:
         receivers: Mapping[str, Callable[[Packet, int], None]],
         on_batch: Callable[[], None],
         on_writable: Callable[[], None],
+        on_refused: Callable[[PacketRefused], None],
+        codec: Codec,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[str] = loop.create_future()
@@ -54,7 +61,8 @@ class Session:
         self._receivers = receivers
         self._on_batch = on_batch
         self._on_writable = on_writable
-        self._decoder = Decoder(client=True, max_size=MAX_MESSAGE, on_mended=_mended)
+        self._on_refused = on_refused
+        self._decoder = codec.decoder(client=True, max_size=MAX_MESSAGE, on_mended=_mended)
         self._transport: Transport | None = None
         self._size = 0
         self._heard = loop.time()
@@ -105,7 +113,11 @@ class Session:
                 self._other(message)
                 continue
             size += len(message)
-            packet = decode(message)
+            try:
+                packet = decode(message)
+            except PacketRefused as error:
+                self._on_refused(error)
+                packet, size = None, 0
             if packet is not None:
                 receive = receivers.get(packet.namespace)
                 if receive is not None:

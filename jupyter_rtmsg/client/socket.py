@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from inspect import isawaitable
 from typing import Any, TypeAlias
 
-from jupyter_rtmsg.errors import ConnectionRefused, Disconnected, ServerUnreachable
+from jupyter_rtmsg.errors import ConnectionRefused, Disconnected, PacketRefused, ServerUnreachable
+from jupyter_rtmsg.wire.parser import Parser, codec_of
 from jupyter_rtmsg.wire.socketio import (
     ACK,
     CONNECT,
@@ -16,8 +18,6 @@ from jupyter_rtmsg.wire.socketio import (
     DISCONNECT,
     EVENT,
     Packet,
-    encode_connect,
-    encode_disconnect,
 )
 
 from .address import Address
@@ -29,6 +29,9 @@ from .receiving import Receiving
 from .refusal import reason_of, refused
 from .session import Session
 from .strategy import TRANSPORTS
+
+_log = logging.getLogger("jupyter_rtmsg")
+_MAX_CUT_SHORT = 3
 
 Auth: TypeAlias = "Mapping[str, Any] | Callable[[], Mapping[str, Any] | Awaitable[Mapping[str, Any]]] | None"
 
@@ -69,6 +72,9 @@ class SocketClient(Receiving):
         Seconds that an acknowledgement may take.
     lanes : callable, optional
         Makes the lane on which handlers run.
+    parser : str or Parser
+        How packets are written, which must be the server's way: ``"json"``, Socket.IO's default; ``"msgpack"``, as
+        npm's ``socket.io-msgpack-parser`` and python-socketio's ``serializer="msgpack"`` do it; or one of your own.
 
     Attributes
     ----------
@@ -107,11 +113,12 @@ class SocketClient(Receiving):
         retries: int = 0,
         ack_timeout: float = 10.0,
         lanes: LaneFactory = TaskLane,
+        parser: str | Parser = "json",
         _io: Connection | None = None,
     ) -> None:
         if not namespace.startswith("/") or "," in namespace:
             raise ValueError(f"a namespace begins with a slash and holds no comma, unlike {namespace!r}")
-        super().__init__(namespace, retries, ack_timeout, lanes)
+        super().__init__(namespace, retries, ack_timeout, lanes, _io.codec if _io else codec_of(parser))
         self.io = _io or Connection(
             Address.parse(url),
             token=token,
@@ -120,6 +127,7 @@ class SocketClient(Receiving):
             path=path,
             tls=tls,
             transports=transports,
+            codec=self._codec,
             lanes=lanes,
             reconnection=reconnection,
             reconnection_attempts=reconnection_attempts,
@@ -129,6 +137,7 @@ class SocketClient(Receiving):
         self.active = False
         self._auth = auth
         self._first: asyncio.Future[None] | None = None
+        self._cut_short = 0  # sessions in a row that the server ended in place of answering CONNECT
         self._entering: asyncio.Task[None] | None = None
         self.io.sockets[namespace] = self
 
@@ -185,10 +194,11 @@ class SocketClient(Receiving):
         try:
             await asyncio.wait_for(asyncio.shield(first), timeout)
         except BaseException as error:
+            silent = self._silent(timeout)
             if begins:  # else it goes on, as it did before this was called
                 await self.disconnect()
             if isinstance(error, asyncio.TimeoutError) and not first.done():
-                raise self._unreachable(f"did not answer within {timeout:g} s") from None
+                raise silent from None
             raise
         finally:
             if begins or first.done():
@@ -196,6 +206,12 @@ class SocketClient(Receiving):
 
     def _unreachable(self, what: str) -> ServerUnreachable:
         return ServerUnreachable(f"{self.io.address.url} {what}: {reason_of(self.io.error)}")
+
+    def _silent(self, timeout: float) -> ServerUnreachable:
+        if self._session is None:
+            return self._unreachable(f"did not answer within {timeout:g} s")
+        said = f"{self.io.address.url} opened a session, and did not answer CONNECT within {timeout:g} s"
+        return ServerUnreachable(f"{said}: {self._other_parser}")
 
     def opened(self, session: Session) -> None:
         """Send CONNECT. For the connection."""
@@ -206,7 +222,7 @@ class SocketClient(Receiving):
         try:
             auth: Any = self._auth() if callable(self._auth) else self._auth
             auth = {**self._recovery.claim(), **((await auth if isawaitable(auth) else auth) or {})}
-            packet = encode_connect(auth or None, self.namespace)
+            packet = self._codec.connect(auth or None, self.namespace)
         except Exception as error:  # noqa: BLE001 - auth is a function of the user's
             self._refuse(error)
             return
@@ -218,6 +234,7 @@ class SocketClient(Receiving):
         fields = data if isinstance(data, dict) else {}
         self.recovered = self._recovery.connected(fields.get("pid"))
         self.id = str(fields.get("sid", ""))
+        self._cut_short = 0
         self._open()
 
     def _open(self) -> None:
@@ -259,7 +276,23 @@ class SocketClient(Receiving):
 
     def lost(self, account: str) -> None:
         """Learn that the session has ended. For the connection."""
+        if self.id is None and self._session is not None:
+            self._not_answered(account)
         self._session_over(reason_for(account), f"the connection was lost: {account}", "offline")
+
+    def _not_answered(self, account: str) -> None:
+        """Say what is likely when the server ends one session after the other in place of answering CONNECT."""
+        self._cut_short += 1
+        if self._cut_short == _MAX_CUT_SHORT:
+            said = f"{self.io.address.url} ended {self._cut_short} sessions in place of answering CONNECT ({account})"
+            error = ServerUnreachable(f"{said}: {self._other_parser}")
+            if self._first is None:
+                _log.warning("%s", error)
+            self._first_failed(error)
+
+    @property
+    def _other_parser(self) -> str:
+        return f"perhaps it speaks another parser than {self._codec.name!r}"
 
     def _session_over(self, reason: str, said: str, state: str = "closed") -> None:
         was_in, self.id, self._session = self.id is not None, None, None
@@ -291,7 +324,7 @@ class SocketClient(Receiving):
         """
         session = self._session
         if session and self.id is not None and not session.ended.done():
-            session.send(encode_disconnect(self.namespace))
+            session.send(self._codec.disconnect(self.namespace))
         self._session_over(CLIENT_LEFT, "the client was closed")
         self._inactive()
         await self.io.ended()
@@ -339,6 +372,17 @@ class SocketClient(Receiving):
             self._acks.take(packet)
         else:
             self._control(packet)
+
+    def refused(self, error: PacketRefused) -> None:
+        """Learn that a packet came whose data cannot be taken. For the connection."""
+        if error.type == EVENT:
+            self._skip(error)
+        elif error.type == ACK:
+            self._acks.take(Packet(ACK, error.namespace, error, error.id))
+        elif error.type == CONNECT_ERROR:
+            self._control(Packet(CONNECT_ERROR, error.namespace, f"refused, with words that cannot be read: {error}"))
+        else:
+            raise error  # a CONNECT without its sid: there is nothing to go on with
 
     def _control(self, packet: Packet) -> None:
         if packet.type is DISCONNECT:

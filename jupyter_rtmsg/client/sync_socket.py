@@ -6,6 +6,8 @@ import ssl
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, overload
 
+from jupyter_rtmsg.wire.parser import Parser
+
 from .bridge import Bridge
 from .connection import Connection
 from .processes import connections
@@ -45,6 +47,7 @@ class Socket(SyncEmitter):
         reconnection_delay_max: float = 5.0,
         retries: int = 0,
         ack_timeout: float = 10.0,
+        parser: str | Parser = "json",
         _socket: SocketClient | None = None,
         _bridge: Bridge | None = None,
     ) -> None:
@@ -66,6 +69,7 @@ class Socket(SyncEmitter):
                 reconnection_delay_max=reconnection_delay_max,
                 retries=retries,
                 ack_timeout=ack_timeout,
+                parser=parser,
                 lanes=bridge.lane,
             )
         except BaseException:

@@ -21,6 +21,7 @@ from jupyter_rtmsg.client.transport import Transport
 from jupyter_rtmsg.client.websocket import WebSocket, open_websocket
 from jupyter_rtmsg.errors import AccessDenied, ServerNotFound, ServerUnreachable
 from jupyter_rtmsg.wire.engineio import Handshake
+from jupyter_rtmsg.wire.parser import JSON
 from jupyter_rtmsg.wire.websocket import BINARY, PING, TEXT, FrameParser, accept_value, encode_close, encode_frame
 
 Behaviour = Callable[[bytes, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -226,7 +227,8 @@ async def test_why_a_connection_ended_is_told(frame: bytes, reason: str) -> None
 
 
 def session(messages: list[Any]) -> Session:
-    return Session({"/": lambda packet, size: messages.append((packet, size))}, lambda: None, lambda: None)
+    receivers = {"/": lambda packet, size: messages.append((packet, size))}
+    return Session(receivers, lambda: None, lambda: None, messages.append, JSON)
 
 
 async def test_the_clients_pings_are_answered_and_silence_is_noticed() -> None:
