@@ -94,12 +94,17 @@ class PacketRefused(ProtocolError):
         Its namespace.
     id : int or None
         The number of the acknowledgement that it asks for, or is.
+    payload : str or bytes, optional
+        The JSON that was not decoded.
     """
 
     code: ClassVar[str] = "bad_data"
 
-    def __init__(self, message: str, type: int, namespace: str, id: int | None) -> None:
+    def __init__(
+        self, message: str, type: int, namespace: str, id: int | None, payload: str | bytes | None = None
+    ) -> None:
         super().__init__(message)
+        self.payload = payload
         self.type = type
         self.namespace = namespace
         self.id = id

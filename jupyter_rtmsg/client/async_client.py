@@ -112,6 +112,7 @@ class AsyncClient:
         """
         self.outbox = Outbox(self.socket, self._client)
         self.socket.route = self._route
+        self.socket.skip = self._skip
         self.socket.prepare = self._prepare
         self.socket.io.on_batch = self._batch
         self.socket.io.on_writable = self.outbox.pump
@@ -259,6 +260,14 @@ class AsyncClient:
                 self._touched.add(membership)
                 return True
         return self._notice(args)
+
+    def _skip(self, args: Any) -> None:
+        """Have a room go on behind an event whose data cannot be read."""
+        if type(args) is list and len(args) >= 3 and type(args[2]) is dict:
+            membership = self._memberships.get(args[2].get("room", ""))
+            if membership:
+                membership.skip(args)
+                self._touched.add(membership)
 
     def _notice(self, args: list[Any]) -> bool:
         name = args[0]

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from jupyter_rtmsg.errors import Disconnected
+from jupyter_rtmsg.errors import Disconnected, PacketRefused
+from jupyter_rtmsg.wire.data import prune
 from jupyter_rtmsg.wire.socketio import ACK, EVENT, Encoded, Packet, header
 
 from .connection import PASSING
@@ -26,6 +27,8 @@ class HubSocket(SocketClient):
         Called with the arguments and the size of every event; tells whether the event was one of a room.
     prepare : callable or None
         Awaited between CONNECT and "connected".
+    skip : callable or None
+        Called with the arguments of an event whose data is nested too deep, None in the place of that.
     on_lost : callable or None
         Called when the connection was lost.
     on_changed : callable or None
@@ -33,6 +36,7 @@ class HubSocket(SocketClient):
     """
 
     route: Callable[[list[Any], int], bool] | None = None
+    skip: Callable[[list[Any]], None] | None = None
     prepare: Callable[[], Awaitable[None]] | None = None
     on_lost: Callable[[], None] | None = None
     on_changed: Callable[[str], None] | None = None
@@ -126,6 +130,12 @@ class HubSocket(SocketClient):
         id = self._acks.new_id()
         self._session.send(Encoded(header(EVENT, id=id, attachments=len(attachments)) + json, attachments))
         self._acks.expect(id, answer)
+
+    def refused(self, error: PacketRefused) -> None:
+        """Learn that a packet came whose data cannot be taken: an event of a room must not be missed for ever."""
+        if error.type == EVENT and self.skip and error.payload:
+            self.skip(prune(error.payload))
+        super().refused(error)
 
     def packet(self, packet: Packet, size: int) -> None:
         """Take a packet: an event of a room before all others."""

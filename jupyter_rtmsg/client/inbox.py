@@ -31,6 +31,8 @@ MAX_EVENTS = 50_000
 MAX_BYTES = 32 * 1024 * 1024
 _TELL_EVERY = 0.05
 
+UNREADABLE: Any = object()  # the data of an event that was skipped
+
 _Item: TypeAlias = "tuple[str, Any, Mapping[str, Any], int, bool]"  # name, data, meta, bytes, replay
 
 _sender = lru_cache(maxsize=1024)(Sender)
@@ -218,7 +220,7 @@ class Inbox:
     def _calls(self, item: _Item) -> Iterator[Call]:
         name, data, meta, size, replay = item
         seq = meta.get("seq")
-        handlers = self._handlers.matching(name)
+        handlers = self._handlers.matching(name) if data is not UNREADABLE else ()
         if handlers:
             event = event_of(self._room, name, data, meta, replay)
             missed = replay and seq is not None and seq <= self.joined_at

@@ -9,13 +9,14 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from jupyter_rtmsg.errors import CommandError, Disconnected, NotJoined, RtmsgError
+from jupyter_rtmsg.errors import CommandError, Disconnected, NotJoined, RtmsgError, TooDeepJSON
 from jupyter_rtmsg.event import Event
+from jupyter_rtmsg.wire.data import prune
 
 from .backoff import Backoff
-from .commands import Commands, Reply
+from .commands import Commands, Reply, reply_of
 from .handlers import Handler, Handlers
-from .inbox import Inbox
+from .inbox import UNREADABLE, Inbox
 from .lane import LaneFactory
 from .members import Member, Members
 from .progress import Progress
@@ -147,6 +148,11 @@ class Membership:
             self.inbox.live(args, size)
             self.watchers.live(args)
 
+    def skip(self, args: list[Any]) -> None:
+        """Take an event of the room whose data cannot be read: no handler sees it, and the cursor moves."""
+        if self.joined:
+            self.inbox.live([args[0], UNREADABLE, args[2]], 0)
+
     def notice(self, name: str, data: Mapping[str, Any]) -> None:
         """Take one of the hub's own events."""
         if name == "$presence":
@@ -197,7 +203,7 @@ class Membership:
         while self.inbox.behind and self.inbox.hungry and self.gone is None:
             request = {"room": self.room, "after": self.inbox.received, "epoch": self._epoch}
             try:
-                await self._commands.ask("history", request, then=self._page)
+                await self._read(request)
             except _TROUBLES as error:
                 _log.info("room %r: what is missing could not be read yet: %s", self.room, error)
                 if not isinstance(error, Disconnected):  # the next connection looks again
@@ -206,6 +212,17 @@ class Membership:
             self._retry.reset()
             if self.inbox.started:
                 self.lane.wake()
+
+    async def _read(self, request: Mapping[str, Any]) -> None:
+        """Read a page; one that cannot be read, event by event, and go on behind the event that cannot."""
+        try:
+            await self._commands.ask("history", request, then=self._page)
+        except TooDeepJSON as error:
+            if request.get("limit") != 1:
+                await self._read({**request, "limit": 1})
+                return
+            _log.warning("room %r: the event after seq %s was skipped: %s", self.room, self.inbox.received, error)
+            self._page({**reply_of(prune(error.payload or "")), "events": []})
 
     def _page(self, reply: Reply) -> None:
         if reply["epoch"] == self._epoch:

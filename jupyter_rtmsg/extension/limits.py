@@ -16,7 +16,9 @@ class LimitTraits(HasTraits):
 
     max_payload = Integer(_DEFAULT.message, help="Bytes of the largest message.").tag(config=True)
     max_attachments = Integer(_DEFAULT.attachments, help="Binary attachments of one event.").tag(config=True)
-    max_depth = Integer(_DEFAULT.depth, help="How deep the JSON of an event may be nested.").tag(config=True)
+    max_depth = Integer(
+        _DEFAULT.depth, min=1, max=_DEFAULT.depth, help="How deep the JSON of an event may be nested."
+    ).tag(config=True)
     max_rooms = Integer(_DEFAULT.rooms, help="Rooms that there may be in all.").tag(config=True)
     max_rooms_per_connection = Integer(
         _DEFAULT.rooms_per_connection, help="Rooms that one connection may have joined at once."

@@ -10,8 +10,10 @@ from jupyter_rtmsg.log.eventlog import Record
 from jupyter_rtmsg.wire.data import MAX_DEPTH, EncodedJSON, dump, encode_json, load, reconstruct, too_deep
 from jupyter_rtmsg.wire.socketio import EVENT, Encoded, header
 
+from .limits import PAGE_LEVELS
+
 _TEXT = header(EVENT)
-_DATA_DEPTH = MAX_DEPTH - 4  # data on a page stands in [{"events":[{"data":
+_DATA_DEPTH = MAX_DEPTH - PAGE_LEVELS
 
 
 @lru_cache(maxsize=16_384)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from jupyter_rtmsg.wire.data import MAX_DEPTH
+
+PAGE_LEVELS = 4  # above the data of an event on a page of history, which stands in [{"events":[{"data":
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -62,6 +66,12 @@ class Limits:
     grace: float = 10.0
     recheck: float = 30.0
     recovery: float = 120.0
+
+    def __post_init__(self) -> None:
+        if self.depth > MAX_DEPTH - PAGE_LEVELS:
+            raise ValueError(
+                f"events of depth {self.depth} would not fit into a page of history: at most {MAX_DEPTH - PAGE_LEVELS}"
+            )
 
     @property
     def page_bytes(self) -> int:

@@ -22,6 +22,7 @@ PLAIN = frozenset({str, bool, type(None), int})
 # The closing quote is optional, or a text full of quotes and without a last one would be searched from each of them.
 _STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
 _BRACKETS = re.compile(r"[\[\]{}]")
+_TOKEN = re.compile(_STRING.pattern + "|" + _BRACKETS.pattern, re.DOTALL)
 # The escapes of UTF-16's halves. A high one directly before a low one is a pair, whatever stands around them.
 _HIGH, _LOW = r"[dD][89abAB][0-9a-fA-F]{2}", r"[dD][c-fC-F][0-9a-fA-F]{2}"
 _LONE = re.compile(rf"\\u(?:{_HIGH}(?!\\u{_LOW})|{_LOW}(?<!\\u{_HIGH}\\u{_LOW}))")
@@ -166,6 +167,27 @@ def parse(text: str | bytes) -> Any:
         return _decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise ProtocolError(f"invalid JSON: {error}") from None
+
+
+def prune(text: str | bytes, max_depth: int = MAX_DEPTH) -> Any:
+    """Decode JSON with None in the place of what is nested more than ``max_depth`` deep; raises `ProtocolError`."""
+    if isinstance(text, bytes):
+        text = text.decode(errors="replace")
+    kept, start, level = [], 0, 0
+    for token in _TOKEN.finditer(text):
+        if token[0] in ("[", "{"):
+            level += 1
+            if level == max_depth + 1:
+                kept.append(text[start : token.start()])
+        elif token[0] in ("]", "}"):
+            if level == max_depth + 1:
+                kept.append("null")
+                start = token.end()
+            level -= 1
+    if level > max_depth:
+        raise ProtocolError("invalid JSON: it is cut short")
+    pruned = "".join([*kept, text[start:]])
+    return parse(mend(pruned) or pruned)
 
 
 def mend(text: str | bytes) -> str | None:

@@ -220,7 +220,7 @@ class Decoder:
         kind, namespace, payload = packet.type, packet.namespace, packet.payload
         if payload and too_deep(payload, MAX_DEPTH):
             message = f"JSON nested more than {MAX_DEPTH} levels deep"
-            raise TooDeepJSON(message, kind, namespace, packet.id)
+            raise TooDeepJSON(message, kind, namespace, packet.id, payload)
         data = self._parse(payload) if payload else None
         if data is None and payload and kind is CONNECT:
             raise ProtocolError("the payload of a CONNECT must be an object")

@@ -4,6 +4,7 @@ import pytest
 
 from jupyter_rtmsg.errors import NotJSON
 from jupyter_rtmsg.hub.encode import encode_page, encode_record
+from jupyter_rtmsg.hub.limits import Limits
 from jupyter_rtmsg.log import Record
 from jupyter_rtmsg.wire.data import EncodedJSON, load, reconstruct
 from jupyter_rtmsg.wire.socketio import EVENT, Decoder, Encoded, encode_ack
@@ -88,3 +89,9 @@ def test_a_page_is_as_deep_as_its_reader_can_read_and_no_deeper(hole: bytes, att
     assert reply(60)
     with pytest.raises(NotJSON, match="nested too deeply"):
         reply(61)
+
+
+def test_a_limit_of_depth_that_no_page_of_history_can_hold_is_refused():
+    assert Limits(depth=60).depth == 60
+    with pytest.raises(ValueError, match="at most 60"):
+        Limits(depth=61)

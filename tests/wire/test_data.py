@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyter_rtmsg.errors import NotJSON, ProtocolError
-from jupyter_rtmsg.wire.data import MAX_DEPTH, SHALLOW, depth, dump, is_shallow, load, reconstruct
+from jupyter_rtmsg.wire.data import MAX_DEPTH, SHALLOW, depth, dump, is_shallow, load, prune, reconstruct
 
 
 def sent(value: Any) -> Any:
@@ -437,6 +437,35 @@ def test_depth_is_that_of_a_plain_count(text):
             level += 1 if character in "[{" else -1
             deepest = max(deepest, level)
     assert depth(text) == deepest
+
+
+def pruned(value: Any, levels: int) -> Any:
+    if not isinstance(value, (list, dict)):
+        return value
+    if not levels:
+        return None
+    if isinstance(value, dict):
+        return {key: pruned(item, levels - 1) for key, item in value.items()}
+    return [pruned(item, levels - 1) for item in value]
+
+
+@given(st.recursive(json_texts | st.none(), lambda inner: st.lists(inner) | st.dictionaries(keys, inner)))
+def test_pruned_json_is_the_same_but_for_what_is_too_deep(value):
+    for levels in range(4):
+        assert prune(json.dumps(value), levels) == pruned(value, levels)
+        assert prune(json.dumps(value, ensure_ascii=False).encode(), levels) == pruned(value, levels)
+
+
+@given(st.text('[]{}",:\\1'))
+def test_pruning_raises_nothing_but_protocol_errors(text):
+    with suppress(ProtocolError):
+        prune(text, 2)
+
+
+def test_pruned_json_may_be_as_deep_as_it_likes():
+    assert prune('{"a":' * 900_000 + "1" + "}" * 900_000)["a"]["a"]["a"]
+    with pytest.raises(ProtocolError, match="cut short"):
+        prune("[" * 900_000)
 
 
 def test_placeholders_count_on_after_those_that_stand_before():
