@@ -34,7 +34,7 @@ def no_clients() -> Iterator[None]:
     sync._connected = before
 
 
-SEAM = {"opened", "packet", "lost", "failed", "given_up", "can_write"}  # what a connection tells its sockets
+SEAM = {"opened", "packet", "lost", "failed", "given_up", "refused", "can_write"}  # what a connection tells its sockets
 
 
 def public(kind: type) -> dict[str, Any]:
