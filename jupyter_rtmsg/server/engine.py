@@ -18,7 +18,7 @@ from .outbox import Joiner
 from .proxies import TrustedProxies, query_of
 from .refusal import Refused
 from .request import Request
-from .request_hooks import EVENTS, Check, Middleware, RequestHooks
+from .request_hooks import EVENTS, Check, IdFactory, Middleware, RequestHooks
 from .requests import RequestDispatcher
 from .session import CLOSE_GOING_AWAY, Session, call
 from .websocket import WebSocketTransport
@@ -60,6 +60,9 @@ class Engine:
         Whether the answer that opens a session over polling sets a cookie with its id, for load balancers: True for
         ``io=<id>; Path=/; HttpOnly; SameSite=Lax``, a str for another name, a mapping for ``name`` and attributes such
         as ``path``, ``samesite``, ``secure`` and ``max_age``.
+    generate_id : callable, optional
+        Called with the `Request` that opens a session, sync or async; returns the session's id, for a load balancer
+        that reads it. It must never repeat and be hard to guess: who knows it speaks for the session.
     transports : iterable of str
         ``"polling"``, ``"websocket"`` or both.
     allow_upgrades : bool
@@ -86,6 +89,7 @@ class Engine:
         trusted_proxies: Iterable[str] = (),
         allow_request: Check | None = None,
         cookie: bool | str | Mapping[str, Any] = False,
+        generate_id: IdFactory | None = None,
         transports: Iterable[str] = TRANSPORTS,
         allow_upgrades: bool = True,
         upgrade_timeout: float = 10.0,
@@ -100,7 +104,7 @@ class Engine:
         self.origins = Origins(origins)
         self.hosts = Hosts(hosts)
         self.proxies = TrustedProxies(trusted_proxies)
-        self.hooks = RequestHooks(allow_request, cookie)
+        self.hooks = RequestHooks(allow_request, cookie, generate_id)
         self.transports = frozenset(transports)
         if not self.transports or not self.transports.issubset(TRANSPORTS):
             raise ValueError(f"transports are some of {TRANSPORTS}, not {sorted(self.transports)}")

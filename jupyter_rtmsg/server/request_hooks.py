@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Awaitable, Callable, Mapping
 from http.cookies import SimpleCookie
 from typing import Any
 
@@ -17,8 +18,10 @@ from .request import Request
 Headers = dict[str, "str | list[str]"]
 Middleware = Callable[[Request, Headers], Any]
 Check = Callable[[Request], Any]
+IdFactory = Callable[[Request], "str | Awaitable[str]"]
 EVENTS = ("connection", "connection_error", "initial_headers", "headers")
 _MIDDLEWARE = "middleware"
+_ID = re.compile(r"[\w~.-]{1,128}", re.ASCII)
 
 logger = logging.getLogger(__name__)
 
@@ -33,10 +36,18 @@ class RequestHooks:
         returning or raising `Refused`; if it raises anything else, the request is refused and the fault logged.
     cookie : bool, str or mapping
         See `Engine`.
+    generate_id : callable, optional
+        Called with the `Request` that opens a session, sync or async; returns its id.
     """
 
-    def __init__(self, allow_request: Check | None, cookie: bool | str | Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        allow_request: Check | None = None,
+        cookie: bool | str | Mapping[str, Any] = False,
+        generate_id: IdFactory | None = None,
+    ) -> None:
         self._allow_request = allow_request
+        self._generate_id = generate_id
         self._cookie = _cookie_settings(cookie) if cookie else None
         self._functions: Handlers = dict.fromkeys((_MIDDLEWARE, *EVENTS), ())
 
@@ -70,6 +81,26 @@ class RequestHooks:
         """Raise `Refused` if the application wants no session opened by a request."""
         if self._allow_request:
             await _ask(self._allow_request, request, refusal=Refused(4))
+
+    async def generate_id(self, request: Request) -> str | None:
+        """Return the id that the application gives a session, None if it leaves that to the engine.
+
+        Raises
+        ------
+        Refused
+            If it fails, or gives what would have to be escaped in a URL.
+        """
+        if self._generate_id is None:
+            return None
+        try:
+            result = self._generate_id(request)
+            id = await result if inspect.isawaitable(result) else result
+            if not (isinstance(id, str) and _ID.fullmatch(id)):
+                raise ValueError(f"a session's id is a str of 1 to 128 letters, digits and `_~.-`, not {id!r:.200}")
+        except Exception as error:
+            logger.exception("`generate_id` failed, so the request is refused")
+            raise Refused(3, name="ID_GENERATION_ERROR", error=error) from None
+        return id
 
     def add_headers(self, headers: Headers, request: Request, opened: str | None = None) -> None:
         """Add the listeners' headers to those of a response; to one that opens a session the cookie, too."""

@@ -67,11 +67,14 @@ class RequestDispatcher:
         await engine.hooks.check(request)
         if request.query.get("EIO") != str(PROTOCOL):
             raise Refused(5, protocol=request.query.get("EIO", ""))
+        id = await engine.hooks.generate_id(request) or engine.new_id()
+        if id in engine.sessions:
+            raise Refused(3, name="ID_GENERATION_ERROR", error=ValueError(f"the id {id!r} is in use"))
         if engine.closing:
             raise Refused(4, "The server is shutting down", 503)
         if user is None:
             engine.admission.check(request.address)
-        session = Session(engine, engine.new_id(), request, user)
+        session = Session(engine, id, request, user)
         engine.hooks.add_headers(headers, request, session.id)
         _set(handler, headers)
         if engine.pending_timeout is not None:

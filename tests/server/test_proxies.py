@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from contextlib import closing
+from typing import Any
 
 import pytest
-from support.nginx import proxy
+from support.nginx import PROXY, UPGRADE, Nginx, nginx, proxy
 from support.pollclient import PollClient
 from support.wsclient import RawClient, until, upgrade_request
+
+from jupyter_rtmsg.server import Request
 
 pytestmark = [pytest.mark.needs_nginx, pytest.mark.needs_openssl]
 
@@ -43,18 +46,43 @@ async def test_a_websocket_is_refused_through_a_proxy_that_forgets_upgrade(serve
     assert not served.io.engine.sessions
 
 
+async def opened_over_tls(front: Nginx, served: Any) -> Request:
+    """Open a session as the page of a proxy's TLS port, and return the request as the server knows it."""
+    client = RawClient(*await front.connect_tls())
+    at = f"localhost:{front.tls_port}"
+    client.write(upgrade_request(Host=at, Origin=f"https://{at}"))
+    assert (await client.response()).status == 101
+    await client.take_open()
+    (session,) = served.io.engine.sessions.values()
+    await client.hang_up()
+    await until(lambda: not served.io.engine.sessions)
+    assert isinstance(session.request, Request)
+    return session.request
+
+
 async def test_the_own_page_gets_in_through_a_proxy_that_ends_tls(serve):
-    """With nothing configured; and with a trusted proxy the client's address and scheme are known."""
-    for options in ({}, {"trusted_proxies": ["127.0.0.1"]}):
-        served = await serve(**options)
+    """With nothing configured; where the proxy is trusted it is known that the client uses TLS."""
+    for trusted in ([], ["127.0.0.1"]):
+        served = await serve(trusted_proxies=trusted)
         with proxy(served.port) as front:
-            origin = {"Origin": f"https://localhost:{front.tls_port}", "Host": f"localhost:{front.tls_port}"}
-            reader, writer = await front.connect_tls()
-            client = RawClient(reader, writer)
-            client.write(upgrade_request(**origin))
-            assert (await client.response()).status == 101
-            await client.take_open()
-            (session,) = served.io.engine.sessions.values()
-            assert session.request.secure is bool(options)
-            await client.hang_up()
-            await until(lambda served=served: not served.io.engine.sessions)
+            assert (await opened_over_tls(front, served)).secure is bool(trusted)
+
+
+async def test_the_own_page_gets_in_through_two_proxies(serve):
+    """The inner one knows nothing of TLS, and says so."""
+    for trusted in ([], ["127.0.0.1"]):
+        served = await serve(trusted_proxies=trusted)
+        with proxy(served.port) as inner, proxy(inner.port) as outer:
+            request = await opened_over_tls(outer, served)
+            assert request.host == f"localhost:{outer.tls_port}"
+
+
+async def test_a_proxy_that_drops_the_port_is_told_by_the_refusal(serve):
+    """`proxy_set_header Host $host`: the page at port 8443 is then none of the server's."""
+    served = await serve()
+    block = PROXY.replace("UPSTREAM", str(served.port)).replace("UPGRADE", UPGRADE).replace("$http_host", "$host")
+    with nginx(block) as front:
+        client = PollClient(front.port, Host=f"localhost:{front.port}", Origin=f"http://localhost:{front.port}")
+        answer = await (await client.start()).answer()
+        assert (answer.status, f"http://localhost:{front.port}" in answer.json()["message"]) == (403, True)
+        client.close()

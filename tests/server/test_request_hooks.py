@@ -225,6 +225,38 @@ def test_a_cookie_attribute_that_does_not_exist_is_refused_when_the_engine_is_ma
         Engine(cookie={"colour": "red"})
 
 
+# -- ids
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_the_application_may_give_a_session_its_id(serve, poll, is_async):
+    async def later(request: Request) -> str:
+        await asyncio.sleep(0)
+        return f"a-{request.query['n']}"
+
+    served = await serve(generate_id=later if is_async else lambda request: f"a-{request.query['n']}")
+    assert (await poll(served, query="&n=1")).sid == "a-1"
+    client = await served.open(query="&n=2")
+    assert client.opened.sid == "a-2"
+    assert set(served.io.engine.sessions) == {"a-1", "a-2"}
+
+
+@pytest.mark.parametrize("id", ["", "a b", "a&sid=x", "x" * 129, "\u00e9", 7, None, b"x"])
+async def test_an_id_that_is_none_is_refused_and_logged(serve, caplog, id):
+    served = await serve(generate_id=lambda request: id)
+    told: list[RefusedRequest] = []
+    served.io.engine.on("connection_error", told.append)
+    assert (await poll_as(served)).json() == {"code": 3, "message": "Bad request"}
+    assert told[0].context["name"] == "ID_GENERATION_ERROR"
+    assert "a session's id is a str" in caplog.text
+
+
+async def test_an_id_in_use_is_not_given_twice(serve):
+    served = await serve(generate_id=lambda request: "same")
+    assert [(await poll_as(served)).status for _ in range(2)] == [200, 400]
+    assert len(served.io.engine.sessions) == 1
+
+
 # -- connection_error
 
 
