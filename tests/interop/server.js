@@ -1,12 +1,13 @@
 // A real socket.io server that a test talks to. Its port goes out as a line; RTMSG_PORT fixes it, RTMSG_RECOVERY
-// switches connection state recovery on.
+// switches connection state recovery on, RTMSG_PARSER names the package of a parser.
 const { Server } = require('socket.io');
 
-const { RTMSG_PORT = '0', RTMSG_RECOVERY } = process.env;
+const { RTMSG_PORT = '0', RTMSG_RECOVERY, RTMSG_PARSER } = process.env;
 const http = require('node:http').createServer();
 const io = new Server(http, {
   pingInterval: 300,
   pingTimeout: 400,
+  ...(RTMSG_PARSER ? { parser: require(RTMSG_PARSER) } : {}),
   ...(RTMSG_RECOVERY ? { connectionStateRecovery: { maxDisconnectionDuration: 60_000 } } : {}),
 });
 const attempts = new Map();
@@ -15,6 +16,7 @@ const noted = [];
 io.on('connection', socket => {
   socket.on('sum', (a, b, ack) => ack(a + b));
   socket.on('echo', (...args) => args.pop()(...args));
+  socket.on('poison', () => { socket.emit('text', 'hello 🎉'.slice(0, 7)); socket.emit('text', 'next'); });
   socket.on('silence', () => {});
   socket.on('note', value => noted.push(value));
   socket.on('noted', ack => ack(noted));

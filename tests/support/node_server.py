@@ -14,8 +14,8 @@ SCRIPT = Path(__file__).parents[1] / "interop" / "server.js"
 class NodeServer:
     """Runs `tests/interop/server.js`; it may be killed and started again, on the same port."""
 
-    def __init__(self, *, recovery: bool = False) -> None:
-        self._recovery = recovery
+    def __init__(self, *, recovery: bool = False, parser: str = "") -> None:
+        self._options = {"RTMSG_RECOVERY": "1" if recovery else "", "RTMSG_PARSER": parser}
         self.port = free_port()
         self.start()
 
@@ -24,7 +24,7 @@ class NodeServer:
         return f"http://127.0.0.1:{self.port}/"
 
     def start(self) -> None:
-        environment = {**os.environ, "RTMSG_PORT": str(self.port), "RTMSG_RECOVERY": "1" if self._recovery else ""}
+        environment = {**os.environ, "RTMSG_PORT": str(self.port), **self._options}
         self._process = subprocess.Popen(
             ["node", str(SCRIPT)], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )

@@ -1,0 +1,225 @@
+"""Parsers beside the implementations that are not ours: npm's packages and python-socketio, as clients and servers."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+import socketio
+import tornado.httpserver
+import tornado.netutil
+import tornado.web
+from support.node_server import NodeServer
+from support.wsclient import until
+
+import jupyter_rtmsg as rt
+from jupyter_rtmsg.errors import ConnectionRefused
+from jupyter_rtmsg.server import Server, Socket
+
+PACKAGES = {"json": "", "msgpack": "socket.io-msgpack-parser"}
+SERIALIZERS = {"json": "default", "msgpack": "msgpack"}
+TRANSPORTS = {"websocket": ["websocket"], "polling": ["polling"], "upgrade": ["polling", "websocket"]}
+SCRIPT = Path(__file__).parent / "conversation.js"
+
+VALUES = [1, -300, 2**40, 2.5, None, True, "", "é😀\x1e" * 20, b"\x00\xff", {"deep": [b"", {"x": b"a" * 300}], "n": []}]
+HEARD = {
+    "echo": VALUES,
+    "asked": {"answer": b"why", "raw": b"\xff"},
+    "told": [{"n": 1, "bytes": b"\x01"}],
+    "refused": {"message": "not authorized", "data": {"code": "E_TOKEN"}},
+    "welcome": [{"token": "secret"}],
+    "who": "admin",
+    "nowhere": "Invalid namespace",
+}
+
+
+# -- servers: each understands the conversation
+
+
+def speak(io: Server) -> None:
+    """Have a server of ours understand the conversation."""
+
+    @io.on("connection")
+    def connected(socket: Socket) -> None:
+        socket.on("echo", lambda values: values)
+        socket.on("join", lambda room: socket.join(room))
+        socket.on("tell", lambda *args: io.to("lab").emit(*args))
+
+        @socket.on("ask")
+        async def ask(question: bytes) -> Any:
+            return await socket.timeout(20).emit_with_ack("question", question)
+
+    @io.of("/admin").use
+    def authorize(socket: Socket) -> None:
+        if socket.auth.get("token") != "secret":
+            raise ConnectionRefused("not authorized", {"code": "E_TOKEN"})
+
+    @io.of("/admin").on("connection")
+    def admitted(socket: Socket) -> None:
+        socket.emit("welcome", socket.auth)
+        socket.on("who", lambda: "admin")
+
+
+@asynccontextmanager
+async def ours(parser: str) -> AsyncIterator[str]:
+    io = Server(parser=parser)
+    speak(io)
+    yield f"http://127.0.0.1:{await io.listen()}/"
+    await io.close()
+
+
+@asynccontextmanager
+async def nodes(parser: str) -> AsyncIterator[str]:
+    server = await asyncio.to_thread(NodeServer, parser=PACKAGES[parser])
+    yield server.url
+    server.kill()
+
+
+@asynccontextmanager
+async def pythons(parser: str) -> AsyncIterator[str]:
+    io = socketio.AsyncServer(async_mode="tornado", serializer=SERIALIZERS[parser], namespaces=["/", "/admin"])
+    io.on("echo", lambda sid, values: (values,))
+
+    @io.on("join")
+    async def join(sid: str, room: str) -> None:
+        await io.enter_room(sid, room)
+
+    @io.on("tell")
+    async def tell(sid: str, event: str, *args: Any) -> None:
+        await io.emit(event, args, room="lab")
+
+    @io.on("ask")
+    async def ask(sid: str, question: bytes) -> Any:
+        return await io.call("question", question, to=sid, timeout=20)
+
+    @io.on("connect", namespace="/admin")
+    async def connect(sid: str, environ: Any, auth: Any) -> None:
+        if (auth or {}).get("token") != "secret":
+            raise socketio.exceptions.ConnectionRefusedError("not authorized", {"code": "E_TOKEN"})
+        await io.emit("welcome", auth, to=sid, namespace="/admin")
+
+    io.on("who", lambda sid: "admin", namespace="/admin")
+    sockets = tornado.netutil.bind_sockets(0, "127.0.0.1")
+    http = tornado.httpserver.HTTPServer(tornado.web.Application([(r"/socket.io/", socketio.get_tornado_handler(io))]))
+    http.add_sockets(sockets)
+    yield f"http://127.0.0.1:{sockets[0].getsockname()[1]}/"
+    http.stop()
+    await io.shutdown()
+
+
+# -- clients: each has the conversation and returns what it heard
+
+
+def seal(value: Any) -> Any:
+    return {"$bytes": base64.b64encode(value).decode()}
+
+
+def opened(value: dict[str, Any]) -> Any:
+    if value.keys() == {"$bytes"}:
+        return base64.b64decode(value["$bytes"])
+    if value.keys() == {"$date"}:
+        return datetime.fromtimestamp(value["$date"] / 1000, timezone.utc)
+    return value
+
+
+async def node_talks(url: str, parser: str, transports: list[str], values: Any = VALUES) -> Any:
+    environment = {
+        **os.environ,
+        "RTMSG_URL": url,
+        "RTMSG_OPTIONS": json.dumps({"transports": transports, "parser": PACKAGES[parser]}),
+        "RTMSG_VALUES": json.dumps(values, default=seal),
+    }
+    process = await asyncio.create_subprocess_exec("node", str(SCRIPT), env=environment, stdout=asyncio.subprocess.PIPE)
+    said, _ = await process.communicate()
+    return json.loads(said, object_hook=opened)
+
+
+async def python_talks(url: str, parser: str, transports: list[str]) -> Any:
+    heard: dict[str, Any] = {}
+
+    async def connect(client: Any, namespace: str, auth: Any = None) -> None:
+        await client.connect(url, transports=transports, namespaces=[namespace], auth=auth, wait_timeout=20)
+
+    def hears(key: str) -> Callable[..., None]:
+        return lambda *args: heard.update({key: list(args)})
+
+    async with python_client(parser) as client:
+        client.on("question", lambda question: {"answer": question, "raw": b"\xff"})
+        client.on("told", hears("told"))
+        await connect(client, "/")
+        heard["echo"] = await client.call("echo", VALUES, timeout=20)
+        heard["asked"] = await client.call("ask", b"why", timeout=20)
+        await client.call("join", "lab", timeout=20)
+        await client.emit("tell", ("told", {"n": 1, "bytes": b"\x01"}))
+        await until(lambda: "told" in heard)
+    for namespace, key in (("/admin", "refused"), ("/nowhere", "nowhere")):
+        async with python_client(parser) as client:
+            client.on("connect_error", hears(key), namespace=namespace)
+            with pytest.raises(socketio.exceptions.ConnectionError):
+                await connect(client, namespace)
+    async with python_client(parser) as client:
+        client.on("welcome", hears("welcome"), namespace="/admin")
+        await connect(client, "/admin", {"token": "secret"})
+        await until(lambda: "welcome" in heard)
+        heard["who"] = await client.call("who", namespace="/admin", timeout=20)
+    return {**heard, "refused": heard["refused"][0], "nowhere": heard["nowhere"][0]["message"]}
+
+
+@asynccontextmanager
+async def python_client(parser: str) -> AsyncIterator[Any]:
+    client = socketio.AsyncClient(reconnection=False, serializer=SERIALIZERS[parser])
+    yield client
+    await client.disconnect()
+
+
+async def we_talk(url: str, parser: str, transports: list[str]) -> Any:
+    heard: dict[str, Any] = {}
+    socket = rt.SocketClient(url, parser=parser, transports=transports, ack_timeout=20)
+    socket.on("question", lambda question: {"answer": question, "raw": b"\xff"})
+    socket.on("told", lambda *args: heard.update(told=list(args)))
+    await socket.connect()
+    heard["echo"] = await socket.emit_with_ack("echo", VALUES)
+    heard["asked"] = await socket.emit_with_ack("ask", b"why")
+    await socket.emit_with_ack("join", "lab")
+    socket.emit("tell", "told", {"n": 1, "bytes": b"\x01"})
+    await until(lambda: "told" in heard)
+    with pytest.raises(ConnectionRefused) as refused:
+        await socket.of("/admin", auth={}).connect()
+    heard["refused"] = {"message": refused.value.message, "data": refused.value.data}
+    with pytest.raises(ConnectionRefused) as nowhere:
+        await socket.of("/nowhere").connect()
+    heard["nowhere"] = nowhere.value.message
+    await socket.disconnect()
+    other = rt.SocketClient(url, parser=parser, transports=transports, namespace="/admin", auth={"token": "secret"})
+    other.on("welcome", lambda *args: heard.update(welcome=list(args)))
+    await other.connect()
+    who = await other.emit_with_ack("who")
+    heard["who"] = who[0] if isinstance(who, list) else who
+    await until(lambda: "welcome" in heard)
+    await other.disconnect()
+    return heard
+
+
+SERVERS: dict[str, Callable[[str], AbstractAsyncContextManager[str]]] = {"ours": ours, "node": nodes, "python": pythons}
+CLIENTS: dict[str, Callable[..., Awaitable[Any]]] = {"ours": we_talk, "node": node_talks, "python": python_talks}
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize(
+    ("server", "client"), [("ours", "ours"), ("ours", "node"), ("ours", "python"), ("node", "ours"), ("python", "ours")]
+)
+@pytest.mark.parametrize("parser", PACKAGES)
+async def test_the_whole_conversation(parser: str, server: str, client: str, transport: str) -> None:
+    async with SERVERS[server](parser) as url:
+        heard = await CLIENTS[client](url, parser, TRANSPORTS[transport])
+        assert "failed" not in heard, heard
+        expected = HEARD if server != "python" else {**HEARD, "nowhere": "Unable to connect"}
+        assert heard == expected
