@@ -178,13 +178,18 @@ class Encoded:
 
     def __getattr__(self, name: str) -> Any:
         if name == "polling":
-            self.polling = encode_payload([self.text.decode(), *self.attachments] if self.text else self.attachments)
+            self.polling = encode_payload(self.messages)
             return self.polling
         if name == "deflated":
             frames = [deflated_frame(TEXT, self.text)] if self.text else []
             self.deflated = b"".join([*frames, *(deflated_frame(BINARY, item) for item in self.attachments)])
             return self.deflated
         raise AttributeError(name)
+
+    @property
+    def messages(self) -> list[str | bytes]:
+        """Its Engine.IO messages."""
+        return [self.text.decode(), *self.attachments] if self.text else list(self.attachments)
 
     def leave_plain(self) -> None:
         """Compress it for nobody."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
@@ -240,6 +241,14 @@ def codec_of(parser: str | Parser | JSONParser) -> Codec:
             f"a parser is 'json', 'msgpack' or an object with the methods encode and decode, not {parser!r:.80}"
         )
     return MessageCodec(parser)
+
+
+def decoded(encoded: Encoded, codec: Codec) -> Packet:
+    """Return an encoded packet as the peer gets it."""
+    decoder = codec.decoder(client=True, max_size=sys.maxsize)
+    *_, packet = map(decoder.feed, encoded.messages)
+    assert packet is not None
+    return packet
 
 
 def answer_to_other_parser(message: str | bytes, codec: Codec) -> Encoded | None:

@@ -14,7 +14,7 @@ from jupyter_rtmsg.errors import NotJSON, ProtocolError
 from jupyter_rtmsg.wire.data import EncodedJSON
 from jupyter_rtmsg.wire.engineio import decode_payload
 from jupyter_rtmsg.wire.packet import ACK, CONNECT, CONNECT_ERROR, DISCONNECT, EVENT, Packet
-from jupyter_rtmsg.wire.parser import JSON, MSGPACK, Codec, JSONParser, answer_to_other_parser, codec_of
+from jupyter_rtmsg.wire.parser import JSON, MSGPACK, Codec, JSONParser, answer_to_other_parser, codec_of, decoded
 from jupyter_rtmsg.wire.websocket import FrameParser
 
 
@@ -81,6 +81,13 @@ def test_each_form_of_a_packet_is_made_once(codec):
     encoded = codec.event(["e", 1])
     assert encoded.websocket is encoded.websocket
     assert encoded.polling is encoded.polling
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_a_packet_may_be_decoded_where_it_was_encoded(name):
+    data = ["e", {"n": (1, 2)}, *([b"a" * 2_000_000, [b"b"]] if name != "own" else [])]
+    packet = decoded(CODECS[name].event(data, "/n"), CODECS[name])
+    assert packet == Packet(EVENT, "/n", ["e", {"n": [1, 2]}, *data[2:]])
 
 
 @pytest.mark.parametrize("name", ["connect", "disconnect", "newListener"])
