@@ -217,7 +217,9 @@ COMMAND_ERRORS: dict[str, type[CommandError]] = {error.code: error for error in 
 
 
 class ConnectionRefused(_OneLine, RtmsgError):
-    """Raised by a middleware to refuse a CONNECT, and by the client that was refused (PROTOCOL: CONNECT_ERROR).
+    """Raised by a middleware to refuse a CONNECT, and by the client that was refused.
+
+    The packet is a CONNECT_ERROR (docs/protocol.md#socketio-namespaces).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Strict JSON with binary attachments, as Socket.IO packets carry it (PROTOCOL 2.3 and 2.4).
+"""Strict JSON with binary attachments, as packets carry it (docs/protocol.md#socketio-payloads, #socketio-binary).
 
 Bytes anywhere in a value travel beside the JSON; in their place stands ``{"_placeholder": true, "num": i}``.
 What is not JSON is refused where it is handed in: NaN, sets, unknown objects and circular lists never reach the wire.

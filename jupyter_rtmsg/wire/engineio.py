@@ -1,4 +1,4 @@
-"""Engine.IO v4: packets, the handshake, and the payloads of long-polling (PROTOCOL 1).
+"""Engine.IO v4: packets, the handshake, and the payloads of long-polling (docs/protocol.md#engineio-handshake).
 
 A packet is a ``str``, its type's digit followed by the data, or ``bytes``: a binary message, which has no digit.
 """
@@ -26,7 +26,7 @@ Packet: TypeAlias = "str | bytes"
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """The open packet (PROTOCOL 1.4). Times in seconds here, in ms on the wire; sizes in bytes."""
+    """The open packet (docs/protocol.md#engineio-handshake). Times in seconds, in ms on the wire; sizes in bytes."""
 
     sid: str
     ping_interval: float
@@ -85,7 +85,7 @@ def check_packet(packet: Packet) -> Packet:
 
 
 def encode_payload(packets: Iterable[Packet]) -> str:
-    """Join packets into the body of a polling request or response (PROTOCOL 1.3)."""
+    """Join packets into the body of a polling request or response (docs/protocol.md#engineio-encodings)."""
     return SEPARATOR.join(p if isinstance(p, str) else "b" + b64encode(p).decode() for p in packets)
 
 

@@ -1,4 +1,4 @@
-"""What every parser of Socket.IO speaks of: packets, decoded or not yet, and their encoded forms (PROTOCOL 2.2)."""
+"""Packets, decoded or not yet, and encoded: what all parsers share (docs/protocol.md#socketio-grammar)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RESERVED_EVENTS = frozenset(
 
 
 class PacketType(IntEnum):
-    """The types of PROTOCOL 2.2."""
+    """The types of docs/protocol.md#socketio-grammar."""
 
     CONNECT = 0
     DISCONNECT = 1
@@ -45,7 +45,7 @@ class Packet(NamedTuple):
 
 
 def check_name(name: Any) -> None:
-    """Raise `ValueError` for what cannot be the name of an event that is sent (PROTOCOL 2.3)."""
+    """Raise `ValueError` for what cannot be the name of an event that is sent (docs/protocol.md#socketio-payloads)."""
     if not isinstance(name, str):
         raise ValueError(f"an event's name must be a str, not {name!r:.80}")
     if name in RESERVED_EVENTS:
@@ -66,7 +66,7 @@ def event_args(data: Any) -> list[Any]:
 
 
 def check_data(kind: PacketType, data: Any) -> None:
-    """Raise `ProtocolError` for what the payload of a packet of this type cannot be (PROTOCOL 2.3)."""
+    """Raise `ProtocolError` for data that a packet of this type cannot have (docs/protocol.md#socketio-payloads)."""
     if kind is EVENT:
         event_args(data)
     elif kind is ACK:

@@ -1,4 +1,4 @@
-"""Socket.IO v5 packets (PROTOCOL 2): strict in what is accepted, encoded once for many.
+"""Socket.IO v5 packets (docs/protocol.md#socketio-grammar): strict in what is accepted, encoded once for many.
 
 Every packet travels as an Engine.IO message; the digit of that message (``4``) is part of what is encoded and decoded
 here, so that no packet is copied only to add or drop it.
@@ -64,7 +64,7 @@ def encode_event(args: Sequence[Any], namespace: str = ROOT, id: int | None = No
     NotJSON
         If an argument cannot be sent.
     ValueError
-        If the name is reserved (PROTOCOL 2.3) or no str.
+        If the name is reserved (docs/protocol.md#socketio-payloads) or no str.
     """
     check_name(args[0])
     json, attachments = dump(args)

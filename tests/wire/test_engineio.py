@@ -1,4 +1,4 @@
-"""Engine.IO packets, the handshake and polling payloads (PROTOCOL 1.2 to 1.4)."""
+"""Engine.IO packets, the handshake and polling payloads (docs/protocol.md#engineio-encodings)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Socket.IO packets (PROTOCOL 2.2 to 2.4): every malformed one is refused with an error that names the reason."""
+"""Socket.IO packets (docs/protocol.md#socketio-grammar): a malformed one is refused, and the error says why."""
 
 from __future__ import annotations
 
