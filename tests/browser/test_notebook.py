@@ -24,13 +24,42 @@ def heard(event):
 )
 
 
-@pytest.fixture
-def notebook(lab: JupyterServer) -> str:
-    """Return the path of a notebook that joins a room, shows it and emits an event."""
-    cells = [nbformat.v4.new_code_cell(source) for source in CELLS]
+LAMBDAS = (
+    """import time
+import jupyter_rtmsg as rt
+
+lab = rt.connect().join("lambdas")
+seen, runs = [], globals().get("runs", 0) + 1""",
+    "lab.on('n', lambda event: seen.append('losses'))",
+    "lab.on('n', lambda event: seen.append('accs'))",
+    """lab.emit("n")
+lab.emit("n")
+end = time.time() + 20
+while seen.count("accs") < 2 and time.time() < end: time.sleep(0.01)
+print("run", runs, seen)""",
+)
+
+
+def write(lab: JupyterServer, *sources: str) -> str:
+    """Write a notebook of cells and return its path."""
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
     kernel = {"name": "python3", "display_name": "Python 3"}
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), lab.root / NAME)
     return NAME
+
+
+@pytest.fixture
+def notebook(lab: JupyterServer) -> str:
+    """Return the path of a notebook that joins a room, shows it and emits an event."""
+    return write(lab, *CELLS)
+
+
+def test_cells_that_run_again_replace_their_own_lambdas_only(lab: JupyterServer, page: LabPage) -> None:
+    page.open(lab, write(lab, *LAMBDAS))
+    for run in (1, 2):
+        page.run_all_cells()
+        told = f"run {run} ['losses', 'accs', 'losses', 'accs']"
+        expect(page.page.locator(".jp-Notebook")).to_contain_text(told, timeout=60_000)
 
 
 def test_what_a_notebook_emits_is_in_both_and_what_the_panel_emits_reaches_the_notebook(
