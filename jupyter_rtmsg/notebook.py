@@ -11,7 +11,7 @@ Server and client use it alike (docs/client.md, "Handlers and cells"):
 3. The same function, registered again for the same event, is one handler.
 
 What is registered by a handler, a task or a thread belongs to the execution that registered that handler, or started
-that task or thread.
+that task or thread. What a module registers while it is imported belongs to none: it is imported once.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ import threading
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import Context, ContextVar, copy_context
-from types import BuiltinMethodType, CoroutineType, MethodType
+from types import BuiltinMethodType, CoroutineType, FrameType, MethodType
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 Function = Callable[..., Any]
 _METHODS = (MethodType, BuiltinMethodType)
+_IMPORTS = ("_load_unlocked", "_exec")  # of importlib: what imports a module, and what reloads it
 
 
 class Execution(NamedTuple):
@@ -47,6 +48,7 @@ class Execution(NamedTuple):
 
 
 _execution: ContextVar[Execution | None] = ContextVar("jupyter_rtmsg_execution")
+_call: ContextVar[tuple[object, int] | None] = ContextVar("jupyter_rtmsg_call", default=None)
 
 
 class Executions:
@@ -125,6 +127,16 @@ def outside_cells() -> Iterator[None]:
         _execution.reset(token)
 
 
+def _importing() -> bool:
+    """Return whether the cell imports a module, which registers something meanwhile."""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - that of `inspect.currentframe`
+    while frame is not None and not frame.f_code.co_filename.endswith("interactiveshell.py"):
+        if frame.f_code.co_name in _IMPORTS and "importlib" in frame.f_code.co_filename:
+            return True
+        frame = frame.f_back
+    return False
+
+
 def _shell() -> Any:
     ipython = sys.modules.get("IPython")
     get_ipython = getattr(ipython, "get_ipython", None)
@@ -168,17 +180,24 @@ class CellFunction:
     Attributes
     ----------
     execution : Execution or None
+    calling : tuple or None
+        The handler that registered this one, and the number of the call; only handlers that `count_call` have one.
     took_over : bool
         Whether it stands where an earlier execution of its cell had registered something.
     """
 
-    __slots__ = ("context", "execution", "function", "took_over")
+    __slots__ = ("_calls", "calling", "context", "execution", "function", "took_over")
 
     def __init__(self, function: Function) -> None:
         self.function = function
         self.took_over = False
         self.execution = this_execution()
+        self.calling = _call.get()
         self.context: Context = copy_context()
+        self._calls = 0
+        if self.execution and _importing():
+            self.execution = None
+            self.context.run(_execution.set, None)
 
     def __repr__(self) -> str:
         return repr(self.function)
@@ -187,6 +206,14 @@ class CellFunction:
         """Call the function in its context; an async one gives its coroutine."""
         # a copy, since a context cannot be entered twice at a time, nor should one event see variables of another
         return self.context.copy().run(self.function, *args)
+
+    def count_call(self) -> None:
+        """Say that it is about to be called again: what it registers then replaces what it registered before.
+
+        For handlers of ``connect`` and its like, which register the same again after each reconnect.
+        """
+        self._calls += 1
+        self.context.run(_call.set, (self, self._calls))
 
     def outdates(self, old: CellFunction) -> bool:
         """Return whether an earlier execution of the same cell registered the other one."""
@@ -201,7 +228,14 @@ class CellFunction:
 
     def replaces(self, old: CellFunction) -> bool:
         """Return whether the other one, registered for the same event of the same target, gives way."""
-        return self.outdates(old) or is_same(self.function, old.function) or self._redefines(old)
+        return self.outdates(old) or is_same(self.function, old.function) or self._repeats(old) or self._redefines(old)
+
+    def _repeats(self, old: CellFunction) -> bool:
+        """Return whether an earlier call of the same handler registered the other one, by the same code."""
+        new, earlier = self.calling, old.calling
+        if new is None or earlier is None or new[0] is not earlier[0] or new[1] == earlier[1]:
+            return False
+        return _code(self.function) is _code(old.function)
 
     def place(self, others: Sequence[CellFunction | None]) -> tuple[int, list[int]]:
         """Return the place among the handlers of the same event, and the places of those that give way.

@@ -218,6 +218,21 @@ def test_what_a_library_registers_for_a_cell_belongs_to_that_cell(
     assert target.emit("n") == [4, 3]
 
 
+def test_what_a_module_registers_as_it_is_imported_stays_since_it_is_imported_once(
+    shell: Shell, target: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = tmp_path / f"registers_{type(target).__name__}.py"
+    module.write_text("from __main__ import target\n@target.on('n')\ndef f(): return 'module'\n")
+    monkeypatch.setattr("__main__.target", target, raising=False)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for version in (1, 2):
+        shell.cell(f"import {module.stem}\ntarget.on('n', lambda: {version})", "a")
+    assert target.emit("n") == ["module", 2]
+    module.write_text(module.read_text().replace("'module'", "'another module'"))
+    shell.cell(f"import importlib\nimportlib.reload({module.stem})", "b")
+    assert target.emit("n") == ["another module", 2]
+
+
 @pytest.mark.parametrize(
     "code",
     [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar, overload
 
 from .handlers import Handler, Handlers
@@ -59,7 +59,12 @@ class Listeners:
 
     def _fire(self, event: str, *args: Any) -> None:
         """Have the handlers of an event of our own called."""
-        self._enqueue(Call(handler, args) for handler in self._handlers.take(event))
+        self._call_again(self._handlers.take(event), args)
+
+    def _call_again(self, handlers: Sequence[Handler], args: tuple[Any, ...]) -> None:
+        for handler in handlers:
+            handler.count_call()
+        self._enqueue(Call(handler, args) for handler in handlers)
 
     def _enqueue(self, calls: Iterable[Call]) -> None:
         """Hand calls to the lane. Only on the I/O loop."""

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from .anylisteners import AnyListeners
 from .handlers import Handler, Handlers
-from .lane import Call, LaneFactory
+from .lane import LaneFactory
 from .state import State
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -42,7 +42,7 @@ class Stateful(AnyListeners):
 
     def _set_state(self, state: str) -> None:
         if self._state.set(state):
-            self._enqueue(Call(handler, (state,)) for handler in self._state_handlers.all)
+            self._call_again(self._state_handlers.all, (state,))
 
     async def _comes(self, timeout: float | None = None) -> bool:
         """Wait for a connection; False if there will be none, or none in time."""

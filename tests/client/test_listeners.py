@@ -20,6 +20,7 @@ async def io() -> AsyncIterator[Server]:
     def connected(client: Any) -> None:
         client.on("repeat", lambda number: [client.emit("n", value) for value in range(number)])
         client.on("echo", lambda *args: args)
+        client.on("emit", client.emit)
 
     yield server
     await server.close()
@@ -134,6 +135,46 @@ async def test_running_a_cell_again_replaces_what_it_registered_for_any_event(so
     socket.emit("repeat", 1)
     await until(lambda: seen)
     assert seen == ["second"]
+
+
+async def test_what_a_handler_of_connect_registers_is_there_once_after_each_reconnect(socket: SocketClient) -> None:
+    seen: list[Any] = []
+    connected: list[str] = []
+
+    @socket.on("connect")
+    def connect() -> None:
+        if not connected:
+            socket.on("n", lambda value: seen.append("the first time only"))
+        for number in range(2):
+            socket.on("n", lambda value, number=number: seen.append(number))
+        connected.append("connect")
+
+    socket.on_state(lambda state: state == "connected" and socket.on("n", lambda value: seen.append(state)))
+    for times in (1, 2, 3):
+        socket.drop()
+        await until(lambda times=times: len(connected) == times)
+    await until(lambda: socket.connected)
+    socket.emit("repeat", 1)
+    await socket.emit_with_ack("echo")
+    await until(lambda: len(seen) >= 4)
+    assert sorted(map(str, seen)) == ["0", "1", "connected", "the first time only"]
+
+
+async def test_what_a_handler_of_an_event_registers_is_there_for_every_event(socket: SocketClient) -> None:
+    seen: list[Any] = []
+
+    jobs: list[int] = []
+
+    @socket.on("n")
+    def job(value: int) -> None:
+        socket.on("later", lambda: seen.append(value))
+        jobs.append(value)
+
+    socket.emit("repeat", 3)
+    await until(lambda: len(jobs) == 3)
+    socket.emit("emit", "later")
+    await until(lambda: len(seen) == 3)
+    assert seen == [0, 1, 2]
 
 
 async def test_lifecycle_events_are_neither_sent_nor_heard_by_any(socket: SocketClient) -> None:
