@@ -20,6 +20,9 @@ from dataclasses import dataclass
 ALL = "RTMSG_TEST_ALL"
 """The environment variable that forbids leaving anything out."""
 _FOLDERS = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin"])
+# Playwright brings a Node of its own, which lacks a library on a new Debian; one that starts is here anyway.
+if _node := shutil.which("node"):
+    os.environ.setdefault("PLAYWRIGHT_NODEJS_PATH", _node)
 _APT = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
 
 
