@@ -6,7 +6,7 @@ const { RTMSG_PORT = '0', RTMSG_RECOVERY, RTMSG_PARSER } = process.env;
 const http = require('node:http').createServer();
 const io = new Server(http, {
   pingInterval: 300,
-  pingTimeout: 400,
+  pingTimeout: 1500,
   ...(RTMSG_PARSER ? { parser: require(RTMSG_PARSER) } : {}),
   ...(RTMSG_RECOVERY ? { connectionStateRecovery: { maxDisconnectionDuration: 60_000 } } : {}),
 });

@@ -11,7 +11,7 @@ from typing import Any
 
 from jupyter_rtmsg.log import Draft, EventLog, Record
 
-DEADLINE = 20.0  # seconds
+DEADLINE = 30.0  # seconds
 
 
 class Clock:

@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def eventually(condition: Callable[[], T], seconds: float = 15.0) -> T:
+def eventually(condition: Callable[[], T], seconds: float = 30.0) -> T:
     """Return what a condition gives as soon as it is true; fail when it is not in time."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):

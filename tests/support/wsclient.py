@@ -25,7 +25,7 @@ from jupyter_rtmsg.wire.websocket import (
     encode_frame,
 )
 
-PATIENCE = 10.0  # seconds until something that should have come has not
+PATIENCE = 30.0  # seconds until something that should have come has not
 
 
 async def until(condition: Callable[[], Any], seconds: float = PATIENCE) -> None:
