@@ -5,6 +5,7 @@ Arguments are pytest's. Each part prints pytest's own closing line; the exit sta
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -14,9 +15,11 @@ INTERRUPTED, WRONG_USE, NO_TESTS = 2, 4, 5
 
 def main(arguments: list[str]) -> int:
     """Run both parts, unless the first is interrupted or can't start; one part may have no tests, but not both."""
+    # All workers must collect the same tests in one order, also those whose parameters come out of a set.
+    environment = {"PYTHONHASHSEED": "0", **os.environ}
     statuses = []
     for part in PARTS:
-        statuses.append(subprocess.run([sys.executable, "-m", "pytest", *part, *arguments]).returncode)
+        statuses.append(subprocess.run([sys.executable, "-m", "pytest", *part, *arguments], env=environment).returncode)
         if statuses[-1] in (INTERRUPTED, WRONG_USE):
             break
     return next((status for status in statuses if status not in (0, NO_TESTS)), min(statuses))

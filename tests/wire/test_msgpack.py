@@ -187,7 +187,7 @@ VIOLATIONS = {
     "an ACK with a map": msgpack.dumps({"type": 3, "nsp": "/", "data": {}, "id": 1}),
     "a CONNECT_ERROR from a client": msgpack.dumps({"type": 4, "nsp": "/", "data": {"message": "no"}}),
     "text that is no UTF-8": HEAD + b"\x92\xa1e\xa1\xff",
-    **{f"the event {name}": msgpack.dumps({"type": 2, "nsp": "/", "data": [name]}) for name in RESERVED_EVENTS},
+    **{f"the event {name}": msgpack.dumps({"type": 2, "nsp": "/", "data": [name]}) for name in sorted(RESERVED_EVENTS)},
 }
 
 
