@@ -1,6 +1,6 @@
 """The browser's client, socket.io-client from npm, served beside the wire so that a page needs no other host.
 
-The files come into ``static/`` when the package is built (PROTOCOL 2.10 says how they are served).
+The files come into ``static/`` when the package is built (docs/protocol.md#socketio-bundle says how they are served).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The Engine.IO server: sessions over long-polling and WebSocket, on Tornado (PROTOCOL 1)."""
+"""The Engine.IO server: sessions over long-polling and WebSocket, on Tornado (docs/protocol.md)."""
 
 from __future__ import annotations
 

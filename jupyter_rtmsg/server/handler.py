@@ -67,7 +67,7 @@ class EngineRequests(tornado.web.RequestHandler):
             self._polling.body_ended(self)
 
     def _measure(self, size: int) -> None:
-        """Take nothing of a body that is too large (PROTOCOL 1.5: 413, and the session survives)."""
+        """Drop a body that is too large: 413, and the session survives (docs/protocol.md#engineio-polling)."""
         if size > self._limit:
             self.payload = None
         if size > self._limit + EXCESS and not self._finished:  # no client that counts sends this

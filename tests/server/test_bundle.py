@@ -1,4 +1,4 @@
-"""The browser's client, served beside the wire (PROTOCOL 2.10)."""
+"""The browser's client, served beside the wire (docs/protocol.md#socketio-bundle)."""
 
 from __future__ import annotations
 

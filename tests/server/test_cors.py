@@ -1,4 +1,4 @@
-"""Which pages may ask, and read the answer (PROTOCOL 1.10): over polling, WebSocket and for preflights."""
+"""Which pages may send requests and read the answers, by each transport (docs/protocol.md#engineio-limits)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The upgrade from polling to WebSocket, in every order that a client may choose (PROTOCOL 1.7)."""
+"""The upgrade from polling to WebSocket, in every order that clients choose (docs/protocol.md#engineio-upgrade)."""
 
 from __future__ import annotations
 
