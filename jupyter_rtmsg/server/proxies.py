@@ -13,8 +13,8 @@ from .request import Request
 
 UNIX = "unix:"  # nginx's word for peers on a Unix socket, which have no address
 _NO_ADDRESS = "0.0.0.0"  # noqa: S104 - what Tornado tells of a peer on a Unix socket
-_ELEMENT = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+')  # of Forwarded: RFC 7239, section 4
-_PAIR = re.compile(r'\s*(\w+)=(?:"((?:[^"\\]|\\.)*)"|([^;"\s]*))\s*(?:;|$)')
+_MOST_HOPS = 32  # that are looked at: the nearest ones
+_FORWARDED = re.compile(r'"(?:[^"\\]|\\.)*"?|[;,]|[^";,]+')  # the pieces of RFC 7239, section 4
 _PORT = re.compile(r"(?:\[(?P<six>[^\]]*)\]|(?P<four>[^:]*))(?::\d+)?")
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -92,22 +92,39 @@ def _hops(headers: Mapping[str, str]) -> list[Hop]:
     addresses, schemes, hosts = (_list(headers, "X-Forwarded-" + name) for name in ("For", "Proto", "Host"))
     count = max(len(addresses), len(schemes), len(hosts))
     if not count:
-        return [_hop(element) for element in _ELEMENT.findall(headers.get("Forwarded", ""))]
+        return _forwarded(headers.get("Forwarded", ""))
     # A proxy that appends its address may set the scheme and the host once, for all: these lists are filled up.
     return [Hop(*row) for row in zip(*(_filled(values, count) for values in (addresses, schemes, hosts)), strict=True)]
 
 
 def _list(headers: Mapping[str, str], name: str) -> list[str]:
     value = headers.get(name, "")
-    return [part.strip() for part in value.split(",")] if value else []
+    return [part.strip() for part in value.rsplit(",", _MOST_HOPS)[-_MOST_HOPS:]] if value else []
 
 
 def _filled(values: list[str], count: int) -> list[str]:
     return [(values or [""])[0]] * (count - len(values)) + values
 
 
-def _hop(element: str) -> Hop:
-    pairs = {name.lower(): re.sub(r"\\(.)", r"\1", quoted) or token for name, quoted, token in _PAIR.findall(element)}
+def _forwarded(text: str) -> list[Hop]:
+    """Parse ``for=203.0.113.7;proto=https, for="[2001:db8::1]:4711"``, in time that grows with its length only."""
+    elements: list[list[str]] = [[""]]  # of parts: what stands between semicolons
+    for piece in _FORWARDED.findall(text):
+        if piece == ",":
+            elements.append([""])
+        elif piece == ";":
+            elements[-1].append("")
+        else:
+            elements[-1][-1] += piece
+    return [_hop(parts) for parts in elements[-_MOST_HOPS:] if parts != [""]]
+
+
+def _hop(parts: list[str]) -> Hop:
+    pairs = {}
+    for part in parts:
+        name, _, value = part.strip().partition("=")
+        quoted = value.startswith('"')
+        pairs[name.lower()] = re.sub(r"\\(.)", r"\1", value[1:].removesuffix('"')) if quoted else value
     return Hop(pairs.get("for", ""), pairs.get("proto", ""), pairs.get("host", ""))
 
 

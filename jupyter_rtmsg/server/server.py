@@ -92,12 +92,15 @@ class Server(Broadcaster):
         """Serve in a Tornado application."""
         application.add_handlers(r".*", list(self.handlers(path)))
 
-    def handlers(self, path: str = "/socket.io/") -> list[Any]:
-        """Return the routes for an application of your own."""
-        return self._routes(path, loopback=False)
+    def handlers(self, path: str = "/socket.io/", *, loopback: bool = False) -> list[Any]:
+        """Return the routes for an application of your own: the client bundle's names, and all else below the path.
 
-    def _routes(self, path: str, *, loopback: bool) -> list[Any]:
-        """Return the routes: the bundle's names first, all else below the path is the engine's."""
+        Parameters
+        ----------
+        path : str
+        loopback : bool
+            Whether the application listens on a loopback address only, see `Engine.handlers`.
+        """
         bundle = bundle_routes(path, self.engine) if self._serve_client else []
         return [*bundle, *self.engine.handlers(path, loopback=loopback)]
 
@@ -117,7 +120,7 @@ class Server(Broadcaster):
             raise RuntimeError("this server was closed: make a new one")
         sockets = tornado.netutil.bind_sockets(port, address)
         loopback = all(is_loopback(sock.getsockname()[0]) for sock in sockets)
-        application = tornado.web.Application(self._routes(path, loopback=loopback))
+        application = tornado.web.Application(self.handlers(path, loopback=loopback))
         http = tornado.httpserver.HTTPServer(application, **options)
         http.add_sockets(sockets)
         self._listening.append(http)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import closing
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from support.pollclient import PollClient
 
 from jupyter_rtmsg.server import Request, Server
+from jupyter_rtmsg.server.proxies import _hops
 
 
 async def told(serve: Any, trusted: list[str], **headers: str) -> Request:
@@ -38,6 +40,7 @@ async def test_who_is_not_trusted_tells_nothing(serve, trusted, headers):
         FORWARDED,
         {"Forwarded": "for=203.0.113.7;proto=https;host=lab.example"},
         {"Forwarded": 'Host="lab.example" ; PROTO=https ; For="203.0.113.7:4711"'},
+        {"Forwarded": 'by="a;b,c\\"d";for="\\203.0.113.7";host=lab.example;proto=https;'},
         {**FORWARDED, "Forwarded": "for=6.6.6.6;proto=http;host=evil.example"},  # a client's own: nginx passes it on
     ],
 )
@@ -103,3 +106,13 @@ async def test_no_forwarded_host_passes_for_a_loopback_name(serve):
 def test_what_is_no_network_is_refused_when_the_server_is_made():
     with pytest.raises(ValueError, match="nginx"):
         Server(trusted_proxies=["nginx"])
+
+
+@pytest.mark.parametrize("piece", ['\\"', '"', " ", "a", ",", ";", "=", "for=1;", '"a', "for=1.1.1.1,"])
+def test_a_long_header_takes_no_long_time(piece):
+    """One that is looked at again from each of its characters would take minutes."""
+    text = '"' + piece * (60_000 // len(piece))
+    start = time.process_time()
+    _hops({"Forwarded": text})
+    _hops({"X-Forwarded-For": text, "X-Forwarded-Host": ","})
+    assert time.process_time() - start < 2
