@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
 from itertools import count
@@ -18,6 +19,7 @@ from .transport import MAX_MESSAGE, Receiver
 
 _HIGH_WATER = 64 * 1024  # bytes that wait, as in asyncio's own transports
 _LOW_WATER = _HIGH_WATER // 4
+_FEW = 16  # packets that any server takes in a body: python-engineio drops a body of more, and answers OK
 _SLICE = 256  # packets handed on before others have a turn
 _SEPARATOR = SEPARATOR.encode()
 _TEXT = {"Content-Type": "text/plain;charset=UTF-8"}
@@ -100,6 +102,7 @@ class Polling:
         self._handshake: Handshake | None = None
         self._outgoing: deque[bytes] = deque()  # packets as they stand in a body
         self._waiting = 0  # bytes of them, and of those in the POST under way
+        self._most = _FEW  # packets in a body
         self._poller: asyncio.Task[None] | None = None
         self._poster: asyncio.Task[None] | None = None
         self._reading = asyncio.Event()
@@ -236,7 +239,9 @@ class Polling:
         try:
             while self._outgoing and not self._held:
                 body = self._take_body()
-                await self._posts.make("POST", self._target(), body, _TEXT)
+                response = await self._posts.make("POST", self._target(), body, _TEXT)
+                if response.body == b"ok":  # Node's server and ours: any number of packets
+                    self._most = sys.maxsize
                 self._sent(len(body))
         except (OSError, HttpRefused) as error:
             self._end(f"transport error: {error}")
@@ -248,8 +253,8 @@ class Polling:
         """Return as many packets as one body may hold, at least one."""
         assert self._handshake
         packets = [self._outgoing.popleft()]
-        size = len(packets[0])
-        while self._outgoing and size + 1 + len(self._outgoing[0]) <= self._handshake.max_payload:
+        size, limit = len(packets[0]), self._handshake.max_payload
+        while self._outgoing and len(packets) < self._most and size + 1 + len(self._outgoing[0]) <= limit:
             packets.append(self._outgoing.popleft())
             size += 1 + len(packets[-1])
         return _SEPARATOR.join(packets)

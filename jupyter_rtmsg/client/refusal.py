@@ -33,18 +33,22 @@ def refusal(error: HttpRefused, address: Address) -> Exception:
         return AccessDenied(f"{address.url} refused the request ({error}).")
     if error.status in (401, 403):
         return AccessDenied(f"{address.url} refused the token, or there was none ({error}). {_HELP}")
-    if error.status == 404:
-        return ServerNotFound(
-            f"{address.url} answers, but knows no socket.io/ (HTTP 404): the server extension jupyter_rtmsg is not "
-            "installed or not enabled there; see `jupyter server extension list`."
-        )
-    return error
+    return _unknown(error, address) if error.status == 404 else error
+
+
+def _unknown(error: HttpRefused, address: Address) -> Exception:
+    return ServerNotFound(
+        f"{address.url} answers, but knows no socket.io/ (HTTP {error.status}): the server extension jupyter_rtmsg is "
+        "not installed or not enabled there; see `jupyter server extension list`."
+    )
 
 
 def _redirect(error: HttpRefused, address: Address) -> Exception:
     """Say where a redirect leads: none is followed, since the token would go there too."""
     target = urlsplit(urljoin(address.url, error.location))
     to = f"{target.scheme}://{target.netloc.rpartition('@')[2]}{target.path}"  # what follows may hold secrets
+    if target[:3] == urlsplit(f"{address.url}socket.io")[:3]:  # Jupyter's answer to any path it does not know
+        return _unknown(error, address)
     if _LOGIN.search(target.path):
         return AccessDenied(
             f"{address.url} refused the token, or there was none (HTTP {error.status}, redirect to {to}). {_HELP}"

@@ -192,10 +192,13 @@ class Engine:
     Parameters
     ----------
     max_payload : int
+    said : str
+        The body of an answer to a POST.
     """
 
-    def __init__(self, max_payload: int = 1_000) -> None:
+    def __init__(self, max_payload: int = 1_000, said: str = "ok") -> None:
         self.max_payload = max_payload
+        self.said = said
         self.payloads: asyncio.Queue[bytes | None] = asyncio.Queue()
         self.posted: Callable[[Request], Awaitable[bytes | None]] = self._ok
         self.sessions = 0
@@ -216,7 +219,7 @@ class Engine:
     async def _ok(self, request: Request) -> bytes:
         if request.body.startswith(b"40"):
             self.say('40{"sid":"x"}')
-        return ok("ok")
+        return ok(self.said)
 
     def say(self, *packets: str) -> None:
         """Answer the GET that waits."""
@@ -224,8 +227,10 @@ class Engine:
 
 
 @asynccontextmanager
-async def handmade(max_payload: int = 1_000, **options: Any) -> AsyncIterator[tuple[Engine, HttpPeer, SocketClient]]:
-    engine = Engine(max_payload)
+async def handmade(
+    max_payload: int = 1_000, said: str = "ok", **options: Any
+) -> AsyncIterator[tuple[Engine, HttpPeer, SocketClient]]:
+    engine = Engine(max_payload, said)
     async with http_peer(engine.answer) as peer:
         client = SocketClient(peer.url, **{**POLLING, **options})
         await client.connect()
@@ -254,6 +259,15 @@ async def test_what_is_emitted_in_a_tick_goes_in_one_post() -> None:
             client.emit("n", number)
         await until(lambda: len(peer.bodies()) == 2)
         assert peer.bodies()[1] == "\x1e".join(f'42["n",{number}]' for number in range(10))
+
+
+@pytest.mark.parametrize(("said", "most"), [("OK", 16), ("ok", 60)])
+async def test_a_body_holds_few_packets_unless_the_server_is_known_to_take_any_number(said: str, most: int) -> None:
+    async with handmade(said=said) as (_, peer, client):
+        for number in range(60):
+            client.emit("n", number)
+        await until(lambda: "".join(peer.bodies()).count('"n"') == 60)
+        assert max(len(body.split("\x1e")) for body in peer.bodies()) == most
 
 
 async def test_bodies_keep_to_the_servers_limit_and_a_larger_packet_goes_alone() -> None:

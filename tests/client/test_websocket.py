@@ -161,6 +161,7 @@ async def test_a_refusal_is_read_with_its_body(length: bool) -> None:
             "to https://b.example/x/ ",
         ),
         ("301 Moved Permanently", ServerNotFound, "no Location"),
+        ("302 Found\r\nLocation: /base/socket.io?EIO=4", ServerNotFound, "extension jupyter_rtmsg is not installed"),
         ("404 Not Found", ServerNotFound, "extension jupyter_rtmsg is not installed"),
         ("500 Oops", ServerUnreachable, "HTTP 500: body"),
         ("200 OK", ServerUnreachable, "HTTP 200: body"),

@@ -1,13 +1,15 @@
 // A real socket.io server that a test talks to. Its port goes out as a line; RTMSG_PORT fixes it, RTMSG_RECOVERY
-// switches connection state recovery on, RTMSG_PARSER names the package of a parser.
+// switches connection state recovery on, RTMSG_PARSER names the package of a parser, RTMSG_TRANSPORTS
+// lists the transports.
 const { Server } = require('socket.io');
 
-const { RTMSG_PORT = '0', RTMSG_RECOVERY, RTMSG_PARSER } = process.env;
+const { RTMSG_PORT = '0', RTMSG_RECOVERY, RTMSG_PARSER, RTMSG_TRANSPORTS } = process.env;
 const http = require('node:http').createServer();
 const io = new Server(http, {
   pingInterval: 300,
   pingTimeout: 1500,
   ...(RTMSG_PARSER ? { parser: require(RTMSG_PARSER) } : {}),
+  ...(RTMSG_TRANSPORTS ? { transports: RTMSG_TRANSPORTS.split(',') } : {}),
   ...(RTMSG_RECOVERY ? { connectionStateRecovery: { maxDisconnectionDuration: 60_000 } } : {}),
 });
 const attempts = new Map();

@@ -14,8 +14,12 @@ SCRIPT = Path(__file__).parents[1] / "interop" / "server.js"
 class NodeServer:
     """Runs `tests/interop/server.js`; it may be killed and started again, on the same port."""
 
-    def __init__(self, *, recovery: bool = False, parser: str = "") -> None:
-        self._options = {"RTMSG_RECOVERY": "1" if recovery else "", "RTMSG_PARSER": parser}
+    def __init__(self, *, recovery: bool = False, parser: str = "", transports: str = "") -> None:
+        self._options = {
+            "RTMSG_RECOVERY": "1" if recovery else "",
+            "RTMSG_PARSER": parser,
+            "RTMSG_TRANSPORTS": transports,
+        }
         self.port = free_port()
         self.start()
 
