@@ -60,7 +60,12 @@ class Address:
     @property
     def authority(self) -> str:
         """The value of the ``Host`` header."""
-        return "localhost" if self.unix else urlsplit(self.url).netloc
+        return "localhost" if self.unix else in_ascii(urlsplit(self.url).netloc)
+
+
+def in_ascii(host: str) -> str:
+    """Return a host, with or without a port, as it is sent: a name of another script as IDNA (RFC 5891)."""
+    return host if host.isascii() else host.encode("idna").decode()
 
 
 def _base_path(path: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 
+from .address import in_ascii
 from .endpoint import Endpoint
 from .http import HttpConnection, HttpFailed
 from .proxy import Proxy, ProxyFailed
@@ -57,7 +58,7 @@ async def _tunnel(proxy: Proxy, endpoint: Endpoint) -> HttpConnection:
     except OSError as error:
         raise ProxyFailed(f"the proxy {proxy.url} was not reached: {error}") from error
     address = endpoint.address
-    host = f"[{address.host}]" if ":" in address.host else address.host
+    host = f"[{address.host}]" if ":" in address.host else in_ascii(address.host)
     headers = {"Host": f"{host}:{address.port}"}
     if proxy.authorization:
         headers["Proxy-Authorization"] = proxy.authorization

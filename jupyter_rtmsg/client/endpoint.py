@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from .address import Address
 from .http import Response
 from .proxy import Proxy
 
+_SAFE = "/%:@!$&'()*+,;=~"  # what a path may hold beside letters and digits (RFC 3986, section 3.3), and escapes
 _MAX_COOKIES = 50
 _MAX_COOKIE = 4096
 
@@ -43,18 +44,22 @@ class Endpoint:
         self.address = address
         self.proxy = proxy
         self.tls = (tls or ssl.create_default_context()) if address.secure else None
-        self._path = address.path + path.lstrip("/")
+        self._path = quote(address.path + path.lstrip("/"), safe=_SAFE)
         self._query = dict(query or {})
         self._headers = dict(headers or {})
         self._cookies: dict[str, str] = {}
 
     def target(self, transport: str, **query: str) -> str:
         """Return the path and query of a request over a transport."""
-        return f"{self._path}?{urlencode({'EIO': '4', 'transport': transport, **query, **self._query})}"
+        own = {"EIO": "4", "transport": transport, **query}
+        return f"{self._path}?{urlencode({**own, **self._query, **own})}"
 
     def headers(self, **more: str) -> dict[str, str]:
         """Return the headers of a request; ``_`` in a name stands for ``-``."""
-        own = {"Host": self.address.authority, **{name.replace("_", "-"): value for name, value in more.items()}}
+        own = {
+            "Host": self.address.authority,
+            **{name.replace("_", "-"): value for name, value in more.items()},
+        }
         headers = {**own, **self._headers}
         if self._cookies:
             cookies = [headers["Cookie"]] if "Cookie" in headers else []

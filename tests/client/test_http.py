@@ -222,3 +222,27 @@ async def test_cookies_are_sent_back_beside_ones_own() -> None:
             "mine=1; route=a1; gone=x",
             "mine=1; route=a2",
         ]
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "target"),
+    [
+        ("http://a.example/", "a.example", "/socket.io/?EIO=4&transport=polling&sid=s&a=b+c"),
+        (
+            "http://a.example:81/user/zoë k/",
+            "a.example:81",
+            "/user/zo%C3%AB%20k/socket.io/?EIO=4&transport=polling&sid=s&a=b+c",
+        ),
+        (
+            "http://a.example/user/zo%C3%AB/",
+            "a.example",
+            "/user/zo%C3%AB/socket.io/?EIO=4&transport=polling&sid=s&a=b+c",
+        ),
+        ("http://bücher.example:81/", "xn--bcher-kva.example:81", "/socket.io/?EIO=4&transport=polling&sid=s&a=b+c"),
+        ("http+unix://%2Frun%2Fs/", "localhost", "/socket.io/?EIO=4&transport=polling&sid=s&a=b+c"),
+    ],
+)
+def test_hosts_and_paths_of_any_script_are_sent_in_ascii(url: str, host: str, target: str) -> None:
+    endpoint = Endpoint(Address.parse(url), query={"a": "b c", "transport": "mine", "sid": "mine"})
+    assert endpoint.headers()["Host"] == host
+    assert endpoint.target("polling", sid="s") == target

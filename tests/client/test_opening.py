@@ -246,7 +246,8 @@ async def main():
 asyncio.run(main())
 """  # type: ignore[attr-defined]
     ended = await asyncio.to_thread(
-        subprocess.run, [sys.executable, "-W", "always::ResourceWarning", "-c", code], env={"PYTHONPATH": str(Path(__file__).parents[2])},
+        subprocess.run, [sys.executable, "-W", "always::ResourceWarning", "-c", code],
+        env={"PYTHONPATH": str(Path(__file__).parents[2])},
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert (ended.stdout, ended.stderr) == ("connected\n", "")

@@ -138,6 +138,8 @@ async def test_plain_targets_are_reached_through_a_tunnel(
     assert "s3cr" not in caplog.text
 
 
+@pytest.mark.needs_nginx
+@pytest.mark.needs_openssl
 async def test_tls_goes_through_the_tunnel_and_is_verified(io: Server) -> None:
     with reverse_proxy(io.port) as nginx:  # type: ignore[attr-defined]
         trusting = ssl.create_default_context(cafile=str(nginx.certificate))

@@ -142,6 +142,8 @@ async def test_the_upgrade_with_a_node_server_loses_nothing(node: NodeServer, pa
     await client.disconnect()
 
 
+@pytest.mark.needs_nginx
+@pytest.mark.needs_openssl
 def test_a_node_client_and_ours_meet_over_polling_only(hub: HubServer) -> None:
     with proxy(hub.port, upgrade=False) as front, rt.Client(front.url, TOKEN) as client:
         lab = client.join("both")
