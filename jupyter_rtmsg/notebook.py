@@ -41,10 +41,13 @@ class Execution(NamedTuple):
         The frontend's id of the cell; None if it sends none.
     number : int
         Counts the executions of this kernel. IPython's own count is set back by ``%reset``.
+    request : str or None
+        The id of the message that asked for it.
     """
 
     cell: str | None
     number: int
+    request: str | None
 
 
 _execution: ContextVar[Execution | None] = ContextVar("jupyter_rtmsg_execution")
@@ -64,10 +67,9 @@ class Executions:
 
     def __init__(self, shell: Any) -> None:
         self.shell = shell
-        self._info: Any = None  # IPython's, of the newest execution
-        self._request = _request_id(_request(shell))
+        self._inner: list[Any] = []  # IPython's infos of code that cells run
         self._threads: WeakKeyDictionary[threading.Thread, Execution] = WeakKeyDictionary()
-        self._newest = Execution(_cell_id(_request(shell)), 0)
+        self._newest = _asked_for(shell, 0)
         if threading.current_thread() is threading.main_thread():
             _execution.set(self._newest)
         shell.events.register("pre_run_cell", self._begins)
@@ -82,19 +84,20 @@ class Executions:
             return None if thread is threading.main_thread() else self._threads.get(thread, self._newest)
 
     def _begins(self, info: Any = None) -> None:
-        request = _request(self.shell)
-        id = _request_id(request)
-        if id is not None and id == self._request:
-            return  # a cell runs code by `run_cell`: it belongs to that cell
+        outer, new = _execution.get(None), _asked_for(self.shell, self._newest.number + 1)
+        if outer and outer.request is not None and outer.request == new.request:
+            self._inner.append(info)  # the cell runs code by `run_cell`, which belongs to that cell
+            return
         for thread in threading.enumerate():
             self._threads.setdefault(thread, self._newest)
-        self._info, self._request = info, id
-        self._newest = Execution(_cell_id(request), self._newest.number + 1)
-        _execution.set(self._newest)
+        self._newest = new
+        _execution.set(new)
 
     def _ended(self, result: Any = None) -> None:
         info = getattr(result, "info", None)
-        if self._info is None or info is None or info is self._info:
+        if info in self._inner:
+            self._inner.remove(info)
+        else:
             _execution.set(None)  # callbacks of widgets run in this context between the cells
 
 
@@ -143,15 +146,13 @@ def _shell() -> Any:
     return get_ipython and get_ipython()
 
 
-def _request(shell: Any) -> Mapping[str, Any]:
-    """Return the message that asked for the execution, as ipykernel keeps it; other shells have none."""
+def _asked_for(shell: Any, number: int) -> Execution:
+    """Return the execution that a message asks for: ipykernel's shells keep it, others have none."""
     get_parent = getattr(shell, "get_parent", None)
     request = get_parent() if get_parent else None
-    return request if isinstance(request, Mapping) else {}
-
-
-def _request_id(request: Mapping[str, Any]) -> Any:
-    return request.get("header", {}).get("msg_id")
+    if not isinstance(request, Mapping):
+        return Execution(None, number, None)
+    return Execution(_cell_id(request), number, request.get("header", {}).get("msg_id"))
 
 
 def _cell_id(request: Mapping[str, Any]) -> str | None:
