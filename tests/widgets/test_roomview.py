@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from support.cells import Shell
 from support.hub import HubServer
 from support.jupyter import wait_until
 from support.views import Browser
@@ -64,6 +65,23 @@ def test_nothing_of_before_is_shown_where_none_is_asked_for(mine: Client, other:
     other.join(lab).emit("old")
     _, browser = show(mine.join(lab), last=0)
     assert browser.stretches[0]["events"] == []
+
+
+def test_a_view_whose_cell_is_run_again_looks_no_more_and_says_why(
+    mine: Client, other: Client, show: Show, lab: str
+) -> None:
+    shell = Shell.begin()
+    try:
+        shell.user_ns.update(show=show, room=mine.join(lab))
+        for name in ("one", "two"):
+            shell.cell(f"{name} = show(room)", "the cell of the view")
+        (view, first), (_, second) = shell.user_ns["one"], shell.user_ns["two"]
+    finally:
+        shell.end()
+    wait_until(lambda: view.problem == "its cell was run again", "the first one says why")
+    other.join(lab).emit("new")
+    wait_until(lambda: "new" in second.shown, "the second one shows it")
+    assert "new" not in first.shown
 
 
 def test_a_room_may_be_given_by_its_name(mine: Client, show: Show, lab: str) -> None:
