@@ -8,7 +8,13 @@ const poll = (sid, options) => fetch(origin + at('polling', sid), options);
 const post = (sid, body) => poll(sid, { method: 'POST', body });
 const dial = sid => new WebSocket(origin.replace('http', 'ws') + at('websocket', sid));
 const once = (socket, event) => new Promise(resolve => socket.addEventListener(event, resolve, { once: true }));
-const sleep = ms => new Promise(resolve => setTimeout(resolve, ms));
+
+// A poll of which the server knows: it was written before two other requests, which are answered.
+async function waiting(sid) {
+  const answer = poll(sid);
+  for (let n = 0; n < 2; n++) await (await post(sid, '3')).text();
+  return [answer];
+}
 
 async function open() {
   const body = await (await poll()).text();
@@ -37,18 +43,18 @@ async function second(upgraded) {
 
 async function overlap() {
   const sid = await open();
-  const answers = await Promise.all([poll(sid), sleep(100).then(() => poll(sid))]);
-  return [await answer(answers[0]), answers[1].status, (await poll(sid)).status];
+  const [first] = await waiting(sid);
+  const second = await poll(sid);
+  return [await answer(await first), second.status, (await poll(sid)).status];
 }
 
 async function violation(packet, waits) {
   const sid = await open();
   await post(sid, '40');
   await (await poll(sid)).text();
-  const waiting = waits ? poll(sid) : undefined;
-  if (waits) await sleep(100);
+  const [before] = waits ? await waiting(sid) : [];
   await post(sid, packet);
-  const seen = await answer(await (waiting || poll(sid)));
+  const seen = await answer(await (before || poll(sid)));
   return seen[0] === 200 ? seen : seen[0];
 }
 
