@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from jupyter_rtmsg.errors import CommandError
+from jupyter_rtmsg.errors import CommandError, Disconnected
 
 from .async_room import AsyncRoom
 from .commands import Commands
@@ -25,6 +25,8 @@ from .strategy import TRANSPORTS
 
 F = TypeVar("F", bound=Callable[..., Any])
 _MAX_NAME = 64
+_LEAST = 0.01  # seconds that the socket's handlers have where those of rooms took all the time
+_GOODBYE = 2.0  # seconds that the hub has to store what waits, and to take the last acknowledgements
 _log = logging.getLogger("jupyter_rtmsg")
 
 
@@ -93,7 +95,7 @@ class AsyncClient:
         self._memberships: dict[str, Membership] = {}
         self._touched: set[Membership] = set()
         self._joining: dict[str, asyncio.Lock] = {}
-        self.outbox: Outbox
+        self._outbox: Outbox | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.url}: {self.state}>"
@@ -110,7 +112,8 @@ class AsyncClient:
         ServerUnreachable
             If it does not answer within the timeout.
         """
-        self.outbox = Outbox(self.socket, self._client)
+        self.socket.io.check_loop()
+        self._outbox = Outbox(self.socket, self._client)
         self.socket.route = self._route
         self.socket.skip = self._skip
         self.socket.prepare = self._prepare
@@ -144,17 +147,50 @@ class AsyncClient:
         for membership in list(self._memberships.values()):
             membership.watchers.notice("$state", {"room": membership.room, "state": state})
 
-    async def close(self) -> None:
-        """Store what waits, acknowledge what was handled, leave all rooms and end."""
+    async def close(self, timeout: float = 5.0) -> None:
+        """Have what came handled, store what waits, acknowledge what was handled, leave all rooms and end.
+
+        Parameters
+        ----------
+        timeout : float
+            Seconds that handlers have to finish what was received. A handler may close its own client: it is the last.
+        """
         if self.state == "closed":
             return
+        self.socket.io.check_loop()
+        deadline = asyncio.get_running_loop().time() + timeout
+        memberships = list(self._memberships.values())
+        for membership in memberships:
+            membership.finish()
+        await asyncio.gather(*(membership.finished(timeout) for membership in memberships))
         if self.state == "connected":
-            await self.outbox.flush(2)
-            await asyncio.gather(*(membership.leave() for membership in list(self._memberships.values())))
-        for membership in list(self._memberships.values()):
+            await self.outbox.flush(_GOODBYE)
+            await self._leave(memberships)
+        for membership in memberships:
             membership.end("the client was closed")
-        await self.socket.disconnect()
-        self.outbox.close()
+        await self.socket.disconnect(max(_LEAST, deadline - asyncio.get_running_loop().time()))
+        if self._outbox:
+            self._outbox.close()
+
+    async def _leave(self, memberships: Sequence[Membership]) -> None:
+        """Say goodbye, to a hub that answers."""
+        leaving = [asyncio.ensure_future(membership.leave()) for membership in memberships]
+        if leaving:
+            await asyncio.wait(leaving, timeout=_GOODBYE)
+        for task in leaving:
+            task.cancel()
+
+    @property
+    def heard(self) -> bool:
+        """Whether there are handlers, or functions that look on."""
+        return self.socket.heard or any(membership.heard for membership in self._memberships.values())
+
+    @property
+    def outbox(self) -> Outbox:
+        """What waits to be stored."""
+        if self._outbox is None:
+            raise Disconnected("the client was never connected")
+        return self._outbox
 
     async def _prepare(self) -> None:
         """Come back: say who this is, join again, and send again what was not acknowledged."""

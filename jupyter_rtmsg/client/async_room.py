@@ -242,6 +242,7 @@ class AsyncRoom:
 
         Returns when they have been handled; called from within a handler, at once: they are handled after it.
         """
+        self._commands.check_loop()
         done = self.start_replay(events)
         return len(events) if self.membership.lane.inside() else await asyncio.wrap_future(done)
 
@@ -259,6 +260,7 @@ class AsyncRoom:
         timeout : float, optional
             End after so many seconds without one.
         """
+        self._commands.check_loop()
         buffer = AsyncBuffer()
         return AsyncEventStream(buffer, timeout, open_stream(self.membership, _name(event), buffer))
 

@@ -3,38 +3,32 @@
 from __future__ import annotations
 
 import os
-import threading
+import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from jupyter_rtmsg.errors import Disconnected, RtmsgError
+from jupyter_rtmsg.listening import check_blocking
 
-from .lane import LoopThread, Source, ThreadLane
+from .lane import LaneFactory, LoopEndedError
+from .threads import Threads
 
 T = TypeVar("T")
 
 
 class Bridge:
-    """The threads of a `Client`: one for I/O, one for async handlers as soon as there are any, one per room.
+    """What a `Client`, its rooms and sockets share: the way to the threads that do their work.
 
-    Events arrive while a cell computes, since none of these is the thread of the cells.
+    Events arrive while a cell computes, since none of these is the thread of the cells. The threads do not hold the
+    bridge, so that it is gone with the last of the user's objects; then they are abandoned.
     """
 
     def __init__(self) -> None:
         self._pid = os.getpid()
-        self._io = LoopThread("rtmsg I/O")
-        self._handlers: LoopThread | None = None
-        self._lock = threading.Lock()
-
-    def lane(self, source: Source, name: str) -> ThreadLane:
-        """Make the lane of a room."""
-        return ThreadLane(source, name, self._handler_loop)
-
-    def _handler_loop(self) -> LoopThread:
-        with self._lock:
-            if self._handlers is None:
-                self._handlers = LoopThread("rtmsg async handlers")
-            return self._handlers
+        self._threads = Threads()
+        self.lane: LaneFactory = self._threads.lane
+        self.serve = self._threads.serve
+        weakref.finalize(self, self._threads.abandon).atexit = False
 
     def check(self) -> None:
         """Refuse to be used where waiting would never end.
@@ -46,22 +40,39 @@ class Bridge:
         """
         if os.getpid() != self._pid:
             raise RuntimeError("this connection belongs to the parent process: call connect() again in this one")
-        if self._io.inside():
+        if self._threads.io.inside():
             raise RuntimeError("this would block the thread that does the I/O")
+
+    def check_server(self) -> None:
+        """Refuse to wait for a server that runs on the very loop which that would block, with RuntimeError."""
+        address = self._threads.address
+        if address and not address.unix:
+            check_blocking(address.host, address.port)
+
+    def ask(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine on the I/O loop that waits for the server, and wait for it."""
+        __tracebackhide__ = True  # IPython leaves this frame out
+        try:
+            self.check_server()
+        except RuntimeError:
+            coroutine.close()
+            raise
+        return self.call(coroutine)
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the I/O loop and wait for it."""
-        __tracebackhide__ = True  # IPython leaves this frame out
+        __tracebackhide__ = True
         try:
             self.check()
-            return self._io.run(coroutine)
-        except RtmsgError as error:
-            raise error.with_traceback(None) from None  # what happened inside says nothing to who sits at a notebook
         except RuntimeError:
             coroutine.close()
-            if self._io.loop.is_closed():
-                raise Disconnected("the client was closed") from None
             raise
+        try:
+            return self._threads.io.run(coroutine)
+        except RtmsgError as error:
+            raise error.with_traceback(None) from None  # what happened inside says nothing to who sits at a notebook
+        except LoopEndedError:
+            raise Disconnected("the client was closed") from None
 
     def run(self, function: Callable[..., T], *args: Any) -> T:
         """Call a function on the I/O loop and wait for what it returns."""
@@ -72,8 +83,11 @@ class Bridge:
 
         return self.call(run())
 
-    def stop(self) -> None:
-        """End the threads."""
-        self._io.stop()
-        if self._handlers:
-            self._handlers.stop()
+    def inside(self) -> bool:
+        """Whether the caller is a handler of the client."""
+        return self._threads.inside()
+
+    def close(self, timeout: float = 5.0) -> None:
+        """End the client and its threads, with so many seconds for handlers to finish what was received."""
+        self.check()
+        self._threads.close(timeout)

@@ -35,6 +35,10 @@ class Commands:
         """The state of the connection."""
         return self._socket.state
 
+    def check_loop(self) -> None:
+        """Raise RuntimeError where the client may not be used; see `Connection.check_loop`."""
+        self._socket.io.check_loop()
+
     async def ask(self, command: str, request: Mapping[str, Any], then: Callable[[Reply], None] | None = None) -> Reply:
         """Send a command and return its reply; ``then`` is called with it before anything that follows it is read.
 

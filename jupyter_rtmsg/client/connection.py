@@ -57,8 +57,12 @@ class Namespaced(Protocol):
     def given_up(self) -> None:
         """Learn that no further attempt is made."""
 
-    async def disconnect(self) -> None:
-        """Leave."""
+    async def disconnect(self, timeout: float) -> None:
+        """Leave, with so many seconds for handlers to finish what was received."""
+
+    @property
+    def heard(self) -> bool:
+        """Whether there are handlers."""
 
 
 class Connection(Listeners):
@@ -132,6 +136,7 @@ class Connection(Listeners):
         self._backoff = backoff
         self._active: dict[str, Namespaced] = {}
         self._receivers: dict[str, Callable[[Packet, int], None]] = {}
+        self._home: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._settled_at: float | None = None  # when the server took in a socket over this session
         self._ending: set[asyncio.Future[Any]] = set()
@@ -140,6 +145,7 @@ class Connection(Listeners):
 
     def add(self, socket: Namespaced) -> None:
         """Let a socket have its namespace; connect for the first one."""
+        self._home = asyncio.get_running_loop()
         self._active[socket.namespace] = socket
         self._receivers[socket.namespace] = socket.packet
         if self.session:
@@ -170,8 +176,32 @@ class Connection(Listeners):
         if task and task is not asyncio.current_task():
             task.cancel()
             self._ending.add(task)
+        self._home = None
         self._backoff.reset()
         self._finish()
+
+    def check_loop(self) -> None:
+        """Refuse to be used anywhere but on the event loop that the connection lives on.
+
+        Raises
+        ------
+        RuntimeError
+            On another loop, where waiting would never end, or outside of any.
+        """
+        if self._home is not None and self._home is not running_loop():
+            what = (
+                "has ended: connect again in each"
+                if self._home.is_closed()
+                else "is not this one: make a client for each"
+            )
+            raise RuntimeError(
+                f"this client is connected on an event loop that {what} loop (asyncio.run makes one), "
+                "or use the blocking Client or Socket, which any thread may use"
+            )
+
+    async def close(self, timeout: float) -> None:
+        """Disconnect the sockets of all namespaces, with so many seconds for handlers to finish what was received."""
+        await asyncio.gather(*(socket.disconnect(timeout) for socket in list(self.sockets.values())))
 
     def _linger(self, session: Session) -> None:
         """Give what was sent last two seconds to leave: a peer that no longer reads must not keep the connection."""
@@ -179,11 +209,25 @@ class Connection(Listeners):
         session.ended.add_done_callback(lambda _: alarm.cancel())
         self._ending.add(session.ended)
 
-    async def ended(self) -> None:
-        """Wait until nothing is left of a connection that has been ended: about two seconds at most."""
+    async def ended(self, timeout: float) -> None:
+        """Wait until nothing is left of a connection that has been ended: about two seconds at most.
+
+        Its own handlers, which have no part in that, have ``timeout`` seconds.
+        """
         ending, self._ending = self._ending, set()
         if ending:
             await asyncio.wait(ending)
+        await self.finished(timeout)
+
+    @property
+    def heard(self) -> bool:
+        """Whether anything has handlers: the connection, or a socket."""
+        return bool(self._handlers) or any(socket.heard for socket in self.sockets.values())
+
+    @property
+    def descriptors(self) -> list[int]:
+        """The descriptors of its sockets, none when there is no connection."""
+        return self.session.descriptors if self.session else []
 
     def drop(self) -> None:
         """Cut the connection with no goodbye."""
@@ -287,6 +331,14 @@ class Connection(Listeners):
 
     def _writable(self) -> None:
         self.on_writable()
+
+
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the loop that runs on this thread, if one does."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def _nothing() -> None:

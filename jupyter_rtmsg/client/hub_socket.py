@@ -46,6 +46,7 @@ class HubSocket(SocketClient):
 
     async def connect(self, timeout: float = 10.0) -> None:
         """Connect for the first time, and stay connected until `disconnect`; see `SocketClient.connect`."""
+        self.io.check_loop()
         if self.connected:
             return
         if self._used:
@@ -114,10 +115,10 @@ class HubSocket(SocketClient):
         if changed and self.on_changed:
             self.on_changed(state)
 
-    async def disconnect(self) -> None:
-        """Leave, and connect no more."""
+    async def disconnect(self, timeout: float = 5.0) -> None:
+        """Leave, and connect no more; see `SocketClient.disconnect`."""
         self._calm()
-        await super().disconnect()
+        await super().disconnect(timeout)
 
     def fits(self, size: int, attachments: Sequence[bytes]) -> bool:
         """Whether the server takes an event of ``size`` bytes in all, of which these are the attachments."""
@@ -125,6 +126,7 @@ class HubSocket(SocketClient):
 
     def request(self, json: bytes, attachments: Sequence[bytes], answer: Callable[[Any], None]) -> None:
         """Send an event that is encoded but for its header; ``answer`` gets the ack's list, or `Disconnected`."""
+        self.io.check_loop()
         if self._session is None or self.id is None:  # before CONNECT is answered a server takes nothing else
             raise Disconnected(self._offline())
         id = self._acks.new_id()

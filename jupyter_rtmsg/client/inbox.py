@@ -192,6 +192,11 @@ class Inbox:
         return self._put_count
 
     @property
+    def waiting(self) -> int:
+        """How many events are in the queue."""
+        return len(self._items)
+
+    @property
     def unread(self) -> int:
         """How many events are known to be in the log and not in the queue; at least one if there are any."""
         return max(1, self._skipped) if self.behind else 0

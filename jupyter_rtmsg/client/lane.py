@@ -7,6 +7,8 @@ returned, so the source knows how far its handlers have come.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import contextlib
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from inspect import isawaitable
@@ -15,6 +17,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 from .handlers import Handler
 
 T = TypeVar("T")
+_CANCEL_TIMEOUT = 1.0  # seconds that tasks have to end when their loop does
 _TURN = 100  # calls before a lane on an event loop lets others have a turn
 
 
@@ -39,13 +42,26 @@ class Lane(Protocol):
         """Whether the caller is one of this lane's handlers."""
 
     def close(self) -> None:
-        """Let the handler that runs now be the last."""
+        """Let the handler that runs now be the last, and be waited for by nobody."""
 
     def finish(self) -> None:
         """Run what the source has now, and end."""
 
+    async def ended(self, timeout: float) -> bool:
+        """Wait until `finish` is done; on the I/O loop. A handler that closes its own lane is not waited for.
+
+        Returns
+        -------
+        bool
+            False if a handler still runs after so many seconds; it is cancelled where that is possible.
+        """
+
 
 LaneFactory: TypeAlias = "Callable[[Source, str], Lane]"
+
+
+class LoopEndedError(Exception):
+    """The loop does not run any more."""
 
 
 class LoopThread:
@@ -53,6 +69,8 @@ class LoopThread:
 
     def __init__(self, name: str) -> None:
         self.loop = asyncio.new_event_loop()
+        self._lock = threading.Lock()
+        self._ending = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -60,27 +78,66 @@ class LoopThread:
         asyncio.set_event_loop(self.loop)
         try:
             self.loop.run_forever()
+            self.loop.run_until_complete(self._cancel_all())
         finally:
+            asyncio.set_event_loop(None)
             self.loop.close()
+
+    async def _cancel_all(self) -> None:
+        """Cancel what still runs, so that nobody waits for it in vain."""
+        await asyncio.sleep(0)  # what was submitted last becomes a task
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=_CANCEL_TIMEOUT)
+        await self.loop.shutdown_asyncgens()
 
     def inside(self) -> bool:
         """Whether the caller is on this thread."""
         return threading.current_thread() is self._thread
 
-    def run(self, coroutine: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
-        """Run a coroutine there, and wait for what it returns."""
-        future = asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+    def submit(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        """Have a coroutine run there.
+
+        Raises
+        ------
+        LoopEndedError
+            After `stop`.
+        """
+        with self._lock:  # or a coroutine that comes between the loop's last turn and its end is never run
+            if self._ending:
+                coroutine.close()
+                raise LoopEndedError
+            return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine there, and wait for what it returns.
+
+        Raises
+        ------
+        LoopEndedError
+            After `stop`, or if that comes before the coroutine has returned.
+        """
+        future = self.submit(coroutine)
         try:
-            return future.result(timeout)
+            return future.result()
+        except concurrent.futures.CancelledError:
+            if self._ending:
+                raise LoopEndedError from None
+            raise
         except BaseException:
             future.cancel()
             raise
 
-    def stop(self) -> None:
-        """End the loop; wait for the thread unless it is the caller."""
-        self.loop.call_soon_threadsafe(self.loop.stop)
+    def stop(self, timeout: float = 5.0) -> None:
+        """End the loop and cancel what runs on it; wait for the thread unless it is the caller."""
+        with self._lock:
+            if not self._ending:
+                self._ending = True
+                self.loop.call_soon_threadsafe(self.loop.stop)
         if not self.inside():
-            self._thread.join(5)
+            self._thread.join(timeout)
 
 
 class ThreadLane:
@@ -101,12 +158,13 @@ class ThreadLane:
         self._loop = loop
         self._ready = threading.Event()
         self._thread: threading.Thread | None = None
+        self._over: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._closed = False
         self._finishing = False
 
     def wake(self) -> None:
         """Look at the source again."""
-        if not self._thread:
+        if not self._thread and not self._closed:
             self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
             self._thread.start()
         self._ready.set()
@@ -125,27 +183,54 @@ class ThreadLane:
         self._finishing = True
         self._ready.set()
 
+    async def ended(self, timeout: float) -> bool:
+        """Wait until `finish` is done; see `Lane.ended`."""
+        if self._thread is None or self._closed:
+            return True
+        loop, over = asyncio.get_running_loop(), asyncio.Event()
+
+        def tell(_: object) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has been closed: a handler returned after its time
+                loop.call_soon_threadsafe(over.set)
+
+        self._over.add_done_callback(tell)
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(over.wait(), timeout)
+        return self._over.done()
+
+    def join(self, timeout: float) -> None:
+        """Wait until `finish` is done, on any thread but a handler's."""
+        if self._thread:
+            self._thread.join(timeout)
+
     def _work(self) -> None:
-        while not self._closed:
-            self._ready.wait()
-            self._ready.clear()
-            last = self._finishing  # read before the source: what it had by then is in there
-            for call in self._source():
-                self._call(call)
-                if self._closed:
-                    break
-            if last:
-                break
+        try:
+            last = False
+            while not (last or self._closed):
+                self._ready.wait()
+                self._ready.clear()
+                last = self._finishing  # read before the source: what it had by then is in there
+                self._round()
+        finally:
+            self._over.set_result(None)
+
+    def _round(self) -> None:
+        for call in self._source():
+            self._call(call)
+            if self._closed:
+                return
 
     def _call(self, call: Call) -> None:
         handler = call.handler
         try:
             result = handler.call(*call.args)
             if result is not None and isawaitable(result):
-                run = handler.context.copy().run
-                result = run(asyncio.run_coroutine_threadsafe, _await(result), self._loop().loop).result()
+                result = handler.context.copy().run(self._loop().submit, _await(result)).result()
             if call.reply:
                 call.reply(result)
+        except (LoopEndedError, concurrent.futures.CancelledError) as error:
+            if not self._closed:  # else it did not return in time when the client was closed
+                handler.failed(error)
         except BaseException as error:  # noqa: BLE001 - SystemExit too: a handler must not end its room
             handler.failed(error)
 
@@ -181,6 +266,18 @@ class TaskLane:
 
     def finish(self) -> None:
         """Run what the source has now, and end: the task does so by itself."""
+
+    async def ended(self, timeout: float) -> bool:
+        """Wait until the task is done; see `Lane.ended`."""
+        task = self._task
+        if task is None or self._closed or self.inside():
+            return True
+        done, _ = await asyncio.wait({task}, timeout=timeout)
+        if not done:
+            self._closed = True
+            task.cancel()
+            await asyncio.wait({task}, timeout=_CANCEL_TIMEOUT)
+        return bool(done)
 
     async def _work(self) -> None:
         turn = 0

@@ -26,6 +26,7 @@ class Listeners:
         self._lanes = lanes
         self._name = name
         self._lane: Lane | None = None
+        self._last: Lane | None = None
         self._calls: deque[Call] = deque()
 
     @overload
@@ -87,3 +88,10 @@ class Listeners:
         lane, self._lane = self._lane, None
         if lane:
             lane.finish()
+            self._last = lane
+
+    async def finished(self, timeout: float) -> None:
+        """Wait until the handlers that were called last have returned, for at most so many seconds."""
+        last, self._last = self._last, None
+        if last and timeout > 0 and not await last.ended(timeout):
+            _log.warning("a handler (%s) had not returned %g s after the client was closed", self._name, timeout)

@@ -184,7 +184,7 @@ class Membership:
     def _repair(self) -> None:
         """Read what the queue left out from the log, if it has room again. Does not wake the lane: nothing came yet."""
         idle = self._repairing is None or self._repairing.done()
-        if idle and self.inbox.behind and self.inbox.hungry and self.gone is None:
+        if idle and self._wants_more:
             self._repairing = self._spawn(self._read_on())
 
     async def _enter_anew(self) -> None:
@@ -199,8 +199,12 @@ class Membership:
 
     # --- what was left out is read from the log
 
+    @property
+    def _wants_more(self) -> bool:
+        return self.inbox.behind and self.inbox.hungry and self.joined and self.gone is None
+
     async def _read_on(self) -> None:
-        while self.inbox.behind and self.inbox.hungry and self.gone is None:
+        while self._wants_more:
             request = {"room": self.room, "after": self.inbox.received, "epoch": self._epoch}
             try:
                 await self._read(request)
@@ -225,7 +229,7 @@ class Membership:
             self._page({**reply_of(prune(error.payload or "")), "events": []})
 
     def _page(self, reply: Reply) -> None:
-        if reply["epoch"] == self._epoch:
+        if reply["epoch"] == self._epoch and self.joined:
             self.inbox.page(reply["events"], reply["through"], _PAGE_BYTES * len(reply["events"]))
 
     # --- what was handled is acknowledged
@@ -269,6 +273,11 @@ class Membership:
             return None
         return self.members.get(self.member) or Member(self.member, self.user or "", "", "")
 
+    @property
+    def heard(self) -> bool:
+        """Whether there are handlers, or functions that look on."""
+        return bool(self.handlers) or bool(self.watchers)
+
     def check(self) -> None:
         """Refuse to go on in a room that was left or lost, with `NotJoined`. Any thread may ask."""
         if self.gone is not None:
@@ -301,10 +310,33 @@ class Membership:
         self._loop.call_soon_threadsafe(self.start)
         return done
 
+    def finish(self) -> None:
+        """Take no more events, and have what came handled."""
+        if self.gone is not None or not self.joined:
+            return
+        if self.handlers:
+            self.start()
+        self.joined = False
+        for close in list(self.streams):
+            close()  # a loop over them gets what came, but nobody has to take it now
+        if self.lane.inside():
+            self.lane.close()  # a handler that closes its client cannot be waited for: it is the last
+        else:
+            self.lane.finish()
+
+    async def finished(self, timeout: float) -> None:
+        """Wait until what came was handled, for at most so many seconds."""
+        if not await self.lane.ended(timeout):
+            _log.warning("room %r: a handler had not returned %g s after the client was closed", self.room, timeout)
+        waiting = self.inbox.waiting
+        if waiting and self.handlers:
+            _log.warning("room %r: %d events were not handled when the client was closed", self.room, waiting)
+
     async def leave(self) -> None:
         """Acknowledge what was handled, and leave."""
         if self.gone is not None:
             return
+        self._commands.check_loop()
         self.lane.close()  # first: what is handled after the last ack would come again
         await self.progress.acknowledge()
         self.end(f"room {self.room!r} was left: join it again")
@@ -319,6 +351,8 @@ class Membership:
         for close in list(self.streams):
             close()
         self.progress.stop()
+        for task in self._tasks - {_current_task()}:
+            task.cancel()
         for timer in (self._again, self._settling):
             if timer:
                 timer.cancel()
@@ -329,3 +363,10 @@ class Membership:
         else:
             self.inbox.clear()
             self.lane.close()
+
+
+def _current_task() -> asyncio.Task[Any] | None:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:  # no loop runs here
+        return None

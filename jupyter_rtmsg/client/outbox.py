@@ -49,6 +49,7 @@ class Outbox:
         self._in_flight = 0
         self._open = False  # nothing may overtake what is sent again, nor the joining of rooms
         self._paused = False
+        self._resuming: asyncio.TimerHandle | None = None
         self._space: set[asyncio.Future[None]] = set()
         self._handed_in: deque[Publish] = deque()
         self._scheduled = False
@@ -106,6 +107,7 @@ class Outbox:
 
     async def put(self, publish: Publish, timeout: float) -> Receipt:
         """Queue an event when there is room; one with the same room and id that is on its way already stands for it."""
+        self._socket.io.check_loop()
         known = self._unacknowledged.get(publish.key)
         if known:
             return known.receipt
@@ -196,7 +198,7 @@ class Outbox:
         if not self._paused:
             self._paused = True
             _log.warning("the hub asks to slow down (%s: %s); events wait in the queue", error.code, error)
-            self._loop.call_later(_PAUSE, self._resume)
+            self._resuming = self._loop.call_later(_PAUSE, self._resume)
 
     def _resume(self) -> None:
         self._paused = False
@@ -230,6 +232,8 @@ class Outbox:
 
     def close(self) -> None:
         """Give up what is left."""
+        if self._resuming:
+            self._resuming.cancel()
         left = list(self._unacknowledged.values())
         if left:
             _log.warning("%d events were not acknowledged when the client was closed; they may be missing", len(left))

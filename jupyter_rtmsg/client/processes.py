@@ -6,11 +6,10 @@ import atexit
 import contextlib
 import os
 from typing import Protocol
-from weakref import WeakSet
 
 
 class Closable(Protocol):
-    """A connection with threads of its own."""
+    """The threads of a connection."""
 
     @property
     def descriptors(self) -> list[int]:
@@ -20,7 +19,7 @@ class Closable(Protocol):
         """End it."""
 
 
-connections: WeakSet[Closable] = WeakSet()
+connections: set[Closable] = set()
 
 
 def close_all() -> None:

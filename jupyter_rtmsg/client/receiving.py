@@ -73,7 +73,7 @@ class Receiving(Sending):
         def reply(result: Any) -> None:
             args = result if type(result) is tuple else () if result is None else (result,)
             packet = codec.ack(id, args, namespace)
-            if session:
+            if session and not loop.is_closed():
                 loop.call_soon_threadsafe(lambda: None if session.ended.done() else session.send(packet))
 
         return reply

@@ -152,11 +152,14 @@ class Room:
         publish = draft(self.name, event, data, key, volatile=volatile, expect=expect)
         self._outbox.check(publish)
         receipt = self._put(publish, timeout, again=id is not None)
-        return self._wait(receipt, timeout) if wait else receipt
+        if not wait:
+            return receipt
+        self._bridge.check_server()
+        return self._wait(receipt, timeout)
 
     def _put(self, publish: Publish, timeout: float, *, again: bool) -> Receipt:
         if again or publish.size > _SMALL or not self._outbox.fits(publish.size):
-            return self._bridge.call(self._outbox.put(publish, timeout))
+            return self._bridge.ask(self._outbox.put(publish, timeout))
         self._outbox.hand_in(publish)  # as good, without waiting for the other thread
         return publish.receipt
 
@@ -176,7 +179,7 @@ class Room:
         room is joined, and is empty at the first join ever. Without a subscription (a script that gave no ``as_``)
         it holds what the join asked for by ``last``, ``since`` or ``after``, and nothing if it asked for nothing.
         """
-        return self._bridge.call(self._async.missed())
+        return self._bridge.ask(self._async.missed())
 
     def history(
         self,
@@ -204,7 +207,7 @@ class Room:
         limit : int, optional
             At most so many from the beginning; without it everything that is held.
         """
-        return self._bridge.call(
+        return self._bridge.ask(
             self._async.history(
                 last=last, after=after, before=before, since=since, event=event, sender=sender, limit=limit
             )
@@ -288,7 +291,7 @@ class Room:
 
     def leave(self) -> None:
         """Leave the room: what has been handled is acknowledged, and no more events come."""
-        self._bridge.call(self._async.leave())
+        self._bridge.ask(self._async.leave())
 
     def __enter__(self) -> Room:
         return self

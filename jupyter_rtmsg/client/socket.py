@@ -23,6 +23,7 @@ from jupyter_rtmsg.wire.socketio import (
 from .address import Address
 from .backoff import Backoff
 from .connection import Connection
+from .emitter import Flags
 from .lane import LaneFactory, TaskLane
 from .reasons import CLIENT_LEFT, SERVER_LEFT, reason_for
 from .receiving import Receiving
@@ -183,6 +184,7 @@ class SocketClient(Receiving):
         ServerUnreachable
             If none answers within ``timeout`` seconds.
         """
+        self.io.check_loop()
         if self.connected:
             return
         first = self._first = self._first or asyncio.get_running_loop().create_future()
@@ -196,7 +198,7 @@ class SocketClient(Receiving):
         except BaseException as error:
             silent = self._silent(timeout)
             if begins:  # else it goes on, as it did before this was called
-                await self.disconnect()
+                await self.disconnect(0)
             if isinstance(error, asyncio.TimeoutError) and not first.done():
                 raise silent from None
             raise
@@ -274,6 +276,11 @@ class SocketClient(Receiving):
 
     # --- disconnecting
 
+    @property
+    def heard(self) -> bool:
+        """Whether there are handlers. For the connection."""
+        return bool(self._handlers) or bool(self._any)
+
     def lost(self, account: str) -> None:
         """Learn that the session has ended. For the connection."""
         if self.id is None and self._session is not None:
@@ -317,18 +324,25 @@ class SocketClient(Receiving):
         self._session_over(SERVER_LEFT, "the server disconnected this socket")
         self._inactive()
 
-    async def disconnect(self) -> None:
+    async def disconnect(self, timeout: float = 5.0) -> None:
         """Leave, and connect no more until `connect`; what is emitted meanwhile waits.
 
         The connection ends with the last of its sockets.
+
+        Parameters
+        ----------
+        timeout : float
+            Seconds that handlers have to finish what was received.
         """
+        self.io.check_loop()
         session = self._session
         if session and self.id is not None and not session.ended.done():
             session.send(self._codec.disconnect(self.namespace))
         self._session_over(CLIENT_LEFT, "the client was closed")
         self._inactive()
-        await self.io.ended()
         self._finish()
+        await self.io.ended(timeout)
+        await self.finished(timeout)
 
     def drop(self) -> None:
         """Cut the connection with no goodbye, as a bad network does. For tests, and to show what happens then."""
@@ -341,6 +355,14 @@ class SocketClient(Receiving):
 
     # --- asking
 
+    def _emit(self, flags: Flags, args: Sequence[Any]) -> None:
+        self.io.check_loop()
+        super()._emit(flags, args)
+
+    async def _ask(self, flags: Flags, args: Sequence[Any]) -> Any:
+        self.io.check_loop()
+        return await super()._ask(flags, args)
+
     async def ready(self, timeout: float) -> None:
         """Wait until there is a connection.
 
@@ -349,6 +371,7 @@ class SocketClient(Receiving):
         Disconnected
             If there is none within ``timeout`` seconds, or the client was closed.
         """
+        self.io.check_loop()
         if not await self._comes(timeout):
             error = self.io.error
             raise Disconnected(f"{self._offline()}: {reason_of(error)}" if error else self._offline())

@@ -85,33 +85,46 @@ class AsyncBuffer:
     """The same on one event loop."""
 
     def __init__(self) -> None:
-        self._events: asyncio.Queue[Event | None] = asyncio.Queue(_MAX_WAITING)
-        self._closed = asyncio.Event()
+        self._events: deque[Event] = deque()
+        self._waiting: set[asyncio.Future[None]] = set()
+        self._closed = False
 
     async def put(self, event: Event) -> None:
         """Add an event; wait while too many are there."""
-        if self._closed.is_set():
-            return
-        put, closed = asyncio.ensure_future(self._events.put(event)), asyncio.ensure_future(self._closed.wait())
-        await asyncio.wait([put, closed], return_when=asyncio.FIRST_COMPLETED)
-        put.cancel()
-        closed.cancel()
+        while not self._closed and len(self._events) >= _MAX_WAITING:
+            await self._change(None)
+        self._events.append(event)
+        self._wake()
 
     async def take(self, timeout: float | None) -> Event | None:
         """Return the next event, or None after so many seconds without one, or when closed."""
-        if not self._events.empty():
-            return self._events.get_nowait()
-        get, closed = asyncio.ensure_future(self._events.get()), asyncio.ensure_future(self._closed.wait())
-        await asyncio.wait([get, closed], timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-        closed.cancel()
-        if get.done():
-            return get.result()
-        get.cancel()
-        return None
+        loop = asyncio.get_running_loop()
+        deadline = None if timeout is None else loop.time() + timeout
+        while not self._events:
+            remaining = None if deadline is None else deadline - loop.time()
+            if self._closed or (remaining is not None and remaining <= 0):
+                return None
+            await self._change(remaining)
+        self._wake()
+        return self._events.popleft()
 
     def close(self) -> None:
         """Wake everyone."""
-        self._closed.set()
+        self._closed = True
+        self._wake()
+
+    async def _change(self, timeout: float | None) -> None:
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.add(waiter)
+        try:
+            await asyncio.wait({waiter}, timeout=timeout)
+        finally:
+            self._waiting.discard(waiter)
+
+    def _wake(self) -> None:
+        for waiter in self._waiting:
+            if not waiter.done():
+                waiter.set_result(None)
 
 
 class AsyncEventStream:

@@ -13,10 +13,10 @@ from .async_client import AsyncClient
 from .async_room import AsyncRoom
 from .bridge import Bridge
 from .discovery import Found, find_server, is_same_server
-from .processes import connections
 from .room import Room
 from .strategy import TRANSPORTS
 from .sync_socket import Socket
+from .threads import Served
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -59,17 +59,18 @@ class Client:
     ) -> None:
         self._bridge = Bridge()
         try:
-            self._async = AsyncClient(
+            inner = self._async = AsyncClient(
                 url, token, name=name, timeout=timeout, tls=tls, transports=transports, _lanes=self._bridge.lane
             )
         except BaseException:
-            self._bridge.stop()
+            self._bridge.close()
             raise
+        io = inner.socket.io
+        self._bridge.serve(Served(io.address, inner.close, lambda: io.descriptors, lambda: inner.heard))
         self.url = self._async.url
         self.socket = Socket(self.url, _socket=self._async.socket, _bridge=self._bridge)
         self._rooms: dict[AsyncRoom, Room] = {}
         self._lock = threading.Lock()
-        connections.add(self)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.url}: {self.state}>"
@@ -85,9 +86,9 @@ class Client:
             If it does not answer within the timeout.
         """
         try:
-            self._bridge.call(self._async.connect())
+            self._bridge.ask(self._async.connect())
         except BaseException:
-            self._bridge.stop()
+            self._bridge.close()
             raise
         return self
 
@@ -149,25 +150,29 @@ class Client:
         Disconnected
             If there is no connection within the client's timeout.
         """
-        joined = self._bridge.call(self._async.join(room, as_=as_, last=last, since=since, after=after))
+        joined = self._bridge.ask(self._async.join(room, as_=as_, last=last, since=since, after=after))
         with self._lock:
             self._rooms = {key: value for key, value in self._rooms.items() if key.membership.gone is None}
             return self._rooms.setdefault(joined, Room(self, joined, self._bridge))
 
     def rooms(self) -> list[dict[str, Any]]:
         """Return the rooms that this user may see: dicts of ``room, head, first, count, bytes, members``."""
-        return self._bridge.call(self._async.rooms())
+        return self._bridge.ask(self._async.rooms())
 
     @property
     def descriptors(self) -> list[int]:
         """The descriptors of the connection, none when there is no connection."""
         return self._async.socket.descriptors
 
-    def close(self) -> None:
-        """Store what waits, acknowledge what was handled, leave all rooms and end."""
-        if self.state != "closed":
-            self._bridge.call(self._async.close())
-            self._bridge.stop()
+    def close(self, timeout: float = 5.0) -> None:
+        """Have what came handled, store what waits, acknowledge what was handled, leave all rooms and end.
+
+        Parameters
+        ----------
+        timeout : float
+            Seconds that handlers have to finish what was received. A handler may close its own client: it is the last.
+        """
+        self._bridge.close(timeout)
 
 
 class _Made(NamedTuple):

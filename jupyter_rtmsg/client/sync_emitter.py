@@ -55,4 +55,4 @@ class SyncEmitter:
             If the connection is lost before the answer comes.
         QueueFull, NotJSON, ValueError
         """
-        return self._bridge.call(self._emitter.emit_with_ack(event, *args, timeout=timeout))
+        return self._bridge.ask(self._emitter.emit_with_ack(event, *args, timeout=timeout))

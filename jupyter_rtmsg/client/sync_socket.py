@@ -10,10 +10,10 @@ from jupyter_rtmsg.wire.parser import Parser
 
 from .bridge import Bridge
 from .connection import Connection
-from .processes import connections
 from .socket import Auth, SocketClient
 from .strategy import TRANSPORTS
 from .sync_emitter import SyncEmitter
+from .threads import Served
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -73,18 +73,23 @@ class Socket(SyncEmitter):
                 lanes=bridge.lane,
             )
         except BaseException:
-            bridge.stop()
+            bridge.close()
             raise
         super().__init__(self._socket, bridge)
-        self._threads = _bridge is None  # whether they are this socket's own
-        if self._threads:
-            connections.add(self)
+        self._first = _bridge is None  # whether the threads are this socket's own
+        if self._first:
+            io = self._socket.io
+            bridge.serve(Served(io.address, io.close, lambda: io.descriptors, lambda: io.heard))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._socket.io.address.url} {self.namespace}: {self.state}>"
 
     def __enter__(self) -> Socket:
-        self.connect()
+        try:
+            self.connect()
+        except BaseException:
+            self.close()  # there will be no __exit__
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -104,24 +109,32 @@ class Socket(SyncEmitter):
         ServerUnreachable
             If none answers within ``timeout`` seconds.
         """
-        self._bridge.call(self._socket.connect(timeout))
+        self._bridge.ask(self._socket.connect(timeout))
 
-    def disconnect(self) -> None:
+    def disconnect(self, timeout: float = 5.0) -> None:
         """Leave, and connect no more until `connect`; what is emitted meanwhile waits.
 
         The connection ends with the last of its sockets.
-        """
-        self._bridge.call(self._socket.disconnect())
 
-    def close(self) -> None:
-        """Disconnect for good: the sockets of all namespaces, if this is the one that was made first."""
-        if not self._threads:
-            self.disconnect()
-            return
-        self._threads = False
-        for socket in list(self.io.sockets.values()):
-            self._bridge.call(socket.disconnect())
-        self._bridge.stop()
+        Parameters
+        ----------
+        timeout : float
+            Seconds that handlers have to finish what was received.
+        """
+        self._bridge.call(self._socket.disconnect(0 if self._bridge.inside() else timeout))
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Disconnect for good: the sockets of all namespaces, if this is the one that was made first.
+
+        Parameters
+        ----------
+        timeout : float
+            Seconds that handlers have to finish what was received.
+        """
+        if self._first:
+            self._bridge.close(timeout)
+        else:
+            self.disconnect(timeout)
 
     def of(self, namespace: str, auth: Auth = None) -> Socket:
         """Return the socket of another namespace over the same connection; it is to be connected by itself.
@@ -198,7 +211,7 @@ class Socket(SyncEmitter):
         Disconnected
             If there is none within ``timeout`` seconds, or the client was closed.
         """
-        self._bridge.call(self._socket.ready(timeout))
+        self._bridge.ask(self._socket.ready(timeout))
 
     # --- handlers: they may be registered on any thread
 

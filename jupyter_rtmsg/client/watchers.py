@@ -44,6 +44,9 @@ class Watchers:
         self._soon = soon
         self._seen = 0
 
+    def __bool__(self) -> bool:
+        return bool(self._functions)
+
     def add(self, function: Watcher) -> Callable[[], None]:
         """Have a function called on the I/O loop, where it must not wait; return what ends that."""
         handler = Handler(function, replaced=lambda: self._replaced(handler))

@@ -10,6 +10,8 @@ import tornado.httpserver
 import tornado.netutil
 import tornado.web
 
+from jupyter_rtmsg.listening import listens
+
 from ..notebook import outside_cells
 from .broadcast import Broadcaster, BroadcastOperator
 from .bundle import bundle_routes
@@ -85,6 +87,7 @@ class Server(Broadcaster):
         self.ack_ids = count()  # for all sockets: a broadcast uses one for all
         self.namespaces = Namespaces(self, max_child_namespaces, cleanup_empty_child_namespaces)
         self._listening: list[tornado.httpserver.HTTPServer] = []
+        self._unlisten: list[Callable[[], None]] = []
 
     # --- where it listens
 
@@ -124,12 +127,15 @@ class Server(Broadcaster):
         http = tornado.httpserver.HTTPServer(application, **options)
         http.add_sockets(sockets)
         self._listening.append(http)
+        self._unlisten.append(listens(sockets))
         return int(sockets[0].getsockname()[1])
 
     async def close(self, reason: str = "server shutting down") -> None:
         """Disconnect everyone, saying why, and stop listening."""
         for http in self._listening:
             http.stop()
+        while self._unlisten:
+            self._unlisten.pop()()
         await self.engine.close(reason)
         for namespace in self.namespaces:
             namespace.close()

@@ -57,7 +57,8 @@ def loops(client: Any) -> list[asyncio.AbstractEventLoop]:
     bridge = getattr(client, "_bridge", None)
     if bridge is None:
         return [asyncio.get_running_loop()]
-    return [bridge._io.loop, *([bridge._handlers.loop] if bridge._handlers else [])]
+    threads = bridge._threads
+    return [threads.io.loop, *([threads._handlers.loop] if threads._handlers else [])]
 
 
 async def nothing(room: Any) -> object:

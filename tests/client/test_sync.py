@@ -34,7 +34,8 @@ def no_clients() -> Iterator[None]:
     sync._connected = before
 
 
-SEAM = {"opened", "packet", "lost", "failed", "given_up", "refused", "can_write"}  # what a connection tells its sockets
+# what a connection and the threads tell and ask a client
+SEAM = {"opened", "packet", "lost", "failed", "given_up", "refused", "can_write", "heard", "finished", "outbox"}
 
 
 def public(kind: type) -> dict[str, Any]:
