@@ -113,6 +113,12 @@ class AsyncClient:
             If it does not answer within the timeout.
         """
         self.socket.io.check_loop()
+        if self._outbox is None:
+            self._begin()
+        await self.socket.connect(self.commands.timeout)
+        return self
+
+    def _begin(self) -> None:
         self._outbox = Outbox(self.socket, self._client)
         self.socket.route = self._route
         self.socket.skip = self._skip
@@ -121,8 +127,6 @@ class AsyncClient:
         self.socket.io.on_writable = self.outbox.pump
         self.socket.on_lost = self.outbox.lost
         self.socket.on_changed = self._tell_state
-        await self.socket.connect(self.commands.timeout)
-        return self
 
     async def __aenter__(self) -> AsyncClient:
         return await self.connect()

@@ -263,6 +263,8 @@ class Connection(Listeners):
             await asyncio.wait({session.ended})  # whoever cancels this does not cancel the future
         except asyncio.CancelledError:
             session.close("forced close")  # the loop ends without `disconnect`
+            await asyncio.wait({session.ended}, timeout=_LINGER)
+            session.abort("forced close")
             raise
         if self._settled_at is not None and asyncio.get_running_loop().time() - self._settled_at >= _LIFE:
             self._backoff.reset()

@@ -279,7 +279,7 @@ class SocketClient(Receiving):
     @property
     def heard(self) -> bool:
         """Whether there are handlers. For the connection."""
-        return bool(self._handlers) or bool(self._any)
+        return bool(self._handlers or self._any or self._state_handlers)
 
     def lost(self, account: str) -> None:
         """Learn that the session has ended. For the connection."""

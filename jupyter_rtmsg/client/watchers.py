@@ -45,7 +45,7 @@ class Watchers:
         self._seen = 0
 
     def __bool__(self) -> bool:
-        return bool(self._functions)
+        return bool(self._handlers)
 
     def add(self, function: Watcher) -> Callable[[], None]:
         """Have a function called on the I/O loop, where it must not wait; return what ends that."""

@@ -114,3 +114,11 @@ async def test_a_blocking_handler_does_not_lose_events(shared_hub: HubServer, ro
         await until(lambda: len(seen) == 100)
         assert seen == list(range(100))
         await until(lambda: room.lag == 0)
+
+
+async def test_connecting_again_changes_nothing(shared_hub: HubServer, room_name: str) -> None:
+    async with rt.AsyncClient(shared_hub.url, TOKEN) as hub:
+        room = await hub.join(room_name)
+        assert await hub.connect() is hub
+        assert await (await hub.join(room_name)).emit("n", 1) == await room.emit("n", 1) - 1
+        assert await (await hub.join(room_name + "-2")).emit("n", 1)
