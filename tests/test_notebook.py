@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -231,6 +233,20 @@ def test_what_a_module_registers_as_it_is_imported_stays_since_it_is_imported_on
     module.write_text(module.read_text().replace("'module'", "'another module'"))
     shell.cell(f"import importlib\nimportlib.reload({module.stem})", "b")
     assert target.emit("n") == ["another module", 2]
+
+
+@pytest.mark.parametrize("id", ["a", None])
+def test_functions_of_a_module_that_autoreload_loads_again_replace_themselves(
+    shell: Shell, target: Any, id: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = tmp_path / f"reloaded_{type(target).__name__}_{id}.py"
+    monkeypatch.syspath_prepend(str(tmp_path))
+    shell.cell("%load_ext autoreload\n%autoreload 2")
+    for version in (1, 22):  # of different length: autoreload looks at the time, and the import system at the size
+        module.write_text(f"def f(): return {version}\n")
+        os.utime(module, (time.time() + version,) * 2)
+        shell.cell(f"import {module.stem} as module\ntarget.on('n', module.f)", id)
+        assert target.emit("n") == [version]
 
 
 @pytest.mark.parametrize(
