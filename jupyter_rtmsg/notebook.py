@@ -192,13 +192,12 @@ class CellFunction:
     def __init__(self, function: Function) -> None:
         self.function = function
         self.took_over = False
-        self.execution = this_execution()
+        execution = this_execution()
+        self.execution = None if execution and _importing() else execution
         self.calling = _call.get()
         self.context: Context = copy_context()
+        self.context.run(_execution.set, self.execution)  # for what it registers in its turn, on whichever thread
         self._calls = 0
-        if self.execution and _importing():
-            self.execution = None
-            self.context.run(_execution.set, None)
 
     def __repr__(self) -> str:
         return repr(self.function)

@@ -196,6 +196,18 @@ def test_what_a_thread_registers_belongs_to_the_cell_that_started_it(shell: Shel
     assert target.emit("n") == ["b once more", "c"]
 
 
+def test_what_a_threads_handler_registers_on_another_thread_belongs_to_the_cell_of_the_first(
+    shell: Shell, target: Any
+) -> None:
+    run = "; t.start(); t.join()"
+    code = "t = threading.Thread(target=target.on, args=('go', lambda: target.on('n', lambda: {}) and None))" + run
+    for version in (1, 2):
+        shell.cell(code.format(version), "a")
+        shell.cell("t = threading.Thread(target=target.emit, args=('go',))" + run, "b")
+        shell.cell("target.on('m', lambda: 0)", "b")
+        assert target.emit("n") == [version]
+
+
 def test_an_older_execution_that_registers_late_does_not_remove_what_a_newer_one_registered(
     shell: Shell, target: Any
 ) -> None:
