@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import hypothesis
 import pytest
 from support import programs
+from support.certificate import make_certificate
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -21,7 +22,7 @@ PARTS = {"shared": "not serial: side by side", "alone": "serial: they measure, a
 # How long an example takes says nothing on a busy machine.
 hypothesis.settings.register_profile("tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("tests")
-LEFT_OUT = pytest.StashKey[Counter[str]]()
+LEFT_OUT = pytest.StashKey[Counter[tuple[str, str]]]()
 HOME = pytest.StashKey[str]()
 
 
@@ -63,6 +64,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.needs_chromium)
             item.add_marker(pytest.mark.xdist_group("browser"))  # one browser at a time
+        if "certificate" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.needs_openssl)
     part = config.getoption("--part")
     kept, dropped = [], []
     for item in items:
@@ -80,7 +83,7 @@ def _left_out(config: pytest.Config, item: pytest.Item) -> bool:
     missing = next((name for name in needed if not programs.find(name)), None)
     if missing is None:
         return False
-    config.stash[LEFT_OUT][f"{item.location[0]} needs {programs.want(missing)}"] += 1
+    config.stash[LEFT_OUT][missing, item.location[0]] += 1
     return True
 
 
@@ -120,11 +123,19 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    for reason, count in sorted(config.stash[LEFT_OUT].items()):
-        terminalreporter.write_line(f"left out: {count} tests of {reason}")
+    left_out = config.stash[LEFT_OUT]
+    for program in sorted({program for program, _ in left_out}):
+        files = ", ".join(f"{file} ({count})" for (name, file), count in sorted(left_out.items()) if name == program)
+        terminalreporter.write_line(f"left out are tests that need {programs.want(program)}: {files}")
 
 
-# --- the browser
+# --- what needs a program
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a PEM file with a certificate for localhost, which no system knows, and its key."""
+    return make_certificate(tmp_path_factory.mktemp("tls") / "localhost.pem")
 
 
 # Not longer than a module: Playwright's event loop runs in this thread, and asynchronous tests could start none.

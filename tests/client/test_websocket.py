@@ -285,21 +285,6 @@ async def test_unix_sockets(tmp_path: Path) -> None:
         await until(lambda: log.messages == ["hello"])
 
 
-@pytest.fixture
-def certificate(tmp_path: Path) -> Path:
-    """A certificate for localhost that no system knows."""
-    import subprocess
-
-    path = tmp_path / "cert.pem"
-    command = (
-        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
-    )
-    subprocess.run([*command.split(), "-keyout", path, "-out", tmp_path / "c"], check=True, capture_output=True)
-    path.write_text(path.read_text() + (tmp_path / "c").read_text())
-    return path
-
-
-@pytest.mark.needs_openssl
 async def test_tls_verifies_and_takes_a_context(certificate: Path) -> None:
     server_side = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     server_side.load_cert_chain(certificate)

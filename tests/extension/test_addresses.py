@@ -3,14 +3,12 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-import subprocess
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import pytest
 from support.jupyter import Answer, JupyterServer
 from support.socketio_peer import connected
 
@@ -54,18 +52,6 @@ class UnixJupyterServer(JupyterServer):
         return Answer(response.status, response.headers, response.read())
 
 
-@pytest.fixture
-def certificate(tmp_path: Path) -> Path:
-    """A certificate for localhost with its key."""
-    path = tmp_path / "localhost.pem"
-    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject]
-    made = subprocess.run([*command, "-keyout", "-", "-out", "-"], check=True, capture_output=True)
-    path.write_bytes(made.stdout)
-    return path
-
-
-@pytest.mark.needs_openssl
 def test_the_hub_is_served_over_tls(tmp_path: Path, certificate: Path) -> None:
     with JupyterServer(tmp_path, certificate=certificate) as server:
         with connected(server, auth={"token": server.token}, ssl_verify=False) as peer:
@@ -83,7 +69,6 @@ def test_the_hub_is_served_under_a_base_url_and_on_all_addresses(tmp_path: Path)
         assert server.status()["url"] == f"http://127.0.0.1:{server.port}/user/x/"
 
 
-@pytest.mark.needs_openssl
 def test_a_kernel_finds_the_hub_over_tls(tmp_path: Path, certificate: Path) -> None:
     with JupyterServer(tmp_path, certificate=certificate) as server:
         kernel = server.start_kernel("secure.ipynb")

@@ -78,8 +78,10 @@ def test_a_failure_of_either_part_is_a_failure(project: Path) -> None:
 def test_a_missing_program_leaves_its_tests_out_and_a_line_names_them(project: Path) -> None:
     status, output = run(project, NGINX="/nowhere/nginx")
     (line,) = (line for line in output.splitlines() if line.startswith("left out"))
-    assert line.startswith("left out: 1 tests of test_all.py needs nginx, which is not here")
-    assert "apt install nginx-light" in line
+    assert line.startswith(
+        "left out are tests that need nginx, which is not here (Debian and Ubuntu: apt install nginx-"
+    )
+    assert line.endswith(": test_all.py (1)")
     assert (status, "skipped" in output) == (0, False)
     assert [line.split(",")[0] for line in closing_lines(output)] == ["4 passed", "1 passed"]
 
@@ -110,6 +112,14 @@ def test_a_program_is_looked_for_because_a_test_needs_it(name: str) -> None:
         path.read_text(encoding="utf-8") for path in TESTS.rglob("*.py") if "node_modules" not in path.parts
     )
     assert f"mark.needs_{name}" in sources
+
+
+def test_tests_with_an_nginx_say_so() -> None:
+    for path in TESTS.glob("*/test_*.py"):
+        source = path.read_text(encoding="utf-8")
+        if "from support.nginx import" in source:
+            assert "mark.needs_nginx" in source, path
+            assert "mark.needs_openssl" in source, path
 
 
 def test_a_port_that_is_called_free_is_kept_for_the_server_that_is_told_it() -> None:

@@ -4,31 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import subprocess
 from pathlib import Path
-
-import pytest
 
 from jupyter_rtmsg.server import Server, Socket
 from jupyter_rtmsg.wire.websocket import FrameParser, encode_frame
-
-pytestmark = pytest.mark.needs_openssl
 
 HANDSHAKE = (
     b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
     b"Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
 )
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate and its key, in one folder."""
-    folder = tmp_path_factory.mktemp("tls")
-    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    files = ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject, *files]
-    subprocess.run(command, check=True, capture_output=True)
-    return folder
 
 
 class Peer:
@@ -50,15 +34,15 @@ class Peer:
         self.writer.write(encode_frame(1, packet.encode(), b"mask"))
 
 
-async def connect(port: int, folder: Path, first: bytes = b"") -> Peer:
-    context = ssl.create_default_context(cafile=str(folder / "cert.pem"))
+async def connect(port: int, certificate: Path, first: bytes = b"") -> Peer:
+    context = ssl.create_default_context(cafile=str(certificate))
     reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
     writer.write(HANDSHAKE + first)
     assert b" 101 " in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
     return Peer(reader, writer)
 
 
-async def serve(folder: Path) -> tuple[Server, int]:
+async def serve(certificate: Path) -> tuple[Server, int]:
     io = Server()
 
     @io.on("connection")
@@ -67,7 +51,7 @@ async def serve(folder: Path) -> tuple[Server, int]:
         socket.on("big", lambda size: socket.emit("big", "x" * size))
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    context.load_cert_chain(certificate)
     return io, await io.listen(ssl_options=context)
 
 

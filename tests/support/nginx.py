@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from . import programs
+from .certificate import make_certificate
 from .ports import free_port
 
 ATTEMPTS = 5  # another process may take a free port before nginx listens on it
@@ -23,7 +24,7 @@ daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log i
 events {{}}
 http {{
     access_log {folder}/access.log;
-    ssl_certificate {folder}/certificate.pem; ssl_certificate_key {folder}/key.pem;
+    ssl_certificate {folder}/certificate.pem; ssl_certificate_key {folder}/certificate.pem;
     {temporary}
     {http}
 }}
@@ -125,7 +126,7 @@ def nginx(http: str) -> Iterator[Nginx]:
     """
     with tempfile.TemporaryDirectory(prefix="rtmsg-nginx-") as name:
         folder = Path(name)
-        make_certificate(folder)
+        make_certificate(folder / "certificate.pem")
         for _ in range(ATTEMPTS):
             server = Nginx(folder, http)
             if server.listens():
@@ -155,13 +156,3 @@ def proxy(upstream: int, *, upgrade: bool = True) -> Iterator[Nginx]:
     block = PROXY.replace("UPSTREAM", str(upstream)).replace("UPGRADE", UPGRADE if upgrade else "")
     with nginx(block) as server:
         yield server
-
-
-def make_certificate(folder: Path) -> None:
-    """Write ``certificate.pem`` and ``key.pem``, for ``localhost`` and 127.0.0.1, signed by itself."""
-    command = [
-        "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-        "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
-        "-keyout", str(folder / "key.pem"), "-out", str(folder / "certificate.pem"),
-    ]  # fmt: skip
-    subprocess.run(command, check=True, capture_output=True)
