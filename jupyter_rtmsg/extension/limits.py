@@ -32,7 +32,12 @@ class LimitTraits(HasTraits):
     )
     publish_burst = Float(_DEFAULT.publish_burst, help="Events that it may publish at once.").tag(config=True)
     max_queue = Integer(
-        1 << 20, help="Bytes that may wait for one connection; it is cut off beyond that and catches up later."
+        8 << 20,
+        help="The largest packet in bytes, and what may wait for one connection: it is cut off when more waits at two "
+        "looks a second apart, and catches up later.",
+    ).tag(config=True)
+    max_memory = Integer(
+        256 << 20, help="Bytes that may wait for all connections; beyond that whoever holds most loses the largest one."
     ).tag(config=True)
 
     def hub_limits(self) -> Limits:
@@ -51,4 +56,4 @@ class LimitTraits(HasTraits):
 
     def server_limits(self) -> dict[str, Any]:
         """Return the server's share of them, as keyword arguments of `Server`."""
-        return {"max_payload": self.max_payload, "max_queue": self.max_queue}
+        return {"max_payload": self.max_payload, "max_queue": self.max_queue, "max_memory": self.max_memory}

@@ -90,7 +90,7 @@ class CatchUp:
         except Exception:
             # Without its past the member must not get the present: it would believe that it missed nothing.
             logger.exception("a member of room %r could not catch up: disconnected", self._membership.room.name)
-            self._membership.connection.socket.disconnect(close=True)
+            self._membership.connection.socket.session.close()  # its client comes back
 
     def _from_ring(self) -> bool:
         """Write the next page of the ring, if it goes back so far; return whether the member is in the room now."""

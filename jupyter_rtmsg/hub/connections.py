@@ -84,13 +84,16 @@ class Connections:
         bucket = TokenBucket(self._limits.publish_rate, self._limits.publish_burst, self._clock())
         closed = self._cut_off.pop((identity.principal, identity.client), None) if identity.client else None
         connection = Connection(socket, identity, bucket, closed)
-        self._connections[socket.id] = connection
+        self._connections[socket.id] = socket.data["connection"] = connection
         self._users[identity.principal] += 1
-        socket.on("disconnect", lambda reason: self._remove(connection, reason))
 
-    def _remove(self, connection: Connection, reason: str) -> None:
+    def remove(self, socket: Socket, reason: str) -> None:
+        """Let go of a socket that is gone."""
+        connection = self._connections.get(socket.id)
+        if connection is None or connection.socket is not socket:
+            return
+        del self._connections[socket.id]
         identity = connection.identity
-        del self._connections[connection.socket.id]
         self._users[identity.principal] -= 1
         if not self._users[identity.principal]:
             del self._users[identity.principal]

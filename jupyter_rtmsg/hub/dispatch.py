@@ -42,7 +42,7 @@ class Dispatcher:
                 raise UnknownCommand(f"no command {name!r:.80}: there are {', '.join(COMMANDS)}")
             if hub.connections.closed:
                 raise Shutdown("the server is going down")
-            answer = command(hub, hub.connections[socket.id], request_of(args[1:]))
+            answer = command(hub, socket.data["connection"], request_of(args[1:]))
             if type(answer) is Draft:
                 # Many may be under way, and share a commit: the socket's next command does not wait for this one.
                 hub.log.submit(answer, partial(self._stored, socket, name, id))

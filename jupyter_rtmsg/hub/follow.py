@@ -93,7 +93,9 @@ class Follower:
             if room is None:
                 continue
             encoded = encode_record(record, self.position)
-            if seq is not None:
+            if seq is None:
+                encoded.volatile = True
+            else:
                 room.ring.append(Entry(record, seq, encoded))
             out.append((room.channel, encoded))
         self._deliver(out)

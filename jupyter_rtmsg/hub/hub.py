@@ -94,6 +94,7 @@ class Hub:
         self._tasks = [self.loop.create_task(self.follower.run()), self.loop.create_task(self._watch())]
         self._namespace.use(self.connections.admit)
         self._namespace.on("connection", self.connections.add)
+        self._namespace.on_departure(self.connections.remove)
         if self.limits.recovery:
             self.recovery = LogRecovery(self, self.limits.recovery)
             self._namespace.recovery = self.recovery

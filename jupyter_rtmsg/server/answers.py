@@ -23,17 +23,22 @@ class Answers:
         What has come: of each client the argument of its acknowledgement, or the list of several, or None.
     missing : int
         How many may still come.
+    error : Exception or None
+        Why somebody did not answer.
     """
 
     def __init__(self, asked: int) -> None:
         self.values: list[Any] = []
         self.missing = asked
+        self.error: Exception | None = None
         self.complete: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def take(self, args: list[Any] | None) -> None:
-        """Take the arguments of an acknowledgement, or None from a client who is gone."""
+    def take(self, args: list[Any] | Exception) -> None:
+        """Take the arguments of an acknowledgement, or why there is none."""
         self.missing -= 1
-        if args is not None:
+        if isinstance(args, Exception):
+            self.error = args
+        else:
             self.values.append(args[0] if len(args) == 1 else (args or None))
         if not self.missing and not self.complete.done():
             self.complete.set_result(None)
@@ -61,9 +66,12 @@ async def ask(sockets: Collection[Socket], args: list[Any], flags: Flags) -> lis
         With the answers that came in time.
     Disconnected
         If a single one was asked, and is gone.
+    QueueFull
+        If so much of what a client sent waits for its handlers that its answer cannot be read.
     """
     if not sockets:
         return []
+    next(iter(sockets)).session.engine.check_thread("emit_with_ack()")
     answers = Answers(len(sockets))
     id = next(next(iter(sockets)).namespace.server.ack_ids)
     try:
@@ -76,6 +84,6 @@ async def ask(sockets: Collection[Socket], args: list[Any], flags: Flags) -> lis
     finally:
         for socket in sockets:
             socket.forget_ack(id)
-    if not answers.values and len(sockets) == 1:
-        raise Disconnected("the client is gone")
+    if answers.error is not None and (len(sockets) == 1 or not isinstance(answers.error, Disconnected)):
+        raise answers.error
     return answers.values

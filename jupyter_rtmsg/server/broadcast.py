@@ -81,12 +81,14 @@ class Broadcaster:
     # --- what
 
     def emit(self, event: str, *args: Any) -> None:
-        """Emit to all of them: encoded once, never waits.
+        """Emit to all of them: encoded once, never waits. Any thread may.
 
         Raises
         ------
         NotJSON
             If an argument is neither JSON nor bytes.
+        TooLarge
+            If it is larger than the server's ``max_queue``.
         ValueError
             If the name is one of Socket.IO's own.
         """
@@ -141,5 +143,6 @@ class BroadcastOperator(Broadcaster):
         return self
 
     def select(self) -> list[Socket]:
-        """Return the sockets."""
+        """Return the sockets; raises RuntimeError on another thread than the server's."""
+        self.namespace.server.engine.check_thread("what concerns several sockets")
         return self.namespace.select(self.rooms, self.excluded)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ConnectionRefused, ProtocolError
+from ..errors import ConnectionRefused, ProtocolError, QueueFull
 from ..wire.socketio import (
     ACK,
     CONNECT,
@@ -20,6 +20,7 @@ from ..wire.socketio import (
     encode_connect_error,
 )
 from .socket import Socket
+from .waiting import Waiting
 
 if TYPE_CHECKING:
     from .namespace import Middleware, Namespace
@@ -40,9 +41,29 @@ class Connection:
     ----------
     server : Server
     session : Session
+
+    Attributes
+    ----------
+    sockets : dict
+        By namespace.
+    busy : int
+        How many of the sockets run a handler that others wait for.
+    waiting : Waiting
+        The events that wait.
     """
 
-    __slots__ = ("_connecting", "_decoder", "_left", "_server", "session", "sockets")
+    __slots__ = (
+        "_connecting",
+        "_decoder",
+        "_gone",
+        "_held",
+        "_left",
+        "_server",
+        "busy",
+        "session",
+        "sockets",
+        "waiting",
+    )
 
     def __init__(self, server: Server, session: Session) -> None:
         self._server = server
@@ -51,15 +72,20 @@ class Connection:
         self._decoder = Decoder(max_size=server.engine.max_payload, on_mended=partial(_mended, session))
         self._connecting: set[str] = set()  # functions and middlewares are looking at them
         self._left: set[str] = set()  # what still comes for these was sent before the peer could know
+        self._gone: list[Socket] = []  # sockets of a session that has ended
+        self._held = 0  # bytes of a packet whose attachments are still to come
+        self.busy = 0
+        self.waiting = Waiting(self)
         session.on_packet = self.receive
         session.on("close", self._closed)
 
     def receive(self, message: str | bytes) -> None:
         """Take an Engine.IO message."""
         try:
-            packet = self._decoder.feed(message)
+            packet = self._receive_busy(message) if self.busy else self._decoder.feed(message)
+            if self._held or self._decoder.partial:
+                self._hold_partial()
             if packet is None:
-                self._check_partial()
                 return
             kind, namespace, data, id = packet
             if kind is EVENT or kind is ACK:
@@ -75,7 +101,38 @@ class Connection:
             else:
                 self._disconnect(namespace)
         except ProtocolError as error:
-            self.session.violated(error, ())  # a GET that comes later is told of the end, as Node does
+            self.session.violated(error, late=True)  # a GET that comes later is told of the end, as Node does
+
+    def _receive_busy(self, message: str | bytes) -> Packet | None:
+        """Let an event wait whose socket runs a handler; return any other packet."""
+        undecoded = self._decoder.frame(message)
+        if undecoded is None:
+            return None
+        if undecoded.type is EVENT:
+            socket = self.sockets.get(undecoded.namespace)
+            if socket is not None and socket.wait(undecoded):
+                return None
+        return undecoded.decode()
+
+    def _hold_partial(self) -> None:
+        """Collect attachments for a connected namespace only (CVE-2026-48804), and count them."""
+        partial = self._decoder.partial
+        if partial and partial.namespace not in self.sockets:
+            self._stray(partial.namespace)
+        size = partial.size if partial else 0
+        self.session.hold(size - self._held)
+        self._held = size
+
+    def fail_acks(self, why: str) -> None:
+        """Wait no longer for the acknowledgements that this client owes."""
+        for socket in list(self.sockets.values()):
+            socket.fail_acks(QueueFull(why))
+
+    def disconnect(self) -> None:
+        """Disconnect the peer from all its namespaces, so that it stays away, and close the session."""
+        for socket in list(self.sockets.values()):
+            socket.disconnect()
+        self.session.close("forced close")
 
     def leave(self, namespace: str) -> None:
         """The server disconnected the peer from a namespace, which may not know it yet."""
@@ -85,12 +142,6 @@ class Connection:
     def _stray(self, namespace: str) -> None:
         if namespace not in self._left:
             raise ProtocolError(f"a packet for namespace {namespace!r:.80}, which is not connected")
-
-    def _check_partial(self) -> None:
-        """Collect attachments for a connected namespace only (CVE-2026-48804)."""
-        partial = self._decoder.partial
-        if partial and partial.namespace not in self.sockets:
-            self._stray(partial.namespace)
 
     def _disconnect(self, name: str) -> None:
         socket = self.sockets.pop(name, None)
@@ -188,6 +239,8 @@ class Connection:
         self._connecting.discard(name)
         self._left.discard(name)
         self.sockets[name] = socket
+        if socket.user is not None:
+            self.session.principal = str(socket.user)
         self.session.admit()
         answer = {"sid": socket.id}
         if socket.namespace.recovery and not socket.recovered:
@@ -199,9 +252,18 @@ class Connection:
 
     def _closed(self, reason: str) -> None:
         self._connecting.clear()
-        sockets, self.sockets = list(self.sockets.values()), {}
-        for socket in sockets:
+        self.session.hold(-self._held)
+        self._held = 0
+        self.session.on_cut_off = self._drop_waiting
+        self._gone = list(self.sockets.values())
+        self.sockets = {}
+        for socket in self._gone:
             socket.closed(_REASONS.get(reason, reason))
+
+    def _drop_waiting(self) -> None:
+        """Handle no more of what a client sent that has left: it holds too much."""
+        for socket in self._gone:
+            socket.drop_waiting()
 
 
 def _mended(session: Session, count: int) -> None:

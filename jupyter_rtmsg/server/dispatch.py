@@ -4,54 +4,64 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections import deque
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterable, Iterator
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ConnectionRefused
+from ..errors import ConnectionRefused, ProtocolError
 from ..wire.data import EncodedJSON
+from ..wire.packet import Undecoded
 from ..wire.socketio import encode_ack
-from .emitter import Handler
+from .emitter import Concurrent, Handler
 from .hooks import Hooked, Hooks, refusal
+from .waiting import EventQueue
+from .websocket import TURN_SECONDS
 
 if TYPE_CHECKING:
+    from .connection import Connection
     from .session import Session
 
 NOT_ROUTED: Any = object()  # what a route returns to let the socket's own handlers see an event
 LATER: Any = object()  # what a route returns when it will call `Dispatcher.answer` itself
-_MAX_WAITING = 128  # events that wait for a coroutine handler before the connection is read no more
 
 
 class Dispatcher(Hooked):
     """The part of a socket that calls handlers, in the order in which events arrive."""
 
-    __slots__ = ("_queue",)
+    __slots__ = ("_connection", "_queue", "_reason")
     session: Session
     connected: bool
 
-    def __init__(self) -> None:
+    def __init__(self, connection: Connection) -> None:
         super().__init__()
-        self._queue: deque[tuple[list[Any], int | None]] | None = None  # while a coroutine handler runs
+        self._connection = connection
+        self._queue: EventQueue | None = None  # while a coroutine handler runs
+        self._reason: str | None = None  # why it was disconnected, until its handlers were told
 
     def receive(self, args: list[Any], id: int | None) -> None:
-        """Take an event; handlers run in the order of arrival."""
+        """Take an event while no handler runs."""
+        result = self._handle(args, id)
+        if type(result) is CoroutineType:
+            self.run(result, id, f"the handler of {args[0]!r:.80}")
+        else:
+            self.answer(id, result)
+
+    def wait(self, event: Undecoded) -> bool:
+        """Let an event wait if a handler runs; return whether one does."""
         queue = self._queue
         if queue is None:
-            result = self._handle(args, id)
-            if type(result) is CoroutineType:
-                self.run(result, id)
-            else:
-                self.answer(id, result)
-            return
-        queue.append((args, id))
-        if len(queue) >= _MAX_WAITING and self.session.transport:
-            self.session.transport.pause_reading()  # again, where another socket of the session had resumed it
+            return False
+        if not queue.events:
+            self.session.engine.watch.add(queue)
+        queue.events.append(event)
+        self._connection.waiting.add(event)
+        return True
 
-    def run(self, coroutine: Coroutine[Any, Any, Any], id: int | None = None) -> None:
+    def run(self, coroutine: Coroutine[Any, Any, Any], id: int | None, handler: str) -> None:
         """Run a handler's coroutine; what comes meanwhile waits for it."""
-        self._queue = deque()
-        self.namespace.spawn(self._run(coroutine, id))
+        self._queue = EventQueue(handler, asyncio.get_running_loop().time())
+        self._connection.busy += 1
+        self.namespace.spawn(self._run(self._queue, coroutine, id))
 
     def answer(self, id: int | None, result: Any) -> None:
         """Send the acknowledgement, at once or when the result is there."""
@@ -67,6 +77,7 @@ class Dispatcher(Hooked):
                 args = [] if result is None else [result]
             try:
                 encoded = encode_ack(id, args, self.namespace.name)
+                self.namespace.check_size(encoded)
             except Exception as error:
                 encoded = encode_ack(id, [self.namespace.failure("an acknowledgement", error)], self.namespace.name)
             self.session.put(encoded)
@@ -93,6 +104,8 @@ class Dispatcher(Hooked):
             if not handlers:
                 return NOT_ROUTED
             result = handlers[0](*args[1:])
+            if type(handlers[0]) is Concurrent and type(result) is CoroutineType:
+                result = self.namespace.spawn(self._finish(result))
             for handler in handlers[1:]:
                 self._late(handler, *args[1:])
             return result
@@ -101,13 +114,21 @@ class Dispatcher(Hooked):
 
     def _late(self, handler: Handler, *args: Any) -> None:
         """Call a handler whose result nobody waits for."""
-        try:
-            result = handler(*args)
-        except Exception as error:
-            self.namespace.failed(f"handler {handler!r}", error)
-        else:
-            if type(result) is CoroutineType:
-                self.namespace.spawn(result)
+        for coroutine in self._call_all((handler,), *args):
+            self.namespace.spawn(coroutine)
+
+    def _call_all(self, handlers: Iterable[Handler], *args: Any) -> list[CoroutineType[Any, Any, Any]]:
+        """Call handlers, and return the coroutines that are to be awaited."""
+        coroutines: list[CoroutineType[Any, Any, Any]] = []
+        for handler in handlers:
+            try:
+                result = handler(*args)
+            except Exception as error:
+                self.namespace.failed(f"handler {handler!r}", error)
+            else:
+                if type(result) is CoroutineType:
+                    coroutines.append(result)
+        return coroutines
 
     # --- middlewares
 
@@ -134,7 +155,7 @@ class Dispatcher(Hooked):
                     await result
         except Exception as error:
             return self._refuse(error)
-        if not self.connected or not args:
+        if not args:
             return NOT_ROUTED
         result = self._handle(args, id, asked=True)
         return await result if type(result) is CoroutineType else result
@@ -150,31 +171,58 @@ class Dispatcher(Hooked):
 
     # --- coroutine handlers
 
-    async def _run(self, coroutine: Coroutine[Any, Any, Any], id: int | None) -> None:
-        queue = self._queue
-        assert queue is not None
-        while True:
+    async def _run(self, queue: EventQueue, coroutine: Coroutine[Any, Any, Any] | None, id: int | None) -> None:
+        """Await a handler, then handle what has waited for it, in order."""
+        loop = asyncio.get_running_loop()
+        while coroutine is not None:
             self.answer(id, await self._finish(coroutine))
-            while queue and self.connected:
-                args, id = queue.popleft()
-                if len(queue) == _MAX_WAITING // 2 and self.session.transport:
-                    self.session.transport.resume_reading()
+            coroutine, until = None, loop.time() + TURN_SECONDS
+            while coroutine is None and queue.events:
+                args, id = self._next(queue)
+                if args is None:
+                    continue
                 result = self._handle(args, id)
                 if type(result) is CoroutineType:
                     coroutine = result
+                    queue.runs(f"the handler of {args[0]!r:.80}", loop.time())
                     break
                 self.answer(id, result)
-            else:
-                self._queue = None
-                if queue and self.session.transport:  # disconnected: what waited is dropped, the others read on
-                    self.session.transport.resume_reading()
-                return
+                if loop.time() > until:
+                    await asyncio.sleep(0)
+                    until = loop.time() + TURN_SECONDS
+        self._queue = None
+        self._connection.busy -= 1
+        if self._reason is not None:
+            self.farewell(self._reason)
+
+    def _next(self, queue: EventQueue) -> tuple[list[Any] | None, int | None]:
+        """Return the arguments and the ack id of the event that has waited longest; None if it is none."""
+        event = queue.events.popleft()
+        self._connection.waiting.remove(event)
+        try:
+            return event.decode().data, event.id
+        except ProtocolError as error:
+            self.drop_waiting()
+            if not self.session.closed:
+                self.session.violated(error, late=True)
+            return None, None
+
+    def drop_waiting(self) -> None:
+        """Handle none of the events that wait."""
+        events = self._queue.events if self._queue else ()
+        while events:
+            self._connection.waiting.remove(events.popleft())
+            self.session.engine.dropped += 1
+
+    def farewell(self, reason: str) -> None:
+        """Tell the handlers that the socket was disconnected."""
+        raise NotImplementedError
 
     async def _finish(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         try:
             return await coroutine
         except asyncio.CancelledError:
-            if self.session.closed:
+            if self.namespace.closing:
                 raise
             # Something it awaited was cancelled, not this task: the events behind it must not wait for ever.
             return self.namespace.failure("a handler", RuntimeError("what the handler awaited was cancelled"))

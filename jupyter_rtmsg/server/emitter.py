@@ -32,6 +32,22 @@ class Once:
         return self.function(*args)
 
 
+class Concurrent:
+    """A handler behind whose events others do not wait."""
+
+    __slots__ = ("function",)
+
+    def __init__(self, function: Handler) -> None:
+        self.function = function
+
+    def __repr__(self) -> str:
+        return repr(self.function)
+
+    def __call__(self, *args: Any) -> Any:
+        """Call the handler."""
+        return self.function(*args)
+
+
 def listener(function: Handler) -> Handler:
     """Return what is called in place of a function that was registered."""
     return Listener(function) if in_notebook() else function
@@ -39,14 +55,14 @@ def listener(function: Handler) -> Handler:
 
 def function_of(listener: Handler) -> Handler:
     """Return the function that was registered."""
-    while isinstance(listener, (Once, Listener)):
+    while isinstance(listener, (Once, Concurrent, Listener)):
         listener = listener.function
     return listener
 
 
 def _of_cell(listener: Handler) -> Listener | None:
     """Return what knows the cell that registered a listener."""
-    inner = listener.function if isinstance(listener, Once) else listener
+    inner = listener.function if isinstance(listener, (Once, Concurrent)) else listener
     return inner if isinstance(inner, Listener) else None
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from threading import get_ident
 from typing import Any
 
 import tornado.web
@@ -13,6 +15,7 @@ import tornado.web
 from .admission import Admission
 from .farewell import Farewells
 from .heartbeat import Deadlines
+from .memory import Memory
 from .origin import Hosts, Origin, Origins
 from .outbox import Joiner
 from .proxies import TrustedProxies, query_of
@@ -21,8 +24,10 @@ from .request import Request
 from .request_hooks import EVENTS, Check, IdFactory, Middleware, RequestHooks
 from .requests import RequestDispatcher
 from .session import CLOSE_GOING_AWAY, Session, call
+from .watch import Watch
 from .websocket import WebSocketTransport
 
+RELIEF = 0.05  # seconds between two sessions that are cut off for their memory
 SLICE = 256  # sessions written to before the loop does something else
 TRANSPORTS = ("polling", "websocket")
 
@@ -36,9 +41,17 @@ class Engine:
         Seconds.
     max_payload : int
         The largest message, and the largest body of a POST, that a peer may send, in bytes; announced in the handshake.
-        What is sent to peers is bounded by `max_queue` alone: Engine.IO has no rule for it.
+        What is sent to peers is bounded by ``max_queue`` alone: Engine.IO has no rule for it.
     max_queue : int
-        Bytes that may wait for a session; one more cuts it off.
+        The largest message that may be sent, in bytes; and what may wait for a session: it is cut off when more waits
+        at two checks a second apart.
+    max_memory : int
+        Bytes that all sessions may hold together: what waits for them (a packet that waits for several counts once) and
+        what was received and is not complete or waits for a handler. Beyond it the user, or for strangers the address,
+        that holds most loses its largest session.
+    send_timeout : float, optional
+        Seconds after which a session is cut off for which something waits and that reads nothing; ``ping_interval`` and
+        ``ping_timeout`` together by default.
     pending_timeout : float, optional
         Seconds until a session is closed that nobody has admitted (`Session.admit`). None: sessions are let in at once.
     max_pending, max_pending_per_address : int, optional
@@ -79,7 +92,9 @@ class Engine:
         ping_interval: float = 25.0,
         ping_timeout: float = 20.0,
         max_payload: int = 1_000_000,
-        max_queue: int = 1 << 20,
+        max_queue: int = 16 << 20,
+        max_memory: int = 256 << 20,
+        send_timeout: float | None = None,
         pending_timeout: float | None = None,
         max_pending: int | None = None,
         max_pending_per_address: int | None = None,
@@ -99,6 +114,10 @@ class Engine:
         self.ping_timeout = ping_timeout
         self.max_payload = max_payload
         self.max_queue = max_queue
+        self.send_timeout = ping_interval + ping_timeout if send_timeout is None else send_timeout
+        self.memory = Memory(max_memory, self._relieve_soon)
+        self.watch = Watch()
+        self.dropped = 0
         self.pending_timeout = pending_timeout
         self.max_pending_payload = max_pending_payload
         self.origins = Origins(origins)
@@ -119,6 +138,10 @@ class Engine:
         self.closing = False
         self._dirty: list[Session] = []
         self._joiner = Joiner()
+        self._loop: asyncio.AbstractEventLoop | None = None  # since the first request
+        self._thread: int | None = None
+        self._leaving: dict[Session, None] = {}
+        self._relieving = False
         self._drained: dict[Session, asyncio.Future[None]] = {}
 
     # --- for applications
@@ -173,6 +196,7 @@ class Engine:
         for session in list(self.sessions.values()):
             session.close(reason, CLOSE_GOING_AWAY)
         self.deadlines.close()
+        self.watch.close()
         for _ in range(3):  # turns until the GETs that waited are answered, too
             await asyncio.sleep(0)
 
@@ -190,6 +214,8 @@ class Engine:
         body : bytes, optional
             Of a POST. None: it had more than bytes than are accepted.
         """
+        if self._loop is None:
+            self._loop, self._thread = asyncio.get_running_loop(), get_ident()
         await self._requests.accept(handler, user, body)
 
     def refuse(self, handler: tornado.web.RequestHandler, request: Request, refusal: Refused) -> None:
@@ -199,6 +225,32 @@ class Engine:
     def session_of(self, handler: tornado.web.RequestHandler) -> Session | None:
         """Return the session that a request belongs to, as its URL says, before it is looked at any closer."""
         return self.sessions.get(query_of(handler).get("sid", ""))
+
+    # --- for other threads
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether this is another thread than that of the event loop on which the sessions are."""
+        return self._thread is not None and get_ident() != self._thread
+
+    def hand_over(self, call: Callable[[], object]) -> None:
+        """Have a function called on the loop, in the order of these calls. Any thread may.
+
+        Raises
+        ------
+        RuntimeError
+            If the loop has ended.
+        """
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(call)
+
+    def check_thread(self, what: str) -> None:
+        """Refuse what only the loop's thread may do; raises RuntimeError."""
+        if self.elsewhere:
+            raise RuntimeError(
+                f"{what} was called on another thread than the server's event loop; only emit() and send() may be: "
+                "use loop.call_soon_threadsafe(...), or asyncio.run_coroutine_threadsafe(...) for what is awaited"
+            )
 
     # --- for sessions
 
@@ -218,21 +270,44 @@ class Engine:
             asyncio.get_running_loop().call_soon(self._flush)
         join = self._joiner.join
         for session in sessions:
-            outbox, transport = session.out, session.transport
-            if transport is None or transport.paused:
-                continue
-            if type(transport) is not WebSocketTransport:
-                session.flush()
-                continue
-            data = join(outbox)
-            if len(data) > 65536:
-                session.flush()
-                continue
-            session.out = []
-            transport.send(data)
-            if transport.paused:
-                session.flush()
+            transport = session.transport
+            if session.backlog is None and type(transport) is WebSocketTransport and not transport.paused:
+                data = join(session.out)
+                if data is not None:
+                    session.out = []
+                    transport.send(data)
+                    continue
+            session.flush()
         self._joiner.forget()
+
+    def keep_leaving(self, session: Session) -> None:
+        """Remember a closed session for as long as something that it sent waits."""
+        if session.received:
+            self._leaving[session] = None
+        else:
+            self._leaving.pop(session, None)
+
+    def _relieve_soon(self) -> None:
+        if not self._relieving:
+            self._relieving = True
+            asyncio.get_running_loop().call_soon(self._relieve)
+
+    def _relieve(self) -> None:
+        """Cut off the largest session of whoever holds most; and a moment later another one if need be."""
+        self._relieving = False
+        memory, sessions = self.memory, [*self.sessions.values(), *self._leaving]
+        held: Counter[str] = Counter()
+        for session in sessions:
+            held[session.principal] += session.held
+        if memory.used <= memory.limit or not held.total():
+            return
+        worst = held.most_common(1)[0][0]
+        largest = max((each for each in sessions if each.principal == worst), key=lambda each: each.held)
+        why = f"{largest.held:,} bytes were held for it, of {memory.used:,} in all; {memory.limit:,} may be"
+        largest.cut_off(why, now=True)
+        if memory.used > memory.limit:  # what it waited for, others may wait for, too, or be about to read
+            self._relieving = True
+            asyncio.get_running_loop().call_later(RELIEF, self._relieve)
 
     def opened(self, session: Session) -> None:
         """A session's transport is ready."""
@@ -255,9 +330,9 @@ class Engine:
             future.set_result(None)
 
     async def wait_drained(self, session: Session) -> None:
-        """Wait until everything put into a session was written to its transport, or the session is over."""
-        while not session.closed and (session.out or (session.transport and session.transport.paused)):
-            if session.transport and not session.transport.paused:
+        """Wait until everything put into a session was given to the operating system, or the session is over."""
+        while not session.idle:
+            if session.ready:
                 await asyncio.sleep(0)  # it is about to be flushed
                 continue
             future = self._drained.get(session) or asyncio.get_running_loop().create_future()

@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
+from functools import partial
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
+from ..errors import TooLarge
 from ..notebook import where_raised
+from ..wire.data import dump, load, reconstruct
 from ..wire.socketio import Encoded, encode_event
 from .broadcast import Broadcaster, BroadcastOperator
 from .emitter import Emitter, Handler, added, current, listener
 from .hooks import Hooked
 from .recovery import Recovery
 from .rooms import Rooms
-from .socket import Socket
+from .socket import Answered, Socket
 
 if TYPE_CHECKING:
     from .server import Server
@@ -49,6 +52,8 @@ class Namespace(Emitter, Broadcaster):
         self.router: Route | None = None
         self.recovery: Recovery | None = server.recovery(self) if server.recovery else None
         self.overheard: set[Hooked] = set()  # somebody wants to know what is sent to these
+        self.closing = False
+        self._departures: tuple[Callable[[Socket, str], object], ...] = ()
         self._middlewares: tuple[Handler, ...] = ()
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -103,12 +108,14 @@ class Namespace(Emitter, Broadcaster):
 
     def broadcast(self, args: list[Any], chain: BroadcastOperator) -> None:
         """Emit to those whom a chain names."""
+        engine = self.server.engine
+        if engine.elsewhere:
+            engine.hand_over(partial(self.broadcast, self.copy(args), chain))
+            return
         encoded = self.encode(args, chain.rooms, chain.excluded, volatile=chain.flags.volatile)
         if not chain.flags.compress:
             encoded.leave_plain()
         targets = self.rooms.select(chain.rooms, chain.excluded)
-        if chain.flags.volatile:
-            targets = [socket for socket in targets if socket.session.ready]
         if self.overheard:
             self._overhear(targets, args)
         self.write(targets, encoded)
@@ -116,10 +123,44 @@ class Namespace(Emitter, Broadcaster):
     def encode(
         self, args: list[Any], rooms: Collection[str], excluded: Collection[str] = (), *, volatile: bool = False
     ) -> Encoded:
-        """Encode an event that wants no acknowledgement, for whoever is in some rooms and in none of others."""
+        """Encode an event that wants no acknowledgement, for whoever is in some rooms and in none of others.
+
+        Raises
+        ------
+        NotJSON, TooLarge, ValueError
+            As `Socket.emit`.
+        """
         if self.recovery is None:
-            return encode_event(args, self.name)
-        return self.recovery.encode(args, rooms, excluded, volatile)
+            encoded = encode_event(args, self.name)
+        else:
+            encoded = self.recovery.encode(args, rooms, excluded, volatile)
+        encoded.volatile = volatile
+        self.check_size(encoded)
+        return encoded
+
+    def check_size(self, encoded: Encoded) -> None:
+        """Refuse a packet that is larger than what may wait for a client; raises `TooLarge`."""
+        limit = self.server.engine.max_queue
+        size = len(encoded.websocket)
+        if size > limit:
+            raise TooLarge(
+                f"a packet of {size:,} bytes is larger than the {limit:,} that may wait for a client: "
+                "send it in pieces, or make the server with a larger max_queue"
+            )
+
+    def copy(self, args: list[Any]) -> list[Any]:
+        """Return a copy of an event's arguments, as they are sent, for another thread to emit.
+
+        Raises
+        ------
+        NotJSON, TooLarge, ValueError
+            As `Socket.emit`.
+        """
+        encoded = encode_event(args, self.name)
+        self.check_size(encoded)
+        json, attachments = dump(args)
+        copied: list[Any] = reconstruct(load(json), attachments)
+        return copied
 
     def select(self, rooms: Collection[str], excluded: Collection[str]) -> list[Socket]:
         """Return the sockets of some rooms; see `Rooms.select`."""
@@ -151,12 +192,13 @@ class Namespace(Emitter, Broadcaster):
         sockets: list[Socket],
         args: list[Any],
         id: int,
-        answered: Callable[[list[Any] | None], None],
+        answered: Answered,
         *,
         compress: bool = True,
     ) -> None:
         """Emit an event that wants to be acknowledged to sockets of this namespace."""
         encoded = encode_event(args, self.name, id)
+        self.check_size(encoded)
         if not compress:
             encoded.leave_plain()
         for socket in sockets:
@@ -187,6 +229,9 @@ class Namespace(Emitter, Broadcaster):
         socket.connected = True
         self.sockets[socket.id] = socket
         self.rooms.opened(socket)
+        early, socket.joined = socket.joined, set()
+        for room in early:  # a middleware has put it there
+            self.rooms.add(room, socket)
         if socket.recovered and self.recovery:
             self.recovery.resume(socket)
         coroutines: list[CoroutineType[Any, Any, Any]] = []
@@ -199,7 +244,8 @@ class Namespace(Emitter, Broadcaster):
                 if type(result) is CoroutineType:
                     coroutines.append(result)
         if coroutines:
-            socket.run(self._each(coroutines))  # its events wait: they may be about to register their handlers
+            # its events wait: they may be about to register their handlers
+            socket.run(self._each(coroutines), None, "a handler of 'connection'")
 
     def _greeters(self) -> tuple[Handler, ...]:
         return self._handlers.get("connection", ())
@@ -212,18 +258,25 @@ class Namespace(Emitter, Broadcaster):
                 self.failed("a handler of 'connection'", error)
 
     def disconnected(self, socket: Socket, reason: str) -> None:
-        """A socket is gone."""
+        """A socket is gone: at once, while its handlers may still have to deal with what it had sent."""
         if self.recovery:
             self.recovery.ended(socket, reason)
         self.rooms.clear(socket)
         self.overheard.discard(socket)
         self.sockets.pop(socket.id, None)
+        for function in self._departures:
+            function(socket, reason)
 
-    def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        """Run a coroutine; the loop itself keeps no reference to a task."""
+    def on_departure(self, function: Callable[[Socket, str], object]) -> None:
+        """Call a function with each socket that is gone and the reason: at once, before its handlers are told."""
+        self._departures = (*self._departures, function)
+
+    def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Run a coroutine, and return its task; the loop itself keeps no reference to it."""
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._finished)
+        return task
 
     def _finished(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
@@ -243,7 +296,7 @@ class Namespace(Emitter, Broadcaster):
             return {"error": {"code": "internal", "message": "the handler failed"}}
         return answer
 
-    def close(self) -> None:
-        """Stop what still runs."""
-        for task in self._tasks:
-            task.cancel()
+    @property
+    def tasks(self) -> frozenset[asyncio.Task[Any]]:
+        """What runs for it: handlers, middlewares."""
+        return frozenset(self._tasks)

@@ -40,8 +40,7 @@ class SocketOperator:
 
     def emit(self, event: str, *args: Any) -> None:
         """Emit to this client; see `Socket.emit`."""
-        if not self.flags.volatile or self.socket.session.ready:
-            self.socket.speak([event, *args], volatile=self.flags.volatile, compress=self.flags.compress)
+        self.socket.speak([event, *args], volatile=self.flags.volatile, compress=self.flags.compress)
 
     def send(self, *args: Any) -> None:
         """Emit the event ``message``."""

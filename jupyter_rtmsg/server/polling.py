@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 import tornado.iostream
@@ -14,13 +15,16 @@ from tornado.http1connection import HTTP1Connection
 from ..errors import ProtocolError
 from ..wire.engineio import CLOSE, NOOP, SEPARATOR, Packet, decode_payload
 from ..wire.socketio import Encoded
+from .outbox import CHUNK, Backlog
 from .refusal import Refused
+from .tcp import unsent
+from .websocket import TURN, TURN_SECONDS
 
 if TYPE_CHECKING:
     from .session import Session
 
-TURN = 256  # packets of one body before the others have a turn
 COMPRESS_FROM = 1024  # bytes of a response that are worth it
+RESPONSE_SIZE = 256 * 1024  # of what waits, unless one packet is larger
 LINGER = 5.0  # seconds that a client has to read its last response
 _CLOSE = Encoded(CLOSE.encode())
 
@@ -47,7 +51,7 @@ class PollingTransport:
     def __init__(self, session: Session) -> None:
         self._session: Session | None = session
         self._poll: asyncio.Future[str] | None = None  # the GET that waits
-        self._writing: tornado.iostream.IOStream | None = None  # of the response that is being read
+        self._writing: Response | None = None  # which the client is reading
         self._posting = False
         self._answering = False  # a GET has its answer, which is not written yet
         self._bodies: set[tornado.web.RequestHandler] = set()  # of POSTs under way
@@ -82,24 +86,25 @@ class PollingTransport:
         except asyncio.CancelledError:
             self._answering = False
             return  # nobody is there to be answered
-        self._answering = False
-        self._respond(handler, body)
+        await self._respond(handler, body)
 
-    def _respond(self, handler: tornado.web.RequestHandler, body: str) -> None:
+    async def _respond(self, handler: tornado.web.RequestHandler, body: str) -> None:
         """Answer, and see whether it could be written: what a broken connection swallows would be lost silently."""
-        self._writing = stream = _stream(handler)  # it outlives the request
-
-        def written(future: asyncio.Future[None]) -> None:
-            self._writing = None
-            if (future.exception() or stream.error) and self._session:
+        response = self._writing = Response(handler, body)
+        self._answering = False
+        session, held = self._session, response.unsent
+        if session:
+            session.engine.memory.add(held)
+        try:
+            await response.write()
+        except tornado.iostream.StreamClosedError:
+            if self._session:
                 self._session.ended("transport error")
+        finally:
+            self._writing = None
             self._check_free()
-
-        future = respond(handler, body)
-        if future.done():
-            written(future)
-        else:
-            future.add_done_callback(written)
+            if session:
+                session.engine.memory.add(-held)
 
     async def post(self, handler: tornado.web.RequestHandler, body: bytes | bytearray) -> None:
         """Take the packets of a POST, however many."""
@@ -111,6 +116,7 @@ class PollingTransport:
             handler.set_status(400)
             return
         self._posting = True
+        session.hold(len(body))
         try:
             await self._receive(session, _packets(handler, body))
         except ProtocolError as error:
@@ -119,6 +125,7 @@ class PollingTransport:
             return
         finally:
             self._posting = False
+            session.hold(-len(body))
         if session.violation:
             handler.set_status(400)
             return
@@ -127,6 +134,8 @@ class PollingTransport:
         handler.write("ok")
 
     async def _receive(self, session: Session, packets: list[Packet]) -> None:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + TURN_SECONDS
         for at, packet in enumerate(packets, 1):
             if packet == CLOSE:
                 self._answer(NOOP)
@@ -136,8 +145,9 @@ class PollingTransport:
             session.receive(packet)
             if self._readable is not None:
                 await self._readable
-            elif not at % TURN:
+            elif not at % TURN or (not at & 15 and loop.time() > until):
                 await asyncio.sleep(0)
+                until = loop.time() + TURN_SECONDS
 
     def _overlapped(self, session: Session) -> None:
         """Two GETs or two POSTs at once: this client lost count of its own requests (PROTOCOL 1.5)."""
@@ -187,13 +197,21 @@ class PollingTransport:
 
     # --- what the session calls
 
-    def send_all(self, outbox: list[Encoded]) -> list[Encoded]:
-        """See `Transport.send_all`: all that waits goes into one response."""
-        if self._poll is None:
-            return outbox
-        if outbox:
-            self._answer(SEPARATOR.join([encoded.polling for encoded in outbox]))
-        return []
+    def take(self, backlog: Backlog) -> int:
+        """See `Transport.take`: a response of `RESPONSE_SIZE`, or one packet if that is larger."""
+        packets = backlog.take_packets(RESPONSE_SIZE)
+        self._answer(SEPARATOR.join([encoded.polling for encoded in packets]))
+        return RESPONSE_SIZE
+
+    @property
+    def unsent(self) -> int:
+        """See `Transport.unsent`."""
+        return self._writing.unsent if self._writing else 0
+
+    @property
+    def abandoned(self) -> bool:
+        """See `Transport.abandoned`: a POST that nobody waits for any more shows when it is answered."""
+        return False
 
     def set_max_size(self, size: int) -> None:
         """The body is measured as it comes in: see `Session.max_size`."""
@@ -215,21 +233,37 @@ class PollingTransport:
             self._resumed = asyncio.get_running_loop().time()
             readable.set_result(None)
 
-    def close(self, code: int = 1000, reason: str = "", rest: Sequence[Encoded] | None = ()) -> None:
-        """Answer the GET that waits, or the next one if there is to be one, with a close packet."""
+    def close(self, code: int = 1000, reason: str = "", backlog: Backlog | None = None, *, late: bool = True) -> None:
+        """Answer the GET that waits, or a late one, with what waits and a close packet."""
         session, self._session = self._session, None
-        body = SEPARATOR.join([encoded.polling for encoded in (*(rest or ()), _CLOSE)])
+        rest = backlog.take_packets(backlog.size) if backlog else []
+        if backlog:
+            backlog.clear()
+        body = SEPARATOR.join([encoded.polling for encoded in (*rest, _CLOSE)])
         if self._poll is not None:
             self._answer(body)
-        elif session and rest is not None:
+        elif session and late:
             session.engine.farewells.add(session, body)
         if self._writing is not None:
-            asyncio.get_running_loop().call_later(LINGER, self._abort, self._writing)
+            asyncio.get_running_loop().call_later(LINGER, self._abort, self._writing, self._writing.unsent)
         self.resume_reading()
 
-    def _abort(self, stream: tornado.iostream.IOStream) -> None:
-        if self._writing is stream:  # still the same response: nobody reads it
-            stream.close()
+    def abort(self) -> None:
+        """Drop the response that is being written."""
+        self._session = None
+        if self._writing is not None:
+            self._writing.abort()
+        self.resume_reading()
+
+    def _abort(self, response: Response, before: int) -> None:
+        """Give up a response of which nothing was read since it was looked at last."""
+        if self._writing is not response:
+            return
+        unsent = response.unsent
+        if 0 < unsent < before:
+            asyncio.get_running_loop().call_later(LINGER, self._abort, response, unsent)
+        else:
+            response.abort()
 
     def probe(self, probing: bool) -> None:
         """A WebSocket is about to take over, or failed to."""
@@ -253,16 +287,59 @@ def _packets(handler: tornado.web.RequestHandler, body: bytes | bytearray) -> li
         raise ProtocolError("a polling body must be UTF-8") from None
 
 
-def respond(handler: tornado.web.RequestHandler, body: str) -> asyncio.Future[None]:
-    """Answer a GET with a payload; what is returned is done when all of it is written."""
-    data = body.encode()
-    handler.set_header("Content-Type", "text/plain; charset=UTF-8")
-    handler.set_header("Cache-Control", "no-store")
-    if len(data) >= COMPRESS_FROM and "gzip" in handler.request.headers.get("Accept-Encoding", ""):
-        handler.set_header("Content-Encoding", "gzip")
-        handler.add_header("Vary", "Accept-Encoding")
-        data = gzip.compress(data, compresslevel=1)
-    return handler.finish(data)
+class Response:
+    """The answer to a GET: written in pieces, so that it shows whether it is read.
+
+    Parameters
+    ----------
+    handler : tornado.web.RequestHandler
+    body : str
+        A payload.
+    """
+
+    __slots__ = ("_data", "_handler", "_stream", "_written")
+
+    def __init__(self, handler: tornado.web.RequestHandler, body: str) -> None:
+        data = body.encode()
+        handler.set_header("Content-Type", "text/plain; charset=UTF-8")
+        handler.set_header("Cache-Control", "no-store")
+        compressed = "gzip" in handler.request.headers.get("Accept-Encoding", "")
+        if COMPRESS_FROM <= len(data) <= RESPONSE_SIZE and compressed:
+            handler.set_header("Content-Encoding", "gzip")
+            handler.add_header("Vary", "Accept-Encoding")
+            data = gzip.compress(data, compresslevel=1)
+        handler.set_header("Content-Length", str(len(data)))
+        self._handler = handler
+        self._data = data
+        self._written = 0
+        self._stream = _stream(handler)
+
+    async def write(self) -> None:
+        """Write it all; raises `tornado.iostream.StreamClosedError` if the peer is gone before that."""
+        data = memoryview(self._data)
+        while len(data) - self._written > CHUNK:
+            self._handler.write(bytes(data[self._written : self._written + CHUNK]))
+            await self._handler.flush()
+            self._written += CHUNK
+        await self._handler.finish(bytes(data[self._written :]))
+        self._written = len(data)
+        if self._stream.error:
+            raise tornado.iostream.StreamClosedError(self._stream.error)
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that the peer has not read yet, as far as the operating system tells."""
+        return len(self._data) - self._written + unsent(self._stream.socket)
+
+    def abort(self) -> None:
+        """Drop the connection."""
+        self._stream.close()
+
+
+async def respond(handler: tornado.web.RequestHandler, body: str) -> None:
+    """Answer a GET of a session that has ended."""
+    with contextlib.suppress(tornado.iostream.StreamClosedError):
+        await Response(handler, body).write()
 
 
 def _on_close(handler: tornado.web.RequestHandler, callback: object) -> None:

@@ -91,7 +91,7 @@ class RequestDispatcher:
         if last is None:
             await transport.get(handler)
         else:  # a listener closed it at once
-            respond(handler, last)
+            await respond(handler, last)
 
     async def _open_websocket(
         self, handler: tornado.web.RequestHandler, peer: Session | Upgrade | SurplusWebSocket, headers: Headers
@@ -116,7 +116,7 @@ class RequestDispatcher:
             last = self._engine.farewells.take(id, user) if method == "GET" else None
             if last is None:
                 raise Refused(1, sid=id)
-            respond(handler, last)
+            await respond(handler, last)
             return
         if session.user != user:  # another's session is as good as none
             raise Refused(1, sid=id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from itertools import count
 from typing import Any
@@ -130,15 +131,33 @@ class Server(Broadcaster):
         self._unlisten.append(listens(sockets))
         return int(sockets[0].getsockname()[1])
 
-    async def close(self, reason: str = "server shutting down") -> None:
-        """Disconnect everyone, saying why, and stop listening."""
+    async def close(self, reason: str = "server shutting down", *, timeout: float = 5.0) -> None:
+        """Disconnect everyone, saying why, and stop listening.
+
+        Parameters
+        ----------
+        reason : str
+        timeout : float
+            Seconds that handlers may go on which are under way; those that still run then are cancelled.
+        """
         for http in self._listening:
             http.stop()
         while self._unlisten:
             self._unlisten.pop()()
         await self.engine.close(reason)
+        await self._stop_handlers(timeout)
+
+    async def _stop_handlers(self, timeout: float) -> None:
+        tasks = {task for namespace in self.namespaces for task in namespace.tasks}
+        tasks -= {asyncio.current_task()}  # a handler may close its server
+        if not tasks:
+            return
+        _, late = await asyncio.wait(tasks, timeout=timeout)
         for namespace in self.namespaces:
-            namespace.close()
+            namespace.closing = True
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
 
     # --- namespaces
 

@@ -6,12 +6,15 @@ import secrets
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from ..errors import Disconnected
 from ..wire.socketio import Encoded, encode_disconnect
 from .broadcast import BroadcastOperator, Flags
 from .dispatch import LATER, NOT_ROUTED, Dispatcher
-from .emitter import NOBODY, Handler
+from .emitter import NOBODY, Concurrent, Handler, listener
 from .operator import SocketOperator
 from .rooms import names
 
@@ -20,6 +23,14 @@ if TYPE_CHECKING:
     from .namespace import Namespace
     from .request import Request
     from .session import Session
+
+Answered: TypeAlias = "Callable[[list[Any] | Exception], None]"
+
+_NO_ROOMS: frozenset[str] = frozenset()
+_NOT_BY_ITSELF = frozenset(
+    {"server namespace disconnect", "forced server close", "server shutting down", "parse error", "too slow"}
+)
+"""Reasons for a disconnect after which nothing is handled any more that the client had sent."""
 
 __all__ = ["LATER", "NOT_ROUTED", "Handler", "Handshake", "Socket"]
 
@@ -68,12 +79,12 @@ class Socket(Dispatcher):
     """
 
     __slots__ = (
-        "_acks", "_connection", "auth", "connected", "data", "id", "joined", "namespace", "pid", "recovered",
-        "session", "time", "user",
+        "_acks", "_last_rooms", "auth", "connected", "data", "departed", "id", "joined", "namespace", "pid",
+        "recovered", "session", "time", "user",
     )  # fmt: skip
 
     def __init__(self, namespace: Namespace, connection: Connection, auth: dict[str, Any]) -> None:
-        super().__init__()
+        super().__init__(connection)
         self.id = secrets.token_urlsafe(15)
         self.namespace = namespace
         self.session: Session = connection.session
@@ -84,9 +95,10 @@ class Socket(Dispatcher):
         self.recovered = False
         self.pid: str | None = None  # the secret that it can be recovered with
         self.connected = False
+        self.departed = False  # it was connected once
         self.joined: set[str] = set()
-        self._connection = connection
-        self._acks: dict[int, Callable[[list[Any] | None], None]] = {}
+        self._last_rooms: frozenset[str] = _NO_ROOMS  # of one that was disconnected, until its handlers were told
+        self._acks: dict[int, Answered] = {}
 
     def __repr__(self) -> str:
         return f"<Socket {self.id} in {self.namespace.name}>"
@@ -111,35 +123,44 @@ class Socket(Dispatcher):
 
     @property
     def rooms(self) -> frozenset[str]:
-        """The rooms it is in, the one named by its id included."""
-        return frozenset((self.id, *self.joined)) if self.connected else frozenset()
+        """The rooms it is in, the one named by its id included; in handlers of ``"disconnecting"`` those it was in."""
+        return frozenset((self.id, *self.joined)) if self.connected else self._last_rooms
 
     # --- listening
 
-    def on(self, event: str, handler: Handler | None = None) -> Any:
+    def on(self, event: str, handler: Handler | None = None, *, concurrent: bool = False) -> Any:
         """Call a handler for each event of a name; also a decorator.
 
         Parameters
         ----------
         event : str
-            ``"disconnecting"`` (it is still in its rooms) and ``"disconnect"`` are called with the reason, ``"error"``
-            with what a middleware of `use` raised, any other with the arguments of the client's event.
+            ``"disconnecting"`` (`rooms` still tells its rooms) and ``"disconnect"`` are called with the reason,
+            ``"error"`` with what a middleware of `use` raised, any other with the arguments of the client's event.
         handler : callable
             What it returns is the acknowledgement (a tuple: several arguments). A coroutine function is awaited
             before the next event of this socket is looked at; a handler that returns a Future lets it start.
             In a notebook, a cell that is run again replaces the handlers that it registered.
+        concurrent : bool
+            Whether the next event may be handled while this coroutine function runs.
         """
-        return super().on(event, handler)
+        if handler is None:
+            return lambda function: self.on(event, function, concurrent=concurrent)
+        if not concurrent:
+            return super().on(event, handler)
+        self._listen(event, Concurrent(listener(handler)))
+        return handler
 
     # --- speaking
 
     def emit(self, event: str, *args: Any) -> None:
-        """Emit to this client; never waits.
+        """Emit to this client; never waits. Any thread may.
 
         Raises
         ------
         NotJSON
             If an argument is neither JSON nor bytes.
+        TooLarge
+            If it is larger than the server's ``max_queue``.
         ValueError
             If the name is one of Socket.IO's own.
         """
@@ -147,6 +168,10 @@ class Socket(Dispatcher):
 
     def speak(self, args: list[Any], *, volatile: bool = False, compress: bool = True) -> None:
         """Emit the event that a list is: its name, then its arguments."""
+        if self.session.engine.elsewhere:
+            args = self.namespace.copy(args)
+            self.session.engine.hand_over(partial(self.speak, args, volatile=volatile, compress=compress))
+            return
         encoded = self.namespace.encode(args, (self.id,), volatile=volatile)
         if not compress:
             encoded.leave_plain()
@@ -208,25 +233,34 @@ class Socket(Dispatcher):
     # --- rooms and the end
 
     def join(self, *rooms: str | Iterable[str]) -> None:
-        """Enter rooms."""
-        if self.connected:
-            for room in names(rooms):
+        """Enter rooms; in a middleware, as soon as the client is accepted."""
+        self.session.engine.check_thread("socket.join()")
+        for room in names(rooms):
+            if self.connected:
                 self.namespace.rooms.add(room, self)
+            elif not self.departed:
+                self.joined.add(room)
 
     def leave(self, *rooms: str | Iterable[str]) -> None:
         """Leave rooms."""
+        self.session.engine.check_thread("socket.leave()")
         for room in names(rooms):
-            self.namespace.rooms.discard(room, self)
+            if self.connected:
+                self.namespace.rooms.discard(room, self)
+            else:
+                self.joined.discard(room)
 
     def disconnect(self, close: bool = False) -> None:
-        """Disconnect from this namespace, or close the whole connection.
+        """Disconnect from this namespace, or from all namespaces and close the whole connection.
 
-        An official client does not reconnect after the former, but does after the latter.
+        An official client does not come back by itself after either. To have it come back, close its session instead:
+        ``socket.conn.close()``.
         """
+        self.session.engine.check_thread("socket.disconnect()")
         if not self.connected:
             return
         if close:
-            self.session.close("forced close")
+            self._connection.disconnect()
             return
         self.session.put(encode_disconnect(self.namespace.name))
         self._connection.leave(self.namespace.name)
@@ -235,33 +269,63 @@ class Socket(Dispatcher):
     # --- what the connection calls
 
     def acknowledged(self, id: int | None, args: list[Any]) -> None:
-        """Take an acknowledgement; unknown and late ones are ignored (PROTOCOL 2.6)."""
+        """Take an acknowledgement; unknown and late ones are ignored (docs/protocol.md#socketio-events)."""
         waiting = self._acks.pop(id, None) if id is not None else None
         if waiting:
+            self._connection.waiting.asked -= 1
             waiting(args)
 
-    def await_ack(self, id: int, done: Callable[[list[Any] | None], None]) -> None:
-        """Call ``done`` with the arguments of an acknowledgement, or None at the end of the connection."""
+    def await_ack(self, id: int, done: Answered) -> None:
+        """Call ``done`` with the arguments of an acknowledgement, or with the reason why none will come."""
         if self.connected:
             self._acks[id] = done
+            self._connection.waiting.ask()
         else:
-            done(None)
+            done(Disconnected("the client is gone"))
 
     def forget_ack(self, id: int) -> None:
         """Wait for it no longer."""
-        self._acks.pop(id, None)
+        if self._acks.pop(id, None) is not None:
+            self._connection.waiting.asked -= 1
+
+    def fail_acks(self, error: Exception) -> None:
+        """Wait for no acknowledgement any longer."""
+        acks, self._acks = self._acks, {}
+        self._connection.waiting.asked -= len(acks)
+        for waiting in acks.values():
+            waiting(error)
 
     def closed(self, reason: str) -> None:
-        """It is over, for this reason."""
-        for handler in self._handlers.pop("disconnecting", ()) if self.connected else ():
-            self._late(handler, reason)
-        if not self.connected:  # a handler disconnected it, too
+        """Take the client out of the namespace; handle what it sent if it left by itself; then tell the handlers."""
+        if not self.connected:
             return
-        self.connected = False
+        self._last_rooms = self.rooms
+        self.connected, self.departed = False, True
         self.namespace.disconnected(self, reason)
-        acks, self._acks = self._acks, {}
-        for waiting in acks.values():
-            waiting(None)
-        for handler in self._handlers.get("disconnect", ()):
+        self.fail_acks(Disconnected("the client is gone"))
+        if reason in _NOT_BY_ITSELF:
+            self.drop_waiting()
+        elif self._queue is not None:
+            self._reason = reason
+            return
+        self.farewell(reason)
+
+    def farewell(self, reason: str) -> None:
+        """Call the handlers of ``"disconnecting"``, then those of ``"disconnect"``."""
+        self._reason = None
+        coroutines = self._call_all(self._handlers.get("disconnecting", ()), reason)
+        if coroutines:
+            self.namespace.spawn(self._farewell_later(coroutines, reason))
+        else:
+            self._end(reason)
+
+    async def _farewell_later(self, coroutines: list[CoroutineType[Any, Any, Any]], reason: str) -> None:
+        for coroutine in coroutines:
+            await self._finish(coroutine)
+        self._end(reason)
+
+    def _end(self, reason: str) -> None:
+        self._last_rooms = _NO_ROOMS
+        handlers, self._handlers = self._handlers, NOBODY
+        for handler in handlers.get("disconnect", ()):
             self._late(handler, reason)
-        self._handlers = NOBODY

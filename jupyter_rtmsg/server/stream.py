@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import tornado.iostream
@@ -26,7 +27,7 @@ class StreamTransport(asyncio.Transport):
         self._protocol = protocol
         self._reading = asyncio.Event()
         self._reading.set()
-        self._writing = 0  # writes that the stream has not finished
+        self._writing = 0  # bytes of writes that the stream has not finished
         self._closing = False
         self._task: asyncio.Task[None] | None = None  # kept, or it might be collected
 
@@ -56,21 +57,27 @@ class StreamTransport(asyncio.Transport):
             future = self._stream.write(data)
         except tornado.iostream.StreamClosedError:
             return  # the reading side tells the protocol
-        if not future.done():
-            self._writing += 1
-            if self._writing == 1:
-                self._protocol.pause_writing()
-        future.add_done_callback(self._written if not future.done() else _retrieve)
+        if future.done():
+            _retrieve(future)
+            return
+        if not self._writing:
+            self._protocol.pause_writing()
+        self._writing += len(data)
+        future.add_done_callback(partial(self._written, len(data)))
 
-    def _written(self, future: Any) -> None:
+    def _written(self, size: int, future: Any) -> None:
         _retrieve(future)
-        self._writing -= 1
+        self._writing -= size
         if self._writing:
             return
         if self._closing:
             self._stream.close()
         else:
             self._protocol.resume_writing()
+
+    def get_write_buffer_size(self) -> int:
+        """Return how many bytes of writes the stream has not finished."""
+        return self._writing
 
     def close(self) -> None:
         """Close once everything is written."""

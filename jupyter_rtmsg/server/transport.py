@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from ..errors import ProtocolError
-from ..wire.socketio import Encoded
 
 if TYPE_CHECKING:
+    from .outbox import Backlog
     from .websocket import WebSocketTransport
 
 
@@ -25,8 +24,11 @@ class Peer(Protocol):
     def receive(self, packet: str | bytes) -> None:
         """Take a packet."""
 
+    def hold(self, size: int) -> None:
+        """Count bytes that are kept of a message; a negative size gives them back."""
+
     def flush(self) -> None:
-        """Write what waits; what the transport does not take waits on, counted."""
+        """Write what waits."""
 
     def writable(self) -> None:
         """The transport takes more."""
@@ -57,8 +59,12 @@ class Transport(Protocol):
     def deaf_until(self) -> float:
         """When reading was last resumed, in the loop's time: now, if it is still paused."""
 
-    def send_all(self, outbox: list[Encoded]) -> list[Encoded]:
-        """Write as many packets as it takes and return the others."""
+    @property
+    def unsent(self) -> int:
+        """Bytes that it took and that the peer has not taken yet, as far as the operating system tells."""
+
+    def take(self, backlog: Backlog) -> int:
+        """Write a piece of what waits; return its bytes. Only while it is not paused."""
 
     def set_max_size(self, size: int) -> None:
         """Change the largest message, in bytes."""
@@ -69,5 +75,22 @@ class Transport(Protocol):
     def resume_reading(self) -> None:
         """Read on."""
 
-    def close(self, code: int = 1000, reason: str = "", rest: Sequence[Encoded] | None = ()) -> None:
-        """Say goodbye, after the ``rest`` if that can still be written. None: nobody is expected to come for it."""
+    @property
+    def abandoned(self) -> bool:
+        """Whether the peer of a transport that is read no more has closed its side."""
+
+    def close(self, code: int = 1000, reason: str = "", backlog: Backlog | None = None, *, late: bool = True) -> None:
+        """Write what waits, as far as the peer reads, then say goodbye.
+
+        Parameters
+        ----------
+        code : int
+        reason : str
+        backlog : Backlog, optional
+            Belongs to the transport from now on.
+        late : bool
+            Whether a poll that comes later is answered, too.
+        """
+
+    def abort(self) -> None:
+        """Drop the connection at once."""

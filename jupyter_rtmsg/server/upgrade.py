@@ -100,6 +100,10 @@ class Upgrade:
         """The WebSocket is gone."""
         self._end()
 
+    def hold(self, size: int) -> None:
+        """Count them among the session's."""
+        self._session.hold(size)
+
     def flush(self) -> None:
         """Nothing of the session's goes this way yet."""
 
@@ -132,6 +136,9 @@ class SurplusWebSocket:
 
     def receive(self, packet: str | bytes) -> None:
         """It is not listened to."""
+
+    def hold(self, size: int) -> None:
+        """Count nothing: what comes is dropped."""
 
     def flush(self) -> None:
         """Nothing goes this way."""

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import math
-import socket as sockets
-from collections import deque
 from collections.abc import Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, cast
 
-from ..wire.socketio import Encoded
 from ..wire.websocket import PONG, Close, FrameParser, Message, Ping, Pong, encode_close, encode_frame
+from .tcp import closed_by_peer, tune, unsent
 
 if TYPE_CHECKING:
+    from .outbox import Backlog
     from .transport import Peer
 
 READ_SIZE = 64 * 1024  # at most so much in one read, so that no member holds the loop for long
-WRITE_SIZE = 64 * 1024  # and so much in the transport; what waits beyond it waits where it is counted
-SEND_BUFFER = 256 * 1024  # Linux swallows megabytes otherwise, unseen
-TURN = 256  # packets of one session before the others have a turn
+TURN = 256  # packets of one session before the others have a turn,
+TURN_SECONDS = 0.005  # or the time that they take, whichever is first
 LINGER = 5.0  # seconds that a peer has to answer a close frame
 
 
@@ -37,8 +35,8 @@ class WebSocketTransport(asyncio.Protocol):
     name = "websocket"
     _form = attrgetter("websocket")  # of a packet: the bytes that are written
     __slots__ = (
-        "_early", "_inbox", "_linger", "_loop", "_parser", "_ping", "_resumed", "_session", "_stream", "_unread",
-        "paused",
+        "_early", "_goodbye", "_half", "_inbox", "_kept", "_linger", "_loop", "_parser", "_ping", "_rest", "_resumed",
+        "_session", "_stream", "_unread", "paused",
     )  # fmt: skip
 
     def __init__(self, peer: Peer, early: bytes = b"") -> None:
@@ -47,11 +45,15 @@ class WebSocketTransport(asyncio.Protocol):
         self._stream: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
         self._early = early
-        self._inbox: deque[Message] | None = None  # read, but its turn has not come
+        self._inbox: list[Message] | None = None  # read, but its turn has not come
         self._unread = False  # whether the session wants nothing more for now
         self._linger: asyncio.TimerHandle | None = None
         self._resumed = -math.inf
         self._ping: bytes | None = None  # the last one, where the stream took no pong
+        self._kept = 0  # bytes of a message that is not complete
+        self._half = False  # whether a frame is half written: no other may begin
+        self._rest: Backlog | None = None  # what is written before the goodbye
+        self._goodbye = b""
         self.paused = False  # whether the stream takes no more for now
 
     # --- what the event loop calls
@@ -62,7 +64,7 @@ class WebSocketTransport(asyncio.Protocol):
         stream.set_write_buffer_limits(high=0)
         if hasattr(stream, "max_size"):
             stream.max_size = READ_SIZE
-        _tune(stream.get_extra_info("socket"))
+        tune(stream.get_extra_info("socket"))
         if self._session:
             self._session.opened(self)
         if self._early:
@@ -72,17 +74,31 @@ class WebSocketTransport(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take what was read: all its frames at once."""
         messages = self._parser.feed(data)
-        if self._inbox is not None or self._unread or len(messages) > TURN:
+        if self._parser.buffered or self._kept:
+            self._keep(self._parser.buffered)
+        if self._inbox is not None or self._unread:
             self._defer(messages)
             return
-        coming = iter(messages)
-        for message in coming:
-            self._receive(message)
-            if self._unread:  # somebody had enough in the midst of this very batch
-                self._defer(list(coming))
-                return
-        if self._parser.error:
+        left = self._deal(messages)
+        if left:
+            self._defer(left)
+        elif self._parser.error:
             self._violated()
+
+    def _deal(self, messages: Sequence[Message]) -> Sequence[Message]:
+        """Take the messages of one turn; return the others."""
+        until = self._loop.time() + TURN_SECONDS
+        for at, message in enumerate(messages[:TURN], 1):
+            self._receive(message)
+            if self._unread or (not at & 15 and self._loop.time() > until):
+                return messages[at:]
+        return messages[TURN:]
+
+    def _keep(self, size: int) -> None:
+        """Count what is held of a message that is not complete."""
+        if self._session:
+            self._session.hold(size - self._kept)
+            self._kept = size
 
     def eof_received(self) -> bool:
         """Close our side too."""
@@ -92,7 +108,12 @@ class WebSocketTransport(asyncio.Protocol):
         """The connection is gone."""
         if self._linger:
             self._linger.cancel()
+        for message in self._inbox or ():  # it was received before the connection broke
+            self._receive(message)
+        self._keep(0)
         session, self._session, self._stream = self._session, None, None
+        if self._rest:
+            self._rest.clear()
         if session:
             session.ended("transport error" if exc else "transport close")
 
@@ -103,11 +124,11 @@ class WebSocketTransport(asyncio.Protocol):
     def resume_writing(self) -> None:
         """The stream takes more."""
         self.paused = False
-        ping, self._ping = self._ping, None
-        if ping is not None:
-            self._pong(ping)
+        self._pong_late()
         if self._session:
             self._session.writable()
+        else:
+            self._write_rest()
 
     # --- what the session calls
 
@@ -116,17 +137,19 @@ class WebSocketTransport(asyncio.Protocol):
         if self._stream:
             self._stream.write(data)
 
-    def send_all(self, outbox: list[Encoded]) -> list[Encoded]:
-        """Write as many packets as the stream takes and return the others."""
-        at = 0
-        while at < len(outbox) and not self.paused and self._stream:
-            frames, size = [], 0
-            while at < len(outbox) and (not size or size + len(self._form(outbox[at])) <= WRITE_SIZE):
-                frames.append(self._form(outbox[at]))
-                size += len(frames[-1])
-                at += 1
-            self._stream.write(b"".join(frames))
-        return outbox[at:]
+    def take(self, backlog: Backlog) -> int:
+        """See `Transport.take`."""
+        data = backlog.take(self._form)
+        self.send(data)
+        self._half = backlog.half_written
+        self._pong_late()
+        return len(data)
+
+    @property
+    def unsent(self) -> int:
+        """See `Transport.unsent`: with what waits in the socket's buffer, where the system tells."""
+        stream = self._stream
+        return stream.get_write_buffer_size() + unsent(stream.get_extra_info("socket")) if stream else 0
 
     def adopt(self, session: Peer) -> None:
         """Work for a session from now on, rather than for a candidate."""
@@ -157,20 +180,48 @@ class WebSocketTransport(asyncio.Protocol):
         """When reading was last resumed, in the loop's time: now, if it is still paused."""
         return self._loop.time() if self._unread else self._resumed
 
-    def close(self, code: int = 1000, reason: str = "", rest: Sequence[Encoded] | None = ()) -> None:
-        """Say goodbye with a close frame; the peer has `LINGER` seconds to answer it."""
-        if rest:
-            self.send_all(list(rest))
+    @property
+    def abandoned(self) -> bool:
+        """See `Transport.abandoned`."""
+        return self._stream is None or closed_by_peer(self._stream.get_extra_info("socket"))
+
+    def close(self, code: int = 1000, reason: str = "", backlog: Backlog | None = None, *, late: bool = True) -> None:
+        """Say goodbye with a close frame, behind what waits; the peer has `LINGER` seconds to go on and to answer."""
+        self._keep(0)
         self._session = None
-        self._inbox = None
-        self._unread = False  # or its close frame would never be seen
+        if self._unread:  # or its close frame would never be seen
+            self.resume_reading()
         self._ping = None
         if self._stream and not self._linger:
-            self._stream.write(encode_close(code, reason))
-            if self._parser.error and self._stream.can_write_eof():
-                self._stream.write_eof()  # its answer could not be parsed any more: the end of its stream is the answer
-            self._linger = self._loop.call_later(LINGER, self.abort)
+            self._rest, self._goodbye = backlog, encode_close(code, reason)
+            self._linger = self._loop.call_later(LINGER, self._lingered, self._left)
+            self._write_rest()
             self._stream.resume_reading()
+        elif backlog:
+            backlog.clear()
+
+    def _write_rest(self) -> None:
+        """Write what waited at the end, then the close frame."""
+        while self._rest and not self.paused:
+            self.take(self._rest)
+        if self._rest or not self._stream or not self._goodbye:
+            return
+        self._stream.write(self._goodbye)
+        self._goodbye = b""
+        if self._parser.error and self._stream.can_write_eof():
+            self._stream.write_eof()  # its answer could not be parsed any more: the end of its stream is the answer
+
+    @property
+    def _left(self) -> int:
+        return self.unsent + (self._rest.size if self._rest else 0)
+
+    def _lingered(self, before: int) -> None:
+        """Give up a peer that took nothing since it was looked at last."""
+        left = self._left
+        if 0 < left < before:
+            self._linger = self._loop.call_later(LINGER, self._lingered, left)
+        else:
+            self.abort()
 
     def abort(self) -> None:
         """Drop the connection at once."""
@@ -194,17 +245,23 @@ class WebSocketTransport(asyncio.Protocol):
 
     def _pong(self, data: bytes) -> None:
         """Answer a ping; of those that a peer sends without reading, the last (RFC 6455, section 5.5.3)."""
-        if self.paused:
+        if self.paused or self._half:
             self._ping = data
-            return
-        self.send(encode_frame(PONG, data))
-        if self.paused and self._session:
-            self._session.flush()  # from here on, what waits is counted
+        else:
+            self.send(encode_frame(PONG, data))
+
+    def _pong_late(self) -> None:
+        ping = self._ping
+        if ping is not None and not self.paused and not self._half:
+            self._ping = None
+            self._pong(ping)
 
     def _closed(self, close: Close) -> None:
+        self._keep(0)
         session, self._session = self._session, None
         if self._stream:
-            self._stream.write(encode_close(1000 if close.code == 1005 else close.code))
+            if not self._half:
+                self._stream.write(encode_close(1000 if close.code == 1005 else close.code))
             self._stream.close()
             if self.paused:  # it may never read what the stream still holds
                 self._linger = self._loop.call_later(LINGER, self.abort)
@@ -215,10 +272,10 @@ class WebSocketTransport(asyncio.Protocol):
         if self._session and self._parser.error:
             self._session.violated(self._parser.error)
 
-    def _defer(self, messages: list[Message]) -> None:
+    def _defer(self, messages: Sequence[Message]) -> None:
         """Keep messages for the next turn; read nothing until they are dealt with."""
         if self._inbox is None:
-            self._inbox = deque()
+            self._inbox = []
             if not self._unread:
                 self._loop.call_soon(self._turn)
             if self._stream:
@@ -226,14 +283,13 @@ class WebSocketTransport(asyncio.Protocol):
         self._inbox.extend(messages)
 
     def _turn(self) -> None:
-        inbox = self._inbox
-        for _ in range(TURN):
-            if not inbox or self._unread:
-                break
-            self._receive(inbox.popleft())
         if self._unread or self._inbox is None:
             return
-        if inbox:
+        inbox, self._inbox = self._inbox, []
+        self._inbox = [*self._deal(inbox), *self._inbox]
+        if self._unread:
+            return
+        if self._inbox:
             self._loop.call_soon(self._turn)
             return
         self._inbox = None
@@ -241,11 +297,3 @@ class WebSocketTransport(asyncio.Protocol):
             self._violated()
         if self._stream:
             self._stream.resume_reading()
-
-
-def _tune(socket: sockets.socket | None) -> None:
-    if socket is None:
-        return
-    socket.setsockopt(sockets.SOL_SOCKET, sockets.SO_SNDBUF, SEND_BUFFER)
-    if socket.family in (sockets.AF_INET, sockets.AF_INET6):
-        socket.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY, 1)

@@ -163,9 +163,11 @@ class Encoded:
         All its packets, as a polling payload; made when it is first asked for.
     deflated : bytes
         All its frames for those who agreed on permessage-deflate; made when it is first asked for.
+    volatile : bool
+        Whether it is dropped where it cannot be written at once.
     """
 
-    __slots__ = ("attachments", "deflated", "polling", "text", "websocket")
+    __slots__ = ("attachments", "deflated", "polling", "text", "volatile", "websocket")
 
     websocket: bytes
     polling: str
@@ -174,6 +176,7 @@ class Encoded:
     def __init__(self, text: bytes, attachments: Sequence[bytes] = ()) -> None:
         self.text = text
         self.attachments = attachments
+        self.volatile = False
         self.websocket = self.frames() if attachments else encode_frame(TEXT, text)
 
     def __getattr__(self, name: str) -> Any:

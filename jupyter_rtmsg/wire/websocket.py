@@ -113,6 +113,13 @@ class FrameParser:
         self._fragments: bytearray | None = None
         self._binary = False
 
+    @property
+    def buffered(self) -> int:
+        """How many bytes are kept of a message that is not complete."""
+        return (len(self._buffer) if self._buffer is not None else 0) + (
+            len(self._fragments) if self._fragments is not None else 0
+        )
+
     def feed(self, data: bytes) -> list[Message]:
         """Take what was read and return the messages that are complete now, in order."""
         messages: list[Message] = []

@@ -26,7 +26,7 @@ def _serve(io: Any) -> None:
         client.on("nothing", lambda: None)
         client.on("echo", lambda value: value)
         client.on("silence", lambda: asyncio.get_running_loop().create_future())
-        client.on("leave", lambda: client.disconnect(close=True))
+        client.on("leave", lambda: client.conn.close())
 
         @client.on("ask")
         async def ask(question: Any) -> Any:

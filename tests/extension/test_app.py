@@ -32,7 +32,7 @@ def test_the_docs_name_no_setting_that_does_not_exist() -> None:
 def test_limits_that_are_set_reach_hub_and_server() -> None:
     app = RtmsgApp(max_payload=5, max_rooms=6, publish_rate=7, max_queue=8)
     assert (app.hub_limits().message, app.hub_limits().rooms, app.hub_limits().publish_rate) == (5, 6, 7)
-    assert app.server_limits() == {"max_payload": 5, "max_queue": 8}
+    assert app.server_limits() == {"max_payload": 5, "max_queue": 8, "max_memory": 256 << 20}
 
 
 def test_settings_are_read_from_jupyters_configuration(tmp_path: Path) -> None:

@@ -1,36 +1,124 @@
-"""Outboxes: what waits is counted while it waits, and joined once for all."""
+"""What waits for one session: written in pieces, shared, counted once, and cut at a frame's end."""
 
 from __future__ import annotations
 
-from jupyter_rtmsg.server.outbox import DISCARD, Backlog, Joiner
+from operator import attrgetter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jupyter_rtmsg.server.memory import Memory
+from jupyter_rtmsg.server.outbox import CHUNK, DISCARD, Backlog, Joiner
 from jupyter_rtmsg.wire.socketio import Encoded, encode_event
 
-
-def packet(size: int) -> Encoded:
-    return encode_event(["x", "y" * size])
+FORM = attrgetter("websocket")
 
 
-def test_a_backlog_reports_the_first_byte_too_many():
-    overflows: list[int] = []
-    one = packet(10)
-    backlog = Backlog([], 3 * len(one.websocket), lambda: overflows.append(len(backlog)))
-    for _ in range(3):
-        backlog.append(one)
-    assert overflows == []
-    backlog.append(one)
-    assert overflows == [4]
+def packet(size: int, *, volatile: bool = False) -> Encoded:
+    encoded = encode_event(["x", "y" * size])
+    encoded.volatile = volatile
+    return encoded
 
 
-def test_a_backlog_counts_what_it_starts_with():
-    waiting = [packet(10), packet(1000)]
-    backlog = Backlog(waiting, 1 << 20, lambda: None)
-    assert backlog == waiting
-    assert backlog.size == sum(len(p.websocket) for p in waiting)
+@pytest.fixture
+def memory() -> Memory:
+    return Memory(1 << 40, lambda: None)
 
 
-def test_a_backlog_counts_attachments():
-    backlog = Backlog([encode_event(["x", b"z" * 5000])], 1 << 20, lambda: None)
-    assert backlog.size > 5000
+def backlog_of(memory: Memory, *packets: Encoded) -> Backlog:
+    backlog = Backlog(memory, 0.0)
+    backlog.add(packets)
+    return backlog
+
+
+@given(st.lists(st.integers(0, 3 * CHUNK), max_size=8))
+def test_the_pieces_are_small_and_together_they_are_everything_in_order(sizes: list[int]):
+    memory = Memory(1 << 40, lambda: None)
+    packets = [packet(size) for size in sizes]
+    backlog = backlog_of(memory, *packets)
+    pieces = []
+    while backlog:
+        pieces.append(backlog.take(FORM))
+    assert all(0 < len(piece) <= CHUNK for piece in pieces)
+    assert b"".join(pieces) == b"".join(each.websocket for each in packets)
+    assert (backlog.size, memory.used) == (0, 0)
+
+
+def test_a_packet_that_waits_for_many_is_counted_once(memory: Memory):
+    shared = packet(1000)
+    backlogs = [backlog_of(memory, shared) for _ in range(100)]
+    assert memory.used == len(shared.websocket)
+    assert [each.size for each in backlogs] == [len(shared.websocket)] * 100
+    for each in backlogs:
+        assert memory.used == len(shared.websocket)
+        each.clear()
+    assert memory.used == 0
+
+
+def test_a_ping_goes_ahead_of_what_waits_but_not_into_a_frame_that_is_half_written(memory: Memory):
+    first, second, ping = packet(CHUNK + 100), packet(10), Encoded(b"2")
+    backlog = backlog_of(memory, first, second)
+    taken = backlog.take(FORM)
+    assert backlog.half_written
+    backlog.jump(ping)
+    assert backlog.urgent is ping
+    rest = backlog.take(FORM)
+    assert taken + rest == first.websocket + ping.websocket + second.websocket
+    assert backlog.urgent is None
+    backlog.add([first])
+    backlog.jump(ping)
+    assert backlog.take(FORM).startswith(ping.websocket)
+
+
+def test_what_is_volatile_is_dropped_unless_it_is_half_written(memory: Memory):
+    first, lost, kept = packet(CHUNK + 1, volatile=True), packet(10, volatile=True), packet(10)
+    backlog = backlog_of(memory, first, lost, kept)
+    begun = backlog.take(FORM)
+    backlog.drop_volatile()
+    assert begun + backlog.take(FORM) == first.websocket + kept.websocket
+
+
+def test_a_cut_ends_at_the_end_of_the_frame(memory: Memory):
+    first, second = packet(CHUNK + 1), packet(10)
+    backlog = backlog_of(memory, first, second)
+    begun = backlog.take(FORM)
+    backlog.cut()
+    assert begun + backlog.take(FORM) == first.websocket
+    backlog = backlog_of(memory, first, second)
+    backlog.cut()
+    assert not backlog
+    assert memory.used == 0
+
+
+def test_packets_are_taken_whole_at_least_one_at_a_time(memory: Memory):
+    packets = [packet(10), packet(10), packet(1000), packet(10)]
+    backlog = backlog_of(memory, *packets)
+    assert backlog.take_packets(100) == packets[:2]
+    assert backlog.take_packets(100) == packets[2:3]
+    assert backlog.take_packets(100) == packets[3:]
+    assert backlog.take_packets(100) == []
+
+
+def test_progress_is_what_the_peer_took_not_what_the_transport_did(memory: Memory):
+    backlog = backlog_of(memory, *[packet(CHUNK) for _ in range(4)])
+    backlog.progressed(0, 1.0)
+    backlog.take(FORM)
+    backlog.progressed(CHUNK, 2.0)  # taken, and passed on to nobody
+    assert backlog.moved == 1.0
+    backlog.progressed(CHUNK - 1, 3.0)
+    assert backlog.moved == 3.0
+
+
+def test_a_budget_tells_when_it_is_exceeded_and_only_then():
+    told: list[int] = []
+    memory = Memory(100, lambda: told.append(memory.used))
+    memory.add(100)
+    assert told == []
+    memory.add(1)
+    memory.add(-2)
+    memory.add(1)
+    assert told == [101]
 
 
 def test_a_closed_session_keeps_nothing_and_is_never_flushed():
@@ -51,3 +139,8 @@ def test_equal_outboxes_are_joined_once():
 def test_a_single_packet_is_not_copied():
     one = packet(1)
     assert Joiner().join([one]) is one.websocket
+
+
+def test_more_than_one_write_takes_is_not_joined():
+    assert Joiner().join([packet(CHUNK)]) is None
+    assert Joiner().join([packet(CHUNK // 2), packet(CHUNK // 2)]) is None

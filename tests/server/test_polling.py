@@ -731,6 +731,7 @@ async def test_a_client_that_does_not_poll_is_cut_off_and_its_memory_given_back(
     for _ in range(20):
         served.io.emit("tick", "x" * 10_000)
         assert await quick.receive()
+    await until(lambda: reasons)
     assert reasons == ["too slow"]
     assert await slow.get() == ["1"]
     assert len(served.io.engine.sessions) == 1
@@ -795,7 +796,7 @@ async def test_events_that_wait_for_a_slow_handler_hold_their_post(serve, poll):
 
     client = await poll(served)
     await client.enter()
-    count = 5000
+    count = 12_000
     exchange = await client.start("POST", client.query, b"\x1e".join(b'42["n",%d]' % n for n in range(count)))
     assert await client.waits(exchange)
     gate.set()

@@ -394,18 +394,18 @@ async def test_an_answer_half_written_is_read_before_what_comes_over_the_websock
     served = await serve(max_queue=64 << 20)
     client = await poll(served)
     await client.enter()
-    for n in range(100):
-        served.io.emit("n", n, "x" * 100_000)
+    served.io.emit("n", 0, "x" * 20_000_000)
+    served.io.emit("n", 1)
     slow = await client.poll(receive_buffer=4096)  # and reads nothing
     await until(lambda: session_of(served).transport.busy)
     candidate = await client.upgrade()
     candidate.send("5")
-    served.io.emit("n", 100)
+    served.io.emit("n", 2)
     await client.unknown("nobody")
     assert session_of(served).transport.name == "polling"
-    packets = await slow.packets()
-    assert [packet[:9] for packet in packets] == [f'42["n",{n},"'[:9] for n in range(100)]
-    assert await candidate.receive() == '42["n",100]'
+    (packet,) = await slow.packets()
+    assert packet.startswith('42["n",0,"')
+    assert await candidate.receive_many(2) == ['42["n",1]', '42["n",2]']
 
 
 async def test_an_answer_that_broke_while_the_5_waited_ends_the_session(serve, poll):
@@ -413,8 +413,7 @@ async def test_an_answer_that_broke_while_the_5_waited_ends_the_session(serve, p
     served = await serve(max_queue=64 << 20)
     client = await poll(served)
     await client.enter()
-    for n in range(100):
-        served.io.emit("n", n, "x" * 100_000)
+    served.io.emit("n", 0, "x" * 20_000_000)
     slow = await client.poll(receive_buffer=4096)
     await until(lambda: session_of(served).transport.busy)
     candidate = await client.upgrade()
