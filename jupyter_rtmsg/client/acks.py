@@ -33,7 +33,7 @@ class Acks:
         return self._waiting.pop(id, None) is not None
 
     def take(self, packet: Packet) -> None:
-        """Take an ACK; one that nobody waits for, or no longer, is nothing wrong (PROTOCOL 2.6)."""
+        """Take an ACK; one that nobody waits for, or no longer, is nothing wrong (docs/protocol.md#socketio-events)."""
         answer = self._waiting.pop(packet.id, None) if packet.id is not None else None
         if answer:
             answer(packet.data)

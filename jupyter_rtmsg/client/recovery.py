@@ -1,4 +1,4 @@
-"""Connection state recovery, seen from the client (PROTOCOL 2.8)."""
+"""Connection state recovery, seen from the client (docs/protocol.md#socketio-recovery)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Events that are sent again until the server acknowledges them, one at a time (PROTOCOL 2.9)."""
+"""Events that are sent again until the server acknowledges them, one at a time (docs/protocol.md#socketio-client)."""
 
 from __future__ import annotations
 

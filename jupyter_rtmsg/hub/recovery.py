@@ -1,4 +1,4 @@
-"""Connection state recovery over the log (PROTOCOL 2.8): any Socket.IO client goes on where it was.
+"""Connection state recovery over the log (docs/protocol.md#socketio-recovery): any client goes on where it was.
 
 The offset of an event is its position in the log, so it stays good as long as nothing that a client missed was trimmed,
 however long it was quiet. What a connection is in is kept in the log's own file from the moment it is in the room, so

@@ -1,4 +1,4 @@
-"""The real socket.io-client's ``retries``: it sends an event again until it is acknowledged (PROTOCOL 2.9)."""
+"""The real socket.io-client's ``retries``: it sends until it is answered (docs/protocol.md#socketio-client)."""
 
 from __future__ import annotations
 
