@@ -10,6 +10,7 @@ import tornado.web
 from .engine import Engine
 from .polling import PollingTransport
 from .refusal import Refused
+from .session import Session
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +30,9 @@ class EngineRequests(tornado.web.RequestHandler):
     """
 
     payload: bytearray | None
-    _polling: PollingTransport | None = None  # of the session whose POST this is
+    _session: Session | None = None  # whose POST this is
+    _polling: PollingTransport | None = None  # of that session
+    _held = 0  # bytes of the body that are counted as the session's
 
     def engine_of_request(self) -> Engine:
         """Return the engine; called once for each request."""
@@ -46,8 +49,8 @@ class EngineRequests(tornado.web.RequestHandler):
             session = self.engine_of_request().session_of(self)
             self._limit = session.max_size if session else 0  # what belongs to no session has no body
             if session and self.request.method == "POST" and isinstance(session.transport, PollingTransport):
-                self._polling = session.transport
-                self._polling.body_begins(self)
+                self._session, self._polling = session, session.transport
+                self._polling.body_begins(self, self._let_go)
             announced = self.request.headers.get("Content-Length", "")
             self._measure(int(announced) if announced.isdecimal() else 0)
 
@@ -59,12 +62,29 @@ class EngineRequests(tornado.web.RequestHandler):
         self._measure(self._received)
         if self.payload is not None:
             self.payload += chunk
+            if self._session is not None:
+                self._held += len(chunk)
+                self._session.hold(len(chunk))
 
     def on_finish(self) -> None:
-        """Let an upgrade go on that waits for this body."""
+        """Let go of the body, and let an upgrade go on that waits for it."""
         super().on_finish()
+        self._ended()
+
+    def on_connection_close(self) -> None:
+        """Do the same where the body will never be complete."""
+        super().on_connection_close()
+        self._ended()
+
+    def _ended(self) -> None:
+        self._let_go()
         if self._polling:
             self._polling.body_ended(self)
+
+    def _let_go(self) -> None:
+        held, self._held, self.payload = self._held, 0, None
+        if self._session is not None and held:
+            self._session.hold(-held)
 
     def _measure(self, size: int) -> None:
         """Drop a body that is too large: 413, and the session survives (docs/protocol.md#engineio-polling)."""

@@ -54,7 +54,7 @@ class PollingTransport:
         self._writing: Response | None = None  # which the client is reading
         self._posting = False
         self._answering = False  # a GET has its answer, which is not written yet
-        self._bodies: set[tornado.web.RequestHandler] = set()  # of POSTs under way
+        self._bodies: dict[tornado.web.RequestHandler, Callable[[], None]] = {}  # of POSTs under way
         self._when_free: Callable[[], None] | None = None
         self._readable: asyncio.Future[None] | None = None  # while the session wants nothing more
         self._resumed = 0.0
@@ -116,7 +116,6 @@ class PollingTransport:
             handler.set_status(400)
             return
         self._posting = True
-        session.hold(len(body))
         try:
             await self._receive(session, _packets(handler, body))
         except ProtocolError as error:
@@ -125,7 +124,6 @@ class PollingTransport:
             return
         finally:
             self._posting = False
-            session.hold(-len(body))
         if session.violation:
             handler.set_status(400)
             return
@@ -174,21 +172,25 @@ class PollingTransport:
     @property
     def busy(self) -> bool:
         """Whether a POST is being received, or an answer to a GET written."""
-        self._bodies = {handler for handler in self._bodies if not _stream(handler).closed()}
+        self._bodies = {handler: drop for handler, drop in self._bodies.items() if not _stream(handler).closed()}
         return self._answering or self._writing is not None or bool(self._bodies)
 
     def when_free(self, callback: Callable[[], None]) -> None:
         """Call back when it is no longer `busy`; of several callbacks the last."""
         self._when_free = callback
 
-    def body_begins(self, handler: tornado.web.RequestHandler) -> None:
-        """A POST has begun: its body may take its time."""
-        self._bodies.add(handler)
+    def body_begins(self, handler: tornado.web.RequestHandler, drop: Callable[[], None]) -> None:
+        """A POST has begun: its body may take its time. ``drop`` is called when nobody wants it any more."""
+        self._bodies[handler] = drop
 
     def body_ended(self, handler: tornado.web.RequestHandler) -> None:
         """A POST is answered."""
-        self._bodies.discard(handler)
+        self._bodies.pop(handler, None)
         self._check_free()
+
+    def _drop_bodies(self) -> None:
+        for drop in self._bodies.values():
+            drop()
 
     def _check_free(self) -> None:
         if self._when_free is not None and not self.busy:
@@ -236,6 +238,7 @@ class PollingTransport:
     def close(self, code: int = 1000, reason: str = "", backlog: Backlog | None = None, *, late: bool = True) -> None:
         """Answer the GET that waits, or a late one, with what waits and a close packet."""
         session, self._session = self._session, None
+        self._drop_bodies()
         rest = backlog.take_packets(backlog.size) if backlog else []
         if backlog:
             backlog.clear()
@@ -251,6 +254,7 @@ class PollingTransport:
     def abort(self) -> None:
         """Drop the response that is being written."""
         self._session = None
+        self._drop_bodies()
         if self._writing is not None:
             self._writing.abort()
         self.resume_reading()

@@ -294,3 +294,32 @@ async def test_a_replay_of_three_megabytes_comes_whole(serve: Any):
     for n in range(30):
         assert str(await back.receive()).startswith(f'42["missed",{n},')
     await back.quiet()
+
+
+async def test_a_body_that_is_received_is_counted_and_given_back(serve: Any, poll: Any):
+    served = await serve()
+    memory = served.io.engine.memory
+    client = await poll(served)
+    await client.enter()
+    body = b'42["e","' + b"x" * 500_000 + b'"]'
+    whole = await client.start("POST", client.query, body[:300_000], Content_Length=str(len(body)))
+    await until(lambda: memory.used >= 300_000)
+    whole.write(body[300_000:])
+    assert (await whole.answer()).body == b"ok"
+    assert memory.used == 0
+    broken = await client.start("POST", client.query, body[:300_000], Content_Length=str(len(body)))
+    await until(lambda: memory.used >= 300_000)
+    broken.reset()
+    await until(lambda: memory.used == 0)
+
+
+async def test_many_bodies_together_are_bounded(serve: Any, poll: Any):
+    served = await serve(max_memory=2_000_000)
+    memory = served.io.engine.memory
+    clients = [await poll(served) for _ in range(8)]
+    for client in clients:
+        await client.enter()
+        await client.start("POST", client.query, b"x" * 400_000, Content_Length="800000")
+    await until(lambda: len(served.io.engine.sessions) < 6)
+    assert memory.used <= 2_000_000
+    assert len(served.io.engine.sessions) == 5  # five bodies fit
