@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from ..wire.engineio import CLOSE
+
 if TYPE_CHECKING:
     from .session import Session
 
@@ -26,6 +28,10 @@ class Farewells:
             self._bodies[session.id] = (session.user, body)
             self._size += len(body)
             asyncio.get_running_loop().call_later(PATIENCE, self._forget, session.id)
+
+    def holds(self, id: str) -> bool:
+        """Return whether more than a close packet waits for the client of a session."""
+        return self._bodies.get(id, (None, CLOSE))[1] != CLOSE
 
     def take(self, id: str, user: Any) -> str | None:
         """Return the last payload of a session, once, to its own user."""

@@ -414,7 +414,7 @@ class Session:
         if self._pending is not None:
             self._admitted(self._pending)
         if self.upgrade is not None:
-            self.upgrade.cancel(reason=reason)
+            self.upgrade.session_ended(reason)
         self.engine.closed(self)
         if self.received:
             self.engine.keep_leaving(self)

@@ -6,8 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from ..errors import ProtocolError, WebSocketError
-from ..wire.engineio import PING, PONG, PROBE, UPGRADE
-from ..wire.websocket import TEXT, encode_frame
+from ..wire.engineio import CLOSE, PING, PONG, PROBE, UPGRADE, decode_payload
+from ..wire.websocket import BINARY, TEXT, encode_frame
 from .polling import PollingTransport
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ class Upgrade:
 
     Until then polling remains the live transport, and nothing but the answer to the probe goes over the WebSocket.
     The ``5`` may come without a probe (PHP's elephant.io), and while requests of the client are under way. So that no
-    packet is lost or overtaken, the WebSocket is not read until these are through.
+    packet is lost or overtaken, the WebSocket is not read until these are through. If the session ends first, with
+    packets that no GET has taken yet, they go with the ``5`` or with the next GET, whichever the client sends.
 
     Parameters
     ----------
@@ -59,7 +60,9 @@ class Upgrade:
         """Answer the probe, then let the WebSocket take over."""
         if self._transport is None:
             return
-        if packet == PING + PROBE and not self._probed:
+        if self._session.closed:
+            self._say_last(packet)
+        elif packet == PING + PROBE and not self._probed:
             self._probed = True
             self._transport.send(encode_frame(TEXT, (PONG + PROBE).encode()))
             self._session.probing(True)
@@ -72,6 +75,9 @@ class Upgrade:
         """Replace polling, once its requests under way are through."""
         polling, transport = self._session.transport, self._transport
         if self._session.upgrade is not self or transport is None:
+            return
+        if self._session.closed:
+            self._say_last(UPGRADE)
             return
         if isinstance(polling, PollingTransport) and polling.busy:
             if not self._waiting:
@@ -104,6 +110,22 @@ class Upgrade:
         """Count them among the session's."""
         self._session.hold(size)
 
+    def session_ended(self, reason: str) -> None:
+        """The session is over: wait for the ``5`` if there is something to say, else close the candidate."""
+        asyncio.get_running_loop().call_soon(self._cancel_if_silent, reason)  # until polling has put its packets aside
+
+    def _cancel_if_silent(self, reason: str) -> None:
+        if not self._session.engine.farewells.holds(self._session.id):
+            self.cancel(reason=reason)
+
+    def _say_last(self, packet: str | bytes) -> None:
+        """Write what waited when the session ended, if the client comes for it this way."""
+        body = self._session.engine.farewells.take(self._session.id, self._session.user) if packet == UPGRADE else None
+        if body is not None and self._transport:
+            packets = [last for last in decode_payload(body) if last != CLOSE]
+            self._transport.send(b"".join([_frame(last) for last in packets]))
+        self.cancel(reason="the session is over")
+
     def flush(self) -> None:
         """Nothing of the session's goes this way yet."""
 
@@ -115,6 +137,10 @@ class Upgrade:
         if self._session.upgrade is self:
             self._session.upgrade = None
             self._session.probing(False)
+
+
+def _frame(packet: str | bytes) -> bytes:
+    return encode_frame(TEXT, packet.encode()) if isinstance(packet, str) else encode_frame(BINARY, packet)
 
 
 class SurplusWebSocket:

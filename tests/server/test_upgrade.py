@@ -505,6 +505,57 @@ async def test_a_session_that_ends_meanwhile_takes_its_candidate_along(serve, po
     assert not served.io.engine.sessions
 
 
+async def ending(served: Any, client: PollClient) -> RawClient:
+    """Begin an upgrade whose session ends with two packets that wait."""
+    await client.enter()
+    candidate = await probed(client)
+    served.io.emit("last", b"\x00")
+    session_of(served).close()
+    return candidate
+
+
+async def test_what_waits_when_a_session_ends_goes_with_the_5(serve, poll):
+    """The client polls no more: it would be lost otherwise."""
+    served = await serve()
+    client = await poll(served)
+    candidate = await ending(served, client)
+    candidate.send("5", '42["too late"]')
+    assert await candidate.receive_many(2) == ['451-["last",{"_placeholder":true,"num":0}]', b"\x00"]
+    assert (await candidate.closing()).code == 1000
+    assert await client.gone()
+    assert (await (await client.poll()).answer()).status == 400
+
+
+async def test_or_with_the_next_get(serve, poll):
+    served = await serve()
+    client = await poll(served)
+    candidate = await ending(served, client)
+    assert await client.get() == ['451-["last",{"_placeholder":true,"num":0}]', "bAA==", "1"]
+    candidate.send("5")
+    await candidate.closing()
+
+
+async def test_a_candidate_that_probes_a_session_that_is_over_is_closed_and_a_get_still_takes_what_waits(serve, poll):
+    served = await serve()
+    client = await poll(served)
+    await client.enter()
+    candidate = await client.upgrade()
+    served.io.emit("last")
+    session_of(served).close()
+    candidate.send("2probe")
+    await candidate.closing()
+    assert await client.get() == ['42["last"]', "1"]
+
+
+async def test_a_session_that_ends_with_nothing_to_say_takes_its_candidate_along_at_once(serve, poll):
+    served = await serve()
+    client = await poll(served)
+    await client.enter()
+    candidate = await probed(client)
+    session_of(served).close()
+    await candidate.closing()
+
+
 async def test_a_candidate_given_up_before_it_was_open_is_closed(serve, poll, monkeypatch):
     """Nobody else would ever close it."""
     served = await serve()
