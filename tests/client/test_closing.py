@@ -47,15 +47,8 @@ class Ground:
 
     async def nothing_left(self, before: Left) -> None:
         """Wait until this process holds no more than before."""
-        loop = asyncio.get_running_loop()
-        try:
-            await until(lambda: not self.io.engine.sessions and all(map(int.__le__, Left.now(loop), before)))
-        except AssertionError:
-            names = sorted(thread.name for thread in threading.enumerate())
-            tasks = sorted(task.get_name() for task in asyncio.all_tasks())
-            timers = [handle for handle in loop._scheduled if not handle.cancelled()]  # type: ignore[attr-defined]
-            left = Left.now(loop)
-            raise AssertionError(f"{left}, before {before}; threads {names}, tasks {tasks}, timers {timers}") from None
+        await until(lambda: not self.io.engine.sessions)
+        await Left.back_to(before, asyncio.get_running_loop())
 
 
 @pytest.fixture

@@ -6,12 +6,16 @@ import asyncio
 import gc
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import psutil
-from support.wsclient import RawClient
+from support.wsclient import PATIENCE, RawClient
+
+from jupyter_rtmsg.client.lane import LoopThread
+
+T = TypeVar("T")
 
 PING_INTERVAL = 0.2  # of servers whose pings measure a quiet time
 
@@ -89,3 +93,33 @@ class Left(NamedTuple):
         threads = [one for one in threading.enumerate() if not one.name.startswith(("test", "rtmsg-log"))]
         tasks = asyncio.all_tasks(loop) if loop else ()
         return cls(psutil.Process(os.getpid()).num_fds(), len(threads), len(tasks), len(timers))
+
+    @classmethod
+    async def back_to(cls, before: Left, loop: asyncio.AbstractEventLoop, seconds: float = PATIENCE) -> None:
+        """Wait until this process holds no more than before; say what it holds if that does not come."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        while any(left > was for left, was in zip(cls.now(loop), before, strict=True)):
+            if asyncio.get_running_loop().time() > deadline:
+                threads = sorted(thread.name for thread in threading.enumerate())
+                tasks = sorted(task.get_name() for task in asyncio.all_tasks(loop))
+                timers = [handle for handle in loop._scheduled if not handle.cancelled()]  # type: ignore[attr-defined]
+                raise AssertionError(
+                    f"{cls.now(loop)}, before {before}; threads {threads}, tasks {tasks}, timers {timers}"
+                )
+            await asyncio.sleep(0.01)
+
+
+async def apart(thread: LoopThread, coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on the loop of another thread, where a server's wakes are its own."""
+    return await asyncio.wrap_future(thread.submit(coroutine))
+
+
+async def sleeps(loop: asyncio.AbstractEventLoop, beats: Beats, pings: int = 10) -> bool:
+    """Tell whether a loop comes to sleep through so many pings of another server."""
+    deadline = asyncio.get_running_loop().time() + 60
+    while asyncio.get_running_loop().time() < deadline:
+        with wakes(loop) as (counted,):
+            await beats.pass_(pings)
+        if not counted.count:
+            return True
+    return False
