@@ -62,8 +62,9 @@ def function_of(listener: Handler) -> Handler:
 
 def _of_cell(listener: Handler) -> Listener | None:
     """Return what knows the cell that registered a listener."""
-    inner = listener.function if isinstance(listener, (Once, Concurrent)) else listener
-    return inner if isinstance(inner, Listener) else None
+    while isinstance(listener, (Once, Concurrent)):
+        listener = listener.function
+    return listener if isinstance(listener, Listener) else None
 
 
 def added(listeners: tuple[Handler, ...], new: Handler, *, first: bool = False) -> tuple[Handler, ...]:

@@ -139,6 +139,24 @@ async def test_a_cell_with_an_id_replaces_all_that_it_registered_and_nothing_of_
     assert (await notebook.output(counted, ".")).split()[0] == "3"
 
 
+async def test_a_cell_may_register_on_the_clients_who_are_there_and_replaces_that_too(notebook: Notebook) -> None:
+    client = await notebook.enter()
+    await notebook.run("clients = io.sockets.sockets.values()", "c")
+    await notebook.run("for one in clients: one.on('q', lambda: 'other')", "b")
+    for version in (1, 2):
+        await notebook.run(
+            "for one in clients:\n    one.on('q', lambda: None, concurrent=True)\n    one.once('q', lambda: None)\n"
+            f"    one.on_any(lambda name: one.emit('heard', {version}))",
+            "a",
+        )
+    counted = await notebook.run(
+        "for one in clients: print(len(one.listeners('q')), len(one.listeners_any()), '.')", "c"
+    )
+    assert (await notebook.output(counted, ".")).split()[:2] == ["3", "1"]
+    client.send('421["q"]')
+    assert set(await client.receive_many(2)) == {'42["heard",2]', '431["other"]'}
+
+
 async def test_what_a_task_registers_after_other_cells_have_run_belongs_to_its_own(notebook: Notebook) -> None:
     cell = (
         "async def later(go):\n    await go.wait()\n"
