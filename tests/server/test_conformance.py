@@ -510,7 +510,7 @@ async def test_two_coroutines_may_handle_one_connection(serve, order):
 
 
 async def test_a_client_that_never_connects_is_closed(serve):
-    served = await serve(connect_timeout=0.1)
+    served = await serve(connect_timeout=2)
     client = await served.open()
     client.send("40/nope,")
     assert await client.receive() == '44/nope,{"message":"Invalid namespace"}'
