@@ -42,7 +42,7 @@ class Served:
         """Drop the clients and close the server."""
         for client in self._clients:
             client.writer.close()
-        await self.io.close()
+        await self.io.close(timeout=0.1)  # handlers that a test left waiting would take it all
 
 
 @pytest.fixture
