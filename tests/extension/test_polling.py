@@ -214,6 +214,12 @@ def test_a_page_of_an_allowed_origin_polls_with_its_cookie(tmp_path: Path) -> No
         assert ask(server, "POST", session, "3", **cookies, **FOREIGN).status == 403
 
 
+def test_every_path_below_the_wires_is_the_wire(server: JupyterServer) -> None:
+    for path in ("socket.io", "socket.io/", "socket.io/any/thing", "socket.io/socket.io.js/"):
+        assert ask(server, "GET", f"{path}?{EIO}", **token(server)).text.startswith("0{")
+    assert ask(server, "GET", f"socket.iox?{EIO}", **token(server)).status == 404
+
+
 # --- the browser's client
 
 
