@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
+from support.nginx import proxy
 from support.patience import eventually
 from support.webserver import WebServer, web_server
 
@@ -46,7 +47,7 @@ def server() -> Iterator[WebServer]:
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     """Return what opens a page that may load nothing from anywhere else; no script of it may have failed."""
-    context = browser.new_context()
+    context = browser.new_context(ignore_https_errors=True)
     failures: list[Any] = []
 
     def open_page(home: str, *hosts: str) -> Page:
@@ -132,3 +133,16 @@ def test_closing_the_page_ends_its_session(open_page: Callable[..., Page]) -> No
             eventually(lambda: server.sockets[-1].conn.ready)
             page.close()
             eventually(lambda: not server.sockets[-1].connected)
+
+
+@pytest.mark.needs_nginx
+@pytest.mark.needs_openssl
+@pytest.mark.parametrize("way", WAYS)
+def test_a_page_behind_a_proxy_that_ends_tls_talks(open_page: Callable[..., Page], server: WebServer, way: str) -> None:
+    """Its origin is `https`, and the server knows of no TLS."""
+    with proxy(int(server.url.rpartition(":")[2])) as front:
+        home = front.tls_url.rstrip("/")
+        page = open_page(home)
+        page.add_script_tag(url=f"{home}/socket.io/socket.io.js")
+        talks(page, home, way)
+        page.close()

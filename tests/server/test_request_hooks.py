@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from support.frames import MASK, TEXT, frame
 from support.pollclient import EIO, PollClient
 from support.wsclient import Response, upgrade_request
 
@@ -96,6 +97,33 @@ async def test_a_client_that_goes_while_it_is_asked_leaves_nothing(serve):
             break
         await asyncio.sleep(0.01)
     assert len(served.io.engine.sessions) == 0
+
+
+async def test_what_a_client_sends_while_it_is_asked_is_not_lost(serve):
+    gate = asyncio.Event()
+    served = await serve(allow_request=lambda request: gate.wait())
+    client = await served.dial()
+    client.write(upgrade_request() + frame(TEXT, b"40", mask=MASK))
+    await poll_as(served, EIO + "&sid=x")
+    client.send("40/nowhere,")
+    await poll_as(served, EIO + "&sid=x")
+    gate.set()
+    assert (await client.response()).status == 101
+    await client.take_open()
+    assert str(await client.receive()).startswith("40{")
+    assert await client.receive() == '44/nowhere,{"message":"Invalid namespace"}'
+
+
+async def test_whom_the_server_no_longer_serves_when_the_answer_comes_is_refused(serve):
+    gate = asyncio.Event()
+    served = await serve(allow_request=lambda request: gate.wait())
+    asked = await PollClient(served.port).start()
+    await poll_as(served, EIO + "&sid=x")
+    await served.io.close()
+    gate.set()
+    answer = await asked.answer()
+    assert (answer.status, answer.json()["message"]) == (503, "The server is shutting down")
+    assert not served.io.engine.sessions
 
 
 # -- middlewares

@@ -254,6 +254,7 @@ async def test_a_candidate_without_a_5_is_closed_and_polling_goes_on(serve, poll
     served.io.emit("alive")
     assert await waiting.packets() == ['42["alive"]']
     served.io.engine.upgrade_timeout = 10  # so that the next one is in time on a busy machine, too
+    served.io.engine.upgrade_timeout = 60
     await (await upgraded(served, client)).quiet()  # it may try again
 
 
@@ -438,6 +439,7 @@ async def test_requests_that_never_end_cost_the_candidate_its_time_and_polling_g
     assert (await posting.answer()).body == b"ok"
     await until(lambda: seen == [1])
     served.io.engine.upgrade_timeout = 10
+    served.io.engine.upgrade_timeout = 60
     await (await upgraded(served, client)).quiet()
 
 
