@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,8 +11,11 @@ from typing import Any
 
 import pytest
 from support.httppeer import HttpPeer, Request, http_peer, ok
+from support.hub import TOKEN, HubServer
+from support.rest import PING_INTERVAL, Beats, Left, wakes
 from support.wsclient import until
 
+import jupyter_rtmsg as rt
 from jupyter_rtmsg import SocketClient
 from jupyter_rtmsg.errors import Disconnected, ServerUnreachable
 from jupyter_rtmsg.server import Server
@@ -165,6 +169,39 @@ async def test_unix_sockets(io: Server, tmp_path: Path) -> None:
     where = "http+unix://" + str(tmp_path / "s").replace("/", "%2F") + "/"
     async with await asyncio.start_unix_server(pass_on, tmp_path / "s"), connected(where) as client:
         assert await client.emit_with_ack("sum", 1, 2) == 3
+
+
+@pytest.mark.parametrize("kind", ["AsyncClient", "Client"])
+async def test_an_idle_hubs_client_runs_nothing(kind: str) -> None:
+    with HubServer(ping_interval=PING_INTERVAL, ping_timeout=20) as server:
+        client: Any = getattr(rt, kind)(server.url, TOKEN, transports=["polling"])
+        for step in (client.connect, lambda: client.join("lab", as_="reader")):
+            room = step()
+            room = await room if inspect.isawaitable(room) else room
+        room.on("n", print)
+        loop = asyncio.get_running_loop() if kind == "AsyncClient" else client._bridge._io.loop
+        async with Beats.of(server.port) as beats:
+            await beats.pass_(3)
+            with wakes(loop) as (counted,):
+                await beats.pass_(4)
+        assert counted.count <= 4 * 25
+        closing = client.close()
+        await (closing or asyncio.sleep(0))
+
+
+async def test_connecting_and_leaving_leaves_nothing(io: Server) -> None:
+    loop = asyncio.get_running_loop()
+
+    async def come_and_go(times: int) -> None:
+        for number in range(times):
+            async with connected(url(io), transports=["polling", "websocket"][: 1 + number % 2]) as client:
+                assert await client.emit_with_ack("sum", number, 1) == number + 1
+        await until(lambda: not io.engine.sessions)
+
+    await come_and_go(5)
+    before = Left.now(loop)
+    await come_and_go(100)
+    await until(lambda: all(now <= then for now, then in zip(Left.now(loop), before, strict=True)))
 
 
 async def test_nothing_but_one_get_waits_when_a_client_is_idle(io: Server) -> None:
