@@ -6,10 +6,11 @@ import asyncio
 import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import count
 
 from jupyter_rtmsg.errors import ProtocolError
-from jupyter_rtmsg.wire.engineio import CLOSE, SEPARATOR, Handshake, Packet, decode_payload, encode_payload
+from jupyter_rtmsg.wire.engineio import CLOSE, NOOP, SEPARATOR, Handshake, Packet, decode_payload, encode_payload
 from jupyter_rtmsg.wire.socketio import Encoded
 
 from .dial import dial
@@ -21,6 +22,7 @@ _HIGH_WATER = 64 * 1024  # bytes that wait, as in asyncio's own transports
 _LOW_WATER = _HIGH_WATER // 4
 _FEW = 16  # packets that any server takes in a body: python-engineio drops a body of more, and answers OK
 _SLICE = 256  # packets handed on before others have a turn
+_NOOP_PATIENCE = 1.0  # seconds
 _SEPARATOR = SEPARATOR.encode()
 _TEXT = {"Content-Type": "text/plain;charset=UTF-8"}
 
@@ -88,7 +90,8 @@ class Polling:
     """A session's packets over long-polling, a `Transport`. Made by `open_polling`.
 
     Two tasks: ``_poller`` makes one GET after the other; ``_poster`` exists while there is something to send. An
-    upgrade stops both between two requests (`hold`) and takes what was not sent (`hand_over`), or lets them go on.
+    upgrade (`probing`) stops the one, then the other, between two requests (`hold`) and takes what was not sent
+    (`hand_over`), or lets them go on (`resume`).
     """
 
     name = "polling"
@@ -107,7 +110,9 @@ class Polling:
         self._poster: asyncio.Task[None] | None = None
         self._reading = asyncio.Event()
         self._reading.set()
-        self._held = False
+        self._probing = False
+        self._no_get = asyncio.Event()  # set: no other GET is made
+        self._no_post = False
         self._server_closed = False
         self._reason = ""  # why it ends, once that is known
         self._ended = False
@@ -136,7 +141,7 @@ class Polling:
             self._end(reason)
             return
         self._reason = reason
-        self._held = False
+        self._no_post = False
         self._outgoing.append(CLOSE.encode())
         self._start_poster()
 
@@ -169,12 +174,23 @@ class Polling:
 
     async def _poll(self) -> None:
         try:
-            while not self._held and not self._ended:
-                await self._hand_on(await self._get())
+            while not self._no_get.is_set() and not self._ended:
+                packets = await self._get()
+                await self._hand_on(packets)
+                if self._probing and NOOP in packets:
+                    await self._expect_hold()
         except (OSError, HttpRefused) as error:
             self._end(f"transport error: {error}")
         except ProtocolError as error:
             self.close(1002, f"protocol error: {error}")
+
+    async def _expect_hold(self) -> None:
+        """Wait a moment for the answer to the probe, which goes with a NOOP.
+
+        Some servers send one NOOP only, and would leave the next GET waiting until their next ping.
+        """
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._no_get.wait(), _NOOP_PATIENCE)
 
     async def _get(self) -> list[Packet]:
         response = await self._gets.make("GET", self._target())
@@ -232,12 +248,12 @@ class Polling:
         return size <= limit and all(4 * ((len(item) + 2) // 3) < limit for item in attachments)
 
     def _start_poster(self) -> None:
-        if not self._held and not self._ended and (self._poster is None or self._poster.done()):
+        if not self._no_post and not self._ended and (self._poster is None or self._poster.done()):
             self._poster = asyncio.get_running_loop().create_task(self._post(), name="rtmsg polling POST")
 
     async def _post(self) -> None:
         try:
-            while self._outgoing and not self._held:
+            while self._outgoing and not self._no_post:
                 body = self._take_body()
                 response = await self._posts.make("POST", self._target(), body, _TEXT)
                 if response.body == b"ok":  # Node's server and ours: any number of packets
@@ -267,18 +283,23 @@ class Polling:
 
     # -- the upgrade (docs/protocol.md#engineio-upgrade)
 
+    def probing(self) -> None:
+        """Learn that an upgrade has begun: from now on a NOOP says that the server waits for it."""
+        self._probing = True
+
     async def hold(self) -> None:
-        """Let the requests under way end, and start no others; ConnectionError if the session ends meanwhile."""
-        self._held = True
-        under_way = {task for task in (self._poller, self._poster) if task and not task.done()}
-        if under_way:
-            await asyncio.wait(under_way)
+        """Let the GET under way end, then the POST, and start no others; ConnectionError if the session ends."""
+        self._no_get.set()
+        await _end_of(self._poller)  # packets are sent meanwhile: a server may take its time
+        self._no_post = True
+        await _end_of(self._poster)
         if self._ended or self._reason:
             raise ConnectionResetError("the session has ended")
 
     def resume(self) -> None:
-        """Go on after `hold`."""
-        self._held = False
+        """Go on as before: there was no upgrade."""
+        self._probing = self._no_post = False
+        self._no_get.clear()
         if not self._reason:
             self._start_poller()
         if self._outgoing:
@@ -291,3 +312,8 @@ class Polling:
         self._gets.abort()
         self._posts.abort()
         return decode_payload(rest) if rest else []
+
+
+async def _end_of(task: asyncio.Task[None] | None) -> None:
+    if task and not task.done():
+        await asyncio.wait({task})

@@ -12,7 +12,7 @@ from .endpoint import Endpoint
 from .polling import Polling
 from .session import Session
 from .transport import Transport
-from .websocket import open_websocket
+from .websocket import WebSocket, open_websocket
 
 
 class Probe:
@@ -61,6 +61,19 @@ async def upgrade(endpoint: Endpoint, session: Session, polling: Polling, sid: s
     OSError, HttpFailed, HttpRefused, ProtocolError
         If none gets through.
     """
+    polling.probing()
+    try:
+        candidate = await _candidate(endpoint, polling, sid)
+    except BaseException:
+        polling.resume()
+        raise
+    candidate.hand_over(session)
+    candidate.write([UPGRADE, *polling.hand_over()])
+    session.switch(candidate)
+
+
+async def _candidate(endpoint: Endpoint, polling: Polling, sid: str) -> WebSocket:
+    """Return a WebSocket that the server has answered over, when polling has come to rest."""
     probe = Probe()
     candidate = await open_websocket(endpoint, probe, sid=sid)
     try:
@@ -69,8 +82,5 @@ async def upgrade(endpoint: Endpoint, session: Session, polling: Polling, sid: s
         probe.check()
     except BaseException:
         candidate.abort()
-        polling.resume()
         raise
-    candidate.hand_over(session)
-    candidate.write([UPGRADE, *polling.hand_over()])
-    session.switch(candidate)
+    return candidate

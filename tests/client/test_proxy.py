@@ -138,6 +138,29 @@ async def test_plain_targets_are_reached_through_a_tunnel(
     assert "s3cr" not in caplog.text
 
 
+@pytest.mark.parametrize(
+    "accepts",
+    [
+        "HTTP/1.0 200 OK",
+        "HTTP/1.1 200 OK\r\nContent-Length: 5",  # Go's martian
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked",
+        "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close",  # Ruby's WEBrick
+        "HTTP/1.1 200",
+        "HTTP/1.1 204 Why not",
+    ],
+)
+async def test_a_tunnel_has_no_body_whatever_the_proxy_says_of_it(
+    io: Server, environment: pytest.MonkeyPatch, accepts: str
+) -> None:
+    async with running(Forward(accepts=accepts)) as proxy:
+        environment.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
+        for transports in (["websocket"], ["polling"]):
+            client = rt.SocketClient(f"http://{INSIDE}:{io.port}/", transports=transports)  # type: ignore[attr-defined]
+            await client.connect()
+            assert await client.emit_with_ack("sum", 1, 2) == 3
+            await client.disconnect()
+
+
 @pytest.mark.needs_nginx
 @pytest.mark.needs_openssl
 async def test_tls_goes_through_the_tunnel_and_is_verified(io: Server) -> None:

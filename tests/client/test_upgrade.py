@@ -190,6 +190,69 @@ async def test_a_server_that_never_ends_the_get_that_waits_keeps_the_session_on_
         await client.disconnect()
 
 
+async def test_one_noop_ahead_of_the_answer_to_the_probe_is_enough() -> None:
+    """No other GET may begin behind it: a server that says no more would leave it waiting until its next ping."""
+    gets: asyncio.Queue[bytes] = asyncio.Queue()
+    idle = asyncio.Event()
+    numbers: list[int] = []
+
+    async def answer(request: Request) -> bytes:
+        if request.is_upgrade:
+            await idle.wait()
+            gets.put_nowait(ok("6"))
+            await until(gets.empty)
+            numbers.append(sum(one.method == "GET" for one in peer.requests))
+            head = f"Sec-WebSocket-Key: {request.headers['sec-websocket-key']}\r\n".encode()
+            return handshake(head) + encode_frame(TEXT, b"3probe")
+        if "sid=" not in request.target:
+            return ok(Handshake("s", 25, 20, 1_000, ("websocket",)).encode())
+        if request.method == "POST":
+            gets.put_nowait(ok('40{"sid":"x"}'))
+            return ok("ok")
+        if client.connected:
+            idle.set()
+        return await gets.get()
+
+    async with http_peer(answer) as peer:
+        client = SocketClient(peer.url, **ORDER)
+        await client.connect()
+        await until(lambda: transport(client) == "websocket")
+        assert sum(one.method == "GET" for one in peer.requests) == numbers[0]
+        await client.disconnect()
+
+
+async def test_what_is_sent_while_a_server_ends_the_get_late_is_not_held_back() -> None:
+    gets: asyncio.Queue[bytes] = asyncio.Queue()
+    idle = asyncio.Event()
+
+    async def answer(request: Request) -> bytes:
+        if request.is_upgrade:
+            await idle.wait()
+            head = f"Sec-WebSocket-Key: {request.headers['sec-websocket-key']}\r\n".encode()
+            return handshake(head) + encode_frame(TEXT, b"3probe")
+        if "sid=" not in request.target:
+            return ok(Handshake("s", 25, 20, 1_000, ("websocket",)).encode())
+        if request.method == "POST":
+            if request.body == b"40":
+                gets.put_nowait(ok('40{"sid":"x"}'))
+            return ok("ok")
+        if client.connected:
+            idle.set()
+        return await gets.get()
+
+    async with http_peer(answer) as peer:
+        client = SocketClient(peer.url, **ORDER)
+        await client.connect()
+        await until(lambda: any(one.is_upgrade for one in peer.requests) and idle.is_set())
+        for number in range(3):
+            client.emit("n", number)
+            await until(lambda number=number: f'42["n",{number}]' in peer.bodies())
+        assert transport(client) == "polling"
+        gets.put_nowait(ok("6"))
+        await until(lambda: transport(client) == "websocket")
+        await client.disconnect()
+
+
 async def test_leaving_in_the_midst_of_an_upgrade_ends_everything(io: Server) -> None:
     for turns in range(0, 40, 2):
         client = SocketClient(f"http://127.0.0.1:{io.port}/", **ORDER)  # type: ignore[attr-defined]

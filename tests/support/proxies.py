@@ -106,12 +106,17 @@ class Forward(Proxy):
         ``user:password`` that clients must give.
     status : str, optional
         What CONNECT is answered with, instead of connecting.
+    accepts : str
+        What it is answered with, fields and all, when it connects.
     """
 
-    def __init__(self, credentials: str = "", status: str = "") -> None:
+    def __init__(
+        self, credentials: str = "", status: str = "", accepts: str = "HTTP/1.1 200 Connection established"
+    ) -> None:
         super().__init__()
         self._wanted = "Basic " + base64.b64encode(credentials.encode()).decode() if credentials else ""
         self._status = status
+        self._accepts = accepts
 
     async def decide(self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         method, target, *_ = head.decode("latin-1").split()
@@ -124,7 +129,7 @@ class Forward(Proxy):
         if status:
             writer.write(f"HTTP/1.1 {status}\r\nContent-Length: 6\r\n\r\nsorry\n".encode())
             return
-        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        writer.write(f"{self._accepts}\r\n\r\n".encode())
         await self.join(int(target.rpartition(":")[2]), reader, writer, b"")
 
 
