@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import sys
 
 from .address import in_ascii
 from .endpoint import Endpoint
@@ -37,6 +38,8 @@ async def _through(proxy: Proxy, endpoint: Endpoint, connection: HttpConnection)
 
     A proxy that is asked for an ``http`` URL itself may change, hold up and repeat requests.
     """
+    if endpoint.tls and proxy.scheme == "https" and sys.version_info < (3, 11):
+        raise ProxyFailed(f"the proxy {proxy.url} needs TLS within TLS, which needs Python 3.11", passing=False)
     tunnel = await _tunnel(proxy, endpoint)
     try:
         if endpoint.tls:

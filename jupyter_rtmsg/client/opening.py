@@ -115,6 +115,7 @@ class Opener:
             upgrading = upgrade(self._endpoint, session, polling, session.handshake.sid)
             await asyncio.wait_for(upgrading, _UPGRADE_TIMEOUT)
         except (HttpRefused, OSError, ProtocolError, asyncio.TimeoutError) as error:
+            polling.resume()
             if not session.ended.done():
                 self._no_websocket(error)
 

@@ -54,19 +54,15 @@ class Probe:
 
 
 async def upgrade(endpoint: Endpoint, session: Session, polling: Polling, sid: str) -> None:
-    """Let a session go on over a WebSocket, if one gets through; else it goes on as it is.
+    """Let a session go on over a WebSocket, if one gets through.
 
     Raises
     ------
     OSError, HttpFailed, HttpRefused, ProtocolError
-        If none gets through.
+        If none gets through: then `Polling.resume` lets the session go on as it was.
     """
     polling.probing()
-    try:
-        candidate = await _candidate(endpoint, polling, sid)
-    except BaseException:
-        polling.resume()
-        raise
+    candidate = await _candidate(endpoint, polling, sid)
     candidate.hand_over(session)
     candidate.write([UPGRADE, *polling.hand_over()])
     session.switch(candidate)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from support.httppeer import Request, http_peer, ok
 from support.hub import free_port
-from support.proxies import Hindering, running
+from support.proxies import Hindering, Opening, running
 from support.wsclient import until
 
 import jupyter_rtmsg as rt
@@ -90,6 +90,18 @@ async def test_where_no_websocket_gets_through_long_polling_does_and_that_is_rem
         assert await other.emit_with_ack("sum", 1, 2) == 3
         await client.disconnect()
         await other.disconnect()
+
+
+@pytest.mark.parametrize("hang_up", [True, False])
+async def test_a_websocket_that_opens_and_passes_nothing_on_is_none(io: Server, hurry: None, hang_up: bool) -> None:
+    """As with proxies and virus scanners that hold back what they cannot inspect."""
+    async with running(Opening(io.port, hang_up=hang_up)) as proxy:  # type: ignore[attr-defined]
+        client = rt.SocketClient(proxy.url)
+        await client.connect(5)
+        assert transport(client) == "polling"
+        assert await client.emit_with_ack("sum", 1, 2) == 3
+        await until(lambda: not Strategy(["websocket", "polling"], proxy.url).websocket)
+        await client.disconnect()
 
 
 async def test_after_ten_minutes_a_websocket_is_tried_again(io: Server, monkeypatch: pytest.MonkeyPatch) -> None:

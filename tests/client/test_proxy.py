@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import ssl
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -176,6 +177,27 @@ async def test_tls_goes_through_the_tunnel_and_is_verified(io: Server) -> None:
             with pytest.raises(ServerUnreachable, match="certificate"):
                 await _through(forced, nginx.tls_url, ["polling"], None).connect(1)
             assert all(head.startswith(f"CONNECT localhost:{nginx.tls_port} ") for head in proxy.heads)
+
+
+@pytest.mark.needs_nginx
+@pytest.mark.needs_openssl
+async def test_a_proxy_may_speak_tls_itself(io: Server, environment: pytest.MonkeyPatch) -> None:
+    with reverse_proxy(io.port) as nginx:  # type: ignore[attr-defined]
+        environment.setenv("SSL_CERT_FILE", str(nginx.certificate))
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(nginx.certificate, nginx.folder / "key.pem")
+        async with running(Forward("ada:secret"), ssl=context) as proxy:
+            named = Proxy.parse(f"https://ada:secret@localhost:{proxy.port}")
+            for url in (nginx.url, nginx.tls_url):
+                for transports in (["websocket"], ["polling"]):
+                    if url == nginx.tls_url and sys.version_info < (3, 11):
+                        with pytest.raises(ServerUnreachable, match=r"needs Python 3\.11"):
+                            await _through(named, url, transports, None).connect()
+                        continue
+                    client = _through(named, url, transports, None)
+                    await client.connect()
+                    assert await client.emit_with_ack("sum", 1, 2) == 3
+                    await client.disconnect()
 
 
 def _through(proxy: Proxy, url: str, transports: list[str], tls: ssl.SSLContext | None) -> rt.SocketClient:

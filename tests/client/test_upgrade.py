@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from support.httppeer import Request, http_peer, ok
-from support.proxies import Hindering, running
+from support.proxies import Hindering, Opening, running, switching
 from support.wsclient import until
 
 from jupyter_rtmsg import SocketClient
@@ -16,7 +16,7 @@ from jupyter_rtmsg.client import opening
 from jupyter_rtmsg.client.strategy import Strategy
 from jupyter_rtmsg.server import Server
 from jupyter_rtmsg.wire.engineio import Handshake
-from jupyter_rtmsg.wire.websocket import TEXT, accept_value, encode_close, encode_frame
+from jupyter_rtmsg.wire.websocket import TEXT, encode_close, encode_frame
 
 ORDER: dict[str, Any] = {"transports": ["polling", "websocket"], "reconnection_delay": 0.01}
 
@@ -96,21 +96,6 @@ async def test_a_large_backlog_that_waits_for_a_slow_post_goes_over_the_websocke
     await client.disconnect()
 
 
-def handshake(head: bytes) -> bytes:
-    key = head.partition(b"Sec-WebSocket-Key: ")[2].partition(b"\r\n")[0].decode()
-    fields = f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept_value(key)}"
-    return f"HTTP/1.1 101 Switching Protocols\r\n{fields}\r\n\r\n".encode()
-
-
-class Candidate(Hindering):
-    """Takes upgrades itself, and says these frames to them."""
-
-    async def decide(self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if b"Upgrade: websocket" in head:
-            writer.write(handshake(head))
-        await super().decide(head, reader, writer)
-
-
 @pytest.mark.parametrize(
     ("frames", "hang_up"),
     [
@@ -127,7 +112,7 @@ async def test_a_candidate_that_fails_leaves_the_session_as_it_was(
     io: Server, frames: bytes, hang_up: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(opening, "_UPGRADE_TIMEOUT", 0.3)
-    async with running(Candidate(io.port, frames, hang_up=hang_up)) as proxy:  # type: ignore[attr-defined]
+    async with running(Opening(io.port, frames, hang_up=hang_up)) as proxy:  # type: ignore[attr-defined]
         client = SocketClient(proxy.url, **ORDER)
         reasons: list[str] = []
         seen: list[int] = []
@@ -161,8 +146,7 @@ async def test_a_server_that_never_ends_the_get_that_waits_keeps_the_session_on_
         if request.is_upgrade:
             await waits.wait()
             upgraded.set()
-            head = f"Sec-WebSocket-Key: {request.headers['sec-websocket-key']}\r\n".encode()
-            return handshake(head) + encode_frame(TEXT, b"3probe")
+            return switching(request.headers["sec-websocket-key"]) + encode_frame(TEXT, b"3probe")
         if "sid=" not in request.target:
             return ok(Handshake("s", 25, 20, 1_000, ("websocket",)).encode())
         if request.method == "GET":
@@ -202,8 +186,7 @@ async def test_one_noop_ahead_of_the_answer_to_the_probe_is_enough() -> None:
             gets.put_nowait(ok("6"))
             await until(gets.empty)
             numbers.append(sum(one.method == "GET" for one in peer.requests))
-            head = f"Sec-WebSocket-Key: {request.headers['sec-websocket-key']}\r\n".encode()
-            return handshake(head) + encode_frame(TEXT, b"3probe")
+            return switching(request.headers["sec-websocket-key"]) + encode_frame(TEXT, b"3probe")
         if "sid=" not in request.target:
             return ok(Handshake("s", 25, 20, 1_000, ("websocket",)).encode())
         if request.method == "POST":
@@ -228,8 +211,7 @@ async def test_what_is_sent_while_a_server_ends_the_get_late_is_not_held_back() 
     async def answer(request: Request) -> bytes:
         if request.is_upgrade:
             await idle.wait()
-            head = f"Sec-WebSocket-Key: {request.headers['sec-websocket-key']}\r\n".encode()
-            return handshake(head) + encode_frame(TEXT, b"3probe")
+            return switching(request.headers["sec-websocket-key"]) + encode_frame(TEXT, b"3probe")
         if "sid=" not in request.target:
             return ok(Handshake("s", 25, 20, 1_000, ("websocket",)).encode())
         if request.method == "POST":

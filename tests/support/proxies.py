@@ -6,6 +6,9 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from jupyter_rtmsg.wire.websocket import accept_value
 
 
 class Proxy:
@@ -97,6 +100,22 @@ class Hindering(Proxy):
             await reader.read()
 
 
+class Opening(Hindering):
+    """Answers the handshake of upgrades itself, and says these bytes behind it."""
+
+    async def decide(self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if b"Upgrade: websocket" in head:
+            key = head.partition(b"Sec-WebSocket-Key: ")[2].partition(b"\r\n")[0].decode()
+            writer.write(switching(key))
+        await super().decide(head, reader, writer)
+
+
+def switching(key: str) -> bytes:
+    """Return the 101 that answers a ``Sec-WebSocket-Key``."""
+    fields = f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept_value(key)}"
+    return f"HTTP/1.1 101 Switching Protocols\r\n{fields}\r\n\r\n".encode()
+
+
 class Forward(Proxy):
     """A forward proxy: CONNECT, with or without a password; every host is this machine.
 
@@ -134,9 +153,9 @@ class Forward(Proxy):
 
 
 @asynccontextmanager
-async def running(proxy: Proxy) -> AsyncIterator[Proxy]:
-    """Run a proxy."""
-    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0, limit=1 << 20)
+async def running(proxy: Proxy, **options: Any) -> AsyncIterator[Any]:
+    """Run a proxy; the options are those of `asyncio.start_server`."""
+    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0, limit=1 << 20, **options)
     proxy.port = server.sockets[0].getsockname()[1]
     try:
         yield proxy
