@@ -185,7 +185,7 @@ async def test_a_proxy_may_speak_tls_itself(io: Server, environment: pytest.Monk
     with reverse_proxy(io.port) as nginx:  # type: ignore[attr-defined]
         environment.setenv("SSL_CERT_FILE", str(nginx.certificate))
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(nginx.certificate, nginx.folder / "key.pem")
+        context.load_cert_chain(nginx.certificate)
         async with running(Forward("ada:secret"), ssl=context) as proxy:
             named = Proxy.parse(f"https://ada:secret@localhost:{proxy.port}")
             for url in (nginx.url, nginx.tls_url):
