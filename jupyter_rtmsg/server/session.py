@@ -229,7 +229,7 @@ class Session:
         now : bool
             Whether its memory is needed at once: a large frame is not written to its end.
         """
-        logger.warning("session of %s cut off: %s", self.request.address, why)
+        logger.info("session of %s cut off: %s", self.request.address, why)
         if self.closed:
             if self.on_cut_off is not None:
                 self.on_cut_off()
