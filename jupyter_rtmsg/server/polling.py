@@ -124,6 +124,7 @@ class PollingTransport:
             return
         finally:
             self._posting = False
+            self._check_free()
         if session.violation:
             handler.set_status(400)
             return
@@ -172,8 +173,7 @@ class PollingTransport:
     @property
     def busy(self) -> bool:
         """Whether a POST is being received, or an answer to a GET written."""
-        self._bodies = {handler: drop for handler, drop in self._bodies.items() if not _stream(handler).closed()}
-        return self._answering or self._writing is not None or bool(self._bodies)
+        return self._answering or self._writing is not None or self._posting or bool(self._bodies)
 
     def when_free(self, callback: Callable[[], None]) -> None:
         """Call back when it is no longer `busy`; of several callbacks the last."""

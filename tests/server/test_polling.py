@@ -819,3 +819,17 @@ async def test_an_acknowledgement_that_is_encoded_already_has_its_attachments(se
     text, attachment = await client.get()
     assert text == f'461-{name}7[{{"a":[{{"_placeholder":true,"num":0}},"\u00fc"]}}]'
     assert attachment == "beA=="
+
+
+async def test_bodies_that_their_client_gave_up_are_not_kept(serve, poll):
+    """A client could fill the memory with them."""
+    served = await serve()
+    client = await poll(served)
+    await client.enter()
+    (session,) = served.io.engine.sessions.values()
+    for _ in range(5):
+        posting = await client.start("POST", client.query, b"4" * 10_000, Content_Length="100000")
+        await until(lambda: session.received == 10_000)
+        posting.reset()
+        await until(lambda: not session.received)
+    assert not session.transport.busy
