@@ -12,6 +12,7 @@ from typing import Any
 from jupyter_rtmsg.errors import Forbidden, Shutdown
 from jupyter_rtmsg.log.eventlog import CursorKey, EventLog
 from jupyter_rtmsg.server import Server, Socket
+from jupyter_rtmsg.wire.parser import JSON
 from jupyter_rtmsg.wire.socketio import Encoded, encode_event
 
 from .access import Access, Action, Open
@@ -69,6 +70,11 @@ class Hub:
         limits: Limits | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        if server.parser is not JSON:
+            raise ValueError(
+                f"a Hub needs a Server with the default parser, not {server.parser.name!r}: the log keeps JSON, and "
+                "hands it to members as it is"
+            )
         self.limits = limits or Limits()
         self.log = log
         self.clock = clock

@@ -9,15 +9,13 @@ from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ConnectionRefused, ProtocolError, QueueFull
+from ..errors import ConnectionRefused, PacketRefused, ProtocolError, QueueFull
+from ..wire.parser import answer_to_other_parser
 from ..wire.socketio import (
     ACK,
     CONNECT,
     EVENT,
-    Decoder,
     Packet,
-    encode_connect,
-    encode_connect_error,
 )
 from .socket import Socket
 from .waiting import Waiting
@@ -69,7 +67,7 @@ class Connection:
         self._server = server
         self.session = session
         self.sockets: dict[str, Socket] = {}
-        self._decoder = Decoder(max_size=server.engine.max_payload, on_mended=partial(_mended, session))
+        self._decoder = server.parser.decoder(max_size=server.engine.max_payload, on_mended=partial(_mended, session))
         self._connecting: set[str] = set()  # functions and middlewares are looking at them
         self._left: set[str] = set()  # what still comes for these was sent before the peer could know
         self._gone: list[Socket] = []  # sockets of a session that has ended
@@ -100,8 +98,10 @@ class Connection:
                 self._connect(packet)
             else:
                 self._disconnect(namespace)
+        except PacketRefused as error:
+            self._refused(error)
         except ProtocolError as error:
-            self.session.violated(error, late=True)  # a GET that comes later is told of the end, as Node does
+            self._violated(error, message)
 
     def _receive_busy(self, message: str | bytes) -> Packet | None:
         """Let an event wait whose socket runs a handler; return any other packet."""
@@ -133,6 +133,28 @@ class Connection:
         for socket in list(self.sockets.values()):
             socket.disconnect()
         self.session.close("forced close")
+
+    def _refused(self, error: PacketRefused) -> None:
+        """Refuse a packet alone whose data cannot be taken."""
+        socket = self.sockets.get(error.namespace)
+        logger.info("session of %s: a packet was refused: %s", self.session.request.address, error)
+        if socket is not None and error.type == EVENT:
+            socket.answer(error.id, error.answer)
+        elif socket is not None and error.type == ACK:
+            socket.acknowledged(error.id, error)
+        elif socket is None and error.type == CONNECT:
+            self.session.put(self._server.parser.connect_error(str(error), namespace=error.namespace))
+        elif error.namespace not in self._left:
+            self.session.violated(error, late=True)  # a GET that comes later is told of the end, as Node does
+
+    def _violated(self, error: ProtocolError, message: str | bytes) -> None:
+        """End the session, unless a client is to be told that it speaks another parser, so that it stays away."""
+        answer = None if self.sockets else answer_to_other_parser(message, self._server.parser)
+        if answer is None:
+            self.session.violated(error, late=True)  # a GET that comes later is told of the end, as Node does
+        else:
+            logger.info("session of %s speaks another parser: %s", self.session.request.address, error)
+            self.session.put(answer)
 
     def leave(self, namespace: str) -> None:
         """The server disconnected the peer from a namespace, which may not know it yet."""
@@ -177,7 +199,7 @@ class Connection:
 
     def _enter(self, name: str, namespace: Namespace | None, auth: dict[str, Any]) -> None:
         if namespace is None:
-            self.session.put(encode_connect_error("Invalid namespace", namespace=name))
+            self.session.put(self._server.parser.connect_error("Invalid namespace", namespace=name))
             return
         self._connecting.add(name)
         self._admit(Socket(namespace, self, auth), iter(namespace.middlewares))
@@ -209,10 +231,10 @@ class Connection:
         try:
             if not isinstance(error, ConnectionRefused):
                 raise error
-            answer = encode_connect_error(error.message, error.data, name)
+            answer = self._server.parser.connect_error(error.message, error.data, name)
         except Exception as fault:
             socket.namespace.failed(f"a middleware of namespace {name}", fault)
-            answer = encode_connect_error("internal error", namespace=name)
+            answer = self._server.parser.connect_error("internal error", namespace=name)
         self.session.put(answer)
 
     def _accept(self, socket: Socket) -> None:
@@ -247,7 +269,7 @@ class Connection:
             socket.pid = socket.namespace.recovery.issue(socket)
         if socket.pid is not None:
             answer["pid"] = socket.pid
-        self.session.put(encode_connect(answer, name))
+        self.session.put(self._server.parser.connect(answer, name))
         socket.namespace.connected(socket)
 
     def _closed(self, reason: str) -> None:
@@ -267,7 +289,8 @@ class Connection:
 
 
 def _mended(session: Session, count: int) -> None:
-    """Log the first packet with half an emoji, whose application cuts texts in the midst of characters."""
+    """Count packets with half an emoji, and log the first: its application cuts texts in the midst of characters."""
+    session.engine.mended += 1
     if count == 1:
         logger.info(
             "session of %s: a text holds half of a surrogate pair, such as half an emoji; U+FFFD stands in its place",

@@ -8,10 +8,9 @@ from collections.abc import Coroutine, Iterable, Iterator
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ConnectionRefused, ProtocolError
+from ..errors import ConnectionRefused, PacketRefused, ProtocolError
 from ..wire.data import EncodedJSON
 from ..wire.packet import Undecoded
-from ..wire.socketio import encode_ack
 from .emitter import Concurrent, Handler
 from .hooks import Hooked, Hooks, refusal
 from .waiting import EventQueue
@@ -76,10 +75,12 @@ class Dispatcher(Hooked):
             else:
                 args = [] if result is None else [result]
             try:
-                encoded = encode_ack(id, args, self.namespace.name)
+                encoded = self.namespace.parser.ack(id, args, self.namespace.name)
                 self.namespace.check_size(encoded)
             except Exception as error:
-                encoded = encode_ack(id, [self.namespace.failure("an acknowledgement", error)], self.namespace.name)
+                encoded = self.namespace.parser.ack(
+                    id, [self.namespace.failure("an acknowledgement", error)], self.namespace.name
+                )
             self.session.put(encoded)
 
     def overhear(self, args: list[Any]) -> None:
@@ -201,6 +202,9 @@ class Dispatcher(Hooked):
         self._connection.waiting.remove(event)
         try:
             return event.decode().data, event.id
+        except PacketRefused as error:
+            self.answer(event.id, error.answer)
+            return None, None
         except ProtocolError as error:
             self.drop_waiting()
             if not self.session.closed:

@@ -84,6 +84,13 @@ class Engine:
         Seconds that it has for it.
     per_message_deflate : bool
         Whether messages over WebSocket are compressed where the client offers that (RFC 7692), each by itself.
+
+    Attributes
+    ----------
+    dropped : int
+        Events that waited for a handler when the server disconnected their client: nobody handles them.
+    mended : int
+        Packets whose text held half of a surrogate pair, such as half an emoji.
     """
 
     def __init__(
@@ -118,6 +125,7 @@ class Engine:
         self.memory = Memory(max_memory, self._relieve_soon)
         self.watch = Watch()
         self.dropped = 0
+        self.mended = 0
         self.pending_timeout = pending_timeout
         self.max_pending_payload = max_pending_payload
         self.origins = Origins(origins)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import TooLarge
 from ..notebook import where_raised
-from ..wire.data import dump, load, reconstruct
-from ..wire.socketio import Encoded, encode_event
+from ..wire.parser import decoded
+from ..wire.socketio import Encoded
 from .broadcast import Broadcaster, BroadcastOperator
 from .emitter import Emitter, Handler, added, current, listener
 from .hooks import Hooked
@@ -46,6 +46,7 @@ class Namespace(Emitter, Broadcaster):
     def __init__(self, server: Server, name: str) -> None:
         super().__init__()
         self.server = server
+        self.parser = server.parser
         self.name = name
         self.sockets: dict[str, Socket] = {}
         self.rooms = Rooms(self.sockets)
@@ -131,7 +132,7 @@ class Namespace(Emitter, Broadcaster):
             As `Socket.emit`.
         """
         if self.recovery is None:
-            encoded = encode_event(args, self.name)
+            encoded = self.parser.event(args, self.name)
         else:
             encoded = self.recovery.encode(args, rooms, excluded, volatile)
         encoded.volatile = volatile
@@ -156,11 +157,10 @@ class Namespace(Emitter, Broadcaster):
         NotJSON, TooLarge, ValueError
             As `Socket.emit`.
         """
-        encoded = encode_event(args, self.name)
+        encoded = self.parser.event(args, self.name)
         self.check_size(encoded)
-        json, attachments = dump(args)
-        copied: list[Any] = reconstruct(load(json), attachments)
-        return copied
+        data: list[Any] = decoded(encoded, self.parser).data
+        return data
 
     def select(self, rooms: Collection[str], excluded: Collection[str]) -> list[Socket]:
         """Return the sockets of some rooms; see `Rooms.select`."""
@@ -197,7 +197,7 @@ class Namespace(Emitter, Broadcaster):
         compress: bool = True,
     ) -> None:
         """Emit an event that wants to be acknowledged to sockets of this namespace."""
-        encoded = encode_event(args, self.name, id)
+        encoded = self.parser.event(args, self.name, id)
         self.check_size(encoded)
         if not compress:
             encoded.leave_plain()
@@ -215,7 +215,7 @@ class Namespace(Emitter, Broadcaster):
         NotJSON, ValueError
             As `emit`.
         """
-        encode_event([event, *args], self.name)
+        self.parser.event([event, *args], self.name)
 
     async def server_side_emit_with_ack(self, event: str, *args: Any) -> list[Any]:
         """Emit to the other servers of a cluster and return their answers: there is one server, so there are none."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from ..wire.socketio import Encoded, encode_event
+from ..wire.socketio import Encoded
 
 if TYPE_CHECKING:
     from .namespace import Namespace
@@ -167,7 +167,7 @@ class MemoryRecovery:
     def encode(self, args: Sequence[Any], rooms: Collection[str], excluded: Collection[str], volatile: bool) -> Encoded:
         """See `Recovery.encode`."""
         offset = self._offset + (not volatile)  # only counted if the event can be encoded
-        encoded = encode_event([*args, str(offset)], self._namespace.name)
+        encoded = self._namespace.parser.event([*args, str(offset)], self._namespace.name)
         if not volatile:
             self._offset = offset
             receivers = _Receivers(frozenset(rooms), frozenset(excluded))

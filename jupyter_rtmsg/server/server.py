@@ -14,6 +14,7 @@ import tornado.web
 from jupyter_rtmsg.listening import listens
 
 from ..notebook import outside_cells
+from ..wire.parser import Parser, codec_of
 from .broadcast import Broadcaster, BroadcastOperator
 from .bundle import bundle_routes
 from .connection import Connection
@@ -47,6 +48,9 @@ class Server(Broadcaster):
     recovery : bool or callable
         Connection state recovery (Socket.IO 4.6). True: in memory, for two minutes; a callable makes a `Recovery` for
         each namespace.
+    parser : str or Parser
+        How packets are written, which must be the clients' way: ``"json"``, Socket.IO's default; ``"msgpack"``, as
+        npm's ``socket.io-msgpack-parser`` and python-socketio's ``serializer="msgpack"`` do it; or one of your own.
     **options
         Of the `Engine` beneath.
 
@@ -72,6 +76,7 @@ class Server(Broadcaster):
         max_child_namespaces: int = 1000,
         cleanup_empty_child_namespaces: bool = False,
         recovery: bool | Callable[[Namespace], Recovery] = False,
+        parser: str | Parser = "json",
         **options: Any,
     ) -> None:
         self.engine = Engine(
@@ -83,6 +88,7 @@ class Server(Broadcaster):
         )
         with outside_cells():
             self.engine.on("connection", self._opened)
+        self.parser = codec_of(parser)
         self.recovery: Callable[[Namespace], Recovery] | None = MemoryRecovery if recovery is True else recovery or None
         self._serve_client = serve_client
         self.ack_ids = count()  # for all sockets: a broadcast uses one for all

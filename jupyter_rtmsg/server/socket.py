@@ -11,7 +11,7 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..errors import Disconnected
-from ..wire.socketio import Encoded, encode_disconnect
+from ..wire.socketio import Encoded
 from .broadcast import BroadcastOperator, Flags
 from .dispatch import LATER, NOT_ROUTED, Dispatcher
 from .emitter import NOBODY, Concurrent, Handler, listener
@@ -262,13 +262,13 @@ class Socket(Dispatcher):
         if close:
             self._connection.disconnect()
             return
-        self.session.put(encode_disconnect(self.namespace.name))
+        self.session.put(self.namespace.parser.disconnect(self.namespace.name))
         self._connection.leave(self.namespace.name)
         self.closed("server namespace disconnect")
 
     # --- what the connection calls
 
-    def acknowledged(self, id: int | None, args: list[Any]) -> None:
+    def acknowledged(self, id: int | None, args: list[Any] | Exception) -> None:
         """Take an acknowledgement; unknown and late ones are ignored (docs/protocol.md#socketio-events)."""
         waiting = self._acks.pop(id, None) if id is not None else None
         if waiting:

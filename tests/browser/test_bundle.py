@@ -146,3 +146,38 @@ def test_a_page_behind_a_proxy_that_ends_tls_talks(open_page: Callable[..., Page
         page.add_script_tag(url=f"{home}/socket.io/socket.io.js")
         talks(page, home, way)
         page.close()
+
+
+MSGPACK = """async ({ url, transports }) => {
+    const socket = io(url, { transports, reconnectionDelay: 10 });
+    let refused = null;
+    await new Promise(resolve => {
+        socket.on('connect', resolve);
+        socket.on('connect_error', error => { refused = error.message; resolve(); });
+    });
+    if (refused) return { refused, comesBack: socket.active };
+    const data = { bytes: new Uint8Array([0, 255]).buffer, date: new Date(1700000000123), nothing: undefined };
+    const [back] = await socket.timeout(20000).emitWithAck('echo', data);
+    socket.disconnect();
+    return { bytes: [...new Uint8Array(back.bytes)], date: back.date.getTime(), nothing: back.nothing };
+}"""
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_client_with_the_other_parser_talks(open_page: Callable[..., Page], way: str) -> None:
+    with web_server(parser="msgpack") as server:
+        page = open_page(server.url)
+        page.add_script_tag(url="/socket.io/socket.io.msgpack.min.js")
+        said = page.evaluate(MSGPACK, {"url": server.url, "transports": WAYS[way]})
+        assert said == {"bytes": [0, 255], "date": 1700000000123, "nothing": None}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_client_with_the_wrong_parser_is_refused_with_words(
+    open_page: Callable[..., Page], server: WebServer, way: str
+) -> None:
+    page = open_page(server.url)
+    page.add_script_tag(url="/socket.io/socket.io.msgpack.min.js")
+    said = page.evaluate(MSGPACK, {"url": server.url, "transports": WAYS[way]})
+    assert "the server speaks the parser 'json', the client 'msgpack'" in said["refused"]
+    assert not said["comesBack"]

@@ -4,7 +4,7 @@ const { io } = require('socket.io-client');
 
 const { RTMSG_URL, RTMSG_OPTIONS, RTMSG_VALUES } = process.env;
 const options = JSON.parse(RTMSG_OPTIONS);
-if (options.parser) options.parser = require(options.parser);
+if (options.parser) options.parser = require(options.parser); // a package, or a file
 
 function seal(value) {
   if (value instanceof Date) return { $date: value.getTime() };
@@ -27,9 +27,8 @@ function next(socket, event) {
   return new Promise(resolve => socket.once(event, (...args) => resolve(args)));
 }
 
-async function main() {
+async function main(socket) {
   const values = JSON.parse(RTMSG_VALUES, (_, value) => open(value));
-  const socket = io(RTMSG_URL, { reconnection: false, ...options });
   socket.on('question', (question, ack) => ack({ answer: question, raw: Buffer.from([255]) }));
   await connected(socket);
   const heard = { echo: await socket.timeout(20000).emitWithAck('echo', values) };
@@ -50,5 +49,6 @@ async function main() {
   return heard;
 }
 
-main().catch(error => ({ failed: String(error), data: error.data ?? null }))
+const socket = io(RTMSG_URL, options);
+main(socket).catch(error => ({ failed: String(error), data: error.data ?? null, comesBack: socket.active }))
   .then(heard => process.stdout.write(JSON.stringify(seal(heard)) + '\n', () => process.exit()));

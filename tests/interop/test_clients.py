@@ -53,6 +53,28 @@ def test_it_joins_publishes_and_receives(peer: AnyPeer, room: str, data: Any) ->
     assert (stored["event"], stored["data"], stored["seq"]) == ("metric", data, reply["seq"])
 
 
+def test_half_an_emoji_costs_one_character_and_nobody_the_connection(jupyter: JupyterServer, room: str) -> None:
+    with CLIENTS["socket.io-client"](jupyter) as script, CLIENTS["python-socketio"](jupyter) as python:
+        for peer in (script, python):
+            assert peer.command("join", room=room)["ok"]
+        for speaker in (script, python):
+            assert speaker.command("publish", room=room, event="typing", data="hello \ud83d")["ok"]
+            for peer in (script, python):
+                assert peer.take()[1][0] == "hello \ufffd"
+        stored = script.command("history", room=room)["events"]
+        assert [event["data"] for event in stored] == ["hello \ufffd"] * 2
+
+
+def test_what_is_nested_too_deep_is_refused_alone(peer: AnyPeer, room: str) -> None:
+    deep: Any = b"attached"
+    for _ in range(100):
+        deep = [deep]
+    assert peer.command("join", room=room)["ok"]
+    assert peer.command("publish", room=room, event="tick", data=deep)["error"]["code"] == "too_deep"
+    assert peer.command("publish", room=room, event="tick", data=1)["ok"]
+    assert peer.take()[1][0] == 1
+
+
 def test_two_implementations_hear_each_other(jupyter: JupyterServer, room: str) -> None:
     with CLIENTS["socket.io-client"](jupyter) as script, CLIENTS["python-socketio"](jupyter) as python:
         for peer in (script, python):

@@ -67,6 +67,17 @@ async def test_acks_go_both_ways_with_bytes_inside(shared: NodeServer, client: M
         await socket.timeout(0.05).emit_with_ack("silence")
 
 
+@pytest.mark.parametrize("transport", ["websocket", "polling"])
+async def test_half_an_emoji_costs_one_character(shared: NodeServer, client: Make, transport: str) -> None:
+    socket = await client(shared, transports=[transport])
+    seen: list[Any] = []
+    for event in ("text", "disconnect"):
+        socket.on(event, seen.append)
+    socket.emit("poison")
+    await until(lambda: len(seen) == 2)
+    assert seen == ["hello \ufffd", "next"]
+
+
 async def test_namespaces_share_a_connection_and_are_refused_alone(shared: NodeServer, client: Make) -> None:
     root = await client(shared, query={"from": "here & there"})
     tokens = iter(["wrong", "secret"])

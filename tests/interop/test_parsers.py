@@ -21,8 +21,11 @@ from support.node_server import NodeServer
 from support.wsclient import until
 
 import jupyter_rtmsg as rt
-from jupyter_rtmsg.errors import ConnectionRefused
+from jupyter_rtmsg.errors import ConnectionRefused, ServerUnreachable
+from jupyter_rtmsg.hub import Hub
+from jupyter_rtmsg.log import open_log
 from jupyter_rtmsg.server import Server, Socket
+from jupyter_rtmsg.wire.packet import Packet
 
 PACKAGES = {"json": "", "msgpack": "socket.io-msgpack-parser"}
 SERIALIZERS = {"json": "default", "msgpack": "msgpack"}
@@ -69,7 +72,7 @@ def speak(io: Server) -> None:
 
 
 @asynccontextmanager
-async def ours(parser: str) -> AsyncIterator[str]:
+async def ours(parser: Any) -> AsyncIterator[str]:
     io = Server(parser=parser)
     speak(io)
     yield f"http://127.0.0.1:{await io.listen()}/"
@@ -119,6 +122,8 @@ async def pythons(parser: str) -> AsyncIterator[str]:
 
 
 def seal(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return {"$date": round(value.timestamp() * 1000)}
     return {"$bytes": base64.b64encode(value).decode()}
 
 
@@ -131,10 +136,11 @@ def opened(value: dict[str, Any]) -> Any:
 
 
 async def node_talks(url: str, parser: str, transports: list[str], values: Any = VALUES) -> Any:
+    """Have socket.io-client talk; ``parser`` may be a file beside its script."""
     environment = {
         **os.environ,
         "RTMSG_URL": url,
-        "RTMSG_OPTIONS": json.dumps({"transports": transports, "parser": PACKAGES[parser]}),
+        "RTMSG_OPTIONS": json.dumps({"transports": transports, "parser": PACKAGES.get(parser, parser)}),
         "RTMSG_VALUES": json.dumps(values, default=seal),
     }
     process = await asyncio.create_subprocess_exec("node", str(SCRIPT), env=environment, stdout=asyncio.subprocess.PIPE)
@@ -213,7 +219,9 @@ CLIENTS: dict[str, Callable[..., Awaitable[Any]]] = {"ours": we_talk, "node": no
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-@pytest.mark.parametrize(("server", "client"), [("node", "ours"), ("python", "ours")])
+@pytest.mark.parametrize(
+    ("server", "client"), [("ours", "ours"), ("ours", "node"), ("ours", "python"), ("node", "ours"), ("python", "ours")]
+)
 @pytest.mark.parametrize("parser", PACKAGES)
 async def test_the_whole_conversation(parser: str, server: str, client: str, transport: str) -> None:
     async with SERVERS[server](parser) as url:
@@ -221,3 +229,151 @@ async def test_the_whole_conversation(parser: str, server: str, client: str, tra
         assert "failed" not in heard, heard
         expected = HEARD if server != "python" else {**HEARD, "nowhere": "Unable to connect"}
         assert heard == expected
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_dates_and_what_is_undefined_go_both_ways_with_msgpack(transport: str) -> None:
+    dates = [datetime(2024, 2, 29, 12, 0, 0, 123_000, tzinfo=timezone.utc), datetime(1931, 1, 1, tzinfo=timezone.utc)]
+    async with ours("msgpack") as url:
+        heard = await node_talks(url, "msgpack", TRANSPORTS[transport], dates)
+        assert heard["echo"] == dates
+    async with nodes("msgpack") as url:
+        socket = rt.SocketClient(url, parser="msgpack", transports=TRANSPORTS[transport])
+        await socket.connect()
+        assert await socket.emit_with_ack("echo", {"dates": dates}) == {"dates": dates}
+        await socket.disconnect()
+
+
+async def test_a_broadcast_reaches_clients_over_both_transports() -> None:
+    io = Server(parser="msgpack")
+    speak(io)
+    url = f"http://127.0.0.1:{await io.listen()}/"
+    seen: list[Any] = []
+    sockets = [rt.SocketClient(url, parser="msgpack", transports=TRANSPORTS[name]) for name in TRANSPORTS]
+    for socket in sockets:
+        socket.on("told", lambda *args: seen.append(args))
+        await socket.connect()
+        await socket.emit_with_ack("join", "lab")
+    io.to("lab").emit("told", b"\x00", {"deep": [b"\xff"]})
+    await until(lambda: len(seen) == len(sockets))
+    assert seen == [(b"\x00", {"deep": [b"\xff"]})] * len(sockets)
+    for socket in sockets:
+        await socket.disconnect()
+    await io.close()
+
+
+async def test_a_lost_connection_is_recovered_with_msgpack() -> None:
+    io = Server(parser="msgpack", recovery=True)
+    speak(io)
+    url = f"http://127.0.0.1:{await io.listen()}/"
+    socket = rt.SocketClient(url, parser="msgpack", reconnection_delay=0.05)
+    seen: list[Any] = []
+    socket.on("told", lambda *args: seen.append(args[:-1]))  # the last is the position
+    await socket.connect()
+    await socket.emit_with_ack("join", "lab")
+    socket.emit("tell", "told", 1)
+    await until(lambda: seen)
+    first = socket.id
+    socket.drop()
+    await until(lambda: not io.sockets.sockets)
+    io.to("lab").emit("told", b"missed")
+    await until(lambda: len(seen) == 2)
+    assert (socket.recovered, socket.id, seen) == (True, first, [(1,), (b"missed",)])
+    await socket.disconnect()
+    await io.close()
+
+
+# -- parsers that differ
+
+OTHER = {"json": "msgpack", "msgpack": "json"}
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("parser", PACKAGES)
+async def test_a_client_with_another_parser_is_told_so_and_stays_away(parser: str, transport: str) -> None:
+    io = Server(parser=parser)
+    sessions: list[Any] = []
+    io.engine.on("connection", sessions.append)
+    url = f"http://127.0.0.1:{await io.listen()}/"
+    words = f"the server speaks the parser {parser!r}, the client {OTHER[parser]!r}: both must use the same"
+
+    socket = rt.SocketClient(url, parser=OTHER[parser], transports=TRANSPORTS[transport], reconnection_delay=0.01)
+    with pytest.raises(ConnectionRefused, match=words):
+        await socket.connect()
+    heard = await node_talks(url, OTHER[parser], TRANSPORTS[transport])
+    assert heard == {"failed": f"Error: {words}", "data": {"code": "parser"}, "comesBack": False}
+    async with python_client(OTHER[parser]) as client:
+        errors: list[Any] = []
+        client.on("connect_error", errors.append)
+        with pytest.raises(socketio.exceptions.ConnectionError):
+            await client.connect(url, transports=TRANSPORTS[transport])
+    assert errors[0]["message"] == words
+    assert len(sessions) == 3
+    await io.close()
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("parser", PACKAGES)
+async def test_our_client_says_what_is_likely_where_a_server_only_hangs_up(parser: str, transport: str) -> None:
+    async with nodes(parser) as url:
+        socket = rt.SocketClient(url, parser=OTHER[parser], transports=TRANSPORTS[transport], reconnection_delay=0.01)
+        attempts: list[int] = []
+        socket.io.on("reconnect_attempt", attempts.append)
+        with pytest.raises(ServerUnreachable, match=f"perhaps it speaks another parser than '{OTHER[parser]}'"):
+            await socket.connect()
+        assert len(attempts) <= 3
+        assert not socket.active
+
+
+@pytest.mark.parametrize("parser", PACKAGES)
+async def test_our_client_says_what_is_likely_where_a_server_does_not_answer(parser: str) -> None:
+    async with pythons(parser) as url:
+        socket = rt.SocketClient(url, parser=OTHER[parser], reconnection_delay=0.01)
+        with pytest.raises(ServerUnreachable, match=f"perhaps it speaks another parser than '{OTHER[parser]}'"):
+            await socket.connect(timeout=1)
+        assert not socket.active
+
+
+async def test_a_hub_needs_the_default_parser() -> None:
+    log = await open_log("memory:")
+    for parser in ("msgpack", Plain()):
+        with pytest.raises(ValueError, match="a Hub needs a Server with the default parser"):
+            Hub(Server(parser=parser), log)
+    await log.close()
+
+
+# -- a parser of one's own
+
+
+class Plain:
+    """What tests/interop/plain_parser.js speaks."""
+
+    def encode(self, packet: Packet) -> str:
+        names = {"type": packet.type, "nsp": packet.namespace, "data": packet.data, "id": packet.id}
+        return json.dumps({name: value for name, value in names.items() if value is not None})
+
+    def decode(self, message: str | bytes) -> Packet:
+        names = json.loads(message)
+        return Packet(names["type"], names["nsp"], names.get("data"), names.get("id"))
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_a_parser_of_ones_own_is_spoken_with_node(transport: str) -> None:
+    values = [1, None, {"é": [2.5, "😀"]}]
+    async with ours(Plain()) as url:
+        heard = await node_talks(url, "./plain_parser.js", TRANSPORTS[transport], values)
+        assert "failed" not in heard, heard
+        assert heard["echo"] == values
+        for name in ("refused", "welcome", "who", "nowhere"):
+            assert heard[name] == HEARD[name]
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_a_parser_of_ones_own_is_spoken_by_our_client(transport: str) -> None:
+    async with ours(Plain()) as url:
+        socket = rt.SocketClient(url, parser=Plain(), transports=TRANSPORTS[transport])
+        await socket.connect()
+        assert await socket.emit_with_ack("echo", [1, None, "é"]) == [1, None, "é"]
+        with pytest.raises(TypeError, match="not JSON serializable"):
+            socket.emit("bytes", b"x")
+        await socket.disconnect()
