@@ -38,6 +38,12 @@ class Acks:
         if answer:
             answer(packet.data)
 
+    def give_up(self, id: int, error: Exception) -> None:
+        """Tell whoever waits for one acknowledgement why it will not come."""
+        answer = self._waiting.pop(id, None)
+        if answer:
+            answer(error)
+
     def fail(self, error: Exception, kept: Callable[[int], bool]) -> None:
         """Tell those who wait that no answer will come, but not those whose events are kept to be sent later."""
         lost = [id for id in self._waiting if not kept(id)]

@@ -59,6 +59,8 @@ class Emitter(ABC):
         ------
         QueueFull
             If too much waits for a connection.
+        TooLarge
+            If the server takes no message of that size; where it waits for a connection, a warning says so later.
         NotJSON, ValueError
             If an argument or the name cannot be sent.
         """

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from typing import Any
 
-from jupyter_rtmsg.errors import AckTimeout
+from jupyter_rtmsg.errors import AckTimeout, TooLarge
+from jupyter_rtmsg.wire.packet import Encoded
 from jupyter_rtmsg.wire.parser import Codec
 
 from .acks import Acks
@@ -18,6 +20,7 @@ from .session import Session
 from .stateful import Stateful
 
 _PLAIN = Flags()
+_log = logging.getLogger("jupyter_rtmsg")
 
 
 class Sending(Stateful, Emitter):
@@ -77,6 +80,7 @@ class Sending(Stateful, Emitter):
 
     def _send(self, waiting: Waiting, flags: Flags) -> None:
         if self.connected and self._session and not self._session.ended.done():
+            _check_size(waiting.packet, self._session)
             if not flags.volatile or self.can_write:
                 self._tell_outgoing(waiting.args)
                 self._session.send(waiting.packet)
@@ -85,8 +89,15 @@ class Sending(Stateful, Emitter):
 
     def _send_what_waited(self, session: Session) -> None:
         for waiting in self._buffer.take():
-            self._tell_outgoing(waiting.args)
-            session.send(waiting.packet)
+            try:
+                _check_size(waiting.packet, session)
+            except TooLarge as error:
+                _log.warning("%r was not sent: %s", waiting.args[0], error)
+                if waiting.id is not None:
+                    self._acks.give_up(waiting.id, error)
+            else:
+                self._tell_outgoing(waiting.args)
+                session.send(waiting.packet)
         if self._queue is not None:
             self._queue.wake()
 
@@ -99,3 +110,14 @@ class Sending(Stateful, Emitter):
     def descriptors(self) -> list[int]:
         """The descriptors of the connection, none when there is no connection."""
         return self._session.descriptors if self._session else []
+
+
+def _check_size(packet: Encoded, session: Session) -> None:
+    """Refuse what would end the connection, as the server takes no message of that size; raises `TooLarge`."""
+    size = max(len(packet.text), max(map(len, packet.attachments), default=0))
+    if not session.fits(size, packet.attachments):
+        limit = session.handshake.max_payload if session.handshake else 0
+        raise TooLarge(
+            f"the event has a part of {size:,} bytes, and the server takes messages of {limit:,}: "
+            "send it in pieces, or give the server a larger limit (max_payload, in Node maxHttpBufferSize)"
+        )

@@ -14,7 +14,7 @@ import tornado.web
 from support.wsclient import until
 
 from jupyter_rtmsg import SocketClient
-from jupyter_rtmsg.errors import AckTimeout, ConnectionRefused, Disconnected, NotJSON
+from jupyter_rtmsg.errors import AckTimeout, ConnectionRefused, Disconnected, NotJSON, TooLarge
 from jupyter_rtmsg.server import Server
 
 
@@ -163,6 +163,26 @@ async def test_what_cannot_be_sent_is_refused_here(connect: Any) -> None:
     with pytest.raises(ValueError, match=r"reserved|own events"):
         client.emit("connect")
     assert await client.emit_with_ack("sum", 1, 1) == 2
+
+
+async def test_what_the_server_does_not_take_is_refused_here_and_ends_no_connection(connect: Any) -> None:
+    client = await connect()
+    for data in ("x" * 1_000_000, b"x" * 1_000_001, [b"small", b"x" * 1_000_001]):
+        with pytest.raises(TooLarge, match="takes messages of 500,000"):
+            client.emit("n", data)
+        with pytest.raises(TooLarge):
+            await client.emit_with_ack("sum", data)
+    assert await client.emit_with_ack("sum", 1, 1) == 2
+
+
+async def test_what_waited_and_is_too_large_for_the_server_fails_alone(connect: Any) -> None:
+    client = await connect()
+    client.drop()
+    lost = asyncio.ensure_future(client.emit_with_ack("sum", "x" * 1_000_000, timeout=30))
+    kept = asyncio.ensure_future(client.emit_with_ack("sum", 1, 1, timeout=30))
+    assert await kept == 2
+    with pytest.raises(TooLarge):
+        await lost
 
 
 async def test_disconnect_is_final_until_connect(connect: Any, io: Server) -> None:
