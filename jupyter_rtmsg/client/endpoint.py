@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import sys
 from collections.abc import Mapping
 from urllib.parse import quote, urlencode
 
@@ -11,6 +12,7 @@ from .http import Response
 from .proxy import Proxy
 
 _SAFE = "/%:@!$&'()*+,;=~"  # what a path may hold beside letters and digits (RFC 3986, section 3.3), and escapes
+_MAX_BATCH = 1_000_000
 _MAX_COOKIES = 50
 _MAX_COOKIE = 4096
 
@@ -29,6 +31,12 @@ class Endpoint:
         For ``https``; certificates are verified by default.
     proxy : Proxy, optional
         Through which to connect.
+
+    Attributes
+    ----------
+    max_batch, max_packet : int
+        The largest body of several packets, and the largest single packet, that are worth sending by long-polling, in
+        bytes. A proxy may take less than the server: nginx takes 1 MiB unless told otherwise.
     """
 
     def __init__(
@@ -44,6 +52,8 @@ class Endpoint:
         self.address = address
         self.proxy = proxy
         self.tls = (tls or ssl.create_default_context()) if address.secure else None
+        self.max_batch = _MAX_BATCH
+        self.max_packet = sys.maxsize
         self._path = quote(address.path + path.lstrip("/"), safe=_SAFE)
         self._query = dict(query or {})
         self._headers = dict(headers or {})
@@ -71,6 +81,13 @@ class Endpoint:
         for name, value in response.headers:
             if name == "set-cookie" and len(value) <= _MAX_COOKIE:
                 self._set_cookie(value)
+
+    def refused_body(self, size: int, packets: int) -> None:
+        """Learn that a body was too large for somebody on the way (413)."""
+        if packets > 1:
+            self.max_batch = size // 2
+        else:
+            self.max_packet = size - 1
 
     def _set_cookie(self, header: str) -> None:
         pair, _, attributes = header.partition(";")

@@ -120,7 +120,7 @@ class Opener:
                 self._no_websocket(error)
 
     def _no_websocket(self, error: Exception) -> None:
-        self._strategy.forget_websocket()
+        self._strategy.give_up_websocket()
         _log.info("no WebSocket gets through to %s (%s)", self._endpoint.address.url, reason_of(error))
 
 

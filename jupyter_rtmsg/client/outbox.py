@@ -78,10 +78,9 @@ class Outbox:
         if publish.size > limit:
             return TooLarge(f"the event has {publish.size:,} bytes; a message may have {limit:,}. {advice}")
         if not self._socket.fits(publish.size, publish.attachments):
-            largest = max(map(len, publish.attachments), default=0)
             return TooLarge(
-                f"the event holds {largest:,} bytes in one piece: as base64, over long-polling, they are more than the "
-                f"{limit:,} that a message may have. {advice}"
+                f"the event has {publish.size:,} bytes, which do not fit into a request of long-polling: the server or "
+                f"a proxy takes no larger ones, and bytes grow by a third there, as base64. {advice}"
             )
         return None
 

@@ -245,7 +245,9 @@ class Polling:
         """Whether the server takes an event of ``size`` bytes: each attachment must fit into a body as base64."""
         assert self._handshake
         limit = self._handshake.max_payload
-        return size <= limit and all(4 * ((len(item) + 2) // 3) < limit for item in attachments)
+        text = size - sum(map(len, attachments))
+        largest = max([text, *(4 * ((len(item) + 2) // 3) + 1 for item in attachments)])
+        return size <= limit and largest <= min(limit, self._endpoint.max_packet)
 
     def _start_poster(self) -> None:
         if not self._no_post and not self._ended and (self._poster is None or self._poster.done()):
@@ -254,26 +256,34 @@ class Polling:
     async def _post(self) -> None:
         try:
             while self._outgoing and not self._no_post:
-                body = self._take_body()
-                response = await self._posts.make("POST", self._target(), body, _TEXT)
-                if response.body == b"ok":  # Node's server and ours: any number of packets
-                    self._most = sys.maxsize
-                self._sent(len(body))
+                await self._post_body(self._take_packets())
         except (OSError, HttpRefused) as error:
             self._end(f"transport error: {error}")
         else:
             if self._reason and not self._outgoing:
                 self._end(self._reason)
 
-    def _take_body(self) -> bytes:
+    async def _post_body(self, packets: list[bytes]) -> None:
+        body = _SEPARATOR.join(packets)
+        try:
+            response = await self._posts.make("POST", self._target(), body, _TEXT)
+        except HttpRefused as error:
+            if error.status == 413:
+                self._endpoint.refused_body(len(body), len(packets))
+            raise
+        if response.body == b"ok":  # Node's server and ours: any number of packets
+            self._most = sys.maxsize
+        self._sent(len(body))
+
+    def _take_packets(self) -> list[bytes]:
         """Return as many packets as one body may hold, at least one."""
         assert self._handshake
         packets = [self._outgoing.popleft()]
-        size, limit = len(packets[0]), self._handshake.max_payload
+        size, limit = len(packets[0]), min(self._handshake.max_payload, self._endpoint.max_batch)
         while self._outgoing and len(packets) < self._most and size + 1 + len(self._outgoing[0]) <= limit:
             packets.append(self._outgoing.popleft())
             size += 1 + len(packets[-1])
-        return _SEPARATOR.join(packets)
+        return packets
 
     def _sent(self, size: int) -> None:
         self._waiting = max(0, self._waiting - size) if self._outgoing else 0

@@ -43,7 +43,7 @@ class Strategy:
             return True
         return "websocket" in self._names and _no_websocket.get(self._url, 0) <= time.monotonic()
 
-    def forget_websocket(self) -> None:
+    def give_up_websocket(self) -> None:
         """Remember that no WebSocket gets through."""
         now = time.monotonic()
         for url in [url for url, until in _no_websocket.items() if until <= now or len(_no_websocket) >= _MOST]:

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from support.httppeer import HttpPeer, Request, http_peer, ok
 from support.hub import TOKEN, HubServer
+from support.nginx import nginx
 from support.rest import PING_INTERVAL, Beats, Left, wakes
 from support.wsclient import until
 
 import jupyter_rtmsg as rt
 from jupyter_rtmsg import SocketClient
-from jupyter_rtmsg.errors import Disconnected, ServerUnreachable
+from jupyter_rtmsg.errors import Disconnected, ServerUnreachable, TooLarge
 from jupyter_rtmsg.server import Server
 from jupyter_rtmsg.wire.engineio import Handshake
 
@@ -484,12 +485,35 @@ async def test_a_load_balancers_cookie_leads_back_to_the_server_that_has_the_ses
         await client.disconnect()
 
 
-async def test_a_hubs_event_that_would_not_fit_as_base64_is_refused_where_it_is_emitted(io: Server) -> None:
-    async with connected(url(io)) as client:
-        session = client.io.session
-        assert session
-        limit = client.max_payload
-        assert session.fits(limit, [])
-        assert session.fits(limit, [b"x" * 700_000])
-        assert not session.fits(limit, [b"x" * 750_000])
-        assert not session.fits(limit + 1, [])
+async def test_a_hubs_event_that_would_not_fit_as_base64_is_refused_where_it_is_emitted() -> None:
+    with HubServer() as server:
+        async with rt.AsyncClient(server.url, TOKEN, transports=["polling"]) as client:
+            lab = await client.join("lab")
+            with pytest.raises(TooLarge, match=r"760,\d+ bytes, which do not fit .* base64"):
+                await lab.emit("n", b"x" * 760_000)
+            assert await lab.emit("n", b"x" * 740_000)
+            assert await lab.emit("n", "x" * 990_000)
+        async with rt.AsyncClient(server.url, TOKEN, transports=["websocket"]) as client:
+            assert await (await client.join("lab")).emit("n", b"x" * 760_000)
+
+
+@pytest.mark.needs_nginx
+@pytest.mark.needs_openssl
+async def test_a_proxy_that_takes_less_than_the_server_gets_smaller_bodies_and_no_loop_of_reconnects() -> None:
+    """nginx takes 1 MiB, unless `client_max_body_size` says otherwise."""
+    block = "server { listen 127.0.0.1:PORT; client_max_body_size 20k; location / { proxy_pass http://127.0.0.1:%d; } }"
+    with HubServer() as server, nginx(block % server.port) as front:
+        async with rt.AsyncClient(front.url, TOKEN, transports=["polling"]) as client:
+            lab = await client.join("lab")
+            states: list[str] = []
+            client.on_state(states.append)
+            receipts = [await lab.emit("n", "x" * 1_000, wait=False) for _ in range(200)]
+            seqs = [await receipt for receipt in receipts]
+            assert seqs == sorted(set(seqs))
+            assert 0 < states.count("offline") < 6
+            states.clear()
+            with pytest.raises(TooLarge, match="do not fit into a request of long-polling"):
+                await lab.emit("n", "x" * 30_000, timeout=30)
+            assert states.count("offline") == 1
+            await client.socket.ready(10)
+            assert await lab.emit("n", "x" * 10_000)

@@ -56,7 +56,7 @@ def transport(client: rt.SocketClient) -> str:
     return client.io.session.transport.name
 
 
-async def check(client: rt.SocketClient, name: str) -> None:
+async def check(client: rt.SocketClient, name: str, size: int = 900_000) -> None:
     """Check acks both ways, bytes, order and size, with the events of `server.js`."""
     client.on("question", lambda question: {"answer": question, "raw": b"\xff"})
     assert await client.emit_with_ack("sum", 1, 2) == 3
@@ -67,7 +67,7 @@ async def check(client: rt.SocketClient, name: str) -> None:
     assert await client.timeout(10).emit_with_ack("ask", b"why") == {"answer": b"why", "raw": b"\xff"}
     answers = await asyncio.gather(*(client.emit_with_ack("sum", number, 0) for number in range(300)))
     assert answers == list(range(300))
-    large = "x" * 900_000
+    large = "x" * size
     assert await client.timeout(20).emit_with_ack("echo", large) == large
     assert transport(client) == name
 
@@ -105,6 +105,19 @@ async def test_a_node_server_that_is_killed_is_come_back_to() -> None:
         server.start()
         await client.ready(20)
         assert await client.emit_with_ack("noted") == [1]
+    finally:
+        await client.disconnect()
+        server.kill()
+
+
+@pytest.mark.parametrize("transports", [["polling"], POLLING_FIRST])
+async def test_msgpack_goes_over_polling_as_base64(transports: list[str]) -> None:
+    server = NodeServer(parser="socket.io-msgpack-parser")
+    client = rt.SocketClient(server.url, transports=transports, parser="msgpack")
+    try:
+        await client.connect()
+        await until(lambda: transport(client) == transports[-1])
+        await check(client, transports[-1], 700_000)  # a third more as base64
     finally:
         await client.disconnect()
         server.kill()
