@@ -83,6 +83,11 @@ class Bridge:
 
         return self.call(run())
 
+    @property
+    def ended(self) -> bool:
+        """Whether the client was closed."""
+        return self._threads.stopped
+
     def inside(self) -> bool:
         """Whether the caller is a handler of the client."""
         return self._threads.inside()

@@ -291,7 +291,8 @@ class Room:
 
     def leave(self) -> None:
         """Leave the room: what has been handled is acknowledged, and no more events come."""
-        self._bridge.ask(self._async.leave())
+        if self._async.membership.gone is None:
+            self._bridge.ask(self._async.leave())
 
     def __enter__(self) -> Room:
         return self

@@ -121,7 +121,8 @@ class Socket(SyncEmitter):
         timeout : float
             Seconds that handlers have to finish what was received.
         """
-        self._bridge.call(self._socket.disconnect(0 if self._bridge.inside() else timeout))
+        if not self._bridge.ended:
+            self._bridge.call(self._socket.disconnect(0 if self._bridge.inside() else timeout))
 
     def close(self, timeout: float = 5.0) -> None:
         """Disconnect for good: the sockets of all namespaces, if this is the one that was made first.

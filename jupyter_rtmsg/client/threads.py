@@ -50,7 +50,7 @@ class Threads:
         self._served: Served | None = None
         self._lanes: WeakSet[ThreadLane] = WeakSet()
         self._lock = threading.Lock()
-        self._stopped = False
+        self.stopped = False
 
     def serve(self, client: Served) -> None:
         """Learn which client runs here; it is closed when the process ends, if not before."""
@@ -76,7 +76,7 @@ class Threads:
 
     def _handler_loop(self) -> LoopThread:
         with self._lock:
-            if self._stopped:
+            if self.stopped:
                 raise LoopEndedError
             if self._handlers is None:
                 self._handlers = LoopThread("rtmsg async handlers")
@@ -96,7 +96,7 @@ class Threads:
         deadline = time.monotonic() + timeout
         for lane in self._callers():
             lane.close()
-        if self._served and not self._stopped:
+        if self._served and not self.stopped:
             with contextlib.suppress(LoopEndedError):  # closed by another thread meanwhile
                 self.io.run(self._served.close(timeout))
         self.stop(deadline - time.monotonic())
@@ -121,7 +121,7 @@ class Threads:
                 lane.join(max(0.0, deadline - time.monotonic()))
             lane.close()
         with self._lock:
-            self._stopped = True
+            self.stopped = True
         if self._handlers:
             self._handlers.stop()
         self.io.stop()
@@ -133,6 +133,6 @@ class Threads:
 
     def abandon(self) -> None:
         """Close without waiting, as nobody can use the client any more; but one with handlers lives on."""
-        ours = self._pid == os.getpid() and not self._stopped
+        ours = self._pid == os.getpid() and not self.stopped
         if ours and not (self._served and self._served.heard()):
             threading.Thread(target=self.close, name="rtmsg closing", daemon=True).start()

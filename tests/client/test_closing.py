@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.hub import free_port
+from support.hub import TOKEN, HubServer, free_port
 from support.patience import eventually
 from support.rest import Left
 from support.wsclient import until
 
 import jupyter_rtmsg as rt
-from jupyter_rtmsg.errors import ConnectionRefused, RtmsgError, ServerUnreachable
+from jupyter_rtmsg.errors import ConnectionRefused, Disconnected, NotJoined, RtmsgError, ServerUnreachable
 from jupyter_rtmsg.hub import Hub
 from jupyter_rtmsg.log import open_log
 from jupyter_rtmsg.server import Server
@@ -234,6 +234,43 @@ async def test_closing_twice_is_closing_once(ground: Ground) -> None:
         await asyncio.gather(asyncio.to_thread(blocking.close), asyncio.to_thread(blocking.close))
         blocking.close()
     await ground.nothing_left(before)
+
+
+async def test_leaving_and_disconnecting_after_close_do_nothing_and_all_else_says_it_was_closed(ground: Ground) -> None:
+    def live() -> None:
+        hub = rt.Client(ground.url).connect()
+        room = hub.join("lab")
+        plain = rt.Socket(ground.url)
+        plain.connect()
+        for each in (hub, plain):
+            each.close()
+        room.leave()
+        plain.disconnect()
+        for call in (
+            lambda: plain.emit("n"), lambda: plain.emit_with_ack("n"), plain.connect, lambda: plain.ready(1),
+            hub.rooms, room.history, lambda: hub.join("lab"), hub.connect,
+        ):  # fmt: skip
+            with pytest.raises(Disconnected, match="was closed"):
+                call()
+        with pytest.raises(NotJoined):
+            room.emit("n")
+
+    before = Left.now(asyncio.get_running_loop())
+    await asyncio.to_thread(live)
+    await ground.nothing_left(before)
+
+
+async def test_closing_takes_bounded_time_when_the_server_has_stopped() -> None:
+    with HubServer() as server:
+        hub = await rt.AsyncClient(server.url, TOKEN).connect()
+        room = await hub.join("lab", as_="reader")
+        room.on("n", lambda event: None)
+        await room.emit("n", 1)
+        server.freeze()
+        start = time.monotonic()
+        await hub.close()
+        assert time.monotonic() - start < 10  # the timeout of one command; it asks for two
+        server.thaw()
 
 
 # --- a client that nobody holds

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 from support.hub import TOKEN, HubServer
-from support.rest import PING_INTERVAL, Beats, wakes
+from support.rest import PING_INTERVAL, Beats, sleeps, wakes
 from support.wsclient import until
 
 import jupyter_rtmsg as rt
+from jupyter_rtmsg.client.backoff import Backoff
 from jupyter_rtmsg.client.inbox import Inbox
 
 QUIET = 4  # pings
@@ -185,3 +186,41 @@ async def test_an_idle_client_runs_nothing(
         assert rounds == []
         assert max(one.count for one in counted) <= QUIET * AWAKE
     del kept
+
+
+@pytest.mark.parametrize("kind", [rt.SocketClient, rt.Socket])
+async def test_an_idle_plain_socket_runs_nothing(kind: type[Any], quiet_hub: HubServer) -> None:
+    socket = kind(quiet_hub.url, TOKEN)
+    calls: list[Any] = []
+    socket.on("n", calls.append)
+    socket.on_any(lambda *args: calls.append(args))
+    socket.on_state(calls.append)
+    socket.io.on("reconnect_attempt", calls.append)
+    await value(socket.connect())
+    async with Beats.of(quiet_hub.port) as beats:
+        await until(lambda: calls == ["connected"])
+        await beats.pass_(3)
+        with wakes(*loops(socket)) as counted:
+            await beats.pass_(QUIET)
+        assert max(one.count for one in counted) <= QUIET * AWAKE
+    assert calls == ["connected"]
+    await value(socket.disconnect())
+    if kind is rt.Socket:
+        socket.close()
+
+
+async def test_a_client_that_waits_to_come_back_sleeps(quiet_hub: HubServer) -> None:
+    """And so does its room, although its acknowledgement and what it missed are still to come."""
+    with HubServer() as lost:
+        hub = await asyncio.to_thread(rt.Client(lost.url, TOKEN).connect)
+        hub.socket.io._backoff = Backoff(600, 600)
+        room = await asyncio.to_thread(hub.join, "lab", as_="reader")
+        room.on("n", print)
+        await asyncio.to_thread(room.emit, "n", 1)
+        lost.kill()
+        await until(lambda: hub.state == "offline")
+        room.emit("n", 2, wait=False)
+        (loop,) = loops(hub)
+        async with Beats.of(quiet_hub.port) as beats:
+            assert await sleeps(loop, beats)
+        await asyncio.to_thread(hub.close)
