@@ -121,13 +121,14 @@ class RequestDispatcher:
         if session.user != user:  # another's session is as good as none
             raise Refused(1, sid=id)
         if request.query.get("EIO") != str(PROTOCOL):
-            raise Refused(3, name="PROTOCOL_MISMATCH", protocol=request.query.get("EIO", ""))
+            given = request.query.get("EIO", "")
+            raise Refused(3, name="PROTOCOL_MISMATCH", protocol=given, previous_protocol=str(PROTOCOL))
         if request.query["transport"] == "websocket":
             await self._upgrade(handler, request, headers, session)
             return
         transport = session.transport
         if not isinstance(transport, PollingTransport):
-            raise Refused(3, name="TRANSPORT_MISMATCH", transport="polling")
+            raise Refused(3, name="TRANSPORT_MISMATCH", transport="polling", previous_transport="websocket")
         self._engine.hooks.add_headers(headers, request)
         _set(handler, headers)
         if method == "GET":
@@ -144,7 +145,7 @@ class RequestDispatcher:
     ) -> None:
         check_handshake(handler)
         if not self._engine.upgrades:
-            raise Refused(3, name="TRANSPORT_MISMATCH", transport="websocket")
+            raise Refused(3, name="TRANSPORT_MISMATCH", transport="websocket", previous_transport="polling")
         self._engine.hooks.add_headers(headers, request)
         _set(handler, headers)
         polling = isinstance(session.transport, PollingTransport) and session.upgrade is None

@@ -309,6 +309,19 @@ async def test_each_refusal_is_told_to_the_application(serve, query, method, cod
     assert error.req.url == f"/socket.io/?{query}"
 
 
+async def test_what_does_not_fit_its_session_is_told_with_what_the_session_has(serve, poll):
+    served = await serve()
+    told: list[RefusedRequest] = []
+    served.io.engine.on("connection_error", told.append)
+    client, polling = await served.open(), await poll(served)
+    await poll_as(served, f"{EIO}&sid={client.opened.sid}")
+    await poll_as(served, polling.query.replace("EIO=4", "EIO=3"))
+    assert [error.context for error in told] == [
+        {"name": "TRANSPORT_MISMATCH", "transport": "polling", "previous_transport": "websocket"},
+        {"name": "PROTOCOL_MISMATCH", "protocol": "3", "previous_protocol": "4"},
+    ]
+
+
 async def test_refused_origins_and_applications_own_refusals_are_told_with_their_words(serve):
     served = await serve(allow_request=lambda request: Refused(message="not on Sundays"))
     told: list[RefusedRequest] = []
