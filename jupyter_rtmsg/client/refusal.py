@@ -6,7 +6,7 @@ import re
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from jupyter_rtmsg.errors import AccessDenied, Disconnected, ServerNotFound, ServerUnreachable
+from jupyter_rtmsg.errors import AccessDenied, ConnectionRefused, Disconnected, ServerNotFound, ServerUnreachable
 
 from .address import Address
 from .http import HttpRefused
@@ -78,4 +78,6 @@ def connect_error(data: Any, address: Address) -> Exception:
     code = detail.get("code") if isinstance(detail, dict) else None
     if code in ("unauthorized", "forbidden"):
         return AccessDenied(f"{address.url} refused the connection: {message}. {_HELP}")
+    if code == "parser":
+        return ConnectionRefused(f"{address.url} is no hub: {message}")
     return Disconnected(f"{address.url} refused the connection: {message}")

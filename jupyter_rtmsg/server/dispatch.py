@@ -74,13 +74,13 @@ class Dispatcher(Hooked):
                 args = list(result)
             else:
                 args = [] if result is None else [result]
+            namespace = self.namespace
             try:
-                encoded = self.namespace.parser.ack(id, args, self.namespace.name)
-                self.namespace.check_size(encoded)
+                encoded = namespace.parser.ack(id, args, namespace.name)
+                namespace.check_size(encoded)
             except Exception as error:
-                encoded = self.namespace.parser.ack(
-                    id, [self.namespace.failure("an acknowledgement", error)], self.namespace.name
-                )
+                fault = namespace.failure("an acknowledgement", error)
+                encoded = namespace.parser.ack(id, [fault], namespace.name)
             self.session.put(encoded)
 
     def overhear(self, args: list[Any]) -> None:

@@ -33,6 +33,7 @@ def test_every_block_runs(environment: None, capsys: pytest.CaptureFixture[str])
         exec(block, names)
     asyncio.run(names["main"]())
     asyncio.run(names["plain"]())
+    asyncio.run(names["packed"]())
     assert names["seq"] == 1
     assert names["losses"] == [0.12]
     said = capsys.readouterr()
@@ -41,6 +42,9 @@ def test_every_block_runs(environment: None, capsys: pytest.CaptureFixture[str])
     assert "sent ('sum', 1, 2)\n3\n" in said.out
     assert "hello Ada" in said.out
     assert "sent ('kept', 1)" in said.out
+    assert "{'raw': b'\\x00\\x01', 'when': datetime.datetime(2024, 2, 29, 0, 0, tzinfo=" in said.out
+        "{'raw': b'\\x00\\x01', 'when': datetime.datetime(2024, 2, 29, 0, 0, tzinfo=datetime.timezone.utc)}" in said.out
+    )
 
 
 def test_every_method_of_the_plain_client_is_told() -> None:

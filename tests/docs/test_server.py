@@ -14,7 +14,8 @@ import pytest
 from support.ports import free_port
 from support.wsclient import RawClient, until
 
-from jupyter_rtmsg import AsyncClient
+from jupyter_rtmsg import AsyncClient, SocketClient
+from jupyter_rtmsg.errors import ConnectionRefused, NotJSON
 from jupyter_rtmsg.server import Engine, Server, Socket
 from jupyter_rtmsg.server.socket import Handshake
 
@@ -83,6 +84,26 @@ async def test_the_hub_in_a_process_of_its_own_serves(tmp_path: Path, monkeypatc
 def listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.mark.parametrize("transport", ["websocket", "polling"])
+async def test_the_parser_of_ones_own_speaks(transport: str) -> None:
+    names: dict[str, Any] = {"Server": Server}
+    (block,) = re.findall(r"```python\n(import json\n.*?)```", TEXT, re.DOTALL)
+    await run(block, names)
+    io = names["plain"]
+    io.on("connection", lambda socket: socket.on("echo", lambda *args: args))
+    client = SocketClient(
+        f"http://127.0.0.1:{await io.listen()}/", parser=names["PlainJSON"](), transports=[transport], auth={"a": 1}
+    )
+    await client.connect()
+    assert await client.emit_with_ack("echo", 1, {"é": [None]}) == [1, {"é": [None]}]
+    with pytest.raises(NotJSON, match="not JSON serializable"):
+        client.emit("bytes", b"x")
+    with pytest.raises(ConnectionRefused, match="Invalid namespace"):
+        await client.of("/nowhere").connect()
+    await client.disconnect()
+    await io.close()
 
 
 def test_every_option_is_told() -> None:

@@ -334,6 +334,18 @@ async def test_our_client_says_what_is_likely_where_a_server_does_not_answer(par
         assert not socket.active
 
 
+async def test_a_client_of_a_hub_is_told_that_a_server_with_another_parser_is_none() -> None:
+    io = Server(parser="msgpack")
+    sessions: list[Any] = []
+    io.engine.on("connection", sessions.append)
+    client = rt.AsyncClient(f"http://127.0.0.1:{await io.listen()}/")
+    with pytest.raises(ConnectionRefused, match="is no hub: the server speaks the parser 'msgpack'"):
+        await client.connect()
+    assert len(sessions) == 1
+    await client.close()
+    await io.close()
+
+
 async def test_a_hub_needs_the_default_parser() -> None:
     log = await open_log("memory:")
     for parser in ("msgpack", Plain()):
