@@ -331,6 +331,27 @@ async def test_a_body_that_is_no_payload_closes_the_session(serve, poll, body):
     assert (response.status, response.json()["code"]) == (400, 1)
 
 
+async def test_a_client_that_waits_for_leave_to_send_its_body_gets_it(serve, poll):
+    """curl, PHP and .NET send `Expect: 100-continue`."""
+    client = await poll(await serve())
+    posting = await client.dial()
+    request = http_request("POST", client.query, b"40", Expect="100-continue")
+    posting.write(request[:-2])
+    assert (await posting.response()).status == 100
+    posting.write(request[-2:])
+    assert (await posting.answer()).body == b"ok"
+
+
+async def test_head_opens_no_session_and_has_no_body(serve):
+    served = await serve()
+    client = await served.dial()
+    client.write(http_request("HEAD", Connection="close"))
+    head, _, body = (await client.rest()).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert body == b""
+    assert not served.io.engine.sessions
+
+
 @pytest.mark.parametrize("packet", ["4hello", "420[]", "42/nowhere,[1]", "450-[1]", "42[1,"])
 @pytest.mark.parametrize("waits", [True, False])
 async def test_a_get_behind_a_violation_of_socketio_is_told_of_the_close(serve, poll, packet, waits):
