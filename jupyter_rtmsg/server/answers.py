@@ -7,7 +7,7 @@ from collections.abc import Collection
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from ..errors import AckTimeout, Disconnected
+from ..errors import AckTimeout, Disconnected, PacketRefused
 
 if TYPE_CHECKING:
     from .broadcast import Flags
@@ -58,7 +58,8 @@ async def ask(sockets: Collection[Socket], args: list[Any], flags: Flags) -> lis
     Returns
     -------
     list
-        The answers in the order of their coming. Who has disconnected has none.
+        The answers in the order of their coming. Who has disconnected has none, nor who answered with data that
+        cannot be taken.
 
     Raises
     ------
@@ -66,6 +67,8 @@ async def ask(sockets: Collection[Socket], args: list[Any], flags: Flags) -> lis
         With the answers that came in time.
     Disconnected
         If a single one was asked, and is gone.
+    PacketRefused
+        If a single one was asked, and answered with data that cannot be taken.
     QueueFull
         If so much of what a client sent waits for its handlers that its answer cannot be read.
     """
@@ -84,6 +87,8 @@ async def ask(sockets: Collection[Socket], args: list[Any], flags: Flags) -> lis
     finally:
         for socket in sockets:
             socket.forget_ack(id)
-    if answers.error is not None and (len(sockets) == 1 or not isinstance(answers.error, Disconnected)):
+    if answers.error is not None and (
+        len(sockets) == 1 or not isinstance(answers.error, (Disconnected, PacketRefused))
+    ):
         raise answers.error
     return answers.values

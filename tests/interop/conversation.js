@@ -27,6 +27,14 @@ function next(socket, event) {
   return new Promise(resolve => socket.once(event, (...args) => resolve(args)));
 }
 
+async function recovered(socket) {
+  const missed = next(socket, 'missed');
+  const back = new Promise(resolve => socket.once('connect', resolve));
+  socket.io.engine.close();
+  await back;
+  return { recovered: socket.recovered, missed: await missed };
+}
+
 async function main(socket) {
   const values = JSON.parse(RTMSG_VALUES, (_, value) => open(value));
   socket.on('question', (question, ack) => ack({ answer: question, raw: Buffer.from([255]) }));
@@ -37,6 +45,7 @@ async function main(socket) {
   const told = next(socket, 'told');
   socket.emit('tell', 'told', { n: 1, bytes: Buffer.from([1]) });
   heard.told = await told;
+  if (options.recovers) return { ...heard, ...await recovered(socket) };
   heard.refused = await connected(io(RTMSG_URL + 'admin', options)).catch(e => ({ message: e.message, data: e.data }));
   const admin = io(RTMSG_URL + 'admin', { ...options, auth: { token: 'secret' }, forceNew: true });
   const welcome = next(admin, 'welcome');

@@ -9,6 +9,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +81,8 @@ async def ours(parser: Any) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def nodes(parser: str) -> AsyncIterator[str]:
-    server = await asyncio.to_thread(NodeServer, parser=PACKAGES[parser])
+async def nodes(parser: str, *, recovery: bool = False) -> AsyncIterator[str]:
+    server = await asyncio.to_thread(NodeServer, parser=PACKAGES[parser], recovery=recovery)
     yield server.url
     server.kill()
 
@@ -135,12 +136,12 @@ def opened(value: dict[str, Any]) -> Any:
     return value
 
 
-async def node_talks(url: str, parser: str, transports: list[str], values: Any = VALUES) -> Any:
+async def node_talks(url: str, parser: str, transports: list[str], values: Any = VALUES, **options: Any) -> Any:
     """Have socket.io-client talk; ``parser`` may be a file beside its script."""
     environment = {
         **os.environ,
         "RTMSG_URL": url,
-        "RTMSG_OPTIONS": json.dumps({"transports": transports, "parser": PACKAGES.get(parser, parser)}),
+        "RTMSG_OPTIONS": json.dumps({"transports": transports, "parser": PACKAGES.get(parser, parser), **options}),
         "RTMSG_VALUES": json.dumps(values, default=seal),
     }
     process = await asyncio.create_subprocess_exec("node", str(SCRIPT), env=environment, stdout=asyncio.subprocess.PIPE)
@@ -262,25 +263,45 @@ async def test_a_broadcast_reaches_clients_over_both_transports() -> None:
     await io.close()
 
 
-async def test_a_lost_connection_is_recovered_with_msgpack() -> None:
-    io = Server(parser="msgpack", recovery=True)
+@asynccontextmanager
+async def recovering(parser: str) -> AsyncIterator[str]:
+    """A server of ours that emits something whenever a client is lost."""
+    io = Server(parser=parser, recovery=True)
     speak(io)
-    url = f"http://127.0.0.1:{await io.listen()}/"
-    socket = rt.SocketClient(url, parser="msgpack", reconnection_delay=0.05)
-    seen: list[Any] = []
-    socket.on("told", lambda *args: seen.append(args[:-1]))  # the last is the position
-    await socket.connect()
-    await socket.emit_with_ack("join", "lab")
-    socket.emit("tell", "told", 1)
-    await until(lambda: seen)
-    first = socket.id
-    socket.drop()
-    await until(lambda: not io.sockets.sockets)
-    io.to("lab").emit("told", b"missed")
-    await until(lambda: len(seen) == 2)
-    assert (socket.recovered, socket.id, seen) == (True, first, [(1,), (b"missed",)])
-    await socket.disconnect()
+    io.on("connection", lambda socket: socket.on("disconnect", lambda _: io.to("lab").emit("missed", b"\x01")))
+    yield f"http://127.0.0.1:{await io.listen()}/"
     await io.close()
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("parser", PACKAGES)
+async def test_nodes_client_recovers_a_lost_connection(parser: str, transport: str) -> None:
+    async with recovering(parser) as url:
+        heard = await node_talks(url, parser, TRANSPORTS[transport], recovers=True, reconnectionDelay=10)
+        assert "failed" not in heard, heard
+        (told, _), (missed, offset) = heard["told"], heard["missed"]
+        assert (told, heard["recovered"], missed, type(offset)) == ({"n": 1, "bytes": b"\x01"}, True, b"\x01", str)
+
+
+@pytest.mark.parametrize("server", ["ours", "node"])
+async def test_our_client_recovers_a_lost_connection_with_msgpack(server: str) -> None:
+    serving = recovering if server == "ours" else partial(nodes, recovery=True)
+    async with serving("msgpack") as url:
+        socket = rt.SocketClient(url, parser="msgpack", reconnection_delay=0.05)
+        seen: list[Any] = []
+        missed: list[Any] = []
+        socket.on("told", seen.append)
+        socket.on("missed", lambda data, *_: missed.append(data))
+        await socket.connect()
+        await socket.emit_with_ack("join", "lab")
+        socket.emit("tell", "told", [b"before"])
+        await until(lambda: seen == [[b"before"]])
+        first = socket.id
+        socket.drop()
+        await until(lambda: missed)
+        assert (socket.recovered, socket.id) == (True, first)
+        assert missed[0] == (b"\x01" if server == "ours" else {"n": 1, "bytes": b"\x01"})
+        await socket.disconnect()
 
 
 # -- parsers that differ

@@ -106,6 +106,15 @@ async def test_an_answer_nested_too_deep_fails_who_asked(served: Any) -> None:
     await alive(served, client)
 
 
+async def test_an_answer_nested_too_deep_fails_nobody_elses(served: Any) -> None:
+    clients = [await served.enter() for _ in range(3)]
+    asking = asyncio.ensure_future(served.io.timeout(30).emit_with_ack("question"))
+    for client, answer in zip(clients, (f"[{DEEP}]", "[1]", "[2]"), strict=True):
+        question = str(await client.receive())
+        client.send(f"43{question[2 : question.index('[')]}{answer}")
+    assert sorted(await asking) == [1, 2]
+
+
 async def test_an_auth_nested_too_deep_is_refused_with_a_connect_error(served: Any) -> None:
     client = await served.open()
     client.send(f'40{{"token":{DEEP}}}')
