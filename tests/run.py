@@ -9,7 +9,8 @@ import os
 import subprocess
 import sys
 
-PARTS = (["--part=shared", "-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder"], ["--part=alone"])
+SHARED = ["--part=shared", "-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder"]
+ALONE = ["--part=alone", "-n", "0"]
 INTERRUPTED, WRONG_USE, NO_TESTS = 2, 4, 5
 
 
@@ -18,8 +19,8 @@ def main(arguments: list[str]) -> int:
     # All workers must collect the same tests in one order, also those whose parameters come out of a set.
     environment = {"PYTHONHASHSEED": "0", **os.environ}
     statuses = []
-    for part in PARTS:
-        statuses.append(subprocess.run([sys.executable, "-m", "pytest", *part, *arguments], env=environment).returncode)
+    for part in ([*SHARED, *arguments], [*arguments, *ALONE]):
+        statuses.append(subprocess.run([sys.executable, "-m", "pytest", *part], env=environment).returncode)
         if statuses[-1] in (INTERRUPTED, WRONG_USE):
             break
     return next((status for status in statuses if status not in (0, NO_TESTS)), min(statuses))

@@ -128,6 +128,7 @@ def test_closing_the_page_ends_its_session(open_page: Callable[..., Page]) -> No
         for way in ("polling", "upgrade"):
             page = open_page(server.url)
             page.add_script_tag(url="/socket.io/socket.io.js")
+            page.unroute_all()  # a request that is looked at waits until this thread, which waits for it, looks
             talks(page, server.url, way)
             # Between two GETs nothing tells a server that a page is gone, but the pong that never comes.
             eventually(lambda: server.sockets[-1].conn.ready)

@@ -51,7 +51,7 @@ async def serve() -> AsyncIterator[Callable[..., Awaitable[Served]]]:
     served: list[Served] = []
 
     async def start(**options: Any) -> Served:
-        io = Server(**options)
+        io = Server(**{"ping_interval": 600, **options})  # on a slow machine a ping would come between, else
         served.append(Served(io, await io.listen()))
         return served[-1]
 
