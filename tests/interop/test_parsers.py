@@ -351,7 +351,7 @@ async def test_our_client_says_what_is_likely_where_a_server_does_not_answer(par
     async with pythons(parser) as url:
         socket = rt.SocketClient(url, parser=OTHER[parser], reconnection_delay=0.01)
         with pytest.raises(ServerUnreachable, match=f"perhaps it speaks another parser than '{OTHER[parser]}'"):
-            await socket.connect(timeout=1)
+            await socket.connect(timeout=3)
         assert not socket.active
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from jupyter_rtmsg.errors import NotJSON, ProtocolError
 from jupyter_rtmsg.wire.data import EncodedJSON
+from jupyter_rtmsg.wire.deflate import DeflateParser
 from jupyter_rtmsg.wire.engineio import decode_payload
 from jupyter_rtmsg.wire.packet import ACK, CONNECT, CONNECT_ERROR, DISCONNECT, EVENT, Packet
 from jupyter_rtmsg.wire.parser import JSON, MSGPACK, Codec, JSONParser, answer_to_other_parser, codec_of, decoded
@@ -75,6 +76,14 @@ def test_every_packet_arrives_over_both_transports(codec, send, packet):
         waiting = codec.decoder(client=True).frame(messages[0])
         assert waiting is not None
         assert (waiting.type, waiting.namespace, waiting.id, waiting.decode()) == (*packet[:2], packet.id, packet)
+
+
+def test_a_packet_may_be_compressed(codec):
+    encoded = codec.event(["e", "text " * 1000])
+    frames = DeflateParser(masked=False, max_size=10_000).feed(encoded.deflated)
+    assert frames == encoded.messages
+    assert len(encoded.deflated) < 500 < len(encoded.websocket)
+    assert encoded.deflated is encoded.deflated
 
 
 def test_each_form_of_a_packet_is_made_once(codec):
