@@ -1,4 +1,4 @@
-"""Asking clients, and waiting for their acknowledgements (PROTOCOL 2.6)."""
+"""Asking clients, and waiting for their acknowledgements (docs/protocol.md#socketio-events)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Socket.IO side of a session: its packets, and its sockets by namespace (PROTOCOL 2)."""
+"""The Socket.IO side of a session: its packets, and its sockets by namespace (docs/protocol.md)."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ class Connection:
         asyncio.get_running_loop().call_soon(self._left.discard, name)
         socket.closed("client namespace disconnect")
 
-    # --- CONNECT (PROTOCOL 2.5)
+    # --- CONNECT (docs/protocol.md#socketio-namespaces)
 
     def _connect(self, packet: Packet) -> None:
         name = packet.namespace

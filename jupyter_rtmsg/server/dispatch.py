@@ -1,4 +1,4 @@
-"""Handing events to handlers, one after the other, and their results back as acknowledgements (PROTOCOL 2.6)."""
+"""Handing events to handlers one by one, and their results back as acks (docs/protocol.md#socketio-events)."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from ..wire.engineio import CLOSE
 if TYPE_CHECKING:
     from .session import Session
 
-PATIENCE = 30.0  # seconds until nobody is expected any more (PROTOCOL 1.8)
+PATIENCE = 30.0  # seconds until nobody is expected any more (docs/protocol.md#engineio-closing)
 _MOST = 10_000
 _LARGEST = 16 << 20  # characters of all of them
 

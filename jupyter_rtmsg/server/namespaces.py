@@ -1,4 +1,4 @@
-"""The namespaces of a server, and the patterns that make more of them (PROTOCOL 2.5)."""
+"""The namespaces of a server, and the patterns that make more of them (docs/protocol.md#socketio-namespaces)."""
 
 from __future__ import annotations
 

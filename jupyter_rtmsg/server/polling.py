@@ -1,4 +1,7 @@
-"""Long-polling (PROTOCOL 1.5): packets leave in the response of a GET that waits, and come in the body of a POST."""
+"""Long-polling: packets leave in the response of a GET that waits, and come in the body of a POST.
+
+See docs/protocol.md#engineio-polling.
+"""
 
 from __future__ import annotations
 
@@ -149,7 +152,7 @@ class PollingTransport:
                 until = loop.time() + TURN_SECONDS
 
     def _overlapped(self, session: Session) -> None:
-        """Two GETs or two POSTs at once: this client lost count of its own requests (PROTOCOL 1.5)."""
+        """Two GETs or two POSTs at once: this client lost count of its requests (docs/protocol.md#engineio-polling)."""
         session.violated(ProtocolError("two polling requests of one kind at once"))
 
     def _aborted(self, poll: asyncio.Future[str]) -> None:

@@ -1,4 +1,4 @@
-"""Connection state recovery (PROTOCOL 2.8): a client that was away for a moment goes on where it was."""
+"""Connection state recovery (docs/protocol.md#socketio-recovery): a client that was away goes on where it was."""
 
 from __future__ import annotations
 

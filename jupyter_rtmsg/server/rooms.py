@@ -1,4 +1,4 @@
-"""Who is in which room of a namespace (PROTOCOL 2.7): nothing of it is on the wire."""
+"""Who is in which room of a namespace (docs/protocol.md#socketio-rooms): nothing of it is on the wire."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A session: one Engine.IO connection on the server (PROTOCOL 1)."""
+"""A session: one Engine.IO connection on the server (docs/protocol.md)."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Session:
     Attributes
     ----------
     id : str
-        Secret: knowing it lets anyone speak for the session (PROTOCOL 1.1).
+        Secret: knowing it lets anyone speak for the session (docs/protocol.md#engineio-handshake).
     request : Request
     user : object
         Who the HTTP handshake showed the peer to be, or None.
@@ -109,7 +109,7 @@ class Session:
         Raises
         ------
         ValueError
-            If a text holds U+001E, which separates the packets of a polling payload (PROTOCOL 1.3).
+            If a text holds U+001E, which separates packets over polling (docs/protocol.md#engineio-encodings).
         TypeError
             If it is neither text nor bytes.
         """

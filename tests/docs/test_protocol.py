@@ -48,3 +48,8 @@ def test_every_rule_that_is_cited_is_there() -> None:
     }
     assert cited
     assert {(path, anchor) for path, anchor in cited if anchor not in ANCHORS} == set()
+
+
+def test_rules_are_cited_by_their_anchors_not_by_numbers() -> None:
+    numbered = re.compile(r"(?<![\w.])PROTOCOL(['’]s| \d|: [A-Z])|of PROTOCOL\b")
+    assert [str(path) for path, text in sources().items() if numbered.search(text)] == []

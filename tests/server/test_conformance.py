@@ -1,4 +1,4 @@
-"""The protocol as raw frames over real TCP: PROTOCOL 1.4, 1.6, 1.8 and 1.9 for WebSocket, and 2.3 to 2.7."""
+"""The rules of docs/protocol.md as raw frames over real TCP: Engine.IO over WebSocket, and all of Socket.IO."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Namespaces that clients bring into being by asking for them (PROTOCOL 2.5)."""
+"""Namespaces that clients bring into being by asking for them (docs/protocol.md#socketio-namespaces)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Long-polling over real HTTP: PROTOCOL 1.3 to 1.6, 1.8 and 1.9, rule by rule."""
+"""Long-polling over real HTTP, rule by rule (docs/protocol.md#engineio-polling and those around it)."""
 
 from __future__ import annotations
 

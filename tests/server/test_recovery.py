@@ -1,4 +1,4 @@
-"""Connection state recovery of a server that stands alone (PROTOCOL 2.8), and where others' goes wrong."""
+"""Connection state recovery of a server alone (docs/protocol.md#socketio-recovery), and where others' goes wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rooms: a union of rooms minus a union of others, each socket once (PROTOCOL 2.7)."""
+"""Rooms: a union of rooms minus a union of others, each socket once (docs/protocol.md#socketio-rooms)."""
 
 from __future__ import annotations
 
