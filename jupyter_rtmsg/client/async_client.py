@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 from jupyter_rtmsg.errors import CommandError, Disconnected
 
@@ -94,7 +95,7 @@ class AsyncClient:
         self._rooms: dict[str, AsyncRoom] = {}
         self._memberships: dict[str, Membership] = {}
         self._touched: set[Membership] = set()
-        self._joining: dict[str, asyncio.Lock] = {}
+        self._joining: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # held by who joins
         self._outbox: Outbox | None = None
 
     def __repr__(self) -> str:
@@ -249,7 +250,9 @@ class AsyncClient:
         Disconnected
             If there is no connection within the client's timeout.
         """
-        async with self._joining.setdefault(room, asyncio.Lock()):
+        lock = self._joining.get(room) or asyncio.Lock()
+        self._joining[room] = lock
+        async with lock:
             joined = self._rooms.get(room)
             if joined:
                 if as_ is not None and as_ != joined.subscription:

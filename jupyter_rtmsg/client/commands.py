@@ -62,11 +62,13 @@ class Commands:
                 future.set_exception(error)
 
         json, attachments = dump([command, request])
-        self._socket.request(json, attachments, answer)
+        id = self._socket.request(json, attachments, answer)
         try:
             return await asyncio.wait_for(future, self.timeout)
         except asyncio.TimeoutError:
             raise AckTimeout(f"the hub did not answer {command!r} within {self.timeout:g} s") from None
+        finally:
+            self._socket.forget(id)
 
     async def ask_patiently(self, command: str, request: Mapping[str, Any]) -> Reply:
         """Do the same, across a reconnect if need be: for commands that change nothing."""

@@ -124,14 +124,25 @@ class HubSocket(SocketClient):
         """Whether the server takes an event of ``size`` bytes in all, of which these are the attachments."""
         return self._session is None or self._session.fits(size, attachments)
 
-    def request(self, json: bytes, attachments: Sequence[bytes], answer: Callable[[Any], None]) -> None:
-        """Send an event that is encoded but for its header; ``answer`` gets the ack's list, or `Disconnected`."""
+    def request(self, json: bytes, attachments: Sequence[bytes], answer: Callable[[Any], None]) -> int:
+        """Send an event that is encoded but for its header; ``answer`` gets the ack's list, or `Disconnected`.
+
+        Returns
+        -------
+        int
+            The id of the ack, for `forget`.
+        """
         self.io.check_loop()
         if self._session is None or self.id is None:  # before CONNECT is answered a server takes nothing else
             raise Disconnected(self._offline())
         id = self._acks.new_id()
         self._session.send(Encoded(header(EVENT, id=id, attachments=len(attachments)) + json, attachments))
         self._acks.expect(id, answer)
+        return id
+
+    def forget(self, id: int) -> None:
+        """Wait no longer for an ack."""
+        self._acks.forget(id)
 
     def refused(self, error: PacketRefused) -> None:
         """Learn that a packet came whose data cannot be taken: an event of a room must not be missed for ever."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+from collections.abc import Callable
 from typing import Protocol
 
 
@@ -15,18 +16,22 @@ class Closable(Protocol):
     def descriptors(self) -> list[int]:
         """The descriptors of its sockets."""
 
-    def close(self) -> None:
-        """End it."""
+    def begin_close(self, timeout: float) -> Callable[[], None]:
+        """Begin to end it, with so many seconds for handlers; return what waits for the end."""
 
 
 connections: set[Closable] = set()
 
 
-def close_all() -> None:
-    """Close all connections of this process."""
+def close_all(timeout: float = 5.0) -> None:
+    """Close all connections of this process, side by side, with so many seconds for the handlers of all."""
+    closing = []
     for connection in list(connections):
         with contextlib.suppress(Exception):  # the process ends: there is nobody to tell
-            connection.close()
+            closing.append(connection.begin_close(timeout))
+    for end in closing:
+        with contextlib.suppress(Exception):
+            end()
 
 
 def _forked() -> None:

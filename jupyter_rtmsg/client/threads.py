@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import os
 import threading
@@ -93,13 +94,28 @@ class Threads:
             Seconds that handlers have to finish what was received. A handler that closes its own client is not waited
             for: it is the last of its room.
         """
+        self.begin_close(timeout)()
+
+    def begin_close(self, timeout: float) -> Callable[[], None]:
+        """Begin to end the client, see `close`; return what waits for that, and ends the threads."""
         deadline = time.monotonic() + timeout
         for lane in self._callers():
             lane.close()
+        closing: concurrent.futures.Future[None] | None = None
         if self._served and not self.stopped:
             with contextlib.suppress(LoopEndedError):  # closed by another thread meanwhile
-                self.io.run(self._served.close(timeout))
-        self.stop(deadline - time.monotonic())
+                closing = self.io.submit(self._served.close(timeout))
+
+        def end() -> None:
+            try:
+                if closing:
+                    closing.result()
+            except concurrent.futures.CancelledError:
+                pass  # another thread was quicker
+            finally:
+                self.stop(deadline - time.monotonic())
+
+        return end
 
     def inside(self) -> bool:
         """Whether the caller is a handler."""

@@ -23,6 +23,7 @@ from support.rest import Left
 from support.wsclient import until
 
 import jupyter_rtmsg as rt
+from jupyter_rtmsg.client.processes import close_all
 from jupyter_rtmsg.errors import ConnectionRefused, Disconnected, NotJoined, RtmsgError, ServerUnreachable
 from jupyter_rtmsg.hub import Hub
 from jupyter_rtmsg.log import open_log
@@ -169,6 +170,42 @@ async def test_a_refused_client_leaves_nothing(ground: Ground) -> None:
     await ground.nothing_left(before)
 
 
+ANSWERS = {
+    "a refused token": b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n",
+    "a drop while connecting": b"",
+    "no HTTP": b"SSH-2.0-OpenSSH_9.6\r\n",
+    "a drop amid the answer": b"HTTP/1.1 101 Switching Protocols\r\nUpg",
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
+async def test_a_connection_that_does_not_come_about_leaves_nothing(ground: Ground, answer: bytes) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(answer)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    before = Left.now(asyncio.get_running_loop())
+
+    def blocking() -> None:
+        plain = rt.Socket(url)
+        with pytest.raises(RtmsgError):
+            plain.connect(0.2)
+        plain.close()
+        with pytest.raises(RtmsgError):
+            rt.Client(url, timeout=0.2).connect()
+
+    with pytest.raises(RtmsgError):
+        await rt.AsyncClient(url, timeout=0.2).connect()
+    with pytest.raises(RtmsgError):
+        await rt.SocketClient(url).connect(0.2)
+    await asyncio.to_thread(blocking)
+    await ground.nothing_left(before)
+    server.close()
+
+
 async def test_closing_while_connecting_leaves_nothing(ground: Ground) -> None:
     """The server takes the connection and never answers."""
     before = Left.now(asyncio.get_running_loop())
@@ -306,8 +343,6 @@ async def test_a_client_lives_on_with_any_of_its_parts_or_handlers(ground: Groun
     assert (await asyncio.to_thread(plain.emit_with_ack, "rooms", {}))["ok"]
     await until(lambda: heard)
     assert len(ground.io.engine.sessions) == 3
-    from jupyter_rtmsg.client.processes import close_all
-
     await asyncio.to_thread(close_all)
     await ground.nothing_left(before)
 
@@ -439,6 +474,39 @@ async def test_a_handler_that_hangs_does_not_keep_close_from_ending(
     assert cancelled == ["room", "socket", "async handler"]
     gate.set()  # only that handler's own thread was left
     await ground.nothing_left(before)
+
+
+async def test_the_end_of_a_process_takes_no_longer_for_many_clients_than_for_one(ground: Ground) -> None:
+    gates = [threading.Event() for _ in range(5)]
+    entered: list[int] = []
+
+    def live() -> float:
+        for number, gate in enumerate(gates):
+            room = rt.Client(ground.url).connect().join(f"room{number}")
+            room.on("n", lambda event, gate=gate: (entered.append(1), gate.wait()))
+            room.emit("n")
+        eventually(lambda: len(entered) == len(gates))
+        start = time.monotonic()
+        close_all(timeout=2.0)
+        return time.monotonic() - start
+
+    before = Left.now(asyncio.get_running_loop())
+    assert await asyncio.to_thread(live) < 5 * 2.0
+    for gate in gates:
+        gate.set()
+    await ground.nothing_left(before)
+
+
+async def test_a_client_keeps_nothing_of_commands_and_rooms_that_are_over(ground: Ground) -> None:
+    async with rt.AsyncClient(ground.url) as hub:
+        for number in range(20):
+            await (await hub.join(f"room{number}")).leave()
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(hub.commands.ask("rooms", {}), 0)
+        assert not hub.socket._acks._waiting
+        assert not hub._joining
+        assert not hub._memberships
+        assert not hub._rooms
 
 
 async def test_a_handler_may_close_its_client(ground: Ground) -> None:
