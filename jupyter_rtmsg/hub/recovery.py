@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
-import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -193,7 +192,7 @@ class LogRecovery:
 
     def _keep(self, pid: str, session: Session | None, seconds: float) -> None:
         value = None if session is None else msgspec.json.encode(session)
-        self._hub.log.notes.put(_key(pid), value, time.time() + seconds)
+        self._hub.log.notes.put(_key(pid), value, self._hub.log.now() / 1000 + seconds)
 
 
 def _key(pid: str) -> str:

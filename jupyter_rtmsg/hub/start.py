@@ -12,6 +12,9 @@ from .limits import Limits
 from .request import Request, optional_count, optional_text
 from .room import Room
 
+_AHEAD = 60_000  # ms that a ts may be ahead of the clock without being wrong (`log.clock.stamp`)
+_ELSEWHEN = 3_600_000  # ms from which on a time to come says that the clock here is wrong
+
 TRIMMED, EPOCH, LIMIT = "trimmed", "epoch", "limit"
 
 
@@ -131,7 +134,10 @@ class StartFinder:
 
     async def _since(self, room: Room, since: int) -> Start:
         stats = await self._log.stats(room.name)
-        page = await self._log.read(room.name, since=since, limit=1)
+        # Events that a wrong clock stamped with a time to come would bring everything after them along.
+        now = self._log.now()
+        until = now + _AHEAD if since <= now + _ELSEWHEN else None
+        page = await self._log.read(room.name, since=since, until=until, limit=1)
         if not page.records:
             head = room.head_at(self._follower.position)
             return Start(head, head, 0, TRIMMED if head and not stats.count else None)

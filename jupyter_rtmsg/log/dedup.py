@@ -53,7 +53,7 @@ class Dedup:
         return len(self._fresh) + len(self._leaving)
 
     def find(self, keys: Iterable[bytes], now: int) -> dict[bytes, int]:
-        """Return the seqs of those keys that are known at a time (ms since 1970)."""
+        """Return the seqs of those keys that are known at a log time (ms)."""
         fresh, leaving = self._fresh, self._leaving
         since = now - int(self._options.dedup_age * 1000)
         found: dict[bytes, int] = {}
@@ -68,7 +68,7 @@ class Dedup:
     def insert(self, batch: Batch) -> None:
         """Store the keys of a batch, within its transaction."""
         if batch.keys:
-            row = (batch.head, batch.ts, len(batch.keys), encode_keys(batch.keys))
+            row = (batch.head, batch.time, len(batch.keys), encode_keys(batch.keys))
             self._store.connection.execute("INSERT INTO known VALUES(?, ?, ?, ?)", row)
 
     def grown(self, batch: Batch) -> None:
@@ -79,14 +79,14 @@ class Dedup:
             self._count += len(batch.keys)
             self._debt += len(batch.keys)
 
-    def keep_up(self) -> None:
+    def keep_up(self, now: int) -> None:
         """Between the commits of a busy log: move keys as fast as they come, and forget those that are too many."""
         pace = max(1, self._limit // 128)  # a run is finished before the next one is due
         while self._debt >= pace:
             self._debt -= pace
             self.settle()
         if self._count > self._options.dedup_count * 21 // 20:
-            self.forget()
+            self.forget(now)
 
     def settle(self) -> bool:
         """Move a slice of the fresh keys into a run, if it is time; whether there is more to do."""
@@ -106,12 +106,12 @@ class Dedup:
             raise
         return self._move is not None
 
-    def forget(self) -> bool:
-        """Forget a slice of the keys that are too old or too many; whether there was one."""
+    def forget(self, now: int) -> bool:
+        """Forget a slice of the keys that are too old at a log time (ms), or too many; whether there was one."""
         if self._move:
             self.settle()
             return True
-        cutoff = int((self._options.clock() - self._options.dedup_age) * 1000)
+        cutoff = now - int(self._options.dedup_age * 1000)
         excess = self._count - self._options.dedup_count
         oldest = next(iter(self._runs), None)
         if oldest is None:
@@ -128,7 +128,7 @@ class Dedup:
         execute = self._store.connection.execute
         until = count = 0
         keys: list[bytes] = []
-        # Commits come in order of position and of time: too many or too old are always the first ones.
+        # Commits come in order of position and of log time: too many or too old are always the first ones.
         for last, ts, number, encoded in execute("SELECT * FROM known ORDER BY last LIMIT ?", (_FORGET,)).fetchall():
             if ts >= cutoff and count + number > excess:
                 break

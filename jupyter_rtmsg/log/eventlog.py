@@ -48,7 +48,11 @@ class Draft(msgspec.Struct, frozen=True, gc=False):
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
-    """An event as the log holds it. ``seq`` and ``prev`` are None when it was announced, not stored."""
+    """An event as the log holds it. ``seq`` and ``prev`` are None when it was announced, not stored.
+
+    ``ts`` is what the wall clock said (ms since 1970). It does not go back for a correction of up to a minute, but it
+    does where the clock was wrong by more: the order of events is that of ``seq``.
+    """
 
     room: str
     seq: int | None
@@ -163,6 +167,8 @@ class Notes(Protocol):
     def put(self, key: str, value: bytes | None, until: float) -> asyncio.Future[None]:
         """Set a value until a time (seconds since 1970), or remove it with None; the future is done once it is stored.
 
+        A wall clock that jumps meanwhile changes nothing: the value lasts as long as it was to last when it was put.
+
         The future needs not be awaited, and does not fail: what could not be stored is logged.
         """
 
@@ -200,6 +206,9 @@ class EventLog(Protocol):
     def notes(self) -> Notes:
         """What is remembered beside the events."""
 
+    def now(self) -> int:
+        """Return the ts (ms since 1970) that an event would get now."""
+
     def append(self, draft: Draft) -> asyncio.Future[Appended]:
         """Store an event; the future is done once that is as durable as the log promises.
 
@@ -230,6 +239,7 @@ class EventLog(Protocol):
         before: int | None = None,
         last: int | None = None,
         since: int | None = None,
+        until: int | None = None,
         limit: int = 500,
         max_bytes: int = 500_000,
         max_attachments: int = 10,
@@ -245,8 +255,9 @@ class EventLog(Protocol):
             Both exclusive. No ``before`` means to the end.
         last : int, optional
             The last so many of them, rather than the first ``limit``; at most ``limit`` are given.
-        since : int, optional
-            Only events with a ts of at least this, in ms since 1970.
+        since, until : int, optional
+            Only events with a ts of at least, and of at most, this, in ms since 1970. Where the wall clock was set back
+            they need not stand together: ts is no order.
         limit, max_bytes, max_attachments : int
             Where the page ends, whichever comes first; it holds at least one event if there is one.
         name, user : str, optional

@@ -16,6 +16,7 @@ import msgspec
 
 from jupyter_rtmsg.errors import LogConflict, LogError
 
+from .clock import MINUTE, stamp
 from .eventlog import Appended, Done, Draft, Record, RoomStats
 
 _LONG = 32  # bytes from which on an id is told by its digest
@@ -60,12 +61,28 @@ class Room(msgspec.Struct, gc=False):
 
 @dataclass(slots=True)
 class Ledger:
-    """The state of a log: its rooms by name, their names by id, its head, and the last timestamp given (ms)."""
+    """The state of a log.
+
+    Attributes
+    ----------
+    rooms, names : dict
+        Rooms by name, and their names by id.
+    head : int
+    ts : int
+        The last timestamp given (ms).
+    time : int
+        The log time of what was stored last (ms), see `LogClock`.
+    ahead : int
+        By how much log time was ahead of ts where the last stretch began (ms).
+    next_room, count, bytes : int
+    """
 
     rooms: dict[str, Room] = field(default_factory=dict)
     names: dict[int, str] = field(default_factory=dict)
     head: int = 0
     ts: int = 0
+    time: int = 0
+    ahead: int = 0
     next_room: int = 1
     count: int = 0
     bytes: int = 0
@@ -74,7 +91,9 @@ class Ledger:
         """Take over what a committed batch changed."""
         self.rooms.update(batch.rooms)
         self.names.update(batch.new_rooms)
-        self.head, self.ts, self.next_room = batch.head, batch.ts, batch.next_room
+        self.head, self.next_room = batch.head, batch.next_room
+        if batch.events:
+            self.ts, self.time, self.ahead = batch.ts, batch.time, batch.ahead
         self.count += len(batch.events)
         self.bytes += batch.bytes
 
@@ -124,14 +143,20 @@ class Batch:
     known : mapping
         The seq of every dedup key of this batch that is in the log already.
     now : int
-        ms since 1970. Timestamps never go back, whatever the clock does.
+        What the wall clock says, in ms since 1970; for the timestamps see `stamp`.
+    time : int, optional
+        Log time (ms); that of the wall clock without.
     """
 
-    def __init__(self, ledger: Ledger, known: Mapping[bytes, int], now: int) -> None:
+    def __init__(self, ledger: Ledger, known: Mapping[bytes, int], now: int, time: int | None = None) -> None:
         self._ledger = ledger
         self._known = known
         self.head = ledger.head
-        self.ts = max(now, ledger.ts)
+        self.ts = stamp(now, ledger.ts)
+        self.time = now if time is None else time
+        ahead = self.time - self.ts
+        self._turns = self.ts < ledger.ts or abs(ahead - ledger.ahead) > MINUTE
+        self.ahead = ahead if self._turns else ledger.ahead
         self.next_room = ledger.next_room
         self.rooms: dict[str, Room] = {}
         self.bytes = 0
@@ -141,6 +166,11 @@ class Batch:
         self.events: list[EventRow] = []
         self.attachments: list[tuple[int, int, bytes]] = []
         self.keys: dict[bytes, int] = {}
+
+    @property
+    def stretches(self) -> list[tuple[int, int]]:
+        """The row for table ``stretch``, if one begins with this batch's first event."""
+        return [(self.events[0][0], self.ahead)] if self._turns and self.events else []
 
     def add(self, entry: Entry, key: bytes | None) -> None:
         """Decide on one entry; what is wrong with it is its own failure, not the batch's."""

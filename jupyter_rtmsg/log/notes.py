@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+from .clock import LogClock
 from .reader import Reader
 from .writer import Change
 
@@ -26,13 +27,11 @@ class SQLiteNotes:
         Takes a `Change` to the writer.
     read : callable
         Awaits ``work(connection, *args)`` on a reader's thread.
-    clock : callable
-        Seconds since 1970.
+    clock : LogClock
+        Notes end by log time.
     """
 
-    def __init__(
-        self, submit: Callable[[Change], None], read: Callable[..., Awaitable[Any]], clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, submit: Callable[[Change], None], read: Callable[..., Awaitable[Any]], clock: LogClock) -> None:
         self._submit = submit
         self._read = read
         self._clock = clock
@@ -40,16 +39,20 @@ class SQLiteNotes:
 
     async def get(self, key: str) -> bytes | None:
         """See `Notes.get`."""
-        saved: bytes | None = None if key in self._unsaved else await self._read(Reader.note, key, self._clock())
+        saved: bytes | None = None if key in self._unsaved else await self._read(Reader.note, key, self._now())
         value, until = self._unsaved.get(key, (saved, float("inf")))  # it may have been put while we read
-        return value if until > self._clock() else None
+        return value if until > self._now() else None
 
     def put(self, key: str, value: bytes | None, until: float) -> asyncio.Future[None]:
         """See `Notes.put`."""
-        note = self._unsaved[key] = (value, until)
+        now = self._now()
+        note = self._unsaved[key] = (value, self._clock.at(until))
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._submit(Change(partial(_store, self._clock(), key, *note), partial(self._saved, key, note, done)))
+        self._submit(Change(partial(_store, now, key, *note), partial(self._saved, key, note, done)))
         return done
+
+    def _now(self) -> float:
+        return self._clock.look() / 1000
 
     def _saved(
         self, key: str, note: tuple[bytes | None, float], done: asyncio.Future[None], error: Exception | None

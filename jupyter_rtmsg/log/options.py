@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from .clock import boot_time
+
 MIB = 1 << 20
 DAY = 86_400
 
@@ -23,11 +25,11 @@ class Options:
     max_events : int
         Events kept per room.
     max_age : float
-        Seconds that an event is kept.
+        Seconds that an event is kept, of log time (see `LogClock`).
     max_bytes : int
         Bytes of all events together, with `retention.EVENT_OVERHEAD` for each.
     dedup_age, dedup_count : float, int
-        How long (s), and how many, ids of appends are remembered.
+        How long (s of log time), and how many, ids of appends are remembered.
     max_queue, max_queue_bytes : int
         Appends that may wait for the disk.
     tail_events, tail_bytes : int
@@ -36,6 +38,8 @@ class Options:
         Bytes held back on the disk, so that a full one can still be trimmed.
     clock : callable
         Seconds since 1970.
+    monotonic : callable
+        Seconds, of a clock that nobody sets; best one that goes on while the machine sleeps.
     """
 
     durability: Literal["full", "process"] = "full"
@@ -50,6 +54,7 @@ class Options:
     tail_bytes: int = 8 * MIB
     ballast: int = 4 * MIB
     clock: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = boot_time
 
     def __post_init__(self) -> None:
         if self.durability not in ("full", "process"):

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from .eventlog import Cursor, CursorKey, Lag, Page, Record
 from .ledger import checksum
+from .stretches import first_since
 
 _COLUMNS = "event.seq, prev, ts, event.name, data, attachments, sender, user, event.id, size, crc"
 _ATTACHMENTS, _SIZE = 5, 9
@@ -31,6 +32,7 @@ class Query(NamedTuple):
     before: int | None
     last: int | None
     since: int | None
+    until: int | None
     limit: int
     max_bytes: int
     max_attachments: int
@@ -51,6 +53,10 @@ class Query(NamedTuple):
             if value is not None:
                 clauses.append(f"{column} = ?")
                 values.append(value)
+        for comparison, ts in ((">=", self.since), ("<=", self.until)):
+            if ts is not None:
+                clauses.append(f"event.ts {comparison} ?")
+                values.append(ts)
         return " AND ".join(clauses), values
 
 
@@ -154,7 +160,7 @@ class Reader:
     def _start(self, connection: sqlite3.Connection, query: Query) -> int:
         after = query.after
         if query.since is not None:
-            after = max(after, first_at(connection, query.since, query.head) - 1)
+            after = max(after, first_since(connection, query.since, query.head) - 1)
         if query.last is not None:
             where, values = query.condition()
             newest = f"event WHERE {where} AND seq > ? ORDER BY seq DESC LIMIT ?"
@@ -189,23 +195,6 @@ def _checksum(*parts: Any) -> int | None:
         return checksum(*parts)
     except TypeError:
         return None
-
-
-def first_at(connection: sqlite3.Connection, ts: int, head: int) -> int:
-    """Return the least seq such that all events from it on have at least this ts (ms); there is no index on ts."""
-    low, high = 1, head + 1  # ts never decreases with seq
-    while low < high:
-        middle = (low + high) // 2
-        row = connection.execute(
-            "SELECT seq, ts FROM event WHERE seq >= ? AND seq < ? ORDER BY seq LIMIT 1", (middle, high)
-        ).fetchone()
-        if row is None:
-            high = middle
-        elif row[1] < ts:
-            low = row[0] + 1
-        else:
-            high = middle
-    return low
 
 
 def _take(

@@ -7,13 +7,14 @@ import sqlite3
 from collections.abc import Sequence
 from itertools import accumulate
 
+from .clock import LogClock
 from .dedup import Dedup
 from .disk import Disk
 from .eventlog import RoomStats
 from .ledger import Batch, Ledger, Room
 from .options import MIB, Options
-from .reader import first_at
 from .store import Store
+from .stretches import FORGET, first_stored, stored_first
 
 EVENT_OVERHEAD = 200  # bytes that an event takes beside its payload: keys, names, sender, index
 _SLICE = 1_000  # rows deleted in one transaction, about 10 ms
@@ -27,7 +28,8 @@ class Retention:
     """Keeps a log within its limits; belongs to the writer's thread.
 
     While appends come, a limit may be exceeded by a twentieth (at most 1,000 events), so that trimming is done by
-    the handful; once it is quiet the limits are met exactly.
+    the handful; once it is quiet the limits are met exactly, that of age to a minute. Age is of log time, as it was
+    when the clock was looked at last.
 
     Attributes
     ----------
@@ -35,15 +37,18 @@ class Retention:
         Whether there may be something to do once it is quiet.
     """
 
-    def __init__(self, store: Store, ledger: Ledger, dedup: Dedup, options: Options, disk: Disk) -> None:
+    def __init__(
+        self, store: Store, ledger: Ledger, dedup: Dedup, options: Options, clock: LogClock, disk: Disk
+    ) -> None:
         self._store = store
         self._ledger = ledger
         self._dedup = dedup
         self._options = options
+        self._clock = clock
         self._disk = disk
         self._slack = min(1_000, options.max_events // 20)
         self._over = {name for name, room in ledger.rooms.items() if room.count > options.max_events}
-        self._oldest = self._oldest_ts()
+        self._oldest = stored_first(store.connection)
         self._debt = 0
         self._shrunk = False
         self.busy = True
@@ -54,7 +59,7 @@ class Retention:
         self._debt += len(batch.events)
         self._dedup.grown(batch)
         if self._oldest is None and batch.events:
-            self._oldest = batch.ts
+            self._oldest = batch.time
         for name, room in batch.rooms.items():
             if room.count > self._options.max_events:
                 self._over.add(name)
@@ -91,7 +96,7 @@ class Retention:
             return self._keep_up()
         changed = self._trim(0)
         if not changed:
-            self.busy = self._dedup.forget() or self._dedup.settle() or self._shrink()
+            self.busy = self._dedup.forget(self._clock.time) or self._dedup.settle() or self._shrink()
             self._disk.reserve()
         return changed
 
@@ -101,7 +106,7 @@ class Retention:
         while self._debt > 0 and (trimmed := self._trim(self._slack)):
             changed |= trimmed
         self._debt = 0
-        self._dedup.keep_up()
+        self._dedup.keep_up(self._clock.time)
         return changed
 
     def _trim(self, slack: int) -> dict[str, RoomStats]:
@@ -119,17 +124,13 @@ class Retention:
         return self._ledger.bytes + EVENT_OVERHEAD * self._ledger.count
 
     def _cutoff(self) -> int:
-        return int((self._options.clock() - self._options.max_age) * 1000)
+        return self._clock.time - int(self._options.max_age * 1000)
 
     def _expired(self) -> bool:
         return self._oldest is not None and self._oldest < self._cutoff()
 
-    def _oldest_ts(self) -> int | None:
-        row = self._store.connection.execute("SELECT ts FROM event ORDER BY seq LIMIT 1").fetchone()
-        return row[0] if row else None
-
     def _trim_expired(self) -> dict[str, RoomStats]:
-        end = first_at(self._store.connection, self._cutoff(), self._ledger.head)
+        end = first_stored(self._store.connection, self._cutoff(), self._ledger.head)
         row = self._store.connection.execute(
             "SELECT max(seq) FROM (SELECT seq FROM event WHERE seq < ? ORDER BY seq LIMIT ?)", (end, _SLICE)
         ).fetchone()
@@ -147,7 +148,7 @@ class Retention:
         changed: dict[str, RoomStats] = {}
         if last is not None:
             changed = self._delete("seq <= ?", (last,))
-        self._oldest = self._oldest_ts()
+        self._oldest = stored_first(self._store.connection)
         return changed
 
     def _trim_room(self, name: str) -> dict[str, RoomStats]:
@@ -173,6 +174,7 @@ class Retention:
             attached = f"SELECT seq {which} AND attachments > 0"
             execute(f"DELETE FROM attachment WHERE seq IN ({attached})", values)  # noqa: S608 -- two fixed texts
             execute(f"DELETE {which}", values)
+            execute(FORGET)
             for key, (_, room) in rooms.items():
                 # The events were the only place that knew the head.
                 execute("UPDATE room SET head = ? WHERE id = ?", (room.head, key))

@@ -13,6 +13,7 @@ from functools import partial
 
 from jupyter_rtmsg.errors import EpochChanged, LogBusy, LogClosed
 
+from .clock import LogClock, stamp
 from .cursors import SQLiteCursors
 from .dedup import Dedup
 from .disk import Disk
@@ -79,10 +80,13 @@ class SQLiteLog:
         self._pending: list[Item] = []
         self._queued = self._queued_bytes = 0
         self._closing: asyncio.Task[None] | None = None
-        retention = Retention(store, ledger, dedup, options, disk)
-        self._writer = Writer(store, ledger, dedup, retention, options, self._loop, self._publish)
+        clock = LogClock(
+            options.clock, options.monotonic, ledger.time, store.get("clock"), ts=ledger.ts, usual=options.max_age
+        )
+        retention = Retention(store, ledger, dedup, options, clock, disk)
+        self._writer = Writer(store, ledger, dedup, retention, clock, self._loop, self._publish)
         self._cursors = SQLiteCursors(epoch, self._submit, readers, self._loop)
-        self._notes = SQLiteNotes(self._submit, readers, options.clock)
+        self._notes = SQLiteNotes(self._submit, readers, clock)
 
     @property
     def head(self) -> int:
@@ -98,6 +102,10 @@ class SQLiteLog:
     def notes(self) -> Notes:
         """See `EventLog.notes`."""
         return self._notes
+
+    def now(self) -> int:
+        """See `EventLog.now`."""
+        return stamp(int(self._options.clock() * 1000), self._ts)
 
     def append(self, draft: Draft) -> asyncio.Future[Appended]:
         """See `EventLog.append`."""
@@ -118,7 +126,7 @@ class SQLiteLog:
         self._check_open()
         size = size_of(draft)
         if not self._queued:
-            self._ts = max(self._ts, int(self._options.clock() * 1000))
+            self._ts = self.now()
             self._tail.push([announced(draft, self._ts)])
         elif self._has_room(size):
             self._queue(Entry(draft, None, size))
@@ -131,6 +139,7 @@ class SQLiteLog:
         before: int | None = None,
         last: int | None = None,
         since: int | None = None,
+        until: int | None = None,
         limit: int = 500,
         max_bytes: int = 500_000,
         max_attachments: int = 10,
@@ -138,7 +147,9 @@ class SQLiteLog:
         user: str | None = None,
     ) -> Page:
         """See `EventLog.read`."""
-        query = Query(room, after, before, last, since, limit, max_bytes, max_attachments, name, user, self._head)
+        query = Query(
+            room, after, before, last, since, until, limit, max_bytes, max_attachments, name, user, self._head
+        )
         page: Page = await self._readers(Reader.page, query)
         return page
 
@@ -238,7 +249,7 @@ class SQLiteLog:
         self._head = max(self._head, outcome.head)
         self._rooms.update(outcome.rooms)
         if outcome.records:
-            self._ts = max(self._ts, outcome.records[-1].ts)
+            self._ts = stamp(outcome.records[-1].ts, self._ts)
             self._tail.push(outcome.records)
         if outcome.results:
             self._loop.call_soon(_tell, outcome.results)  # behind those who follow, who are awake now

@@ -62,16 +62,25 @@ class Store:
             ledger.count += count
             ledger.bytes += size
         ledger.head = max((room.head for room in ledger.rooms.values()), default=0)  # kept, whatever was trimmed
-        last = "SELECT ts FROM {} ORDER BY {} DESC LIMIT 1"
-        for table, order in (("event", "seq"), ("known", "last"), ("run", "number")):
-            ledger.ts = max([ledger.ts, *(ts for (ts,) in execute(last.format(table, order)))])
+        self._load_times(ledger)
         return ledger
+
+    def _load_times(self, ledger: Ledger) -> None:
+        execute = self.connection.execute
+        for (ledger.ahead,) in execute("SELECT ahead FROM stretch ORDER BY seq DESC LIMIT 1"):
+            pass
+        for (ledger.ts,) in execute("SELECT ts FROM event ORDER BY seq DESC LIMIT 1"):
+            ledger.time = ledger.ts + ledger.ahead
+        for table, order in (("known", "last"), ("run", "number")):  # these have log time only
+            for (time,) in execute(f"SELECT ts FROM {table} ORDER BY {order} DESC LIMIT 1"):  # noqa: S608 -- fixed text
+                ledger.time = max(ledger.time, time)
 
     def insert(self, batch: Batch) -> None:
         """Store a batch, within a transaction."""
         self.rows("INSERT INTO room(id, name) VALUES", batch.new_rooms)
         self.rows("INSERT INTO event VALUES", batch.events)
         self.rows("INSERT INTO attachment VALUES", batch.attachments)
+        self.rows("INSERT INTO stretch VALUES", batch.stretches)
 
     def rows(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run a statement that ends in ``VALUES`` over rows."""

@@ -19,10 +19,10 @@ from typing import NamedTuple
 
 from jupyter_rtmsg.errors import LogError, LogFull
 
+from .clock import ClockState, LogClock, encode_state
 from .dedup import Dedup
 from .eventlog import Record, RoomStats
 from .ledger import Batch, Entry, Ledger, Result, dedup_key
-from .options import Options
 from .retention import Retention
 from .store import Store, is_damage, is_full
 
@@ -71,6 +71,7 @@ class Writer:
     ----------
     store, ledger, dedup, retention
         All of them belong to this thread from now on.
+    clock : LogClock
     publish : callable
         Called on ``loop`` with every `Outcome`, in order.
     """
@@ -81,7 +82,7 @@ class Writer:
         ledger: Ledger,
         dedup: Dedup,
         retention: Retention,
-        options: Options,
+        clock: LogClock,
         loop: asyncio.AbstractEventLoop,
         publish: Callable[[Outcome], None],
     ) -> None:
@@ -89,7 +90,8 @@ class Writer:
         self._ledger = ledger
         self._dedup = dedup
         self._retention = retention
-        self._options = options
+        self._clock = clock
+        self._clock_stored: ClockState | None = None
         self._loop = loop
         self._publish = publish
         self._queue: queue.SimpleQueue[Sequence[Item] | None] = queue.SimpleQueue()
@@ -127,8 +129,19 @@ class Writer:
                 break
             else:
                 self._calm = True
+                self._clock.look()
                 self._keep(quiet=True)
+        self._store_clock()
         self._call(self._finish)
+
+    def _store_clock(self) -> None:
+        """Store for how long the log was open, however few events came."""
+        self._clock.look()
+        try:
+            with self._store.transaction():
+                self._store.put([("clock", encode_state(self._clock.state))])
+        except sqlite3.Error as error:
+            log.debug("log time could not be stored, it will go on from the last event: %s", error)
 
     def _finish(self) -> None:
         if not self.stopped.done():
@@ -181,10 +194,10 @@ class Writer:
         self._call(self._publish, outcome)
 
     def _decide(self, entries: Sequence[Entry]) -> Batch:
-        now = int(self._options.clock() * 1000)
+        time = self._clock.look()
         keys = [dedup_key(entry.draft) if entry.done else None for entry in entries]
         wanted = [key for key in keys if key is not None]
-        batch = Batch(self._ledger, self._dedup.find(wanted, now), now)
+        batch = Batch(self._ledger, self._dedup.find(wanted, time), self._clock.wall, time)
         for entry, key in zip(entries, keys, strict=True):
             batch.add(entry, key)
         return batch
@@ -196,11 +209,17 @@ class Writer:
             self._relieve()
             if batch.events and self._retention.short_of_space:
                 raise LogFull("the disk is full: what is left on it is needed to trim the log")
+        state = self._clock.state
+        stale = state.worth_storing(self._clock_stored)
         with self._store.transaction() as connection:
             self._store.insert(batch)
             self._dedup.insert(batch)
             for change in changes:
                 change.apply(connection)
+            if stale:
+                self._store.put([("clock", encode_state(state))])
+        if stale:
+            self._clock_stored = state
 
     def _stored(self, batch: Batch, work: Work) -> Outcome:
         self._ledger.accept(batch)

@@ -100,6 +100,21 @@ async def test_it_survives_the_server(start: Any, tmp_path: Path) -> None:
     assert ann2.seqs() == [missed]
 
 
+async def test_it_survives_a_server_whose_clock_is_wrong(start: Any, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'log.sqlite3'}"
+    hub = await start(url=url)
+    ann = await hub.joined("lab", user="ann")
+    seen = await ann.publish("seen")
+    await until(lambda: ann.seqs() == [seen])
+    for days in (40, -40):
+        await hub.close()
+        hub = await start(url=url, options={"clock": lambda days=days: time.time() + days * 86_400})
+        before, ann = ann, await back(hub, ann, user="ann")
+        assert recovered(ann, before)
+        seen = await ann.publish("seen")
+        await until(lambda ann=ann, seen=seen: ann.seqs() == [seen])
+
+
 async def test_a_pid_has_one_connection_at_a_time(hub: Any) -> None:
     ann = await hub.joined("lab", user="ann")
     ann2 = await back(hub, ann, user="ann")

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from support.logs import Clock, draft, fill, read_all, seqs, until
 
 from jupyter_rtmsg.log import Draft, EventLog
-from jupyter_rtmsg.log.reader import first_at
 from jupyter_rtmsg.log.retention import Retention
+from jupyter_rtmsg.log.stretches import first_at
 
 Opener = Callable[..., Awaitable[EventLog]]
 

@@ -83,6 +83,24 @@ async def test_since_brings_what_came_from_that_time_on(start: Any) -> None:
     assert (await (await hub.connect()).join(since=round(now * 1000) + 1))["missed"] == 0
 
 
+async def test_since_is_not_misled_by_events_that_a_wrong_clock_stamped_with_a_time_to_come(start: Any) -> None:
+    now = 1_800_000_000.0
+    hub = await start(options={"clock": lambda: now})
+    writer = await hub.connect()
+    now += 40 * 86_400
+    ahead = await writer.publish_many(2)
+    now -= 40 * 86_400
+    await writer.publish_many(3)
+    now += 10
+    seqs = await writer.publish_many(4)
+    assert (await (await hub.connect()).join(since=round(now * 1000)))["missed"] == 4
+    assert (await (await hub.connect()).join(since=round(now * 1000) + 1))["missed"] == 0
+    now -= 86_400  # now it is wrong itself
+    reader = await hub.connect()
+    assert (await reader.join(since=round((now + 86_400) * 1000)))["missed"] == 9
+    await until(lambda: reader.seqs()[:2] == ahead and reader.seqs()[-4:] == seqs)
+
+
 async def test_joining_again_moves_to_the_start_asked_for(hub: Any) -> None:
     member = await hub.joined()
     seqs = await member.publish_many(3)
