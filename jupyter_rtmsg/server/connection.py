@@ -136,6 +136,7 @@ class Connection:
 
     def _refused(self, error: PacketRefused) -> None:
         """Refuse a packet alone whose data cannot be taken."""
+        self._hold_partial()  # its attachments are gone
         socket = self.sockets.get(error.namespace)
         logger.info("session of %s: a packet was refused: %s", self.session.request.address, error)
         if socket is not None and error.type == EVENT:

@@ -77,6 +77,9 @@ async def test_an_event_nested_too_deep_is_refused_alone(served: Any) -> None:
 
 async def test_an_event_nested_too_deep_is_refused_with_its_attachments(served: Any) -> None:
     client = await served.enter()
+    client.send(f'451-1["echo",{HOLE},{DEEP}]', b"attached")
+    await client.receive()
+    assert served.sockets[0].session.received == 0
     client.send(f'451-1["echo",{HOLE},{DEEP}]', b"attached", f'451-2["echo",{HOLE}]', b"next")
     assert ack(await client.receive(), 1) == [TOO_DEEP]
     assert await client.receive() == f"461-2[{HOLE}]"
