@@ -279,20 +279,27 @@ class EmitTimeout(_OneLine, RtmsgError, TimeoutError):
     """The hub did not acknowledge in time; the event stays queued and may still be stored."""
 
 
-class AckTimeout(RtmsgError, TimeoutError):
-    """A peer did not acknowledge in time.
+class _Unanswered(RtmsgError):
+    """Somebody did not acknowledge.
 
     Parameters
     ----------
     message : str
         What was waited for.
     responses : sequence, optional
-        The answers of a broadcast that did come.
+        The answers that did come, of an event that was emitted to several.
+    missing : sequence of str, optional
+        The ids of the sockets that did not answer, on a server.
     """
 
-    def __init__(self, message: str, responses: Sequence[Any] = ()) -> None:
+    def __init__(self, message: str, responses: Sequence[Any] = (), missing: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.responses = list(responses)
+        self.missing = list(missing)
+
+
+class AckTimeout(_Unanswered, TimeoutError):
+    """A peer did not acknowledge in time."""
 
 
 class QueueFull(_OneLine, RtmsgError):
@@ -303,5 +310,5 @@ class NotJSON(_OneLine, RtmsgError, TypeError, ValueError):
     """A value cannot be sent: it is neither JSON nor bytes."""
 
 
-class Disconnected(RtmsgError, ConnectionError):
+class Disconnected(_Unanswered, ConnectionError):
     """The connection ended while something waited for its answer."""

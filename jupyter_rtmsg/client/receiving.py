@@ -54,8 +54,8 @@ class Receiving(Sending):
             self._event(packet)
 
     def _event(self, packet: Packet) -> None:
-        if packet.id is None:
-            self._recovery.received(packet.data)
+        if packet.id is None and self._recovery.received(packet.data):
+            return
         name, *rest = packet.data
         args = tuple(rest)
         self._tell_any(packet.data)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from jupyter_rtmsg.wire.packet import OFFSET
+
 from .handlers import Handler
 
 
@@ -45,10 +47,12 @@ class Recovery:
         self.pid = pid if isinstance(pid, str) else None
         return recovered
 
-    def received(self, args: Sequence[Any]) -> None:
-        """Take note of an event that asks for no acknowledgement."""
-        if self.pid is not None and type(args[-1]) is str and len(args) > 1:
-            self.offset = args[-1]
+    def received(self, args: Sequence[Any]) -> bool:
+        """Take note of an event that asks for no acknowledgement; return whether it tells the offset and no more."""
+        if self.pid is None or type(args[-1]) is not str or len(args) < 2:
+            return False
+        self.offset = args[-1]
+        return bool(args[0] == OFFSET)
 
     def fitted(self, handler: Handler, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """Return the arguments without the offset behind them if a handler has no room for it.

@@ -125,5 +125,4 @@ class CatchUp:
         return entry.replayed if entry.seq <= self._missed_through else entry.live
 
     def _from_record(self, record: Record) -> Encoded:
-        seq = record.seq or 0
-        return encode_record(record, seq, replay=seq <= self._missed_through)
+        return encode_record(record, replay=(record.seq or 0) <= self._missed_through)

@@ -29,25 +29,23 @@ def _id(record: Record) -> bytes:
     return b',"id":' + encode_json(record.id) if record.id is not None else b""
 
 
-def encode_record(record: Record, offset: int, *, replay: bool = False) -> Encoded:
+def encode_record(record: Record, *, replay: bool = False) -> Encoded:
     """Encode an event for members.
 
     Parameters
     ----------
     record : Record
-    offset : int
-        The position that whoever received this has reached.
     replay : bool
-        Mark it as read back rather than seen live. It has no offset then: other rooms are further already.
+        Mark it as read back rather than seen live.
 
     Returns
     -------
     Encoded
-        ``42["<event>",data,{"room","seq","prev","ts","from","id"?,"replay"?},"<offset>"?]`` (docs/wire.md).
+        ``42["<event>",data,{"room","seq","prev","ts","from","id"?,"replay"?}]`` (docs/wire.md).
     """
     start = header(EVENT, attachments=len(record.attachments)) if record.attachments else _TEXT
     place, rest = _place(record), _id(record)
-    end = b',"replay":true}]' if replay else b'},"%d"]' % offset
+    end = b',"replay":true}]' if replay else b"}]"
     return Encoded(
         b'%b[%b,%b,{"room":%b,"seq":%b,"ts":%d,"from":%b%b%b'
         % (start, _json(record.name), record.data, _json(record.room), place, record.ts, record.sender, rest, end),

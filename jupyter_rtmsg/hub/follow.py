@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from jupyter_rtmsg.errors import EpochChanged, LogClosed
 from jupyter_rtmsg.log.eventlog import EventLog, Record
@@ -44,7 +44,7 @@ class Follower:
         self,
         log: EventLog,
         rooms: Rooms,
-        deliver: Callable[[Iterable[tuple[str, Encoded]]], None],
+        deliver: Callable[[Sequence[tuple[str, Encoded]]], None],
         reset: Callable[[str], None],
     ) -> None:
         self._log = log
@@ -92,7 +92,7 @@ class Follower:
             room = active.get(record.room)
             if room is None:
                 continue
-            encoded = encode_record(record, self.position)
+            encoded = encode_record(record)
             if seq is None:
                 encoded.volatile = True
             else:

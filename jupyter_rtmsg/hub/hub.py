@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -92,7 +92,7 @@ class Hub:
         Middlewares that establish who a client is must be there already: the hub's own looks at their result.
         """
         self.loop = asyncio.get_running_loop()
-        self.follower = Follower(self.log, self.rooms, self._namespace.deliver, self._reset)
+        self.follower = Follower(self.log, self.rooms, self._deliver, self._reset)
         self.subscriptions = Subscriptions(self.log.cursors, self.limits)
         self.starts = StartFinder(self.log, self.follower, self.limits)
         self.feed = PresenceFeed(self.limits, self.settle)
@@ -230,6 +230,12 @@ class Hub:
     def _gone(self, connection: Connection, reason: str) -> None:
         for membership in list(connection.memberships.values()):
             self.remove(membership, lost=reason != CLEAN)
+
+    def _deliver(self, batch: Sequence[tuple[str, Encoded]]) -> None:
+        """Write events that came out of the log to the members of their rooms."""
+        self._namespace.deliver(batch)
+        if self.recovery:
+            self.recovery.delivered(self._namespace, {channel for channel, _ in batch})
 
     def _take(self, membership: Membership) -> None:
         """Make a membership the owner of its subscription, and tell the one that was it."""

@@ -10,15 +10,16 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from jupyter_rtmsg.log.eventlog import Cursor, CursorKey
-from jupyter_rtmsg.server import Socket
-from jupyter_rtmsg.server.recovery import FINAL
+from jupyter_rtmsg.server import Namespace, Socket
+from jupyter_rtmsg.server.recovery import FINAL, offset_event
+from jupyter_rtmsg.wire.packet import OFFSET
 from jupyter_rtmsg.wire.socketio import Encoded, encode_event
 
 from .connection import Connection
@@ -112,14 +113,12 @@ class LogRecovery:
         session = self._describe(connection) if connection and reason not in FINAL else None
         self._keep(pid, session, self._max_disconnection)
 
-    def encode(self, args: Sequence[Any], rooms: Collection[str], excluded: Collection[str], volatile: bool) -> Encoded:
-        """See `Recovery.encode`: only what came out of the log is replayed, anything else tells how far that was.
+    def keep(self, encoded: Encoded, rooms: Collection[str | float], excluded: Collection[str | float]) -> None:
+        """See `Recovery.keep`: only what came out of the log is replayed."""
 
-        A client takes any last string for an offset, and nothing but strings.
-        """
-        if isinstance(args[-1], str):
-            args = [*args, str(self._hub.follower.position)]
-        return encode_event(args)
+    def mark(self, args: Sequence[Any], volatile: bool) -> Encoded | None:
+        """See `Recovery.mark`: the hub's own events tell no offset, they only must not be taken for one."""
+        return encode_event([OFFSET, str(self._hub.follower.position)]) if isinstance(args[-1], str) else None
 
     # --- what the hub calls
 
@@ -130,6 +129,12 @@ class LogRecovery:
             self._hub.enter(connection, back.room, back.start, back.key, back.cursor)
         self._give_up(returns)
         self.changed(connection)
+
+    def delivered(self, namespace: Namespace, rooms: Iterable[str]) -> None:
+        """Events of these Socket.IO rooms were written to their members: tell who may be recovered how far that was."""
+        if self._sockets:
+            told = {each for room in rooms for each in namespace.rooms.members(room) if each.pid is not None}
+            namespace.write(told, offset_event(namespace, self._hub.follower.position))
 
     def forget(self, connection: Connection) -> asyncio.Future[None] | None:
         """A connection is about to join: from now on, until it has caught up, it cannot be recovered.

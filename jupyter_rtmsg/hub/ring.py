@@ -41,7 +41,7 @@ class Entry:
     def replayed(self) -> Encoded:
         """The same, marked as read back: encoded once for all who come back."""
         if self._replayed is None:
-            self._replayed = encode_record(self.record, self.seq, replay=True)
+            self._replayed = encode_record(self.record, replay=True)
         return self._replayed
 
 

@@ -6,6 +6,7 @@ from .engine import Engine, paths_below
 from .handler import EngineHandler, EngineRequests
 from .namespace import Namespace
 from .parent import ParentNamespace
+from .recovery import MemoryRecovery, Recovery
 from .refusal import Refused, RefusedRequest
 from .request import Request
 from .server import Server
@@ -21,8 +22,10 @@ __all__ = [
     "EngineHandler",
     "EngineRequests",
     "Handshake",
+    "MemoryRecovery",
     "Namespace",
     "ParentNamespace",
+    "Recovery",
     "Refused",
     "RefusedRequest",
     "Request",

@@ -21,26 +21,31 @@ class Answers:
     ----------
     values : list
         What has come: of each client the argument of its acknowledgement, or the list of several, or None.
-    missing : int
+    waiting : int
         How many may still come.
+    gone : list of str
+        The ids of those who left before they answered.
     error : Exception or None
-        Why somebody did not answer.
+        Why somebody's answer cannot come who is still there.
     """
 
     def __init__(self, asked: int) -> None:
         self.values: list[Any] = []
-        self.missing = asked
+        self.waiting = asked
+        self.gone: list[str] = []
         self.error: Exception | None = None
         self.complete: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def take(self, args: list[Any] | Exception) -> None:
         """Take the arguments of an acknowledgement, or why there is none."""
-        self.missing -= 1
-        if isinstance(args, Exception):
+        self.waiting -= 1
+        if isinstance(args, Disconnected):
+            self.gone += args.missing
+        elif isinstance(args, Exception):
             self.error = args
         else:
             self.values.append(args[0] if len(args) == 1 else (args or None))
-        if not self.missing and not self.complete.done():
+        if not self.waiting and not self.complete.done():
             self.complete.set_result(None)
 
 
@@ -58,15 +63,15 @@ async def ask(sockets: Collection[Socket], args: list[Any], flags: Flags) -> lis
     Returns
     -------
     list
-        The answers in the order of their coming. Who has disconnected has none, nor who answered with data that
-        cannot be taken.
+        The answers in the order of their coming. Of several, who answered with data that cannot be taken has none.
 
     Raises
     ------
     AckTimeout
-        With the answers that came in time.
+        If somebody did not answer in time.
     Disconnected
-        If a single one was asked, and is gone.
+        If somebody left before answering, and all others have answered. Both errors hold the answers that came,
+        ``responses``, and the ids of the sockets that did not answer, ``missing``.
     PacketRefused
         If a single one was asked, and answered with data that cannot be taken.
     QueueFull
@@ -77,18 +82,23 @@ async def ask(sockets: Collection[Socket], args: list[Any], flags: Flags) -> lis
     next(iter(sockets)).session.engine.check_thread("emit_with_ack()")
     answers = Answers(len(sockets))
     id = next(next(iter(sockets)).namespace.server.ack_ids)
+    late: list[str] = []
     try:
         for namespace, group in groupby(sockets, lambda socket: socket.namespace):
             namespace.ask(list(group), args, id, answers.take, compress=flags.compress)
         await asyncio.wait_for(answers.complete, flags.timeout)
     except asyncio.TimeoutError:
-        message = f"{answers.missing} of {len(sockets)} did not acknowledge in {flags.timeout} s"
-        raise AckTimeout(message, answers.values) from None
+        late = [socket.id for socket in sockets if socket.awaits_ack(id)]
     finally:
         for socket in sockets:
             socket.forget_ack(id)
-    if answers.error is not None and (
-        len(sockets) == 1 or not isinstance(answers.error, (Disconnected, PacketRefused))
-    ):
+    if answers.error is not None and (len(sockets) == 1 or not isinstance(answers.error, PacketRefused)):
         raise answers.error
+    missing = answers.gone + late
+    if late:
+        words = f"{len(missing)} of {len(sockets)} did not acknowledge in {flags.timeout} s"
+        raise AckTimeout(words, answers.values, missing)
+    if missing:
+        words = "the client is" if len(sockets) == 1 else f"{len(missing)} of {len(sockets)} are"
+        raise Disconnected(f"{words} gone, and did not acknowledge {args[0]!r}", answers.values, missing)
     return answers.values

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from .answers import ask
-from .rooms import names
+from .rooms import Room, names
 
 if TYPE_CHECKING:
     from .namespace import Namespace
@@ -44,14 +44,14 @@ class Broadcaster:
 
     # --- whom, and how
 
-    def to(self, *rooms: str | Iterable[str]) -> BroadcastOperator:
+    def to(self, *rooms: Room | Iterable[Room]) -> BroadcastOperator:
         """Those in these rooms too."""
         chain = self._chain()
         return replace(chain, rooms=chain.rooms.union(names(rooms)))
 
     in_ = to
 
-    def except_(self, *rooms: str | Iterable[str]) -> BroadcastOperator:
+    def except_(self, *rooms: Room | Iterable[Room]) -> BroadcastOperator:
         """But none of those in these rooms."""
         chain = self._chain()
         return replace(chain, excluded=chain.excluded.union(names(rooms)))
@@ -105,7 +105,11 @@ class Broadcaster:
         Raises
         ------
         AckTimeout
-            If not all answered in time; ``responses`` holds what came.
+            If not all answered in time.
+        Disconnected
+            If all have answered but some who left before that.
+
+        Both hold the answers that came, ``responses``, and the ids of the sockets that did not answer, ``missing``.
         """
         chain = self._chain()
         return await ask(chain.select(), [event, *args], chain.flags)
@@ -114,12 +118,12 @@ class Broadcaster:
         """Return their sockets."""
         return self._chain().select()
 
-    def sockets_join(self, *rooms: str | Iterable[str]) -> None:
+    def sockets_join(self, *rooms: Room | Iterable[Room]) -> None:
         """Make all of them enter rooms."""
         for socket in self._chain().select():
             socket.join(*rooms)
 
-    def sockets_leave(self, *rooms: str | Iterable[str]) -> None:
+    def sockets_leave(self, *rooms: Room | Iterable[Room]) -> None:
         """Make all of them leave rooms."""
         for socket in self._chain().select():
             socket.leave(*rooms)
@@ -135,8 +139,8 @@ class BroadcastOperator(Broadcaster):
     """Some of the clients of a namespace: the union of rooms (all if none is named) minus the union of others."""
 
     namespace: Namespace
-    rooms: frozenset[str] = frozenset()
-    excluded: frozenset[str] = frozenset()
+    rooms: frozenset[Room] = frozenset()
+    excluded: frozenset[Room] = frozenset()
     flags: Flags = field(default_factory=Flags)
 
     def _chain(self) -> BroadcastOperator:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ConnectionRefused, PacketRefused, ProtocolError
 from ..wire.data import EncodedJSON
 from ..wire.packet import Undecoded
-from .emitter import Concurrent, Handler
+from .arguments import explain
+from .emitter import Concurrent, Handler, function_of
 from .hooks import Hooked, Hooks, refusal
 from .waiting import EventQueue
 from .websocket import TURN_SECONDS
@@ -91,7 +92,7 @@ class Dispatcher(Hooked):
     # --- inside
 
     def _handle(self, args: list[Any], id: int | None, *, asked: bool = False) -> Any:
-        """Call the handlers of an event and return the first one's result."""
+        """Call the handlers of an event and return the first of their results that is not None."""
         if self._hooks is not None and not asked:
             return self._ask(self._hooks, args, id)
         name = args[0]
@@ -101,30 +102,65 @@ class Dispatcher(Hooked):
                 result = route(self, name, args, id)  # type: ignore[arg-type]
                 if result is not NOT_ROUTED:
                     return result
-            handlers = self._handlers.get(name)
-            if not handlers:
-                return NOT_ROUTED
-            result = handlers[0](*args[1:])
-            if type(handlers[0]) is Concurrent and type(result) is CoroutineType:
-                result = self.namespace.spawn(self._finish(result))
-            for handler in handlers[1:]:
-                self._late(handler, *args[1:])
-            return result
         except Exception as error:
             return self.namespace.failure(f"a handler of {name!r}", error)
+        handlers = self._handlers.get(name)
+        if not handlers:
+            return NOT_ROUTED
+        if len(handlers) > 1:
+            return self._call_each(handlers, name, args[1:])
+        try:
+            result = handlers[0](*args[1:])
+        except Exception as error:
+            return self._fault(handlers[0], name, args[1:], error)
+        if type(result) is CoroutineType and type(handlers[0]) is Concurrent:
+            return self.namespace.spawn(self._finish(result))
+        return result
 
-    def _late(self, handler: Handler, *args: Any) -> None:
+    def _fault(self, handler: Handler, event: str, args: list[Any], error: Exception) -> Any:
+        """Log that a handler raised, and return what to acknowledge with."""
+        explain(error, function_of(handler), event, args)
+        return self.namespace.failure(f"a handler of {event!r}", error)
+
+    def _call_each(self, handlers: Iterable[Handler], event: str, args: list[Any]) -> Any:
+        """Call several handlers of an event; later events wait until it is known which result is the event's."""
+        results, serial = [], False
+        for handler in handlers:
+            try:
+                result = handler(*args)
+            except Exception as error:
+                result = self._fault(handler, event, args, error)
+            if type(result) is CoroutineType:
+                serial = serial or type(handler) is not Concurrent
+                result = self.namespace.spawn(self._finish(result))
+            results.append(result)
+        if not any(isinstance(result, asyncio.Future) for result in results):
+            return next((result for result in results if result is not None), None)
+        first = self._first(results)
+        return first if serial else self.namespace.spawn(first)
+
+    async def _first(self, results: Iterable[Any]) -> Any:
+        """Return the first result that is not None; handlers behind it go on by themselves."""
+        for result in results:
+            value = await result if isinstance(result, asyncio.Future) else result
+            if value is not None:
+                return value
+        return None
+
+    def _late(self, handler: Handler, *args: Any, event: str = "") -> None:
         """Call a handler whose result nobody waits for."""
-        for coroutine in self._call_all((handler,), *args):
+        for coroutine in self._call_all((handler,), *args, event=event):
             self.namespace.spawn(coroutine)
 
-    def _call_all(self, handlers: Iterable[Handler], *args: Any) -> list[CoroutineType[Any, Any, Any]]:
-        """Call handlers, and return the coroutines that are to be awaited."""
+    def _call_all(self, handlers: Iterable[Handler], *args: Any, event: str = "") -> list[CoroutineType[Any, Any, Any]]:
+        """Call handlers, of an event of the server's own if it has a name; return the coroutines to be awaited."""
         coroutines: list[CoroutineType[Any, Any, Any]] = []
         for handler in handlers:
             try:
                 result = handler(*args)
             except Exception as error:
+                if event:
+                    explain(error, function_of(handler), event, args)
                 self.namespace.failed(f"handler {handler!r}", error)
             else:
                 if type(result) is CoroutineType:

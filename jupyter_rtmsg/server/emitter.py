@@ -104,13 +104,14 @@ class Emitter:
         """
         if handler is None:
             return lambda function: self.on(event, function)
-        self._listen(event, listener(handler))
+        self._listen(self._event(event), listener(handler))
         return handler
 
     def once(self, event: str, handler: Handler | None = None) -> Any:
         """Like `on`, for one event only."""
         if handler is None:
             return lambda function: self.once(event, function)
+        event = self._event(event)
         self._listen(event, Once(self, event, listener(handler)))
         return handler
 
@@ -118,14 +119,18 @@ class Emitter:
         """Remove one handler of an event, all of an event, or all."""
         if event is None:
             self._handlers = NOBODY
-        elif event in self._handlers:
+        elif (event := self._event(event)) in self._handlers:
             left = () if handler is None else removed(self._handlers[event], handler)
             handlers = {name: handlers for name, handlers in self._handlers.items() if name != event}
             self._handlers = {**handlers, event: left} if left else handlers
 
     def listeners(self, event: str) -> list[Handler]:
         """Return the handlers of an event, in the order of their calls."""
-        return [function_of(handler) for handler in self._handlers.get(event, ())]
+        return [function_of(handler) for handler in self._handlers.get(self._event(event), ())]
+
+    def _event(self, name: str) -> str:
+        """Return the name under which the handlers of an event are kept; raises ValueError if there is none."""
+        return name
 
     def _listen(self, event: str, handler: Handler) -> None:
         if self._handlers is NOBODY:

@@ -208,6 +208,12 @@ class Engine:
         for _ in range(3):  # turns until the GETs that waited are answered, too
             await asyncio.sleep(0)
 
+    def reopen(self) -> None:
+        """Take new sessions after `close`, also on another event loop."""
+        if self.closing:
+            self.closing = False
+            self._loop = None
+
     async def accept(
         self, handler: tornado.web.RequestHandler, user: Any = None, body: bytes | bytearray | None = b""
     ) -> None:

@@ -1,8 +1,9 @@
-"""The last words of closed polling sessions, for the GET that comes too late to hear them in time."""
+"""The last payloads of closed polling sessions, for GETs that come after the close."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..wire.engineio import CLOSE
@@ -19,28 +20,35 @@ class Farewells:
     """What is still to be answered, by session id."""
 
     def __init__(self) -> None:
-        self._bodies: dict[str, tuple[Any, str]] = {}
+        self._bodies: dict[str, tuple[Any, tuple[str, ...]]] = {}
         self._size = 0
 
-    def add(self, session: Session, body: str) -> None:
-        """Keep the last payload of a session."""
-        if len(self._bodies) < _MOST and self._size + len(body) <= _LARGEST:
-            self._bodies[session.id] = (session.user, body)
-            self._size += len(body)
-            asyncio.get_running_loop().call_later(PATIENCE, self._forget, session.id)
+    def add(self, session: Session, bodies: Sequence[str]) -> None:
+        """Keep the last payloads of a session, one for each GET."""
+        size = sum(map(len, bodies))
+        if len(self._bodies) < _MOST and self._size + size <= _LARGEST:
+            self._bodies[session.id] = (session.user, tuple(bodies))
+            self._size += size
+            asyncio.get_running_loop().call_later(PATIENCE, self.forget, session.id)
 
     def holds(self, id: str) -> bool:
         """Return whether more than a close packet waits for the client of a session."""
-        return self._bodies.get(id, (None, CLOSE))[1] != CLOSE
+        return self._bodies.get(id, (None, (CLOSE,)))[1][0] != CLOSE
 
     def take(self, id: str, user: Any) -> str | None:
-        """Return the last payload of a session, once, to its own user."""
-        whose, body = self._bodies.get(id, (None, None))
-        if body is None or whose != user:
+        """Return the next of the last payloads of a session, once, to its own user."""
+        whose, bodies = self._bodies.get(id, (None, ()))
+        if not bodies or whose != user:
             return None
-        self._forget(id)
+        body, *rest = bodies
+        if rest:
+            self._bodies[id] = (user, tuple(rest))
+            self._size -= len(body)
+        else:
+            self.forget(id)
         return body
 
-    def _forget(self, id: str) -> None:
-        _, body = self._bodies.pop(id, (None, ""))
-        self._size -= len(body)
+    def forget(self, id: str) -> None:
+        """Drop the last payloads of a session."""
+        _, bodies = self._bodies.pop(id, (None, ()))
+        self._size -= sum(map(len, bodies))

@@ -13,11 +13,12 @@ from ..errors import TooLarge
 from ..notebook import where_raised
 from ..wire.parser import decoded
 from ..wire.socketio import Encoded
+from .arguments import explain
 from .broadcast import Broadcaster, BroadcastOperator
-from .emitter import Emitter, Handler, added, current, listener
+from .emitter import Emitter, Handler, added, current, function_of, listener
 from .hooks import Hooked
 from .recovery import Recovery
-from .rooms import Rooms
+from .rooms import Room, Rooms
 from .socket import Answered, Socket
 
 if TYPE_CHECKING:
@@ -69,15 +70,20 @@ class Namespace(Emitter, Broadcaster):
     # --- listening
 
     def on(self, event: str, handler: Handler | None = None) -> Any:
-        """Call a handler with each new socket; ``event`` is ``"connection"``. Also a decorator.
+        """Call a handler with each new socket; ``event`` is ``"connection"``, or ``"connect"``. Also a decorator.
 
         In a notebook, a cell that is run again replaces the handlers that it registered, for sockets that come later.
         """
-        if event not in self.events:
-            raise ValueError(
-                f"namespace {self.name} has the events {', '.join(self.events)}, not {event!r}: others are a socket's"
-            )
         return super().on(event, handler)
+
+    def _event(self, name: str) -> str:
+        if name == "connect":  # as in Socket.IO
+            return "connection"
+        if name not in self.events:
+            raise ValueError(
+                f"namespace {self.name} has the events {', '.join(self.events)}, not {name!r}: others are a socket's"
+            )
+        return name
 
     def use(self, middleware: Middleware) -> Middleware:
         """Ask a middleware before each CONNECT is accepted; it refuses with `ConnectionRefused`. Also a decorator."""
@@ -120,9 +126,16 @@ class Namespace(Emitter, Broadcaster):
         if self.overheard:
             self._overhear(targets, args)
         self.write(targets, encoded)
+        mark = self.mark(args, volatile=chain.flags.volatile)
+        if mark is not None:
+            self.write([socket for socket in targets if socket.pid is not None], mark)
+
+    def mark(self, args: list[Any], *, volatile: bool) -> Encoded | None:
+        """Return what follows an event to those who may be recovered; see `Recovery.mark`."""
+        return None if self.recovery is None else self.recovery.mark(args, volatile)
 
     def encode(
-        self, args: list[Any], rooms: Collection[str], excluded: Collection[str] = (), *, volatile: bool = False
+        self, args: list[Any], rooms: Collection[Room], excluded: Collection[Room] = (), *, volatile: bool = False
     ) -> Encoded:
         """Encode an event that wants no acknowledgement, for whoever is in some rooms and in none of others.
 
@@ -131,12 +144,11 @@ class Namespace(Emitter, Broadcaster):
         NotJSON, TooLarge, ValueError
             As `Socket.emit`.
         """
-        if self.recovery is None:
-            encoded = self.parser.event(args, self.name)
-        else:
-            encoded = self.recovery.encode(args, rooms, excluded, volatile)
+        encoded = self.parser.event(args, self.name)
         encoded.volatile = volatile
         self.check_size(encoded)
+        if self.recovery is not None and not volatile:
+            self.recovery.keep(encoded, rooms, excluded)
         return encoded
 
     def check_size(self, encoded: Encoded) -> None:
@@ -162,7 +174,7 @@ class Namespace(Emitter, Broadcaster):
         data: list[Any] = decoded(encoded, self.parser).data
         return data
 
-    def select(self, rooms: Collection[str], excluded: Collection[str]) -> list[Socket]:
+    def select(self, rooms: Collection[Room], excluded: Collection[Room]) -> list[Socket]:
         """Return the sockets of some rooms; see `Rooms.select`."""
         return list(self.rooms.select(rooms, excluded))
 
@@ -215,6 +227,8 @@ class Namespace(Emitter, Broadcaster):
         NotJSON, ValueError
             As `emit`.
         """
+        if event in ("connection", "new_namespace"):
+            raise ValueError(f"{event!r} is one of Socket.IO's own events and cannot be emitted to other servers")
         self.parser.event([event, *args], self.name)
 
     async def server_side_emit_with_ack(self, event: str, *args: Any) -> list[Any]:
@@ -239,6 +253,7 @@ class Namespace(Emitter, Broadcaster):
             try:
                 result = handler(socket)
             except Exception as error:
+                explain(error, function_of(handler), "connection", (socket,))
                 self.failed("a handler of 'connection'", error)
             else:
                 if type(result) is CoroutineType:

@@ -10,6 +10,7 @@ from .answers import ask
 from .broadcast import BroadcastOperator, Flags
 
 if TYPE_CHECKING:
+    from .rooms import Room
     from .socket import Socket
 
 
@@ -65,12 +66,12 @@ class SocketOperator:
         """Everyone but this client."""
         return replace(self.socket.broadcast, flags=self.flags)
 
-    def to(self, *rooms: str | Iterable[str]) -> BroadcastOperator:
+    def to(self, *rooms: Room | Iterable[Room]) -> BroadcastOperator:
         """Everyone in these rooms but this client."""
         return self.broadcast.to(*rooms)
 
     in_ = to
 
-    def except_(self, *rooms: str | Iterable[str]) -> BroadcastOperator:
+    def except_(self, *rooms: Room | Iterable[Room]) -> BroadcastOperator:
         """Everyone but this client and those in these rooms."""
         return self.broadcast.except_(*rooms)

@@ -12,6 +12,7 @@ from .namespace import Middleware, Namespace
 if TYPE_CHECKING:
     from .broadcast import BroadcastOperator
     from .namespaces import Namespaces
+    from .rooms import Room
     from .socket import Socket
 
 Matcher = re.Pattern[str] | Callable[[str, dict[str, Any]], bool | Awaitable[bool]]
@@ -45,7 +46,7 @@ class ParentNamespace(Namespace):
         for child in self.children:
             child.broadcast(args, chain)
 
-    def select(self, rooms: Collection[str], excluded: Collection[str]) -> list[Socket]:
+    def select(self, rooms: Collection[Room], excluded: Collection[Room]) -> list[Socket]:
         """Return the sockets of some rooms in all children."""
         return [socket for child in self.children for socket in child.select(rooms, excluded)]
 

@@ -17,7 +17,6 @@ from tornado.http1connection import HTTP1Connection
 
 from ..errors import ProtocolError
 from ..wire.engineio import CLOSE, NOOP, SEPARATOR, Packet, decode_payload
-from ..wire.socketio import Encoded
 from .outbox import CHUNK, Backlog
 from .refusal import Refused
 from .tcp import unsent
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 COMPRESS_FROM = 1024  # bytes of a response that are worth it
 RESPONSE_SIZE = 256 * 1024  # of what waits, unless one packet is larger
 LINGER = 5.0  # seconds that a client has to read its last response
-_CLOSE = Encoded(CLOSE.encode())
 
 
 class PollingTransport:
@@ -239,17 +237,21 @@ class PollingTransport:
             readable.set_result(None)
 
     def close(self, code: int = 1000, reason: str = "", backlog: Backlog | None = None, *, late: bool = True) -> None:
-        """Answer the GET that waits, or a late one, with what waits and a close packet."""
+        """Answer the GET that waits, or a late one, with what waits, and the next with a close packet.
+
+        Not both in one answer: socket.io-client drops the events that stand before a close packet.
+        """
         session, self._session = self._session, None
         self._drop_bodies()
         rest = backlog.take_packets(backlog.size) if backlog else []
         if backlog:
             backlog.clear()
-        body = SEPARATOR.join([encoded.polling for encoded in (*rest, _CLOSE)])
+        bodies = [SEPARATOR.join([encoded.polling for encoded in rest])] if rest else []
+        bodies.append(CLOSE)
         if self._poll is not None:
-            self._answer(body)
-        elif session and late:
-            session.engine.farewells.add(session, body)
+            self._answer(bodies.pop(0))
+        if bodies and session and late:
+            session.engine.farewells.add(session, bodies)
         if self._writing is not None:
             asyncio.get_running_loop().call_later(LINGER, self._abort, self._writing, self._writing.unsent)
         self.resume_reading()

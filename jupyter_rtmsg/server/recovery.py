@@ -10,10 +10,12 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from ..wire.packet import OFFSET
 from ..wire.socketio import Encoded
 
 if TYPE_CHECKING:
     from .namespace import Namespace
+    from .rooms import Room
     from .socket import Socket
 
 FINAL = frozenset({"client namespace disconnect", "server namespace disconnect", "parse error"})
@@ -42,20 +44,34 @@ class Recovery(Protocol):
     def ended(self, socket: Socket, reason: str) -> None:
         """A socket is disconnected; it is still in its rooms."""
 
-    def encode(self, args: Sequence[Any], rooms: Collection[str], excluded: Collection[str], volatile: bool) -> Encoded:
-        """Encode an event that wants no acknowledgement, with its offset as last argument, and remember it.
+    def keep(self, encoded: Encoded, rooms: Collection[Room], excluded: Collection[Room]) -> None:
+        """Remember an event that asks for no acknowledgement, for whoever is in some rooms and in none of others."""
 
-        A volatile event is not remembered, but has an offset too: a client takes any last string for one.
+    def mark(self, args: Sequence[Any], volatile: bool) -> Encoded | None:
+        """Return what follows an event to those of its receivers who may be recovered: see `offset_event`.
+
+        A client takes the last string of any event for its offset, so a volatile event may need one behind it, too.
+        None: this event does not.
         """
+
+
+def offset_event(namespace: Namespace, offset: int) -> Encoded:
+    """Encode the event that tells a client how far it is.
+
+    Node's server puts the offset behind the arguments of every event, so that handlers of clients that know nothing of
+    recovery get an argument more. Clients that know of it look for it in any event, so an event of its own serves them
+    as well, and troubles nobody else (docs/protocol.md#socketio-recovery).
+    """
+    return namespace.parser.event([OFFSET, str(offset)], namespace.name)
 
 
 class _Receivers(NamedTuple):
     """To whom an event went: everyone in some rooms (none: everyone) who is in none of the others."""
 
-    rooms: frozenset[str]
-    excluded: frozenset[str]
+    rooms: frozenset[Room]
+    excluded: frozenset[Room]
 
-    def meet(self, rooms: frozenset[str]) -> bool:
+    def meet(self, rooms: frozenset[Room]) -> bool:
         """Tell whether a socket in these rooms was among them."""
         return not (self.rooms and self.rooms.isdisjoint(rooms)) and self.excluded.isdisjoint(rooms)
 
@@ -77,7 +93,7 @@ class _State:
     id: str
     user: Any
     start: int  # the offset when it came: for clients that saw no event
-    rooms: frozenset[str] = frozenset()
+    rooms: frozenset[Room] = frozenset()
     data: dict[str, Any] | None = None
     ended: float = 0.0
     missed: tuple[Encoded, ...] = ()
@@ -137,7 +153,8 @@ class MemoryRecovery:
             del self._states[pid]
             return False
         rooms = state.rooms | {state.id}
-        state.missed = tuple(p.encoded for p in self._packets if p.offset > after and p.receivers.meet(rooms))
+        missed = [p.encoded for p in self._packets if p.offset > after and p.receivers.meet(rooms)]
+        state.missed = (*missed, offset_event(self._namespace, self._offset)) if missed else ()
         socket.id, socket.pid, socket.data = state.id, pid, state.data or {}
         state.socket = socket
         return True
@@ -164,17 +181,19 @@ class MemoryRecovery:
         state.ended = self._clock()
         self._away.append((state.ended, pid))
 
-    def encode(self, args: Sequence[Any], rooms: Collection[str], excluded: Collection[str], volatile: bool) -> Encoded:
-        """See `Recovery.encode`."""
-        offset = self._offset + (not volatile)  # only counted if the event can be encoded
-        encoded = self._namespace.parser.event([*args, str(offset)], self._namespace.name)
-        if not volatile:
-            self._offset = offset
-            receivers = _Receivers(frozenset(rooms), frozenset(excluded))
-            self._packets.append(_Packet(offset, self._clock(), receivers, encoded))
-            self._bytes += len(encoded.websocket)
-            self._expire()
-        return encoded
+    def keep(self, encoded: Encoded, rooms: Collection[Room], excluded: Collection[Room]) -> None:
+        """See `Recovery.keep`."""
+        self._offset += 1
+        receivers = _Receivers(frozenset(rooms), frozenset(excluded))
+        self._packets.append(_Packet(self._offset, self._clock(), receivers, encoded))
+        self._bytes += len(encoded.websocket)
+        self._expire()
+
+    def mark(self, args: Sequence[Any], volatile: bool) -> Encoded | None:
+        """See `Recovery.mark`."""
+        if volatile and not isinstance(args[-1], str):
+            return None
+        return offset_event(self._namespace, self._offset)
 
     def _take_over(self, state: _State, old: Socket) -> None:
         state.rooms, state.data = frozenset(old.joined), old.data

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Collection, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from math import isnan
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .emitter import Emitter, Handler
 
@@ -16,13 +18,34 @@ logger = logging.getLogger(__name__)
 _EVENTS = ("create_room", "delete_room", "join_room", "leave_room")
 
 
-def names(rooms: Iterable[str | Iterable[str]]) -> Iterator[str]:
-    """Give each of the rooms that a call names, by themselves or in collections."""
+Room: TypeAlias = "str | float"
+"""The name of a room: text or a number. 42 and "42" are two rooms, 1 and 1.0 are one."""
+
+
+def names(rooms: Iterable[Room | Iterable[Room]]) -> Iterator[Room]:
+    """Give each of the rooms that a call names, by themselves or in collections.
+
+    Raises
+    ------
+    TypeError
+        If one is neither text nor a number.
+    """
     for room in rooms:
         if isinstance(room, str):
             yield room
+        elif isinstance(room, (bytes, bytearray, memoryview, Mapping)) or not isinstance(room, Iterable):
+            yield _checked(room)
         else:
-            yield from room
+            yield from map(_checked, room)
+
+
+def _checked(room: Any) -> Room:
+    if isinstance(room, bool) or not isinstance(room, (str, int, float, Integral)):
+        words = f"a room is named by a str or a number, or by a collection of them, not by {room!r:.80}"
+        raise TypeError(f"{words} ({type(room).__name__})")
+    if isinstance(room, float) and isnan(room):
+        raise ValueError("a room cannot be named NaN: it equals nothing, so nobody could be found in it")
+    return room  # type: ignore[return-value]
 
 
 class Rooms(Emitter):
@@ -39,7 +62,7 @@ class Rooms(Emitter):
     def __init__(self, sockets: dict[str, Socket]) -> None:
         super().__init__()
         self._sockets = sockets
-        self._members: dict[str, dict[str, Socket]] = {}  # by room, then by id: dicts keep the order of joining
+        self._members: dict[Room, dict[str, Socket]] = {}  # by room, then by id: dicts keep the order of joining
 
     def on(self, event: str, handler: Handler | None = None) -> Any:
         """Listen to what happens to rooms; also a decorator.
@@ -52,17 +75,16 @@ class Rooms(Emitter):
         handler : callable
             Not a coroutine function: it is called in the midst of things.
         """
-        if event.replace("-", "_") not in _EVENTS:
-            raise ValueError(f"rooms have the events {', '.join(_EVENTS)}, not {event!r}")
         if inspect.iscoroutinefunction(handler):
             raise TypeError("a handler of what happens to rooms cannot be a coroutine function")
-        return super().on(event.replace("-", "_"), handler)
+        return super().on(event, handler)
 
-    def off(self, event: str | None = None, handler: Handler | None = None) -> None:
-        """Remove one handler of an event, all of an event, or all."""
-        super().off(event and event.replace("-", "_"), handler)
+    def _event(self, name: str) -> str:
+        if name.replace("-", "_") not in _EVENTS:
+            raise ValueError(f"rooms have the events {', '.join(_EVENTS)}, not {name!r}")
+        return name.replace("-", "_")
 
-    def add(self, room: str, socket: Socket) -> None:
+    def add(self, room: Room, socket: Socket) -> None:
         """Put a socket into a room.
 
         Raises
@@ -82,7 +104,7 @@ class Rooms(Emitter):
         if self._handlers:
             self._entered(room, socket.id, created=len(members) == 1)
 
-    def discard(self, room: str, socket: Socket) -> None:
+    def discard(self, room: Room, socket: Socket) -> None:
         """Take a socket out of a room."""
         members = self._members.get(room)
         if members and members.pop(socket.id, None):
@@ -104,15 +126,15 @@ class Rooms(Emitter):
         for room in tuple(socket.joined):
             self.discard(room, socket)
 
-    def members(self, room: str) -> Collection[Socket]:
+    def members(self, room: Room) -> Collection[Socket]:
         """Return the sockets of a room."""
         members = self._members.get(room)
         if members is not None:
             return members.values()
-        own = self._sockets.get(room)
+        own = self._sockets.get(room) if isinstance(room, str) else None
         return (own,) if own else ()
 
-    def select(self, rooms: Collection[str], excluded: Collection[str] = ()) -> Collection[Socket]:
+    def select(self, rooms: Collection[Room], excluded: Collection[Room] = ()) -> Collection[Socket]:
         """Return the union of rooms (everyone if there is none) minus the union of others, each socket once."""
         if len(rooms) == 1 and not excluded:
             return self.members(next(iter(rooms)))
@@ -122,21 +144,21 @@ class Rooms(Emitter):
         outside = {s.id for room in excluded for s in self.members(room)}
         return [socket for id, socket in chosen.items() if id not in outside]
 
-    def names(self) -> Iterable[str]:
+    def names(self) -> Iterable[Room]:
         """Return the rooms that have members."""
         return self._members.keys()
 
-    def _entered(self, room: str, id: str, *, created: bool) -> None:
+    def _entered(self, room: Room, id: str, *, created: bool) -> None:
         if created:
             self._tell("create_room", room)
         self._tell("join_room", room, id)
 
-    def _left(self, room: str, id: str, *, deleted: bool) -> None:
+    def _left(self, room: Room, id: str, *, deleted: bool) -> None:
         self._tell("leave_room", room, id)
         if deleted:
             self._tell("delete_room", room)
 
-    def _tell(self, event: str, *args: str) -> None:
+    def _tell(self, event: str, *args: Room) -> None:
         for handler in self._handlers.get(event, ()):
             try:
                 handler(*args)

@@ -115,7 +115,7 @@ class Server(Broadcaster):
         return [*bundle, *self.engine.handlers(path, loopback=loopback)]
 
     async def listen(self, port: int = 0, address: str = "127.0.0.1", path: str = "/socket.io/", **options: Any) -> int:
-        """Serve alone and return the port.
+        """Serve alone and return the port. A server that was closed may listen again.
 
         Parameters
         ----------
@@ -126,14 +126,15 @@ class Server(Broadcaster):
         **options
             Of `tornado.httpserver.HTTPServer`, such as ``ssl_options``.
         """
-        if self.engine.closing:
-            raise RuntimeError("this server was closed: make a new one")
         sockets = tornado.netutil.bind_sockets(port, address)
         loopback = all(is_loopback(sock.getsockname()[0]) for sock in sockets)
         application = tornado.web.Application(self.handlers(path, loopback=loopback))
         http = tornado.httpserver.HTTPServer(application, **options)
         http.add_sockets(sockets)
         self._listening.append(http)
+        self.engine.reopen()
+        for namespace in self.namespaces:
+            namespace.closing = False
         self._unlisten.append(listens(sockets))
         return int(sockets[0].getsockname()[1])
 
@@ -146,8 +147,8 @@ class Server(Broadcaster):
         timeout : float
             Seconds that handlers may go on which are under way; those that still run then are cancelled.
         """
-        for http in self._listening:
-            http.stop()
+        while self._listening:
+            self._listening.pop().stop()
         while self._unlisten:
             self._unlisten.pop()()
         await self.engine.close(reason)
@@ -192,7 +193,10 @@ class Server(Broadcaster):
         return BroadcastOperator(self.namespaces.root)
 
     def on(self, event: str, handler: Handler | None = None) -> Any:
-        """Call a handler for ``"connection"``, with each new socket, or ``"new_namespace"``; also a decorator."""
+        """Call a handler for ``"connection"`` (also ``"connect"``), with each new socket, or ``"new_namespace"``.
+
+        Also a decorator.
+        """
         return self.namespaces.root.on(event, handler)
 
     def once(self, event: str, handler: Handler | None = None) -> Any:

@@ -16,7 +16,7 @@ from .broadcast import BroadcastOperator, Flags
 from .dispatch import LATER, NOT_ROUTED, Dispatcher
 from .emitter import NOBODY, Concurrent, Handler, listener
 from .operator import SocketOperator
-from .rooms import names
+from .rooms import Room, names
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Answered: TypeAlias = "Callable[[list[Any] | Exception], None]"
 
-_NO_ROOMS: frozenset[str] = frozenset()
+_NO_ROOMS: frozenset[Room] = frozenset()
 _NOT_BY_ITSELF = frozenset(
     {"server namespace disconnect", "forced server close", "server shutting down", "parse error", "too slow"}
 )
@@ -96,8 +96,8 @@ class Socket(Dispatcher):
         self.pid: str | None = None  # the secret that it can be recovered with
         self.connected = False
         self.departed = False  # it was connected once
-        self.joined: set[str] = set()
-        self._last_rooms: frozenset[str] = _NO_ROOMS  # of one that was disconnected, until its handlers were told
+        self.joined: set[Room] = set()
+        self._last_rooms: frozenset[Room] = _NO_ROOMS  # of one that was disconnected, until its handlers were told
         self._acks: dict[int, Answered] = {}
 
     def __repr__(self) -> str:
@@ -122,7 +122,7 @@ class Socket(Dispatcher):
         return self.session.request
 
     @property
-    def rooms(self) -> frozenset[str]:
+    def rooms(self) -> frozenset[Room]:
         """The rooms it is in, the one named by its id included; in handlers of ``"disconnecting"`` those it was in."""
         return frozenset((self.id, *self.joined)) if self.connected else self._last_rooms
 
@@ -178,6 +178,8 @@ class Socket(Dispatcher):
         if self._hooks is not None:
             self.overhear(args)
         self.session.put(encoded)
+        if self.pid is not None and (mark := self.namespace.mark(args, volatile=volatile)) is not None:
+            self.session.put(mark)
 
     def send(self, *args: Any) -> None:
         """Emit the event ``message``."""
@@ -187,13 +189,13 @@ class Socket(Dispatcher):
         """Emit and wait for the acknowledgement; use ``socket.timeout(seconds)`` not to wait for ever."""
         return await self.timeout(None).emit_with_ack(event, *args)
 
-    def to(self, *rooms: str | Iterable[str]) -> BroadcastOperator:
+    def to(self, *rooms: Room | Iterable[Room]) -> BroadcastOperator:
         """Everyone in these rooms but this client."""
         return self.broadcast.to(*rooms)
 
     in_ = to
 
-    def except_(self, *rooms: str | Iterable[str]) -> BroadcastOperator:
+    def except_(self, *rooms: Room | Iterable[Room]) -> BroadcastOperator:
         """Everyone but this client and those in these rooms."""
         return self.broadcast.except_(*rooms)
 
@@ -232,7 +234,7 @@ class Socket(Dispatcher):
 
     # --- rooms and the end
 
-    def join(self, *rooms: str | Iterable[str]) -> None:
+    def join(self, *rooms: Room | Iterable[Room]) -> None:
         """Enter rooms; in a middleware, as soon as the client is accepted."""
         self.session.engine.check_thread("socket.join()")
         for room in names(rooms):
@@ -241,7 +243,7 @@ class Socket(Dispatcher):
             elif not self.departed:
                 self.joined.add(room)
 
-    def leave(self, *rooms: str | Iterable[str]) -> None:
+    def leave(self, *rooms: Room | Iterable[Room]) -> None:
         """Leave rooms."""
         self.session.engine.check_thread("socket.leave()")
         for room in names(rooms):
@@ -249,6 +251,10 @@ class Socket(Dispatcher):
                 self.namespace.rooms.discard(room, self)
             else:
                 self.joined.discard(room)
+
+    def leave_all(self) -> None:
+        """Leave all rooms, but the one that is named by its id: what is emitted to that always reaches it."""
+        self.leave(self.joined.copy())
 
     def disconnect(self, close: bool = False) -> None:
         """Disconnect from this namespace, or from all namespaces and close the whole connection.
@@ -281,7 +287,11 @@ class Socket(Dispatcher):
             self._acks[id] = done
             self._connection.waiting.ask()
         else:
-            done(Disconnected("the client is gone"))
+            done(self._gone())
+
+    def awaits_ack(self, id: int) -> bool:
+        """Whether an acknowledgement may still come."""
+        return id in self._acks
 
     def forget_ack(self, id: int) -> None:
         """Wait for it no longer."""
@@ -295,6 +305,9 @@ class Socket(Dispatcher):
         for waiting in acks.values():
             waiting(error)
 
+    def _gone(self) -> Disconnected:
+        return Disconnected("the client is gone", missing=[self.id])
+
     def closed(self, reason: str) -> None:
         """Take the client out of the namespace; handle what it sent if it left by itself; then tell the handlers."""
         if not self.connected:
@@ -302,7 +315,7 @@ class Socket(Dispatcher):
         self._last_rooms = self.rooms
         self.connected, self.departed = False, True
         self.namespace.disconnected(self, reason)
-        self.fail_acks(Disconnected("the client is gone"))
+        self.fail_acks(self._gone())
         if reason in _NOT_BY_ITSELF:
             self.drop_waiting()
         elif self._queue is not None:
@@ -313,7 +326,7 @@ class Socket(Dispatcher):
     def farewell(self, reason: str) -> None:
         """Call the handlers of ``"disconnecting"``, then those of ``"disconnect"``."""
         self._reason = None
-        coroutines = self._call_all(self._handlers.get("disconnecting", ()), reason)
+        coroutines = self._call_all(self._handlers.get("disconnecting", ()), reason, event="disconnecting")
         if coroutines:
             self.namespace.spawn(self._farewell_later(coroutines, reason))
         else:
@@ -328,4 +341,4 @@ class Socket(Dispatcher):
         self._last_rooms = _NO_ROOMS
         handlers, self._handlers = self._handlers, NOBODY
         for handler in handlers.get("disconnect", ()):
-            self._late(handler, reason)
+            self._late(handler, reason, event="disconnect")

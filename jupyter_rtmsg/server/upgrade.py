@@ -120,8 +120,10 @@ class Upgrade:
 
     def _say_last(self, packet: str | bytes) -> None:
         """Write what waited when the session ended, if the client comes for it this way."""
-        body = self._session.engine.farewells.take(self._session.id, self._session.user) if packet == UPGRADE else None
+        farewells, session = self._session.engine.farewells, self._session
+        body = farewells.take(session.id, session.user) if packet == UPGRADE else None
         if body is not None and self._transport:
+            farewells.forget(session.id)  # the close packet: this client polls no more
             packets = [last for last in decode_payload(body) if last != CLOSE]
             self._transport.send(b"".join([_frame(last) for last in packets]))
         self.cancel(reason="the session is over")

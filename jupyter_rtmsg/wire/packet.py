@@ -16,6 +16,9 @@ RESERVED_EVENTS = frozenset(
     {"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"}
 )
 
+OFFSET = "$offset"
+"""The event that tells a client of our server how far it is, for connection state recovery."""
+
 
 class PacketType(IntEnum):
     """The types of docs/protocol.md#socketio-grammar."""

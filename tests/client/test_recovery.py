@@ -69,6 +69,8 @@ async def test_our_server_recovers_our_client() -> None:
     io.on("connection", lambda client: client.join("lab"))
     socket = rt.SocketClient(f"http://127.0.0.1:{await io.listen()}/", reconnection_delay=0.05)
     seen: list[Any] = []
+    heard: list[str] = []
+    socket.on_any(lambda name, *args: heard.append(name))  # what tells the offset is none of its events
     socket.on("n", lambda value: seen.append(value))
     socket.on("disconnect", lambda reason: [io.to("lab").emit("n", value) for value in (2, 3)])
     await socket.connect()
@@ -79,6 +81,7 @@ async def test_our_server_recovers_our_client() -> None:
     await until(lambda: seen == [1, 2, 3])
     assert socket.recovered
     assert socket.id == first
+    assert heard == ["n", "n", "n"]
     await socket.disconnect()
     await io.close()
 
@@ -86,7 +89,7 @@ async def test_our_server_recovers_our_client() -> None:
 def test_a_hub_issues_no_pid_to_the_client_of_its_rooms(shared_hub: HubServer, room_name: str) -> None:
     with rt.Client(shared_hub.url, TOKEN) as hub:
         seen: list[tuple[Any, ...]] = []
-        hub.socket.on("n", lambda data, meta: seen.append((data, meta["room"])))  # there is an offset behind these
+        hub.socket.on("n", lambda data, meta: seen.append((data, meta["room"])))
         room = hub.join(room_name)
         room.emit("n", 1)
         eventually(lambda: seen == [(1, room_name)])

@@ -12,7 +12,8 @@ from support.members import Member, until
 
 def offset(member: Member) -> str | None:
     """Return what an official client would send: the last argument of any event that is a string."""
-    offsets = [got.offset for got in member.got if got.name != "ack" and isinstance(got.offset, str)]
+    last = [got.data if got.meta is None else got.meta for got in member.got if got.name != "ack"]
+    offsets = [each for each in last if isinstance(each, str)]
     return offsets[-1] if offsets else None
 
 
@@ -65,23 +66,39 @@ async def test_who_saw_no_event_gets_what_came_since_it_joined(hub: Any) -> None
     assert ann2.seqs() == [seq]
 
 
-async def test_replayed_events_have_no_offset(hub: Any) -> None:
+async def test_live_events_are_followed_by_the_offset_and_replayed_ones_are_not(hub: Any) -> None:
     bob = await hub.joined("lab", user="bob")
     await bob.publish_many(3)
     ann = await hub.joined("lab", user="ann", fields={"last": 3})
     await until(lambda: len(ann.seqs()) == 3)
-    assert [got.offset for got in ann.events()] == [None] * 3
+    assert ann.named("$offset") == []
     live = await bob.publish()
-    await until(lambda: len(ann.seqs()) == 4)
-    assert ann.events()[-1].offset == str(live)
+    assert await ann.has("$offset") == [str(live)]
+
+
+async def test_the_offset_is_told_to_members_of_the_room_who_may_be_recovered_only(hub: Any) -> None:
+    ann, bob = await hub.joined("lab", user="ann"), await hub.joined("other", user="bob")
+    own = await hub.joined("lab", user="ann", recovery=False)
+    await ann.publish("x")
+    await ann.has("$offset")
+    for member in (bob, own):
+        await member.settled()
+        assert member.named("$offset") == []
+
+
+async def test_handlers_get_the_data_and_what_the_hub_knows_of_it_and_no_more(hub: Any) -> None:
+    ann = await hub.joined("lab", user="ann")
+    await ann.publish({"x": 1})
+    await ann.has("$offset")
+    (event,) = [got for got in ann.got if got.name == "tick"]
+    assert (event.data, event.meta["room"]) == ({"x": 1}, "lab")
 
 
 async def test_a_volatile_event_tells_the_position_that_was_delivered(hub: Any) -> None:
     ann = await hub.joined("lab", user="ann")
     seq = await ann.publish("kept")
     await ann.publish("gone", volatile=True)
-    await until(lambda: len(ann.events()) == 2)
-    assert [got.offset for got in ann.events()] == [str(seq), str(seq)]
+    assert await ann.has("$offset", 2) == [str(seq), str(seq)]
 
 
 async def test_it_survives_the_server(start: Any, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from jupyter_rtmsg.log import Record
 
 def entry(seq: int, data: bytes = b"1") -> Entry:
     record = Record("lab", seq, 0, 0, "tick", data, (), b"{}", "", None)
-    return Entry(record, seq, encode_record(record, seq))
+    return Entry(record, seq, encode_record(record))
 
 
 def ring(*seqs: int, start: int = 10, max_events: int = 3, max_bytes: int = 10_000) -> Ring:

@@ -283,6 +283,7 @@ async def test_a_replay_of_three_megabytes_comes_whole(serve: Any):
     served = await serve(recovery=True)
     client = await served.enter()
     served.io.emit("first")
+    assert await client.receive() == '42["first"]'
     offset = str(await client.receive()).rsplit('"', 2)[1]
     client.reset()
     await until(lambda: not served.io.engine.sessions)
@@ -293,6 +294,7 @@ async def test_a_replay_of_three_megabytes_comes_whole(serve: Any):
     assert f'"sid":"{client.welcome["sid"]}"' in str(await back.receive())
     for n in range(30):
         assert str(await back.receive()).startswith(f'42["missed",{n},')
+    assert await back.receive() == '42["$offset","31"]'
     await back.quiet()
 
 

@@ -809,6 +809,49 @@ async def test_a_broadcast_that_not_all_answer_fails_with_the_partial_list(serve
     with pytest.raises(AckTimeout) as error:
         await asked
     assert error.value.responses == [1]
+    assert error.value.missing == list(served.io.of("/").sockets)[1:]
+
+
+async def test_of_a_broadcast_whose_clients_left_the_answers_of_the_others_are_told_and_who_is_missing(serve):
+    served = await serve()
+    clients = [await served.enter() for _ in range(3)]
+    ids = list(served.io.of("/").sockets)
+    asked = asyncio.ensure_future(served.io.timeout(PATIENCE).emit_with_ack("q"))
+    for client in clients:
+        await client.receive()
+    clients[1].send("41")
+    clients[2].reset()
+    clients[0].send("430[1]")
+    with pytest.raises(Disconnected, match="2 of 3 are gone") as error:
+        await asked
+    assert error.value.responses == [1]
+    assert sorted(error.value.missing) == sorted(ids[1:])
+
+
+@pytest.mark.parametrize("how", ["socket", "timeout", "room"])
+async def test_of_one_client_it_is_told_in_the_same_way(serve, how):
+    served = await serve()
+    client = await served.enter()
+    (socket,) = served.io.of("/").sockets.values()
+    asker = {"socket": socket, "timeout": socket.timeout(PATIENCE), "room": served.io.to(socket.id)}[how]
+    asked = asyncio.ensure_future(asker.emit_with_ack("q"))
+    await client.receive()
+    socket.disconnect()
+    with pytest.raises(Disconnected) as error:
+        await asked
+    assert (error.value.responses, error.value.missing) == ([], [socket.id])
+
+
+async def test_who_left_and_who_is_late_are_both_missing(serve):
+    served = await serve()
+    clients = [await served.enter() for _ in range(2)]
+    ids = list(served.io.of("/").sockets)
+    asked = asyncio.ensure_future(served.io.timeout(0.3).emit_with_ack("q"))
+    await clients[0].receive()
+    clients[0].send("41")
+    with pytest.raises(AckTimeout, match="2 of 2 did not acknowledge") as error:
+        await asked
+    assert sorted(error.value.missing) == sorted(ids)
 
 
 # -- handlers

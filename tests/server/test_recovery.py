@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from support.wsclient import RawClient, until
 
-from jupyter_rtmsg.errors import ConnectionRefused
+from jupyter_rtmsg.errors import ConnectionRefused, TooLarge
 from jupyter_rtmsg.server import Server, Socket
 from jupyter_rtmsg.server.recovery import MemoryRecovery
 
@@ -24,6 +24,7 @@ class Scene:
         self.io: Server = served.io
         self.sockets: list[Socket] = []
         self.reasons: list[str] = []
+        self.offset: str | None = None  # the last string that ended an event
         self.io.on("connection", self._connected)
 
     def _connected(self, socket: Socket) -> None:
@@ -40,11 +41,14 @@ class Scene:
         await until(lambda: len(self.reasons) > seen)
 
     async def events(self, client: RawClient) -> list[list[Any]]:
-        """Return what came, up to now."""
+        """Return the events that came, up to now, and keep the offset as an official client does."""
         client.send("40/nowhere,")
         events = []
         while not (message := str(await client.receive())).startswith("44/nowhere"):
-            events.append(json.loads(message[2:]))
+            event = json.loads(message[2:])
+            self.offset = event[-1] if isinstance(event[-1], str) else self.offset
+            if event[0] != "$offset":
+                events.append(event)
         return events
 
 
@@ -67,13 +71,13 @@ async def test_a_lost_client_goes_on_with_its_id_rooms_data_and_what_it_missed(s
     scene.sockets[0].data["score"] = 3
     scene.io.to("lab").emit("a", 1)
     (event,) = await scene.events(client)
-    assert event[:2] == ["a", 1]
+    assert event == ["a", 1]
     await scene.lose(client)
     scene.io.to("lab").emit("b", b"\x00")
     scene.io.to("elsewhere").emit("not for it")
     scene.io.to("lab").except_(scene.sockets[0].id).emit("not for it either")
     scene.io.emit("c")
-    back = await scene.enter(pid=client.welcome["pid"], offset=event[-1])
+    back = await scene.enter(pid=client.welcome["pid"], offset=scene.offset)
     assert back.welcome == client.welcome
     assert str(await back.receive()).startswith('451-["b",')
     assert await back.receive() == b"\x00"
@@ -92,7 +96,7 @@ async def test_what_handlers_of_connection_emit_comes_after_what_was_missed(scen
     scene.io.emit("missed")
     scene.io.on("connection", lambda socket: socket.emit("hello", socket.recovered))
     back = await scene.enter(pid=client.welcome["pid"])
-    assert [event[:2] for event in await scene.events(back)] == [["missed", "1"], ["hello", True]]
+    assert [event[:2] for event in await scene.events(back)] == [["missed"], ["hello", True]]
 
 
 async def test_a_client_that_saw_no_event_is_recovered(scene: Scene) -> None:
@@ -111,12 +115,12 @@ async def test_a_client_that_was_quiet_for_long_is_recovered(serve: Serve) -> No
     client = await scene.enter()
     scene.sockets[0].join("quiet")
     scene.io.to("quiet").emit("seen")
-    (seen,) = await scene.events(client)
+    assert await scene.events(client) == [["seen"]]
     now = 65.0
     scene.io.to("others").emit("noise")  # by now what it saw is forgotten
     await scene.lose(client)
     scene.io.to("quiet").emit("missed")
-    back = await scene.enter(pid=client.welcome["pid"], offset=seen[-1])
+    back = await scene.enter(pid=client.welcome["pid"], offset=scene.offset)
     assert back.welcome["sid"] == client.welcome["sid"]
     assert [event[0] for event in await scene.events(back)] == ["missed"]
 
@@ -153,12 +157,48 @@ async def test_a_volatile_event_does_not_spoil_the_offset(scene: Scene) -> None:
     scene.io.volatile.emit("cursor", "left")
     scene.sockets[0].volatile.emit("cursor", "right")
     events = await scene.events(client)
-    assert [event[:-1] for event in events] == [["kept"], ["cursor", "left"], ["cursor", "right"]]
-    offset = events[-1][-1]  # an official client takes the last string it saw
+    assert events == [["kept"], ["cursor", "left"], ["cursor", "right"]]
     await scene.lose(client)
     scene.io.emit("missed")
-    back = await scene.enter(pid=client.welcome["pid"], offset=offset)
+    back = await scene.enter(pid=client.welcome["pid"], offset=scene.offset)
     assert [event[0] for event in await scene.events(back)] == ["missed"]
+
+
+async def test_an_event_has_no_argument_more_for_clients_that_know_nothing_of_recovery(scene: Scene) -> None:
+    client = await scene.enter()
+    scene.sockets[0].join("lab")
+    for emitter in (scene.io, scene.io.to("lab"), scene.sockets[0]):
+        emitter.emit("step", 1)
+    assert await scene.events(client) == [["step", 1]] * 3
+
+
+async def test_what_was_too_large_to_be_emitted_is_not_replayed(serve: Serve) -> None:
+    scene = Scene(await serve(recovery=True, max_queue=1000))
+    client = await scene.enter()
+    await scene.lose(client)
+    with pytest.raises(TooLarge):
+        scene.io.emit("large", "x" * 2000)
+    scene.io.emit("small")
+    back = await scene.enter(pid=client.welcome["pid"])
+    assert await scene.events(back) == [["small"]]
+
+
+async def test_the_offset_follows_what_was_missed_once(scene: Scene) -> None:
+    client = await scene.enter()
+    await scene.lose(client)
+    for number in range(3):
+        scene.io.emit("missed", number)
+    back = await scene.enter(pid=client.welcome["pid"])
+    messages = [str(await back.receive()) for _ in range(4)]
+    assert messages[-1] == '42["$offset","3"]'
+    assert [json.loads(message[2:]) for message in messages[:3]] == [["missed", 0], ["missed", 1], ["missed", 2]]
+
+
+async def test_a_volatile_event_that_ends_in_no_string_needs_no_offset(scene: Scene) -> None:
+    client = await scene.enter()
+    scene.io.volatile.emit("cursor", 1)
+    scene.io.emit("end")
+    assert [await client.receive() for _ in range(3)] == ['42["cursor",1]', '42["end"]', '42["$offset","1"]']
 
 
 @pytest.mark.parametrize("goodbye", ["client", "server"])

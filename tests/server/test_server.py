@@ -14,7 +14,7 @@ import tornado.httpserver
 import tornado.netutil
 import tornado.web
 from support.pollclient import PollClient
-from support.wsclient import until
+from support.wsclient import RawClient, until
 
 from jupyter_rtmsg.errors import AckTimeout, ConnectionRefused, NotJSON
 from jupyter_rtmsg.server import Server, Socket
@@ -337,8 +337,44 @@ async def test_a_server_may_listen_on_several_ports_and_closes_all_of_them():
     for port in ports:
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection("127.0.0.1", port)
-    with pytest.raises(RuntimeError, match="make a new one"):
-        await io.listen()
+
+
+async def test_a_closed_server_may_listen_again_with_its_handlers_and_its_heartbeat():
+    io = Server(ping_interval=0.05)
+    reasons: list[str] = []
+
+    @io.on("connection")
+    def connected(socket: Socket) -> None:
+        socket.on("sum", lambda a, b: a + b)
+        socket.on("disconnect", reasons.append)
+
+    port = 0
+    for _ in range(3):
+        port = await io.listen(port)
+        client = await RawClient.open(port)
+        await client.enter()
+        client.send('420["sum",1,2]')
+        assert {await client.receive(), await client.receive()} == {"2", "430[3]"}
+        await io.close()
+        client.writer.close()
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", port)
+    assert reasons == ["server shutting down"] * 3
+
+
+def test_a_closed_server_may_listen_again_on_another_event_loop():
+    io = Server()
+    io.on("connection", lambda socket: socket.emit("hello"))
+
+    async def serve() -> None:
+        client = await RawClient.open(await io.listen())
+        await client.enter()
+        assert await client.receive() == '42["hello"]'
+        client.writer.close()
+        await io.close()
+
+    asyncio.run(serve())
+    asyncio.run(serve())
 
 
 @asynccontextmanager

@@ -20,7 +20,6 @@ class Got(NamedTuple):
     name: str
     data: Any
     meta: Any = None
-    offset: str | None = None
 
     @property
     def seq(self) -> Any:
