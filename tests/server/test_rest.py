@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from support.wsclient import RawClient, until, upgrade_request
 
 from jupyter_rtmsg.client.lane import LoopThread
 from jupyter_rtmsg.server import Server
+from jupyter_rtmsg.server.session import Session
 
 
 @pytest.fixture
@@ -121,6 +123,21 @@ async def test_a_thousand_sessions_leave_nothing_however_they_end() -> None:
     await lives(1000)
     await Left.back_to(before, loop)
     assert not io.sockets.sockets
+    await io.close()
+
+
+async def test_sessions_that_are_over_are_not_kept_until_their_ping_would_be_due() -> None:
+    io = Server()
+    port = await io.listen()
+    kept = await RawClient.open(port)
+    for _ in range(20):
+        clients = [await RawClient.open(port) for _ in range(25)]
+        for client in clients:
+            client.writer.close()
+    await until(lambda: len(io.engine.sessions) == 1)
+    gc.collect()
+    assert sum(type(one) is Session for one in gc.get_objects()) <= 70
+    kept.writer.close()
     await io.close()
 
 
