@@ -81,7 +81,7 @@ class Connection:
         """Take an Engine.IO message."""
         try:
             packet = self._receive_busy(message) if self.busy else self._decoder.feed(message)
-            if self._held or self._decoder.partial:
+            if packet is None or self._held:
                 self._hold_partial()
             if packet is None:
                 return

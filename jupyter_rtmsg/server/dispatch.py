@@ -14,6 +14,7 @@ from ..wire.packet import Undecoded
 from .arguments import explain
 from .emitter import Concurrent, Handler, function_of
 from .hooks import Hooked, Hooks, refusal
+from .outbox import CHUNK
 from .waiting import EventQueue
 from .websocket import TURN_SECONDS
 
@@ -78,7 +79,8 @@ class Dispatcher(Hooked):
             namespace = self.namespace
             try:
                 encoded = namespace.parser.ack(id, args, namespace.name)
-                namespace.check_size(encoded)
+                if len(encoded.websocket) > CHUNK:
+                    namespace.check_size(encoded)
             except Exception as error:
                 fault = namespace.failure("an acknowledgement", error)
                 encoded = namespace.parser.ack(id, [fault], namespace.name)
