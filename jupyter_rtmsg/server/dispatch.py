@@ -14,7 +14,6 @@ from ..wire.packet import Undecoded
 from .arguments import explain
 from .emitter import Concurrent, Handler, function_of
 from .hooks import Hooked, Hooks, refusal
-from .outbox import CHUNK
 from .waiting import EventQueue
 from .websocket import TURN_SECONDS
 
@@ -79,7 +78,7 @@ class Dispatcher(Hooked):
             namespace = self.namespace
             try:
                 encoded = namespace.parser.ack(id, args, namespace.name)
-                if len(encoded.websocket) > CHUNK:
+                if len(encoded.websocket) > namespace.unchecked:
                     namespace.check_size(encoded)
             except Exception as error:
                 fault = namespace.failure("an acknowledgement", error)

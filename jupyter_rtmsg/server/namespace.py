@@ -17,6 +17,7 @@ from .arguments import explain
 from .broadcast import Broadcaster, BroadcastOperator
 from .emitter import Emitter, Handler, added, current, function_of, listener
 from .hooks import Hooked
+from .outbox import CHUNK
 from .recovery import Recovery
 from .rooms import Room, Rooms
 from .socket import Answered, Socket
@@ -54,6 +55,7 @@ class Namespace(Emitter, Broadcaster):
         self.router: Route | None = None
         self.recovery: Recovery | None = server.recovery(self) if server.recovery else None
         self.overheard: set[Hooked] = set()  # somebody wants to know what is sent to these
+        self.unchecked = min(CHUNK, server.engine.max_queue)  # bytes of a packet up to which `check_size` has no say
         self.closing = False
         self._departures: tuple[Callable[[Socket, str], object], ...] = ()
         self._middlewares: tuple[Handler, ...] = ()

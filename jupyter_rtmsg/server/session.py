@@ -234,15 +234,16 @@ class Session:
             if self.on_cut_off is not None:
                 self.on_cut_off()
             return
-        transport = self.transport
+        transport, rest = self.transport, 0
         if self.backlog is not None:
             self.backlog.cut()
-            if now and self.backlog.size > CHUNK:
-                self.backlog.clear()
-                self.ended("too slow")
-                if transport:
-                    transport.abort()
-                return
+            rest = self.backlog.size
+        if transport is not None and transport.name == "polling":
+            rest += transport.unsent
+        if transport is not None and now and rest > CHUNK:
+            self.ended("too slow")
+            transport.abort()
+            return
         self.out = []
         self._hang_up("too slow", CLOSE_SLOW, f"too slow: {why}")
 
@@ -348,8 +349,8 @@ class Session:
         loop, timeout = asyncio.get_running_loop(), self.engine.ping_timeout
         now = loop.time()
         if not self.waiting:
-            # From the deadline, not from now: a peer that sleeps interval + timeout finds the session gone (1.6).
-            # But a loop that was blocked for long has asked too late, and the peer must not pay for that.
+            # From the deadline, not from now: a peer that sleeps for interval + timeout finds the session gone
+            # (docs/protocol.md#engineio-heartbeat). But a loop that was blocked for long has asked too late, and the peer must not pay for that.
             self._ping(self.transport, self.deadline if now - self.deadline < timeout / 2 else now)
         elif (later := self._reprieve(self.transport, now)) is not None:
             self.engine.deadlines.set(self, later)
