@@ -350,7 +350,8 @@ class Session:
         now = loop.time()
         if not self.waiting:
             # From the deadline, not from now: a peer that sleeps for interval + timeout finds the session gone
-            # (docs/protocol.md#engineio-heartbeat). But a loop that was blocked for long has asked too late, and the peer must not pay for that.
+            # (docs/protocol.md#engineio-heartbeat). But a loop that was blocked for long has asked too late, and
+            # the peer must not pay for that.
             self._ping(self.transport, self.deadline if now - self.deadline < timeout / 2 else now)
         elif (later := self._reprieve(self.transport, now)) is not None:
             self.engine.deadlines.set(self, later)
