@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from .endpoint import Endpoint
 from .http import HttpConnection, HttpFailed, HttpRefused, Response
 from .transport import MAX_MESSAGE, Receiver
 
+_log = logging.getLogger("jupyter_rtmsg")
 _HIGH_WATER = 64 * 1024  # bytes that wait, as in asyncio's own transports
 _LOW_WATER = _HIGH_WATER // 4
 _FEW = 16  # packets that any server takes in a body: python-engineio drops a body of more, and answers OK
@@ -183,6 +185,9 @@ class Polling:
             self._end(f"transport error: {error}")
         except ProtocolError as error:
             self.close(1002, f"protocol error: {error}")
+        except Exception as error:  # noqa: BLE001 - as asyncio does for a WebSocket
+            _log.exception("a packet made the client fail")
+            self._end(f"transport error: {error!r}")
 
     async def _expect_hold(self) -> None:
         """Wait a moment for the answer to the probe, which goes with a NOOP.

@@ -403,6 +403,17 @@ async def test_what_comes_before_a_close_is_handled() -> None:
         assert seen == [1, 2]
 
 
+async def test_a_fault_of_the_client_ends_the_session_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async with handmade() as (engine, _, client):
+        client.io._receivers["/"] = lambda packet, size: 1 // 0
+        engine.say('42["n",1]')
+        await until(lambda: client.state == "offline")
+        client.io._receivers["/"] = client.packet
+        await client.ready(10)
+        assert engine.sessions == 2
+    assert "ZeroDivisionError" in caplog.text
+
+
 async def test_silence_ends_the_session() -> None:
     engine = Engine()
 
