@@ -281,8 +281,9 @@ async def test_sizes_count_attachments() -> None:
 async def test_unix_sockets(tmp_path: Path) -> None:
     async with peer(sends(encode_frame(TEXT, b"hello")), unix=tmp_path / "s") as address:
         log = Log()
-        await connect(address, log)
+        websocket = await connect(address, log)
         await until(lambda: log.messages == ["hello"])
+        websocket.abort()
 
 
 async def test_tls_verifies_and_takes_a_context(certificate: Path) -> None:
@@ -293,8 +294,9 @@ async def test_tls_verifies_and_takes_a_context(certificate: Path) -> None:
             await connect(address, Log())
         log = Log()
         trusting = ssl.create_default_context(cafile=str(certificate))
-        await connect(address, log, tls=trusting)
+        websocket = await connect(address, log, tls=trusting)
         await until(lambda: log.messages == ["hello"])
+        websocket.abort()
 
 
 async def test_a_header_cannot_smuggle_others_in() -> None:
