@@ -271,8 +271,10 @@ async def test_sizes_count_attachments() -> None:
     text = b'451-["n",{"_placeholder":true,"num":0}]'
     opening = encode_frame(TEXT, Handshake("s", 25, 20, 1000).encode().encode())
     async with peer(sends(opening, encode_frame(TEXT, text), encode_frame(BINARY, b"x" * 300))) as address:
-        await open_session(session(seen), address)
+        one = session(seen)
+        await open_session(one, address)
         await until(lambda: seen)
+        one.abort("enough")
         ((packet, size),) = seen
         assert packet.data == ["n", b"x" * 300]
         assert size == len(text) + 300
