@@ -1,13 +1,13 @@
 // A real socket.io server that a test talks to. Its port goes out as a line; RTMSG_PORT fixes it, RTMSG_RECOVERY
 // switches connection state recovery on, RTMSG_PARSER names the package of a parser, RTMSG_TRANSPORTS
-// lists the transports.
+// lists the transports, RTMSG_PING_TIMEOUT is how long it waits for a pong, in ms.
 const { Server } = require('socket.io');
 
-const { RTMSG_PORT = '0', RTMSG_RECOVERY, RTMSG_PARSER, RTMSG_TRANSPORTS } = process.env;
+const { RTMSG_PORT = '0', RTMSG_RECOVERY, RTMSG_PARSER, RTMSG_TRANSPORTS, RTMSG_PING_TIMEOUT } = process.env;
 const http = require('node:http').createServer();
 const io = new Server(http, {
   pingInterval: 300,
-  pingTimeout: 1500,
+  pingTimeout: Number(RTMSG_PING_TIMEOUT || 1500),
   ...(RTMSG_PARSER ? { parser: require(RTMSG_PARSER) } : {}),
   ...(RTMSG_TRANSPORTS ? { transports: RTMSG_TRANSPORTS.split(',') } : {}),
   ...(RTMSG_RECOVERY ? { connectionStateRecovery: { maxDisconnectionDuration: 60_000 } } : {}),

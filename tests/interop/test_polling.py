@@ -32,14 +32,14 @@ POLLING_FIRST = ["polling", "websocket"]
 
 @pytest.fixture(scope="module")
 def polling_only() -> Iterator[NodeServer]:
-    server = NodeServer(transports="polling")
+    server = NodeServer(transports="polling", patient=True)
     yield server
     server.kill()
 
 
 @pytest.fixture(scope="module")
 def node() -> Iterator[NodeServer]:
-    server = NodeServer()
+    server = NodeServer(patient=True)
     yield server
     server.kill()
 
@@ -95,7 +95,7 @@ async def test_a_node_server_without_websocket(polling_only: NodeServer) -> None
 
 
 async def test_a_node_server_that_is_killed_is_come_back_to() -> None:
-    server = NodeServer(transports="polling")
+    server = NodeServer(transports="polling", patient=True)
     client = rt.SocketClient(server.url, **QUICK)
     try:
         await client.connect()
@@ -112,7 +112,7 @@ async def test_a_node_server_that_is_killed_is_come_back_to() -> None:
 
 @pytest.mark.parametrize("transports", [["polling"], POLLING_FIRST])
 async def test_msgpack_goes_over_polling_as_base64(transports: list[str]) -> None:
-    server = NodeServer(parser="socket.io-msgpack-parser")
+    server = NodeServer(parser="socket.io-msgpack-parser", patient=True)
     client = rt.SocketClient(server.url, transports=transports, parser="msgpack")
     try:
         await client.connect()
@@ -138,7 +138,7 @@ async def test_pings_of_a_node_server_keep_an_idle_client(polling_only: NodeServ
         received(packets)
 
     session.received = listen  # type: ignore[method-assign]
-    await until(lambda: len(pings) == 8)  # longer than this server waits for a pong
+    await until(lambda: len(pings) == 8)  # it sends one when the pong to the one before has come
     assert await client.emit_with_ack("sum", 1, 2) == 3
     assert not reasons
     await client.disconnect()

@@ -12,13 +12,22 @@ SCRIPT = Path(__file__).parents[1] / "interop" / "server.js"
 
 
 class NodeServer:
-    """Runs `tests/interop/server.js`; it may be killed and started again, on the same port."""
+    """Runs `tests/interop/server.js`; it may be killed and started again, on the same port.
 
-    def __init__(self, *, recovery: bool = False, parser: str = "", transports: str = "") -> None:
+    Parameters
+    ----------
+    patient : bool
+        Whether it waits for a pong as long as anybody on a busy machine may need.
+    """
+
+    def __init__(
+        self, *, recovery: bool = False, parser: str = "", transports: str = "", patient: bool = False
+    ) -> None:
         self._options = {
             "RTMSG_RECOVERY": "1" if recovery else "",
             "RTMSG_PARSER": parser,
             "RTMSG_TRANSPORTS": transports,
+            "RTMSG_PING_TIMEOUT": "30000" if patient else "",
         }
         self.port = free_port()
         self.start()
