@@ -136,8 +136,9 @@ class Session:
 
     def lost(self, reason: str) -> None:
         """Learn that the connection has ended."""
-        if self._alarm:
-            self._alarm.cancel()
+        for timer in (self._alarm, self._frozen):
+            if timer:
+                timer.cancel()
         if not self.ended.done():
             self.ended.set_result(reason)
 

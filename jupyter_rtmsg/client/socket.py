@@ -410,8 +410,8 @@ class SocketClient(Receiving):
     def _control(self, packet: Packet) -> None:
         if packet.type is DISCONNECT:
             self._server_left()
-        elif self.id is not None:
-            return  # CONNECT is answered once
+        elif self.id is not None or self._session is None:
+            return  # CONNECT is answered once, and not before it was sent
         elif packet.type is CONNECT:
             self._joined(packet.data)
         elif packet.type is CONNECT_ERROR:

@@ -259,6 +259,15 @@ async def test_closing_what_was_never_connected_leaves_nothing(ground: Ground) -
     await ground.nothing_left(before)
 
 
+async def test_closing_while_frozen_leaves_nothing(ground: Ground) -> None:
+    before = Left.now(asyncio.get_running_loop())
+    socket = rt.SocketClient(ground.url)
+    await socket.connect()
+    socket.freeze(600)
+    await socket.disconnect()
+    await ground.nothing_left(before)
+
+
 async def test_closing_twice_is_closing_once(ground: Ground) -> None:
     before = Left.now(asyncio.get_running_loop())
     one = await rt.AsyncClient(ground.url).connect()
@@ -427,6 +436,29 @@ async def test_a_blocking_client_handles_what_it_received_before_it_is_closed(gr
     assert seen == [sign * number for number in range(1, 11) for sign in (1, -1)]
     assert plain == list(range(1, 11))
     await ground.nothing_left(before)
+
+
+async def test_a_loop_over_events_gets_what_came_before_the_close_and_ends(ground: Ground) -> None:
+    hub = await rt.AsyncClient(ground.url).connect()
+    room = await hub.join("lab")
+    awaited = room.events()
+    for number in range(2_000):  # more than a stream holds while nobody takes them
+        await room.emit("n", number, wait=False)
+    await hub.outbox.flush(30)
+    await until(lambda: room.membership.inbox.put_count == 2_000)
+    await hub.close()
+    assert [event.data async for event in awaited] == list(range(2_000))
+
+    def live() -> list[Any]:
+        with rt.Client(ground.url) as hub:
+            room = hub.join("other")
+            blocking = room.events()
+            for number in range(2_000):
+                room.emit("n", number, wait=False)
+            eventually(lambda: room._async.membership.inbox.put_count == 2_000)
+        return [event.data for event in blocking]
+
+    assert await asyncio.to_thread(live) == list(range(2_000))
 
 
 async def test_a_handler_that_hangs_does_not_keep_close_from_ending(

@@ -13,6 +13,8 @@ from jupyter_rtmsg import AsyncClient, SocketClient
 from jupyter_rtmsg.client.backoff import Backoff
 from jupyter_rtmsg.errors import AccessDenied, QueueFull, ServerUnreachable
 from jupyter_rtmsg.server import Server
+from jupyter_rtmsg.wire.socketio import encode_event
+from jupyter_rtmsg.wire.websocket import TEXT, accept_value, encode_frame
 
 
 async def test_attempts_are_counted_told_and_given_up() -> None:
@@ -263,3 +265,53 @@ async def test_a_connection_that_is_lost_before_anybody_was_taken_in_had_no_life
         await socket.connect()
     assert delays[:2] == [0.01, 0.02]
     await io.close()
+
+
+async def raw_server(packets: list[str], *, reads: bool = True) -> asyncio.Server:
+    """Listen as a server that upgrades, writes packets at once, and reads no more unless it ``reads``."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = (await reader.readuntil(b"\r\n\r\n")).decode()
+        key = next(line.partition(": ")[2] for line in request.split("\r\n") if line.startswith("Sec-WebSocket-Key"))
+        writer.write(
+            f"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Accept: {accept_value(key)}\r\n\r\n".encode()
+            + b"".join(encode_frame(TEXT, packet.encode()) for packet in packets)
+        )
+        if not reads:
+            writer.transport.pause_reading()  # type: ignore[attr-defined]
+        while await reader.read(1 << 16):
+            pass
+        writer.close()
+
+    return await asyncio.start_server(serve, "127.0.0.1", 0)
+
+
+OPEN = '0{"sid":"a","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":100000000}'
+
+
+async def test_an_answer_to_a_connect_that_was_not_sent_yet_is_no_answer(caplog: pytest.LogCaptureFixture) -> None:
+    server = await raw_server([OPEN, '40{"sid":"b"}'])
+    socket = SocketClient(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", transports=["websocket"])
+    with pytest.raises(ServerUnreachable):
+        await socket.connect(0.3)
+    assert not caplog.records
+    server.close()
+
+
+async def test_a_peer_that_reads_nothing_does_not_keep_a_client_from_ending() -> None:
+    server = await raw_server([OPEN], reads=False)
+    socket = SocketClient(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", transports=["websocket"])
+    connecting = asyncio.ensure_future(socket.connect())
+    await until(lambda: socket.io.session)
+    session = socket.io.session
+    assert session
+    for number in range(50):
+        session.send(encode_event(["n", number, "x" * 500_000]))
+    await until(lambda: not session.can_write)
+    await asyncio.wait_for(socket.disconnect(), 20)
+    assert session.ended.done()
+    assert session.descriptors == []
+    connecting.cancel()
+    await asyncio.wait({connecting})
+    server.close()
