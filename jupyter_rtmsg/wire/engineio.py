@@ -19,6 +19,7 @@ PROBE = "probe"
 PROTOCOL = 4
 SEPARATOR = "\x1e"
 _TYPES = frozenset("0123456")
+_MAX_PAYLOAD = 1_000_000  # bytes: what servers take unless told otherwise
 _MAX_SAFE_INTEGER = 2**53 - 1
 
 Packet: TypeAlias = "str | bytes"
@@ -57,6 +58,7 @@ class Handshake:
         fields = load(packet[1:]) if isinstance(packet, str) and packet[:1] == OPEN else None
         if not isinstance(fields, dict):
             raise ProtocolError(f"expected an open packet, not {packet!r:.80}")
+        fields.setdefault("maxPayload", _MAX_PAYLOAD)  # older servers say none
         numbers = [_number(fields, key) for key in ("pingInterval", "pingTimeout", "maxPayload")]
         sid, upgrades = fields.get("sid"), fields.get("upgrades", [])
         if not isinstance(sid, str) or not isinstance(upgrades, list):

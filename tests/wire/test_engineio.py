@@ -86,6 +86,11 @@ def test_anything_but_an_open_packet_is_refused_as_handshake(packet):
         Handshake.decode(packet)
 
 
+def test_servers_that_say_no_largest_payload_take_the_usual_one():
+    """Node's before socket.io 4.5, python-engineio's before 2025."""
+    assert Handshake.decode(open_packet(maxPayload=...)).max_payload == 1_000_000
+
+
 @given(st.text() | st.binary() | st.text().map("0".__add__) | st.text('0{}":,sidupgrae[]1').map("0".__add__))
 def test_decoding_a_handshake_raises_nothing_but_protocol_errors(packet):
     with suppress(ProtocolError):
