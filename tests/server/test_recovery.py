@@ -136,6 +136,20 @@ async def test_a_pid_has_one_connection_at_a_time(scene: Scene) -> None:
     assert [event[0] for event in await scene.events(second)] == ["once"]
 
 
+async def test_a_client_whose_old_connection_was_not_known_to_be_dead_is_recovered_again_and_again(
+    scene: Scene,
+) -> None:
+    client = await scene.enter()
+    for number in range(3):
+        back = await scene.enter(pid=client.welcome["pid"], offset=scene.offset)  # the one before still seems alive
+        assert back.welcome == client.welcome
+        await scene.lose(back)
+        scene.io.emit("missed", number)
+        again = await scene.enter(pid=client.welcome["pid"], offset=scene.offset)
+        assert again.welcome == client.welcome
+        assert await scene.events(again) == [["missed", number]]
+
+
 async def test_who_is_refused_gets_nothing_of_what_was_missed(scene: Scene) -> None:
     client = await scene.enter()
     await scene.lose(client)
