@@ -17,7 +17,7 @@ from jupyter_rtmsg.client.lane import LoopThread
 
 T = TypeVar("T")
 
-PING_INTERVAL = 0.2  # of servers whose pings measure a quiet time
+PING_INTERVAL = 0.1  # of servers whose pings measure a quiet time
 
 
 class Wakes:
@@ -114,7 +114,7 @@ async def apart(thread: LoopThread, coroutine: Coroutine[Any, Any, T]) -> T:
     return await asyncio.wrap_future(thread.submit(coroutine))
 
 
-async def sleeps(loop: asyncio.AbstractEventLoop, beats: Beats, pings: int = 10) -> bool:
+async def sleeps(loop: asyncio.AbstractEventLoop, beats: Beats, pings: int = 15) -> bool:
     """Tell whether a loop comes to sleep through so many pings of another server."""
     deadline = asyncio.get_running_loop().time() + 60
     while asyncio.get_running_loop().time() < deadline:

@@ -30,10 +30,10 @@ async def test_an_idle_view_looks_at_nothing_and_says_nothing(monkeypatch: pytes
         async with Beats.of(hub.port) as beats:
             await asyncio.to_thread(client.join("lab").emit, "n", 1)
             await until(lambda: "n" in browser.shown)
-            await beats.pass_(10)  # presence comes within a second
+            await beats.pass_(15)  # presence comes within a second
             looks.clear()
             said = len(browser.stretches)
-            await beats.pass_(10)
+            await beats.pass_(15)
         assert looks == []
         assert len(browser.stretches) == said
         view.close()
