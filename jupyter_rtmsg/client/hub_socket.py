@@ -90,6 +90,9 @@ class HubSocket(SocketClient):
         self.failed(error, passing=isinstance(error, PASSING))
         session.abort(f"not connected: {error}")
 
+    def _not_answered(self, account: str) -> None:
+        """Try on: a hub speaks the default parser, and may be busy for a while."""
+
     def _refusal(self, data: Any) -> Exception:
         return connect_error(data, self.io.address)
 

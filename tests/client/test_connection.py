@@ -11,7 +11,8 @@ from support.wsclient import until
 
 from jupyter_rtmsg import AsyncClient, SocketClient
 from jupyter_rtmsg.client.backoff import Backoff
-from jupyter_rtmsg.errors import AccessDenied, QueueFull, ServerUnreachable
+from jupyter_rtmsg.client.hub_socket import HubSocket
+from jupyter_rtmsg.errors import AccessDenied, ConnectionRefused, QueueFull, ServerUnreachable
 from jupyter_rtmsg.server import Server
 from jupyter_rtmsg.wire.socketio import encode_event
 from jupyter_rtmsg.wire.websocket import TEXT, accept_value, encode_frame
@@ -315,3 +316,20 @@ async def test_a_peer_that_reads_nothing_does_not_keep_a_client_from_ending() ->
     connecting.cancel()
     await asyncio.wait({connecting})
     server.close()
+
+
+async def test_a_client_of_a_hub_that_refuses_it_for_a_while_gets_in_in_the_end() -> None:
+    io = Server()
+    refused: list[Any] = []
+
+    def refuse(socket: Any) -> None:
+        if len(refused) < 5:
+            refused.append(socket)
+            raise ConnectionRefused("too many connections", {"code": "limit"})
+
+    io.use(refuse)
+    socket = HubSocket(f"http://127.0.0.1:{await io.listen()}/", reconnection_delay=0.01, reconnection_delay_max=0.01)
+    await socket.connect()
+    assert len(refused) == 5
+    await socket.disconnect()
+    await io.close()
