@@ -410,3 +410,17 @@ async def test_a_parser_of_ones_own_is_spoken_by_our_client(transport: str) -> N
         with pytest.raises(TypeError, match="not JSON serializable"):
             socket.emit("bytes", b"x")
         await socket.disconnect()
+
+
+def test_the_blocking_client_speaks_parsers_too() -> None:
+    server = NodeServer(parser=PACKAGES["msgpack"])
+    try:
+        with rt.Socket(server.url, parser="msgpack", ack_timeout=20) as socket:
+            socket.on("question", lambda question: {"answer": question})
+            assert socket.emit_with_ack("echo", [b"\x00", {"n": 2.5}]) == [b"\x00", {"n": 2.5}]
+            assert socket.emit_with_ack("ask", b"why") == {"answer": b"why"}
+            admin = socket.of("/admin", auth={"token": "secret"})
+            admin.connect()
+            assert admin.emit_with_ack("who")[0] == "admin"
+    finally:
+        server.kill()
