@@ -28,8 +28,10 @@ from jupyter_rtmsg.errors import ConnectionRefused, Disconnected, NotJoined, Rtm
 from jupyter_rtmsg.hub import Hub
 from jupyter_rtmsg.log import open_log
 from jupyter_rtmsg.server import Server
+from jupyter_rtmsg.wire.websocket import TEXT, Close, FrameParser, Message, accept_value, encode_frame
 
 _ROOT = Path(__file__).parents[2]
+OPEN = b'0{"sid":"a","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}'
 
 
 async def run(code: str) -> subprocess.CompletedProcess[str]:
@@ -116,7 +118,7 @@ async def test_connecting_and_closing_leaves_nothing_on_either_side(
     await ground.nothing_left(before)
 
 
-async def test_closing_says_so_with_a_close_frame(ground: Ground) -> None:
+async def test_closing_is_a_disconnect_to_the_server(ground: Ground) -> None:
     reasons: list[str] = []
     ground.io.on("connection", lambda client: client.on("disconnect", lambda reason, *_: reasons.append(reason)))
     for life in (async_client, socket_client):
@@ -126,6 +128,42 @@ async def test_closing_says_so_with_a_close_frame(ground: Ground) -> None:
     await until(lambda: len(reasons) == 4)
     assert set(reasons) == {"client namespace disconnect"}
     assert not ground.io.engine.sessions
+
+
+async def test_the_last_word_of_a_client_is_a_close_frame() -> None:
+    lasts: list[Message] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = (await reader.readuntil(b"\r\n\r\n")).decode()
+        key = next(line.partition(": ")[2] for line in request.split("\r\n") if line.startswith("Sec-WebSocket-Key"))
+        writer.write(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Accept: " + accept_value(key).encode() + b"\r\n\r\n" + encode_frame(TEXT, OPEN)
+        )
+        parser, messages = FrameParser(masked=True, max_size=1 << 20), list[Message]()
+        while data := await reader.read(1 << 16):
+            messages += parser.feed(data)
+            if messages[0] == messages[-1]:  # CONNECT
+                writer.write(encode_frame(TEXT, b'40{"sid":"b"}'))
+        lasts.append(messages[-1])
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    for kind in (rt.AsyncClient, rt.SocketClient):
+        awaited: Any = kind(url, transports=["websocket"])
+        await awaited.connect()
+        await (awaited.close() if kind is rt.AsyncClient else awaited.disconnect())
+
+    def live(kind: Any) -> None:
+        with kind(url, transports=["websocket"]):
+            pass
+
+    for kind in (rt.Client, rt.Socket):
+        await asyncio.to_thread(live, kind)
+    await until(lambda: len(lasts) == 4)
+    assert lasts == [Close(1000)] * 4
+    server.close()
 
 
 # --- a first connection that fails
