@@ -41,7 +41,7 @@ class Event:
     prev : int or None
         The seq of the room's previous event, 0 for its first. None for volatile events.
     ts : int
-        When the hub took it, in ms since 1970.
+        When the hub took it, in ms since 1970, by its clock: right or wrong, so the order of events is that of ``seq``.
     sender : Sender
         Who emitted it.
     id : str or None

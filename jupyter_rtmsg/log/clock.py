@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -24,13 +25,23 @@ _TELL_EVERY = 10_000  # ms between two warnings: a clock may flap
 logger = logging.getLogger(__name__)
 
 
-def boot_time() -> float:
-    """Return seconds of a clock that nobody sets, and that goes on while the machine sleeps, where there is one."""
-    if hasattr(time, "CLOCK_BOOTTIME"):
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
-    if sys.platform == "darwin":  # time.monotonic() stands still there while the machine sleeps
-        return time.clock_gettime(time.CLOCK_MONOTONIC)
-    return time.monotonic()
+def steady_clock() -> Callable[[], float]:
+    """Return a clock (s) that nobody sets, and that goes on while the machine sleeps, where there is one.
+
+    Some sandboxes know no CLOCK_BOOTTIME although the headers do (gVisor 218). On macOS CLOCK_MONOTONIC goes on
+    during sleep, which `time.monotonic` does not.
+    """
+    number = getattr(time, "CLOCK_BOOTTIME", None)
+    if sys.platform == "darwin":
+        number = time.CLOCK_MONOTONIC
+    if number is None:
+        return time.monotonic
+    clock = partial(time.clock_gettime, number)
+    try:
+        clock()
+    except OSError:
+        return time.monotonic
+    return clock
 
 
 def stamp(now: int, last: int) -> int:
@@ -66,10 +77,6 @@ class ClockState(NamedTuple):
     due: int = 0
     held: int = 0
 
-    def worth_storing(self, stored: ClockState | None) -> bool:
-        """Whether it is so different from what is stored that it should be stored again."""
-        return stored is None or self.offset != stored.offset or self.time - stored.time >= MINUTE
-
 
 class LogClock:
     """Log time: it never goes back, and advances as time really passes.
@@ -96,6 +103,13 @@ class LogClock:
         The newest ``ts`` that is stored (ms).
     usual : float
         Seconds for which a log may have been closed without a warning at its opening.
+
+    Attributes
+    ----------
+    time : int
+        Log time at the last look (ms).
+    wall : int
+        What the wall clock said then (ms since 1970).
     """
 
     def __init__(
@@ -111,55 +125,62 @@ class LogClock:
         self._read_wall = wall
         self._read_monotonic = monotonic
         self._lock = threading.Lock()
-        self._wall, self._ran = _ms(wall()), _ms(monotonic())
+        self.wall, self._ran = int(wall() * 1000), int(monotonic() * 1000)
         self._told = self._ran - _TELL_EVERY
+        self._store_at = 0
         self._open_for = 0  # ms since the opening, or the last jump after it
         before = decode_state(stored)
         self._settled = not newest and before is None  # whether a jump is one, and does not belong to the opening
         self._offset, self._due, self._held = before[1:] if before else (0, 0, 0)
-        self._time = max(newest, before.time if before else 0) or self._wall
+        self.time = max(newest, before.time if before else 0) or self.wall
         self._opened(ts, usual)
-
-    @property
-    def time(self) -> int:
-        """Log time at the last look (ms)."""
-        return self._time
-
-    @property
-    def wall(self) -> int:
-        """What the wall clock said at the last look (ms since 1970)."""
-        return self._wall
+        self._advance(0)
 
     @property
     def state(self) -> ClockState:
-        """What must be stored."""
+        """What is to be stored, and given to `stored` then."""
         with self._lock:
-            return ClockState(self._time, self._offset, self._due, self._held)
+            return ClockState(self.time, self._offset, self._due, self._held)
+
+    @property
+    def stale(self) -> bool:
+        """Whether what is stored is so different that the state should be stored with the next commit."""
+        return self.time >= self._store_at
+
+    def stored(self, state: ClockState) -> None:
+        """Take note that a state was stored."""
+        with self._lock:
+            if state.offset == self._offset:
+                self._store_at = state.time + MINUTE
 
     def look(self) -> int:
         """Look at both clocks, and return log time (ms)."""
         with self._lock:
-            wall, ran = _ms(self._read_wall()), _ms(self._read_monotonic())
-            passed = max(0, ran - self._ran)
-            jump = wall - self._wall - passed
-            self._wall, self._ran = wall, ran
+            wall, ran = int(self._read_wall() * 1000), int(self._read_monotonic() * 1000)
+            if wall == self.wall and ran == self._ran:  # the same millisecond, as with most commits
+                return self.time
+            passed = ran - self._ran
+            jump = wall - self.wall - passed
+            self.wall, self._ran = wall, ran
             if not -MINUTE <= jump <= HOUR:
                 self._jumped(jump)
             self._advance(passed)
-            return self._time
+            return self.time
 
     def at(self, wall: float) -> float:
         """Return log time when the wall clock says so (both in seconds), as far as one knows now."""
         with self._lock:
-            return wall + (self._time - self._wall) / 1000
+            return wall + (self.time - self.wall) / 1000
 
     def _advance(self, passed: int) -> None:
-        gap = self._wall + self._offset - self._time - passed  # by how much the wall clock is ahead
+        due = self.wall + self._offset - self.time
+        gap = due - passed  # by how much the wall clock is ahead
         if -HOUR <= gap <= HOUR:
-            self._time = max(self._time, self._wall + self._offset)
+            if due > 0:
+                self.time += due
             self._due = self._held = 0
         else:
-            self._time += passed
+            self.time += passed
             if gap > HOUR:
                 self._hold(gap, passed)
         if not self._settled:
@@ -171,8 +192,8 @@ class LogClock:
         self._held += passed
         if self._held >= HOUR:
             logger.info("the system clock has held for an hour: the log was closed for %s", _span(self._due))
-            self._time += self._due
-            self._due = self._held = 0
+            self.time += self._due
+            self._due = self._held = self._store_at = 0
 
     def _settle(self, gap: int, passed: int) -> None:
         self._open_for += passed
@@ -180,16 +201,18 @@ class LogClock:
             self._settled = True
             if gap < -HOUR:  # it was ahead before, and log time has followed it
                 self._offset -= gap
+                self._store_at = 0
 
     def _jumped(self, jump: int) -> None:
         if not self._settled:
             self._open_for = 0
         elif abs(jump) > HOUR:
             self._offset -= jump
+            self._store_at = 0
         self._tell(logging.WARNING, jump, "while the log was open")
 
     def _opened(self, ts: int, usual: float) -> None:
-        gap = min(self._wall + self._offset - self._time, self._wall - ts)
+        gap = min(self.wall + self._offset - self.time, self.wall - ts)
         if not -MINUTE <= gap <= HOUR:
             quiet = 0 < gap < usual * 1000  # the log was closed, that is all
             self._tell(logging.INFO if quiet else logging.WARNING, gap, "since the log was last written")
@@ -203,7 +226,7 @@ class LogClock:
             level,
             "the system clock went %s by %s %s: from %s to %s. New events are stamped with what it says now. What is "
             "kept does not expire by this, but by the time that the log was closed, once the clock held for an hour",
-            "forward" if jump > 0 else "back", _span(abs(jump)), when, _date(self._wall - jump), _date(self._wall),
+            "forward" if jump > 0 else "back", _span(abs(jump)), when, _date(self.wall - jump), _date(self.wall),
         )  # fmt: skip
 
 
@@ -221,10 +244,6 @@ def decode_state(stored: bytes | None) -> ClockState | None:
     except (msgspec.DecodeError, TypeError) as error:
         logger.warning("the state of the log's clock is damaged and was left out: %s", error)
         return None
-
-
-def _ms(seconds: float) -> int:
-    return int(seconds * 1000)
 
 
 def _span(ms: int) -> timedelta:

@@ -155,8 +155,8 @@ class Batch:
         self.ts = stamp(now, ledger.ts)
         self.time = now if time is None else time
         ahead = self.time - self.ts
-        self._turns = self.ts < ledger.ts or abs(ahead - ledger.ahead) > MINUTE
-        self.ahead = ahead if self._turns else ledger.ahead
+        self.turns = self.ts < ledger.ts or abs(ahead - ledger.ahead) > MINUTE
+        self.ahead = ahead if self.turns else ledger.ahead
         self.next_room = ledger.next_room
         self.rooms: dict[str, Room] = {}
         self.bytes = 0
@@ -170,7 +170,7 @@ class Batch:
     @property
     def stretches(self) -> list[tuple[int, int]]:
         """The row for table ``stretch``, if one begins with this batch's first event."""
-        return [(self.events[0][0], self.ahead)] if self._turns and self.events else []
+        return [(self.events[0][0], self.ahead)] if self.turns and self.events else []
 
     def add(self, entry: Entry, key: bytes | None) -> None:
         """Decide on one entry; what is wrong with it is its own failure, not the batch's."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from .clock import boot_time
+from .clock import steady_clock
 
 MIB = 1 << 20
 DAY = 86_400
@@ -39,7 +39,7 @@ class Options:
     clock : callable
         Seconds since 1970.
     monotonic : callable
-        Seconds, of a clock that nobody sets; best one that goes on while the machine sleeps.
+        Seconds, of a clock that nobody sets; by default one that goes on while the machine sleeps, where there is one.
     """
 
     durability: Literal["full", "process"] = "full"
@@ -54,7 +54,7 @@ class Options:
     tail_bytes: int = 8 * MIB
     ballast: int = 4 * MIB
     clock: Callable[[], float] = time.time
-    monotonic: Callable[[], float] = boot_time
+    monotonic: Callable[[], float] = field(default_factory=steady_clock)
 
     def __post_init__(self) -> None:
         if self.durability not in ("full", "process"):

@@ -80,10 +80,13 @@ class Store:
         self.rows("INSERT INTO room(id, name) VALUES", batch.new_rooms)
         self.rows("INSERT INTO event VALUES", batch.events)
         self.rows("INSERT INTO attachment VALUES", batch.attachments)
-        self.rows("INSERT INTO stretch VALUES", batch.stretches)
+        if batch.turns:
+            self.rows("INSERT INTO stretch VALUES", batch.stretches)
 
     def rows(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
-        """Run a statement that ends in ``VALUES`` over rows."""
+        """Run a statement that ends in ``VALUES`` over rows, if there are any."""
+        if not rows:
+            return
         for part in handfuls(rows):
             text = with_marks(statement, len(part), len(part[0]))
             self.connection.execute(text, tuple(chain.from_iterable(part)))

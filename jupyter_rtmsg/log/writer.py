@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from jupyter_rtmsg.errors import LogError, LogFull
 
-from .clock import ClockState, LogClock, encode_state
+from .clock import LogClock, encode_state
 from .dedup import Dedup
 from .eventlog import Record, RoomStats
 from .ledger import Batch, Entry, Ledger, Result, dedup_key
@@ -91,7 +91,6 @@ class Writer:
         self._dedup = dedup
         self._retention = retention
         self._clock = clock
-        self._clock_stored: ClockState | None = None
         self._loop = loop
         self._publish = publish
         self._queue: queue.SimpleQueue[Sequence[Item] | None] = queue.SimpleQueue()
@@ -209,17 +208,16 @@ class Writer:
             self._relieve()
             if batch.events and self._retention.short_of_space:
                 raise LogFull("the disk is full: what is left on it is needed to trim the log")
-        state = self._clock.state
-        stale = state.worth_storing(self._clock_stored)
+        state = self._clock.state if self._clock.stale else None
         with self._store.transaction() as connection:
             self._store.insert(batch)
             self._dedup.insert(batch)
             for change in changes:
                 change.apply(connection)
-            if stale:
+            if state is not None:
                 self._store.put([("clock", encode_state(state))])
-        if stale:
-            self._clock_stored = state
+        if state is not None:
+            self._clock.stored(state)
 
     def _stored(self, batch: Batch, work: Work) -> Outcome:
         self._ledger.accept(batch)

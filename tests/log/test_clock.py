@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from support.logs import Clock, draft, fill, follow, read_all, seqs, until
 
 from jupyter_rtmsg.log import EventLog
-from jupyter_rtmsg.log.clock import LogClock, boot_time, decode_state, encode_state, stamp
+from jupyter_rtmsg.log.clock import LogClock, decode_state, encode_state, stamp, steady_clock
 from jupyter_rtmsg.log.options import DAY
 from jupyter_rtmsg.log.schema import connect, prepare
 from jupyter_rtmsg.log.stretches import first_since, first_stored
@@ -214,9 +215,15 @@ def test_a_damaged_state_is_left_out(machine: Machine, stored: bytes, caplog: py
     assert decode_state(encode_state(machine.clock().state)) == machine.clock().state
 
 
-def test_the_clock_that_nobody_sets_goes_forward() -> None:
-    before = boot_time()
-    assert 0 <= boot_time() - before < 60
+def test_the_clock_that_nobody_sets_is_one_that_the_system_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = steady_clock()
+    before = clock()
+    assert 0 <= clock() - before < 60
+    monkeypatch.setattr(time, "CLOCK_BOOTTIME", 4711, raising=False)
+    monkeypatch.setattr("sys.platform", "linux")
+    assert steady_clock() is time.monotonic
+    monkeypatch.delattr(time, "CLOCK_BOOTTIME")
+    assert steady_clock() is time.monotonic
 
 
 def test_ts_follows_a_clock_that_is_put_right() -> None:
@@ -400,3 +407,17 @@ def test_the_first_event_of_a_time_is_found_in_every_stretch(steps: list[tuple[i
     assert all((logged >= wanted) == (seq >= stored) for seq, _, logged in rows)
     assert (stored == head + 1) == (not any(logged >= wanted for _, _, logged in rows))
     connection.close()
+
+
+async def test_a_file_of_a_version_without_log_time_goes_on(open_sqlite: Opener, machine: Machine, path: Path) -> None:
+    log = await open_sqlite(**machine.options())
+    await log.append(draft(client="c", id="x"))
+    await log.close()
+    with sqlite3.connect(path) as connection:
+        connection.executescript("DROP TABLE stretch; DELETE FROM meta WHERE k = 'clock'")
+    connection.close()
+    machine.restart(40 * DAY)
+    log = await open_sqlite(**machine.options())
+    assert (await log.append(draft(client="c", id="x"))).duplicate
+    await fill(log, 1)
+    assert [record.ts / 1000 - NOW for record in await read_all(log)] == [0, 40 * DAY]
