@@ -19,6 +19,31 @@ _log = logging.getLogger("jupyter_rtmsg")
 _MAX_EARLY = 10_000
 
 
+class FirstReply:
+    """Acknowledges an event once, with the first result of its handlers that is not None.
+
+    Parameters
+    ----------
+    reply : callable
+        Sends the acknowledgement.
+    handlers : int
+        How many are called, one after the other. None is the answer if all of them return it.
+    """
+
+    __slots__ = ("_left", "_reply")
+
+    def __init__(self, reply: Callable[[Any], None], handlers: int) -> None:
+        self._reply: Callable[[Any], None] | None = reply
+        self._left = handlers
+
+    def __call__(self, result: Any) -> None:
+        """Take the result of a handler."""
+        self._left -= 1
+        if self._reply and (result is not None or not self._left):
+            reply, self._reply = self._reply, None
+            reply(result)
+
+
 class Receiving(Sending):
     """What hands events to handlers, and what these return to the server.
 
@@ -61,11 +86,9 @@ class Receiving(Sending):
         self._tell_any(packet.data)
         handlers = self._handlers.take(name) if type(name) is str else ()
         if handlers:
-            reply = None if packet.id is None else self._replier(packet.id)
+            reply = None if packet.id is None else FirstReply(self._replier(packet.id), len(handlers))
             fitted = self._recovery.fitted
-            self._enqueue(
-                Call(handler, fitted(handler, args), reply if handler is handlers[0] else None) for handler in handlers
-            )
+            self._enqueue(Call(handler, fitted(handler, args), reply) for handler in handlers)
 
     def _replier(self, id: int) -> Callable[[Any], None]:
         session, loop, codec, namespace = self._session, asyncio.get_running_loop(), self._codec, self.namespace

@@ -112,6 +112,33 @@ async def test_async_handlers_answer_too(connect: Any) -> None:
     assert await client.emit_with_ack("ask", "ab") == "abab"
 
 
+async def nothing(question: str) -> None:
+    await asyncio.sleep(0)
+
+
+async def late(question: str) -> str:
+    await asyncio.sleep(0)
+    return "late"
+
+
+@pytest.mark.parametrize(
+    ("handlers", "answer"),
+    [
+        ([lambda question: None, lambda question: 1, lambda question: 2], 1),
+        ([lambda question: 0, lambda question: 1], 0),
+        ([nothing, late, lambda question: 1], "late"),
+        ([lambda question: None, nothing], None),
+    ],
+)
+async def test_of_several_handlers_the_first_result_that_is_not_none_is_the_answer(
+    connect: Any, handlers: list[Callable[..., Any]], answer: Any
+) -> None:
+    client = await connect()
+    for handler in handlers:
+        client.on("question", handler)
+    assert await client.emit_with_ack("ask", "who") == answer
+
+
 async def test_events_come_in_order(connect: Any, io: Server) -> None:
     client = await connect()
     seen: list[int] = []
