@@ -162,6 +162,7 @@ class LogClock:
             passed = ran - self._ran
             jump = wall - self.wall - passed
             self.wall, self._ran = wall, ran
+            self._open_for += passed
             if not -MINUTE <= jump <= HOUR:
                 self._jumped(jump)
             self._advance(passed)
@@ -183,30 +184,27 @@ class LogClock:
             self.time += passed
             if gap > HOUR:
                 self._hold(gap, passed)
-        if not self._settled:
-            self._settle(gap, passed)
+        if not self._settled and self._open_for >= HOUR and not self._due:
+            self._settle(gap)
 
     def _hold(self, gap: int, passed: int) -> None:
         """The wall clock is far ahead: believe what it was ahead of by at least, for an hour."""
-        self._due = min(self._due or gap, gap)
-        self._held += passed
+        self._due, self._held = (min(self._due, gap), self._held + passed) if self._due else (gap, 0)
         if self._held >= HOUR:
             logger.info("the system clock has held for an hour: the log was closed for %s", _span(self._due))
             self.time += self._due
             self._due = self._held = self._store_at = 0
 
-    def _settle(self, gap: int, passed: int) -> None:
-        self._open_for += passed
-        if self._open_for >= HOUR and not self._due:
-            self._settled = True
-            if gap < -HOUR:  # it was ahead before, and log time has followed it
-                self._offset -= gap
-                self._store_at = 0
+    def _settle(self, gap: int) -> None:
+        self._settled = True
+        if gap < -HOUR:  # the wall clock was ahead before, and log time has followed it
+            self._offset -= gap
+            self._store_at = 0
 
     def _jumped(self, jump: int) -> None:
         if not self._settled:
             self._open_for = 0
-        elif abs(jump) > HOUR:
+        elif jump > HOUR or jump < -2 * HOUR:  # back by about an hour may give back what was taken before
             self._offset -= jump
             self._store_at = 0
         self._tell(logging.WARNING, jump, "while the log was open")

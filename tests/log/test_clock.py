@@ -107,6 +107,15 @@ def test_a_clock_set_wrong_while_the_log_is_open_changes_nothing(machine: Machin
     assert seconds(machine.reopen(clock, 600)) == 6 * 3600 + 600
 
 
+def test_a_clock_that_flaps_by_an_hour_does_not_add_up(machine: Machine) -> None:
+    clock = machine.clock()
+    for _ in range(10):
+        for step in (3600, -3600.01, 0.01):
+            machine.wall.now += step
+            clock.look()
+    assert seconds(clock) == 3600
+
+
 def test_jitter_between_the_clocks_does_not_add_up(machine: Machine) -> None:
     clock = machine.clock()
     for _ in range(1000):
@@ -139,6 +148,15 @@ def test_of_a_clock_that_is_set_after_the_opening_the_least_is_taken(machine: Ma
     waited(machine, clock, 0.5)
     machine.wall.now -= 38 * DAY
     assert waited(machine, clock, 1) == 2 * DAY + 1.5 * 3600
+
+
+def test_a_clock_that_is_set_wrong_as_the_machine_wakes_has_not_held_for_an_hour(machine: Machine) -> None:
+    clock = machine.reopen(machine.clock(), 60)
+    machine.wait(10 * 3600)
+    machine.wall.now += 40 * DAY
+    assert waited(machine, clock, 0.5) == 60 + 10.5 * 3600
+    machine.wall.now -= 40 * DAY
+    assert waited(machine, clock, 2) == 60 + 12.5 * 3600
 
 
 def test_a_clock_that_starts_in_1970_and_is_set_later_counts_the_time_off(machine: Machine) -> None:
