@@ -18,12 +18,14 @@ from support.logs import DEADLINE, Clock, until
 
 from jupyter_rtmsg.errors import LogConflict
 from jupyter_rtmsg.log import Appended, Draft, EventLog, Record, open_log
+from jupyter_rtmsg.log.clock import stamp
 
 T = TypeVar("T")
 
 MEMORY = "/dev/shm"  # a file system without a disk, where there is one: durability is tested elsewhere
 KEEP = 8
 AGE = 1000
+DAYS = 40 * 86_400
 ROOMS = st.sampled_from(["a", "b", "c"])
 NAMES = st.sampled_from(["x", "y"])
 POSITIONS = st.integers(0, 60)
@@ -43,7 +45,8 @@ class AgainstAList(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.clock = Clock()
+        self.clock, self.monotonic = Clock(), Clock(0.0)
+        self.stored_at: list[float] = []  # of the monotonic clock
         self.events: list[Record] = []
         self.ids: dict[tuple[str, str], int] = {}
         self.directory = tempfile.TemporaryDirectory(dir=MEMORY if os.path.isdir(MEMORY) else None)
@@ -54,7 +57,10 @@ class AgainstAList(RuleBasedStateMachine):
     @initialize()
     def open(self) -> None:
         url = self.url.format(Path(self.directory.name) / "log.sqlite3")
-        options = {"clock": self.clock, "ballast": 0, "max_events": KEEP, "max_age": AGE, "tail_events": 6}
+        options = {
+            "clock": self.clock, "monotonic": self.monotonic, "ballast": 0, "max_events": KEEP, "max_age": AGE,
+            "tail_events": 6,
+        }  # fmt: skip
         self.log: EventLog = self.run(open_log(url, **options))
 
     @rule(drafts=st.lists(DRAFTS, max_size=6))
@@ -74,7 +80,8 @@ class AgainstAList(RuleBasedStateMachine):
         if draft.expect not in (None, prev):
             return LogConflict
         seq = len(self.events) + 1
-        ts = int(self.clock.now * 1000)
+        ts = stamp(int(self.clock.now * 1000), self.events[-1].ts if self.events else 0)
+        self.stored_at.append(self.monotonic.now)
         self.events.append(
             Record(draft.room, seq, prev, ts, draft.name, draft.data, draft.attachments, b"{}", "", draft.id)
         )
@@ -84,13 +91,23 @@ class AgainstAList(RuleBasedStateMachine):
 
     @rule(
         room=ROOMS, after=POSITIONS, before=st.none() | POSITIONS, limit=st.integers(1, 12), name=st.none() | NAMES,
-        last=st.none() | st.integers(0, 12),
+        last=st.none() | st.integers(0, 12), ago=st.none() | st.sampled_from([0, 1, AGE, DAYS, -DAYS]),
     )  # fmt: skip
-    def read(self, room: str, after: int, before: int | None, limit: int, name: str | None, last: int | None) -> None:
-        page = self.run(self.log.read(room, after=after, before=before, limit=limit, name=name, last=last))
+    def read(
+        self,
+        room: str,
+        after: int,
+        before: int | None,
+        limit: int,
+        name: str | None,
+        last: int | None,
+        ago: int | None,
+    ) -> None:
+        since = None if ago is None else int((self.clock.now - ago) * 1000)
+        page = self.run(self.log.read(room, after=after, before=before, limit=limit, name=name, last=last, since=since))
         end = len(self.events) if before is None else min(before - 1, len(self.events))
         wanted = [event for event in self.events if event.room == room and after < (event.seq or 0) <= end]
-        wanted = [event for event in wanted if name in (None, event.name)]
+        wanted = [event for event in wanted if name in (None, event.name) and event.ts >= (since or 0)]
         if last is not None:
             wanted = wanted[max(0, len(wanted) - min(last, limit)) :]
         while wanted and self.may_be_trimmed(wanted[0]) and page.records[:1] != wanted[:1]:
@@ -101,7 +118,7 @@ class AgainstAList(RuleBasedStateMachine):
 
     def may_be_trimmed(self, event: Record) -> bool:
         later = [each for each in self.events if each.room == event.room and (each.seq or 0) > (event.seq or 0)]
-        return len(later) >= KEEP or event.ts < (self.clock.now - AGE) * 1000
+        return len(later) >= KEEP or self.stored_at[(event.seq or 0) - 1] < self.monotonic.now - AGE
 
     @rule(after=POSITIONS)
     def follow(self, after: int) -> None:
@@ -151,6 +168,18 @@ class AgainstAList(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([1, AGE // 2, AGE + 1]))
     def wait(self, seconds: int) -> None:
         self.clock.now += seconds
+        self.monotonic.now += seconds
+
+    @rule(
+        wrong=st.sampled_from([DAYS, -DAYS, 10_800, -10_800]), drafts=st.lists(DRAFTS, max_size=3), there=st.booleans(),
+        back=st.booleans(),
+    )  # fmt: skip
+    def be_wrong_for_a_moment(self, wrong: int, drafts: list[Draft], there: bool, back: bool) -> None:
+        for jump, again, appended in ((wrong, there, drafts), (-wrong, back, [])):
+            self.clock.now += jump
+            if again:
+                self.open_again()
+            self.append(appended)
 
     @rule()
     def open_again(self) -> None:
