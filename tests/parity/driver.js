@@ -4,7 +4,7 @@ const net = require('node:net');
 const readline = require('node:readline');
 const { areas } = require('./areas');
 const { Client, within } = require('./client');
-const { seal, open } = require('./values');
+const { seal, open, line } = require('./values');
 
 const AT_ONCE = 6;
 
@@ -12,8 +12,8 @@ class Control {
   constructor(port) {
     this.waiting = new Map();
     this.socket = net.connect(port, '127.0.0.1');
-    readline.createInterface({ input: this.socket }).on('line', line => {
-      const { id, value, error } = open(JSON.parse(line));
+    readline.createInterface({ input: this.socket }).on('line', text => {
+      const { id, value, error } = open(JSON.parse(text));
       const { resolve, reject } = this.waiting.get(id);
       this.waiting.delete(id);
       if (error) reject(new Error(error));
@@ -24,7 +24,7 @@ class Control {
 
   request(body) {
     const id = ++this.last;
-    this.socket.write(JSON.stringify(seal({ id, ...body })) + '\n');
+    this.socket.write(line(seal({ id, ...body })));
     return within(`answer to ${JSON.stringify(body)}`, (resolve, reject) => this.waiting.set(id, { resolve, reject }));
   }
 }
@@ -58,7 +58,7 @@ async function main([port, ...chosen]) {
       const number = ++at;
       const outcome = await attempt(control, number, area, behaviour);
       const { id, says, gives } = behaviour;
-      process.stdout.write(JSON.stringify(seal({ at: number, id, area: title, says, gives, ...outcome })) + '\n');
+      process.stdout.write(line(seal({ at: number, id, area: title, says, gives, ...outcome })));
     }
   }
   await Promise.all(Array.from({ length: AT_ONCE }, work));

@@ -4,7 +4,7 @@ const { createServer } = require('node:http');
 const net = require('node:net');
 const readline = require('node:readline');
 const { Server } = require('socket.io');
-const { seal, open } = require('./values');
+const { seal, open, line } = require('./values');
 const { areas } = require('./areas');
 
 const runs = new Map();
@@ -87,15 +87,15 @@ process.on('unhandledRejection', uncaught);
 
 const control = net.createServer(driver => {
   driver.on('error', () => {});
-  readline.createInterface({ input: driver }).on('line', async line => {
-    const request = open(JSON.parse(line));
+  readline.createInterface({ input: driver }).on('line', async text => {
+    const request = open(JSON.parse(text));
     let answer;
     try {
       answer = { value: await operations[request.operation](request) };
     } catch (error) {
       answer = { error: String(error.stack) };
     }
-    driver.write(JSON.stringify({ id: request.id, ...seal(answer) }) + '\n');
+    driver.write(line({ id: request.id, ...seal(answer) }));
   });
 });
 control.listen(0, '127.0.0.1', () => process.stdout.write(`${control.address().port}\n`));

@@ -21,4 +21,8 @@ function open(value) {
   return value;
 }
 
-module.exports = { seal, open };
+// A value as a line of JSON: newer Nodes' readline ends a line at U+2028 and U+2029 too, which JSON leaves as they are.
+const line = value =>
+  JSON.stringify(value).replace(/[\u2028\u2029]/g, one => `\\u${one.charCodeAt(0).toString(16)}`) + '\n';
+
+module.exports = { seal, open, line };
