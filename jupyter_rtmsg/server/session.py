@@ -195,8 +195,9 @@ class Session:
     @property
     def held(self) -> int:
         """Bytes that wait for this session, or were received and not yet dealt with."""
-        unsent = self.transport.unsent if self.transport else 0
-        return self.received + unsent + (self.backlog.size if self.backlog else 0)
+        transport, backlog = self.transport, self.backlog
+        answering = transport.unsent if transport is not None and transport.name == "polling" else 0
+        return self.received + answering + (backlog.size if backlog is not None else 0)
 
     def hold(self, size: int) -> None:
         """Count bytes that were received and are kept; a negative size gives them back."""

@@ -6,6 +6,7 @@ import asyncio
 from typing import Protocol
 
 EVERY = 1.0  # seconds
+SLICE = 256  # members that are looked at before the loop does something else
 
 
 class Watched(Protocol):
@@ -38,9 +39,16 @@ class Watch:
             self._timer = None
 
     def _look(self) -> None:
+        self._look_at(list(self._members))
+
+    def _look_at(self, members: list[Watched]) -> None:
+        """Check some members in this turn of the loop, and the others in the next ones."""
         loop = asyncio.get_running_loop()
         now = loop.time()
-        for member in list(self._members):
+        for member in members[:SLICE]:
             if not member.check(now):
                 self._members.pop(member, None)
-        self._timer = loop.call_later(EVERY, self._look) if self._members else None
+        if len(members) > SLICE:
+            self._timer = loop.call_later(0, self._look_at, members[SLICE:])
+        else:
+            self._timer = loop.call_later(EVERY, self._look) if self._members else None
