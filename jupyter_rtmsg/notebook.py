@@ -287,11 +287,26 @@ class Listener(CellFunction):
 
     async def _finish(self, coroutine: Coroutine[Any, Any, Any], context: Context) -> Any:
         loop = asyncio.get_running_loop()
+        task: asyncio.Task[Any] = context.run(loop.create_task, coroutine)  # which copies the context it is made in
+        _callers[task] = asyncio.current_task()
         try:
-            return await context.run(loop.create_task, coroutine)  # a task copies the context that it is made in
+            return await task
         except Exception as error:
             _remember(error, context)
             raise
+
+
+_callers: WeakKeyDictionary[asyncio.Task[Any], asyncio.Task[Any] | None] = WeakKeyDictionary()
+
+
+def current_tasks() -> set[asyncio.Task[Any]]:
+    """Return the task that runs now, and those that wait for it where it is a coroutine function of a cell."""
+    tasks: set[asyncio.Task[Any]] = set()
+    task = asyncio.current_task()
+    while task is not None:
+        tasks.add(task)
+        task = _callers.get(task)
+    return tasks
 
 
 def _remember(error: Exception, context: Context) -> None:

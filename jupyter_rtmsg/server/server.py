@@ -13,7 +13,7 @@ import tornado.web
 
 from jupyter_rtmsg.listening import listens
 
-from ..notebook import outside_cells
+from ..notebook import current_tasks, outside_cells
 from ..wire.parser import Parser, codec_of
 from .broadcast import Broadcaster, BroadcastOperator
 from .bundle import bundle_routes
@@ -156,7 +156,7 @@ class Server(Broadcaster):
 
     async def _stop_handlers(self, timeout: float) -> None:
         tasks = {task for namespace in self.namespaces for task in namespace.tasks}
-        tasks -= {asyncio.current_task()}  # a handler may close its server
+        tasks -= current_tasks()  # a handler may close its server
         if not tasks:
             return
         _, late = await asyncio.wait(tasks, timeout=timeout)

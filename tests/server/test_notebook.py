@@ -211,3 +211,21 @@ async def test_close_says_goodbye_and_the_next_server_takes_the_port(notebook: N
     assert (await client.closing()).reason == "server shutting down"
     again = await notebook.enter()
     assert await again.receive() == '42["new"]'
+
+
+async def test_a_handler_of_a_cell_may_close_its_server(notebook: Notebook) -> None:
+    cell = await notebook.run(
+        """
+@io.on("connection")
+def connected(socket):
+    @socket.on("stop")
+    async def stop():
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        await io.close()
+        print("closed, at once:", loop.time() - start < 4, ".", flush=True)
+"""
+    )
+    client = await notebook.enter()
+    client.send('42["stop"]')
+    assert "closed, at once: True" in await notebook.output(cell, ".")
