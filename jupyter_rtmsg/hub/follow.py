@@ -99,6 +99,7 @@ class Follower:
                 room.ring.append(Entry(record, seq, encoded))
             out.append((room.channel, encoded))
         self._deliver(out)
+        self._rooms.watchers.changed()
         if self._waiting:
             self._wake()
 

@@ -112,6 +112,7 @@ class Hub:
         self.connections.close()
         logger.debug("the hub stops: %s", reason)
         self.feed.close()
+        self.rooms.watchers.close()
         for connection in self.connections:
             for membership in connection.memberships.values():
                 membership.exit()
@@ -187,6 +188,7 @@ class Hub:
         connection.memberships[room.name] = room.members[connection] = membership
         self._take(membership)
         self.feed.changed(room)
+        self.rooms.watchers.changed()
         membership.catch_up = CatchUp(
             membership, self.log, self.follower, self.limits, position=start.position, missed_through=start.head
         )
@@ -228,6 +230,7 @@ class Hub:
             self.recovery.bring_back(connection)
 
     def _gone(self, connection: Connection, reason: str) -> None:
+        self.rooms.watchers.discard(connection)
         for membership in list(connection.memberships.values()):
             self.remove(membership, lost=reason != CLEAN)
 

@@ -10,6 +10,7 @@ from jupyter_rtmsg.log.eventlog import EventLog
 from .limits import Limits
 from .ring import Ring
 from .room import Room
+from .roomlist import RoomListWatchers
 
 
 class Rooms:
@@ -25,12 +26,15 @@ class Rooms:
         Rooms with members.
     known : set of str
         Every room with members or events, as far as is known: what `Limits.rooms` counts.
+    watchers : RoomListWatchers
+        Who is told that the list of rooms has changed.
     """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self.active: dict[str, Room] = {}
         self.known: set[str] = set()
+        self.watchers = RoomListWatchers()
 
     def open(self, name: str, position: Callable[[], int]) -> Room:
         """Return a room for somebody who is about to join: call `settle` with it when that is over.
@@ -61,12 +65,15 @@ class Rooms:
             self.known.add(name)
 
     def settle(self, room: Room) -> None:
-        """Let go of a room that nobody is in any more."""
+        """Take note that somebody has left a room, and let go of it when nobody is in it any more."""
         if room.idle and self.active.get(room.name) is room:
             del self.active[room.name]
+        self.watchers.changed()
 
     async def refresh(self, log: EventLog) -> None:
         """Forget the names of rooms whose events are all gone."""
         before = frozenset(self.known)
         held = await log.rooms()
         self.known = (self.known - before) | set(held) | set(self.active)
+        if self.known != before:
+            self.watchers.changed()

@@ -49,6 +49,10 @@ export class Client implements IRtmsg, IConnection, IDisposable {
     return this._rooms;
   }
 
+  get outdated(): ISignal<this, void> {
+    return this._outdated;
+  }
+
   get changed(): ISignal<this, void> {
     return this._changed;
   }
@@ -82,7 +86,7 @@ export class Client implements IRtmsg, IConnection, IDisposable {
 
   async refresh(): Promise<void> {
     if (this.connected) {
-      const { rooms } = await this.request<{ rooms: IRoomSummary[] }>('rooms', {});
+      const { rooms } = await this.request<{ rooms: IRoomSummary[] }>('rooms', { watch: true });
       this._rooms = rooms;
       this._changed.emit();
     }
@@ -217,6 +221,8 @@ export class Client implements IRtmsg, IConnection, IDisposable {
     } else if (name === '$reset') {
       const { room, reason } = args[0] as { room: string; reason: string };
       void this._joined.get(room)?.reset(reason);
+    } else if (name === '$rooms') {
+      this._outdated.emit();
     } else if (!name.startsWith('$') && args.length > 1) {
       const meta = args[1] as IMeta;
       this._joined.get(meta.room)?.receive(name, args[0], meta);
@@ -228,6 +234,7 @@ export class Client implements IRtmsg, IConnection, IDisposable {
   private readonly _joined = new Map<string, Room>();
   private readonly _backoff = new Backoff(() => void this.connect());
   private readonly _changed = new Signal<this, void>(this);
+  private readonly _outdated = new Signal<this, void>(this);
   private _rooms: readonly IRoomSummary[] = [];
   private _state: State = 'connecting';
   private _advice = '';

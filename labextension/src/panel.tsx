@@ -1,7 +1,6 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { closeIcon, ReactWidget } from '@jupyterlab/ui-components';
 import type { Message } from '@lumino/messaging';
-import { Poll } from '@lumino/polling';
 import { type ISignal, Signal } from '@lumino/signaling';
 import React from 'react';
 
@@ -13,8 +12,8 @@ import { RoomList } from './roomlist';
 import { Timeline } from './timeline';
 import type { IRoom, IRtmsg, State } from './tokens';
 
-/** Milliseconds between two looks at the list of rooms, while the panel is seen. */
-const REFRESH_INTERVAL = 5_000;
+/** Milliseconds until the rooms are asked for again when the hub did not answer. */
+const RETRY_AFTER = 5_000;
 
 /** The side panel: the rooms, and one of them from within. */
 export class MessagesPanel extends ReactWidget {
@@ -27,12 +26,8 @@ export class MessagesPanel extends ReactWidget {
     this.addClass('jp-Rtmsg');
     this.title.icon = messagesIcon;
     this.title.caption = trans.__('Messages: rooms and live events');
-    this._poll = new Poll({
-      name: 'jupyter-rtmsg:rooms',
-      factory: () => this.hub.refresh(),
-      frequency: { interval: REFRESH_INTERVAL, backoff: true, max: 60_000 },
-      standby: () => !this.isVisible || document.hidden
-    });
+    hub.outdated.connect(this.outdated);
+    document.addEventListener('visibilitychange', this.seen);
   }
 
   /** The room that is shown; null when none is joined. */
@@ -56,21 +51,42 @@ export class MessagesPanel extends ReactWidget {
   }
 
   override dispose(): void {
-    this._poll.dispose();
+    window.clearTimeout(this._retry);
+    document.removeEventListener('visibilitychange', this.seen);
+    this.hub.outdated.disconnect(this.outdated);
     this._room?.leave();
     super.dispose();
   }
 
   protected override onAfterShow(message: Message): void {
     super.onAfterShow(message);
-    void this._poll.refresh();
+    this.seen();
   }
+
+  private readonly outdated = (): void => {
+    this._isOutdated = true;
+    this.seen();
+  };
+
+  /** Ask for the rooms, if somebody sees them and they have changed. */
+  private readonly seen = (): void => {
+    if (!this._isOutdated || !this.isVisible || document.hidden) {
+      return;
+    }
+    this._isOutdated = false;
+    window.clearTimeout(this._retry);
+    this.hub.refresh().catch(() => {
+      this._isOutdated = true;
+      this._retry = window.setTimeout(this.seen, RETRY_AFTER);
+    });
+  };
 
   protected override render(): React.JSX.Element {
     return <Panel hub={this.hub} panel={this} trans={this.trans} />;
   }
 
-  private readonly _poll: Poll;
+  private _isOutdated = true;
+  private _retry = 0;
   private readonly _roomChanged = new Signal<this, void>(this);
   private _room: IRoom | null = null;
 }

@@ -64,6 +64,9 @@ export interface IRtmsg {
   /** Emitted when anything above has changed. */
   readonly changed: ISignal<IRtmsg, void>;
 
+  /** Emitted once after each `refresh`, when the rooms are others than it found. */
+  readonly outdated: ISignal<IRtmsg, void>;
+
   /** Ask for the rooms again. */
   refresh(): Promise<void>;
 

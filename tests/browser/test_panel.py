@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from browser.conftest import MakeLab
 from browser.labpage import LabPage
 from playwright.sync_api import expect
 from support.jupyter import JupyterServer
@@ -118,3 +119,21 @@ def test_the_panel_can_be_used_with_the_keyboard_alone(lab: JupyterServer, page:
     page.page.keyboard.type("[1, 2]")
     page.page.keyboard.press("Control+Enter")
     expect(page.events.locator("code")).to_have_text("[1, 2]")
+
+
+def test_the_panel_sends_nothing_while_nothing_happens_and_sees_at_once_what_does(
+    make_lab: MakeLab, page: LabPage
+) -> None:
+    lab = make_lab(RtmsgApp={"ping_interval": 1.0}).start()
+    kernel = lab.start_kernel("quiet.ipynb")
+    sent: list[str | bytes] = []
+    page.page.on("websocket", lambda ws: "socket.io" in ws.url and ws.on("framesent", sent.append))
+    page.open(lab).join("still")
+    expect(page.members).to_contain_text("Anonymous")
+    page.page.wait_for_timeout(3_000)  # what joining has changed is asked for
+    begun = len(sent)
+    while len(sent) < begun + 8:  # eight answers to pings, one a second: more than the panel ever waited to ask again
+        page.page.wait_for_timeout(100)
+    assert set(sent[begun:]) == {"3"}
+    lab.execute(kernel, "import jupyter_rtmsg as rt; rt.connect().join('new').emit('tick', 1)")
+    expect(page.rooms).to_contain_text("new")

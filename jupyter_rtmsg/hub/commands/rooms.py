@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from jupyter_rtmsg.hub.reply import Reply
-from jupyter_rtmsg.hub.request import Request
+from jupyter_rtmsg.hub.request import Request, flag
 from jupyter_rtmsg.log.eventlog import RoomStats
 
 if TYPE_CHECKING:
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 async def rooms(hub: Hub, connection: Connection, request: Request) -> Reply:
-    """List the rooms that hold events or have members."""
+    """List the rooms that hold events or have members; with ``watch``, tell once when the list has changed since."""
+    if flag(request, "watch"):
+        hub.rooms.watchers.add(connection)
     held = dict(await hub.log.rooms())
     for name in hub.rooms.active.keys() - held.keys():
         held[name] = await hub.log.stats(name)

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from support.members import Refused, until
+
+from jupyter_rtmsg.hub import roomlist
+
+
+@pytest.fixture(autouse=True)
+def told_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(roomlist, "INTERVAL", 0.02)
+
+
+def told(member: Any) -> int:
+    return len(member.named("$rooms"))
+
+
+async def names(member: Any, **request: Any) -> list[str]:
+    return [room["room"] for room in (await member.call("rooms", **request))["rooms"]]
+
+
+async def test_who_watches_the_list_is_told_once_that_it_has_changed(start: Any) -> None:
+    hub = await start()
+    watcher, other = await hub.connect(), await hub.connect()
+    assert await names(watcher, watch=True) == []
+    assert await names(other) == []
+    await other.join("lab")
+    await until(lambda: told(watcher) == 1)
+    await other.publish(1)
+    await other.publish(2)
+    assert await names(watcher, watch=True) == ["lab"]
+    assert told(watcher) == 1  # nobody asked in between
+    await other.publish(3)
+    await until(lambda: told(watcher) == 2)
+    assert await names(watcher, watch=True) == ["lab"]
+    await other.leave()
+    await until(lambda: told(watcher) == 3)
+    assert told(other) == 0
+
+
+async def test_nothing_is_told_and_no_timer_runs_while_nothing_changes(start: Any) -> None:
+    hub = await start()
+    watcher = await hub.connect()
+    await names(watcher, watch=True)
+    watchers = hub.hub.rooms.watchers
+    assert watchers._timer is None
+    member = await hub.joined()
+    await until(lambda: told(watcher) == 1)
+    await member.publish(1)
+    assert watchers._timer is None  # nobody waits for it
+    await names(watcher, watch=True)
+    await watcher.close()
+    await until(lambda: not watchers._waiting)
+
+
+async def test_a_watch_that_is_no_truth_value_is_refused(start: Any) -> None:
+    hub = await start()
+    watcher = await hub.connect()
+    with pytest.raises(Refused, match="bad_request"):
+        await names(watcher, watch="yes")
