@@ -127,7 +127,7 @@ def test_the_panel_sends_nothing_while_nothing_happens_and_sees_at_once_what_doe
     lab = make_lab(RtmsgApp={"ping_interval": 1.0}).start()
     kernel = lab.start_kernel("quiet.ipynb")
     sent: list[str | bytes] = []
-    page.page.on("websocket", lambda ws: "socket.io" in ws.url and ws.on("framesent", sent.append))
+    page.page.on("websocket", lambda ws: "socket.io" in ws.url and ws.on("framesent", lambda data: sent.append(data)))
     page.open(lab).join("still")
     expect(page.members).to_contain_text("Anonymous")
     page.page.wait_for_timeout(3_000)  # what joining has changed is asked for
