@@ -27,7 +27,8 @@ from .session import CLOSE_GOING_AWAY, Session, call
 from .watch import Watch
 from .websocket import WebSocketTransport
 
-RELIEF = 0.05  # seconds between two sessions that are cut off for their memory
+RELIEVED = 8  # sessions that are cut off for their memory in one turn of the loop,
+RELIEF = 0.05  # and seconds until the next one where that gave little back
 SLICE = 256  # sessions written to before the loop does something else
 TRANSPORTS = ("polling", "websocket")
 
@@ -307,21 +308,32 @@ class Engine:
             asyncio.get_running_loop().call_soon(self._relieve)
 
     def _relieve(self) -> None:
-        """Cut off the largest session of whoever holds most; and a moment later another one if need be."""
+        """Cut off the largest sessions of whoever holds most, a few in a turn, until no more is held than may be."""
         self._relieving = False
+        for _ in range(RELIEVED):
+            before, held = self.memory.used, self._cut_off_largest()
+            if not held or self.memory.used <= self.memory.limit:
+                return
+            if self.memory.used > before - held / 2:  # others wait for the same, or are about to read it
+                self._relieving = True
+                asyncio.get_running_loop().call_later(RELIEF, self._relieve)
+                return
+        self._relieve_soon()
+
+    def _cut_off_largest(self) -> int:
+        """Cut off the largest session of the user who holds most, and return how many bytes were held for it."""
         memory, sessions = self.memory, [*self.sessions.values(), *self._leaving]
         held: Counter[str] = Counter()
         for session in sessions:
             held[session.principal] += session.held
         if memory.used <= memory.limit or not held.total():
-            return
+            return 0
         worst = held.most_common(1)[0][0]
         largest = max((each for each in sessions if each.principal == worst), key=lambda each: each.held)
-        why = f"{largest.held:,} bytes were held for it, of {memory.used:,} in all; {memory.limit:,} may be"
+        size = largest.held
+        why = f"{size:,} bytes were held for it, of {memory.used:,} in all; {memory.limit:,} may be"
         largest.cut_off(why, now=True)
-        if memory.used > memory.limit:  # what it waited for, others may wait for, too, or be about to read
-            self._relieving = True
-            asyncio.get_running_loop().call_later(RELIEF, self._relieve)
+        return size
 
     def opened(self, session: Session) -> None:
         """A session's transport is ready."""

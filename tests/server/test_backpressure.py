@@ -213,6 +213,24 @@ async def test_the_memory_of_all_is_bounded_and_who_holds_most_pays(serve: Any):
     await healthy.quiet()
 
 
+async def test_the_budget_holds_with_256_stalled_readers_and_who_reads_stays(serve: Any):
+    served = await serve(max_memory=8_000_000)
+    memory = served.io.engine.memory
+    stalled = [await served.enter(receive_buffer=4096) for _ in range(256)]
+    for client in stalled:
+        client.writer.transport.pause_reading()
+    sockets = list(served.io.sockets.sockets.values())
+    reader = await served.enter()
+    for number in range(3):
+        served.io.emit("all", number, "x" * 300_000)
+        for socket in sockets:
+            socket.emit("own", "x" * 100_000)  # 25 MB that nobody shares
+        assert str(await reader.receive()).startswith(f'42["all",{number},')
+    await until(lambda: memory.used <= 8_000_000)
+    assert 1 < len(served.io.engine.sessions) < 128
+    await reader.quiet()
+
+
 async def test_a_broadcast_that_waits_for_many_counts_once(serve: Any):
     served = await serve(max_memory=12_000_000)
     stalled = [await served.enter(receive_buffer=4096) for _ in range(32)]
