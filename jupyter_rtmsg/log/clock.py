@@ -176,6 +176,10 @@ class LogClock:
     def _advance(self, passed: int) -> None:
         due = self.wall + self._offset - self.time
         gap = due - passed  # by how much the wall clock is ahead
+        if gap > HOUR and self._offset > 0:  # it may be put right again that had gone back while the log was open
+            undone = min(self._offset, gap)
+            self._offset, due, gap = self._offset - undone, due - undone, gap - undone
+            self._store_at = 0
         if -HOUR <= gap <= HOUR:
             if due > 0:
                 self.time += due

@@ -107,6 +107,20 @@ def test_a_clock_set_wrong_while_the_log_is_open_changes_nothing(machine: Machin
     assert seconds(machine.reopen(clock, 600)) == 6 * 3600 + 600
 
 
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_clock_that_goes_back_and_is_put_right_around_an_opening_takes_no_time(machine: Machine, closed: bool) -> None:
+    clock = machine.clock()
+    waited(machine, clock, 2)
+    machine.wall.now -= 3 * 3600
+    clock.look()
+    if closed:  # it is put right while the log is closed
+        clock = machine.reopen(clock, 3 * 3600)
+    else:
+        clock = machine.reopen(clock)
+        machine.wall.now += 3 * 3600
+    assert waited(machine, clock, 3) == 5 * 3600
+
+
 def test_a_clock_that_flaps_by_an_hour_does_not_add_up(machine: Machine) -> None:
     clock = machine.clock()
     for _ in range(10):
