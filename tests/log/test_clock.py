@@ -108,7 +108,9 @@ def test_a_clock_set_wrong_while_the_log_is_open_changes_nothing(machine: Machin
 
 
 @pytest.mark.parametrize("closed", [True, False])
-def test_a_clock_that_goes_back_and_is_put_right_around_an_opening_takes_no_time(machine: Machine, closed: bool) -> None:
+def test_a_clock_that_goes_back_and_is_put_right_around_an_opening_takes_no_time(
+    machine: Machine, closed: bool
+) -> None:
     clock = machine.clock()
     waited(machine, clock, 2)
     machine.wall.now -= 3 * 3600
