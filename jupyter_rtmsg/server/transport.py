@@ -27,9 +27,6 @@ class Peer(Protocol):
     def hold(self, size: int) -> None:
         """Count bytes that are kept of a message; a negative size gives them back."""
 
-    def flush(self) -> None:
-        """Write what waits."""
-
     def writable(self) -> None:
         """The transport takes more."""
 

@@ -128,9 +128,6 @@ class Upgrade:
             self._transport.send(b"".join([_frame(last) for last in packets]))
         self.cancel(reason="the session is over")
 
-    def flush(self) -> None:
-        """Nothing of the session's goes this way yet."""
-
     def writable(self) -> None:
         """Nothing of the session's goes this way yet."""
 
@@ -167,9 +164,6 @@ class SurplusWebSocket:
 
     def hold(self, size: int) -> None:
         """Count nothing: what comes is dropped."""
-
-    def flush(self) -> None:
-        """Nothing goes this way."""
 
     def writable(self) -> None:
         """Nothing goes this way."""
