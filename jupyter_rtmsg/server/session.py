@@ -158,12 +158,11 @@ class Session:
             if self.backlog is None and not self.out:
                 self.engine.drained(self)
 
-    def _wait(self, packets: Sequence[Encoded]) -> Backlog:
+    def _wait(self, packets: Sequence[Encoded]) -> None:
         if self.backlog is None:
             self.backlog = Backlog(self.engine.memory, asyncio.get_running_loop().time())
             self.engine.watch.add(self)
         self.backlog.add(packets)
-        return self.backlog
 
     def _drain(self, transport: Transport) -> None:
         """Hand what waits to the transport, but not so much at once that others have to wait for long."""
