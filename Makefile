@@ -35,7 +35,7 @@ run: $(RUN)/installed
 	@mkdir -p $(NOTEBOOKS)
 	cd $(NOTEBOOKS) && PATH="$(CURDIR)/$(RUN)/bin:$$PATH" exec jupyter lab $(ROOT_OK) $(ARGS)
 
-test: $(TEST)/installed $(TEST)/node tests/interop/node_modules/.installed
+test: $(TEST)/installed $(TEST)/neighbours/installed $(TEST)/node tests/interop/node_modules/.installed
 	@$(IN_TEST) python tests/support/programs.py $(if $(filter 0,$(BROWSER)),--without chromium)
 	$(IN_TEST) python tests/run.py $(if $(filter 0,$(BROWSER)),-m "not browser") $(ARGS)
 
@@ -67,6 +67,12 @@ $(RUN)/installed: $(RUN)/bin/python $(PACKAGE) $(FRONTEND) $(BUILD)
 # Editable, so that a change of the Python code needs no install.
 $(TEST)/installed: $(TEST)/bin/python $(FRONTEND) $(BUILD)
 	$(TEST)/bin/python $(PIP) --editable '.[test,examples,dev]'
+	@touch $@
+
+# What people run beside the extension has an environment of its own: each server there would load it all.
+$(TEST)/neighbours/installed: $(TEST)/installed
+	@test -x $(@D)/bin/python || $(TEST)/bin/python -m venv $(@D)
+	$(@D)/bin/python $(PIP) --editable '.[neighbours]'
 	@touch $@
 
 $(TEST)/bench: $(TEST)/installed

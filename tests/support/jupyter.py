@@ -22,6 +22,8 @@ from jupyter_client import BlockingKernelClient
 
 from .ports import free_port
 
+OTHERS = ("jupyter_lsp", "jupyter_server_terminals", "jupyterlab", "notebook", "notebook_shim")
+"""The server extensions that come with JupyterLab."""
 DEADLINE = 60.0
 """Seconds that anything may take on a busy machine."""
 
@@ -81,6 +83,8 @@ class JupyterServer:
     base_url : str
     certificate : Path, optional
         A PEM file with certificate and key for ``localhost``: serve over TLS. Kernels trust it.
+    python : Path
+        The interpreter of the environment to serve from; that of the tests by default, see also `neighbours`.
     """
 
     def __init__(
@@ -93,8 +97,10 @@ class JupyterServer:
         environment: Mapping[str, str | None] | None = None,
         base_url: str = "/",
         certificate: Path | None = None,
+        python: Path = Path(sys.executable),
     ) -> None:
         self.home = home
+        self.python = python
         self.command = command
         self.token = token
         self.port = free_port()
@@ -127,7 +133,7 @@ class JupyterServer:
         assert self.process is None, "it runs already"
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "jupyter", self.command, "--no-browser", *self._arguments()],
+                [str(self.python), "-m", "jupyter", self.command, "--no-browser", *self._arguments()],
                 stdout=log, stderr=subprocess.STDOUT, env=self._variables(), cwd=self.root,
             )  # fmt: skip
         if wait:
@@ -272,8 +278,7 @@ class JupyterServer:
     def _write_config(self, config: Mapping[str, Mapping[str, Any]], base_url: str) -> None:
         for directory in (self.root, self.data, self.runtime, self.home / "config", self.home / "ipython"):
             directory.mkdir(parents=True, exist_ok=True)
-        others = ("jupyter_lsp", "jupyter_server_terminals", "jupyterlab", "notebook", "notebook_shim")
-        unneeded = others if self.command == "server" else ()  # they take seconds to load
+        unneeded = OTHERS if self.command == "server" else ()  # they take seconds to load
         ours: dict[str, dict[str, Any]] = {
             "ServerApp": {
                 "jpserver_extensions": {**dict.fromkeys(unneeded, False), "jupyter_rtmsg": True},
@@ -299,6 +304,7 @@ class JupyterServer:
         variables: dict[str, str | None] = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "RTMSG", "JPY"))},
             "HOME": str(self.home),
+            "PATH": os.pathsep.join([str(self.python.parent), os.environ.get("PATH", os.defpath)]),
             "IPYTHONDIR": str(self.home / "ipython"),
             "JUPYTER_CONFIG_DIR": str(self.home / "config"),
             "JUPYTER_DATA_DIR": str(self.data),
