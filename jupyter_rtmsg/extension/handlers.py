@@ -110,6 +110,7 @@ class StatusHandler(APIHandler):
     """What the hub does, for the panel and for operators."""
 
     auth_resource = RESOURCE
+    _track_activity = False  # a panel asks for it while it is offline, also in a tab that nobody looks at
 
     def initialize(self, service: Service) -> None:
         """Take what the route gives."""

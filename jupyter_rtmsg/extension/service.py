@@ -16,6 +16,7 @@ from ..errors import ConnectionRefused, LogClosed
 from ..hub import Hub, Kernel, Limits
 from ..log import EventLog, open_log
 from ..server import Server, Socket
+from .activity import ServerActivity
 from .environment import kernel_url
 from .identity import HOW, Identity
 from .kernels import Kernels
@@ -130,7 +131,9 @@ class Service:
         self._log = await open_log(self._settings.log, **self._settings.log_options)
         if self._log.warning:
             self._logger.warning("rtmsg: %s", self._log.warning)
-        hub = Hub(self.server, self._log, access=self.rights, limits=self._settings.limits)
+        activity = ServerActivity(self._serverapp)
+        limits = self._settings.limits
+        hub = Hub(self.server, self._log, access=self.rights, activity=activity, limits=limits)
         hub.prove = self._prove
         await hub.start()
         self._hub = hub

@@ -17,6 +17,7 @@ from .reply import Reply, command_error, refusal
 from .request import request_of
 
 if TYPE_CHECKING:
+    from .connection import Connection
     from .hub import Hub
 
 
@@ -42,10 +43,11 @@ class Dispatcher:
                 raise UnknownCommand(f"no command {name!r:.80}: there are {', '.join(COMMANDS)}")
             if hub.connections.closed:
                 raise Shutdown("the server is going down")
-            answer = command(hub, socket.data["connection"], request_of(args[1:]))
+            connection: Connection = socket.data["connection"]
+            answer = command(hub, connection, request_of(args[1:]))
             if type(answer) is Draft:
                 # Many may be under way, and share a commit: the socket's next command does not wait for this one.
-                hub.log.submit(answer, partial(self._stored, socket, name, id))
+                hub.log.submit(answer, partial(self._stored, connection, name, id))
                 return LATER
         except Exception as error:  # noqa: BLE001 - told to its caller, logged where it is ours
             return self._refuse(socket, name, error, id)
@@ -59,11 +61,14 @@ class Dispatcher:
         except Exception as error:  # noqa: BLE001 - told to its caller, logged where it is ours
             return self._refuse(socket, name, error, id)
 
-    def _stored(self, socket: Socket, name: str, id: int | None, outcome: Appended | Exception) -> None:
+    def _stored(self, connection: Connection, name: str, id: int | None, outcome: Appended | Exception) -> None:
         """Answer an append."""
+        socket = connection.socket
         if isinstance(outcome, Exception):
             socket.answer(id, self._refuse(socket, name, outcome, id))
-        elif id is not None:
+            return
+        self._hub.activity.published(connection)
+        if id is not None:
             json = b'{"ok":true,"seq":%d,"duplicate":%b}' % (outcome.seq, b"true" if outcome.duplicate else b"false")
             socket.answer(id, EncodedJSON(json))
 

@@ -16,6 +16,7 @@ from jupyter_rtmsg.wire.parser import JSON
 from jupyter_rtmsg.wire.socketio import Encoded, encode_event
 
 from .access import Access, Action, Open
+from .activity import Activity, Unobserved
 from .catchup import CatchUp
 from .connection import Connection
 from .connections import CLEAN, Connections
@@ -46,6 +47,8 @@ class Hub:
         Opened, and closed, by whoever made it.
     access : Access, optional
         Rights. Everybody may do everything by default.
+    activity : Activity, optional
+        Told of publishes and acknowledgements.
     limits : Limits, optional
     clock : callable, optional
         Seconds; need not start anywhere.
@@ -67,6 +70,7 @@ class Hub:
         log: EventLog,
         *,
         access: Access | None = None,
+        activity: Activity | None = None,
         limits: Limits | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -78,6 +82,7 @@ class Hub:
         self.limits = limits or Limits()
         self.log = log
         self.clock = clock
+        self.activity: Activity = activity or Unobserved()
         self.prove: Prove | None = None
         self.recovery: LogRecovery | None = None
         self.rooms = Rooms(self.limits)

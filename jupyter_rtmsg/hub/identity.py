@@ -66,6 +66,8 @@ class Identity:
         The UUID that a client keeps across reconnects.
     subscription : str or None
         The name of its subscriptions by default.
+    kernel : str or None
+        The id of the kernel that it has proved to run in.
     """
 
     principal: str
@@ -75,6 +77,7 @@ class Identity:
     notebook: str | None = None
     client: str | None = None
     subscription: str | None = None
+    kernel: str | None = None
 
     @property
     def sender(self) -> bytes:
@@ -83,7 +86,9 @@ class Identity:
 
     def proved(self, kernel: Kernel) -> Identity:
         """Return this identity as that of a kernel."""
-        named = replace(self, kind="kernel", notebook=kernel.notebook, subscription=kernel.subscription)
+        named = replace(
+            self, kind="kernel", kernel=kernel.id, notebook=kernel.notebook, subscription=kernel.subscription
+        )
         return named if self.name or not kernel.notebook else replace(named, name=PurePosixPath(kernel.notebook).stem)
 
     def renamed(self, old: str, new: str) -> Identity:

@@ -27,4 +27,5 @@ def ack(hub: Hub, connection: Connection, request: Request) -> Reply:
     if position > membership.cursor:
         membership.cursor = position
         hub.subscriptions.move(key, position)
+        hub.activity.acknowledged(connection)
     return {"ok": True, "cursor": membership.cursor}

@@ -27,6 +27,7 @@ def publish(hub: Hub, connection: Connection, request: Request) -> Draft | Reply
     hub.rooms.claim(draft.room)
     if flag(request, "volatile"):
         hub.log.announce(draft)
+        hub.activity.published(connection)
         return {"ok": True, "seq": None, "duplicate": False}
     return draft
 
