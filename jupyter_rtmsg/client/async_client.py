@@ -11,14 +11,14 @@ from datetime import datetime
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
-from jupyter_rtmsg.errors import CommandError, Disconnected
+from jupyter_rtmsg.errors import Disconnected
 
 from .async_room import AsyncRoom
 from .commands import Commands
 from .discovery import find_server
+from .hello import Hello, say_hello
 from .history import milliseconds
 from .hub_socket import HubSocket
-from .kernel import this_kernel
 from .lane import LaneFactory, TaskLane
 from .membership import Membership
 from .outbox import Outbox
@@ -54,7 +54,9 @@ class AsyncClient:
     url : str
         The base URL of the server.
     user : str or None
-        Who the hub takes this client for: known once a room is joined.
+        Who the hub takes this client for: known once it is connected.
+    hello : Hello or None
+        What the hub said of itself at the last connect.
     socket : SocketClient
         The plain Socket.IO client beneath.
 
@@ -88,6 +90,7 @@ class AsyncClient:
         auth = {"client": client, "recovery": False, **({"name": name} if name else {})}  # rooms recover by their log
         self.url = found.url
         self.user: str | None = None
+        self.hello: Hello | None = None
         self.socket = HubSocket(found.url, found.token, auth=auth, tls=tls, transports=transports, lanes=_lanes)
         self.commands = Commands(self.socket, timeout)
         self._client = client
@@ -199,20 +202,12 @@ class AsyncClient:
 
     async def _prepare(self) -> None:
         """Come back: say who this is, join again, and send again what was not acknowledged."""
-        await self._prove()
+        assert self.socket.id is not None
+        self.hello = await say_hello(self.commands, self.url, self.socket.id)
+        self.user = self.hello.user or self.user
         memberships = [membership for membership in self._memberships.values() if membership.joined]
         await asyncio.gather(*(membership.come_back() for membership in memberships))
         self.outbox.connected()
-
-    async def _prove(self) -> None:
-        kernel = this_kernel()
-        if kernel is None or self.socket.id is None:
-            return
-        try:
-            await self.commands.ask("prove", {"kernel": kernel.id, "proof": kernel.proof(self.socket.id)})
-        except CommandError as error:
-            # a kernel of another server is like a script to this one
-            _log.info("%s does not know this kernel: %s", self.url, error)
 
     # --- rooms
 

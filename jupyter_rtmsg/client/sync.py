@@ -105,7 +105,7 @@ class Client:
 
     @property
     def user(self) -> str | None:
-        """Who the hub takes this client for: known once a room is joined."""
+        """Who the hub takes this client for: known once it is connected."""
         return self._async.user
 
     def on_state(self, function: F) -> F:

@@ -131,9 +131,10 @@ class Service:
         self._log = await open_log(self._settings.log, **self._settings.log_options)
         if self._log.warning:
             self._logger.warning("rtmsg: %s", self._log.warning)
-        activity = ServerActivity(self._serverapp)
-        limits = self._settings.limits
-        hub = Hub(self.server, self._log, access=self.rights, activity=activity, limits=limits)
+        hub = Hub(
+            self.server, self._log, access=self.rights, activity=ServerActivity(self._serverapp),
+            limits=self._settings.limits, base=self._serverapp.base_url, version=__version__,
+        )  # fmt: skip
         hub.prove = self._prove
         await hub.start()
         self._hub = hub

@@ -50,6 +50,10 @@ class Hub:
     activity : Activity, optional
         Told of publishes and acknowledgements.
     limits : Limits, optional
+    base : str, optional
+        The path beneath which the server lives; clients learn it by the command ``hello``.
+    version : str, optional
+        Of the package; told likewise.
     clock : callable, optional
         Seconds; need not start anywhere.
 
@@ -72,6 +76,8 @@ class Hub:
         access: Access | None = None,
         activity: Activity | None = None,
         limits: Limits | None = None,
+        base: str = "/",
+        version: str = "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if server.parser is not JSON:
@@ -81,6 +87,7 @@ class Hub:
             )
         self.limits = limits or Limits()
         self.log = log
+        self.base, self.version = base, version
         self.clock = clock
         self.activity: Activity = activity or Unobserved()
         self.prove: Prove | None = None

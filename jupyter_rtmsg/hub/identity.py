@@ -67,7 +67,9 @@ class Identity:
     subscription : str or None
         The name of its subscriptions by default.
     kernel : str or None
-        The id of the kernel that it has proved to run in.
+        The id of the kernel that it runs in, once that is proved.
+    process : str or None
+        The id that its process gave itself: a kernel that was restarted is another process.
     """
 
     principal: str
@@ -78,6 +80,7 @@ class Identity:
     client: str | None = None
     subscription: str | None = None
     kernel: str | None = None
+    process: str | None = None
 
     @property
     def sender(self) -> bytes:

@@ -180,6 +180,8 @@ class EventLog(Protocol):
 
     Attributes
     ----------
+    id : str
+        Names the place where events are kept, for as long as it is: two servers with one id are one.
     epoch : str
         Names the log's identity. A position of another epoch means nothing here.
     url : str
@@ -189,6 +191,7 @@ class EventLog(Protocol):
         What users should be told: that events are kept in memory only, or that an old log was set aside.
     """
 
+    id: str
     epoch: str
     url: str
     durable: bool

@@ -7,6 +7,7 @@ import os
 import secrets
 import sqlite3
 import time
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +51,8 @@ class LogFile:
     store : Store
     ledger : Ledger
     dedup : Dedup
+    id : str
+        Of the log, see `EventLog.id`.
     epoch : str
     warning : str or None
     lock : FileLock
@@ -60,6 +63,7 @@ class LogFile:
     store: Store
     ledger: Ledger
     dedup: Dedup
+    id: str
     epoch: str
     warning: str | None
     lock: FileLock
@@ -154,7 +158,7 @@ def _open(path: Path, options: Options, lock: FileLock, disk: Disk, warning: str
         _check(path, connection)
         network = filesystem_type(path) in NETWORK
         prepare(connection, "DELETE" if network else "WAL")
-        epoch = _begin(store, options)
+        epoch, id = _begin(store, options), str(store.get("id"))
         ledger, dedup = store.load(), Dedup(store, options)
     except sqlite3.Error as error:
         connection.close()
@@ -163,7 +167,7 @@ def _open(path: Path, options: Options, lock: FileLock, disk: Disk, warning: str
         connection.close()
         raise
     warning = _joined(warning, _network_warning(path) if network else None)
-    return LogFile(path, store, ledger, dedup, epoch, warning, lock, disk)
+    return LogFile(path, store, ledger, dedup, id, epoch, warning, lock, disk)
 
 
 def _check(path: Path, connection: sqlite3.Connection) -> None:
@@ -194,7 +198,8 @@ def _begin(store: Store, options: Options) -> str:
             log.warning("the machine went down without warning: the log begins a new epoch, since events may be lost")
     epoch = str(epoch or secrets.token_hex(8))
     with store.transaction() as connection:
-        store.put([("epoch", epoch), ("boot", boot), ("durability", options.durability)])
+        id = store.get("id") or uuid.uuid4().hex
+        store.put([("id", id), ("epoch", epoch), ("boot", boot), ("durability", options.durability)])
         connection.execute("DELETE FROM meta WHERE k='clean'")
     if options.durability == "process":
         store.connection.execute("PRAGMA synchronous=NORMAL")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import uuid
 
 from .dedup import Dedup
 from .disk import Disk
@@ -31,6 +32,7 @@ class MemoryLog(SQLiteLog):
         # There is only this connection, so reads and writes take turns.
         readers = Readers(lambda: Reader(lambda: connection, store.lock), 1, "memory:")
         super().__init__(
-            store, store.load(), Dedup(store, options), readers, url="memory:", epoch=secrets.token_hex(8),
-            durable=False, warning=warning, disk=Disk(None, 0), options=options, release=lambda _: connection.close(),
+            store, store.load(), Dedup(store, options), readers, id=uuid.uuid4().hex, url="memory:",
+            epoch=secrets.token_hex(8), durable=False, warning=warning, disk=Disk(None, 0), options=options,
+            release=lambda _: connection.close(),
         )  # fmt: skip

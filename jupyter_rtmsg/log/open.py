@@ -69,6 +69,6 @@ async def open_log(url: str, *, clock: Callable[[], float] = time.time, **option
 def _over(file: LogFile, url: str, options: Options) -> SQLiteLog:
     readers = Readers(lambda: Reader(lambda: connect_reader(str(file.path))), 2, str(file.path))
     return SQLiteLog(
-        file.store, file.ledger, file.dedup, readers, url=url, epoch=file.epoch, durable=True, warning=file.warning,
-        disk=file.disk, options=options, release=file.close,
+        file.store, file.ledger, file.dedup, readers, id=file.id, url=url, epoch=file.epoch, durable=True,
+        warning=file.warning, disk=file.disk, options=options, release=file.close,
     )  # fmt: skip

@@ -43,7 +43,7 @@ class SQLiteLog:
     ledger : Ledger
     dedup : Dedup
     readers : Readers
-    url, epoch : str
+    id, url, epoch : str
     durable : bool
         Whether it outlives the process.
     warning : str or None
@@ -61,6 +61,7 @@ class SQLiteLog:
         dedup: Dedup,
         readers: Readers,
         *,
+        id: str,
         url: str,
         epoch: str,
         durable: bool,
@@ -69,7 +70,7 @@ class SQLiteLog:
         options: Options,
         release: Callable[[bool], None],
     ) -> None:
-        self.url, self.epoch, self.durable, self.warning = url, epoch, durable, warning
+        self.id, self.url, self.epoch, self.durable, self.warning = id, url, epoch, durable, warning
         self._options = options
         self._readers = readers
         self._release = release

@@ -66,3 +66,17 @@ def test_a_kernel_of_another_server_is_a_script_to_this_one(
         room = hub.join(room_name)
         assert room.subscription is None
         assert room.emit("n", 1)
+
+
+def test_a_client_knows_who_it_is_and_what_hub_that_is_before_it_joins(in_kernel: Path) -> None:
+    with HubServer(kernel="course/week1.ipynb") as server, rt.Client(server.url, TOKEN) as hub:
+        hello = hub._async.hello
+        assert hello is not None
+        assert (hello.kind, hello.notebook, hello.user, hub.user) == ("kernel", "course/week1.ipynb", "alice", "alice")
+        assert hello.hub
+        assert hello.base == "/"
+
+
+def test_at_a_hub_of_0_1_0_a_kernel_still_proves_itself(in_kernel: Path, room_name: str) -> None:
+    with HubServer(kernel="course/week1.ipynb", without=["hello"]) as server, rt.Client(server.url, TOKEN) as hub:
+        assert hub.join(room_name).subscription == "course/week1.ipynb"

@@ -26,7 +26,8 @@ class HubServer:
         The URL of the log.
     port : int, optional
     **options
-        ``limits`` (fields of the hub's `Limits`), ``ping_interval`` and so on, as the child takes them.
+        ``limits`` (fields of the hub's `Limits`), ``kernel`` (the notebook of every kernel), ``without`` (commands
+        that an older hub does not know), ``ping_interval`` and so on, as the child takes them.
     """
 
     def __init__(self, log: str = "memory:", port: int | None = None, **options: Any) -> None:
@@ -93,6 +94,7 @@ async def serve(port: int, log_url: str, options: dict[str, Any]) -> None:
     """Run a hub until SIGTERM. What is written to the room ``$`` is not checked: rights are the extension's."""
     from jupyter_rtmsg.errors import ConnectionRefused
     from jupyter_rtmsg.hub import Hub, Limits
+    from jupyter_rtmsg.hub.commands import COMMANDS
     from jupyter_rtmsg.hub.identity import Kernel
     from jupyter_rtmsg.log import open_log
     from jupyter_rtmsg.server import Server
@@ -100,6 +102,8 @@ async def serve(port: int, log_url: str, options: dict[str, Any]) -> None:
     limits = Limits(**options.pop("limits", {}))
     log_options = options.pop("log_options", {})
     prove = options.pop("kernel", None)
+    for command in options.pop("without", ()):
+        del COMMANDS[command]
     server = Server(**options)
     log = await open_log(log_url, **log_options)
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from .ack import ack
 from .command import Command
+from .hello import hello, prove
 from .history import history
 from .join import join
 from .lag import lag
 from .leave import leave
 from .presence import presence
-from .prove import prove
 from .publish import publish
 from .rooms import rooms
 
 COMMANDS: dict[str, Command] = {
     "ack": ack,
+    "hello": hello,
     "history": history,
     "join": join,
     "lag": lag,

@@ -1,0 +1,101 @@
+"""The first command of every connection: who this is, and what hub that is (docs/wire.md, "Hello")."""
+
+from __future__ import annotations
+
+import logging
+import os
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jupyter_rtmsg.errors import CommandError, UnknownCommand
+
+from .commands import Commands
+from .kernel import this_kernel
+
+_log = logging.getLogger("jupyter_rtmsg")
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """What a hub says of itself and of this client.
+
+    Attributes
+    ----------
+    hub : str or None
+        The hub's id: two URLs with one id lead to one hub. None at a hub of version 0.1.0, which tells next to nothing.
+    base : str or None
+        The server's base URL path.
+    version : str
+    durable : bool
+        Whether events outlive the server.
+    warning : str or None
+        What users should know about the log.
+    user, kind, name, member : str
+        Who the hub takes this client for.
+    notebook : str or None
+        The path of the notebook whose kernel this is, relative to the server's root.
+    place : str or None
+        ``"taken"`` where another connection of this kernel's process holds the notebook's place.
+    """
+
+    hub: str | None = None
+    base: str | None = None
+    version: str = ""
+    durable: bool = True
+    warning: str | None = None
+    user: str = ""
+    kind: str = ""
+    name: str = ""
+    member: str = ""
+    notebook: str | None = None
+    place: str | None = None
+
+    @classmethod
+    def of(cls, reply: Mapping[str, Any]) -> Hello:
+        """Make one from what the wire brought."""
+        hub, base, warning, notebook, place = (_text(reply, key) for key in _OPTIONAL)
+        version, user, kind, name, member = (_text(reply, key) or "" for key in _ALWAYS)
+        durable = reply.get("durable") is not False
+        return cls(hub, base, version, durable, warning, user, kind, name, member, notebook, place)
+
+
+_OPTIONAL = ("hub", "base", "warning", "notebook", "place")
+_ALWAYS = ("version", "user", "kind", "name", "member")
+_process = uuid.uuid4().hex  # with the pid: a forked child is another process
+
+
+async def say_hello(commands: Commands, url: str, socket_id: str) -> Hello:
+    """Say who this is, with the proof of the kernel that this process is.
+
+    Parameters
+    ----------
+    commands : Commands
+    url : str
+        Of the server, for the log.
+    socket_id : str
+        Of this connection: the proof is good for it alone.
+    """
+    kernel = this_kernel()
+    proof = {"kernel": kernel.id, "proof": kernel.proof(socket_id)} if kernel else {}
+    try:
+        reply = await commands.ask("hello", {"process": f"{_process}-{os.getpid()}", **proof})
+    except UnknownCommand:  # a hub of 0.1.0
+        reply = await _prove(commands, proof) if proof else {}
+    if "refused" in reply:
+        # a kernel of another server is like a script to this one
+        _log.info("%s does not know this kernel: %s", url, reply["refused"])
+    return Hello.of(reply)
+
+
+async def _prove(commands: Commands, proof: Mapping[str, str]) -> dict[str, Any]:
+    try:
+        return await commands.ask("prove", proof)
+    except CommandError as error:
+        return {"refused": error.message}
+
+
+def _text(reply: Mapping[str, Any], key: str) -> str | None:
+    value = reply.get(key)
+    return value if isinstance(value, str) else None
