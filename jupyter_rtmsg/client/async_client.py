@@ -21,6 +21,7 @@ from .history import milliseconds
 from .hub_socket import HubSocket
 from .lane import LaneFactory, TaskLane
 from .membership import Membership
+from .notices import Notices, add_join_notices
 from .outbox import Outbox
 from .strategy import TRANSPORTS
 
@@ -57,6 +58,8 @@ class AsyncClient:
         Who the hub takes this client for: known once it is connected.
     hello : Hello or None
         What the hub said of itself at the last connect.
+    notices : Notices
+        What is still to be said to the user.
     socket : SocketClient
         The plain Socket.IO client beneath.
 
@@ -91,6 +94,7 @@ class AsyncClient:
         self.url = found.url
         self.user: str | None = None
         self.hello: Hello | None = None
+        self.notices = Notices()
         self.socket = HubSocket(found.url, found.token, auth=auth, tls=tls, transports=transports, lanes=_lanes)
         self.commands = Commands(self.socket, timeout)
         self._client = client
@@ -254,7 +258,10 @@ class AsyncClient:
                     raise ValueError(f"room {room!r} is joined as {joined.subscription!r}: leave() it first")
                 return joined
             start = await self._start(room, last=last, since=milliseconds(since), after=after)
-            return await self._join(room, as_, start)
+            entered = await self._join(room, as_, start)
+        if self._lanes is TaskLane:  # else it is for who waits for the I/O thread to say it
+            self.notices.show(stacklevel=2)
+        return entered
 
     async def _start(self, room: str, **start: int | None) -> dict[str, Any]:
         given: dict[str, Any] = {key: value for key, value in start.items() if value is not None}
@@ -274,6 +281,8 @@ class AsyncClient:
             membership.end(f"room {room!r} was not joined")
             raise
         self.user = membership.user or self.user
+        if membership.subscription is None and not start and self.hello:
+            add_join_notices(self.notices, room, membership.place, self.url, self.hello)
         joined = self._rooms[room] = AsyncRoom(self, membership)
         return joined
 

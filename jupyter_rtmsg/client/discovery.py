@@ -37,7 +37,8 @@ def find_server(
     """Find a server: the first of these that there is.
 
     1. the arguments (the token of a server of your own is looked up);
-    2. ``RTMSG_URL`` and ``RTMSG_TOKEN``, which the extension sets for its kernels;
+    2. ``RTMSG_URL`` and ``RTMSG_TOKEN``, which the extension sets for its kernels; behind a gateway they are called
+       ``KERNEL_RTMSG_URL`` and ``KERNEL_RTMSG_TOKEN``;
     3. ``JUPYTERHUB_SERVICE_URL`` and ``JUPYTERHUB_API_TOKEN``;
     4. the running server that started this process (``JPY_PARENT_PID``);
     5. the only running server.
@@ -69,7 +70,7 @@ def is_same_server(one: str, other: str) -> bool:
 
 def is_known(address: Address, environment: Mapping[str, str] = os.environ, runtime_dir: Path | None = None) -> bool:
     """Whether `find_server` would find this server without being given its URL, were it the only one."""
-    named = (environment.get(name) for name in ("RTMSG_URL", "JUPYTERHUB_SERVICE_URL"))
+    named = (_of_kernel(environment)[0], environment.get("JUPYTERHUB_SERVICE_URL"))
     running = (server.get("url") for server in _running_servers(runtime_dir or _runtime_dir()))
     return any(_same(address, url) for url in (*named, *running))
 
@@ -77,8 +78,9 @@ def is_known(address: Address, environment: Mapping[str, str] = os.environ, runt
 def _explicit(url: str, token: str | None, environment: Mapping[str, str], servers: list[dict[str, Any]]) -> Found:
     address = Address.parse(url)
     token = given = token or address.token
-    if token is None and _same(address, environment.get("RTMSG_URL")):
-        token = environment.get("RTMSG_TOKEN")
+    kernel_url, kernel_token = _of_kernel(environment)
+    if token is None and _same(address, kernel_url):
+        token = kernel_token
     for server in servers:
         if token is None and _same(address, server.get("url")):
             token = server.get("token") or None
@@ -94,11 +96,19 @@ def _same(address: Address, url: str | None) -> bool:
 
 
 def _variables(environment: Mapping[str, str], _: list[dict[str, Any]], tried: list[str]) -> Found | None:
-    url = environment.get("RTMSG_URL")
+    url, token = _of_kernel(environment)
     if url:
-        return Found(_normal(url), environment.get("RTMSG_TOKEN"), "RTMSG_URL")
+        return Found(_normal(url), token, "RTMSG_URL")
     tried.append("RTMSG_URL is not set: this is no kernel of a server with the extension, or it was started before it")
     return None
+
+
+def _of_kernel(environment: Mapping[str, str]) -> tuple[str | None, str | None]:
+    """Return the URL and the token that the extension gives to kernels."""
+    for prefix in ("", "KERNEL_"):  # a gateway passes on what begins with KERNEL_
+        if url := environment.get(f"{prefix}RTMSG_URL"):
+            return url, environment.get(f"{prefix}RTMSG_TOKEN")
+    return None, None
 
 
 def _jupyterhub(environment: Mapping[str, str], _: list[dict[str, Any]], tried: list[str]) -> Found | None:

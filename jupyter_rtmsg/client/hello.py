@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +11,7 @@ from jupyter_rtmsg.errors import CommandError, UnknownCommand
 
 from .commands import Commands
 from .kernel import this_kernel
+from .processes import process_id
 
 _log = logging.getLogger("jupyter_rtmsg")
 
@@ -36,6 +35,8 @@ class Hello:
         Who the hub takes this client for.
     notebook : str or None
         The path of the notebook whose kernel this is, relative to the server's root.
+    refused : str or None
+        Why the hub does not take this for the kernel that it says it is.
     place : str or None
         ``"taken"`` where another connection of this kernel's process holds the notebook's place.
     """
@@ -50,20 +51,20 @@ class Hello:
     name: str = ""
     member: str = ""
     notebook: str | None = None
+    refused: str | None = None
     place: str | None = None
 
     @classmethod
     def of(cls, reply: Mapping[str, Any]) -> Hello:
         """Make one from what the wire brought."""
-        hub, base, warning, notebook, place = (_text(reply, key) for key in _OPTIONAL)
+        hub, base, warning, notebook, refused, place = (_text(reply, key) for key in _OPTIONAL)
         version, user, kind, name, member = (_text(reply, key) or "" for key in _ALWAYS)
         durable = reply.get("durable") is not False
-        return cls(hub, base, version, durable, warning, user, kind, name, member, notebook, place)
+        return cls(hub, base, version, durable, warning, user, kind, name, member, notebook, refused, place)
 
 
-_OPTIONAL = ("hub", "base", "warning", "notebook", "place")
+_OPTIONAL = ("hub", "base", "warning", "notebook", "refused", "place")
 _ALWAYS = ("version", "user", "kind", "name", "member")
-_process = uuid.uuid4().hex  # with the pid: a forked child is another process
 
 
 async def say_hello(commands: Commands, url: str, socket_id: str) -> Hello:
@@ -80,13 +81,14 @@ async def say_hello(commands: Commands, url: str, socket_id: str) -> Hello:
     kernel = this_kernel()
     proof = {"kernel": kernel.id, "proof": kernel.proof(socket_id)} if kernel else {}
     try:
-        reply = await commands.ask("hello", {"process": f"{_process}-{os.getpid()}", **proof})
+        reply = await commands.ask("hello", {"process": process_id(), **proof})
     except UnknownCommand:  # a hub of 0.1.0
         reply = await _prove(commands, proof) if proof else {}
-    if "refused" in reply:
+    hello = Hello.of(reply)
+    if hello.refused:
         # a kernel of another server is like a script to this one
-        _log.info("%s does not know this kernel: %s", url, reply["refused"])
-    return Hello.of(reply)
+        _log.info("%s does not know this kernel: %s", url, hello.refused)
+    return hello
 
 
 async def _prove(commands: Commands, proof: Mapping[str, str]) -> dict[str, Any]:

@@ -5,16 +5,22 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import os
 import re
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from .processes import forked
+
 _NAME = re.compile(r"kernel-(.+)\.json")
+_OPTIONS = frozenset({"-f", "--f", "--connection-file", "--connection_file"})
+_ID, _KEY = "KERNEL_RTMSG_ID", "KERNEL_RTMSG_KEY"
 
 
 class Kernel(NamedTuple):
-    """A running kernel: its id, and the key of its connection file."""
+    """A running kernel: its id, and a key that its server has too."""
 
     id: str
     key: bytes
@@ -24,15 +30,59 @@ class Kernel(NamedTuple):
         return hmac.new(self.key, f"rtmsg:{socket_id}".encode(), hashlib.sha256).hexdigest()
 
 
-def this_kernel() -> Kernel | None:
-    """Return the kernel that this process is, or None."""
-    application = sys.modules.get("ipykernel.kernelapp")
-    if application is None or not application.IPKernelApp.initialized():
+def is_kernel() -> bool:
+    """Return whether this process is a kernel: neither a script, nor a child of a kernel."""
+    return _connection_file() is not None
+
+
+def this_kernel(environment: Mapping[str, str] = os.environ) -> Kernel | None:
+    """Return the kernel that this process is, with what its server can recognize it by, or None.
+
+    That is the key of its connection file, or what a server whose kernels run behind a gateway has put into the
+    environment: the key that the gateway has made is unknown to that server. Child processes inherit the environment,
+    so it only counts in a process that is a kernel.
+    """
+    path = _connection_file()
+    if path is None:
         return None
-    try:
-        path = Path(application.IPKernelApp.instance().abs_connection_file)
-        key = json.loads(path.read_text(encoding="utf-8"))["key"]
-    except (AttributeError, OSError, ValueError, KeyError, TypeError):
-        return None  # no connection file, as in a kernel that lives inside another program
+    if environment.get(_ID) and environment.get(_KEY):
+        return Kernel(environment[_ID], environment[_KEY].encode())
+    return _read(path)
+
+
+def _read(path: Path) -> Kernel | None:
     match = _NAME.fullmatch(path.name)
+    try:
+        key = json.loads(path.read_text(encoding="utf-8"))["key"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
     return Kernel(match[1], str(key).encode()) if match else None
+
+
+def _connection_file() -> Path | None:
+    """Return the connection file of the kernel that this process is, or None if it is none.
+
+    ipykernel knows it. Other Python kernels, as xeus-python, were started with it as their argument ``-f``.
+    """
+    application = sys.modules.get("ipykernel.kernelapp")
+    if application is not None and application.IPKernelApp.initialized():
+        return _of_ipykernel(application.IPKernelApp.instance())
+    return None if forked() else _of_arguments(sys.orig_argv)
+
+
+def _of_ipykernel(application: object) -> Path | None:
+    # A forked child inherits the application. ipykernel itself looks at this pid to know whose output it has.
+    pid = getattr(getattr(application, "iopub_thread", None), "_master_pid", None)
+    child = forked() if pid is None else pid != os.getpid()
+    path = getattr(application, "abs_connection_file", None)  # none in a kernel that lives inside another program
+    return Path(path) if path and not child else None
+
+
+def _of_arguments(arguments: Sequence[str]) -> Path | None:
+    """Return the connection file among the arguments that the interpreter was started with."""
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        option, equals, value = argument.rpartition("=")
+        path = Path(value)
+        if (option if equals else before) in _OPTIONS and _NAME.fullmatch(path.name):
+            return path
+    return None

@@ -47,6 +47,8 @@ class Membership:
     ----------
     user, member : str or None
         Who the hub takes this client for, and its id among the members.
+    place : str or None
+        ``"taken"`` where another connection of this kernel's process has the place of its notebook.
     gone : str or None
         Why this is no member any more.
     """
@@ -57,6 +59,7 @@ class Membership:
         self.room = room
         self.user: str | None = None
         self.member: str | None = None
+        self.place: str | None = None
         self.members = Members()
         self.handlers = Handlers()
         self.inbox = Inbox(room, self.handlers, self._tell)
@@ -120,7 +123,7 @@ class Membership:
     def _take(self, reply: Reply) -> None:
         self._epoch = reply["epoch"]
         self.progress.subscription = reply.get("as", self._as)
-        self.user, self.member = reply.get("user"), reply.get("member")
+        self.user, self.member, self.place = reply.get("user"), reply.get("member"), reply.get("place")
         self.members.replace(reply.get("members", ()), reply.get("count", 0))
         if reply.get("closed"):
             _log.warning("an earlier connection to room %r was cut off: %s", self.room, reply["closed"])

@@ -1,12 +1,15 @@
-"""What becomes of connections when a process ends or forks."""
+"""Which process this is, and what becomes of connections when a process ends or forks."""
 
 from __future__ import annotations
 
 import atexit
 import contextlib
 import os
+import sys
+import uuid
 from collections.abc import Callable
-from typing import Protocol
+from pathlib import Path
+from typing import NamedTuple, Protocol
 
 
 class Closable(Protocol):
@@ -20,7 +23,38 @@ class Closable(Protocol):
         """Begin to end it, with so many seconds for handlers; return what waits for the end."""
 
 
+class _Process(NamedTuple):
+    """The process that this module was imported in, or a child that was forked from it."""
+
+    id: str
+    forked: bool
+
+
 connections: set[Closable] = set()
+_process = _Process(uuid.uuid4().hex, forked=False)
+
+
+def process_id() -> str:
+    """Return a random id of this process: all its connections have the same, and a forked child another."""
+    return _process.id
+
+
+def forked() -> bool:
+    """Return whether this process is a child that was made by a fork.
+
+    A child that did not inherit this package from its parent is known by `multiprocessing`, or, on Linux, by having its
+    parent's command line.
+    """
+    multiprocessing = sys.modules.get("multiprocessing.process")
+    child = multiprocessing is not None and multiprocessing.parent_process() is not None
+    return _process.forked or child or _command_line(os.getppid()) == _command_line(os.getpid()) != b""
+
+
+def _command_line(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def close_all(timeout: float = 5.0) -> None:
@@ -35,10 +69,12 @@ def close_all(timeout: float = 5.0) -> None:
 
 
 def _forked() -> None:
-    """Let go, in a forked child, of connections that belong to the parent.
+    """Be a process of its own in a forked child, and let go of connections that belong to the parent.
 
     The descriptors stay taken, by the null device, since asyncio's transports will close them by number one day.
     """
+    global _process
+    _process = _Process(uuid.uuid4().hex, forked=True)
     null = os.open(os.devnull, os.O_RDWR)
     for connection in list(connections):
         for descriptor in connection.descriptors:

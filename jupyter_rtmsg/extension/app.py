@@ -88,13 +88,16 @@ class RtmsgApp(LimitTraits, ExtensionApp):
         """Tell kernels where the hub is, now that the port is known, and start it."""
         if self._service.closed:  # stopped before it had begun
             return
-        self._environment.set({"RTMSG_URL": self._service.url, "RTMSG_TOKEN": self._token})
+        variables = {"RTMSG_URL": self._service.url, "RTMSG_TOKEN": self._token}
+        self._environment.set(variables)
+        self._service.gateway.start(variables)
         await self._service.ready()
         self.log.info("rtmsg: the hub is at %ssocket.io/", self._service.url)
 
     async def stop_extension(self) -> None:
         """Tell the members, and close the log."""
         self._environment.clear()
+        self._service.gateway.stop()
         await self._service.close("server shutting down")
 
     def _scoped_token(self) -> str:

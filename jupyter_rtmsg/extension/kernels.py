@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
+import re
 from typing import Any
 
 from jupyter_core.utils import ensure_async
 from jupyter_server.serverapp import ServerApp
+
+from .gateway import Gateway
+
+SETTLE, LOOK = 3.0, 0.05
+"""Seconds that a session may take to get its notebook's path, and between two looks at it meanwhile."""
+
+_UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_UNNAMED = re.compile(rf"(?:.*/)?{_UUID}(?:\.ipynb)?", re.IGNORECASE)
+_VSCODE = re.compile(rf"(.*[^/])-jvsc-{_UUID}(?:\.ipynb)?", re.IGNORECASE)
 
 
 class Kernels:
@@ -16,21 +27,53 @@ class Kernels:
     Parameters
     ----------
     serverapp : ServerApp
+    gateway : Gateway
     """
 
-    def __init__(self, serverapp: ServerApp) -> None:
+    def __init__(self, serverapp: ServerApp, gateway: Gateway) -> None:
         self._serverapp = serverapp
+        self._gateway = gateway
+        self._unnamed: dict[str, str] = {}  # kernels whose session kept the UUID that it was opened under
 
-    def proves(self, kernel_id: str, proof: str, socket_id: str) -> bool:
-        """Check ``hex(HMAC-SHA256(key, "rtmsg:" + socket id))`` against the key of the kernel's connection file."""
-        key = self._key(kernel_id)
-        if not key:  # without a key (unknown kernel, a gateway's, or signing switched off) nothing can be proved
-            return False
+    async def identify(self, name: str, proof: str, socket_id: str) -> str | None:
+        """Return the id of the kernel that has proved itself, or None.
+
+        Parameters
+        ----------
+        name : str
+            The kernel's id, or what a kernel behind the gateway was told to call itself.
+        proof : str
+            ``hex(HMAC-SHA256(key, "rtmsg:" + socket id))``; the key is that of the kernel's connection file, or the
+            one that a kernel behind the gateway was given.
+        socket_id : str
+        """
+        kernel_id, key = await self._gateway.secret(name) or (name, self._key(name))
+        if not key:  # without a key (unknown kernel, or signing switched off) nothing can be proved
+            return None
         expected = hmac.new(key, f"rtmsg:{socket_id}".encode(), hashlib.sha256).hexdigest()
-        return hmac.compare_digest(expected.encode(), proof.encode())
+        return kernel_id if hmac.compare_digest(expected.encode(), proof.encode()) else None
 
     async def notebook(self, kernel_id: str) -> str | None:
-        """Return the path of the notebook that runs in a kernel, relative to the server's root, or None."""
+        """Return the path of the notebook that runs in a kernel, relative to the server's root, or None.
+
+        JupyterLab opens the session of a new kernel under a UUID and gives it the notebook's path right after: that is
+        waited for, once. What a session keeps a UUID as its path runs no notebook that has a name.
+        """
+        deadline = asyncio.get_running_loop().time() + SETTLE
+        while True:
+            path = await self._path(kernel_id)
+            if path is None or not _UNNAMED.fullmatch(path):
+                self._unnamed.pop(kernel_id, None)
+                return None if path is None else notebook_path(path)
+            if self._unnamed.get(kernel_id) == path or asyncio.get_running_loop().time() >= deadline:
+                break
+            await asyncio.sleep(LOOK)
+        self._unnamed = {id: path for id, path in self._unnamed.items() if id in self._serverapp.kernel_manager}
+        self._unnamed[kernel_id] = path
+        return None
+
+    async def _path(self, kernel_id: str) -> str | None:
+        """Return the path of a kernel's session with a notebook; a console of the same kernel has another one."""
         sessions: list[dict[str, Any]] = await ensure_async(self._serverapp.session_manager.list_sessions())
         for session in sessions:
             if session["type"] == "notebook" and session["kernel"]["id"] == kernel_id:
@@ -39,8 +82,17 @@ class Kernels:
 
     def _key(self, kernel_id: str) -> bytes | None:
         manager = self._serverapp.kernel_manager
-        if kernel_id not in manager:
+        if self._gateway.enabled or kernel_id not in manager:  # a gateway's kernel has a key that is not known here
             return None
         session = getattr(manager.get_kernel(kernel_id), "session", None)
         key = getattr(session, "key", None)
         return key if isinstance(key, bytes) else None
+
+
+def notebook_path(path: str) -> str:
+    """Return the path of the notebook that a session's path stands for.
+
+    VS Code opens ``name.ipynb`` under ``name-jvsc-<uuid>.ipynb``, with another UUID each time.
+    """
+    match = _VSCODE.fullmatch(path)
+    return f"{match[1]}.ipynb" if match else path

@@ -18,6 +18,7 @@ from ..log import EventLog, open_log
 from ..server import Server, Socket
 from .activity import ServerActivity
 from .environment import kernel_url
+from .gateway import Gateway
 from .identity import HOW, Identity
 from .kernels import Kernels
 from .renames import Renames
@@ -66,7 +67,8 @@ class Service:
         self.identity = identity
         self.server = Server(**settings.server_options)
         self.rights = Rights(serverapp, self._principals, owner)
-        self._kernels = Kernels(serverapp)
+        self.gateway = Gateway(serverapp)
+        self._kernels = Kernels(serverapp, self.gateway)
         self._renames = Renames(serverapp, self._rename)
         self._serverapp = serverapp
         self._settings = settings
@@ -135,7 +137,7 @@ class Service:
             self.server, self._log, access=self.rights, activity=ServerActivity(self._serverapp),
             limits=self._settings.limits, base=self._serverapp.base_url, version=__version__,
         )  # fmt: skip
-        hub.prove = self._prove
+        hub.prove, hub.find_kernel = self._prove, self._kernel
         await hub.start()
         self._hub = hub
         self._renames.start()
@@ -159,8 +161,10 @@ class Service:
         return principal
 
     async def _prove(self, kernel_id: str, proof: str, socket_id: str) -> Kernel | None:
-        if not self._kernels.proves(kernel_id, proof, socket_id):
-            return None
+        proved = await self._kernels.identify(kernel_id, proof, socket_id)
+        return None if proved is None else await self._kernel(proved)
+
+    async def _kernel(self, kernel_id: str) -> Kernel:
         return Kernel(kernel_id, await self._kernels.notebook(kernel_id))
 
     async def _rename(self, old: str, new: str) -> None:

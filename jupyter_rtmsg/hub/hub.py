@@ -35,6 +35,7 @@ from .subscriptions import Subscriptions
 logger = logging.getLogger(__name__)
 
 Prove = Callable[[str, str, str], Awaitable["Kernel | None"]]
+FindKernel = Callable[[str], Awaitable["Kernel"]]
 
 
 class Hub:
@@ -61,6 +62,8 @@ class Hub:
     ----------
     prove : callable or None
         ``await prove(kernel_id, proof, socket_id)`` returns the `Kernel` that a connection runs in, or None.
+    find_kernel : callable or None
+        ``await find_kernel(kernel_id)`` returns a kernel that has proved itself, with the notebook that it runs by now.
 
     Examples
     --------
@@ -91,6 +94,7 @@ class Hub:
         self.clock = clock
         self.activity: Activity = activity or Unobserved()
         self.prove: Prove | None = None
+        self.find_kernel: FindKernel | None = None
         self.recovery: LogRecovery | None = None
         self.rooms = Rooms(self.limits)
         self.connections = Connections(self.limits, clock, self._gone)
@@ -227,6 +231,14 @@ class Hub:
         for membership in connection.memberships.values():
             membership.room.presence.describe(identity)
             self.feed.changed(membership.room)
+
+    async def find_notebook(self, connection: Connection) -> None:
+        """Look once more for the notebook of a kernel that had none when it proved itself."""
+        identity = connection.identity
+        if self.find_kernel and identity.kernel and not identity.notebook:
+            kernel = await self.find_kernel(identity.kernel)
+            if kernel.notebook:
+                self.describe(connection, connection.identity.proved(kernel))
 
     def settle(self, room: Room) -> None:
         """Let go of a room that nobody is in any more."""

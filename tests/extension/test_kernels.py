@@ -3,10 +3,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import threading
+import uuid
 
 import pytest
 from support.jupyter import JupyterServer, wait_until
 from support.socketio_peer import Peer, connected
+
+from jupyter_rtmsg.extension.kernels import notebook_path
 
 
 def proof(server: JupyterServer, kernel: str, peer: Peer) -> str:
@@ -50,6 +54,73 @@ def test_a_kernel_without_a_notebook_is_known_by_its_id(jupyter: JupyterServer) 
     with connected(jupyter, auth={"token": jupyter.rtmsg_token}) as peer:
         assert prove(jupyter, kernel, peer) is None
         assert peer.command("join", room="alone")["as"] == f"kernel:{kernel}"
+
+
+def open_session(server: JupyterServer, path: str, kind: str = "notebook", kernel: str | None = None) -> dict[str, str]:
+    """Open a session as a front-end does; return its id and its kernel's."""
+    model = {"path": path, "name": path, "type": kind, "kernel": {"id": kernel} if kernel else {"name": "python3"}}
+    answer = server.request("POST", "api/sessions", model)
+    assert answer.status == 201, answer.text
+    return {"id": answer.json()["id"], "kernel": answer.json()["kernel"]["id"]}
+
+
+def name_session(server: JupyterServer, session: str, path: str) -> None:
+    model = {"path": path, "name": path, "type": "notebook"}
+    assert server.request("PATCH", f"api/sessions/{session}", model).status == 200
+
+
+def test_a_session_that_jupyterlab_opens_under_a_uuid_has_its_notebook_once_that_is_named(
+    jupyter: JupyterServer,
+) -> None:
+    session = open_session(jupyter, str(uuid.uuid4()))
+    naming = threading.Timer(0.3, name_session, [jupyter, session["id"], "named.ipynb"])
+    with connected(jupyter, auth={"token": jupyter.rtmsg_token}) as peer:
+        naming.start()
+        assert prove(jupyter, session["kernel"], peer) == "named.ipynb"
+        assert peer.command("join", room="named")["as"] == "named.ipynb"
+    naming.join()
+
+
+def test_a_session_that_is_named_late_has_its_notebook_at_the_next_join(jupyter: JupyterServer) -> None:
+    session = open_session(jupyter, f"sub/{uuid.uuid4()}")
+    with connected(jupyter, auth={"token": jupyter.rtmsg_token}) as peer:
+        assert prove(jupyter, session["kernel"], peer) is None
+        name_session(jupyter, session["id"], "late.ipynb")
+        reply = peer.command("join", room="late")
+        assert reply["as"] == "late.ipynb"
+        assert reply["members"][0]["notebook"] == "late.ipynb"
+
+
+def test_vs_code_opens_one_notebook_under_another_path_each_time(jupyter: JupyterServer) -> None:
+    for _ in range(2):
+        session = open_session(jupyter, f"sub/work-jvsc-{uuid.uuid4()}.ipynb")
+        with connected(jupyter, auth={"token": jupyter.rtmsg_token}) as peer:
+            assert prove(jupyter, session["kernel"], peer) == "sub/work.ipynb"
+
+
+@pytest.mark.parametrize(
+    ("path", "notebook"),
+    [
+        ("a/work.ipynb", "a/work.ipynb"),
+        ("a/work-jvsc-0b0d1c1e-3f5a-4b5e-8d59-9d4d6d2b1a10.ipynb", "a/work.ipynb"),
+        ("work-jvsc-0B0D1C1E-3f5a-4b5e-8d59-9d4d6d2b1a10", "work.ipynb"),
+        ("a-jvsc-b-jvsc-0b0d1c1e-3f5a-4b5e-8d59-9d4d6d2b1a10.ipynb", "a-jvsc-b.ipynb"),
+        ("my-jvsc-notes.ipynb", "my-jvsc-notes.ipynb"),
+        ("a/-jvsc-0b0d1c1e-3f5a-4b5e-8d59-9d4d6d2b1a10.ipynb", "a/-jvsc-0b0d1c1e-3f5a-4b5e-8d59-9d4d6d2b1a10.ipynb"),
+    ],
+)
+def test_the_notebook_of_a_sessions_path(path: str, notebook: str) -> None:
+    assert notebook_path(path) == notebook
+
+
+def test_a_console_is_no_notebook_and_one_beside_a_notebook_changes_nothing(jupyter: JupyterServer) -> None:
+    alone = open_session(jupyter, "console-1", "console")
+    beside = open_session(jupyter, "beside.ipynb")
+    open_session(jupyter, "console-2", "console", beside["kernel"])
+    auth = {"token": jupyter.rtmsg_token}
+    with connected(jupyter, auth=auth) as one, connected(jupyter, auth=auth) as other:
+        assert prove(jupyter, alone["kernel"], one) is None
+        assert prove(jupyter, beside["kernel"], other) == "beside.ipynb"
 
 
 @pytest.mark.parametrize("wrong", ["0" * 64, "", "not hex at all", "é"])

@@ -22,6 +22,7 @@ async def join(hub: Hub, connection: Connection, request: Request) -> Reply:
     """Answer, then send what was missed, then what comes."""
     name = readable_room(hub, connection, request)
     wanted = Wanted.of(request, hub.limits)
+    await hub.find_notebook(connection)
     key = subscription_key(hub, connection, request, name)
     if name not in connection.memberships and len(connection.memberships) >= hub.limits.rooms_per_connection:
         limit = hub.limits.rooms_per_connection
