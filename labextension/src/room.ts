@@ -1,5 +1,3 @@
-import type { TranslationBundle } from '@jupyterlab/translation';
-import type { IDisposable } from '@lumino/disposable';
 import { Throttler } from '@lumino/polling';
 import { type ISignal, Signal } from '@lumino/signaling';
 
@@ -8,7 +6,6 @@ import {
   HubError,
   type IEvent,
   type IJoined,
-  type ILag,
   type IMember,
   type IMeta,
   type IPresence,
@@ -40,7 +37,7 @@ export class Room implements IRoom {
     readonly name: string,
     private readonly connection: IConnection,
     private readonly onLeave: () => void,
-    private readonly trans: TranslationBundle
+    private readonly trans: { __(text: string, ...values: unknown[]): string }
   ) {}
 
   get entries(): readonly Entry[] {
@@ -77,20 +74,7 @@ export class Room implements IRoom {
     return seq;
   }
 
-  /** Keep the connection up until this room is left. */
-  follow(attend: () => IDisposable): void {
-    this._following ??= attend();
-  }
-
-  /** Join, or catch up after the connection was gone. To be called at each connect. */
-  async resume(): Promise<void> {
-    if (this._epoch !== null) {
-      await this.tellMissed();
-    }
-    await this.join();
-  }
-
-  /** Join, or join again where the cursor stands. */
+  /** Join, or join again where the cursor stands. To be called whenever the connection is up. */
   async join(): Promise<void> {
     try {
       this.joined(await this.connection.request<IJoined>('join', { room: this.name, ...this.start() }));
@@ -104,7 +88,6 @@ export class Room implements IRoom {
       return;
     }
     this._isDisposed = true;
-    this._following?.dispose();
     this.onLeave();
     if (this.connection.connected) {
       // Whoever leaves wants no answer: a room that is gone is left as well.
@@ -140,22 +123,6 @@ export class Room implements IRoom {
   async reset(reason: string): Promise<void> {
     this.forget(this.trans.__('The log of this room was replaced (%1); these are the events of the new one.', reason));
     await this.join();
-  }
-
-  /** Say how much is to come; of more than would be held, only the latest events are asked for. */
-  private async tellMissed(): Promise<void> {
-    const request = { room: this.name, after: this._cursor };
-    // An answer that does not come, or speaks of another log, costs the remark only: joining finds out as well.
-    const missed = await this.connection.request<ILag>('lag', request).then(
-      lag => lag.missed,
-      () => 0
-    );
-    if (missed > MAX_ENTRIES) {
-      this.forget(this.trans.__('%1 events while there was no connection; these are the latest.', missed));
-    } else if (missed > 0) {
-      const [one, many] = ['%1 event while there was no connection:', '%1 events while there was no connection:'];
-      this.remark(this.trans._n(one, many, missed, missed));
-    }
   }
 
   private start(): object {
@@ -262,7 +229,6 @@ export class Room implements IRoom {
   private _repairedAt: number | null = null;
   private _nextKey = 0;
   private _isDisposed = false;
-  private _following: IDisposable | null = null;
   private _changed = new Signal<this, void>(this);
   private _throttler = new Throttler(
     () => {
