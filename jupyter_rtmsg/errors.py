@@ -256,7 +256,18 @@ class LogClosed(LogError):
 
 
 class EpochChanged(LogError):
-    """The log was lost or replaced: positions of the old epoch mean nothing any more."""
+    """The log was lost or replaced: positions of the old epoch mean nothing any more.
+
+    Parameters
+    ----------
+    message : str
+    position : int, optional
+        Where to follow the new log from; without it, from its head.
+    """
+
+    def __init__(self, message: str, position: int | None = None) -> None:
+        super().__init__(message)
+        self.position = position
 
 
 class ConnectError(_OneLine, RtmsgError):

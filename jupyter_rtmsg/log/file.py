@@ -17,7 +17,7 @@ from .dedup import Dedup
 from .disk import Disk
 from .filesystem import NETWORK, filesystem_type
 from .ledger import Ledger
-from .lock import FileLock, InUseError
+from .lock import FileLock, InUseError, NoLocksError
 from .options import Options
 from .schema import APPLICATION_ID, VERSION, connect, identity, prepare
 from .store import Store, is_full
@@ -31,6 +31,10 @@ log = logging.getLogger(__name__)
 
 class CannotServeError(LogError):
     """A log cannot be kept in this file; the message says why and what to do."""
+
+
+class HeldError(CannotServeError):
+    """Another server has the file."""
 
 
 class _FullError(CannotServeError):
@@ -93,10 +97,17 @@ class LogFile:
         self.store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
-def open_file(path: Path, options: Options) -> LogFile:
+def open_file(path: Path, options: Options, *, wait: bool = False) -> LogFile:
     """Open or make a log file; blocks.
 
     A file that is damaged, or of a newer version, is renamed, and a new one begun.
+
+    Parameters
+    ----------
+    path : Path
+    options : Options
+    wait : bool
+        Block until no other server has the file.
 
     Raises
     ------
@@ -104,7 +115,7 @@ def open_file(path: Path, options: Options) -> LogFile:
         If the place cannot be written, another server has the file, or it belongs to another application.
     """
     path = path.expanduser().absolute()
-    lock = _lock(path)
+    lock = _lock(path, wait=wait)
     try:
         disk = Disk(path, options.ballast)
         file = _open_or_begin(path, options, lock, disk)
@@ -128,19 +139,27 @@ def _open_or_begin(path: Path, options: Options, lock: FileLock, disk: Disk) -> 
         return _open(path, options, lock, disk, warning)
 
 
-def _lock(path: Path) -> FileLock:
+def _lock(path: Path, *, wait: bool) -> FileLock:
     try:
         _make_directory(path.parent)
-        return FileLock(path)
+        return FileLock(path, wait=wait)
     except InUseError as error:
-        raise CannotServeError(f"{error}. Stop that server, or give this one a log of its own") from error
+        raise HeldError(
+            f"The log {path} is in use by another server (process {error.holder}), and the two do not share rooms. "
+            "Stop that server, or give this one a log of its own (`c.RtmsgApp.log_url`)"
+        ) from error
+    except NoLocksError as error:
+        raise CannotServeError(
+            f"The log {path} cannot be locked: {error}. Choose a path on a local disk (`c.RtmsgApp.log_url`)"
+        ) from error
     except OSError as error:
         raise _not_writable(path, error) from error
 
 
 def _not_writable(path: Path, error: Exception) -> CannotServeError:
     return CannotServeError(
-        f"The log {path} cannot be written: {error}. Make its directory writable, or choose another"
+        f"The log {path} cannot be written: {error}. Make its directory writable, or choose another "
+        "(`c.RtmsgApp.log_url`)"
     )
 
 

@@ -146,15 +146,25 @@ class Batch:
         What the wall clock says, in ms since 1970; for the timestamps see `stamp`.
     time : int, optional
         Log time (ms); that of the wall clock without.
+    ahead : int, optional
+        By how much log time was ahead of ``now`` then (ms), for events that are older than this commit.
     """
 
-    def __init__(self, ledger: Ledger, known: Mapping[bytes, int], now: int, time: int | None = None) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        known: Mapping[bytes, int],
+        now: int,
+        time: int | None = None,
+        *,
+        ahead: int | None = None,
+    ) -> None:
         self._ledger = ledger
         self._known = known
         self.head = ledger.head
         self.ts = stamp(now, ledger.ts)
         self.time = now if time is None else time
-        ahead = self.time - self.ts
+        ahead = self.time - self.ts if ahead is None else ahead
         self.turns = self.ts < ledger.ts or abs(ahead - ledger.ahead) > MINUTE
         self.ahead = ahead if self.turns else ledger.ahead
         self.next_room = ledger.next_room
@@ -171,6 +181,11 @@ class Batch:
     def stretches(self) -> list[tuple[int, int]]:
         """The row for table ``stretch``, if one begins with this batch's first event."""
         return [(self.events[0][0], self.ahead)] if self.turns and self.events else []
+
+    def take_over(self, entry: Entry, key: bytes | None, ts: int) -> None:
+        """Do the same as `add` with an event that was stored elsewhere before, and keeps its ts."""
+        self.ts = max(self.ts, ts)
+        self.add(entry, key)
 
     def add(self, entry: Entry, key: bytes | None) -> None:
         """Decide on one entry; what is wrong with it is its own failure, not the batch's."""

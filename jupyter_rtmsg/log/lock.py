@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import struct
 import sys
+import time
 from pathlib import Path
 
 from jupyter_rtmsg.errors import LogError
 
+_AGAIN = 1.0  # seconds between two attempts, where the system cannot wait for a lock
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP})
+
 
 class InUseError(LogError):
-    """Another process holds the lock."""
+    """Another process holds the lock.
+
+    Attributes
+    ----------
+    holder : str
+        What the lock file says of it: its process id, or ``unknown``.
+    """
+
+    def __init__(self, log: Path, holder: str) -> None:
+        super().__init__(f"{log} is in use by another server (process {holder})")
+        self.holder = holder
+
+
+class NoLocksError(LogError):
+    """The file system has no locks."""
 
 
 class FileLock:
@@ -18,25 +38,34 @@ class FileLock:
 
     The lock file is never deleted: a server that is just opening it would lock a file that nobody else sees.
 
+    Parameters
+    ----------
+    log : Path
+    wait : bool
+        Block until the lock is free. The system wakes this thread when its holder ends, however that comes about.
+
     Raises
     ------
     InUseError
         If another server has it.
+    NoLocksError
+        If the file system has no locks, as some network file systems.
     OSError
         If the lock file cannot be made.
     """
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, *, wait: bool = False) -> None:
         path = log.with_name(log.name + ".lock")
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            _lock(self._descriptor)
-        except OSError as error:
-            holder = _read(self._descriptor)
-            os.close(self._descriptor)
-            if isinstance(error, (BlockingIOError, PermissionError)):
-                raise InUseError(f"{log} is in use by another server (process {holder or 'unknown'})") from error
-            raise
+        while True:
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                self._take(log, wait=wait)
+                if _is_still(self._descriptor, path):
+                    break
+            except BaseException:
+                os.close(self._descriptor)
+                raise
+            os.close(self._descriptor)  # somebody removed the file meanwhile: others would lock the new one
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, str(os.getpid()).encode(), 0)
 
@@ -44,21 +73,61 @@ class FileLock:
         """Let another server have the log."""
         os.close(self._descriptor)
 
+    def _take(self, log: Path, *, wait: bool) -> None:
+        try:
+            _lock(self._descriptor, wait=wait)
+        except OSError as error:
+            if isinstance(error, (BlockingIOError, PermissionError)):
+                raise InUseError(log, _read(self._descriptor) or "unknown") from error
+            if error.errno in _NO_LOCKS:
+                raise NoLocksError(f"its file system has no locks ({error})") from error
+            raise
+
 
 if sys.platform == "win32":
     import msvcrt
 
     _AT = 1 << 20  # Windows locks are mandatory: a byte far behind the process id, so that this stays readable
 
-    def _lock(descriptor: int) -> None:
-        os.lseek(descriptor, _AT, os.SEEK_SET)
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+    def _lock(descriptor: int, *, wait: bool) -> None:
+        while True:
+            os.lseek(descriptor, _AT, os.SEEK_SET)
+            try:
+                msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+                return
+            except PermissionError:
+                if not wait:
+                    raise
+            time.sleep(_AGAIN)
+
+    def _is_still(descriptor: int, path: Path) -> bool:
+        return True  # a file that is open cannot be removed
 
 else:
     import fcntl
 
-    def _lock(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    def _lock(descriptor: int, *, wait: bool) -> None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except OSError as error:
+            if error.errno not in _NO_LOCKS or not hasattr(fcntl, "F_OFD_SETLK") or sys.maxsize < 1 << 32:
+                raise
+            _lock_range(descriptor, wait=wait)
+
+    def _lock_range(descriptor: int, *, wait: bool) -> None:
+        """Lock the file's bytes, where it cannot be locked as a whole (old NFS).
+
+        Unlike POSIX's locks, those of open file descriptions end with the descriptor, not with any other of the file.
+        """
+        command = fcntl.F_OFD_SETLKW if wait else fcntl.F_OFD_SETLK
+        everything = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)  # struct flock of 64-bit Linux
+        fcntl.fcntl(descriptor, command, everything)
+
+    def _is_still(descriptor: int, path: Path) -> bool:
+        try:
+            return os.path.samestat(os.fstat(descriptor), path.stat())
+        except FileNotFoundError:
+            return False
 
 
 def _read(descriptor: int) -> str:

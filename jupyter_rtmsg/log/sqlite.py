@@ -26,7 +26,7 @@ from .readers import Readers
 from .retention import Retention
 from .store import Store
 from .tail import Tail, last_seq
-from .writer import Item, Outcome, Writer
+from .writer import Change, Item, Outcome, Writer
 
 logger = logging.getLogger(__name__)
 
@@ -107,6 +107,10 @@ class SQLiteLog:
     def now(self) -> int:
         """See `EventLog.now`."""
         return stamp(int(self._options.clock() * 1000), self._ts)
+
+    def locate(self, position: int, epoch: str | None = None) -> int | None:
+        """See `EventLog.locate`."""
+        return position if epoch in (None, self.epoch) and position <= self._head else None
 
     def append(self, draft: Draft) -> asyncio.Future[Appended]:
         """See `EventLog.append`."""
@@ -196,6 +200,17 @@ class SQLiteLog:
         """See `EventLog.lag`."""
         lag: Lag = await self._readers(Reader.lag, room, after, self._head)
         return lag
+
+    async def settle(self) -> None:
+        """Wait until everything that was appended, and every cursor that was moved, is stored."""
+        self._cursors.save()
+        done: asyncio.Future[None] = self._loop.create_future()
+        self._submit(Change(lambda _: None, lambda _: done.done() or done.set_result(None)))
+        await done
+
+    def retire(self) -> None:
+        """End every `follow` after what came so far, since another log takes over; it can be read until `close`."""
+        self._tail.close()
 
     async def close(self) -> None:
         """See `EventLog.close`."""
