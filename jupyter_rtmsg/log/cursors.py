@@ -83,6 +83,11 @@ class SQLiteCursors:
         self._submit(Change(partial(_rename, old=old, new=new), partial(_settle, done)))
         await done
 
+    async def all(self) -> list[tuple[CursorKey, Cursor]]:
+        """See `Cursors.all`."""
+        found: list[tuple[CursorKey, Cursor]] = await self._read(Reader.cursors)
+        return found
+
     def save(self) -> None:
         """Hand what was moved to the writer."""
         if self._timer is not None:

@@ -157,6 +157,9 @@ class Cursors(Protocol):
     async def rename(self, old: str, new: str) -> None:
         """Give every subscription called ``old``, of any user and room, the name ``new``, replacing what was there."""
 
+    async def all(self) -> list[tuple[CursorKey, Cursor]]:
+        """Return every subscription's cursor as it is on disk."""
+
 
 class Notes(Protocol):
     """Small values under a key, such as the sessions of clients, written with the group commit; each has its end."""
@@ -172,30 +175,35 @@ class Notes(Protocol):
         The future needs not be awaited, and does not fail: what could not be stored is logged.
         """
 
+    async def all(self) -> list[tuple[str, bytes, float]]:
+        """Return all notes as they are on disk: key, value, until."""
+
 
 class EventLog(Protocol):
     """Where events live. All methods are called on one event loop; none blocks it.
 
     An event that was damaged on disk is given back with the name ``$corrupt`` and null data, in its place.
-
-    Attributes
-    ----------
-    id : str
-        Names the place where events are kept, for as long as it is: two servers with one id are one.
-    epoch : str
-        Names the log's identity. A position of another epoch means nothing here.
-    url : str
-    durable : bool
-        Whether events outlive the process.
-    warning : str or None
-        What users should be told: that events are kept in memory only, or that an old log was set aside.
     """
 
-    id: str
-    epoch: str
-    url: str
-    durable: bool
-    warning: str | None
+    @property
+    def id(self) -> str:
+        """Names the place where events are kept, for as long as it is: two servers with one id are one."""
+
+    @property
+    def epoch(self) -> str:
+        """Names the log's identity. A position of another epoch means nothing here."""
+
+    @property
+    def url(self) -> str:
+        """Where events are kept now."""
+
+    @property
+    def durable(self) -> bool:
+        """Whether events outlive the process. A log that is not durable may become so; see `MovingLog`."""
+
+    @property
+    def warning(self) -> str | None:
+        """What users should be told: that events are kept in memory only, or that an old log was set aside."""
 
     @property
     def head(self) -> int:
@@ -211,6 +219,13 @@ class EventLog(Protocol):
 
     def now(self) -> int:
         """Return the ts (ms since 1970) that an event would get now."""
+
+    def locate(self, position: int, epoch: str | None = None) -> int | None:
+        """Return the position of this epoch that has the same events before it; None if there is none.
+
+        A position is told that somebody holds, perhaps of an epoch before: a log that was moved from memory into its
+        file goes on understanding those of before (see `MovingLog`), by the epoch, or by the position itself.
+        """
 
     def append(self, draft: Draft) -> asyncio.Future[Appended]:
         """Store an event; the future is done once that is as durable as the log promises.
@@ -277,7 +292,8 @@ class EventLog(Protocol):
         """Yield the events of every room after a position, in order, in batches, for ever.
 
         A batch comes out after it is committed; an event never comes out before all earlier ones.
-        Raises `EpochChanged` when the log was replaced, and ends when the log is closed.
+        Raises `EpochChanged` when the log was replaced, and ends when the log is closed. Where the log was moved, all
+        of its events came out before.
         """
 
     async def stats(self, room: str) -> RoomStats:

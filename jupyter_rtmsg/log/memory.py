@@ -23,16 +23,20 @@ class MemoryLog(SQLiteLog):
     options : Options
     warning : str, optional
         Why events are not kept on disk, where they should have been.
+    after : int
+        The position that it begins after.
     """
 
-    def __init__(self, options: Options, warning: str | None = None) -> None:
+    def __init__(self, options: Options, warning: str | None = None, *, after: int = 0) -> None:
         connection = connect(":memory:")
         prepare(connection, "MEMORY")
-        store = Store(connection)
+        self.store = store = Store(connection)
+        ledger = store.load()
+        ledger.head = after
         # There is only this connection, so reads and writes take turns.
         readers = Readers(lambda: Reader(lambda: connection, store.lock), 1, "memory:")
         super().__init__(
-            store, store.load(), Dedup(store, options), readers, id=uuid.uuid4().hex, url="memory:",
+            store, ledger, Dedup(store, options), readers, id=uuid.uuid4().hex, url="memory:",
             epoch=secrets.token_hex(8), durable=False, warning=warning, disk=Disk(None, 0), options=options,
             release=lambda _: connection.close(),
         )  # fmt: skip

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 
 from jupyter_rtmsg.errors import LogError
 
-from .dedup import decode_keys
 from .eventlog import Appended, Draft, Record, size_of
 from .file import CannotServeError, LogFile
 from .ledger import Batch, Entry
 from .moved import FIRST, Moved
 from .reader import Reader
+from .runs import decode_keys
 from .store import Store, is_full
 
 _MOST = 1_000  # events that are decided on together
@@ -100,9 +100,7 @@ def _append(file: LogFile, records: Sequence[Record], keys: dict[int, bytes], mo
 
 
 def _draft(record: Record) -> Draft:
-    return Draft(
-        record.room, record.name, record.data, record.attachments, record.sender, record.user, None, record.id
-    )
+    return Draft(record.room, record.name, record.data, record.attachments, record.sender, record.user, None, record.id)
 
 
 def _nobody(_: Appended | Exception) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
 
 FIRST = 10**12
 """The position that a log in memory begins after, where it stands in for a file.
@@ -24,20 +23,26 @@ class Moved:
         That of the log in memory.
     base : int
         The head of the file before the move.
+
+    Attributes
+    ----------
+    head : int
+        The head of the file after it.
     """
 
     def __init__(self, epoch: str, base: int) -> None:
         self.epoch = epoch
+        self.head = base
         self._base = base
         self._last = FIRST
         self._starts: list[int] = []  # old position of a stretch's first event ...
         self._stretches: list[tuple[int, int]] = []  # ... the new one, and how many events it has
         self._known: dict[int, int] = {}
 
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        """Give the old and the new position of every event that was appended."""
-        for old, (new, count) in zip(self._starts, self._stretches, strict=True):
-            yield from ((old + i, new + i) for i in range(count))
+    @property
+    def count(self) -> int:
+        """How many events were appended."""
+        return sum(count for _, count in self._stretches)
 
     def add(self, old: int, new: int, *, known: bool) -> None:
         """Note where an event is; in order. ``known``: the file had it already."""
@@ -45,6 +50,7 @@ class Moved:
         if known:
             self._known[old] = new
             return
+        self.head = new
         if self._stretches:
             first, count = self._stretches[-1]
             if (old - self._starts[-1], new - first) == (count, count):

@@ -51,6 +51,12 @@ class SQLiteNotes:
         self._submit(Change(partial(_store, now, key, *note), partial(self._saved, key, note, done)))
         return done
 
+    async def all(self) -> list[tuple[str, bytes, float]]:
+        """See `Notes.all`."""
+        found: list[tuple[str, bytes, float]] = await self._read(Reader.notes)
+        late = self._clock.at(0.0)  # by how much log time is ahead
+        return [(key, value, until - late) for key, value, until in found]
+
     def _now(self) -> float:
         return self._clock.look() / 1000
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -13,6 +14,7 @@ from urllib.parse import unquote
 from .eventlog import EventLog
 from .file import CannotServeError, LogFile, open_file
 from .memory import MemoryLog
+from .moving import MovingLog
 from .options import Options
 from .reader import Reader
 from .readers import Readers
@@ -22,14 +24,13 @@ from .sqlite import SQLiteLog
 _SQLITE = "sqlite:///"
 _KNOWN = "'sqlite:////absolute/path', 'sqlite:///relative/path' and 'memory:'"
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 async def open_log(url: str, *, clock: Callable[[], float] = time.time, **options: Any) -> EventLog:
     """Open a log, or make it.
 
-    A log that cannot be kept where it should be is kept in memory, with ``warning`` set: a server without a memory
-    is better than none.
+    A log that cannot be kept where it should be is kept in memory, with ``warning`` set, until it can: see `MovingLog`.
 
     Parameters
     ----------
@@ -57,16 +58,17 @@ async def open_log(url: str, *, clock: Callable[[], float] = time.time, **option
         return MemoryLog(settings)
     if not url.startswith(_SQLITE) or url == _SQLITE:
         raise ValueError(f"{url!r} is no log: known are {_KNOWN}")
+    path = Path(unquote(url[len(_SQLITE) :]))
+    over = partial(_over, url, settings)
     try:
-        file = await asyncio.to_thread(open_file, Path(unquote(url[len(_SQLITE) :])), settings)
+        return over(await asyncio.to_thread(open_file, path, settings))
     except CannotServeError as error:
-        warning = f"{error}. Until then events are kept in memory only: they end with this server."
-        log.warning(warning)
-        return MemoryLog(settings, warning)
-    return _over(file, url, settings)
+        moving = MovingLog(settings, str(error), partial(open_file, path, settings, wait=True), over)
+        logger.warning("%s", moving.warning)
+        return moving
 
 
-def _over(file: LogFile, url: str, options: Options) -> SQLiteLog:
+def _over(url: str, options: Options, file: LogFile) -> SQLiteLog:
     readers = Readers(lambda: Reader(lambda: connect_reader(str(file.path))), 2, str(file.path))
     return SQLiteLog(
         file.store, file.ledger, file.dedup, readers, id=file.id, url=url, epoch=file.epoch, durable=True,

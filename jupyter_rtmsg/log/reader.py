@@ -152,6 +152,15 @@ class Reader:
         rows = connection.execute("SELECT name FROM cursor WHERE user = ? AND room = ?", (user, room))
         return {name for (name,) in rows}
 
+    def cursors(self, connection: sqlite3.Connection) -> list[tuple[CursorKey, Cursor]]:
+        """Return all cursors on disk."""
+        rows = connection.execute("SELECT user, room, name, epoch, position FROM cursor")
+        return [(CursorKey(*row[:3]), Cursor(*row[3:])) for row in rows]
+
+    def notes(self, connection: sqlite3.Connection) -> list[tuple[str, bytes, float]]:
+        """Return all notes on disk."""
+        return [(key, bytes(value), until) for key, value, until in connection.execute("SELECT * FROM note")]
+
     def note(self, connection: sqlite3.Connection, key: str, now: float) -> bytes | None:
         """Return a note as it is on disk, if it has not ended."""
         row = connection.execute("SELECT value FROM note WHERE key = ? AND until > ?", (key, now)).fetchone()

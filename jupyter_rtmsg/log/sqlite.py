@@ -115,7 +115,7 @@ class SQLiteLog:
     def append(self, draft: Draft) -> asyncio.Future[Appended]:
         """See `EventLog.append`."""
         future: asyncio.Future[Appended] = self._loop.create_future()
-        self.submit(draft, partial(_settle, future))
+        self.submit(draft, partial(settle_append, future))
         return future
 
     def submit(self, draft: Draft, done: Done) -> None:
@@ -205,7 +205,7 @@ class SQLiteLog:
         """Wait until everything that was appended, and every cursor that was moved, is stored."""
         self._cursors.save()
         done: asyncio.Future[None] = self._loop.create_future()
-        self._submit(Change(lambda _: None, lambda _: done.done() or done.set_result(None)))
+        self._submit(Change(lambda _: None, partial(_done, done)))
         await done
 
     def retire(self) -> None:
@@ -281,7 +281,13 @@ def _tell(results: Sequence[Result]) -> None:
             logger.exception("who appended an event failed at hearing what came of it")
 
 
-def _settle(future: asyncio.Future[Appended], value: Appended | Exception) -> None:
+def _done(future: asyncio.Future[None], _: Exception | None) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def settle_append(future: asyncio.Future[Appended], value: Appended | Exception) -> None:
+    """Give the outcome of an append to who waits for it."""
     if future.done():
         return
     if isinstance(value, Exception):

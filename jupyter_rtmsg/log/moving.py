@@ -1,0 +1,362 @@
+"""A log whose file cannot be had yet: in memory until it can, and then in the file.
+
+Its states, in order:
+
+1. In memory. A thread waits for the file's lock, or an attempt is made every few seconds where the place is wrong.
+2. Moving, while the file is open and what is in memory is copied into it, in one transaction on a thread. Appends are
+   held, and so is whoever asks for a cursor. If the copy fails, all of that goes on in memory.
+3. In the file, for ever. Every `follow` ends with `EpochChanged`, and the first one swaps the logs in the same step of
+   the loop: what follows the log sees no state in between. A table translates the positions that people still hold.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import msgspec
+
+from jupyter_rtmsg.errors import EpochChanged, LogBusy, LogClosed
+
+from .beside import Gate, MovingCursors, MovingNotes
+from .eventlog import Appended, Cursor, CursorKey, Done, Draft, Lag, Page, Record, RoomStats, size_of
+from .file import CannotServeError, LogFile
+from .memory import MemoryLog
+from .move import move_events
+from .moved import FIRST, Moved
+from .options import Options
+from .sqlite import SQLiteLog, settle_append
+
+RETRY_AFTER = 10.0
+"""Seconds until a place that could not be written is tried again."""
+
+_FOLLOWED_WITHIN = 5.0  # seconds that who follows the log has to notice that it was moved
+
+logger = logging.getLogger(__name__)
+
+
+class _Next(NamedTuple):
+    """What the present log is about to be replaced by."""
+
+    log: SQLiteLog
+    moved: Moved
+    cursors: Sequence[tuple[CursorKey, Cursor]]
+    notes: Sequence[tuple[str, bytes, float]]
+
+
+class MovingLog:
+    """An `EventLog` that is in memory until its file can be had. Made by `open_log`.
+
+    Parameters
+    ----------
+    options : Options
+    reason : str
+        Why the file cannot be had now.
+    open_file : callable
+        Blocks until no other server has the file, opens it, or raises `CannotServeError`.
+    over : callable
+        Makes the log over an open file.
+    """
+
+    def __init__(
+        self, options: Options, reason: str, open_file: Callable[[], LogFile], over: Callable[[LogFile], SQLiteLog]
+    ) -> None:
+        self._options = options
+        self._open_file = open_file
+        self._over = over
+        self._memory = MemoryLog(options, _warning(reason), after=FIRST)
+        self._log: SQLiteLog = self._memory
+        self._moved: Moved | None = None
+        self._next: _Next | None = None
+        self._swapped = asyncio.Event()
+        self._followers = 0
+        self._held: deque[tuple[Draft, Done | None]] = deque()
+        self._held_bytes = 0
+        self._gate = Gate()
+        self._cursors = MovingCursors(lambda: self._log.cursors, self._gate)
+        self._notes = MovingNotes(lambda: self._log.notes, self._gate)
+        self._loop = asyncio.get_running_loop()
+        self._moving = self._loop.create_task(self._run(), name="rtmsg log")
+        self._closing = False
+
+    @property
+    def id(self) -> str:
+        """See `EventLog`."""
+        return self._log.id
+
+    @property
+    def epoch(self) -> str:
+        """See `EventLog`."""
+        return self._log.epoch
+
+    @property
+    def url(self) -> str:
+        """See `EventLog`."""
+        return self._log.url
+
+    @property
+    def durable(self) -> bool:
+        """See `EventLog`."""
+        return self._log.durable
+
+    @property
+    def warning(self) -> str | None:
+        """See `EventLog`."""
+        return self._log.warning
+
+    @property
+    def head(self) -> int:
+        """See `EventLog.head`."""
+        return self._log.head
+
+    @property
+    def cursors(self) -> MovingCursors:
+        """See `EventLog.cursors`."""
+        return self._cursors
+
+    @property
+    def notes(self) -> MovingNotes:
+        """See `EventLog.notes`."""
+        return self._notes
+
+    def now(self) -> int:
+        """See `EventLog.now`."""
+        return self._log.now()
+
+    def locate(self, position: int, epoch: str | None = None) -> int | None:
+        """See `EventLog.locate`."""
+        if self._moved and (epoch == self._moved.epoch or (position >= FIRST and epoch is None)):
+            return self._moved.position(position)
+        return self._log.locate(position, epoch)
+
+    # --- appending
+
+    def append(self, draft: Draft) -> asyncio.Future[Appended]:
+        """See `EventLog.append`."""
+        future: asyncio.Future[Appended] = self._loop.create_future()
+        self.submit(draft, partial(settle_append, future))
+        return future
+
+    def submit(self, draft: Draft, done: Done) -> None:
+        """See `EventLog.submit`."""
+        if self._gate.closed:
+            self._hold(draft, done)
+        else:
+            self._log.submit(self._translated(draft), done)
+
+    def announce(self, draft: Draft) -> None:
+        """See `EventLog.announce`."""
+        if not self._gate.closed:
+            self._log.announce(draft)
+        elif self._has_room(size_of(draft)):
+            self._hold(draft, None)
+
+    def _hold(self, draft: Draft, done: Done | None) -> None:
+        if self._closing:
+            raise LogClosed(f"the log {self.url} is closed")
+        size = size_of(draft)
+        if self._held and not self._has_room(size):
+            raise LogBusy(f"{len(self._held)} appends wait while the log is moved into its file: try again")
+        self._held.append((draft, done))
+        self._held_bytes += size
+
+    def _has_room(self, size: int) -> bool:
+        options = self._options
+        return len(self._held) < options.max_queue and self._held_bytes + size <= options.max_queue_bytes
+
+    def _translated(self, draft: Draft) -> Draft:
+        """Have an event expect the head that its publisher means."""
+        if self._moved is None or draft.expect is None or draft.expect <= FIRST:
+            return draft
+        return msgspec.structs.replace(draft, expect=self._moved.event(draft.expect) or draft.expect)
+
+    # --- reading
+
+    async def read(
+        self,
+        room: str,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        last: int | None = None,
+        since: int | None = None,
+        until: int | None = None,
+        limit: int = 500,
+        max_bytes: int = 500_000,
+        max_attachments: int = 10,
+        name: str | None = None,
+        user: str | None = None,
+    ) -> Page:
+        """See `EventLog.read`."""
+        if before is not None:
+            before = self._position(before - 1) + 1
+        return await self._log.read(
+            room, after=self._position(after), before=before, last=last, since=since, until=until, limit=limit,
+            max_bytes=max_bytes, max_attachments=max_attachments, name=name, user=user,
+        )  # fmt: skip
+
+    async def follow(self, *, after: int) -> AsyncIterator[Sequence[Record]]:
+        """See `EventLog.follow`."""
+        log = self._log
+        self._followers += 1
+        try:
+            async for batch in log.follow(after=self._position(after)):
+                yield batch
+        finally:
+            self._followers -= 1
+        self._swap()
+        if self._moved and log is self._memory:
+            raise EpochChanged("moved", self._moved.head)
+
+    async def stats(self, room: str) -> RoomStats:
+        """See `EventLog.stats`."""
+        return await self._log.stats(room)
+
+    async def rooms(self) -> Mapping[str, RoomStats]:
+        """See `EventLog.rooms`."""
+        return await self._log.rooms()
+
+    async def lag(self, room: str, after: int) -> Lag:
+        """See `EventLog.lag`."""
+        return await self._log.lag(room, self._position(after))
+
+    def _position(self, position: int) -> int:
+        located = self.locate(position)
+        return position if located is None else located
+
+    async def close(self) -> None:
+        """See `EventLog.close`."""
+        self._closing = True
+        if not self._gate.closed:
+            self._moving.cancel()
+        await asyncio.wait([self._moving])
+        await self._log.close()
+
+    # --- moving
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._move(await self._file())
+                return
+            except CannotServeError as error:
+                self._memory.warning = _warning(str(error))
+                logger.debug("%s", error)
+            except Exception:
+                logger.exception("the log could not be moved from memory into its file, it will be tried again")
+            await asyncio.sleep(RETRY_AFTER)
+
+    async def _file(self) -> LogFile:
+        """Wait for the file, on a thread that nobody waits for: another server may have it for days."""
+        attempt = _Attempt(self._open_file, self._loop)
+        threading.Thread(target=attempt.run, name="rtmsg-log-lock", daemon=True).start()
+        return await attempt.opened
+
+    async def _move(self, file: LogFile) -> None:
+        if self._closing:
+            await asyncio.to_thread(file.close, True)
+            return
+        self._gate.close()
+        try:
+            self._next = await self._copy(file)
+        except BaseException:
+            await asyncio.to_thread(file.close, True)
+            self._stay()
+            raise
+        self._memory.retire()
+        if self._followers:
+            await asyncio.wait([asyncio.ensure_future(self._swapped.wait())], timeout=_FOLLOWED_WITHIN)
+        self._swap()
+        await self._memory.close()
+
+    async def _copy(self, file: LogFile) -> _Next:
+        memory = self._memory
+        await memory.settle()
+        cursors, notes = await memory.cursors.all(), await memory.notes.all()
+        moved = await asyncio.to_thread(move_events, memory.store, memory.epoch, memory.head, file)
+        return _Next(self._over(file), moved, cursors, notes)
+
+    def _swap(self) -> None:
+        """Go on in the file, if it is time."""
+        if self._next is None:
+            return
+        (self._log, self._moved, cursors, notes), self._next = self._next, None
+        self._cursors.take_over(cursors, self._moved)
+        self._notes.take_over(notes)
+        logger.warning("what was in memory is in the log %s now (%d events)", self.url, self._moved.count)
+        self._go_on()
+        self._swapped.set()
+
+    def _stay(self) -> None:
+        """Go on in memory, since the file cannot be had after all."""
+        self._cursors.stay()
+        self._notes.stay()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        self._gate.open()
+        held, self._held, self._held_bytes = self._held, deque(), 0
+        for draft, done in held:
+            if done is None:
+                self._log.announce(draft)
+            else:
+                self._log.submit(self._translated(draft), done)
+
+
+class _Attempt:
+    """One attempt to open the file.
+
+    Parameters
+    ----------
+    open_file : callable
+    loop : asyncio.AbstractEventLoop
+
+    Attributes
+    ----------
+    opened : asyncio.Future of LogFile
+        Once it is cancelled, a file that is opened all the same is closed again.
+    """
+
+    def __init__(self, open_file: Callable[[], LogFile], loop: asyncio.AbstractEventLoop) -> None:
+        self._open_file = open_file
+        self._loop = loop
+        self.opened: asyncio.Future[LogFile] = loop.create_future()
+
+    def run(self) -> None:
+        """Open the file; on a thread of its own."""
+        try:
+            file = self._open_file()
+        except Exception as error:  # noqa: BLE001 - it belongs to whoever waits
+            self._call(self._failed, error)
+            return
+        if not self._call(self._deliver, file):
+            file.close(True)
+
+    def _call(self, function: Callable[..., None], argument: object) -> bool:
+        try:
+            self._loop.call_soon_threadsafe(function, argument)
+        except RuntimeError:  # the loop was closed meanwhile
+            return False
+        return True
+
+    def _deliver(self, file: LogFile) -> None:
+        if self.opened.done():
+            threading.Thread(target=file.close, args=(True,)).start()
+        else:
+            self.opened.set_result(file)
+
+    def _failed(self, error: Exception) -> None:
+        if not self.opened.done():
+            self.opened.set_exception(error)
+
+
+def _warning(reason: str) -> str:
+    return (
+        f"{reason}. Until then events are kept in memory only, and would be lost with this server. The hub tries again "
+        "by itself, and stores in the log what is in memory as soon as it can"
+    )
