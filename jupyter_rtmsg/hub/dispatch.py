@@ -69,8 +69,9 @@ class Dispatcher:
             return
         self._hub.activity.published(connection)
         if id is not None:
-            json = b'{"ok":true,"seq":%d,"duplicate":%b}' % (outcome.seq, b"true" if outcome.duplicate else b"false")
-            socket.answer(id, EncodedJSON(json))
+            kept = b"" if self._hub.log.durable else b',"durable":false'
+            duplicate = b"true" if outcome.duplicate else b"false"
+            socket.answer(id, EncodedJSON(b'{"ok":true,"seq":%d,"duplicate":%b%b}' % (outcome.seq, duplicate, kept)))
 
     @staticmethod
     def _refuse(socket: Socket, name: Any, error: Exception, id: int | None) -> Reply | None:

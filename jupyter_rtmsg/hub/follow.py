@@ -65,7 +65,7 @@ class Follower:
             except LogClosed:
                 return
             except EpochChanged as change:
-                self.position = self._log.head
+                self.position = self._log.head if change.position is None else change.position
                 self.resets += 1
                 self._reset(str(change))
                 self._wake(everybody=True)

@@ -108,6 +108,7 @@ class Hub:
         Middlewares that establish who a client is must be there already: the hub's own looks at their result.
         """
         self.loop = asyncio.get_running_loop()
+        self._epoch = self.log.epoch
         self.follower = Follower(self.log, self.rooms, self._deliver, self._reset)
         self.subscriptions = Subscriptions(self.log.cursors, self.limits)
         self.starts = StartFinder(self.log, self.follower, self.limits)
@@ -150,6 +151,10 @@ class Hub:
             "members": sum(len(room.presence) for room in self.rooms.active.values()),
             "log": {"url": log.url, "durable": log.durable, "warning": log.warning},
         }
+
+    def describe_log(self) -> dict[str, Any]:
+        """Return what clients are told of the log: whether events outlive the server, and what else to know of it."""
+        return {"durable": self.log.durable, "warning": self.log.warning}
 
     def principals(self) -> set[str]:
         """Return who is connected."""
@@ -273,13 +278,20 @@ class Hub:
 
     def _reset(self, reason: str) -> None:
         """Begin anew, because the log was replaced: nobody catches up with the old one, and everybody is told."""
+        epoch, self._epoch = self._epoch, self.log.epoch
         position = self.follower.position
+
+        def translate(old: int) -> int:
+            return self.log.locate(old, epoch) or 0
+
         batch: list[tuple[str, Encoded]] = []
         for room in self.rooms.active.values():
-            room.reset(Ring(position, max_events=self.limits.ring_events, max_bytes=self.limits.ring_bytes))
+            room.reset(Ring(position, max_events=self.limits.ring_events, max_bytes=self.limits.ring_bytes), translate)
             notice = {"room": room.name, "epoch": self.log.epoch, "reason": reason}
             batch.append((room.channel, encode_event(["$reset", notice])))
+        self._namespace.emit("$log", self.describe_log())
         self._namespace.deliver(batch)
+        self.rooms.watchers.changed()
 
     async def _watch(self) -> None:
         """Look from time to time who has lost the right to be where it is, and which rooms are no more."""

@@ -157,7 +157,7 @@ class LogRecovery:
         if note is None:
             return None
         session = msgspec.json.decode(note, type=Session)
-        return session if session.epoch == self._hub.log.epoch else None
+        return session if self._hub.log.locate(0, session.epoch) is not None else None
 
     async def _find(self, session: Session, offset: str | None) -> list[Return] | None:
         """Return where to go on in each room; None where that is not possible without a gap."""
@@ -174,7 +174,8 @@ class LogRecovery:
             start = await hub.starts.find(room, wanted, None, named=False)
             key = None if subscription is None else CursorKey(session.principal, name, subscription)
             cursor = None if key is None else await hub.subscriptions.find(key)
-            returns.append(Return(room, start, key, start.cursor if cursor is None else cursor.position))
+            here = None if cursor is None else hub.log.locate(cursor.position, cursor.epoch)
+            returns.append(Return(room, start, key, start.cursor if here is None else here))
             if start.reason is not None:
                 self._give_up(returns)
                 return None

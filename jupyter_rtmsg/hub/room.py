@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from jupyter_rtmsg.log.eventlog import CursorKey
@@ -94,12 +95,19 @@ class Room:
         """Return the seq of its last event up to a position that the hub has reached."""
         return max(self.base, self.ring.last_until(position))
 
-    def reset(self, ring: Ring) -> None:
-        """Begin anew with the log of another epoch: all receive its live events, and may join again for its past."""
+    def reset(self, ring: Ring, translate: Callable[[int], int]) -> None:
+        """Begin anew with the log of another epoch: all receive its live events, and may join again for its past.
+
+        Parameters
+        ----------
+        ring : Ring
+        translate : callable
+            Returns where a position of the epoch before is in the new one.
+        """
         self.ring = ring
         self.base = 0
         for membership in self.members.values():
             if membership.catch_up:
                 membership.catch_up.cancel()
-            membership.cursor = 0
+            membership.cursor = translate(membership.cursor)
             membership.enter(ring.start)

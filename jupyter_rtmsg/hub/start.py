@@ -127,8 +127,8 @@ class StartFinder:
             room.base = max(room.base, head)
 
     async def _after(self, room: Room, cursor: Cursor) -> Start:
-        epoch, position = cursor
-        if (epoch and epoch != self._log.epoch) or position > self._log.head:
+        position = self._log.locate(cursor.position, cursor.epoch or None)
+        if position is None:
             return await self._from(room, 0, EPOCH)
         return await self._from(room, position)
 

@@ -8,7 +8,7 @@ from jupyter_rtmsg.errors import NotJoined
 from jupyter_rtmsg.hub.reply import Reply
 from jupyter_rtmsg.hub.request import Request, count, optional_text
 
-from .command import check_position, joined
+from .command import joined, located
 
 if TYPE_CHECKING:
     from jupyter_rtmsg.hub.connection import Connection
@@ -22,8 +22,7 @@ def ack(hub: Hub, connection: Connection, request: Request) -> Reply:
     key = membership.key
     if key is None or name not in (None, key.name):
         raise NotJoined(f"this connection has not joined room {membership.room.name!r} as {name!r}")
-    position = count(request, "seq")
-    check_position(hub, position, "seq")
+    position = located(hub, count(request, "seq"), "seq")
     if position > membership.cursor:
         membership.cursor = position
         hub.subscriptions.move(key, position)

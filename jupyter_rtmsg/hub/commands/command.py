@@ -48,18 +48,23 @@ def subscription_key(hub: Hub, connection: Connection, request: Request, room: s
     return None if name is None else CursorKey(connection.identity.principal, room, name)
 
 
-def check_position(hub: Hub, position: int, name: str) -> None:
-    """Refuse a position beyond the log's head.
+def located(hub: Hub, position: int, name: str, epoch: str | None = None) -> int:
+    """Return a position of a request in the log's present epoch.
 
     Raises
     ------
     EpochMismatch
+        If it is beyond the log's head, or belongs to an epoch that the log does not know.
     """
-    if position > hub.log.head:
-        raise EpochMismatch(
-            f"`{name}` is {position}, beyond the log's head {hub.log.head}: "
-            f"it belongs to another epoch than {hub.log.epoch!r}"
-        )
+    here = hub.log.locate(position, epoch)
+    if here is not None:
+        return here
+    if epoch not in (None, hub.log.epoch):
+        raise EpochMismatch(f"the position belongs to epoch {epoch!r}, and the log's epoch is {hub.log.epoch!r}")
+    raise EpochMismatch(
+        f"`{name}` is {position}, beyond the log's head {hub.log.head}: "
+        f"it belongs to another epoch than {hub.log.epoch!r}"
+    )
 
 
 def only_one(request: Request, *keys: str) -> None:

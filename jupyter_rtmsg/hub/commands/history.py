@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jupyter_rtmsg.errors import EpochMismatch
 from jupyter_rtmsg.hub.encode import encode_page
 from jupyter_rtmsg.hub.request import Request, optional_count, optional_text
 from jupyter_rtmsg.wire.data import EncodedJSON, encode_json
 
-from .command import check_position, readable_room
+from .command import located, readable_room
 
 if TYPE_CHECKING:
     from jupyter_rtmsg.hub.connection import Connection
@@ -21,21 +20,24 @@ async def history(hub: Hub, connection: Connection, request: Request) -> Encoded
     name = readable_room(hub, connection, request)
     after, before, last, since = (optional_count(request, key) for key in ("after", "before", "last", "since"))
     limit = optional_count(request, "limit", least=1)
-    _check_epoch(hub, request, after)
     limits = hub.limits
-    page = await hub.log.read(
-        name,
-        after=after or 0,
-        before=before,
-        last=last,
-        since=since,
-        limit=min(limit or limits.page_events, limits.page_events),
-        max_bytes=limits.page_bytes,
-        max_attachments=limits.attachments,
-        name=optional_text(request, "event", longest=limits.identifier),
-        user=optional_text(request, "sender", longest=limits.identifier),
-    )
-    stats = await hub.log.stats(name)
+    while True:
+        epoch = hub.log.epoch
+        page = await hub.log.read(
+            name,
+            after=located(hub, after or 0, "after", optional_text(request, "epoch", longest=limits.identifier)),
+            before=before,
+            last=last,
+            since=since,
+            limit=min(limit or limits.page_events, limits.page_events),
+            max_bytes=limits.page_bytes,
+            max_attachments=limits.attachments,
+            name=optional_text(request, "event", longest=limits.identifier),
+            user=optional_text(request, "sender", longest=limits.identifier),
+        )
+        stats = await hub.log.stats(name)
+        if epoch == hub.log.epoch:
+            break  # else the log was moved meanwhile
     events = encode_page(page.records)
     rest = {
         "more": page.more,
@@ -45,10 +47,3 @@ async def history(hub: Hub, connection: Connection, request: Request) -> Encoded
         "epoch": hub.log.epoch,
     }
     return EncodedJSON(b'{"ok":true,"events":%b,%b' % (events.json, encode_json(rest)[1:]), events.attachments)
-
-
-def _check_epoch(hub: Hub, request: Request, after: int | None) -> None:
-    epoch = optional_text(request, "epoch", longest=hub.limits.identifier)
-    if epoch is not None and epoch != hub.log.epoch:
-        raise EpochMismatch(f"the position belongs to epoch {epoch!r}, and the log's epoch is {hub.log.epoch!r}")
-    check_position(hub, after or 0, "after")

@@ -46,9 +46,9 @@ async def _join(hub: Hub, connection: Connection, room: Room, wanted: Wanted, ke
             await forgotten
         if resets == hub.follower.resets:
             break  # else the log was replaced meanwhile
-    current = saved is not None and saved.epoch == hub.log.epoch
-    cursor = saved.position if saved and current else start.head
-    if key is not None and not current:
+    here = None if saved is None else hub.log.locate(saved.position, saved.epoch)
+    cursor = start.head if here is None else here
+    if key is not None and here is None:
         # From another epoch: what is kept of this one is still to be seen.
         cursor = start.head if saved is None else 0
         hub.subscriptions.move(key, cursor)
@@ -69,7 +69,8 @@ def _reply(hub: Hub, connection: Connection, room: Room, start: Start, key: Curs
         "member": connection.identity.member,
         "members": room.presence.listing(connection.identity.principal, hub.limits.listed),
         "count": len(room.presence),
+        "durable": hub.log.durable,
     }
     closed, connection.closed = connection.closed, None
-    optional = {"reason": start.reason, "as": key and key.name, "closed": closed}
+    optional = {"warning": hub.log.warning, "reason": start.reason, "as": key and key.name, "closed": closed}
     return reply | {name: value for name, value in optional.items() if value is not None}

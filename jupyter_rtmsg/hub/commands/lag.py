@@ -8,7 +8,7 @@ from jupyter_rtmsg.errors import BadRequest, NotJoined
 from jupyter_rtmsg.hub.reply import Reply
 from jupyter_rtmsg.hub.request import Request, optional_count
 
-from .command import check_position, only_one, readable_room, subscription_key
+from .command import located, only_one, readable_room, subscription_key
 
 if TYPE_CHECKING:
     from jupyter_rtmsg.hub.connection import Connection
@@ -22,15 +22,18 @@ async def lag(hub: Hub, connection: Connection, request: Request) -> Reply:
     after = optional_count(request, "after")
     if after is None:
         after = await _cursor(hub, connection, request, name)
-    check_position(hub, after, "after")
-    behind = await hub.log.lag(name, after)
+    while True:
+        epoch, here = hub.log.epoch, located(hub, after, "after")
+        behind = await hub.log.lag(name, here)
+        if epoch == hub.log.epoch:
+            break  # else the log was moved meanwhile
     return {
         "ok": True,
         "missed": behind.missed,
         "bytes": behind.bytes,
         "oldest": behind.oldest,
         "by_event": dict(behind.by_event),
-        "cursor": after,
+        "cursor": here,
     }
 
 
@@ -44,4 +47,4 @@ async def _cursor(hub: Hub, connection: Connection, request: Request, room: str)
     cursor = await hub.subscriptions.find(key)
     if cursor is None:
         raise NotJoined(f"nobody has ever joined room {room!r} as {key.name!r}")
-    return cursor.position if cursor.epoch == hub.log.epoch else 0
+    return hub.log.locate(cursor.position, cursor.epoch) or 0

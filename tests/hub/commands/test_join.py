@@ -17,6 +17,7 @@ async def test_a_join_that_names_no_past_starts_from_now(hub: Any) -> None:
     assert reply == {
         "ok": True, "room": "lab", "epoch": hub.log.epoch, "head": head, "first": 1, "cursor": head,
         "missed": None, "recovered": True, "user": "ann", "member": me["member"], "members": [me], "count": 1,
+        "durable": hub.log.durable,
     }  # fmt: skip
     live = await writer.publish()
     await until(lambda: reader.seqs() == [live])
