@@ -16,14 +16,21 @@ class Sender:
     user : str
         The authenticated user, or ``token:<which>``.
     kind : str
-        ``"kernel"`` (proved), ``"browser"`` or ``"client"``.
+        ``"browser"``, ``"kernel"`` (proved), ``"script"`` or ``"agent"``.
+    name : str
+        What to call the sender: a person's display name, the name of a kernel's notebook without its suffix, or the
+        name that a script gave itself. The user where there is none of them.
     member : str
         The sender's id in the room's presence; the same across reconnects.
+    notebook : str or None
+        The path of a kernel's notebook at that time, below the server's root. None where not everybody may see it.
     """
 
     user: str
     kind: str
+    name: str
     member: str
+    notebook: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

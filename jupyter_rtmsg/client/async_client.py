@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
+from jupyter_rtmsg.displayname import fault
 from jupyter_rtmsg.errors import Disconnected
 
 from .async_room import AsyncRoom
@@ -26,7 +27,6 @@ from .outbox import Outbox
 from .strategy import TRANSPORTS
 
 F = TypeVar("F", bound=Callable[..., Any])
-_MAX_NAME = 64
 _LEAST = 0.01  # seconds that the socket's handlers have where those of rooms took all the time
 _GOODBYE = 2.0  # seconds that the hub has to store what waits, and to take the last acknowledgements
 _log = logging.getLogger("jupyter_rtmsg")
@@ -42,7 +42,8 @@ class AsyncClient:
     token : str, optional
         Sent in a header, never in a URL.
     name : str, optional
-        Shown to the other members; at most 64 characters.
+        Shown to the others, beside the user: at most 64 characters, none of them control or format characters.
+        In a notebook it takes the place of the notebook's name.
     timeout : float
         Seconds that the first connection, and every command, may take.
     tls : ssl.SSLContext, optional
@@ -86,8 +87,8 @@ class AsyncClient:
         transports: Sequence[str] = TRANSPORTS,
         _lanes: LaneFactory = TaskLane,
     ) -> None:
-        if name is not None and not 1 <= len(name) <= _MAX_NAME:
-            raise ValueError(f"a name has 1 to {_MAX_NAME} characters, not {len(name)}")
+        if name is not None and (wrong := fault(name) or ("is empty" if not name.strip() else None)):
+            raise ValueError(f"name={name!r:.100} {wrong}")
         found = find_server(url, token)
         client = uuid.uuid4().hex
         auth = {"client": client, "recovery": False, **({"name": name} if name else {})}  # rooms recover by their log

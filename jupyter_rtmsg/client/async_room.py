@@ -195,13 +195,16 @@ class AsyncRoom:
             Positions (seq), both exclusive.
         since : float or datetime, optional
             Seconds since 1970.
-        event, sender : str, optional
-            Only events of this name, or of this user.
+        event : str, optional
+            Only events of this name.
+        sender : str, optional
+            Only events whose sender has this name, user, or path of its notebook.
         limit : int, optional
             At most so many from the beginning; without it everything that is held.
         """
         wanted = {"after": after, "before": before, "since": milliseconds(since), "event": event, "sender": sender}
-        return await read_history(self._commands.ask_patiently, self.name, last=last, limit=limit, **wanted)
+        you = self.membership.user
+        return await read_history(self._commands.ask_patiently, self.name, last=last, limit=limit, you=you, **wanted)
 
     # --- handlers
 

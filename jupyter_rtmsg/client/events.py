@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from jupyter_rtmsg.event import Event
 
+from .names import Names
 from .text import data_text
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 _SHOWN = 100
 _WIDTH = 200
 _COLUMNS = ("seq", "time", "event", "from", "data")
+_FIELDS = ("time", "event", "sender", "user", "notebook")
 _LEFT = 'style="text-align: left"'  # notebooks put numbers to the right, and text with them
 
 
@@ -25,6 +27,8 @@ class Events(Sequence[Event]):
     Parameters
     ----------
     events : iterable of Event
+    you : str, optional
+        The user whose events a table marks as one's own.
 
     Examples
     --------
@@ -33,10 +37,11 @@ class Events(Sequence[Event]):
     >>> missed.to_pandas()["loss"].plot()
     """
 
-    __slots__ = ("_events",)
+    __slots__ = ("_events", "_you")
 
-    def __init__(self, events: Iterable[Event] = ()) -> None:
+    def __init__(self, events: Iterable[Event] = (), you: str | None = None) -> None:
         self._events = tuple(events)
+        self._you = you
 
     def __len__(self) -> int:
         return len(self._events)
@@ -47,7 +52,7 @@ class Events(Sequence[Event]):
     def __getitem__(self, index: slice) -> Events: ...
     def __getitem__(self, index: int | slice) -> Event | Events:
         if isinstance(index, slice):
-            return Events(self._events[index])
+            return Events(self._events[index], self._you)
         return self._events[index]
 
     def __eq__(self, other: object) -> bool:
@@ -68,12 +73,16 @@ class Events(Sequence[Event]):
         return [event.data for event in self._events]
 
     def _repr_html_(self) -> str:
-        """Return a table of the last 100; everything that people wrote is escaped."""
+        """Return a table of the last 100; everything that people wrote is escaped.
+
+        Senders are called as views of a room call them: by name, the user where it is another, and "(you)".
+        """
         if not self._events:
             return "<p>No events.</p>"
         shown = self._events[-_SHOWN:]
         head = "".join(f"<th {_LEFT}>{column}</th>" for column in _COLUMNS)
-        body = "".join(map(_row, shown))
+        names = Names(self._you, {event.sender for event in shown})
+        body = "".join(_row(event, names) for event in shown)
         left_out = len(self) - len(shown)
         note = f"<p>{len(self):,} events; the first {left_out:,} are not shown.</p>" if left_out else ""
         return f"{note}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
@@ -81,8 +90,9 @@ class Events(Sequence[Event]):
     def to_pandas(self) -> pandas.DataFrame:
         """Return a DataFrame with a row per event.
 
-        The index is ``seq``; the columns are ``time``, ``event``, ``user`` and, where the data are dicts, one per key,
-        else ``data``. A key that is called like one of those columns gets the prefix ``data.``.
+        The index is ``seq``; the columns are ``time``, ``event``, ``sender`` (the name), ``user``, ``notebook`` and,
+        where the data are dicts, one per key, else ``data``. A key that is called like one of those columns gets the
+        prefix ``data.``.
 
         Raises
         ------
@@ -95,19 +105,20 @@ class Events(Sequence[Event]):
             raise ImportError("to_pandas() needs pandas: pip install pandas") from None
         rows = [_record(event) for event in self._events]
         index = pandas.Index([event.seq for event in self._events], name="seq")
-        return pandas.DataFrame(rows, index=index, columns=None if rows else ["time", "event", "user", "data"])
+        return pandas.DataFrame(rows, index=index, columns=None if rows else [*_FIELDS, "data"])
 
 
-def _row(event: Event) -> str:
+def _row(event: Event, names: Names) -> str:
     seq = "" if event.seq is None else event.seq
     time = event.time.astimezone().strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
     data = "" if event.data is None else data_text(event.data, _WIDTH)
-    cells = (seq, time, event.name, event.sender.user, data)
+    cells = (seq, time, event.name, names.of(event.sender), data)
     return "<tr>" + "".join(f"<td {_LEFT}>{escape(str(cell))}</td>" for cell in cells) + "</tr>"
 
 
 def _record(event: Event) -> dict[str, Any]:
-    record: dict[str, Any] = {"time": event.time, "event": event.name, "user": event.sender.user}
+    sender = event.sender
+    record = dict(zip(_FIELDS, (event.time, event.name, sender.name, sender.user, sender.notebook), strict=True))
     if not isinstance(event.data, dict):
         return {**record, "data": event.data}
     taken = {*record, "data"}

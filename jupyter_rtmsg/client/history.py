@@ -21,6 +21,7 @@ async def read_history(
     *,
     last: int | None = None,
     limit: int | None = None,
+    you: str | None = None,
     **wanted: Any,
 ) -> Events:
     """Read as many pages as it takes.
@@ -34,6 +35,8 @@ async def read_history(
         The last so many; the pages are read backwards.
     limit : int, optional
         At most so many from the beginning.
+    you : str, optional
+        The user who reads.
     **wanted
         ``after``, ``before``, ``since``, ``event``, ``sender`` as in docs/wire.md; None is left out.
     """
@@ -42,7 +45,7 @@ async def read_history(
         pages = await _backwards(ask, request, last)
     else:
         pages = await _forwards(ask, request, limit)
-    return Events(_event(room, fields) for page in pages for fields in page)
+    return Events((_event(room, fields) for page in pages for fields in page), you)
 
 
 async def _forwards(ask: Ask, request: dict[str, Any], limit: int | None) -> list[list[dict[str, Any]]]:

@@ -19,13 +19,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
-from functools import lru_cache
 from typing import Any, TypeAlias
 
-from jupyter_rtmsg.event import Event, Sender
+from jupyter_rtmsg.event import Event
 
 from .handlers import Handlers
 from .lane import Call
+from .names import sender_of
 
 MAX_EVENTS = 50_000
 MAX_BYTES = 32 * 1024 * 1024
@@ -35,7 +35,6 @@ UNREADABLE: Any = object()  # the data of an event that was skipped
 
 _Item: TypeAlias = "tuple[str, Any, Mapping[str, Any], int, bool]"  # name, data, meta, bytes, replay
 
-_sender = lru_cache(maxsize=1024)(Sender)
 # A frozen dataclass sets its fields by way of object.__setattr__; setting the slots takes half the time, and an event
 # of a fast stream has not many microseconds.
 _new = object.__new__
@@ -47,8 +46,7 @@ _set_room, _set_name, _set_data, _set_seq, _set_prev, _set_ts, _set_sender, _set
 def event_of(room: str, name: str, data: Any, meta: Mapping[str, Any], replay: bool) -> Event:
     """Make an event from what the wire brought (docs/wire.md, "Events")."""
     get = meta.get
-    origin = get("from") or {}
-    sender = _sender(origin.get("user", ""), origin.get("kind", ""), origin.get("member", ""))
+    sender = sender_of(get("from") or {})
     event = _new(Event)
     _set_room(event, room)
     _set_name(event, name)

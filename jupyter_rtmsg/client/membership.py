@@ -274,7 +274,7 @@ class Membership:
         """Who this client is. Any thread may ask."""
         if self.member is None:
             return None
-        return self.members.get(self.member) or Member(self.member, self.user or "", "", "")
+        return self.members.get(self.member) or Member(self.member, self.user or "", "", self.user or "")
 
     @property
     def heard(self) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from jupyter_core.paths import jupyter_data_dir
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
-from traitlets import Enum, Float, Integer, Unicode, default
+from traitlets import Bool, Enum, Float, Integer, Unicode, default
 
 from ..server import bundle_pattern, paths_below
 from .environment import KernelEnvironment
@@ -17,6 +17,7 @@ from .handlers import BundleHandler, SocketHandler, StatusHandler
 from .identity import Identity
 from .limits import LimitTraits
 from .service import Service, Settings
+from .single_user import SingleUser
 from .tokens import scoped_token
 
 DAY = 86_400
@@ -61,6 +62,13 @@ class RtmsgApp(LimitTraits, ExtensionApp):
     url = Unicode(
         help="The base URL at which kernels reach this server, given to them as RTMSG_URL. "
         "By default found out; set it where kernels run on other machines, e.g. `https://hub.example.org/user/alice/`."
+    ).tag(config=True)
+
+    single_user = Bool(
+        None,
+        allow_none=True,
+        help="Whether everybody who may come in is one user: the account that runs the server. By default found out: "
+        "so where one token or password is all that the server knows, and no extension for collaboration is enabled.",
     ).tag(config=True)
 
     ping_interval = Float(25.0, help="Seconds between two heartbeats.").tag(config=True)
@@ -114,7 +122,8 @@ class RtmsgApp(LimitTraits, ExtensionApp):
 
     def _make_service(self) -> Service:
         assert self.serverapp is not None
-        identity = Identity(self.serverapp.web_app.settings, self._token)
+        only_user = SingleUser(self.serverapp, self.single_user)
+        identity = Identity(self.serverapp.web_app.settings, self._token, only_user)
         owner = os.environ.get("JUPYTERHUB_USER")
         return Service(self.serverapp, self._service_settings(), identity, owner, self.log)
 

@@ -9,7 +9,7 @@ from jupyter_server.base.handlers import APIHandler, JupyterHandler
 from tornado.web import HTTPError, RequestHandler, authenticated, stream_request_body
 
 from ..server import BundleRequests, Engine, EngineRequests, Refused
-from .identity import ANONYMOUS, authorization
+from .identity import Principal
 from .rights import RESOURCE
 from .service import Service
 
@@ -60,19 +60,18 @@ class SocketHandler(EngineRequests, JupyterHandler):  # type: ignore[misc]  # Ju
         principal = await self._service.identity.of_request(self)
         self._check_forgery(principal)
         user = self.current_user
-        if principal is not None and user is not None and user.username == principal:
-            self._service.rights.introduce(principal, user)
+        if principal is not None and user is not None and user.username == principal.username:
+            self._service.rights.introduce(principal.username, user)
         await self.engine_of_request().accept(self, user=principal, body=self.payload)
 
     def check_xsrf_cookie(self) -> None:
         """Jupyter asks too early, before it is known who speaks: `_check_forgery` does it."""
 
-    def _check_forgery(self, principal: str | None) -> None:
+    def _check_forgery(self, principal: Principal | None) -> None:
         """Let nobody's page POST with the cookie of whoever looks at it; a foreign Origin was refused already."""
         if self.request.method == "GET" or "Origin" in self.request.headers:
             return
-        by_cookie = principal not in (None, ANONYMOUS) and authorization(self) is None
-        if by_cookie and not self.settings.get("disable_check_xsrf", False):
+        if principal is not None and principal.by_cookie and not self.settings.get("disable_check_xsrf", False):
             RequestHandler.check_xsrf_cookie(self)
 
     def set_secure_cookie(self, name: str, *args: Any, **kwargs: Any) -> None:

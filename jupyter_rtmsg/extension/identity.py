@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from jupyter_server.auth import IdentityProvider
+from jupyter_server.auth import IdentityProvider, User
 from jupyter_server.base.handlers import JupyterHandler
 from tornado.web import HTTPError
 
@@ -21,7 +22,30 @@ HOW = (
     "Give the token of the Jupyter server (`jupyter server list` shows it) in the header `Authorization: token ...` "
     "or as `auth: {token}` of Socket.IO's CONNECT."
 )
+_DRAWN = re.compile(r"Anonymous \w+")
 _AUTHORIZATION = re.compile(r"(?:token|bearer)\s+(\S+)\s*", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who is speaking, as `user` of a session.
+
+    Attributes
+    ----------
+    username : str
+        The key of rights and subscriptions; two principals are the same if this is.
+    display_name : str
+        What Jupyter calls the person; empty where that is not known.
+    by_cookie : bool
+        Shown by a cookie, which browsers send along with what foreign pages ask for.
+    """
+
+    username: str
+    display_name: str = field(default="", compare=False)
+    by_cookie: bool = field(default=False, compare=False)
+
+    def __str__(self) -> str:
+        return self.username
 
 
 class Identity:
@@ -33,13 +57,18 @@ class Identity:
         The web application's: identity provider and allowed origins are looked up when needed.
     kernel_token : str
         The scoped token.
+    only_user : callable
+        Returns the account that everybody is who may come in, or None where the server knows several users.
     """
 
-    def __init__(self, settings: Mapping[str, Any], kernel_token: str) -> None:
+    def __init__(
+        self, settings: Mapping[str, Any], kernel_token: str, only_user: Callable[[], str | None] = lambda: None
+    ) -> None:
         self._settings = settings
         self._kernel_token = kernel_token
+        self._only_user = only_user
 
-    async def of_request(self, handler: JupyterHandler) -> str | None:
+    async def of_request(self, handler: JupyterHandler) -> Principal | None:
         """Return the principal of an HTTP request, or None where it carries no credentials.
 
         Raises
@@ -54,24 +83,19 @@ class Identity:
         if token is not None and self._is_kernel_token(token):
             if not trusted:
                 raise HTTPError(403, _foreign("the token of a kernel"))
-            return self.kernel
+            return self._of_secret(KERNEL_TOKEN)
         if token is not None:
             return await self._of_token(handler)
         return await self._of_cookie(handler, trusted)
 
-    def of_token(self, token: str, headers: Mapping[str, str]) -> str | None:
+    def of_token(self, token: str, headers: Mapping[str, str]) -> Principal | None:
         """Return the principal of a token given in CONNECT, or None if it is wrong or may not be used from there."""
         provider: IdentityProvider = self._settings["identity_provider"]
         if provider.token and secrets.compare_digest(token.encode(), str(provider.token).encode()):
-            return os.environ.get("JUPYTERHUB_USER") or SERVER_TOKEN
+            return self._of_secret(SERVER_TOKEN)
         if self._is_kernel_token(token) and self.trusts(headers):
-            return self.kernel
+            return self._of_secret(KERNEL_TOKEN)
         return None
-
-    @property
-    def kernel(self) -> str:
-        """The principal of the scoped token: under JupyterHub the server belongs to one user, and so does the token."""
-        return os.environ.get("JUPYTERHUB_USER") or KERNEL_TOKEN
 
     def trusts(self, headers: Mapping[str, str]) -> bool:
         """Tell whether a request comes from a script, from this server's own pages, or from an origin allowed by name.
@@ -91,16 +115,29 @@ class Identity:
     def _is_kernel_token(self, token: str) -> bool:
         return secrets.compare_digest(token.encode(), self._kernel_token.encode())
 
-    async def _of_token(self, handler: JupyterHandler) -> str:
+    def _of_secret(self, name: str) -> Principal:
+        """Return who shows a secret of the server: its only user, JupyterHub's, or whoever has the secret."""
+        return Principal(self._only_user() or os.environ.get("JUPYTERHUB_USER") or name)
+
+    def _of_user(self, user: User, *, by_cookie: bool = False) -> Principal:
+        """Return whom Jupyter knows by name."""
+        name, only = str(user.display_name or user.name or ""), self._only_user()
+        if only is None:
+            return Principal(str(user.username), name, by_cookie)
+        # The only user is told by the account from the moons that Jupyter draws by lot, one for each browser.
+        return Principal(only, "" if _DRAWN.fullmatch(name) else name, by_cookie)
+
+    async def _of_token(self, handler: JupyterHandler) -> Principal:
         provider = handler.identity_provider
         user = handler.current_user
-        if user is None or (_is_plain(provider) and not provider.is_token_authenticated(handler)):
+        if user is None or (is_plain(provider) and not provider.is_token_authenticated(handler)):
             raise HTTPError(403, f"The token in the Authorization header is wrong. {HOW}")
-        if _is_plain(provider) and not await _has_cookie(handler):
-            return SERVER_TOKEN  # the name in `user` was drawn by lot for this request
-        return str(user.username)
+        if is_plain(provider) and not await _has_cookie(handler):
+            # The name in `user` was drawn by lot for this request.
+            return Principal(self._only_user() or SERVER_TOKEN)
+        return self._of_user(user)
 
-    async def _of_cookie(self, handler: JupyterHandler, trusted: bool) -> str | None:
+    async def _of_cookie(self, handler: JupyterHandler, trusted: bool) -> Principal | None:
         user = handler.current_user
         if user is None:
             return None
@@ -108,9 +145,10 @@ class Identity:
             if handler.allow_origin == "*":
                 return None
             raise HTTPError(403, _foreign("the cookie of this server"))
-        if _is_plain(handler.identity_provider) and not await _has_cookie(handler):
-            return ANONYMOUS  # authentication is switched off; the name was drawn by lot
-        return str(user.username)
+        if is_plain(handler.identity_provider) and not await _has_cookie(handler):
+            # Authentication is switched off; the name was drawn by lot.
+            return Principal(self._only_user() or ANONYMOUS)
+        return self._of_user(user, by_cookie=True)
 
 
 def authorization(handler: JupyterHandler) -> str | None:
@@ -123,7 +161,7 @@ def _foreign(what: str) -> str:
     return f"A page of another origin may not use {what}. c.ServerApp.allow_origin can allow that origin by name."
 
 
-def _is_plain(provider: IdentityProvider) -> bool:
+def is_plain(provider: IdentityProvider) -> bool:
     """Tell whether the provider knows one shared token only, and draws a name by lot for whoever shows it."""
     kind = type(provider)
     return (

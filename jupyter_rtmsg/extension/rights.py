@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from jupyter_core.utils import ensure_async
-from jupyter_server.auth import User
+from jupyter_server.auth import AllowAllAuthorizer, User
 from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.serverapp import ServerApp
 from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPServerRequest
@@ -46,6 +46,14 @@ class Rights:
     def allows(self, principal: str, action: str, room: str) -> bool:
         """Tell whether a principal may ``read`` or ``write``. Jupyter's authorizer knows no rooms."""
         return action in self._allowed.get(principal, frozenset())
+
+    @property
+    def shows_notebooks(self) -> bool:
+        """Whether everybody who comes in may see the paths of notebooks.
+
+        They may where the authorizer lets every authenticated user read contents anyway.
+        """
+        return type(self._serverapp.authorizer).is_authorized is AllowAllAuthorizer.is_authorized
 
     def introduce(self, principal: str, user: User) -> None:
         """Remember Jupyter's own object for a principal: some authorizers need more of it than the name."""

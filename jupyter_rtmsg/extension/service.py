@@ -19,7 +19,7 @@ from ..server import Server, Socket
 from .activity import ServerActivity
 from .environment import kernel_url
 from .gateway import Gateway
-from .identity import HOW, Identity
+from .identity import HOW, Identity, Principal
 from .kernels import Kernels
 from .renames import Renames
 from .rights import Rights
@@ -147,10 +147,10 @@ class Service:
         """Admit a CONNECT: with what the HTTP handshake showed, or else with the token in ``auth`` (a middleware)."""
         if socket.user is None:
             socket.user = self._of_auth(socket)
-        if not await self.rights.admit(socket.user):
+        if not await self.rights.admit(str(socket.user)):
             raise ConnectionRefused(f"{socket.user} may neither read nor write here.", {"code": "forbidden"})
 
-    def _of_auth(self, socket: Socket) -> str:
+    def _of_auth(self, socket: Socket) -> Principal:
         auth = socket.auth
         token = auth.get("token") if isinstance(auth, dict) else None
         if not isinstance(token, str) or not token:
@@ -165,7 +165,8 @@ class Service:
         return None if proved is None else await self._kernel(proved)
 
     async def _kernel(self, kernel_id: str) -> Kernel:
-        return Kernel(kernel_id, await self._kernels.notebook(kernel_id))
+        notebook = await self._kernels.notebook(kernel_id)
+        return Kernel(kernel_id, notebook, public=self.rights.shows_notebooks)
 
     async def _rename(self, old: str, new: str) -> None:
         assert self._hub is not None

@@ -77,8 +77,8 @@ class PresenceFeed:
         self.changed(room)
 
     def _send(self, room: Room, changes: list[View]) -> None:
-        """Write to everybody in the room; those who may see a notebook's path get an encoding of their own."""
-        users = {change.user for change in changes if change.notebook is not None}
+        """Write to everybody in the room; those who alone may see a notebook's path get an encoding of their own."""
+        users = {change.user for change in changes if change.notebook is not None and not change.public}
         encoded: dict[str | None, Encoded] = {}
         for connection in room.members:
             principal = connection.identity.principal

@@ -7,12 +7,17 @@ from hashlib import blake2b
 from pathlib import PurePosixPath
 from typing import Any, Protocol
 
+from jupyter_rtmsg.displayname import displayable, fault
 from jupyter_rtmsg.errors import ConnectionRefused
 from jupyter_rtmsg.wire.data import encode_json
 
 from .limits import Limits
 
 ANONYMOUS = "anonymous"
+KINDS = ("script", "agent")
+"""What a client may call itself in CONNECT's ``auth``; that it is a browser or a kernel, the server sees itself."""
+LONGEST_NOTEBOOK = 1024
+"""Bytes of the longest path of a notebook that goes out with events: their envelope is bounded."""
 
 
 class Peer(Protocol):
@@ -36,10 +41,13 @@ class Kernel:
     id : str
     notebook : str or None
         The path of the notebook that it runs.
+    public : bool
+        Whether everybody may see that path.
     """
 
     id: str
     notebook: str | None = None
+    public: bool = False
 
     @property
     def subscription(self) -> str:
@@ -56,12 +64,15 @@ class Identity:
     principal : str
         The authenticated user, the key of rights and subscriptions.
     kind : str
-        ``"kernel"``, ``"browser"`` or ``"client"``.
+        ``"browser"``, ``"kernel"``, ``"script"`` or ``"agent"``.
     name : str
-        Shown in presence.
+        What people see: a person's display name, the stem of a kernel's notebook, or what a client calls itself; the
+        principal where there is none of them.
     member : str
         The id in presence: of a client, where it gave one, else of the connection.
     notebook : str or None
+    public : bool
+        Whether everybody may see the notebook's path.
     client : str or None
         The UUID that a client keeps across reconnects.
     subscription : str or None
@@ -77,6 +88,7 @@ class Identity:
     name: str
     member: str
     notebook: str | None = None
+    public: bool = False
     client: str | None = None
     subscription: str | None = None
     kernel: str | None = None
@@ -85,20 +97,39 @@ class Identity:
     @property
     def sender(self) -> bytes:
         """The ``from`` of its events, as JSON."""
-        return encode_json({"user": self.principal, "kind": self.kind, "member": self.member})
+        sender = {"user": self.principal, "kind": self.kind, "name": self.name, "member": self.member}
+        if self.notebook and self.public and len(self.notebook.encode()) <= LONGEST_NOTEBOOK:
+            sender["notebook"] = self.notebook
+        return encode_json(sender)
 
     def proved(self, kernel: Kernel) -> Identity:
         """Return this identity as that of a kernel."""
-        named = replace(
-            self, kind="kernel", kernel=kernel.id, notebook=kernel.notebook, subscription=kernel.subscription
+        return replace(
+            self,
+            kind="kernel",
+            kernel=kernel.id,
+            name=self._name_in(kernel.notebook),
+            notebook=kernel.notebook,
+            public=kernel.public,
+            subscription=kernel.subscription,
         )
-        return named if self.name or not kernel.notebook else replace(named, name=PurePosixPath(kernel.notebook).stem)
 
     def renamed(self, old: str, new: str) -> Identity:
         """Return this identity after its notebook was renamed."""
-        name = PurePosixPath(new).stem if self.name == PurePosixPath(old).stem else self.name
         subscription = new if self.subscription == old else self.subscription
-        return replace(self, notebook=new, name=name, subscription=subscription)
+        return replace(self, name=self._name_in(new), notebook=new, subscription=subscription)
+
+    def _name_in(self, notebook: str | None) -> str:
+        """Return its name in a notebook: the notebook's stem, unless the client gave itself another."""
+        automatic = {self.principal, self.notebook and stem(self.notebook)}
+        if self.name not in automatic:
+            return self.name
+        return (notebook and stem(notebook)) or self.principal
+
+
+def stem(notebook: str) -> str:
+    """Return the name of a notebook's file without its suffix, as people are shown it."""
+    return displayable(PurePosixPath(notebook).stem)
 
 
 def principal_of(user: Any) -> str:
@@ -114,18 +145,35 @@ def identify(socket: Peer, limits: Limits) -> Identity:
     Raises
     ------
     ConnectionRefused
-        If ``client`` or ``name`` in CONNECT's ``auth`` are no strings, or too long.
+        If ``client``, ``name`` or ``kind`` in CONNECT's ``auth`` are no strings, too long, or nothing to be shown.
     """
     auth = socket.auth
     client = _text(auth, "client", limits.identifier) or None
+    given, kind = _name(auth, limits.name), _kind(auth)
     principal = principal_of(socket.user)
+    browser = bool(socket.handshake.headers.get("Origin"))
+    person = displayable(getattr(socket.user, "display_name", None) or "", limits.name) if browser else ""
     return Identity(
         principal=principal,
-        kind="browser" if socket.handshake.headers.get("Origin") else "client",
-        name=_text(auth, "name", limits.name),
+        kind="browser" if browser else kind,
+        name=person or given or displayable(principal, limits.name),
         member=_member(principal, client, socket.id),
         client=client,
     )
+
+
+def _name(auth: dict[str, Any], longest: int) -> str:
+    name = _text(auth, "name", longest)
+    if wrong := fault(name, longest):
+        raise _bad(f"`name` {wrong}")
+    return name.strip()
+
+
+def _kind(auth: dict[str, Any]) -> str:
+    kind = _text(auth, "kind", max(map(len, KINDS))) or KINDS[0]
+    if kind not in KINDS:
+        raise _bad(f"`kind` is {kind!r}, and may be one of {', '.join(KINDS)}")
+    return kind
 
 
 def _member(principal: str, client: str | None, socket_id: str) -> str:
@@ -138,5 +186,9 @@ def _text(auth: dict[str, Any], key: str, longest: int) -> str:
     if value is None:
         return ""
     if not isinstance(value, str) or len(value) > longest:
-        raise ConnectionRefused(f"`{key}` must be a string of at most {longest} characters", {"code": "bad_request"})
+        raise _bad(f"`{key}` must be a string of at most {longest} characters")
     return value
+
+
+def _bad(what: str) -> ConnectionRefused:
+    return ConnectionRefused(what, {"code": "bad_request"})

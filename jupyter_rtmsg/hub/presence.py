@@ -11,7 +11,7 @@ HERE, AWAY, LEFT = "here", "away", "left"
 
 
 class View(NamedTuple):
-    """A member as others see it; ``notebook`` is for its own user only."""
+    """A member as others see it; ``notebook`` is for its own user only, unless it is ``public``."""
 
     member: str
     user: str
@@ -19,11 +19,12 @@ class View(NamedTuple):
     name: str
     state: str
     notebook: str | None
+    public: bool
 
     def shown_to(self, principal: str | None) -> dict[str, Any]:
         """Return what a principal may see of it (None: what everybody may)."""
         shown = {"member": self.member, "user": self.user, "kind": self.kind, "name": self.name, "state": self.state}
-        if self.notebook is not None and principal == self.user:
+        if self.notebook is not None and (self.public or principal == self.user):
             shown["notebook"] = self.notebook
         return shown
 
@@ -38,7 +39,7 @@ class _Member:
 
     def view(self) -> View:
         who = self.identity
-        return View(who.member, who.principal, who.kind, who.name or who.principal, self.state, who.notebook)
+        return View(who.member, who.principal, who.kind, who.name, self.state, who.notebook, who.public)
 
 
 class Presence:

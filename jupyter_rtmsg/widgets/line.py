@@ -2,42 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TypedDict
 
+from jupyter_rtmsg.client.names import Names, title
 from jupyter_rtmsg.client.text import data_text
-from jupyter_rtmsg.event import Event
+from jupyter_rtmsg.event import Event, Sender
 
 MAX_TEXT = 500
 
 
 class Line(TypedDict):
-    """What the browser is sent of an event."""
+    """What the browser is sent of an event; ``who`` is the sender's key in the view's `labels`."""
 
     name: str
     data: str | None
+    who: str
     sender: str
-    member: str
+    title: str
     ts: int
     seq: int | None
     replay: bool
 
 
-def line(event: Event, names: Mapping[str, str]) -> Line:
-    """Make the line of an event.
-
-    Parameters
-    ----------
-    event : Event
-    names : mapping
-        From member ids to what people are called.
-    """
+def line(event: Event, names: Names) -> Line:
+    """Make the line of an event."""
+    sender = event.sender
     return {
         "name": event.name,
         "data": None if event.data is None else data_text(event.data, MAX_TEXT),
-        "sender": names.get(event.sender.member, event.sender.user),
-        "member": event.sender.member,
+        "who": key(sender),
+        "sender": names.of(sender),
+        "title": title(sender),
         "ts": event.ts,
         "seq": event.seq,
         "replay": event.replay,
     }
+
+
+def key(sender: Sender) -> str:
+    """Return the key of a sender, under which a view finds it again when others make it be called otherwise."""
+    return "\0".join((sender.member, sender.name, sender.notebook or ""))

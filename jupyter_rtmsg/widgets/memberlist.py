@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TypedDict
 
 from jupyter_rtmsg.client.members import Member
+from jupyter_rtmsg.client.names import Names, title
 
 
 class Label(TypedDict):
@@ -17,19 +18,9 @@ class Label(TypedDict):
     state: str
 
 
-def called(member: Member) -> str:
-    """Return what to call somebody: the notebook where it is known, else the name given, else the user."""
-    notebook = (member.notebook or "").rpartition("/")[2]
-    return notebook or member.name or member.user
-
-
-def labels(members: Iterable[Member]) -> list[Label]:
+def labels(members: Iterable[Member], names: Names) -> list[Label]:
     """Return what is shown of the members."""
     return [
-        {"member": member.member, "label": called(member), "title": _title(member), "state": member.state}
+        {"member": member.member, "label": names.of(member), "title": title(member), "state": member.state}
         for member in members
     ]
-
-
-def _title(member: Member) -> str:
-    return " · ".join(filter(None, (member.kind, member.user, member.notebook)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -13,20 +13,19 @@ import anywidget
 import traitlets
 
 import jupyter_rtmsg
+from jupyter_rtmsg.client.names import Names, Who
 from jupyter_rtmsg.errors import RtmsgError
 from jupyter_rtmsg.event import Event
 
 from .feed import LIMIT, Feed, Stretch
-from .line import Line, line
-from .memberlist import called, labels
+from .line import Line, key, line
+from .memberlist import labels
 from .pace import Pace
 
 if TYPE_CHECKING:
     from jupyter_rtmsg import Client, Receipt, Room
 
 _STATIC = Path(__file__).parent / "static"
-
-_MAX_NAMES = 1_000
 
 _log = logging.getLogger("jupyter_rtmsg")
 
@@ -68,6 +67,8 @@ class RoomView(anywidget.AnyWidget):
     problem = traitlets.Unicode().tag(sync=True)
     missed = traitlets.Int().tag(sync=True)
     members: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    # What to call the senders of events that are shown, since two notebooks of the same name were told apart.
+    labels: traitlets.Dict[str, str] = traitlets.Dict().tag(sync=True)
     # Never assigned, so never sent but with the whole state: what a page needs that opens the notebook later.
     recent = traitlets.Any().tag(sync=True, to_json=lambda _, view: view.lines(view.feed.recent()))
 
@@ -80,7 +81,7 @@ class RoomView(anywidget.AnyWidget):
         self._pace = Pace(self._flush)
         self._begun = self._whole = False
         self._why = ""
-        self._names: dict[str, str] = {}
+        self._names = Names()
         super().__init__(room_name=room.name, missed=room.missed_count)
         self._look()
         self.on_msg(self._received)
@@ -115,6 +116,7 @@ class RoomView(anywidget.AnyWidget):
         if whole:
             stretch = self.feed.recent()
         self._look()
+        self._meet(event.sender for event in stretch.events)
         if whole or stretch.events:
             self.send({"kind": "events", "whole": whole, **self.lines(stretch)})
         return len(stretch.events)
@@ -129,11 +131,16 @@ class RoomView(anywidget.AnyWidget):
     def _look(self) -> None:
         self.state = self._room.state
         self.problem = self._why
-        members = self._room.members
-        if len(self._names) > _MAX_NAMES:
-            self._names.clear()
-        self._names.update((member.member, called(member)) for member in members)  # who has left is still called so
-        self.members = labels(members)
+        members, me = self._room.members, self._room.me
+        self._names.you = me and me.user
+        self._meet(members)
+        self.members = labels(members, self._names)
+
+    def _meet(self, people: Iterable[Who]) -> None:
+        """Take people into account, and call those shown already otherwise where that is needed now."""
+        if any([self._names.add(who) for who in people]):  # all of them, not up to the first
+            shown = {event.sender for event in self.feed.recent().events}
+            self.labels = {key(sender): self._names.of(sender) for sender in shown}
 
     def lines(self, stretch: Stretch) -> Lines:
         """Return a stretch of events as the browser is sent it."""

@@ -1,6 +1,6 @@
 // A room in a notebook. The kernel holds the truth and says it in text; this draws it.
 //
-// Kernel to browser: the model's traits (`room_name`, `state`, `members`, ..., and `recent`, a stretch of events), then messages
+// Kernel to browser: the model's traits (`room_name`, `state`, `members`, `labels`, ..., and `recent`, a stretch of events), then messages
 //   {kind: "events", first, events, whole?}  a stretch: consecutive events, `first` is the running number of the first;
 //                                            a `whole` one replaces what is shown
 //   {kind: "outcome", id, ok, text}          of an emit
@@ -68,8 +68,8 @@ class RoomView {
     this.timeline = timeline;
     this.log = new EventList();
     this.head = new Head(model);
-    this.relabel = () => this.log.relabel(model.get('members'));
-    model.on('change:members', this.relabel);
+    this.relabel = () => this.log.relabel(model.get('labels'));
+    model.on('change:labels', this.relabel);
     this.form = new EmitForm(model);
     this.node = element('section', 'jp-RtmsgRoomView', { 'aria-label': `Room ${model.get('room_name')}` });
     this.node.append(this.head.node, this.log.node, this.form.node);
@@ -79,7 +79,7 @@ class RoomView {
 
   close() {
     this.timeline.views.delete(this.log);
-    this.model.off('change:members', this.relabel);
+    this.model.off('change:labels', this.relabel);
     this.head.close();
     this.form.close();
   }
@@ -162,19 +162,15 @@ class EventList {
     }
   }
 
-  /** Call senders by their names: who has just come is known by name up to a second after the first event. */
-  relabel(members) {
-    const labels = new Map(members.map(({ member, label }) => [member, label]));
-    this.node.querySelectorAll('[data-member]').forEach(node => {
-      const label = labels.get(node.dataset.member);
-      if (label) {
-        node.textContent = node.title = label;
-      }
+  /** Call senders otherwise: another notebook of the same name has turned up. */
+  relabel(labels) {
+    this.node.querySelectorAll('[data-who]').forEach(node => {
+      node.textContent = labels[node.dataset.who] ?? node.textContent;
     });
   }
 }
 
-function eventLine({ name, sender, member, ts, seq, data, replay }) {
+function eventLine({ name, who, sender, title, ts, seq, data, replay }) {
   const time = new Date(ts);
   const position = seq === null ? 'volatile' : `number ${seq} in the log`;
   const node = element('div', 'jp-RtmsgRoomView-event', { 'data-replay': String(replay) });
@@ -186,7 +182,7 @@ function eventLine({ name, sender, member, ts, seq, data, replay }) {
       time.toLocaleTimeString(undefined, { hour12: false })
     ),
     element('span', 'jp-RtmsgRoomView-eventName', {}, name),
-    element('span', 'jp-RtmsgRoomView-sender', { title: sender, 'data-member': member }, sender),
+    element('span', 'jp-RtmsgRoomView-sender', { title, 'data-who': who }, sender),
     element('code', 'jp-RtmsgRoomView-data', {}, data ?? '')
   );
   if (replay) {

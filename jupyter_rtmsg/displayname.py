@@ -1,0 +1,35 @@
+"""The rule for the names by which people see each other (docs/wire.md, "Who is speaking")."""
+
+from __future__ import annotations
+
+import unicodedata
+
+LONGEST = 64
+_REFUSED = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+
+def fault(name: str, longest: int = LONGEST) -> str | None:
+    """Return what is wrong with a name that a client gives itself, or None.
+
+    Control and format characters (Unicode's Cc, Cf, Zl, Zp and lone surrogates) can hide a part of a name, or turn the
+    text behind it around.
+    """
+    if len(name) > longest:
+        return f"has {len(name)} characters; a name has at most {longest}"
+    for position, character in enumerate(name):
+        if unicodedata.category(character) in _REFUSED:
+            return (
+                f"has the control or format character U+{ord(character):04X} at position {position}: "
+                "a name has visible characters and spaces only"
+            )
+    return None
+
+
+def displayable(text: str, longest: int = LONGEST) -> str:
+    """Return a text as a name: what is refused in one is replaced by U+FFFD, and what is too long is cut."""
+    if len(text) > longest:
+        text = text[: longest - 1] + "…"
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_REPLACEMENT if unicodedata.category(each) in _REFUSED else each for each in text)

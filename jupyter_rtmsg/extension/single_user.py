@@ -1,0 +1,74 @@
+"""Whether a server has one user only, and what that user is called."""
+
+from __future__ import annotations
+
+import getpass
+import os
+
+from jupyter_server.auth import IdentityProvider, PasswordIdentityProvider
+from jupyter_server.auth.login import LoginFormHandler
+from jupyter_server.serverapp import ServerApp
+
+from jupyter_rtmsg.displayname import displayable
+
+from .identity import is_plain
+
+NAMELESS = "owner"
+COLLABORATION = frozenset(
+    {
+        "jupyter_collaboration",  # 1.x
+        "jupyter_server_documents",
+        "jupyter_server_ydoc",  # jupyter-collaboration 2 and later
+    }
+)
+"""Server extensions with which several people work on one server, all with the same token or password."""
+
+_LOGINS = ("get_user_cookie", "is_token_authenticated", "process_login_form", "user_from_cookie")
+
+
+class SingleUser:
+    """Finds out whether everybody who may come in is one and the same.
+
+    That is so where the identity provider knows one shared secret and nobody by name, unless several people share that
+    secret to work together.
+
+    Parameters
+    ----------
+    serverapp : ServerApp
+    configured : bool, optional
+        What the administrator says; None: to be found out.
+    """
+
+    def __init__(self, serverapp: ServerApp, configured: bool | None = None) -> None:
+        self._serverapp = serverapp
+        self._configured = configured
+
+    def __call__(self) -> str | None:
+        """Return the account that everybody is, or None where there are several users."""
+        single = self._found() if self._configured is None else self._configured
+        return account() if single else None
+
+    def _found(self) -> bool:
+        return _knows_nobody(self._serverapp.identity_provider) and not self._is_shared()
+
+    def _is_shared(self) -> bool:
+        extensions = self._serverapp.extension_manager.extensions
+        return any(name in extensions and extensions[name].enabled for name in COLLABORATION)
+
+
+def account() -> str:
+    """Return the name of the user whose server this is: JupyterHub's, else the operating system's."""
+    try:
+        name = os.environ.get("JUPYTERHUB_USER") or getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a container whose user is in no list of users
+        name = ""
+    return displayable(name.strip()) or NAMELESS
+
+
+def _knows_nobody(provider: IdentityProvider) -> bool:
+    kinds = (IdentityProvider, PasswordIdentityProvider)
+    own_login = any(
+        all(getattr(type(provider), method) is not getattr(kind, method) for kind in kinds) for method in _LOGINS
+    )
+    form: type = provider.login_handler_class
+    return is_plain(provider) and not own_login and form is LoginFormHandler
