@@ -16,7 +16,7 @@ class Member:
     member : str
         The id that events carry as ``event.sender.member``; the same across reconnects.
     user, kind, name : str
-        The authenticated user; ``"browser"``, ``"kernel"``, ``"script"`` or ``"agent"``; the name to show, see `Sender`.
+        The authenticated user; ``"browser"``, ``"kernel"``, ``"script"`` or ``"agent"``; the name, see `Sender`.
     state : str
         ``"here"``, or ``"away"`` when the connection was lost a moment ago.
     notebook : str or None
@@ -34,7 +34,14 @@ class Member:
     def of(cls, fields: Mapping[str, Any]) -> Member:
         """Make one from what the wire brought."""
         member, user, kind, name = (str(fields.get(key) or "") for key in ("member", "user", "kind", "name"))
-        return cls(member, user, "script" if kind == "client" else kind, name or user, str(fields.get("state") or "here"), fields.get("notebook"))
+        return cls(
+            member,
+            user,
+            "script" if kind == "client" else kind,
+            name or user,
+            str(fields.get("state") or "here"),
+            fields.get("notebook"),
+        )
 
 
 class Members:

@@ -70,5 +70,4 @@ def _knows_nobody(provider: IdentityProvider) -> bool:
     own_login = any(
         all(getattr(type(provider), method) is not getattr(kind, method) for kind in kinds) for method in _LOGINS
     )
-    form: type = provider.login_handler_class
-    return is_plain(provider) and not own_login and form is LoginFormHandler
+    return is_plain(provider) and not own_login and provider.login_handler_class is LoginFormHandler

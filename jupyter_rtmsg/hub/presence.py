@@ -39,7 +39,9 @@ class _Member:
 
     def view(self) -> View:
         who = self.identity
-        return View(who.member, who.principal, who.kind, who.name, self.state, who.notebook, who.public)
+        return View(
+            who.member, who.principal, who.kind, who.name or who.principal, self.state, who.notebook, who.public
+        )
 
 
 class Presence:

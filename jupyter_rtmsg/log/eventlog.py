@@ -263,6 +263,7 @@ class EventLog(Protocol):
         max_attachments: int = 10,
         name: str | None = None,
         user: str | None = None,
+        sender: str | None = None,
     ) -> Page:
         """Return events of a room with ``after < seq < before``.
 
@@ -280,6 +281,8 @@ class EventLog(Protocol):
             Where the page ends, whichever comes first; it holds at least one event if there is one.
         name, user : str, optional
             Only events with this name, or of this principal.
+        sender : str, optional
+            Only events of a sender with this principal, or this ``name`` or ``notebook`` in the JSON of ``sender``.
 
         Returns
         -------

@@ -9,6 +9,8 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, NamedTuple
 
+from jupyter_rtmsg.wire.data import encode_json
+
 from .eventlog import Cursor, CursorKey, Lag, Page, Record
 from .ledger import checksum
 from .stretches import first_since
@@ -19,7 +21,7 @@ _SCAN_EVENTS = 1_000
 _SCAN_BYTES = 4 << 20
 
 CORRUPT = "$corrupt"
-_NOBODY = b'{"user":"","kind":"client","member":""}'
+_NOBODY = b'{"user":"","kind":"script","name":"","member":""}'
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +40,7 @@ class Query(NamedTuple):
     max_attachments: int
     name: str | None
     user: str | None
+    sender: str | None
     head: int
 
     @property
@@ -53,6 +56,9 @@ class Query(NamedTuple):
             if value is not None:
                 clauses.append(f"{column} = ?")
                 values.append(value)
+        if self.sender is not None:
+            clauses.append("(event.user = ? OR instr(event.sender, ?) OR instr(event.sender, ?))")
+            values += [self.sender, *(_field(key, self.sender) for key in ("name", "notebook"))]
         for comparison, ts in ((">=", self.since), ("<=", self.until)):
             if ts is not None:
                 clauses.append(f"event.ts {comparison} ?")
@@ -196,6 +202,11 @@ class Reader:
         if seq not in self._reported:
             self._reported.add(seq)
             log.error("event %d of room %r is damaged on disk and reads as %r; restore a backup", seq, room, CORRUPT)
+
+
+def _field(key: str, value: str) -> bytes:
+    """Return a field as it stands in a sender's JSON. No text in there can look like it, since quotes are escaped."""
+    return encode_json({key: value})[1:-1]
 
 
 def _checksum(*parts: Any) -> int | None:

@@ -150,10 +150,11 @@ class SQLiteLog:
         max_attachments: int = 10,
         name: str | None = None,
         user: str | None = None,
+        sender: str | None = None,
     ) -> Page:
         """See `EventLog.read`."""
         query = Query(
-            room, after, before, last, since, until, limit, max_bytes, max_attachments, name, user, self._head
+            room, after, before, last, since, until, limit, max_bytes, max_attachments, name, user, sender, self._head
         )
         page: Page = await self._readers(Reader.page, query)
         return page

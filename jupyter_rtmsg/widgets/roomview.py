@@ -132,13 +132,14 @@ class RoomView(anywidget.AnyWidget):
         self.state = self._room.state
         self.problem = self._why
         members, me = self._room.members, self._room.me
-        self._names.you = me and me.user
+        self._names.you = me.user if me else None
         self._meet(members)
         self.members = labels(members, self._names)
 
     def _meet(self, people: Iterable[Who]) -> None:
         """Take people into account, and call those shown already otherwise where that is needed now."""
-        if any([self._names.add(who) for who in people]):  # all of them, not up to the first
+        changed = [self._names.add(who) for who in people]
+        if any(changed):
             shown = {event.sender for event in self.feed.recent().events}
             self.labels = {key(sender): self._names.of(sender) for sender in shown}
 

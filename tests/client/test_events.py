@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from jupyter_rtmsg import Event, Events, Sender
 
 
-def event(seq: int = 1, data: Any = None, name: str = "n", user: str = "alice") -> Event:
-    return Event("lab", name, data, seq, seq - 1, 1_700_000_000_000 + seq, Sender(user, "kernel", "m"))
+def event(seq: int = 1, data: Any = None, name: str = "n", user: str = "alice", sender: Sender | None = None) -> Event:
+    return Event("lab", name, data, seq, seq - 1, 1_700_000_000_000 + seq, sender or Sender(user, "script", user, "m"))
 
 
 class Tags(HTMLParser):
@@ -81,8 +81,25 @@ def test_a_frame_has_a_column_per_key() -> None:
     assert isinstance(frame["time"].dtype, pandas.DatetimeTZDtype)
 
 
+def test_a_frame_says_who_sent_each_event() -> None:
+    sender = Sender("alice", "kernel", "train", "m", "lab/train.ipynb")
+    frame = Events([event(1, {"loss": 0.5, "sender": "mine"}, sender=sender), event(2)]).to_pandas()
+    assert frame["sender"].tolist() == ["train", "alice"]
+    assert frame["user"].tolist() == ["alice", "alice"]
+    assert (frame["notebook"][1], bool(frame["notebook"].isna()[2])) == ("lab/train.ipynb", True)
+    assert frame["data.sender"][1] == "mine"
+
+
+def test_the_table_calls_senders_by_name_and_tells_notebooks_of_one_name_apart() -> None:
+    senders = [Sender("alice", "kernel", "hw1", f"m{n}", f"{folder}/hw1.ipynb") for n, folder in enumerate("ab")]
+    events = [event(n, sender=sender) for n, sender in enumerate([*senders, Sender("bob", "script", "fetch", "m")])]
+    html = Events(events, you="alice")[:]._repr_html_()
+    for name in ("a/hw1 (you)", "b/hw1 (you)", "fetch (bob)"):
+        assert f">{name}<" in html
+
+
 def test_an_empty_frame_has_its_columns() -> None:
-    assert list(Events().to_pandas().columns) == ["time", "event", "user", "data"]
+    assert list(Events().to_pandas().columns) == ["time", "event", "sender", "user", "notebook", "data"]
 
 
 def test_without_pandas_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from jupyter_rtmsg.client.handlers import Handler, Handlers
 from jupyter_rtmsg.client.inbox import Inbox
 from jupyter_rtmsg.client.lane import Call
-from jupyter_rtmsg.event import Event
+from jupyter_rtmsg.event import Event, Sender
 
 
 def meta(seq: int | None, prev: int | None, **more: Any) -> dict[str, Any]:
-    sender = {"user": "u", "kind": "client", "member": "m"}
+    sender = {"user": "u", "kind": "script", "name": "s", "member": "m"}
     return {"room": "lab", "seq": seq, "prev": prev, "ts": 1, "from": sender, **more}
 
 
@@ -156,5 +156,5 @@ def test_an_event_is_what_the_wire_said() -> None:
     (event,) = reader.seen
     assert (event.room, event.name, event.data, event.id) == ("lab", "n", {"a": 1}, "x")
     assert (event.seq, event.prev, event.ts, event.replay) == (1, 0, 1, False)
-    assert (event.sender.user, event.sender.kind, event.sender.member) == ("u", "client", "m")
+    assert event.sender == Sender("u", "script", "s", "m")
     assert event == Event("lab", "n", {"a": 1}, 1, 0, 1, event.sender, "x", False)

@@ -376,7 +376,7 @@ def test_a_client_knows_who_it_is_once_it_has_joined(shared_hub: HubServer, room
         me = room.me
         assert me in room.members
         assert me is not None
-        assert (me.user, me.kind, me.name, me.state) == ("alice", "client", "Ada's laptop", "here")
+        assert (me.user, me.kind, me.name, me.state) == ("alice", "script", "Ada's laptop", "here")
         room.emit("n")
         assert room.history()[0].sender.member == me.member
 

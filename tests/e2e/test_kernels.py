@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ import pytest
 from support.jupyter import JupyterServer, wait_until
 
 JOIN = """
+import getpass
 import json
 import jupyter_rtmsg as rt
 
@@ -63,8 +65,9 @@ def test_a_notebook_whose_kernel_was_killed_sees_exactly_what_it_missed(server: 
         server.execute(kernel, waiting)
         assert show(server, kernel, "[e.name for e in heard]") == ["metric", "seen"]
         assert show(server, kernel, "heard[0].data['weights'] == bytes(range(256))") is True
-    sender = show(server, plot, "[heard[0].sender.user, heard[0].sender.kind]")
-    assert sender == ["token:kernel", "kernel"]
+    sender = show(server, plot, "[getattr(heard[0].sender, key) for key in ('user', 'kind', 'name', 'notebook')]")
+    assert sender == [getpass.getuser(), "kernel", "train", "train.ipynb"]
+    assert ">train (you)<" in show(server, plot, "lab.history()._repr_html_()")
 
     wait_until(lambda: show(server, plot, "lab.lag") == 0, "the plotting notebook has acknowledged everything")
     kill(server, plot)

@@ -9,7 +9,7 @@ from jupyter_rtmsg.log import Record
 from jupyter_rtmsg.wire.data import EncodedJSON, load, reconstruct
 from jupyter_rtmsg.wire.socketio import EVENT, Decoder, Encoded, encode_ack
 
-SENDER = b'{"user":"ann","kind":"client","member":"m1"}'
+SENDER = b'{"user":"ann","kind":"script","member":"m1"}'
 
 
 def record(**fields: object) -> Record:
@@ -31,7 +31,7 @@ def decoded(encoded: Encoded) -> list[object]:
 
 
 def test_an_event_has_its_data_and_its_meta() -> None:
-    meta = {"room": "lab", "seq": 7, "prev": 5, "ts": 1000, "from": {"user": "ann", "kind": "client", "member": "m1"}}
+    meta = {"room": "lab", "seq": 7, "prev": 5, "ts": 1000, "from": {"user": "ann", "kind": "script", "member": "m1"}}
     assert decoded(encode_record(record())) == ["tick", {"a": 1}, meta]
 
 

@@ -15,7 +15,7 @@ from jupyter_rtmsg.log import Record
 async def test_an_event_that_somebody_else_appended_is_delivered(hub: Any) -> None:
     """Nothing may assume that appends come through this hub."""
     member = await hub.joined()
-    await hub.log.append(draft(room="lab", sender=b'{"user":"x","kind":"client","member":"m"}'))
+    await hub.log.append(draft(room="lab", sender=b'{"user":"x","kind":"script","member":"m"}'))
     await until(lambda: member.events())
     assert member.events()[0].meta["from"]["user"] == "x"
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +31,7 @@ class User:
     """As Jupyter describes one."""
 
     username: str
+    display_name: str = ""
 
 
 def who(**fields: Any) -> Identity:
@@ -43,7 +45,7 @@ def test_the_principal_is_the_authenticated_user(user: Any, principal: str) -> N
 
 def test_whoever_comes_with_an_origin_is_a_browser() -> None:
     assert who(handshake=Handshake({"Origin": "http://x"})).kind == "browser"
-    assert who().kind == "client"
+    assert who().kind == "script"
 
 
 def test_a_client_is_the_same_member_on_every_connection_and_nobody_elses() -> None:
@@ -58,13 +60,29 @@ def test_without_a_client_each_connection_is_a_member_of_its_own() -> None:
 
 
 def test_what_a_client_says_cannot_change_who_it_is() -> None:
-    said = {"user": "root", "principal": "root", "kind": "kernel", "member": "m", "notebook": "x.ipynb", "name": "n"}
+    said = {"user": "root", "principal": "root", "member": "m", "notebook": "x.ipynb", "name": "n"}
     identity = who(user="ann", auth=said)
-    assert (identity.principal, identity.kind, identity.notebook, identity.name) == ("ann", "client", None, "n")
+    assert (identity.principal, identity.kind, identity.notebook, identity.name) == ("ann", "script", None, "n")
 
 
-@pytest.mark.parametrize("auth", [{"client": 1}, {"client": "x" * 257}, {"name": ["a"]}, {"name": "x" * 65}])
-def test_a_client_or_name_of_the_wrong_kind_or_length_is_refused(auth: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "auth",
+    [
+        {"client": 1},
+        {"client": "x" * 257},
+        {"name": ["a"]},
+        {"name": "x" * 65},
+        {"name": "a\nb"},
+        {"name": "a\u202egnp.exe"},
+        {"name": "a\u200bb"},
+        {"name": "a\u2028b"},
+        {"name": "\x00"},
+        {"kind": "kernel"},
+        {"kind": ["agent"]},
+        {"kind": "x" * 1000},
+    ],
+)
+def test_what_a_client_says_of_itself_is_refused_where_it_cannot_be_shown(auth: dict[str, Any]) -> None:
     with pytest.raises(ConnectionRefused) as refused:
         who(auth=auth)
     assert refused.value.data == {"code": "bad_request"}
@@ -73,7 +91,10 @@ def test_a_client_or_name_of_the_wrong_kind_or_length_is_refused(auth: dict[str,
 def test_a_proved_kernel_is_named_and_subscribed_after_its_notebook() -> None:
     proved = who(user="ann").proved(Kernel("k1", "lab/train.ipynb"))
     assert (proved.kind, proved.name, proved.subscription) == ("kernel", "train", "lab/train.ipynb")
-    assert proved.sender == b'{"user":"ann","kind":"kernel","member":"%s"}' % proved.member.encode()
+    sender = {"user": "ann", "kind": "kernel", "name": "train", "member": proved.member}
+    assert json.loads(proved.sender) == sender
+    proved = who(user="ann").proved(Kernel("k1", "lab/train.ipynb", public=True))
+    assert json.loads(proved.sender) == sender | {"notebook": "lab/train.ipynb"}
 
 
 def test_a_proved_kernel_keeps_the_name_that_it_gave() -> None:
@@ -82,9 +103,51 @@ def test_a_proved_kernel_keeps_the_name_that_it_gave() -> None:
 
 def test_a_kernel_without_a_notebook_is_subscribed_by_its_id() -> None:
     proved = who().proved(Kernel("k1"))
-    assert (proved.subscription, proved.notebook, proved.name) == ("kernel:k1", None, "")
+    assert (proved.subscription, proved.notebook, proved.name) == ("kernel:k1", None, "anonymous")
 
 
 def test_a_renamed_notebook_takes_its_name_and_subscription_along() -> None:
     renamed = who().proved(Kernel("k1", "a/train.ipynb")).renamed("a/train.ipynb", "b/fit.ipynb")
     assert (renamed.notebook, renamed.name, renamed.subscription) == ("b/fit.ipynb", "fit", "b/fit.ipynb")
+
+
+def test_a_person_is_called_as_the_server_knows_it_and_a_script_as_it_calls_itself() -> None:
+    page, ann = Handshake({"Origin": "http://x"}), User("u1234", "Ann Onymous")
+    assert who(user=ann, handshake=page, auth={"name": "root"}).name == "Ann Onymous"
+    assert who(user=ann, auth={"name": "backup"}).name == "backup"
+    assert who(user=ann).name == "u1234"
+    assert who(user=User("u1234"), handshake=page, auth={"name": " Ann "}).name == "Ann"
+    assert who(user=User("u1234"), handshake=page, auth={"name": "  "}).name == "u1234"
+
+
+def test_what_the_server_knows_of_a_person_is_made_fit_to_be_shown() -> None:
+    page = Handshake({"Origin": "http://x"})
+    assert who(user=User("u", "Ann\u202e\n"), handshake=page).name == "Ann\ufffd\ufffd"
+    assert who(user=User("u", "x" * 65), handshake=page).name == "x" * 63 + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def test_a_script_may_say_that_it_is_an_agent_and_a_browser_or_a_kernel_may_not() -> None:
+    agent = {"kind": "agent"}
+    assert who(auth=agent).kind == "agent"
+    assert who(auth=agent, handshake=Handshake({"Origin": "http://x"})).kind == "browser"
+    assert who(auth=agent).proved(Kernel("k1", "a.ipynb")).kind == "kernel"
+
+
+def test_a_name_that_a_client_gave_stays_when_its_notebook_is_renamed() -> None:
+    assert who(auth={"name": "gpu"}).proved(Kernel("k1", "a.ipynb")).renamed("a.ipynb", "b.ipynb").name == "gpu"
+
+
+def test_a_kernel_that_proves_itself_again_is_called_by_its_notebook_of_now() -> None:
+    proved = who(user="ann").proved(Kernel("k1", "a.ipynb"))
+    assert proved.proved(Kernel("k1", "b.ipynb")).name == "b"
+    assert proved.proved(Kernel("k1")).name == "ann"
+
+
+def test_a_path_that_would_fill_the_envelope_stays_out_of_events() -> None:
+    path = "/".join(["x" * 200] * 6) + "/hw1.ipynb"
+    sender = json.loads(who().proved(Kernel("k1", path, public=True)).sender)
+    assert (sender["name"], "notebook" in sender) == ("hw1", False)
+
+
+def test_the_file_name_of_a_notebook_cannot_turn_the_text_around() -> None:
+    assert who().proved(Kernel("k1", "a/x\u202ebpyni.txt.ipynb")).name == "x\ufffdbpyni.txt"

@@ -6,7 +6,7 @@ from jupyter_rtmsg.hub.identity import Identity
 from jupyter_rtmsg.hub.presence import Presence
 
 ANN = Identity(principal="ann", kind="kernel", name="train", member="m1", notebook="lab/train.ipynb")
-BOB = Identity(principal="bob", kind="client", name="", member="m2")
+BOB = Identity(principal="bob", kind="script", name="", member="m2")
 
 
 def states(presence: Presence) -> list[tuple[str, str]]:
@@ -89,6 +89,13 @@ def test_the_path_of_a_notebook_is_shown_to_its_own_user_only() -> None:
     assert presence.listing("ann", 100)[0]["notebook"] == "lab/train.ipynb"
     assert "notebook" not in presence.listing("bob", 100)[0]
     assert "notebook" not in presence.take_changes(1)[0].shown_to(None)
+
+
+def test_the_path_of_a_notebook_that_everybody_may_read_is_shown_to_everybody() -> None:
+    presence = Presence()
+    presence.arrive(replace(ANN, public=True))
+    assert presence.listing("bob", 100)[0]["notebook"] == "lab/train.ipynb"
+    assert presence.take_changes(1)[0].shown_to(None)["notebook"] == "lab/train.ipynb"
 
 
 def test_a_member_without_a_name_goes_by_its_user() -> None:

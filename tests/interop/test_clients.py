@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -48,7 +49,7 @@ def test_it_joins_publishes_and_receives(peer: AnyPeer, room: str, data: Any) ->
     event, (received, meta) = peer.take()  # and nothing behind them
     assert (event, received) == ("metric", data)
     assert (meta["room"], meta["seq"]) == (room, reply["seq"])
-    assert meta["from"]["user"] == "token:server"
+    assert meta["from"]["user"] == getpass.getuser()
     (stored,) = peer.command("history", room=room)["events"]
     assert (stored["event"], stored["data"], stored["seq"]) == ("metric", data, reply["seq"])
 

@@ -18,11 +18,13 @@ WAYS = {
     "upgrade": {"transports": ["polling", "websocket"]},
 }
 
+SEVERAL_USERS = {"RtmsgApp": {"single_user": False}}
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
     """A server below a base URL, as JupyterHub's are."""
-    with JupyterServer(tmp_path_factory.mktemp("jupyter"), base_url="/user/zoe/") as server:
+    with JupyterServer(tmp_path_factory.mktemp("jupyter"), base_url="/user/zoe/", config=SEVERAL_USERS) as server:
         yield server
 
 

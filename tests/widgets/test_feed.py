@@ -9,7 +9,7 @@ from jupyter_rtmsg.widgets.feed import Feed, Stretch
 
 
 def _event(seq: int | None) -> Event:
-    return Event("lab", "tick", None, seq, None, 0, Sender("alice", "kernel", "m"))
+    return Event("lab", "tick", None, seq, None, 0, Sender("alice", "kernel", "train", "m"))
 
 
 def _filled(seqs: Iterable[int | None], limit: int = 5) -> Feed:

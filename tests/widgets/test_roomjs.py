@@ -163,12 +163,14 @@ def test_a_full_stretch_needs_nothing_of_before(view: View) -> None:
     assert view.sent == []
 
 
-def test_a_sender_is_called_by_name_as_soon_as_it_is_known(view: View) -> None:
-    view.begin(event("one")).render()
-    sender = view.page.locator(".jp-RtmsgRoomView-sender")
-    expect(sender).to_have_text("alice")
-    view.change(members=[{"member": "m1", "label": "train.ipynb", "title": "", "state": "here"}])
-    expect(sender).to_have_text("train.ipynb")
+def test_a_sender_is_called_otherwise_once_another_has_the_same_name(view: View) -> None:
+    view.begin(event("one") | {"who": "m1", "sender": "hw1"}, event("two") | {"who": "m2", "sender": "fetch"}).render()
+    senders = view.page.locator(".jp-RtmsgRoomView-sender")
+    expect(senders).to_have_text(["hw1", "fetch"])
+    view.change(labels={"m1": "a/hw1"})
+    expect(senders).to_have_text(["a/hw1", "fetch"])
+    view.hear(kind="events", first=3, events=[event("three") | {"who": "m1", "sender": "a/hw1"}])
+    expect(senders).to_have_text(["a/hw1", "fetch", "a/hw1"])
 
 
 def test_members_the_connection_and_what_was_missed_are_said(view: View) -> None:

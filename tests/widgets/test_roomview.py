@@ -39,14 +39,13 @@ def show() -> Iterator[Show]:
 
 
 def test_events_are_shown_as_they_happen(mine: Client, other: Client, show: Show, lab: str) -> None:
-    view, browser = show(mine.join(lab))
+    _, browser = show(mine.join(lab))
     room = other.join(lab)
-    wait_until(lambda: len(view.members) == 2, "the other one is known by name")
     seq = room.emit("metric", {"loss": 0.5, "raw": b"123"})
     wait_until(lambda: "metric" in browser.shown, "it is shown")
     event = browser.stretches[-1]["events"][-1]
     assert event["data"] == '{"loss": 0.5, "raw": <3 bytes>}'
-    assert (event["sender"], event["seq"], event["replay"]) == ("other", seq, False)
+    assert (event["sender"], event["seq"], event["replay"]) == ("other (you)", seq, False)
 
 
 def test_what_was_before_is_shown_first_and_marked(mine: Client, other: Client, show: Show, lab: str) -> None:
@@ -96,11 +95,11 @@ def test_who_is_in_the_room_is_shown_and_kept_up_to_date(mine: Client, other: Cl
     def labels() -> list[str]:
         return sorted(member["label"] for member in view.members)
 
-    wait_until(lambda: labels() == ["mine"], "I am in it")
+    wait_until(lambda: labels() == ["mine (you)"], "I am in it")
     room = other.join(lab)
-    wait_until(lambda: labels() == ["mine", "other"], "the other one has come")
+    wait_until(lambda: labels() == ["mine (you)", "other (you)"], "the other one has come")
     room.leave()
-    wait_until(lambda: labels() == ["mine"], "the other one has left")
+    wait_until(lambda: labels() == ["mine (you)"], "the other one has left")
 
 
 def test_how_many_were_missed_is_shown(hub: HubServer, mine: Client, other: Client, show: Show, lab: str) -> None:

@@ -33,7 +33,7 @@ async def history(hub: Hub, connection: Connection, request: Request) -> Encoded
             max_bytes=limits.page_bytes,
             max_attachments=limits.attachments,
             name=optional_text(request, "event", longest=limits.identifier),
-            user=optional_text(request, "sender", longest=limits.identifier),
+            sender=optional_text(request, "sender", longest=limits.identifier),
         )
         stats = await hub.log.stats(name)
         if epoch == hub.log.epoch:

@@ -16,7 +16,7 @@ async def test_hello_tells_who_one_is_and_what_hub_this_is(hub: Any) -> None:
     hub.hub.base, hub.hub.version = "/user/ann/", "9.9"
     member = await hub.connect(user="ann", name="Ann B.")
     reply = await member.call("hello", {})
-    assert (reply["user"], reply["kind"], reply["name"]) == ("ann", "client", "Ann B.")
+    assert (reply["user"], reply["kind"], reply["name"]) == ("ann", "script", "Ann B.")
     assert (reply["base"], reply["version"], reply["durable"]) == ("/user/ann/", "9.9", hub.log.durable)
     assert reply["member"] == (await member.join())["member"]
     assert not {"notebook", "warning", "refused"} & set(reply)
@@ -42,7 +42,7 @@ async def test_a_proof_that_fails_leaves_a_script_and_says_so(hub: Any) -> None:
     hub.hub.prove = proof_of
     member = await hub.connect(user="ann")
     reply = await member.call("hello", kernel="k1", proof="wrong", process="p1")
-    assert reply["kind"] == "client"
+    assert reply["kind"] == "script"
     assert "no kernel 'k1' of this server" in reply["refused"]
     assert "as" not in await member.join()
 

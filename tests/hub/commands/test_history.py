@@ -23,7 +23,7 @@ async def test_an_event_on_a_page_is_what_was_published(hub: Any) -> None:
     reply = await member.call("history", room="lab")
     event, second = reply["events"]
     sender = event["from"]
-    assert sender == {"user": "ann", "kind": "client", "member": sender["member"]}
+    assert sender == {"user": "ann", "kind": "script", "name": "ann", "member": sender["member"]}
     assert event == {
         "event": "metric", "data": {"a": [b"\x00", 1]}, "seq": first, "prev": 0, "ts": event["ts"], "from": sender,
         "id": "e1",

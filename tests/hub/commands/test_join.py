@@ -13,7 +13,7 @@ async def test_a_join_that_names_no_past_starts_from_now(hub: Any) -> None:
     reader = await hub.connect(user="ann", name="Ann")
     reply = await reader.join()
     (me,) = reply["members"]
-    assert me == {"member": me["member"], "user": "ann", "kind": "client", "name": "Ann", "state": "here"}
+    assert me == {"member": me["member"], "user": "ann", "kind": "script", "name": "Ann", "state": "here"}
     assert reply == {
         "ok": True, "room": "lab", "epoch": hub.log.epoch, "head": head, "first": 1, "cursor": head,
         "missed": None, "recovered": True, "user": "ann", "member": me["member"], "members": [me], "count": 1,

@@ -20,7 +20,7 @@ async def test_an_event_reaches_everybody_in_its_room_and_its_sender_and_nobody_
         assert (got.name, got.data) == ("metric", {"loss": 0.12})
         assert got.meta == {
             "room": "lab", "seq": seq, "prev": 0, "ts": got.meta["ts"], "id": "e1",
-            "from": {"user": "ann", "kind": "client", "member": got.meta["from"]["member"]},
+            "from": {"user": "ann", "kind": "script", "name": "ann", "member": got.meta["from"]["member"]},
         }  # fmt: skip
     await other.settled()
     assert not [got for got in other.got if got.name == "metric"]
