@@ -191,13 +191,14 @@ class MovingLog:
         max_attachments: int = 10,
         name: str | None = None,
         user: str | None = None,
+        sender: str | None = None,
     ) -> Page:
         """See `EventLog.read`."""
         if before is not None:
             before = self._position(before - 1) + 1
         return await self._log.read(
             room, after=self._position(after), before=before, last=last, since=since, until=until, limit=limit,
-            max_bytes=max_bytes, max_attachments=max_attachments, name=name, user=user,
+            max_bytes=max_bytes, max_attachments=max_attachments, name=name, user=user, sender=sender,
         )  # fmt: skip
 
     async def follow(self, *, after: int) -> AsyncIterator[Sequence[Record]]:
