@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import parse_qs, unquote, urlsplit
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "http+unix": 0}
-_PAGES = frozenset({"lab", "tree", "notebooks"})  # what a copied browser address goes on with
+_PAGES = frozenset(  # what an address copied from a browser goes on with, behind the base URL
+    ("lab", "doc", "tree", "notebooks", "edit", "view", "files", "consoles", "terminals", "nbclassic", "voila", "login")
+)
+_MOST_BASES = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +55,28 @@ class Address:
         unix = parts.scheme == "http+unix"
         host = unquote(parts.netloc) if unix else parts.hostname or ""
         port = 0 if unix else parts.port or _DEFAULT_PORTS[parts.scheme]
-        path = _base_path(parts.path)
+        path = "/".join(["", *(segment for segment in parts.path.split("/") if segment), ""])
         token = parse_qs(parts.query).get("token", [None])[0]
         authority = parts.netloc.rpartition("@")[2]
         return cls(f"{parts.scheme}://{authority}{path}", host, port, parts.scheme == "https", unix, path, token)
+
+    def bases(self) -> list[Address]:
+        """Return what the base URL may be, the longest first.
+
+        An address copied from a browser goes on with the page that is open, but a base URL may have segments with the
+        names of pages too, such as ``/user/lab/``: only the server knows.
+        """
+        segments = self.path.split("/")[1:-1]
+        cuts = [at for at, segment in enumerate(segments) if segment in _PAGES][: _MOST_BASES - 1]
+        return [self, *(self._at("/".join(["", *segments[:at], ""])) for at in reversed(cuts))]
+
+    def is_page_of(self, base: str) -> bool:
+        """Return whether the path is a base path, or that of a page below it."""
+        rest = self.path.removeprefix(base)
+        return self.path.startswith(base) and (not rest or rest.partition("/")[0] in _PAGES)
+
+    def _at(self, path: str) -> Address:
+        return replace(self, url=self.url.removesuffix(self.path) + path, path=path)
 
     @property
     def authority(self) -> str:
@@ -66,13 +87,3 @@ class Address:
 def in_ascii(host: str) -> str:
     """Return a host, with or without a port, as it is sent: a name of another script as IDNA (RFC 5891)."""
     return host if host.isascii() else host.encode("idna").decode()
-
-
-def _base_path(path: str) -> str:
-    """Return the base path: a browser's address goes on with the page that is open."""
-    segments = [segment for segment in path.split("/") if segment]
-    for at, segment in enumerate(segments):
-        if segment in _PAGES:
-            segments = segments[:at]
-            break
-    return "/".join(["", *segments, ""])

@@ -16,7 +16,7 @@ from jupyter_rtmsg.errors import Disconnected
 
 from .async_room import AsyncRoom
 from .commands import Commands
-from .discovery import find_server
+from .discovery import Discovery
 from .hello import Hello, say_hello
 from .history import milliseconds
 from .hub_socket import HubSocket
@@ -53,8 +53,6 @@ class AsyncClient:
 
     Attributes
     ----------
-    url : str
-        The base URL of the server.
     user : str or None
         Who the hub takes this client for: known once it is connected.
     hello : Hello or None
@@ -89,14 +87,13 @@ class AsyncClient:
     ) -> None:
         if name is not None and (wrong := fault(name) or ("is empty" if not name.strip() else None)):
             raise ValueError(f"name={name!r:.100} {wrong}")
-        found = find_server(url, token)
+        search = Discovery(url, token)
         client = uuid.uuid4().hex
         auth = {"client": client, "recovery": False, **({"name": name} if name else {})}  # rooms recover by their log
-        self.url = found.url
         self.user: str | None = None
         self.hello: Hello | None = None
         self.notices = Notices()
-        self.socket = HubSocket(found.url, found.token, auth=auth, tls=tls, transports=transports, lanes=_lanes)
+        self.socket = HubSocket("", auth=auth, tls=tls, transports=transports, lanes=_lanes, _search=search)
         self.commands = Commands(self.socket, timeout)
         self._client = client
         self._lanes = _lanes
@@ -108,6 +105,11 @@ class AsyncClient:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.url}: {self.state}>"
+
+    @property
+    def url(self) -> str:
+        """The base URL of the server."""
+        return self.socket.io.address.url
 
     # --- the connection
 
@@ -125,6 +127,10 @@ class AsyncClient:
         if self._outbox is None:
             self._begin()
         await self.socket.connect(self.commands.timeout)
+        if self.socket.io.notice:
+            self.notices.add("server", self.socket.io.notice)
+        if self._lanes is TaskLane:
+            self.notices.show(stacklevel=2)
         return self
 
     def _begin(self) -> None:

@@ -17,14 +17,15 @@ from jupyter_rtmsg.wire.parser import Codec
 
 from .address import Address
 from .backoff import Backoff
+from .discovery import Found, Search
 from .endpoint import Endpoint
 from .http import HttpRefused
 from .lane import LaneFactory
 from .listeners import Listeners
 from .opening import Opener
-from .proxy import proxy_for
 from .reasons import reason_for
 from .refusal import reason_of
+from .route import Route
 from .session import Session
 from .strategy import Strategy
 
@@ -73,9 +74,8 @@ class Connection(Listeners):
 
     Parameters
     ----------
-    address : Address
-    token : str or None
-        Sent in a header.
+    search : Search
+        Where the server may be, and the token that is sent in a header there.
     headers, query : mapping
         Sent with the HTTP request.
     path : str
@@ -104,9 +104,8 @@ class Connection(Listeners):
 
     def __init__(
         self,
-        address: Address,
+        search: Search,
         *,
-        token: str | None,
         headers: Mapping[str, str],
         query: Mapping[str, str],
         path: str,
@@ -119,7 +118,6 @@ class Connection(Listeners):
         backoff: Backoff,
     ) -> None:
         super().__init__(lanes, "rtmsg connection")
-        self.address = address
         self.codec = codec
         self.max_payload = 1_000_000
         self.error: Exception | None = None
@@ -127,10 +125,8 @@ class Connection(Listeners):
         self.sockets: dict[str, Namespaced] = {}  # every one that was made, connected or not
         self.on_batch: Callable[[], None] = _nothing
         self.on_writable: Callable[[], None] = _nothing
-        token = token or address.token
-        headers = {**({"Authorization": f"token {token}"} if token else {}), **headers}
-        endpoint = Endpoint(address, path, query=query, headers=headers, tls=tls, proxy=proxy_for(address))
-        self._opener = Opener(endpoint, Strategy(transports, address.url), self._new_session)
+        self._endpoint = Endpoint(Route(search), path, query=query, headers=headers, tls=tls)
+        self._opener = Opener(self._endpoint, Strategy(transports, self.address.url), self._new_session)
         self._reconnection = reconnection
         self._attempts = reconnection_attempts
         self._backoff = backoff
@@ -140,6 +136,25 @@ class Connection(Listeners):
         self._task: asyncio.Task[None] | None = None
         self._settled_at: float | None = None  # when the server took in a socket over this session
         self._ending: set[asyncio.Future[Any]] = set()
+
+    @property
+    def address(self) -> Address:
+        """Where the server is, or is looked for now."""
+        return self._endpoint.address
+
+    @property
+    def found(self) -> Found:
+        """How the server was found, and the token that is sent to it."""
+        return self._endpoint.route.found
+
+    @property
+    def notice(self) -> str | None:
+        """What whoever connects should know about the place."""
+        return self._endpoint.route.notice
+
+    def renew(self, error: Exception) -> bool:
+        """Look the token up again that a server refused; tell whether there is another one."""
+        return self._endpoint.advance(error)
 
     # --- the sockets
 

@@ -2,39 +2,80 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from typing import NamedTuple, Protocol
 
 from jupyter_rtmsg.errors import ServerNotFound
 
 from .address import Address
+from .servers import RunningServer, reachable, running_servers, same_host, scoped_token
 
-_ANYWHERE = frozenset({"0.0.0.0", "::", "", "[::]"})  # noqa: S104 - what a server may be bound to, not what we bind
-_LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
+_VARIABLES = "RTMSG_URL"
 
 
 class Found(NamedTuple):
-    """Where to connect, with what token, and how that was found out; ``given``: whether the caller gave the token."""
+    """A place to connect to.
+
+    Attributes
+    ----------
+    url : str
+    token : str or None
+    how : str
+        How it was found out.
+    given : bool
+        Whether the caller gave the token. Another one is looked up again when it is refused.
+    own : bool
+        Whether the token is that of a server of this user on this machine, and goes to nobody else.
+    cafile : str or None
+        A file with the certificate of the server, which signed it itself perhaps.
+    """
 
     url: str
     token: str | None
     how: str
     given: bool = False
+    own: bool = False
+    cafile: str | None = None
 
 
-def find_server(
-    url: str | None = None,
-    token: str | None = None,
-    *,
-    environment: Mapping[str, str] = os.environ,
-    runtime_dir: Path | None = None,
-) -> Found:
-    """Find a server: the first of these that there is.
+class Search(Protocol):
+    """Where a connection may go."""
+
+    @property
+    def places(self) -> Sequence[Found]:
+        """The places to try, until somebody answers at one."""
+
+    def renewed(self, found: Found) -> Found | None:
+        """Return the same place with the token that there is now, where that is another one."""
+
+    def instead_of(self, found: Found) -> Found | None:
+        """Return where to go when nobody answers at the first place."""
+
+
+class Given:
+    """A place that the caller has given, with its token: nothing is looked up.
+
+    Parameters
+    ----------
+    url : str
+    token : str, optional
+    """
+
+    def __init__(self, url: str, token: str | None) -> None:
+        address = Address.parse(url)
+        self.places = [Found(base.url, token or address.token, "as given", given=True) for base in address.bases()]
+
+    def renewed(self, found: Found) -> None:
+        """Return None: a token that was given is not replaced."""
+
+    def instead_of(self, found: Found) -> None:
+        """Return None."""
+
+
+class Discovery:
+    """The search for a server: the first of these that there is.
 
     1. the arguments (the token of a server of your own is looked up);
     2. ``RTMSG_URL`` and ``RTMSG_TOKEN``, which the extension sets for its kernels; behind a gateway they are called
@@ -43,145 +84,173 @@ def find_server(
     4. the running server that started this process (``JPY_PARENT_PID``);
     5. the only running server.
 
+    Parameters
+    ----------
+    url, token : str, optional
+    environment : mapping
+    runtime_dir, data_dir : Path, optional
+        Jupyter's directories, by default this user's.
+
+    Attributes
+    ----------
+    places : list of Found
+        More than one where only the server can tell its base URL from a page.
+
     Raises
     ------
     ServerNotFound
         Naming everything that was tried.
     """
-    servers = list(_running_servers(runtime_dir or _runtime_dir()))
-    if url is not None:
-        return _explicit(url, token, environment, servers)
-    tried: list[str] = []
-    for look in (_variables, _jupyterhub, _parent, _only):
-        found = look(environment, servers, tried)
-        if found:
-            return found._replace(token=token or found.token, given=bool(token))
-    raise ServerNotFound(
-        "no Jupyter server was found:\n"
-        + "\n".join(f"  - {line}" for line in tried)
-        + "\nStart one with `jupyter lab`, or pass its address: connect(url, token=...)"
-    )
+
+    def __init__(
+        self,
+        url: str | None = None,
+        token: str | None = None,
+        *,
+        environment: Mapping[str, str] = os.environ,
+        runtime_dir: Path | None = None,
+        data_dir: Path | None = None,
+    ) -> None:
+        self._environment = environment
+        self._runtime_dir = runtime_dir
+        self._data_dir = data_dir
+        self._tried: list[str] = []
+        servers = running_servers(runtime_dir)
+        if url is not None:
+            self.places = self._explicit(Address.parse(url), token, servers)
+        else:
+            found = self._variables() or self._jupyterhub() or self._parent(servers) or self._only(servers)
+            if not found:
+                raise self._error(servers)
+            self.places = [found._replace(token=token or found.token, given=bool(token), own=found.own and not token)]
+
+    def renewed(self, found: Found) -> Found | None:
+        """Return the same place with the token that its server has now, where that is another one."""
+        if found.given:
+            return None
+        address = Address.parse(found.url)
+        for server in running_servers(self._runtime_dir):
+            if same_host(server.address, address) and server.address.path == address.path:
+                now = self._of_server(server, found.how)
+                return now._replace(url=found.url, cafile=found.cafile) if now.token != found.token else None
+        return None
+
+    def instead_of(self, found: Found) -> Found | None:
+        """Return the one server that runs, where ``RTMSG_URL`` is that of one which has ended."""
+        address = Address.parse(found.url)
+        if found.how != _VARIABLES or found.given or not _is_local(address):
+            return None
+        servers = [one for one in running_servers(self._runtime_dir) if one.address != address]
+        return self._of_server(servers[0], "the only running server") if len(servers) == 1 else None
+
+    # --- where a URL is given
+
+    def _explicit(self, address: Address, token: str | None, servers: Sequence[RunningServer]) -> list[Found]:
+        token = token or address.token
+        known = self._known(address, servers)
+        if known:
+            return [known if token is None else known._replace(token=token, how="as given", given=True, own=False)]
+        return [Found(base.url, token, "as given", given=bool(token)) for base in address.bases()]
+
+    def _known(self, address: Address, servers: Sequence[RunningServer]) -> Found | None:
+        """Return the place of a server of one's own, whose base URL and token are known."""
+        named = self._variables()
+        mine = [server for server in servers if server.is_at(address)]
+        if named and _is_page(address, named.url) and (named.token or not mine):
+            return named._replace(how="as given")
+        if not mine:
+            return None
+        server = max(mine, key=lambda server: (server.address.host == address.host, len(server.address.path)))
+        found = self._of_server(server, "as given")
+        if not server.address.secure:
+            return found  # at the address that it is bound to: another user may listen at another one of that name
+        return found._replace(url=next(base.url for base in address.bases() if base.path == server.address.path))
+
+    # --- where none is
+
+    def _variables(self) -> Found | None:
+        url, token, cafile = _of_kernel(self._environment)
+        if url:
+            address = reachable(url)
+            return Found(address.url, token, _VARIABLES, own=_is_local(address), cafile=cafile or None)
+        self._tried.append(
+            "RTMSG_URL is not set: this is no kernel of a server with the extension, or it was started before it"
+        )
+        return None
+
+    def _jupyterhub(self) -> Found | None:
+        url, token = self._environment.get("JUPYTERHUB_SERVICE_URL"), self._environment.get("JUPYTERHUB_API_TOKEN")
+        if url and token:
+            return Found(reachable(url).url, token, "JUPYTERHUB_SERVICE_URL")
+        self._tried.append(
+            "JUPYTERHUB_SERVICE_URL and JUPYTERHUB_API_TOKEN are not set: this is no server of a JupyterHub"
+        )
+        return None
+
+    def _parent(self, servers: Sequence[RunningServer]) -> Found | None:
+        pid = self._environment.get("JPY_PARENT_PID")
+        for server in servers:
+            if pid and str(server.pid) == pid:
+                return self._of_server(server, f"the server that started this process (pid {pid})")
+        self._tried.append(f"JPY_PARENT_PID={pid} is no running Jupyter server" if pid else "JPY_PARENT_PID is not set")
+        return None
+
+    def _only(self, servers: Sequence[RunningServer]) -> Found | None:
+        if len(servers) == 1:
+            return self._of_server(servers[0], "the only running server")
+        listed = "".join(f"\n      {server.address.url}  in {server.root or '?'}" for server in servers)
+        self._tried.append(
+            f"{len(servers)} Jupyter servers are running:{listed}" if servers else "no Jupyter server is running"
+        )
+        return None
+
+    def _error(self, servers: Sequence[RunningServer]) -> ServerNotFound:
+        tried = "".join(f"\n  - {line}" for line in self._tried)
+        if servers:
+            return ServerNotFound(
+                f"it is not clear which Jupyter server is meant:{tried}\nPass its address: connect(url)"
+            )
+        return ServerNotFound(
+            f"no Jupyter server was found:{tried}\n"
+            "Start one with `jupyter lab`, or pass its address: connect(url, token=...)"
+        )
+
+    def _of_server(self, server: RunningServer, how: str) -> Found:
+        token = server.token or scoped_token(self._data_dir)
+        return Found(server.address.url, token, how, own=True)
+
+
+def find_server(url: str | None = None, token: str | None = None) -> Found:
+    """Return the first place that a `Discovery` finds."""
+    return Discovery(url, token).places[0]
 
 
 def is_same_server(one: str, other: str) -> bool:
     """Whether two URLs are of one server: ``localhost`` and ``127.0.0.1`` are."""
-    return _same(Address.parse(one), other)
+    first, second = Address.parse(one), Address.parse(other)
+    return same_host(first, second) and first.path == second.path
 
 
 def is_known(address: Address, environment: Mapping[str, str] = os.environ, runtime_dir: Path | None = None) -> bool:
-    """Whether `find_server` would find this server without being given its URL, were it the only one."""
+    """Whether a `Discovery` would find this server without being given its URL, were it the only one."""
     named = (_of_kernel(environment)[0], environment.get("JUPYTERHUB_SERVICE_URL"))
-    running = (server.get("url") for server in _running_servers(runtime_dir or _runtime_dir()))
-    return any(_same(address, url) for url in (*named, *running))
+    return any(_is_page(address, url) for url in named if url) or any(
+        server.is_at(address) for server in running_servers(runtime_dir)
+    )
 
 
-def _explicit(url: str, token: str | None, environment: Mapping[str, str], servers: list[dict[str, Any]]) -> Found:
-    address = Address.parse(url)
-    token = given = token or address.token
-    kernel_url, kernel_token = _of_kernel(environment)
-    if token is None and _same(address, kernel_url):
-        token = kernel_token
-    for server in servers:
-        if token is None and _same(address, server.get("url")):
-            token = server.get("token") or None
-    return Found(address.url, token, "as given", given=bool(given))
-
-
-def _same(address: Address, url: str | None) -> bool:
-    if not url:
-        return False
-    other = Address.parse(_reachable(url))
-    hosts = {address.host, other.host}
-    return address.port == other.port and address.path == other.path and (len(hosts) == 1 or hosts <= _LOCAL)
-
-
-def _variables(environment: Mapping[str, str], _: list[dict[str, Any]], tried: list[str]) -> Found | None:
-    url, token = _of_kernel(environment)
-    if url:
-        return Found(_normal(url), token, "RTMSG_URL")
-    tried.append("RTMSG_URL is not set: this is no kernel of a server with the extension, or it was started before it")
-    return None
-
-
-def _of_kernel(environment: Mapping[str, str]) -> tuple[str | None, str | None]:
-    """Return the URL and the token that the extension gives to kernels."""
+def _of_kernel(environment: Mapping[str, str]) -> tuple[str | None, str | None, str | None]:
+    """Return the URL, the token and the file with the certificate that the extension gives to kernels."""
     for prefix in ("", "KERNEL_"):  # a gateway passes on what begins with KERNEL_
         if url := environment.get(f"{prefix}RTMSG_URL"):
-            return url, environment.get(f"{prefix}RTMSG_TOKEN")
-    return None, None
+            return url, environment.get(f"{prefix}RTMSG_TOKEN"), environment.get(f"{prefix}RTMSG_CAFILE")
+    return None, None, None
 
 
-def _jupyterhub(environment: Mapping[str, str], _: list[dict[str, Any]], tried: list[str]) -> Found | None:
-    url, token = environment.get("JUPYTERHUB_SERVICE_URL"), environment.get("JUPYTERHUB_API_TOKEN")
-    if url and token:
-        return Found(_normal(url), token, "JUPYTERHUB_SERVICE_URL")
-    tried.append("JUPYTERHUB_SERVICE_URL and JUPYTERHUB_API_TOKEN are not set: this is no server of a JupyterHub")
-    return None
+def _is_page(address: Address, url: str) -> bool:
+    base = reachable(url)
+    return same_host(base, address) and address.is_page_of(base.path)
 
 
-def _parent(environment: Mapping[str, str], servers: list[dict[str, Any]], tried: list[str]) -> Found | None:
-    pid = environment.get("JPY_PARENT_PID")
-    for server in servers:
-        if pid and str(server.get("pid")) == pid:
-            return _found(server, f"the server that started this process (pid {pid})")
-    tried.append(f"JPY_PARENT_PID={pid} is no running Jupyter server" if pid else "JPY_PARENT_PID is not set")
-    return None
-
-
-def _only(_: Mapping[str, str], servers: list[dict[str, Any]], tried: list[str]) -> Found | None:
-    if len(servers) == 1:
-        return _found(servers[0], "the only running server")
-    urls = ", ".join(str(server["url"]) for server in servers)
-    tried.append(f"{len(servers)} Jupyter servers are running: {urls}" if servers else "no Jupyter server is running")
-    return None
-
-
-def _found(server: Mapping[str, Any], how: str) -> Found:
-    return Found(_normal(server["url"]), server.get("token") or None, how)
-
-
-def _normal(url: str) -> str:
-    return Address.parse(_reachable(url)).url
-
-
-def _reachable(url: str) -> str:
-    """Return a URL to connect to, for one that a server is bound to."""
-    parts = urlsplit(url)
-    if parts.scheme == "http+unix" or (parts.hostname or "") not in _ANYWHERE:
-        return url
-    port = f":{parts.port}" if parts.port else ""
-    return parts._replace(netloc=f"127.0.0.1{port}").geturl()
-
-
-def _running_servers(directory: Path | None) -> Iterator[dict[str, Any]]:
-    """Yield what the running servers say of themselves: jpserver-<pid>.json in Jupyter's runtime directory."""
-    for path in sorted(directory.glob("jpserver-*.json")) if directory else ():
-        try:
-            server = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue  # it is being written, or somebody else's
-        if isinstance(server, dict) and re.match("https?(\\+unix)?://", str(server.get("url"))) and _alive(server):
-            yield server
-
-
-def _alive(server: Mapping[str, Any]) -> bool:
-    pid = server.get("pid")
-    if type(pid) is not int or pid <= 0:
-        return False
-    if os.name != "posix":
-        return True  # os.kill(pid, 0) would end the process on Windows
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def _runtime_dir() -> Path | None:
-    try:
-        from jupyter_core.paths import jupyter_runtime_dir
-    except ImportError:
-        return None
-    return Path(jupyter_runtime_dir())
+def _is_local(address: Address) -> bool:
+    return address.unix or address.host in ("localhost", "::1") or address.host.startswith("127.")

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import ssl
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from .address import Address
+from .discovery import Found, Given
 from .http import Response
-from .proxy import Proxy
+from .proxy import Proxy, proxy_for
+from .route import Route
+from .tls import contexts
 
 _SAFE = "/%:@!$&'()*+,;=~"  # what a path may hold beside letters and digits (RFC 3986, section 3.3), and escapes
 _MAX_BATCH = 1_000_000
@@ -22,42 +26,82 @@ class Endpoint:
 
     Parameters
     ----------
-    address : Address
+    route : Route
+        Where the server is.
     path : str
-        Where the wire is, below the address.
+        Where the wire is, below that.
     query, headers : mapping
         Sent with every request.
     tls : ssl.SSLContext, optional
         For ``https``; certificates are verified by default.
-    proxy : Proxy, optional
-        Through which to connect.
 
     Attributes
     ----------
+    address : Address
+        Where the server is now.
+    proxy : Proxy or None
+        Through which to connect.
+    tls : sequence of ssl.SSLContext or None
+        To be tried one after the other, until one knows the server's certificate; None: no TLS.
+    own : bool
+        Whether the server must be one of this user, on this machine.
     max_batch, max_packet : int
         The largest body of several packets, and the largest single packet, that are worth sending by long-polling, in
         bytes. A proxy may take less than the server: nginx takes 1 MiB unless told otherwise.
     """
 
+    address: Address
+    proxy: Proxy | None
+    tls: Sequence[ssl.SSLContext | None]
+    own: bool
+
     def __init__(
         self,
-        address: Address,
+        route: Route,
         path: str = "socket.io/",
         *,
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         tls: ssl.SSLContext | None = None,
-        proxy: Proxy | None = None,
     ) -> None:
-        self.address = address
-        self.proxy = proxy
-        self.tls = (tls or ssl.create_default_context()) if address.secure else None
+        self.route = route
         self.max_batch = _MAX_BATCH
         self.max_packet = sys.maxsize
-        self._path = quote(address.path + path.lstrip("/"), safe=_SAFE)
+        self._wire = path.lstrip("/")
         self._query = dict(query or {})
         self._headers = dict(headers or {})
+        self._given_tls = tls
         self._cookies: dict[str, str] = {}
+        self._found: Found | None = None
+        self._arrive()
+
+    @classmethod
+    def at(cls, url: str, **options: Any) -> Endpoint:
+        """Make the endpoint of a server whose address is known; ``options`` are those of the class."""
+        return cls(Route(Given(url, None)), **options)
+
+    def advance(self, error: Exception) -> bool:
+        """Go on to another place after an attempt has failed; tell whether there is one (see `Route.advance`)."""
+        advanced = self.route.advance(error)
+        self._arrive()
+        return advanced
+
+    def reason(self, error: Exception) -> Exception:
+        """Return the error of all places that says most; the next attempt begins anew."""
+        reason = self.route.reason(error)
+        self._arrive()
+        return reason
+
+    def _arrive(self) -> None:
+        """Learn where the server is."""
+        if self.route.found == self._found:
+            return
+        found = self._found = self.route.found
+        address = self.address = Address.parse(found.url)
+        self.proxy = proxy_for(address)
+        self.own = found.own
+        self.tls = contexts(self._given_tls, found.cafile) if address.secure else [None]
+        self._path = quote(address.path + self._wire, safe=_SAFE)
 
     def target(self, transport: str, **query: str) -> str:
         """Return the path and query of a request over a transport."""
@@ -70,6 +114,8 @@ class Endpoint:
             "Host": self.address.authority,
             **{name.replace("_", "-"): value for name, value in more.items()},
         }
+        if self._found and self._found.token:
+            own["Authorization"] = f"token {self._found.token}"
         headers = {**own, **self._headers}
         if self._cookies:
             cookies = [headers["Cookie"]] if "Cookie" in headers else []

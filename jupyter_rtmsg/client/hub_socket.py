@@ -87,7 +87,7 @@ class HubSocket(SocketClient):
     def _again(self, session: Session, error: Exception) -> None:
         """Try once more, unless nobody has got in yet and it would not help."""
         self.io.remember(error)
-        self.failed(error, passing=isinstance(error, PASSING))
+        self.failed(error, passing=isinstance(error, PASSING) or self.io.renew(error))
         session.abort(f"not connected: {error}")
 
     def _not_answered(self, account: str) -> None:

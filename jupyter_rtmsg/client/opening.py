@@ -11,8 +11,7 @@ from jupyter_rtmsg.errors import ProtocolError
 from .endpoint import Endpoint
 from .http import HttpFailed, HttpRefused
 from .polling import Polling, open_polling
-from .proxy import ProxyFailed
-from .refusal import proxy_refusal, reason_of, refusal
+from .refusal import meaning, reason_of
 from .session import NotOpened, Session
 from .strategy import Strategy, is_final, says_no
 from .transport import Receiver
@@ -57,12 +56,18 @@ class Opener:
         OSError, HttpRefused
             What it may mend.
         """
-        try:
-            return await self._open()
-        except HttpRefused as error:
-            raise refusal(error, self._endpoint.address) from error
-        except ProxyFailed as error:
-            raise proxy_refusal(error, self._endpoint.address) from error
+        while True:
+            self._strategy.url = self._endpoint.address.url
+            try:
+                session = await self._open()
+            except Exception as error:  # noqa: BLE001 - raised below, in other words
+                meant = meaning(error, self._endpoint.address)
+                if not self._endpoint.advance(meant):
+                    reason = self._endpoint.reason(meant)
+                    raise reason from reason.__cause__
+            else:
+                self._endpoint.route.settle()
+                return session
 
     async def _open(self) -> Session:
         errors: list[Exception] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -10,11 +11,17 @@ from jupyter_rtmsg.errors import AccessDenied, ConnectionRefused, Disconnected, 
 
 from .address import Address
 from .http import HttpRefused
+from .owner import Stranger
 from .proxy import ProxyFailed
 
 _HELP = (
     "Inside a kernel no token is needed where the extension is installed; elsewhere pass token=..., "
     "which `jupyter server list` shows."
+)
+_TRUST = (
+    "If it is the right server, name the file with its certificate, and a host that the certificate names: "
+    'connect(url, tls=ssl.create_default_context(cafile="server.pem")). Kernels and terminals of a server with the '
+    "extension know its certificate."
 )
 _NOT_THE_TOKEN = re.compile("(Host|Origin) ")  # how our server's other refusals begin
 _LOGIN = re.compile(r"/(login|oauth2/authorize|oauth_login|oauth_callback)\b")  # of Jupyter's server, of JupyterHub
@@ -23,6 +30,27 @@ _LOGIN = re.compile(r"/(login|oauth2/authorize|oauth_login|oauth_callback)\b")  
 def reason_of(error: BaseException | None) -> str:
     """Return what an error says, in one line."""
     return "no answer" if error is None else str(error) or type(error).__name__
+
+
+def meaning(error: Exception, address: Address) -> Exception:
+    """Return what an error means in which no session was opened; its cause is the error, or it is the error itself."""
+    if isinstance(error, HttpRefused):
+        meant = refusal(error, address)
+    elif isinstance(error, ProxyFailed):
+        meant = proxy_refusal(error, address)
+    elif isinstance(error, Stranger):
+        meant = ServerUnreachable(f"{address.url} {error}.")
+    elif isinstance(error, ssl.SSLCertVerificationError):
+        meant = ServerUnreachable(f"{address.url} has a certificate that is not trusted: {_verdict(error)}. {_TRUST}")
+    else:
+        meant = error
+    if meant is not error:
+        meant.__cause__ = error
+    return meant
+
+
+def _verdict(error: ssl.SSLCertVerificationError) -> str:
+    return str(error.verify_message or error.reason or "it cannot be verified").rstrip(".")
 
 
 def refusal(error: HttpRefused, address: Address) -> Exception:

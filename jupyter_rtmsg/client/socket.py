@@ -20,9 +20,9 @@ from jupyter_rtmsg.wire.socketio import (
     Packet,
 )
 
-from .address import Address
 from .backoff import Backoff
 from .connection import Connection
+from .discovery import Given, Search
 from .emitter import Flags
 from .lane import LaneFactory, TaskLane
 from .reasons import CLIENT_LEFT, SERVER_LEFT, reason_for
@@ -116,13 +116,13 @@ class SocketClient(Receiving):
         lanes: LaneFactory = TaskLane,
         parser: str | Parser = "json",
         _io: Connection | None = None,
+        _search: Search | None = None,
     ) -> None:
         if not namespace.startswith("/") or "," in namespace:
             raise ValueError(f"a namespace begins with a slash and holds no comma, unlike {namespace!r}")
         super().__init__(namespace, retries, ack_timeout, lanes, _io.codec if _io else codec_of(parser))
         self.io = _io or Connection(
-            Address.parse(url),
-            token=token,
+            _search or Given(url, token),
             headers=headers or {},
             query=query or {},
             path=path,

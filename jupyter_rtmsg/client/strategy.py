@@ -22,7 +22,7 @@ class Strategy:
     transports : sequence of str
         ``"websocket"`` and ``"polling"``, or one of them.
     url : str
-        The server's address, by which all connections of this process remember.
+        The server's address now, an attribute too: by it all connections of this process remember.
     """
 
     def __init__(self, transports: Sequence[str], url: str) -> None:
@@ -30,7 +30,7 @@ class Strategy:
         if not names or not set(names) <= set(TRANSPORTS) or len(set(names)) < len(names):
             raise ValueError(f"transports are a sequence of {' and '.join(map(repr, TRANSPORTS))}, not {transports!r}")
         self._names = names
-        self._url = url
+        self.url = url
 
     def order(self) -> tuple[str, ...]:
         """Return the transports to try now, one after the other."""
@@ -41,14 +41,14 @@ class Strategy:
         """Whether a WebSocket is worth trying."""
         if self._names == ("websocket",):
             return True
-        return "websocket" in self._names and _no_websocket.get(self._url, 0) <= time.monotonic()
+        return "websocket" in self._names and _no_websocket.get(self.url, 0) <= time.monotonic()
 
     def give_up_websocket(self) -> None:
         """Remember that no WebSocket gets through."""
         now = time.monotonic()
         for url in [url for url, until in _no_websocket.items() if until <= now or len(_no_websocket) >= _MOST]:
             del _no_websocket[url]
-        _no_websocket[self._url] = now + _REMEMBERED
+        _no_websocket[self.url] = now + _REMEMBERED
 
 
 def says_no(error: BaseException) -> bool:

@@ -7,12 +7,15 @@ import ssl
 import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
+
+from jupyter_rtmsg.errors import AccessDenied
 
 from .async_client import AsyncClient
 from .async_room import AsyncRoom
 from .bridge import Bridge
 from .discovery import Found, find_server, is_same_server
+from .hello import Hello
 from .room import Room
 from .strategy import TRANSPORTS
 from .sync_socket import Socket
@@ -41,8 +44,6 @@ class Client:
 
     Attributes
     ----------
-    url : str
-        The base URL of the server.
     socket : Socket
         The plain Socket.IO client beneath.
     """
@@ -66,9 +67,8 @@ class Client:
             self._bridge.close()
             raise
         io = inner.socket.io
-        self._bridge.serve(Served(io.address, inner.close, lambda: io.descriptors, lambda: inner.heard))
-        self.url = self._async.url
-        self.socket = Socket(self.url, _socket=self._async.socket, _bridge=self._bridge)
+        self._bridge.serve(Served(lambda: io.address, inner.close, lambda: io.descriptors, lambda: inner.heard))
+        self.socket = Socket("", _socket=self._async.socket, _bridge=self._bridge)
         self._rooms: dict[AsyncRoom, Room] = {}
         self._lock = threading.Lock()
 
@@ -90,6 +90,7 @@ class Client:
         except BaseException:
             self._bridge.close()
             raise
+        self._async.notices.show(stacklevel=3)  # for who called the function `connect`
         return self
 
     def __enter__(self) -> Client:
@@ -97,6 +98,11 @@ class Client:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def url(self) -> str:
+        """The base URL of the server."""
+        return self._async.url
 
     @property
     def state(self) -> str:
@@ -107,6 +113,11 @@ class Client:
     def user(self) -> str | None:
         """Who the hub takes this client for: known once it is connected."""
         return self._async.user
+
+    @property
+    def hello(self) -> Hello | None:
+        """What the hub said of itself at the last connect."""
+        return self._async.hello
 
     def on_state(self, function: F) -> F:
         """Have a function called with the new state whenever it changes."""
@@ -176,28 +187,57 @@ class Client:
         self._bridge.close(timeout)
 
 
-class _Made(NamedTuple):
-    """What `connect` has made a client with."""
+class _Connected:
+    """A client that `connect` has made, and the places that led to it: one server may have several addresses.
 
-    found: Found
-    name: str | None
+    Parameters
+    ----------
+    client : Client
+    name : str or None
+    found : Found
+        The place where it was looked for first.
+    """
+
+    def __init__(self, client: Client, name: str | None, found: Found) -> None:
+        self.client = client
+        self.ways = [found]
+        self._name = name
 
     def serves(self, found: Found) -> bool:
         """Return whether it is for that server and that token; a token that was given need not be given again."""
-        same = self.found.url == found.url or is_same_server(self.found.url, found.url)
-        return same and (self.found.token == found.token or (self.found.given and not found.given))
+        ways = [way for way in (self._now, *self.ways) if is_same_server(way.url, found.url)]
+        return not self._refused and any(way.token == found.token or (way.given and not found.given) for way in ways)
+
+    def is_one_with(self, client: Client) -> bool:
+        """Return whether another client came to the same hub, with the same token or a found one of the same user."""
+        theirs, mine, hello = client.socket.io.found, self.client.hello, client.hello
+        same = is_same_server(self._now.url, theirs.url) or _is_same_hub(mine, hello)
+        user = not theirs.given and _is_same_hub(mine, hello) and self.client.user == client.user
+        return same and not self._refused and (self._now.token == theirs.token or user)
+
+    @property
+    def _now(self) -> Found:
+        return self.client.socket.io.found
+
+    @property
+    def _refused(self) -> bool:
+        return self.client.state != "connected" and isinstance(self.client.socket.io.error, AccessDenied)
 
     def check(self, name: str | None) -> None:
         """Refuse another name."""
-        if name not in (None, self.name):
-            now = f"as {self.name!r}" if self.name else "without a name"
+        if name not in (None, self._name):
+            now = f"as {self._name!r}" if self._name else "without a name"
             raise ValueError(
-                f"this process is connected to {self.found.url} {now}, not as {name!r}: "
+                f"this process is connected to {self.client.url} {now}, not as {name!r}: "
                 f"call close() of that client first, or connect() without another name"
             )
 
 
-_connected: dict[_Made, Client] = {}
+def _is_same_hub(one: Hello | None, other: Hello | None) -> bool:
+    return one is not None and other is not None and one.hub is not None and one.hub == other.hub
+
+
+_connected: list[_Connected] = []
 _connecting = threading.Lock()
 
 
@@ -247,15 +287,26 @@ def connect(
     """
     found = find_server(url, token)
     with _connecting:
-        for made, client in reversed(list(_connected.items())):
-            if client.state == "closed":
-                del _connected[made]
-            elif made.serves(found):
-                made.check(name)
-                return client
-        client = Client(found.url, found.token, name=name, timeout=timeout, tls=tls, transports=transports).connect()
-        _connected[_Made(found, name)] = client
-        return client
+        _connected[:] = [one for one in _connected if one.client.state != "closed"]
+        for one in reversed(_connected):
+            if one.serves(found):
+                one.check(name)
+                return one.client
+        client = Client(url, token, name=name, timeout=timeout, tls=tls, transports=transports)
+        client.connect()
+        return _remember(client, name, found)
+
+
+def _remember(client: Client, name: str | None, found: Found) -> Client:
+    """Return the client that there is for the hub of a new one, or else the new one."""
+    for one in reversed(_connected):
+        if one.is_one_with(client):
+            client.close()
+            one.check(name)
+            one.ways.append(found)
+            return one.client
+    _connected.append(_Connected(client, name, found))
+    return client
 
 
 def _forked() -> None:

@@ -79,7 +79,7 @@ class Socket(SyncEmitter):
         self._first = _bridge is None  # whether the threads are this socket's own
         if self._first:
             io = self._socket.io
-            bridge.serve(Served(io.address, io.close, lambda: io.descriptors, lambda: io.heard))
+            bridge.serve(Served(lambda: io.address, io.close, lambda: io.descriptors, lambda: io.heard))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._socket.io.address.url} {self.namespace}: {self.state}>"

@@ -21,8 +21,8 @@ class Served(NamedTuple):
 
     Attributes
     ----------
-    address : Address
-        Where its server is.
+    address : callable
+        Returns where its server is.
     close : callable
         Returns a coroutine that ends it, with so many seconds for handlers to finish what was received.
     descriptors : callable
@@ -31,7 +31,7 @@ class Served(NamedTuple):
         Tells whether it has handlers, which may be all that a program wants of it.
     """
 
-    address: Address
+    address: Callable[[], Address]
     close: Callable[[float], Coroutine[Any, Any, None]]
     descriptors: Callable[[], list[int]]
     heard: Callable[[], bool]
@@ -61,7 +61,7 @@ class Threads:
     @property
     def address(self) -> Address | None:
         """Where the client's server is."""
-        return self._served.address if self._served else None
+        return self._served.address() if self._served else None
 
     @property
     def descriptors(self) -> list[int]:

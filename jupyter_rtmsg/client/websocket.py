@@ -6,6 +6,7 @@ import asyncio
 import base64
 import os
 from collections.abc import Sequence
+from typing import cast
 
 from jupyter_rtmsg.errors import WebSocketError
 from jupyter_rtmsg.wire.engineio import Handshake, Packet
@@ -96,8 +97,7 @@ class WebSocket(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Learn what to write to."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are of no class of asyncio
         self._receiver.connected(self)
 
     def data_received(self, data: bytes) -> None:

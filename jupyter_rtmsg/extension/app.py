@@ -12,7 +12,7 @@ from jupyter_server.serverapp import ServerApp
 from traitlets import Bool, Enum, Float, Integer, Unicode, default
 
 from ..server import bundle_pattern, paths_below
-from .environment import KernelEnvironment
+from .environment import KernelEnvironment, kernel_cafile
 from .handlers import BundleHandler, SocketHandler, StatusHandler
 from .identity import Identity
 from .limits import LimitTraits
@@ -97,6 +97,8 @@ class RtmsgApp(LimitTraits, ExtensionApp):
         if self._service.closed:  # stopped before it had begun
             return
         variables = {"RTMSG_URL": self._service.url, "RTMSG_TOKEN": self._token}
+        variables = {"RTMSG_URL": self._service.url, "RTMSG_TOKEN": self._token}
+        variables["RTMSG_CAFILE"] = "" if self.url else kernel_cafile(serverapp)
         self._environment.set(variables)
         self._service.gateway.start(variables)
         await self._service.ready()

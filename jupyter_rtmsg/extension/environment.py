@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
 from jupyter_server.serverapp import ServerApp
 
@@ -20,6 +21,11 @@ def kernel_url(serverapp: ServerApp) -> str:
     if serverapp.sock or serverapp.certfile or serverapp.ip not in WILDCARDS:
         return url
     return f"http://{WILDCARDS[serverapp.ip]}:{serverapp.port}{serverapp.base_url}"
+
+
+def kernel_cafile(serverapp: ServerApp) -> str:
+    """Return the file with the server's certificate, which its kernels trust; empty where there is no TLS."""
+    return str(Path(serverapp.certfile).absolute()) if serverapp.certfile else ""
 
 
 class KernelEnvironment:

@@ -12,7 +12,7 @@ from jupyter_rtmsg.client.address import Address
         ("https://example.org/user/x", "https://example.org/user/x/", "example.org", 443, "example.org"),
         ("http://[::1]:9/", "http://[::1]:9/", "::1", 9, "[::1]:9"),
         ("http://me:secret@host:1/a/", "http://host:1/a/", "host", 1, "host:1"),
-        ("http://h/user/x/lab/tree/lab.ipynb?reset", "http://h/user/x/", "h", 80, "h"),
+        ("http://h//user/x?reset", "http://h/user/x/", "h", 80, "h"),
         ("http+unix://%2Frun%2Fj.sock/b", "http+unix://%2Frun%2Fj.sock/b/", "/run/j.sock", 0, "localhost"),
     ],
 )
@@ -28,6 +28,30 @@ def test_a_url_is_taken_apart(url: str, normal: str, host: str, port: int, autho
 def test_what_is_no_url_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="no URL of a Jupyter server"):
         Address.parse(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "bases"),
+    [
+        ("http://h/user/ada/", ["/user/ada/"]),
+        ("http://h/user/lab/", ["/user/lab/", "/user/"]),
+        ("http://h/user/tree/lab", ["/user/tree/lab/", "/user/tree/", "/user/"]),
+        ("http://h/user/x/lab/tree/a.ipynb?reset#b", ["/user/x/lab/tree/a.ipynb/", "/user/x/lab/", "/user/x/"]),
+        ("http://h/notebooks/notebooks/a.ipynb", ["/notebooks/notebooks/a.ipynb/", "/notebooks/", "/"]),
+        ("http+unix://%2Frun%2Flab/lab", ["/lab/", "/"]),
+        ("http://h/login?next=%2Flab", ["/login/", "/"]),
+    ],
+)
+def test_only_the_server_can_tell_its_base_url_from_a_page(url: str, bases: list[str]) -> None:
+    address = Address.parse(url)
+    assert [base.path for base in address.bases()] == bases
+    assert all(base.url == address.url.removesuffix(address.path) + base.path for base in address.bases())
+
+
+def test_few_base_urls_are_tried_and_the_shortest_is_among_them() -> None:
+    bases = Address.parse("http://h/lab" + "/tree" * 100).bases()
+    assert len(bases) == 6
+    assert bases[-1].path == "/"
 
 
 def test_a_token_is_never_shown() -> None:

@@ -10,7 +10,6 @@ import pytest
 from support.httppeer import HttpPeer, Request, http_peer, ok
 from support.wsclient import until
 
-from jupyter_rtmsg.client.address import Address
 from jupyter_rtmsg.client.dial import dial
 from jupyter_rtmsg.client.endpoint import Endpoint
 from jupyter_rtmsg.client.http import HttpConnection, HttpFailed, HttpRefused, Response
@@ -26,7 +25,7 @@ async def answering(*answers: bytes | None) -> AsyncIterator[tuple[HttpPeer, Req
         return rest.pop(0)
 
     async with http_peer(answer) as peer:
-        requests = Requests(Endpoint(Address.parse(peer.url)))
+        requests = Requests(Endpoint.at(peer.url))
         yield peer, requests
         requests.abort()
 
@@ -62,7 +61,7 @@ async def test_an_answer_may_come_byte_by_byte() -> None:
         writer.close()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        requests = Requests(Endpoint(Address.parse(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")))
+        requests = Requests(Endpoint.at(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"))
         assert (await requests.make("GET", "/")).body == b"hello"
         requests.abort()
 
@@ -76,7 +75,7 @@ async def test_an_answer_without_a_length_ends_with_the_connection() -> None:
         writer.close()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        requests = Requests(Endpoint(Address.parse(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")))
+        requests = Requests(Endpoint.at(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"))
         assert (await requests.make("GET", "/")).body == b"hello"
         assert (await requests.make("GET", "/")).body == b"hello"  # over a connection of its own
 
@@ -126,7 +125,7 @@ async def test_a_server_that_speaks_unasked_is_hung_up_on() -> None:
         writer.close()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        endpoint = Endpoint(Address.parse(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"))
+        endpoint = Endpoint.at(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
         connection = await dial(endpoint)
         assert (await connection.request("GET", "/", endpoint.headers())).body == b"a"
         assert connection.reusable
@@ -161,7 +160,7 @@ async def test_an_answer_that_breaks_off_fails() -> None:
         writer.close()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        requests = Requests(Endpoint(Address.parse(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")))
+        requests = Requests(Endpoint.at(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"))
         with pytest.raises(HttpFailed):
             await requests.make("GET", "/")
 
@@ -172,7 +171,7 @@ async def test_the_body_of_an_answer_is_bounded() -> None:
 
     for answer in (ok(b"x" * 1_001), b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 1_001):
         async with answering(answer) as (peer, _):
-            endpoint = Endpoint(Address.parse(peer.url))
+            endpoint = Endpoint.at(peer.url)
             with pytest.raises(HttpFailed, match="more than the 1,000 bytes"):
                 await ask(await dial(endpoint), endpoint)
 
@@ -195,7 +194,7 @@ async def test_a_request_that_is_given_up_closes_its_connection() -> None:
         writer.close()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        requests = Requests(Endpoint(Address.parse(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")))
+        requests = Requests(Endpoint.at(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"))
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(requests.make("GET", "/"), 0.05)
         await asyncio.wait_for(gone.wait(), 10)
@@ -203,7 +202,7 @@ async def test_a_request_that_is_given_up_closes_its_connection() -> None:
 
 async def test_a_header_cannot_smuggle_others_in_and_is_not_told() -> None:
     async with answering(ok("")) as (peer, _):
-        requests = Requests(Endpoint(Address.parse(peer.url), headers={"Authorization": "token s3cret\r\nC: d"}))
+        requests = Requests(Endpoint.at(peer.url, headers={"Authorization": "token s3cret\r\nC: d"}))
         with pytest.raises(ValueError, match="one line") as caught:
             await requests.make("GET", "/")
         assert "s3cret" not in str(caught.value)
@@ -214,7 +213,7 @@ async def test_cookies_are_sent_back_beside_ones_own() -> None:
     first = ok("", "Set-Cookie: route=a1; Path=/; HttpOnly", "Set-Cookie: gone=x", "Set-Cookie: big=" + "x" * 5_000)
     second = ok("", "Set-Cookie: gone=; Max-Age=0", "Set-Cookie: route=a2")
     async with answering(first, second, ok("")) as (peer, _):
-        requests = Requests(Endpoint(Address.parse(peer.url), headers={"Cookie": "mine=1"}))
+        requests = Requests(Endpoint.at(peer.url, headers={"Cookie": "mine=1"}))
         for _ in range(3):
             await requests.make("GET", "/")
         assert [request.headers["cookie"] for request in peer.requests] == [
@@ -243,6 +242,6 @@ async def test_cookies_are_sent_back_beside_ones_own() -> None:
     ],
 )
 def test_hosts_and_paths_of_any_script_are_sent_in_ascii(url: str, host: str, target: str) -> None:
-    endpoint = Endpoint(Address.parse(url), query={"a": "b c", "transport": "mine", "sid": "mine"})
+    endpoint = Endpoint.at(url, query={"a": "b c", "transport": "mine", "sid": "mine"})
     assert endpoint.headers()["Host"] == host
     assert endpoint.target("polling", sid="s") == target

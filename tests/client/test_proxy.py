@@ -18,7 +18,7 @@ from support.proxies import Forward, running
 from support.wsclient import until
 
 import jupyter_rtmsg as rt
-from jupyter_rtmsg.client import connection, discovery
+from jupyter_rtmsg.client import endpoint, servers
 from jupyter_rtmsg.client.address import Address
 from jupyter_rtmsg.client.proxy import Proxy, proxy_for
 from jupyter_rtmsg.errors import ServerUnreachable
@@ -33,7 +33,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.Monke
     for name in NAMES:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setattr(discovery, "_runtime_dir", lambda: tmp_path)
+    monkeypatch.setattr(servers, "_runtime_dir", lambda: tmp_path)
     return monkeypatch
 
 
@@ -202,11 +202,11 @@ async def test_a_proxy_may_speak_tls_itself(io: Server, environment: pytest.Monk
 
 def _through(proxy: Proxy, url: str, transports: list[str], tls: ssl.SSLContext | None) -> rt.SocketClient:
     """Make a client that uses a proxy for a name of this machine, which no client does by itself."""
-    kept, connection.proxy_for = connection.proxy_for, lambda _: proxy
+    kept, endpoint.proxy_for = endpoint.proxy_for, lambda _: proxy
     try:
         return rt.SocketClient(url, transports=transports, tls=tls, reconnection_delay=0.01)
     finally:
-        connection.proxy_for = kept
+        endpoint.proxy_for = kept
 
 
 @pytest.mark.parametrize(

@@ -27,10 +27,10 @@ _ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def no_clients() -> Iterator[None]:
     """Let `connect` begin anew, and close what it made."""
-    before, sync._connected = sync._connected, {}
+    before, sync._connected = sync._connected, []
     yield
-    for client in sync._connected.values():
-        client.close()
+    for one in sync._connected:
+        one.client.close()
     sync._connected = before
 
 
@@ -52,7 +52,7 @@ def parameters(function: Any) -> list[tuple[str, Any, Any]]:
 @pytest.mark.parametrize(
     ("awaited", "plain", "only"),
     [
-        (rt.AsyncClient, rt.Client, {"user", "descriptors"}),
+        (rt.AsyncClient, rt.Client, {"user", "hello", "descriptors"}),
         (rt.AsyncRoom, rt.Room, {"start_replay"}),
         (rt.SocketClient, rt.Socket, {"close"}),
     ],

@@ -97,11 +97,11 @@ def answers(status: str, body: str, *, length: bool = True) -> Behaviour:
 
 
 async def connect(address: Address, log: Log, **options: Any) -> WebSocket:
-    return await open_websocket(Endpoint(address, **options), log)
+    return await open_websocket(Endpoint.at(address.url, **options), log)
 
 
 async def open_session(one: Session, address: Address) -> Handshake:
-    return await one.open(lambda: open_websocket(Endpoint(address), one))
+    return await one.open(lambda: open_websocket(Endpoint.at(address.url), one))
 
 
 async def test_the_request_is_an_upgrade_with_the_token_in_a_header() -> None:

@@ -189,6 +189,29 @@ class JupyterServer:
         assert answer.status == 200, answer.text
         return dict(answer.json())
 
+    def info(self) -> dict[str, Any]:
+        """Return what the server tells of itself to programs of its user, as soon as it listens."""
+        files = wait_until(lambda: list(self.runtime.glob("jpserver-*.json")), "the server tells of itself")
+        return dict(json.loads(wait_until(files[0].read_text, "it is written")))
+
+    def start_script(self, code: str, **environment: str) -> subprocess.Popen[str]:
+        """Start a Python script of the same user, as in a shell beside the server."""
+        variables = {**self._variables(), **environment}
+        pipe = subprocess.PIPE
+        return subprocess.Popen(
+            [sys.executable, "-c", code], env=variables, cwd=self.root, stdin=pipe, stdout=pipe, stderr=pipe, text=True
+        )
+
+    def script(self, code: str, **environment: str) -> tuple[str, str]:
+        """Run a script; return what it printed, and what it wrote to stderr."""
+        with self.start_script(code, **environment) as process:
+            try:
+                out, err = process.communicate(timeout=DEADLINE)
+            finally:
+                process.kill()
+        assert process.returncode == 0, err
+        return out.strip(), err.strip()
+
     def start_kernel(self, notebook: str | None = None) -> str:
         """Start a kernel through REST, alone or for a notebook (a session, as JupyterLab does); return its id."""
         if notebook is None:

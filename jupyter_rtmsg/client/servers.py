@@ -1,0 +1,121 @@
+"""The Jupyter servers of this user on this machine, as they tell of themselves in Jupyter's runtime directory."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from .address import Address
+
+_WILDCARDS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "*": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - not bound by us
+_LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
+_MOST = 4096  # bytes of the file with the scoped token that are read
+
+
+class RunningServer(NamedTuple):
+    """A server: its address, its token if it tells one, its process, and its root directory."""
+
+    address: Address
+    token: str | None
+    pid: int
+    root: str
+
+    def is_at(self, address: Address) -> bool:
+        """Return whether an address is this server's, or that of a page of it."""
+        return same_host(self.address, address) and address.is_page_of(self.address.path)
+
+
+def running_servers(directory: Path | None = None) -> list[RunningServer]:
+    """Return the servers whose ``jpserver-<pid>.json`` is this user's, as their processes are."""
+    directory = directory or _runtime_dir()
+    return list(_read(directory)) if directory else []
+
+
+def scoped_token(directory: Path | None = None) -> str | None:
+    """Return the token that the extension keeps for this user's programs, in Jupyter's data directory."""
+    directory = directory or _data_dir()
+    if directory is None:
+        return None
+    try:
+        with (directory / "rtmsg" / "token").open(encoding="ascii") as file:
+            return file.read(_MOST).strip() or None if _is_ours(os.fstat(file.fileno()).st_uid) else None
+    except (OSError, ValueError):
+        return None
+
+
+def same_host(one: Address, other: Address) -> bool:
+    """Return whether host and port of two addresses are one server's; ``localhost`` and ``127.0.0.1`` are."""
+    hosts = {one.host, other.host}
+    return (one.port, one.unix) == (other.port, other.unix) and (len(hosts) == 1 or hosts <= _LOCAL)
+
+
+def reachable(url: str) -> Address:
+    """Return where to connect, for the URL of a server that may be bound to all addresses."""
+    parts = urlsplit(url)
+    host = _WILDCARDS.get(parts.hostname or "") if parts.scheme != "http+unix" else None
+    if host is None:
+        return Address.parse(url)
+    return Address.parse(parts._replace(netloc=f"{host}:{parts.port}" if parts.port else host).geturl())
+
+
+def _read(directory: Path) -> Iterator[RunningServer]:
+    for path in sorted(directory.glob("jpserver-*.json")):
+        try:
+            with path.open(encoding="utf-8") as file:
+                server = json.load(file) if _is_ours(os.fstat(file.fileno()).st_uid) else None
+        except (OSError, ValueError):
+            continue  # it is being written, or somebody else's
+        if isinstance(server, dict) and re.match(r"https?(\+unix)?://", str(server.get("url"))) and _alive(server):
+            yield RunningServer(
+                _bound(server), str(server.get("token") or "") or None, server["pid"], str(server.get("root_dir") or "")
+            )
+
+
+def _bound(server: Mapping[str, Any]) -> Address:
+    """Return the address of a server. Over TLS that is its URL, whose host the certificate may name.
+
+    Else it is the address that the server is bound to, where its URL may name the machine.
+    """
+    address = reachable(str(server["url"]))
+    host = _WILDCARDS.get(str(server.get("hostname")))
+    if address.secure or address.unix or host is None or address.host in _LOCAL:
+        return address
+    return Address.parse(f"http://{host}:{address.port}{address.path}")
+
+
+def _alive(server: Mapping[str, Any]) -> bool:
+    pid = server.get("pid")
+    if type(pid) is not int or pid <= 0:
+        return False
+    if os.name != "posix":
+        return True  # os.kill(pid, 0) would end the process on Windows
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, PermissionError, OverflowError):  # it has ended, or its number is another user's now
+        return False
+    return True
+
+
+def _is_ours(uid: int) -> bool:
+    return os.name != "posix" or uid == os.geteuid()
+
+
+def _runtime_dir() -> Path | None:
+    try:
+        from jupyter_core.paths import jupyter_runtime_dir
+    except ImportError:
+        return None
+    return Path(jupyter_runtime_dir())
+
+
+def _data_dir() -> Path | None:
+    try:
+        from jupyter_core.paths import jupyter_data_dir
+    except ImportError:
+        return None
+    return Path(jupyter_data_dir())
