@@ -97,10 +97,8 @@ class RtmsgApp(LimitTraits, ExtensionApp):
         if self._service.closed:  # stopped before it had begun
             return
         variables = {"RTMSG_URL": self._service.url, "RTMSG_TOKEN": self._token}
-        variables = {"RTMSG_URL": self._service.url, "RTMSG_TOKEN": self._token}
-        variables["RTMSG_CAFILE"] = "" if self.url else kernel_cafile(serverapp)
-        self._environment.set(variables)
         self._service.gateway.start(variables)
+        self._environment.set({**variables, "RTMSG_CAFILE": "" if self.url else kernel_cafile(serverapp)})
         await self._service.ready()
         self.log.info("rtmsg: the hub is at %ssocket.io/", self._service.url)
 
