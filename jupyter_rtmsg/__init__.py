@@ -8,12 +8,11 @@
 The names below are made when they are first used, so that importing the package costs a kernel next to nothing.
 """
 
-from __future__ import annotations
+# Imported under names of their own, since `rt.<Tab>` lists what has no underscore.
+import importlib as _importlib
+import typing as _typing
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
+if _typing.TYPE_CHECKING:
     __version__: str
     from .client.async_client import AsyncClient
     from .client.async_room import AsyncRoom
@@ -43,6 +42,8 @@ _HOMES = {
     "connect": "client.sync",
 }
 
+_MODULES = ("errors", "server", "widgets")  # that people import
+
 __all__ = [
     "AsyncClient",
     "AsyncRoom",
@@ -60,15 +61,15 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> _typing.Any:
     if name == "errors":
-        return import_module(".errors", __name__)
+        return _importlib.import_module(".errors", __name__)
     if name == "__version__":
         return _version()
     home = _HOMES.get(name)
     if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f".{home}", __name__), name)
+        _importlib.import_module(".advice", __name__).no_such_module_name(__name__, name)
+    value = globals()[name] = getattr(_importlib.import_module(f".{home}", __name__), name)
     return value
 
 
@@ -82,9 +83,9 @@ def _version() -> str:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted([*__all__, *_MODULES, "__all__", "__doc__", "__file__", "__name__", "__version__"])
 
 
-def _jupyter_server_extension_points() -> list[dict[str, Any]]:
+def _jupyter_server_extension_points() -> list[dict[str, _typing.Any]]:
     # Imported here and by name, since kernels and widgets import this package and need no Jupyter server for it.
-    return [{"module": "jupyter_rtmsg", "app": import_module(".extension", __name__).RtmsgApp}]
+    return [{"module": "jupyter_rtmsg", "app": _importlib.import_module(".extension", __name__).RtmsgApp}]

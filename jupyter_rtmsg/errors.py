@@ -21,9 +21,12 @@
     ├── EmitTimeout  AckTimeout    (also TimeoutError)
     ├── QueueFull                  too many events wait for a connection
     ├── NotJSON                    (also TypeError and ValueError)
+    ├── WrongCall                  (also TypeError) a call that the message writes as it should be
+    ├── WrongName                  (also AttributeError) a name that is not there; the message has the one that is
     └── Disconnected               the connection ended, or was closed, while something waited for it
 
-The type says who is at fault: ``ProtocolError`` the peer, ``CommandError`` and ``NotJSON`` the caller. What a caller
+The type says who is at fault: ``ProtocolError`` the peer, ``CommandError``, ``NotJSON``, ``WrongCall`` and
+``WrongName`` the caller. What a caller
 did, or can mend, is told by a notebook in one line, without a traceback through this package.
 """
 
@@ -290,7 +293,7 @@ class EmitTimeout(_OneLine, RtmsgError, TimeoutError):
     """The hub did not acknowledge in time; the event stays queued and may still be stored."""
 
 
-class _Unanswered(RtmsgError):
+class _Unanswered(_OneLine, RtmsgError):
     """Somebody did not acknowledge.
 
     Parameters
@@ -319,6 +322,14 @@ class QueueFull(_OneLine, RtmsgError):
 
 class NotJSON(_OneLine, RtmsgError, TypeError, ValueError):
     """A value cannot be sent: it is neither JSON nor bytes."""
+
+
+class WrongCall(_OneLine, RtmsgError, TypeError):
+    """Something cannot be called like this; the message says what to write."""
+
+
+class WrongName(_OneLine, RtmsgError, AttributeError):
+    """An object has no such attribute; the message says what to write."""
 
 
 class Disconnected(_Unanswered, ConnectionError):

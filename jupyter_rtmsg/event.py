@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from .advice import EVENT, no_such_name, short
+from .errors import WrongCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ class Sender:
     notebook: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Event:
     """One entry of a room's log.
 
@@ -71,3 +74,20 @@ class Event:
     def time(self) -> datetime:
         """When the hub took it, as an aware datetime in UTC."""
         return datetime.fromtimestamp(self.ts / 1000, timezone.utc)
+
+    def __repr__(self) -> str:
+        number = "volatile" if self.seq is None else self.seq
+        return f"<Event {number} {self.name!r} in {self.room!r} from {self.sender.user}: {short(self.data)}>"
+
+    def __getitem__(self, key: object) -> NoReturn:
+        if isinstance(key, str) and key in type(self).__slots__:
+            raise WrongCall(f"an event has attributes. Write event.{key}")
+        raise WrongCall(f"what was emitted is in event.data. Write event.data[{short(key)}]")
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            data = None if name in type(self).__slots__ else self.data
+            if isinstance(data, dict) and name in data:
+                no_such_name(self, name, {name: f"what was emitted is in event.data. Write event.data[{name!r}]"})
+            no_such_name(self, name, EVENT)

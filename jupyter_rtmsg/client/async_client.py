@@ -8,13 +8,15 @@ import ssl
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakValueDictionary
 
+from jupyter_rtmsg.advice import CLIENT, no_such_name
 from jupyter_rtmsg.displayname import fault
 from jupyter_rtmsg.errors import Disconnected
 
 from .async_room import AsyncRoom
+from .awaited import awaited
 from .commands import Commands
 from .discovery import Discovery
 from .hello import Hello, say_hello
@@ -25,6 +27,7 @@ from .membership import Membership
 from .notices import Notices, add_join_notices
 from .outbox import Outbox
 from .strategy import TRANSPORTS
+from .wrong_calls import check_room, explained, join_like_this
 
 F = TypeVar("F", bound=Callable[..., Any])
 _LEAST = 0.01  # seconds that the socket's handlers have where those of rooms took all the time
@@ -104,7 +107,14 @@ class AsyncClient:
         self._outbox: Outbox | None = None
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.url}: {self.state}>"
+        who = f" as {self.user}" if self.user else ""
+        rooms = ", ".join(self._rooms.copy()) or "none"
+        return f"<{type(self).__name__} {self.url}: {self.state}{who}, rooms: {rooms:.80}>"
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            no_such_name(self, name, CLIENT, awaited=True)
 
     @property
     def url(self) -> str:
@@ -113,6 +123,7 @@ class AsyncClient:
 
     # --- the connection
 
+    @awaited
     async def connect(self) -> AsyncClient:
         """Connect for the first time, and stay connected until `close`.
 
@@ -222,6 +233,8 @@ class AsyncClient:
 
     # --- rooms
 
+    @awaited
+    @explained(join_like_this)
     async def join(
         self,
         room: str,
@@ -256,6 +269,7 @@ class AsyncClient:
         Disconnected
             If there is no connection within the client's timeout.
         """
+        check_room(room)
         lock = self._joining.get(room) or asyncio.Lock()
         self._joining[room] = lock
         async with lock:
@@ -298,6 +312,7 @@ class AsyncClient:
             del self._memberships[membership.room]
             self._rooms.pop(membership.room, None)
 
+    @awaited
     async def rooms(self) -> list[dict[str, Any]]:
         """Return the rooms that this user may see: dicts of ``room, head, first, count, bytes, members``."""
         reply = await self.commands.ask_patiently("rooms", {})

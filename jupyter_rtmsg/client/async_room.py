@@ -9,16 +9,21 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
+from jupyter_rtmsg.advice import ROOM, no_such_name
 from jupyter_rtmsg.event import Event
 
+from . import card
+from .awaited import awaited
 from .events import Events
 from .handlers import Handler
 from .history import milliseconds, read_history
+from .member_list import MemberList
 from .members import Member
 from .membership import Membership
 from .publish import draft
 from .receipt import Receipt
 from .stream import AsyncBuffer, AsyncEventStream, open_stream
+from .wrong_calls import check_event, check_handler, emit_like_this, explained
 
 if TYPE_CHECKING:
     from .async_client import AsyncClient
@@ -43,9 +48,15 @@ class AsyncRoom:
         self._missed: Events | None = None
 
     def __repr__(self) -> str:
-        membership = self.membership
-        what = membership.gone or f"{membership.members.count} members, head {membership.head}"
-        return f"<{type(self).__name__} {self.name!r}: {what}>"
+        return card.text(type(self).__name__, self.membership)
+
+    def _repr_html_(self) -> str:
+        return card.html(self.membership, Events(self.membership.watchers.latest()), complete=False)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            no_such_name(self, name, ROOM, awaited=True)
 
     @property
     def name(self) -> str:
@@ -66,9 +77,9 @@ class AsyncRoom:
         return self.membership.me
 
     @property
-    def members(self) -> list[Member]:
-        """Who is here now, or was a moment ago. A large room's list is cut at 100."""
-        return self.membership.members.all()
+    def members(self) -> MemberList:
+        """Who is here now, or was a moment ago: a sequence of `Member`. A large room's is cut at 100, see ``total``."""
+        return MemberList(self.membership.members.all(), self.membership.members.count, self.membership.member)
 
     @property
     def state(self) -> str:
@@ -105,6 +116,8 @@ class AsyncRoom:
         self, event: str, data: Any = None, *, id: str | None = None, volatile: bool = False,
         expect: int | None = None, wait: Literal[False], timeout: float = 10.0,
     ) -> Receipt: ...  # fmt: skip
+    @awaited
+    @explained(emit_like_this)
     async def emit(
         self,
         event: str,
@@ -160,6 +173,7 @@ class AsyncRoom:
 
     # --- reading back
 
+    @awaited
     async def missed(self) -> Events:
         """Return what happened while this reader was away.
 
@@ -174,6 +188,7 @@ class AsyncRoom:
             self._missed = await self.history(after=after, before=head + 1)
         return self._missed
 
+    @awaited
     async def history(
         self,
         *,
@@ -231,8 +246,10 @@ class AsyncRoom:
         """
         if callable(event):
             event, function = None, event
+        check_event(event)
         if function is None:
             return lambda function: self.on(event, function, replay=replay)
+        check_handler(function)
         self.membership.register(Handler(function, _name(event), replay=replay))
         return function
 
@@ -240,6 +257,7 @@ class AsyncRoom:
         """Undo `on`: for one event and function, for all functions of an event, or for all."""
         self.membership.handlers.remove(_name(event), function)
 
+    @awaited
     async def replay(self, events: Sequence[Event]) -> int:
         """Hand stored events to the handlers again, marked as replay, and return how many there were.
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any, overload
 
+from jupyter_rtmsg.errors import WrongCall
 from jupyter_rtmsg.event import Event
 
 from .names import Names
@@ -53,6 +54,8 @@ class Events(Sequence[Event]):
     def __getitem__(self, index: int | slice) -> Event | Events:
         if isinstance(index, slice):
             return Events(self._events[index], self._you)
+        if isinstance(index, str):
+            raise WrongCall(f"events are numbered. Write events.to_pandas()[{index!r}], or events[-1].data[{index!r}]")
         return self._events[index]
 
     def __eq__(self, other: object) -> bool:

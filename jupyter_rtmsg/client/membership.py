@@ -149,7 +149,7 @@ class Membership:
         """Take an event of the room."""
         if self.joined:
             self.inbox.live(args, size)
-            self.watchers.live(args)
+            self.watchers.live(args, size)
 
     def skip(self, args: list[Any]) -> None:
         """Take an event of the room whose data cannot be read: no handler sees it, and the cursor moves."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from jupyter_rtmsg.advice import short
 from jupyter_rtmsg.errors import BadEvent, LimitExceeded, ReservedEvent
 from jupyter_rtmsg.wire.data import dump, encode_json
 from jupyter_rtmsg.wire.socketio import MAX_ATTACHMENTS, RESERVED_EVENTS
@@ -77,7 +78,10 @@ def draft(room: str, event: str, data: Any, id: str, *, volatile: bool = False, 
 
 def _check_event(event: Any) -> None:
     if not isinstance(event, str):
-        raise BadEvent(f"an event's name must be a str, not {type(event).__name__}: {event!r:.80}")
+        raise BadEvent(
+            f"an event's name must be a str, not {type(event).__name__}: {short(event)}. "
+            'Write the name first: emit("metric", {"loss": 0.1})'
+        )
     if event.startswith("$") or event in RESERVED_EVENTS:
         owner = "the hub" if event.startswith("$") else "Socket.IO"
         raise ReservedEvent(f"the event name {event!r} belongs to {owner}: choose another")

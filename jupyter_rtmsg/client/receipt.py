@@ -6,7 +6,9 @@ import asyncio
 import concurrent.futures
 import logging
 from collections.abc import Generator
+from typing import TYPE_CHECKING
 
+from jupyter_rtmsg.advice import RECEIPT, no_such_name
 from jupyter_rtmsg.errors import EmitTimeout
 
 _log = logging.getLogger("jupyter_rtmsg")
@@ -28,8 +30,20 @@ class Receipt:
         self._seen = False
 
     def __repr__(self) -> str:
-        state = "waiting" if not self.done() else "refused" if self._future.exception() else f"seq {self.result()}"
-        return f"<Receipt of {self._what}: {state}>"
+        return f"<Receipt of {self._what}: {self._state()}>"
+
+    def _state(self) -> str:
+        if not self.done():
+            return "waiting"
+        if error := self._future.exception():
+            return f"refused, {type(error).__name__}"
+        seq = self._future.result()
+        return "sent, not stored" if seq is None else f"stored, seq {seq}"
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            no_such_name(self, name, RECEIPT)
 
     def __del__(self) -> None:
         if not self._seen and self.done() and (error := self._future.exception()):

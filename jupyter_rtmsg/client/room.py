@@ -6,16 +6,20 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
+from jupyter_rtmsg.advice import ROOM, no_such_name
 from jupyter_rtmsg.errors import RtmsgError
 from jupyter_rtmsg.event import Event
 
+from . import card
 from .async_room import AsyncRoom
 from .bridge import Bridge
 from .events import Events
+from .member_list import MemberList
 from .members import Member
 from .publish import Publish, draft
 from .receipt import Receipt
 from .stream import Buffer, EventStream, open_stream
+from .wrong_calls import emit_like_this, explained
 
 if TYPE_CHECKING:
     from .sync import Client
@@ -40,7 +44,21 @@ class Room:
         self._bridge = bridge
 
     def __repr__(self) -> str:
-        return repr(self._async).replace("AsyncRoom", "Room", 1)
+        return card.text(type(self).__name__, self._async.membership)
+
+    def _repr_html_(self) -> str:
+        membership = self._async.membership
+        try:
+            membership.check()
+            newest = self._bridge.ask(card.newest(self._async.client.commands, self.name))
+        except (RtmsgError, RuntimeError, TimeoutError):  # left, offline, forked, or on the thread that does the I/O
+            return card.html(membership, Events(membership.watchers.latest()), complete=False)
+        return card.html(membership, newest, complete=True)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            no_such_name(self, name, ROOM)
 
     @property
     def name(self) -> str:
@@ -61,8 +79,8 @@ class Room:
         return self._async.me
 
     @property
-    def members(self) -> list[Member]:
-        """Who is here now, or was a moment ago. A large room's list is cut at 100."""
+    def members(self) -> MemberList:
+        """Who is here now, or was a moment ago: a sequence of `Member`. A large room's is cut at 100, see ``total``."""
         return self._async.members
 
     @property
@@ -100,6 +118,7 @@ class Room:
         self, event: str, data: Any = None, *, id: str | None = None, volatile: bool = False,
         expect: int | None = None, wait: Literal[False], timeout: float = 10.0,
     ) -> Receipt: ...  # fmt: skip
+    @explained(emit_like_this)
     def emit(
         self,
         event: str,

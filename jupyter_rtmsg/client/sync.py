@@ -7,8 +7,9 @@ import ssl
 import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from jupyter_rtmsg.advice import CLIENT, no_such_name
 from jupyter_rtmsg.errors import AccessDenied
 
 from .async_client import AsyncClient
@@ -20,6 +21,7 @@ from .room import Room
 from .strategy import TRANSPORTS
 from .sync_socket import Socket
 from .threads import Served
+from .wrong_calls import explained, join_like_this
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -73,7 +75,12 @@ class Client:
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.url}: {self.state}>"
+        return repr(self._async).replace("AsyncClient", type(self).__name__, 1)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            no_such_name(self, name, CLIENT)
 
     def connect(self) -> Client:
         """Connect for the first time, and stay connected until `close`.
@@ -127,6 +134,7 @@ class Client:
         """Undo `on_state`."""
         self._async.off_state(function)
 
+    @explained(join_like_this)
     def join(
         self,
         room: str,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -13,6 +14,8 @@ from .inbox import event_of, notice_of
 
 Watcher: TypeAlias = "Callable[[Event], object]"
 
+_REMEMBERED = 5
+_LARGE = 64 * 1024  # bytes: larger data are not kept for being shown
 _log = logging.getLogger("jupyter_rtmsg")
 
 
@@ -43,6 +46,7 @@ class Watchers:
         self._handlers = Handlers(beside=handlers)
         self._soon = soon
         self._seen = 0
+        self._latest: deque[list[Any]] = deque(maxlen=_REMEMBERED)
 
     def __bool__(self) -> bool:
         return bool(self._handlers)
@@ -58,20 +62,26 @@ class Watchers:
         left = notice_of(self._room, "$left", {"room": self._room, "reason": "its cell was run again"})
         self._soon(lambda: self._call((handler,), left))
 
-    def live(self, args: list[Any]) -> None:
+    def live(self, args: list[Any], size: int = 0) -> None:
         """Show an event of the wire: ``[name, data, meta, ...]``. One that comes again is left out."""
         seq = args[2].get("seq")
         if seq is not None:
             if seq <= self._seen:
                 return
             self._seen = seq
+            self._latest.append(args if size <= _LARGE else [args[0], f"{size:,} bytes", args[2]])
         if self._handlers.all:
             self._call(self._handlers.all, event_of(self._room, args[0], args[1], args[2], "replay" in args[2]))
+
+    def latest(self) -> list[Event]:
+        """Return the newest stored events that came, at most five. Any thread may ask."""
+        return [event_of(self._room, args[0], args[1], args[2], "replay" in args[2]) for args in self._latest.copy()]
 
     def notice(self, name: str, data: Mapping[str, Any]) -> None:
         """Show one of the hub's own events."""
         if name == "$reset":
             self._seen = 0
+            self._latest.clear()
         if self._handlers.all:
             self._call(self._handlers.all, notice_of(self._room, name, data))
 

@@ -25,12 +25,20 @@ def room_name(name: str) -> str:
         raise BadRoom(f"a room's name has 1 to {LONGEST} characters, this one {len(name)}")
     for character in name:
         if not (character.isalnum() or character in _SIGNS or _is_mark(character)):
-            raise BadRoom(f"{character!r} in the name {name!r}: a room's has letters, digits, _ ~ - and inner dots")
+            rule = f"{character!r} in the name {name!r}: a room's has letters, digits, _ ~ - and inner dots"
+            raise BadRoom(rule + _instead(name))
     if name[0] == "." or name[-1] == ".":
-        raise BadRoom(f"the room's name {name!r} begins or ends with a dot")
+        raise BadRoom(f"the room's name {name!r} begins or ends with a dot{_instead(name)}")
     if not unicodedata.is_normalized("NFC", name):
-        raise BadRoom(f"the room's name {name!r} is not in Unicode's normal form C")
+        raise BadRoom(f"the room's name {name!r} is not in Unicode's normal form C{_instead(name)}")
     return name
+
+
+def _instead(name: str) -> str:
+    """Return a name that would do, as the end of a message; nothing if there is none in it."""
+    parts = "".join(c if c.isalnum() or c in _SIGNS or _is_mark(c) else " " for c in unicodedata.normalize("NFC", name))
+    good = "-".join(parts.split()).strip(".-")[:LONGEST].strip(".-")
+    return f". Write {good!r}" if good else ""
 
 
 def _is_mark(character: str) -> bool:

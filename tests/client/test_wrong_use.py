@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import copy
+import pickle
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from support.cells import Shell
 from support.hub import TOKEN, HubServer
 from support.ports import free_port
 
@@ -70,6 +74,13 @@ def test_too_many_attachments(room: rt.Room) -> None:
         room.emit("n", [b"x"] * 11)
 
 
+@pytest.mark.parametrize(("name", "good"), [("team 1", "team-1"), ("#lab", "lab"), (" a / b ", "a-b"), (".a.", "a")])
+def test_the_name_of_a_room_that_is_none_is_answered_with_one_that_is(room: rt.Room, name: str, good: str) -> None:
+    with pytest.raises(errors.BadRoom, match=f"Write {good!r}$"):
+        room.client.join(name)
+    assert room.client.join(good).name == good
+
+
 @pytest.mark.parametrize("name", ["", "a b", ".a", "a/b", "x" * 129])
 def test_bad_room_names(room: rt.Room, name: str) -> None:
     with pytest.raises(errors.BadRoom):
@@ -88,7 +99,7 @@ def test_errors_show_no_internals(room: rt.Room) -> None:
         room.client.join("a b")
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
-    assert len(caught.traceback) <= 4
+    assert len(caught.traceback) == 2  # the caller's line, and the method that refuses
 
 
 def test_a_wrong_token_is_refused_at_once_and_says_what_to_do(shared_hub: HubServer) -> None:
@@ -121,3 +132,151 @@ def test_a_client_that_was_closed_says_so(shared_hub: HubServer, room_name: str)
 def test_joining_as_somebody_else_is_an_error(room: rt.Room) -> None:
     with pytest.raises(ValueError, match="leave"):
         room.client.join(room.name, as_="other")
+
+
+# What people write who know python-socketio, or guess: the message has what works. Each is told in docs/first-steps.md.
+WRONG: list[tuple[str, str]] = [
+    ('hub.emit("metric", 1)', 'Write lab = hub.join("lab"), then lab.emit("metric", {"loss": 0.1})'),
+    ("hub.send(1)", 'Write lab = hub.join("lab"), then lab.emit('),
+    ('hub.on("metric")', 'Write lab = hub.join("lab"), then @lab.on("metric")'),
+    ("hub.event", 'then @lab.on("metric")'),
+    ('hub.enter_room("lab")', 'write lab = hub.join("lab")'),
+    ("hub.missed()", "then lab.missed"),
+    ("hub.disconnect()", "write hub.close()"),
+    ("hub.sid", "Write hub.socket.id"),
+    ("hub.rom()", "is 'rooms' meant?"),
+    ("hub.join()", 'write hub.join("lab")'),
+    ('hub.join("a", "b")', "Write hub.join('a'), then hub.join('b')"),
+    ('hub.join(["a"])', "a room's name is a str, not list: ['a']"),
+    ('hub.join("lab", name="me")', "Write hub.join('lab', as_='me')"),
+    ('hub.join("lab", first=1)', "join() takes no first=: it takes as_=, last=, since= or after="),
+    ("lab.emit()", 'Write lab.emit("metric", {"loss": 0.1})'),
+    ('lab.emit("metric", loss=0.1)', "Write lab.emit('metric', {'loss': 0.1})"),
+    (
+        'lab.emit("metric", {"step": 1}, loss=0.1, wait=False)',
+        "lab.emit('metric', {'step': 1, 'loss': 0.1}, wait=False)",
+    ),
+    ('lab.emit("m", 1, 2)', "Write lab.emit('m', [1, 2])"),
+    ('lab.emit("m", 1, room="other")', "other = hub.join(\"other\"), then other.emit('m', ...)"),
+    ('lab.emit("m", 1, callback=print)', "emit() itself returns when the hub has stored the event"),
+    ('lab.emit({"loss": 0.1})', 'Write the name first: emit("metric", {"loss": 0.1})'),
+    ("lab.send(1)", 'Write lab.emit("message", data)'),
+    ("lab.publish(1)", "Write lab.emit("),
+    ('lab.once("m")', 'write event = next(lab.events("metric"))'),
+    ("lab.unsubscribe()", 'write lab.off("metric", function)'),
+    ("lab.close()", "write lab.leave()"),
+    ("lab.users", "write lab.members"),
+    ("lab.memers", "is 'members' meant?"),
+    ('lab.join("other")', 'hub.join("other")'),
+    ('lab.on("m", None or 7)', "a handler is a function, not 7"),
+    ('lab.on(["a", "b"])', "on() takes one event's name, a str, not ['a', 'b']"),
+    ('lab.on("m", lambda: None)', "a handler gets one argument, the event"),
+    ('lab.on("m", lambda sid, data: None)', "(sid, data) cannot be called with one. Write def show(event): ..."),
+    ('event["loss"]', "Write event.data['loss']"),
+    ('event["name"]', "Write event.name"),
+    ("event.loss", "Write event.data['loss']"),
+    ("event.user", "write event.sender.user"),
+    ("event.timestamp", "write event.time"),
+    ('lab.history()["loss"]', "Write events.to_pandas()['loss']"),
+    ("receipt.seq", "write receipt.result()"),
+    ('rt.join("lab")', 'write lab = rt.connect().join("lab")'),
+    ('rt.emit("m")', 'Write lab = rt.connect().join("lab"), then lab.emit'),
+    ("rt.Server()", "write from jupyter_rtmsg.server import Server"),
+    ("rt.BadRoom", "write rt.errors.BadRoom"),
+]
+
+
+@pytest.mark.parametrize(("code", "said"), WRONG)
+def test_the_error_says_what_to_write(code: str, said: str, talk: dict[str, Any]) -> None:
+    with pytest.raises((TypeError, AttributeError, errors.BadEvent)) as caught:
+        eval(code, talk)
+    assert said in str(caught.value)
+    assert isinstance(caught.value, errors.RtmsgError)
+    shell = caught.value._render_traceback_()  # type: ignore[attr-defined]
+    assert len(shell) == 1
+    assert "\n" not in shell[0]
+
+
+@pytest.fixture(scope="module")
+def talk(shared_hub: HubServer) -> Iterator[dict[str, Any]]:
+    with rt.Client(shared_hub.url, TOKEN).connect() as hub:
+        lab = hub.join("wrong-calls")
+        receipt = lab.emit("metric", {"loss": 0.1}, wait=False)
+        receipt.result()
+        yield {"rt": rt, "hub": hub, "lab": lab, "event": lab.history()[0], "receipt": receipt}
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        print,
+        repr,
+        str.upper,
+        [].append,
+        lambda event, more=1: None,
+        type("T", (), {"__init__": lambda self, event: None}),
+    ],
+)
+def test_what_takes_one_argument_is_a_handler(room: rt.Room, function: Any) -> None:
+    assert room.on("n", function) is function
+
+
+def test_a_type_error_of_ones_own_data_is_not_taken_for_a_wrong_call(room: rt.Room) -> None:
+    class Odd(dict[str, int]):
+        def items(self) -> Any:
+            raise TypeError("mine")
+
+    with pytest.raises(TypeError, match=r"^mine$"):
+        room.emit("n", Odd(a=1))
+
+
+PROBE = "_ipython_canary_method_should_not_exist_"
+
+
+def test_a_tool_that_probes_for_private_names_gets_a_plain_error(talk: dict[str, Any]) -> None:
+    for one in (talk["hub"], talk["lab"], talk["event"], talk["receipt"]):
+        with pytest.raises(AttributeError) as caught:
+            getattr(one, PROBE)
+        assert type(caught.value) is AttributeError
+
+
+def test_events_are_copied_and_pickled_all_the_same(talk: dict[str, Any]) -> None:
+    event = talk["event"]
+    assert copy.deepcopy(event) == copy.copy(event) == pickle.loads(pickle.dumps(event)) == event
+
+
+async def test_a_forgotten_await_is_named(shared_hub: HubServer) -> None:
+    async with rt.AsyncClient(shared_hub.url, TOKEN) as hub:
+        joining = hub.join("awaited")
+        with pytest.raises(
+            errors.WrongName, match=r"join\(\) has to be awaited: write \(await \.\.\.join\(\.\.\.\)\)\.emit"
+        ):
+            joining.emit("m", 1)  # type: ignore[attr-defined]
+        assert repr(joining) == "<join() has not been awaited: write await before it>"
+        lab = await joining
+        emitting = asyncio.create_task(lab.emit("metric", {"loss": 0.1}))  # a coroutine for asyncio all the same
+        assert await emitting
+        pending = lab.history()
+        with pytest.raises(errors.WrongName, match=r"write \(await ...history\(...\)\)\.to_pandas"):
+            pending.to_pandas()  # type: ignore[attr-defined]
+        assert len(await asyncio.wait_for(pending, 20)) == 1
+        with pytest.raises(errors.WrongName, match=r"then await lab\.emit"):
+            hub.emit("m")  # type: ignore[attr-defined]
+        with pytest.raises(errors.WrongCall, match=r"Write lab.emit\('metric', {'loss': 0.1}\)"):
+            await lab.emit("metric", loss=0.1)  # type: ignore[call-overload]
+
+
+def test_an_acknowledgement_that_did_not_come_prints_no_internals(hub_server: HubServer) -> None:
+    hub = rt.Client(hub_server.url, TOKEN).connect()
+    hub_server.freeze()
+    shell = Shell.begin()
+    try:
+        shell.user_ns["hub"] = hub
+        with pytest.raises(errors.AckTimeout) as caught:
+            shell.cell("answer = hub.socket.timeout(0.05).emit_with_ack('rooms', {})")
+    finally:
+        shell.end()
+        hub_server.thaw()
+        hub.close()
+    (said,) = caught.value._render_traceback_()
+    assert said == "AckTimeout: no answer to 'rooms' within 0.05 s (line 1)"

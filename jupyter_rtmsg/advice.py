@@ -1,0 +1,137 @@
+"""What to write instead of a name that people bring from elsewhere, or guess.
+
+The tables are keyed by the name that was tried. In their texts ``{wait}`` is ``await`` for what is awaited, and
+``{name}`` is the name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import islice
+from reprlib import Repr
+from typing import Any, NoReturn
+
+from . import errors
+from .errors import WrongName
+
+_EMIT = (
+    'events are emitted to a room. Write lab = {wait}hub.join("lab"), then {wait}lab.emit("metric", {{"loss": 0.1}})'
+)
+_ON = 'handlers belong to a room. Write lab = {wait}hub.join("lab"), then @lab.on("metric") above the function'
+_JOIN = 'write lab = {wait}hub.join("lab")'
+_OF_ROOM = 'that is a room\'s. Write lab = {wait}hub.join("lab"), then lab.'
+_PLAIN = "the plain Socket.IO client, without rooms that remember, is hub.socket. Write hub.socket."
+_EVERYONE = 'an event goes to everyone in the room. Write {wait}lab.emit("metric", {{"loss": 0.1}})'
+_WAIT = "handlers run while cells compute, so a notebook need not wait. A script can loop: "
+
+CLIENT: Mapping[str, str] = {
+    **dict.fromkeys(("emit", "send", "publish", "broadcast"), _EMIT),
+    **dict.fromkeys(("on", "once", "off", "event", "on_event", "on_message"), _ON),
+    **dict.fromkeys(("join_room", "enter_room", "room", "subscribe", "enter"), _JOIN),
+    **dict.fromkeys(("leave", "leave_room", "unsubscribe"), "rooms are left one by one. Write {wait}lab.leave()"),
+    **dict.fromkeys(("disconnect", "stop", "shutdown", "quit"), "write {wait}hub.close()"),
+    **{name: _OF_ROOM + name for name in ("missed", "history", "members", "events", "replay", "head", "lag")},
+    **{name: _PLAIN + name for name in ("emit_with_ack", "volatile", "timeout", "id", "on_any")},
+    "call": _PLAIN + "emit_with_ack",
+    "sid": _PLAIN + "id",
+    "connected": 'write hub.state == "connected"',
+    "wait": _WAIT + "for event in lab.events(): ...",
+}
+
+ROOM: Mapping[str, str] = {
+    **dict.fromkeys(("publish", "broadcast", "to", "in_", "room"), _EVERYONE),
+    "send": 'an event has a name. Write {wait}lab.emit("message", data)',
+    "volatile": 'write {wait}lab.emit("metric", data, volatile=True)',
+    "emit_with_ack": "{wait}lab.emit(...) returns when the event is stored. Commands: hub.socket.emit_with_ack()",
+    **dict.fromkeys(("event", "subscribe", "listen", "on_event", "on_message", "handler"),
+                    'write @lab.on("metric") above the function'),
+    "once": 'write event = next(lab.events("metric")), or lab.off("metric", function) in the handler',
+    **dict.fromkeys(("unsubscribe", "remove_listener", "remove_handler"), 'write lab.off("metric", function)'),
+    **dict.fromkeys(("close", "disconnect", "exit"), "write {wait}lab.leave(), or {wait}hub.close()"),
+    **dict.fromkeys(("users", "people", "presence", "who", "participants"), "write lab.members"),
+    **dict.fromkeys(("messages", "log", "read", "last", "tail"), "write {wait}lab.history(last=10)"),
+    **dict.fromkeys(("ack", "nack", "commit"), "an event is acknowledged when its handlers have returned"),
+    "join": 'this room is joined. Another one: {wait}hub.join("other")',
+    **dict.fromkeys(("view", "show", "widget"),
+                    "write from jupyter_rtmsg.widgets import RoomView, then RoomView(lab)"),
+    "wait": _WAIT + 'for event in lab.events("metric"): ...',
+}  # fmt: skip
+
+EVENT: Mapping[str, str] = {
+    **dict.fromkeys(("payload", "body", "message", "content", "value", "args"), "write event.data"),
+    **dict.fromkeys(("event", "type"), "write event.name"),
+    **dict.fromkeys(("timestamp", "date", "datetime", "created", "at"), "write event.time"),
+    **dict.fromkeys(("user", "kind", "member", "notebook"), "write event.sender.{name}"),
+    **dict.fromkeys(("author", "sid", "from_", "origin"), "write event.sender.user"),
+    **dict.fromkeys(("get", "items", "keys", "values"), "write event.data.{name}"),
+    "to_pandas": "one event is no table: write lab.history(last=1).to_pandas()",
+}
+
+MODULE: Mapping[str, str] = {
+    **dict.fromkeys(("join", "rooms"), 'a client joins: write lab = rt.connect().join("lab")'),
+    **dict.fromkeys(("emit", "send", "publish", "on", "event", "missed", "history", "members"),
+                    'that is a room\'s. Write lab = rt.connect().join("lab"), then lab.{name}'),
+    **dict.fromkeys(("Hub", "hub", "io", "sio", "login", "open"), "write hub = rt.connect()"),
+    **dict.fromkeys(("SimpleClient", "AsyncSimpleClient"), "write hub = rt.connect(), or rt.Socket(url)"),
+    **dict.fromkeys(("Server", "AsyncServer", "Engine"), "write from jupyter_rtmsg.server import Server"),
+    **dict.fromkeys(("RoomView", "view"), "write from jupyter_rtmsg.widgets import RoomView"),
+}  # fmt: skip
+
+RECEIPT: Mapping[str, str] = {
+    **dict.fromkeys(("seq", "value", "get"), "write receipt.result(), which waits for the hub and returns the seq"),
+    "exception": "write receipt.result(), which raises what the hub said",
+}
+
+
+class _Short(Repr):
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxdict = self.maxlist = self.maxtuple = 6
+        self.maxstring = self.maxother = 40
+
+    def repr_dict(self, x: dict[Any, Any], level: int) -> str:
+        """Leave the keys in their order."""
+        if level <= 0:
+            return "{...}" if x else "{}"
+        shown = [f"{self.repr1(key, level - 1)}: {self.repr1(x[key], level - 1)}" for key in islice(x, self.maxdict)]
+        return "{" + ", ".join(shown + ["..."] * (len(x) > self.maxdict)) + "}"
+
+    def repr_bytes(self, x: bytes, level: int) -> str:
+        """Tell the size of what is long."""
+        return repr(x) if len(x) <= self.maxother else f"<{len(x):,} bytes>"
+
+
+_short = _Short()
+
+
+def short(value: Any) -> str:
+    """Return a value as Python writes it, cut where it is long."""
+    return _short.repr(value)
+
+
+def no_such_name(owner: object, name: str, advice: Mapping[str, str], *, awaited: bool = False) -> NoReturn:
+    """Refuse an attribute that is not there.
+
+    Raises
+    ------
+    WrongName
+        With what to write; a plain AttributeError where a tool probes for a private name.
+    """
+    kind = type(owner).__name__
+    plain = f"{kind!r} object has no attribute {name!r}"
+    if name.startswith("_"):
+        raise AttributeError(plain, name=name, obj=owner)
+    if said := advice.get(name):
+        raise WrongName(f"a {kind} has no {name!r}: {said.format(wait='await ' if awaited else '', name=name)}")
+    from difflib import get_close_matches  # it is only needed here
+
+    close = get_close_matches(name, [each for each in dir(type(owner)) if not each.startswith("_")], 1)
+    raise WrongName(f"{plain}: is {close[0]!r} meant?" if close else plain)
+
+
+def no_such_module_name(module: str, name: str) -> NoReturn:
+    """Refuse a name that the package has not, in the same way."""
+    plain = f"module {module!r} has no attribute {name!r}"
+    if said := MODULE.get(name) or ("write rt.errors.{name}" if hasattr(errors, name) else None):
+        raise WrongName(f"{plain}: {said.format(name=name)}")
+    raise AttributeError(plain)

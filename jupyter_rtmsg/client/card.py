@@ -1,0 +1,107 @@
+"""A room as the last line of a cell: who is there, what came last, how far this reader is."""
+
+from __future__ import annotations
+
+import asyncio
+from html import escape
+
+from jupyter_rtmsg.errors import Disconnected
+
+from .commands import Commands
+from .events import Events
+from .history import read_history
+from .member_list import MemberList
+from .membership import Membership
+
+_NEWEST = 5
+_PATIENCE = 1.0  # seconds that showing a room may wait for its hub
+
+
+async def newest(commands: Commands, room: str) -> Events:
+    """Read the newest events of a room, in a second or not at all.
+
+    Raises
+    ------
+    RtmsgError, TimeoutError
+    """
+    if commands.state != "connected":
+        raise Disconnected(f"the client is {commands.state}")
+    try:
+        return await asyncio.wait_for(read_history(commands.ask, room, last=_NEWEST), _PATIENCE)
+    except asyncio.TimeoutError:  # another class than the builtin one before Python 3.11
+        raise TimeoutError from None
+
+
+def text(kind: str, membership: Membership) -> str:
+    """Return the room in one short line.
+
+    Parameters
+    ----------
+    kind : str
+        What the object is called.
+    membership : Membership
+    """
+    if membership.gone:
+        return f"<{kind} {membership.room!r}: {membership.gone}>"
+    count, missed, lag = membership.members.count, membership.missed_count, membership.lag
+    parts = [
+        "" if membership.state == "connected" else membership.state,
+        f"{count} {'member' if count == 1 else 'members'}",
+        f"newest event {membership.head}" if membership.head else "no events yet",
+        f"{missed:,} missed" if missed else "",
+        f"{lag:,} to handle" if lag else "",
+    ]
+    return f"<{kind} {membership.room!r}: {', '.join(filter(None, parts))}>"
+
+
+def html(membership: Membership, newest: Events, *, complete: bool) -> str:
+    """Return the room as a card; everything that people wrote is escaped.
+
+    Parameters
+    ----------
+    membership : Membership
+    newest : Events
+        The latest that are known.
+    complete : bool
+        Whether these are the newest of the log; else they are those that came here while this client looked.
+    """
+    members = MemberList(membership.members.all(), membership.members.count, membership.member)
+    lines = [
+        f"<b>Room {escape(membership.room)}</b>: {escape(membership.gone or _state(membership.state))}",
+        f"Here now: {escape(members.summary())}",
+        _position(membership, max((event.seq or 0 for event in newest), default=0)),
+        _missed(membership),
+        _newest(membership, newest, complete=complete),
+    ]
+    return "".join(f"<div>{line}</div>" for line in lines if line)
+
+
+def _state(state: str) -> str:
+    if state == "connected":
+        return state
+    return (
+        f"{state}. What is below is what was known before; what you emit waits and is sent once there is a connection"
+    )
+
+
+def _position(membership: Membership, newest: int) -> str:
+    handled, head, lag = membership.inbox.handled, max(membership.head, newest), membership.lag
+    waits = f"{lag:,} to handle" if lag else "nothing to handle"
+    said = f"Position: {handled} of {head}, {waits}"
+    if membership.subscription is None:
+        return f"{said}. It is not kept when this process ends"
+    return f"{said}. Kept under the name <code>{escape(membership.subscription)}</code>"
+
+
+def _missed(membership: Membership) -> str:
+    count = membership.missed_count
+    return f"Missed before this join: {count:,}, see <code>.missed()</code>" if count else ""
+
+
+def _newest(membership: Membership, newest: Events, *, complete: bool) -> str:
+    if newest:
+        heading = "Newest events" if complete else "Newest events that came here"
+        return f"{heading}:{newest._repr_html_()}"
+    if membership.head:
+        return "Events: see <code>.history(last=5)</code>"
+    return 'Nothing was emitted yet. Write <code>.emit("hello", 1)</code>'
