@@ -24,14 +24,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
 
 @pytest.fixture
 def trainer(server: JupyterServer) -> Iterator[Notebook]:
-    notebook = Notebook(server, NOTEBOOKS / "01-two-notebooks-talk.ipynb")
+    notebook = Notebook(server, NOTEBOOKS / "01-train.ipynb")
     yield notebook
     notebook.close()
 
 
 @pytest.fixture
 def partner(server: JupyterServer) -> Iterator[Notebook]:
-    notebook = Notebook(server, NOTEBOOKS / "01-two-notebooks-talk-partner.ipynb")
+    notebook = Notebook(server, NOTEBOOKS / "01-listen.ipynb")
     yield notebook
     notebook.close()
 
@@ -50,6 +50,8 @@ def test_the_partner_hears_everything_while_it_computes_and_what_it_missed_when_
     _check_that_it_is_handled(partner)
     trainer.run("history")
     assert "60" in trainer.shown("history")[0]
+    trainer.run("card")
+    assert "Here now: 01-train (kernel, you), 01-listen (kernel)" in trainer.shown("card", "text/html")[0]
 
 
 def _run_both(trainer: Notebook, partner: Notebook) -> None:
@@ -70,7 +72,8 @@ def _check_that_all_was_heard(trainer: Notebook, partner: Notebook) -> None:
     assert "π is 3.1" in partner.printed("own")
     assert "No events" in partner.shown("missed", "text/html")[0]
     assert partner.shown("replay") == ["0"]
-    assert trainer.shown("join") == ["['01-two-notebooks-talk-partner', '01-two-notebooks-talk']"]
+    assert "2 members: 01-listen (kernel), 01-train (kernel, you)" in trainer.shown("join")[0]
+    assert "01-train (you)" in trainer.shown("join", "text/html")[0]
 
 
 def _check_what_was_missed(partner: Notebook, between: list[int]) -> None:
@@ -106,10 +109,21 @@ def _is_png(message: dict[str, dict[str, dict[str, str]]]) -> bool:
 
 def test_every_cell_of_a_notebook_was_run_here() -> None:
     """A cell that is added must find its place in the test above."""
-    assert list(Notebook.cells_of(NOTEBOOKS / "01-two-notebooks-talk.ipynb")) == [*TRAINING, "more-epochs", "history"]
+    assert list(Notebook.cells_of(NOTEBOOKS / "01-train.ipynb")) == [*TRAINING, "more-epochs", "history", "card"]
 
 
 @pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
 def test_notebooks_are_kept_without_outputs(path: Path) -> None:
     cells = Notebook.read(path)
     assert [cell["id"] for cell in cells if cell.get("outputs") or cell.get("execution_count")] == []
+
+
+def test_their_names_differ_where_a_tab_cuts_them() -> None:
+    names = [path.name[:14] for path in NOTEBOOKS.glob("*.ipynb")]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
+def test_run_all_ends_in_a_cell_that_shows_something(path: Path) -> None:
+    last = Notebook.read(path)[-1]
+    assert (last["cell_type"], last["id"]) in {("code", "own"), ("code", "card")}
