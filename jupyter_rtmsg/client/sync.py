@@ -170,7 +170,7 @@ class Client:
             If there is no connection within the client's timeout.
         """
         joined = self._bridge.ask(self._async.join(room, as_=as_, last=last, since=since, after=after))
-        self._async.notices.show(stacklevel=2)
+        self._async.notices.show(stacklevel=3)  # of the caller of `explained`
         with self._lock:
             self._rooms = {key: value for key, value in self._rooms.items() if key.membership.gone is None}
             return self._rooms.setdefault(joined, Room(self, joined, self._bridge))
