@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from .advice import EVENT, no_such_name, short
+from .displayname import displayable
 from .errors import WrongCall
 
 
@@ -77,7 +78,11 @@ class Event:
 
     def __repr__(self) -> str:
         number = "volatile" if self.seq is None else self.seq
-        return f"<Event {number} {self.name!r} in {self.room!r} from {self.sender.user}: {short(self.data)}>"
+        return f"<Event {number} {self.name!r} in {self.room!r} from {self._called()}: {short(self.data)}>"
+
+    def _called(self) -> str:
+        name, user = displayable(self.sender.name or self.sender.user), displayable(self.sender.user)
+        return name if name == user else f"{name} ({user})"
 
     def __getitem__(self, key: object) -> NoReturn:
         if isinstance(key, str) and key in type(self).__slots__:

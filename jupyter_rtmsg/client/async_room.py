@@ -51,7 +51,9 @@ class AsyncRoom:
         return card.text(type(self).__name__, self.membership)
 
     def _repr_html_(self) -> str:
-        return card.html(self.membership, Events(self.membership.watchers.latest()), complete=False)
+        return card.html(
+            self.membership, Events(self.membership.watchers.latest(), self.membership.user), complete=False
+        )
 
     if not TYPE_CHECKING:
 
@@ -79,7 +81,8 @@ class AsyncRoom:
     @property
     def members(self) -> MemberList:
         """Who is here now, or was a moment ago: a sequence of `Member`. A large room's is cut at 100, see ``total``."""
-        return MemberList(self.membership.members.all(), self.membership.members.count, self.membership.member)
+        membership = self.membership
+        return MemberList(membership.members.all(), membership.members.count, membership.member, membership.user)
 
     @property
     def state(self) -> str:

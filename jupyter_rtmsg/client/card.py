@@ -17,7 +17,7 @@ _NEWEST = 5
 _PATIENCE = 1.0  # seconds that showing a room may wait for its hub
 
 
-async def newest(commands: Commands, room: str) -> Events:
+async def newest(commands: Commands, membership: Membership) -> Events:
     """Read the newest events of a room, in a second or not at all.
 
     Raises
@@ -27,7 +27,8 @@ async def newest(commands: Commands, room: str) -> Events:
     if commands.state != "connected":
         raise Disconnected(f"the client is {commands.state}")
     try:
-        return await asyncio.wait_for(read_history(commands.ask, room, last=_NEWEST), _PATIENCE)
+        reading = read_history(commands.ask, membership.room, last=_NEWEST, you=membership.user)
+        return await asyncio.wait_for(reading, _PATIENCE)
     except asyncio.TimeoutError:  # another class than the builtin one before Python 3.11
         raise TimeoutError from None
 
@@ -65,7 +66,7 @@ def html(membership: Membership, newest: Events, *, complete: bool) -> str:
     complete : bool
         Whether these are the newest of the log; else they are those that came here while this client looked.
     """
-    members = MemberList(membership.members.all(), membership.members.count, membership.member)
+    members = MemberList(membership.members.all(), membership.members.count, membership.member, membership.user)
     lines = [
         f"<b>Room {escape(membership.room)}</b>: {escape(membership.gone or _state(membership.state))}",
         f"Here now: {escape(members.summary())}",

@@ -7,9 +7,10 @@ from html import escape
 from typing import overload
 
 from .members import Member
+from .names import Names
 
 _NAMED = 10
-_COLUMNS = ("name", "kind", "user", "notebook", "state")
+_COLUMNS = ("who", "kind", "user", "notebook", "state")
 _LEFT = 'style="text-align: left"'
 
 
@@ -23,13 +24,18 @@ class MemberList(Sequence[Member]):
         How many there are: a large room's list is cut.
     me : str, optional
         The id of this client's own member.
+    you : str, optional
+        This client's user.
     """
 
-    __slots__ = ("_me", "_members", "total")
+    __slots__ = ("_me", "_members", "_you", "total")
 
-    def __init__(self, members: Iterable[Member] = (), total: int = 0, me: str | None = None) -> None:
+    def __init__(
+        self, members: Iterable[Member] = (), total: int = 0, me: str | None = None, you: str | None = None
+    ) -> None:
         self._members = tuple(members)
         self._me = me
+        self._you = you
         self.total = max(total, len(self._members))
 
     def __len__(self) -> int:
@@ -54,29 +60,25 @@ class MemberList(Sequence[Member]):
         """Return the first ten by name, and how many more there are."""
         if not self._members:
             return "nobody is listed" if self.total else "nobody"
-        said = ", ".join(map(self._named, self._members[:_NAMED]))
+        names = Names(self._you, self._members)
+        said = ", ".join(self._named(member, names) for member in self._members[:_NAMED])
         more = self.total - min(len(self._members), _NAMED)
         return f"{said} and {more} more" if more else said
 
-    def _named(self, member: Member) -> str:
-        own = "you" if member.member == self._me else ""
-        away = member.state if member.state != "here" else ""
-        return f"{called(member)} ({', '.join(filter(None, (member.kind, own, away)))})"
+    def _named(self, member: Member, names: Names) -> str:
+        marks = ["this one"] if member.member == self._me else []
+        marks += [member.state] if member.state != "here" else []
+        return f"{names.of(member)} [{', '.join(marks)}]" if marks else names.of(member)
 
     def _repr_html_(self) -> str:
         """Return a table; everything that people wrote is escaped."""
         head = "".join(f"<th {_LEFT}>{column}</th>" for column in _COLUMNS)
-        body = "".join(map(self._row, self._members))
+        names = Names(self._you, self._members)
+        body = "".join(self._row(member, names) for member in self._members)
         left_out = self.total - len(self)
         note = f"<p>{self.total:,} members; {left_out:,} are not listed.</p>" if left_out else ""
         return f"{note}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
-    def _row(self, member: Member) -> str:
-        name = called(member) + (" (you)" if member.member == self._me else "")
-        cells = (name, member.kind, member.user, member.notebook or "", member.state)
+    def _row(self, member: Member, names: Names) -> str:
+        cells = (self._named(member, names), member.kind, member.user, member.notebook or "", member.state)
         return "<tr>" + "".join(f"<td {_LEFT}>{escape(cell)}</td>" for cell in cells) + "</tr>"
-
-
-def called(member: Member) -> str:
-    """Return what to call somebody: the name, or the user where there is none."""
-    return member.name or member.user or "somebody"

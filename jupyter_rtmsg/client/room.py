@@ -50,9 +50,9 @@ class Room:
         membership = self._async.membership
         try:
             membership.check()
-            newest = self._bridge.ask(card.newest(self._async.client.commands, self.name))
+            newest = self._bridge.ask(card.newest(self._async.client.commands, membership))
         except (RtmsgError, RuntimeError, TimeoutError):  # left, offline, forked, or on the thread that does the I/O
-            return card.html(membership, Events(membership.watchers.latest()), complete=False)
+            return card.html(membership, Events(membership.watchers.latest(), membership.user), complete=False)
         return card.html(membership, newest, complete=True)
 
     if not TYPE_CHECKING:

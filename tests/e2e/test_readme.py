@@ -48,11 +48,11 @@ def test_the_second_notebook_sees_the_event_of_the_first_and_later_what_it_misse
     assert first.shown("emits")[0].isdigit()
     second.run("joins")
     wait_until(
-        lambda: second.printed("joins").endswith("0.12\n"), "the first notebook's event is printed below the cell"
+        lambda: second.printed("joins") == "first 0.12\n", "the first notebook's event is printed below the cell"
     )
     second.run("card")
     (card,) = second.shown("card", "text/html")
-    for said in ("Room lab</b>: connected", "first (", "second (", "metric", "0.12", "second.ipynb"):
+    for said in ("Room lab</b>: connected", "first (you), second (you) [this one]", "metric", "0.12", "second.ipynb"):
         assert said in card
     (text,) = second.shown("card")
     assert text.startswith("<Room 'lab': 2 members, newest event 1")

@@ -51,7 +51,7 @@ def test_the_partner_hears_everything_while_it_computes_and_what_it_missed_when_
     trainer.run("history")
     assert "60" in trainer.shown("history")[0]
     trainer.run("card")
-    assert "Here now: 01-train (kernel, you), 01-listen (kernel)" in trainer.shown("card", "text/html")[0]
+    assert "Here now: 01-train (you) [this one], 01-listen (you)" in trainer.shown("card", "text/html")[0]
 
 
 def _run_both(trainer: Notebook, partner: Notebook) -> None:
@@ -72,8 +72,8 @@ def _check_that_all_was_heard(trainer: Notebook, partner: Notebook) -> None:
     assert "π is 3.1" in partner.printed("own")
     assert "No events" in partner.shown("missed", "text/html")[0]
     assert partner.shown("replay") == ["0"]
-    assert "2 members: 01-listen (kernel), 01-train (kernel, you)" in trainer.shown("join")[0]
-    assert "01-train (you)" in trainer.shown("join", "text/html")[0]
+    assert trainer.shown("join") == ["<2 members: 01-listen (you), 01-train (you) [this one]>"]
+    assert "01-train (you) [this one]" in trainer.shown("join", "text/html")[0]
 
 
 def _check_what_was_missed(partner: Notebook, between: list[int]) -> None:
