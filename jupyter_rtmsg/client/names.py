@@ -7,10 +7,12 @@ import threading
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import PurePosixPath
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from jupyter_rtmsg.displayname import displayable
 from jupyter_rtmsg.event import Sender
+
+T = TypeVar("T")
 
 _LIMIT = 1_000
 """So many names, and notebooks of one name, are remembered."""
@@ -32,6 +34,10 @@ class Who(Protocol):
     @property
     def name(self) -> str:
         """The name to show."""
+
+    @property
+    def member(self) -> str:
+        """Its id among the members."""
 
     @property
     def notebook(self) -> str | None:
@@ -56,6 +62,7 @@ class Names:
         self.you = you
         self._lock = threading.Lock()
         self._notebooks: dict[str, frozenset[str]] = {}  # by name
+        self._members: dict[str, str] = {}  # their notebooks, by their ids
         self._ends: dict[str, str] = {}  # by notebook: the end of its path that tells it apart
         for who in people:
             self.add(who)
@@ -65,12 +72,11 @@ class Names:
         if not who.notebook or not _is_named_after(who.name, who.notebook):
             return False
         with self._lock:
+            _remember(self._members, who.member, who.notebook)
             known = self._notebooks.get(who.name, frozenset())
             if who.notebook in known or len(known) >= _LIMIT:
                 return False
-            if not known and len(self._notebooks) >= _LIMIT:
-                del self._notebooks[next(iter(self._notebooks))]
-            self._notebooks[who.name] = known | {who.notebook}
+            _remember(self._notebooks, who.name, known | {who.notebook})
             for notebook in known:
                 self._ends.pop(notebook, None)
         return bool(known)
@@ -83,11 +89,13 @@ class Names:
 
     def _name(self, who: Who) -> str:
         notebooks = self._notebooks.get(who.name, frozenset())
-        if not who.notebook or len(notebooks) < 2 or who.notebook not in notebooks:
+        # Events may not say the notebook's path where presence tells it to its own user.
+        notebook = who.notebook or self._members.get(who.member)
+        if not notebook or len(notebooks) < 2 or notebook not in notebooks:
             return displayable(who.name or who.user)
-        end = self._ends.get(who.notebook)
+        end = self._ends.get(notebook)
         if end is None:
-            end = self._ends[who.notebook] = displayable(_apart(who.notebook, notebooks), _LONGEST_PATH)
+            end = self._ends[notebook] = displayable(_apart(notebook, notebooks), _LONGEST_PATH)
         return end
 
     def _user(self, who: Who) -> str | None:
@@ -98,6 +106,13 @@ class Names:
         if drawn or not who.name or who.name.casefold() == who.user.casefold():
             return None
         return displayable(who.user)
+
+
+def _remember(known: dict[str, T], key: str, value: T) -> None:
+    """Set a key of a dict that forgets the key it was given first."""
+    if key not in known and len(known) >= _LIMIT:
+        del known[next(iter(known))]
+    known[key] = value
 
 
 def title(who: Who) -> str:

@@ -18,8 +18,6 @@ const TIMEOUT = 10_000;
 export interface IClientOptions {
   settings: ServerConnection.ISettings;
   trans: TranslationBundle;
-  /** The name to show in presence; asked for at each connect, since it may become known late. */
-  displayName: () => string;
 }
 
 /** The connection to the hub: found by its status, kept up, and the rooms joined over it. */
@@ -124,7 +122,7 @@ export class Client implements IRtmsg, IConnection, IDisposable {
   }
 
   private open(): Socket {
-    const { settings, displayName } = this.options;
+    const { settings } = this.options;
     const url = new URL(URLExt.join(settings.baseUrl, 'socket.io/'), window.location.href);
     const socket = io(url.origin, {
       path: url.pathname,
@@ -135,7 +133,6 @@ export class Client implements IRtmsg, IConnection, IDisposable {
       auth: send => {
         send({
           client: this._id,
-          name: displayName(),
           recovery: false,
           ...(settings.token ? { token: settings.token } : {})
         });

@@ -172,7 +172,7 @@ function RoomView({ room, connected, panel, trans }: IRoomViewProps): React.JSX.
       </div>
       {room.error === null ? (
         <>
-          <MemberList members={room.members} count={room.count} trans={trans} />
+          <MemberList room={room} trans={trans} />
           <Timeline room={room} trans={trans} />
           <EmitForm room={room} connected={connected} trans={trans} />
         </>

@@ -1,23 +1,12 @@
 import { Throttler } from '@lumino/polling';
 import { type ISignal, Signal } from '@lumino/signaling';
 
+import { Names } from './names';
 import type { Entry, IRoom } from './tokens';
-import {
-  HubError,
-  type IEvent,
-  type IJoined,
-  type IMember,
-  type IMeta,
-  type IPresence,
-  type ISender,
-  memberName
-} from './wire';
+import { HubError, type IEvent, type IJoined, type IMember, type IMeta, type IPresence, type ISender } from './wire';
 
 /** How many entries are held; the oldest go first. */
 const MAX_ENTRIES = 500;
-
-/** How many names are remembered, of members and of those who have left. */
-const MAX_NAMES = 1_000;
 
 /** How many past events a first join asks for. */
 const FIRST_PAGE = 50;
@@ -38,7 +27,9 @@ export class Room implements IRoom {
     private readonly connection: IConnection,
     private readonly onLeave: () => void,
     private readonly trans: { __(text: string, ...values: unknown[]): string }
-  ) {}
+  ) {
+    this._names = new Names(trans);
+  }
 
   get entries(): readonly Entry[] {
     return this._entries;
@@ -64,8 +55,8 @@ export class Room implements IRoom {
     return this._isDisposed;
   }
 
-  nameOf(sender: ISender): string {
-    return this._names.get(sender.member) ?? sender.user;
+  nameOf(who: ISender): string {
+    return this._names.of(who);
   }
 
   async publish(event: string, data?: unknown): Promise<number> {
@@ -107,6 +98,7 @@ export class Room implements IRoom {
       return;
     }
     this._cursor = meta.seq ?? this._cursor;
+    this._names.add(meta.from);
     this.add({ kind: 'event', key: this._nextKey++, event: { ...meta, name, data } satisfies IEvent });
   }
 
@@ -132,6 +124,7 @@ export class Room implements IRoom {
   private joined(reply: IJoined): void {
     const resumed = this._epoch !== null;
     this._error = null;
+    this._names.you = reply.user;
     this._members.clear();
     reply.members.forEach(member => {
       this.see(member);
@@ -182,11 +175,7 @@ export class Room implements IRoom {
   }
 
   private see(member: IMember): void {
-    this._names.set(member.member, memberName(member));
-    if (this._names.size > MAX_NAMES) {
-      // The one that was seen first.
-      this._names.delete([...this._names.keys()][0] ?? '');
-    }
+    this._names.add(member);
     if (member.state === 'left') {
       this._members.delete(member.member);
     } else {
@@ -221,7 +210,7 @@ export class Room implements IRoom {
 
   private _entries: Entry[] = [];
   private _members = new Map<string, IMember>();
-  private _names = new Map<string, string>();
+  private readonly _names: Names;
   private _count = 0;
   private _error: string | null = null;
   private _epoch: string | null = null;

@@ -2,6 +2,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import React, { useEffect, useLayoutEffect, useRef } from 'react';
 
 import { dataText, timeText } from './format';
+import { title } from './names';
 import type { Entry, IRoom } from './tokens';
 import type { IEvent } from './wire';
 
@@ -81,7 +82,7 @@ const Line = React.memo(function Line({ entry, sender, trans }: ILineProps): Rea
         <span className="jp-Rtmsg-eventName" title={event.name}>
           {event.name}
         </span>
-        <span className="jp-Rtmsg-sender" title={sender}>
+        <span className="jp-Rtmsg-sender" title={title(event.from)}>
           {sender}
         </span>
         {event.replay && <ReplayMark label={trans.__('replayed')} />}

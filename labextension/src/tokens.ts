@@ -21,8 +21,8 @@ export interface IRoom extends IDisposable {
   /** How many are in the room now. */
   readonly count: number;
 
-  /** What to call the sender of an event, who may have left. */
-  nameOf(sender: ISender): string;
+  /** What to call a member, or the sender of an event, who may have left. */
+  nameOf(who: ISender): string;
 
   /** Why the room could not be joined, if it could not. */
   readonly error: string | null;

@@ -3,8 +3,13 @@
 /** Who sent an event; stamped by the server. */
 export interface ISender {
   user: string;
-  kind: 'kernel' | 'browser' | 'client';
+  /** `client` is what version 0.1.0 called a script. */
+  kind: 'browser' | 'kernel' | 'script' | 'agent' | 'client';
+  /** What to call it; missing in events that version 0.1.0 has stored. */
+  name?: string;
   member: string;
+  /** The path of a kernel's notebook, where it may be seen. */
+  notebook?: string | null;
 }
 
 /** What comes beside the data of an event. */
@@ -28,18 +33,8 @@ export interface IEvent extends IMeta {
 }
 
 /** Somebody in a room. */
-export interface IMember {
-  member: string;
-  user: string;
-  kind: ISender['kind'];
-  name: string;
+export interface IMember extends ISender {
   state: 'here' | 'away' | 'left';
-  notebook?: string | null;
-}
-
-/** What to call somebody: the notebook where it is known, else the name given, else the user. */
-export function memberName(member: IMember): string {
-  return member.notebook?.split('/').pop() ?? (member.name || member.user);
 }
 
 /** Data of `$presence`. */
@@ -67,6 +62,7 @@ export interface IJoined {
   cursor: number;
   missed: number | null;
   recovered: boolean;
+  user: string;
   reason?: 'trimmed' | 'epoch' | 'limit';
   members: IMember[];
   count: number;

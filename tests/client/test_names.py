@@ -73,13 +73,19 @@ def test_it_is_told_when_others_are_called_otherwise_from_now_on() -> None:
     assert names.of(kernel("a/hw1.ipynb")) == "a/hw1 (you)"
 
 
+def test_a_sender_whose_path_is_told_to_its_own_user_only_goes_by_what_presence_said() -> None:
+    names = Names("ada", [Member(n, "ada", "kernel", "hw1", notebook=f"{n}/hw1.ipynb") for n in "ab"])
+    assert names.of(Sender("ada", "kernel", "hw1", "a")) == "a/hw1 (you)"
+    assert names.of(Sender("ada", "kernel", "hw1", "c")) == "hw1 (you)"
+
+
 def test_what_is_remembered_is_bounded() -> None:
     names = Names()
     for number in range(1_200):
         names.add(kernel(f"{number}/hw1.ipynb"))
         names.add(kernel(f"a/n{number}.ipynb", name=f"n{number}"))
-    assert names.of(kernel("0/hw1.ipynb")) in ("0/hw1 (ada)", "hw1 (ada)")
-    assert sum(map(len, names._notebooks.values())) <= 2_000
+    assert len(names._notebooks) == len(names._members) == 1_000
+    assert max(map(len, names._notebooks.values())) <= 1_000
 
 
 def test_whatever_a_path_holds_is_made_fit_to_be_shown() -> None:

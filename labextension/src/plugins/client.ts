@@ -12,8 +12,8 @@ export const clientPlugin: JupyterFrontEndPlugin<IRtmsg> = {
   provides: IRtmsg,
   optional: [ITranslator],
   activate: (app: JupyterFrontEnd, translator: ITranslator | null): IRtmsg => {
-    const { serverSettings: settings, user } = app.serviceManager;
+    const { serverSettings: settings } = app.serviceManager;
     const trans = (translator ?? nullTranslator).load('jupyter_rtmsg');
-    return new Client({ settings, trans, displayName: () => user.identity?.display_name ?? '' });
+    return new Client({ settings, trans });
   }
 };

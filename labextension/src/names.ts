@@ -1,0 +1,115 @@
+import type { ISender } from './wire';
+
+/** So many names, and notebooks of one name, are remembered. */
+const LIMIT = 1_000;
+
+/** The longest name, and the longest end of a path. */
+const MAX_NAME = 64;
+const MAX_PATH = 256;
+
+/** What could hide a part of a name, or turn the text behind it around. */
+const UNFIT = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+
+/** A user whose name Jupyter drew by lot. */
+const DRAWN = /^[0-9a-f]{32}$/;
+
+/**
+ * Names senders and members as all views do (docs/wire.md, "Who is speaking").
+ *
+ * Somebody is called by name, with the user in brackets where that is another, or "you". Where two notebooks have the
+ * same name, so much of their folders is added as tells them apart. The rule is that of `jupyter_rtmsg.client.names`.
+ */
+export class Names {
+  constructor(private readonly trans: { __(text: string, ...values: unknown[]): string }) {}
+
+  /** The user who looks. */
+  you: string | null = null;
+
+  /** Take somebody into account. */
+  add({ name, notebook, member }: ISender): void {
+    if (!name || !notebook || name !== fit(stem(notebook), MAX_NAME)) {
+      return;
+    }
+    remember(this._members, member, notebook);
+    const known = this._notebooks.get(name) ?? new Set();
+    if (!known.has(notebook) && known.size < LIMIT) {
+      known.add(notebook);
+      this._ends.clear();
+    }
+    remember(this._notebooks, name, known);
+  }
+
+  /** What to call somebody. */
+  of(who: ISender): string {
+    const name = this.end(who) ?? fit(who.name || who.user, MAX_NAME);
+    if (who.user && who.user === this.you) {
+      return this.trans.__('%1 (you)', name);
+    }
+    const drawn = who.kind === 'browser' && DRAWN.test(who.user);
+    const same = !who.name || who.name.toLowerCase() === who.user.toLowerCase();
+    return drawn || same ? name : `${name} (${fit(who.user, MAX_NAME)})`;
+  }
+
+  /** The end of a notebook's path that tells it apart; null where its name does. */
+  private end({ name, notebook: path, member }: ISender): string | null {
+    // Events may not say the notebook's path where presence tells it to its own user.
+    const notebook = path ?? this._members.get(member);
+    const known = this._notebooks.get(name ?? '');
+    if (!notebook || !known || known.size < 2 || !known.has(notebook)) {
+      return null;
+    }
+    const end = this._ends.get(notebook) ?? fit(apart(notebook, [...known]), MAX_PATH);
+    this._ends.set(notebook, end);
+    return end;
+  }
+
+  private readonly _notebooks = new Map<string, Set<string>>();
+  private readonly _members = new Map<string, string>();
+  private readonly _ends = new Map<string, string>();
+}
+
+/** Set a key of a map that forgets the key it was given first. */
+function remember<T>(map: Map<string, T>, key: string, value: T): void {
+  if (!map.has(key) && map.size >= LIMIT) {
+    map.delete([...map.keys()][0] ?? '');
+  }
+  map.set(key, value);
+}
+
+/** What a view says about somebody beside the name. */
+export function title({ kind, user, notebook }: ISender): string {
+  // An event of version 0.1.0 may be from a "client".
+  return [kind === 'client' ? 'script' : kind, user, notebook].filter(Boolean).join(' · ');
+}
+
+function fit(text: string, longest: number): string {
+  const letters = Array.from(text);
+  const cut = letters.length > longest ? `${letters.slice(0, longest - 1).join('')}…` : text;
+  return cut.replace(UNFIT, '\uFFFD');
+}
+
+function withoutSuffix(path: string): string {
+  return path.replace(/(?<=[^/])\.[^./]*$/, '');
+}
+
+function stem(notebook: string): string {
+  return withoutSuffix(notebook.split('/').pop() ?? '');
+}
+
+/** The shortest end of a path that no other one has, without the suffix if that is not needed either. */
+function apart(notebook: string, notebooks: readonly string[]): string {
+  for (const shorten of [withoutSuffix, (path: string): string => path]) {
+    const parts = shorten(notebook).split('/');
+    const others = notebooks.filter(path => path !== notebook).map(path => shorten(path).split('/'));
+    for (let depth = 1; depth <= parts.length; depth++) {
+      const end = parts.slice(-depth).join('/');
+      if (others.every(other => other.slice(-depth).join('/') !== end)) {
+        return end;
+      }
+    }
+    if (others.every(other => other.join('/') !== parts.join('/'))) {
+      return parts.join('/');
+    }
+  }
+  return notebook;
+}
