@@ -129,7 +129,7 @@ def test_the_panel_sends_nothing_while_nothing_happens_and_sees_at_once_what_doe
     sent: list[str | bytes] = []
     page.page.on("websocket", lambda ws: "socket.io" in ws.url and ws.on("framesent", lambda data: sent.append(data)))
     page.open(lab).join("still")
-    expect(page.members).to_contain_text("Anonymous")
+    expect(page.members).to_contain_text("(you)")
     page.page.wait_for_timeout(3_000)  # what joining has changed is asked for
     begun = len(sent)
     while len(sent) < begun + 8:  # eight answers to pings, one a second: more than the panel ever waited to ask again

@@ -1,0 +1,64 @@
+"""Who is speaking, as people see it: in the panel and in a notebook's view."""
+
+from __future__ import annotations
+
+import getpass
+import json
+
+import pytest
+from browser.conftest import MakeLab
+from browser.labpage import LabPage
+from playwright.sync_api import expect
+from support.jupyter import JupyterServer
+
+YOU = f"{getpass.getuser()} (you)"
+EMIT = "import jupyter_rtmsg as rt; lab = rt.connect().join('homework'); lab.emit('done', {'points': 3})"
+VIEW = "from jupyter_rtmsg.widgets import RoomView\nimport jupyter_rtmsg as rt\nRoomView(rt.connect().join('homework'))"
+
+
+def notebook(*cells: str) -> str:
+    code = [
+        {"cell_type": "code", "id": f"c{n}", "metadata": {}, "outputs": [], "execution_count": None, "source": cell}
+        for n, cell in enumerate(cells)
+    ]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    return json.dumps({"cells": code, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5})
+
+
+@pytest.fixture(scope="module")
+def homework(make_lab: MakeLab) -> JupyterServer:
+    """Return a server where two notebooks called `hw1` and a script have spoken, and have gone."""
+    lab = make_lab().start()
+    for folder in ("ann", "bob"):
+        (lab.root / folder).mkdir()
+        (lab.root / folder / "hw1.ipynb").write_text(notebook())
+        kernel = lab.start_kernel(f"{folder}/hw1.ipynb")
+        lab.execute(kernel, EMIT)
+        assert lab.request("DELETE", f"api/kernels/{kernel}").status == 204
+    script = EMIT.replace("connect()", f"connect({lab.url!r}, {lab.token!r}, name='fetch')")
+    kernel = lab.start_kernel()
+    lab.execute(kernel, f"import subprocess, sys; subprocess.run([sys.executable, '-c', {script!r}], check=True)")
+    assert lab.request("DELETE", f"api/kernels/{kernel}").status == 204
+    return lab
+
+
+SENDERS = ["ann/hw1 (you)", "bob/hw1 (you)", "fetch (you)"]
+
+
+def test_the_panel_calls_those_who_have_left_by_the_names_that_they_had(homework: JupyterServer, page: LabPage) -> None:
+    page.open(homework).join("homework")
+    expect(page.events.locator(".jp-Rtmsg-sender")).to_have_text(SENDERS)
+    expect(page.members.get_by_role("listitem")).to_have_text([YOU])
+    page.emit("seen")
+    expect(page.events.locator(".jp-Rtmsg-sender").last).to_have_text(YOU)
+
+
+def test_a_view_in_a_notebook_calls_them_the_same(homework: JupyterServer, page: LabPage) -> None:
+    (homework.root / "look.ipynb").write_text(notebook(VIEW))
+    page.open(homework, "look.ipynb").join("homework")
+    page.run_all_cells()
+    view = page.page.locator(".jp-RtmsgRoomView")
+    expect(view.get_by_role("list", name="Members").get_by_role("listitem")).to_have_text([YOU, "look (you)"])
+    expect(view.locator(".jp-RtmsgRoomView-sender").nth(2)).to_have_text(SENDERS[2])
+    assert view.locator(".jp-RtmsgRoomView-sender").all_inner_texts()[:3] == SENDERS
+    expect(page.members.get_by_role("listitem")).to_have_text([YOU, "look (you)"])
