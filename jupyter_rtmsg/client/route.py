@@ -41,7 +41,7 @@ class Route:
     def settle(self) -> None:
         """Learn that a session has opened."""
         self._settled = True
-        self._next = ()
+        self._next, self._errors = (), []
 
     def advance(self, error: Exception) -> bool:
         """Go on to another place, or token, after an attempt has failed; tell whether there is one.

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from jupyter_rtmsg.client import servers
 from jupyter_rtmsg.client.discovery import Discovery, Found
 from jupyter_rtmsg.errors import ServerNotFound
 
@@ -170,13 +171,13 @@ def test_a_token_that_is_given_is_the_callers_to_send(running: Any, data_dir: Pa
     assert (found.token, found.given, found.own) == ("mine", True, False)
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root can give files away")
-def test_what_another_user_has_written_is_not_believed(running: Any, data_dir: Path) -> None:
+def test_what_another_user_has_written_is_not_believed(
+    running: Any, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     directory = running(7, token="")
-    os.chown(data_dir / "rtmsg" / "token", 12345, 12345)
-    assert find_server(environment={}, runtime_dir=directory, data_dir=data_dir).token is None
-    os.chown(directory / "jpserver-7.json", 12345, 12345)
-    with pytest.raises(ServerNotFound):
+    monkeypatch.setattr(servers, "_is_ours", lambda uid: uid != os.geteuid())
+    assert servers.scoped_token(data_dir) is None
+    with pytest.raises(ServerNotFound, match="no Jupyter server is running"):
         find_server(environment={}, runtime_dir=directory, data_dir=data_dir)
 
 

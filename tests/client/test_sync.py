@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import inspect
 import os
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 from support.hub import OTHER_TOKEN, TOKEN, HubServer
 from support.patience import eventually
+from support.proxies import Proxy, running
 
 import jupyter_rtmsg as rt
 from jupyter_rtmsg import errors
@@ -287,3 +289,36 @@ def test_a_process_with_a_connection_ends_by_itself(shared_hub: HubServer, room_
         [sys.executable, "-c", code], env={"PYTHONPATH": str(_ROOT)}, capture_output=True, text=True, timeout=20
     )
     assert (result.returncode, result.stderr) == (0, "")
+
+
+class Through(Proxy):
+    """A proxy that passes everything on: another address of the same server."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__()
+        self._to = port
+
+    async def decide(self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await self.join(self._to, reader, writer, head)
+
+
+async def test_two_addresses_are_one_server_where_the_hubs_id_agrees(shared_hub: HubServer, no_clients: None) -> None:
+    first = await asyncio.to_thread(rt.connect, shared_hub.url, TOKEN)
+    async with running(Through(shared_hub.port)) as proxy:
+        assert await asyncio.to_thread(rt.connect, proxy.url, TOKEN) is first
+        opened = len(proxy.heads)
+        assert await asyncio.to_thread(rt.connect, proxy.url, TOKEN) is first
+        assert len(proxy.heads) == opened  # it is remembered
+        bob = await asyncio.to_thread(rt.connect, proxy.url, OTHER_TOKEN)
+        assert bob is not first
+        assert bob.url == proxy.url
+        with pytest.raises(ValueError, match="without a name, not as 'Ann'"):
+            await asyncio.to_thread(rt.connect, proxy.url, TOKEN, name="Ann")
+        await asyncio.to_thread(bob.close)
+    assert first.state == "connected"
+
+
+async def test_two_hubs_are_two_servers(shared_hub: HubServer, hub_server: HubServer, no_clients: None) -> None:
+    first = await asyncio.to_thread(rt.connect, shared_hub.url, TOKEN)
+    second = await asyncio.to_thread(rt.connect, hub_server.url, TOKEN)
+    assert second is not first

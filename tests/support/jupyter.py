@@ -293,7 +293,11 @@ class JupyterServer:
             return False
 
     def _tls(self) -> ssl.SSLContext | None:
-        return ssl.create_default_context(cafile=str(self._certificate)) if self._certificate else None
+        if self._certificate is None:
+            return None
+        context = ssl.create_default_context(cafile=str(self._certificate))
+        context.check_hostname = False  # it may be for another name
+        return context
 
     def _arguments(self) -> Sequence[str]:
         return ["--allow-root"]

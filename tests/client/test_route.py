@@ -1,0 +1,124 @@
+"""Where a connection goes when the first place is none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from jupyter_rtmsg.client.discovery import Found, Given
+from jupyter_rtmsg.client.http import HttpFailed, HttpRefused
+from jupyter_rtmsg.client.owner import Stranger
+from jupyter_rtmsg.client.route import Route
+from jupyter_rtmsg.errors import AccessDenied, ServerNotFound, ServerUnreachable
+
+
+class Search:
+    """A search whose answers are set."""
+
+    def __init__(self, places: Sequence[Found], token: str | None = None, instead: Found | None = None) -> None:
+        self.places = places
+        self.token = token
+        self.instead = instead
+
+    def renewed(self, found: Found) -> Found | None:
+        return found._replace(token=self.token) if self.token not in (None, found.token) else None
+
+    def instead_of(self, found: Found) -> Found | None:
+        return self.instead if found != self.instead else None
+
+
+PLACES = [Found(f"http://h{path}", "t", "as given") for path in ("/lab/lab/", "/lab/", "/")]
+INSTEAD = Found("http://127.0.0.1:9/", "t9", "the only running server", own=True)
+
+
+def because(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+DENIED = because(AccessDenied("403"), HttpRefused(403, "no"))
+LOGIN = because(AccessDenied("to login"), HttpRefused(302, "", "/login"))
+NO_HUB = because(ServerNotFound("404"), HttpRefused(404, "no"))
+
+
+@pytest.mark.parametrize("error", [DENIED, LOGIN, NO_HUB, HttpRefused(200, "<html>"), HttpFailed("no Engine.IO")])
+def test_an_answer_of_something_else_leads_to_the_next_place(error: Exception) -> None:
+    route = Route(Search(PLACES))
+    for place in PLACES[1:]:
+        assert route.advance(error)
+        assert route.found == place
+    assert not route.advance(error)
+
+
+@pytest.mark.parametrize(
+    "error", [ConnectionRefusedError(111, "no"), HttpRefused(503, "starting"), OSError("no route")]
+)
+def test_a_server_that_does_not_answer_is_asked_again_at_the_same_place(error: Exception) -> None:
+    route = Route(Search(PLACES))
+    assert not route.advance(error)
+    assert route.found == PLACES[0]
+    assert route.reason(error) is error
+
+
+def test_where_a_session_has_opened_it_stays() -> None:
+    route = Route(Search(PLACES, instead=INSTEAD))
+    route.advance(NO_HUB)
+    route.settle()
+    for error in (NO_HUB, DENIED, ConnectionRefusedError(111, "no")):
+        assert not route.advance(error)
+        assert route.reason(error) is error
+    assert route.found == PLACES[1]
+
+
+@pytest.mark.parametrize(
+    ("errors", "said"),
+    [
+        ([NO_HUB, NO_HUB, DENIED], DENIED),
+        ([DENIED, NO_HUB, NO_HUB], DENIED),
+        ([LOGIN, DENIED, LOGIN], DENIED),
+        ([LOGIN, NO_HUB, NO_HUB], LOGIN),
+    ],
+)
+def test_a_refused_token_says_more_than_a_path_that_is_not_known(errors: list[Exception], said: Exception) -> None:
+    route = Route(Search(PLACES))
+    assert [route.advance(error) for error in errors] == [True, True, False]
+    assert route.reason(errors[-1]) is said
+    assert route.found == PLACES[0]  # the next attempt begins anew
+
+
+def test_a_refused_token_is_looked_up_again_at_any_time() -> None:
+    search = Search(PLACES[2:], token="new")
+    route = Route(search)
+    route.settle()
+    assert not route.advance(NO_HUB)
+    assert route.advance(DENIED)
+    assert route.found == PLACES[2]._replace(token="new")
+    assert not route.advance(DENIED)  # it was that one
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectionRefusedError(111, "no"),
+        FileNotFoundError(2, "no socket"),
+        NO_HUB,
+        because(ServerUnreachable("another user's"), Stranger("is another user's")),
+    ],
+)
+def test_where_nobody_answers_there_is_another_place_instead_once(error: Exception) -> None:
+    route = Route(Search(PLACES[2:], instead=INSTEAD))
+    assert route.advance(error)
+    assert route.found == INSTEAD
+    assert route.notice
+    assert "http://h/, where no hub answers" in route.notice
+    assert "t9" not in route.notice
+    assert not route.advance(error)
+
+
+def test_what_is_given_is_all_there_is() -> None:
+    route = Route(Given("http://h/lab", "t"))
+    assert (route.found.url, route.found.token) == ("http://h/lab/", "t")
+    assert route.advance(DENIED)
+    assert route.found.url == "http://h/"
+    assert not route.advance(DENIED)
