@@ -8,7 +8,7 @@ import ssl
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from weakref import WeakValueDictionary
 
 from jupyter_rtmsg.advice import CLIENT, no_such_name
@@ -26,6 +26,7 @@ from .lane import LaneFactory, TaskLane
 from .membership import Membership
 from .notices import Notices, add_join_notices
 from .outbox import Outbox
+from .processes import refuse_copy
 from .strategy import TRANSPORTS
 from .wrong_calls import check_room, explained, join_like_this
 
@@ -105,6 +106,9 @@ class AsyncClient:
         self._touched: set[Membership] = set()
         self._joining: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # held by who joins
         self._outbox: Outbox | None = None
+
+    def __reduce__(self) -> NoReturn:
+        refuse_copy(self, "AsyncClient()")
 
     def __repr__(self) -> str:
         who = f" as {self.user}" if self.user else ""

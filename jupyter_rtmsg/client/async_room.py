@@ -7,7 +7,7 @@ import concurrent.futures
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, overload
 
 from jupyter_rtmsg.advice import ROOM, no_such_name
 from jupyter_rtmsg.event import Event
@@ -20,6 +20,7 @@ from .history import milliseconds, read_history
 from .member_list import MemberList
 from .members import Member
 from .membership import Membership
+from .processes import refuse_copy
 from .publish import draft
 from .receipt import Receipt
 from .stream import AsyncBuffer, AsyncEventStream, open_stream
@@ -46,6 +47,9 @@ class AsyncRoom:
         self._outbox = client.outbox
         self._commands = client.commands
         self._missed: Events | None = None
+
+    def __reduce__(self) -> NoReturn:
+        refuse_copy(self, f"join({self.name!r}) of a client of its own")
 
     def __repr__(self) -> str:
         return card.text(type(self).__name__, self.membership)

@@ -9,7 +9,7 @@ import sys
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, NoReturn, Protocol
 
 
 class Closable(Protocol):
@@ -48,6 +48,14 @@ def forked() -> bool:
     multiprocessing = sys.modules.get("multiprocessing.process")
     child = multiprocessing is not None and multiprocessing.parent_process() is not None
     return _process.forked or child or _command_line(os.getppid()) == _command_line(os.getpid()) != b""
+
+
+def refuse_copy(thing: object, instead: str) -> NoReturn:
+    """Raise TypeError for a copy of what holds a connection, as a pool makes of what a worker is given."""
+    raise TypeError(
+        f"a {type(thing).__name__} belongs to its process: it can be neither copied nor pickled for another one. "
+        f"Call {instead} in the function that the other process runs"
+    )
 
 
 def _command_line(pid: int) -> bytes:

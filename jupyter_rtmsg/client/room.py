@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, overload
 
 from jupyter_rtmsg.advice import ROOM, no_such_name
 from jupyter_rtmsg.errors import RtmsgError
@@ -16,6 +16,7 @@ from .bridge import Bridge
 from .events import Events
 from .member_list import MemberList
 from .members import Member
+from .processes import refuse_copy
 from .publish import Publish, draft
 from .receipt import Receipt
 from .stream import Buffer, EventStream, open_stream
@@ -42,6 +43,9 @@ class Room:
         self._async = room
         self._outbox = room.client.outbox
         self._bridge = bridge
+
+    def __reduce__(self) -> NoReturn:
+        refuse_copy(self, f"connect().join({self.name!r})")
 
     def __repr__(self) -> str:
         return card.text(type(self).__name__, self._async.membership)

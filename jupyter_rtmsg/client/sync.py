@@ -7,7 +7,7 @@ import ssl
 import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from jupyter_rtmsg.advice import CLIENT, no_such_name
 from jupyter_rtmsg.errors import AccessDenied
@@ -17,6 +17,7 @@ from .async_room import AsyncRoom
 from .bridge import Bridge
 from .discovery import Found, find_server, is_same_server
 from .hello import Hello
+from .processes import refuse_copy
 from .room import Room
 from .strategy import TRANSPORTS
 from .sync_socket import Socket
@@ -73,6 +74,9 @@ class Client:
         self.socket = Socket("", _socket=self._async.socket, _bridge=self._bridge)
         self._rooms: dict[AsyncRoom, Room] = {}
         self._lock = threading.Lock()
+
+    def __reduce__(self) -> NoReturn:
+        refuse_copy(self, "connect()")
 
     def __repr__(self) -> str:
         return repr(self._async).replace("AsyncClient", type(self).__name__, 1)
