@@ -28,6 +28,7 @@ from .notices import Notices, add_join_notices
 from .outbox import Outbox
 from .processes import refuse_copy
 from .strategy import TRANSPORTS
+from .subscriptions import Subscriptions, read_subscriptions
 from .wrong_calls import check_room, explained, join_like_this
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -322,6 +323,39 @@ class AsyncClient:
         reply = await self.commands.ask_patiently("rooms", {})
         return list(reply["rooms"])
 
+    async def subscriptions(self, room: str | None = None) -> Subscriptions:
+        """Return what the hub remembers for this user: how far the readers of each room have come.
+
+        What has ended, since it was not used for 30 days or its notebook was deleted, is listed for a day more.
+
+        Parameters
+        ----------
+        room : str, optional
+            Only those of this room.
+
+        Returns
+        -------
+        list
+            Of objects with ``room``, ``name``, ``kind``, ``cursor``, ``head``, ``live``, ``used``, ``ended`` and
+            ``expires``; notebooks and terminals show it as a table.
+        """
+        return await read_subscriptions(self.commands, room)
+
+    async def unsubscribe(self, room: str, name: str) -> None:
+        """Have the hub forget a subscription of this user: the next join under its name starts from now.
+
+        Parameters
+        ----------
+        room, name : str
+            As `subscriptions` lists them. Whoever uses it goes on until it leaves.
+
+        Raises
+        ------
+        NotJoined
+            If there is none.
+        """
+        await self.commands.ask("unsubscribe", {"room": room, "as": name})
+
     # --- what the hub sends
 
     def _route(self, args: list[Any], size: int) -> bool:
@@ -347,6 +381,9 @@ class AsyncClient:
         data = args[1] if len(args) > 1 and type(args[1]) is dict else None
         if data is None or type(name) is not str or not name.startswith("$"):
             return False
+        if name == "$renamed":
+            self._renamed(data)
+            return True
         if name == "$error":
             _log.warning("the hub refused %s: %s (%s)", data.get("command"), data.get("message"), data.get("code"))
             return True
@@ -355,6 +392,14 @@ class AsyncClient:
             membership.notice(name, data)
             self._touched.add(membership)
         return membership is not None
+
+    def _renamed(self, data: Mapping[str, Any]) -> None:
+        """Learn that the notebook whose kernel this is has another name."""
+        notebook, old = str(data.get("notebook")), str(data.get("old"))
+        if self.hello:
+            self.hello = self.hello.renamed(notebook)
+        for membership in self._memberships.values():
+            membership.renamed(old, notebook)
 
     def _batch(self) -> None:
         touched, self._touched = self._touched, set()

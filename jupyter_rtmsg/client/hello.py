@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 from typing import Any
 
 from jupyter_rtmsg.errors import CommandError, UnknownCommand
@@ -61,6 +62,12 @@ class Hello:
         version, user, kind, name, member = (_text(reply, key) or "" for key in _ALWAYS)
         durable = reply.get("durable") is not False
         return cls(hub, base, version, durable, warning, user, kind, name, member, notebook, refused, place)
+
+    def renamed(self, notebook: str) -> Hello:
+        """Return the same after the notebook was renamed."""
+        was = PurePosixPath(self.notebook or "").stem
+        name = PurePosixPath(notebook).stem if self.name == was else self.name
+        return replace(self, notebook=notebook, name=name)
 
 
 _OPTIONAL = ("hub", "base", "warning", "notebook", "refused", "place")

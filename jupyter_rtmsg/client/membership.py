@@ -76,7 +76,7 @@ class Membership:
         self._loop = asyncio.get_running_loop()
         self._epoch = ""
         self._tasks: set[asyncio.Task[None]] = set()
-        self.progress = Progress(room, self.inbox, commands, self._spawn)
+        self.progress = Progress(room, self.inbox, commands, self._spawn, as_)
         self.progress.subscription = as_
         self._repairing: asyncio.Task[None] | None = None
         self._retry = Backoff(_RETRY, _RETRY_MAX)
@@ -170,6 +170,12 @@ class Membership:
             self._taken(data)
         else:
             self.inbox.notice(name, data)
+
+    def renamed(self, old: str, new: str) -> None:
+        """Learn that the notebook whose place this is has another name."""
+        if self._as is None and self.progress.subscription == old:
+            self.progress.subscription = new
+            self.watchers.notice("$renamed", {"room": self.room, "old": old, "notebook": new})
 
     def _taken(self, data: Mapping[str, Any]) -> None:
         self.inbox.clear()  # the new owner gets what was not handled here

@@ -29,6 +29,9 @@ class Progress:
     commands : Commands
     spawn : callable
         Runs a coroutine as a task.
+    as_ : str or None
+        The name of the subscription, where the join gave one; else the hub knows which one it is, whatever it is
+        called by then.
 
     Attributes
     ----------
@@ -39,11 +42,17 @@ class Progress:
     """
 
     def __init__(
-        self, room: str, inbox: Inbox, commands: Commands, spawn: Callable[[Coroutine[Any, Any, None]], object]
+        self,
+        room: str,
+        inbox: Inbox,
+        commands: Commands,
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
+        as_: str | None = None,
     ) -> None:
         self.subscription: str | None = None
         self.count = 0
         self._room = room
+        self._named = {} if as_ is None else {"as": as_}
         self._inbox = inbox
         self._commands = commands
         self._spawn = spawn
@@ -87,7 +96,7 @@ class Progress:
             return
         try:
             if seq > self._seq:
-                await self._commands.ask("ack", {"room": self._room, "seq": seq, "as": self.subscription})
+                await self._commands.ask("ack", {"room": self._room, "seq": seq, **self._named})
         except RtmsgError as error:
             _log.info("room %r: not acknowledged yet: %s", self._room, error)
             self._not_yet(error)

@@ -20,6 +20,7 @@ from .hello import Hello
 from .processes import refuse_copy
 from .room import Room
 from .strategy import TRANSPORTS
+from .subscriptions import Subscriptions
 from .sync_socket import Socket
 from .threads import Served
 from .wrong_calls import explained, join_like_this
@@ -182,6 +183,39 @@ class Client:
     def rooms(self) -> list[dict[str, Any]]:
         """Return the rooms that this user may see: dicts of ``room, head, first, count, bytes, members``."""
         return self._bridge.ask(self._async.rooms())
+
+    def subscriptions(self, room: str | None = None) -> Subscriptions:
+        """Return what the hub remembers for this user: how far the readers of each room have come.
+
+        What has ended, since it was not used for 30 days or its notebook was deleted, is listed for a day more.
+
+        Parameters
+        ----------
+        room : str, optional
+            Only those of this room.
+
+        Returns
+        -------
+        list
+            Of objects with ``room``, ``name``, ``kind``, ``cursor``, ``head``, ``live``, ``used``, ``ended`` and
+            ``expires``; notebooks and terminals show it as a table.
+        """
+        return self._bridge.ask(self._async.subscriptions(room))
+
+    def unsubscribe(self, room: str, name: str) -> None:
+        """Have the hub forget a subscription of this user: the next join under its name starts from now.
+
+        Parameters
+        ----------
+        room, name : str
+            As `subscriptions` lists them. Whoever uses it goes on until it leaves.
+
+        Raises
+        ------
+        NotJoined
+            If there is none.
+        """
+        self._bridge.ask(self._async.unsubscribe(room, name))
 
     @property
     def descriptors(self) -> list[int]:

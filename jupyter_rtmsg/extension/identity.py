@@ -115,6 +115,15 @@ class Identity:
     def _is_kernel_token(self, token: str) -> bool:
         return secrets.compare_digest(token.encode(), self._kernel_token.encode())
 
+    @property
+    def kernels(self) -> str:
+        """The principal of this server's kernels."""
+        return self._of_secret(KERNEL_TOKEN).username
+
+    def former_names(self, principal: str) -> tuple[str, ...]:
+        """Return the principals that the only user was in version 0.1.0, where it is one."""
+        return (KERNEL_TOKEN, SERVER_TOKEN, ANONYMOUS) if principal == self._only_user() else ()
+
     def _of_secret(self, name: str) -> Principal:
         """Return who shows a secret of the server: its only user, JupyterHub's, or whoever has the secret."""
         return Principal(self._only_user() or os.environ.get("JUPYTERHUB_USER") or name)

@@ -26,7 +26,16 @@ class LimitTraits(HasTraits):
     max_connections_per_user = Integer(
         _DEFAULT.connections_per_user, help="Connections of one user, all kernels of a server together being one user."
     ).tag(config=True)
-    max_subscriptions = Integer(_DEFAULT.subscriptions, help="Subscriptions of one user in one room.").tag(config=True)
+    max_subscriptions = Integer(
+        _DEFAULT.subscriptions,
+        min=1,
+        help="Subscriptions of one user, in all rooms together; one more ends the one that was idle longest.",
+    ).tag(config=True)
+    max_subscription_age = Float(
+        _DEFAULT.subscription_age,
+        min=0,
+        help="Seconds after which a subscription ends that nobody used (default: 30 days); 0: it never does.",
+    ).tag(config=True)
     publish_rate = Float(_DEFAULT.publish_rate, help="Events a second that one connection may publish.").tag(
         config=True
     )
@@ -50,6 +59,7 @@ class LimitTraits(HasTraits):
             rooms_per_connection=self.max_rooms_per_connection,
             connections_per_user=self.max_connections_per_user,
             subscriptions=self.max_subscriptions,
+            subscription_age=self.max_subscription_age,
             publish_rate=self.publish_rate,
             publish_burst=self.publish_burst,
         )

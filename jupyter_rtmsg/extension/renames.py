@@ -1,37 +1,84 @@
-"""Follows the renames of notebooks and directories, so that a notebook keeps its subscriptions."""
+"""Follows the renames and deletions of notebooks and directories, so that a notebook keeps its subscriptions.
+
+What is moved or deleted outside Jupyter is not followed: nobody tells.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple, Protocol
 
 from jupyter_core.utils import ensure_async
 from jupyter_events import EventLogger
+from jupyter_server import CallContext
 from jupyter_server.serverapp import ServerApp
 
-CONTENTS = "https://events.jupyter.org/jupyter_server/contents_service/v1"
-LIMIT = 10_000
-"""So many entries of a renamed directory are looked at."""
+from .paths import Paths
 
-Rename = Callable[[str, str], Awaitable[None]]
+CONTENTS = "https://events.jupyter.org/jupyter_server/contents_service/v1"
+
+Permits = Callable[[str], bool]
+"""Tells whether the subscriptions of a principal may be changed."""
+
+
+def anybody(principal: str) -> bool:
+    """Permit it whoever it is."""
+    return True
+
+
+def nobody(principal: str) -> bool:
+    """Permit it for nobody."""
+    return False
+
+
+class Notebooks(Protocol):
+    """What is told of notebooks: the hub. Paths are real ones, ``label`` is how people see the new one."""
+
+    def rename(
+        self, old: str, new: str, label: str, *, was: str | None = None, until: int | None, permits: Permits
+    ) -> None:
+        """Follow a notebook, or a directory with all beneath it."""
+
+    def delete(self, path: str, *, until: int | None, permits: Permits) -> None:
+        """End what belongs to a notebook, or to all beneath a directory."""
+
+    @property
+    def latest(self) -> int:
+        """The id of the latest subscription."""
+
+
+class Renamed(NamedTuple):
+    """What became of the notebook of a session that still has the path of before."""
+
+    session_path: str
+    path: str
 
 
 class Renames:
-    """Tells the hub of every notebook that was renamed or moved through Jupyter.
+    """Tells the hub of everything that was renamed, moved or deleted through Jupyter.
+
+    Jupyter tells of a rename before the session of the notebook is given its new path, if it ever is. So a kernel's
+    notebook is looked up here, one after the other with what is heard.
 
     Parameters
     ----------
     serverapp : ServerApp
-    rename : callable
-        ``rename(old path, new path)``, both relative to the server's root.
+    permits : callable
+        Awaited with the handler of the request that renames or deletes, None for the server itself; returns whose
+        subscriptions that may concern.
     """
 
-    def __init__(self, serverapp: ServerApp, rename: Rename) -> None:
+    def __init__(self, serverapp: ServerApp, permits: Callable[[Any], Awaitable[Permits]]) -> None:
         self._serverapp = serverapp
-        self._rename = rename
+        self._permits = permits
+        self._paths = Paths(serverapp.contents_manager)
+        self._lock = asyncio.Lock()
+        self._renamed: dict[str, Renamed] = {}  # by kernel
 
-    def start(self) -> None:
-        """Listen to the contents service."""
+    def start(self, notebooks: Notebooks) -> None:
+        """Listen to the contents service, and tell of it."""
+        self._notebooks = notebooks
         if logger := self._serverapp.event_logger:
             logger.add_listener(schema_id=CONTENTS, listener=self._heard)
 
@@ -40,22 +87,66 @@ class Renames:
         if logger := self._serverapp.event_logger:
             logger.remove_listener(schema_id=CONTENTS, listener=self._heard)
 
+    async def locate(self, kernel_id: str, find: Callable[[str], Awaitable[str | None]]) -> tuple[str, str] | None:
+        """Return the path of a kernel's notebook, as people see it and the real one.
+
+        The caller must use it before it awaits anything else: a rename that is heard later finds it then.
+
+        Parameters
+        ----------
+        kernel_id : str
+        find : callable
+            Awaited with the kernel's id; returns the path of its session. It may wait for one, but not twice.
+        """
+        await find(kernel_id)  # which may wait for a path
+        async with self._lock:
+            path = await find(kernel_id)
+            if path is None:
+                return None
+            path = self._now(kernel_id, path)
+            return path, await self._paths.of_file(path)
+
     async def _heard(self, logger: EventLogger, schema_id: str, data: dict[str, Any]) -> None:
-        if data.get("action") != "rename":
+        action = data.get("action")
+        if action not in ("rename", "delete"):
             return
-        old, new = data["source_path"].strip("/"), data["path"].strip("/")
-        async for path in notebooks(self._serverapp.contents_manager, new):
-            await self._rename(old + path[len(new) :], path)
+        # What begins from now on is of something else that gets the same path.
+        until, handler = self._notebooks.latest, CallContext.get(CallContext.JUPYTER_HANDLER)
+        path = str(data["path"]).strip("/")
+        sessions = asyncio.ensure_future(ensure_async(self._serverapp.session_manager.list_sessions()))
+        async with self._lock:
+            permits = await self._permits(handler)
+            if action == "delete":
+                self._notebooks.delete(await self._paths.of_entry(path), until=until, permits=permits)
+            else:
+                old = str(data["source_path"]).strip("/")
+                self._note_sessions(await sessions, old, path)
+                await self._follow(old, path, until, permits)
 
+    async def _follow(self, old: str, new: str, until: int, permits: Permits) -> None:
+        entry, moved, real = (
+            await self._paths.of_entry(old), await self._paths.of_entry(new), await self._paths.of_file(new)
+        )  # fmt: skip
+        if real == moved:
+            self._notebooks.rename(entry, moved, new, until=until, permits=permits)
+        else:  # a link was renamed: what it leads to is where it was, under another name
+            self._notebooks.rename(real, real, new, was=old, until=until, permits=permits)
 
-async def notebooks(contents: Any, path: str) -> AsyncIterator[str]:
-    """Yield a path if it is a notebook, or all notebooks beneath it if it is a directory."""
-    waiting, seen = [path], 0
-    while waiting and seen < LIMIT:
-        path = waiting.pop()
-        if path.endswith(".ipynb"):
-            yield path
-        elif await ensure_async(contents.dir_exists(path)):
-            model = await ensure_async(contents.get(path, type="directory"))
-            seen += len(model["content"])
-            waiting += [entry["path"] for entry in model["content"] if entry["type"] in ("directory", "notebook")]
+    # --- sessions whose path is that of before
+
+    def _now(self, kernel_id: str, path: str) -> str:
+        """Return the path that the notebook of a session has now."""
+        renamed = self._renamed.get(kernel_id)
+        return renamed.path if renamed and renamed.session_path == path else path
+
+    def _note_sessions(self, sessions: list[dict[str, Any]], old: str, new: str) -> None:
+        """Remember which of the sessions of the time of a rename it concerns."""
+        kept: dict[str, Renamed] = {}
+        for session in sessions:
+            kernel, path = str(session["kernel"]["id"]), str(session["path"]).strip("/")
+            now = self._now(kernel, path)
+            if now == old or now.startswith(old + "/"):
+                now = new + now[len(old) :]
+            if now != path:
+                kept[kernel] = Renamed(path, now)
+        self._renamed = kept

@@ -66,6 +66,10 @@ class Rights:
         self._allowed[principal] = await self._ask(principal)
         return bool(self._allowed[principal])
 
+    async def may(self, principal: str, action: str) -> bool:
+        """Ask whether a principal, connected or not, may ``read`` or ``write``."""
+        return action in await self._ask(principal)
+
     def start(self) -> None:
         """Ask again from time to time."""
         self._task = asyncio.create_task(self._refresh())

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.serverapp import ServerApp
+from tornado.web import HTTPError
 
 from .. import __version__
 from ..errors import ConnectionRefused, LogClosed
@@ -21,7 +23,7 @@ from .environment import kernel_url
 from .gateway import Gateway
 from .identity import HOW, Identity, Principal
 from .kernels import Kernels
-from .renames import Renames
+from .renames import Permits, Renames, anybody, nobody
 from .rights import Rights
 
 
@@ -68,8 +70,8 @@ class Service:
         self.server = Server(**settings.server_options)
         self.rights = Rights(serverapp, self._principals, owner)
         self.gateway = Gateway(serverapp)
+        self._renames = Renames(serverapp, self._permits)
         self._kernels = Kernels(serverapp, self.gateway)
-        self._renames = Renames(serverapp, self._rename)
         self._serverapp = serverapp
         self._settings = settings
         self._logger = logger
@@ -138,9 +140,10 @@ class Service:
             limits=self._settings.limits, base=self._serverapp.base_url, version=__version__,
         )  # fmt: skip
         hub.prove, hub.find_kernel = self._prove, self._kernel
+        hub.former_names = self.identity.former_names
         await hub.start()
         self._hub = hub
-        self._renames.start()
+        self._renames.start(hub)
         self.rights.start()
 
     async def _authenticate(self, socket: Socket) -> None:
@@ -165,12 +168,24 @@ class Service:
         return None if proved is None else await self._kernel(proved)
 
     async def _kernel(self, kernel_id: str) -> Kernel:
-        notebook = await self._kernels.notebook(kernel_id)
-        return Kernel(kernel_id, notebook, public=self.rights.shows_notebooks)
+        found = await self._renames.locate(kernel_id, self._kernels.notebook)
+        if found is None:
+            return Kernel(kernel_id)
+        notebook, path = found
+        return Kernel(kernel_id, notebook, path, public=self.rights.shows_notebooks)
 
-    async def _rename(self, old: str, new: str) -> None:
-        assert self._hub is not None
-        await self._hub.rename(old, new)
+    async def _permits(self, handler: Any) -> Permits:
+        """Return whose subscriptions follow what a request does to files: one's own, and those of the kernels."""
+        if not isinstance(handler, JupyterHandler):  # the server itself
+            return anybody
+        try:
+            actor = await self.identity.of_request(handler)
+        except HTTPError:  # a token in the URL, which Jupyter takes and the hub does not
+            actor = handler.current_user and handler.current_user.username
+        if actor is None or not await self.rights.may(str(actor), "write"):
+            self._logger.info("rtmsg: %s may not write here: renaming and deleting leave subscriptions alone", actor)
+            return nobody
+        return {str(actor), str(self.identity.kernels)}.__contains__
 
     def _principals(self) -> Iterable[str]:
         return [str(socket.user) for socket in self.server.of("/").sockets.values()]

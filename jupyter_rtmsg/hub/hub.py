@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
 from jupyter_rtmsg.errors import Forbidden, Shutdown
-from jupyter_rtmsg.log.eventlog import CursorKey, EventLog
+from jupyter_rtmsg.log.eventlog import EventLog, Subscription
 from jupyter_rtmsg.server import Server, Socket
 from jupyter_rtmsg.wire.parser import JSON
 from jupyter_rtmsg.wire.socketio import Encoded, encode_event
@@ -30,12 +30,20 @@ from .ring import Ring
 from .room import Membership, Room
 from .rooms import Rooms
 from .start import Start, StartFinder
-from .subscriptions import Subscriptions
+from .subscriptions import Permits, Subscriptions
 
 logger = logging.getLogger(__name__)
 
 Prove = Callable[[str, str, str], Awaitable["Kernel | None"]]
 FindKernel = Callable[[str], Awaitable["Kernel"]]
+KERNELS = "token:kernel"
+"""The principal that kernels had in version 0.1.0."""
+SWEEP_EVERY = 3_600.0  # seconds
+
+
+def anybody(principal: str) -> bool:
+    """Permit it whoever it is."""
+    return True
 
 
 class Hub:
@@ -64,6 +72,8 @@ class Hub:
         ``await prove(kernel_id, proof, socket_id)`` returns the `Kernel` that a connection runs in, or None.
     find_kernel : callable or None
         ``await find_kernel(kernel_id)`` returns a kernel that has proved itself, with the notebook that it runs by now.
+    former_names : callable
+        Returns the principals that a principal was in version 0.1.0, whose subscriptions it inherits.
 
     Examples
     --------
@@ -95,12 +105,14 @@ class Hub:
         self.activity: Activity = activity or Unobserved()
         self.prove: Prove | None = None
         self.find_kernel: FindKernel | None = None
+        self.former_names: Callable[[str], Iterable[str]] = lambda principal: ()
         self.recovery: LogRecovery | None = None
         self.rooms = Rooms(self.limits)
         self.connections = Connections(self.limits, clock, self._gone)
         self._access = access or Open()
         self._namespace = server.of("/")
         self._tasks: list[asyncio.Task[None]] = []
+        self._sweep_at = clock() + SWEEP_EVERY
 
     async def start(self) -> None:
         """Follow the log and take clients.
@@ -108,9 +120,8 @@ class Hub:
         Middlewares that establish who a client is must be there already: the hub's own looks at their result.
         """
         self.loop = asyncio.get_running_loop()
-        self._epoch = self.log.epoch
         self.follower = Follower(self.log, self.rooms, self._deliver, self._reset)
-        self.subscriptions = Subscriptions(self.log.cursors, self.limits)
+        self.subscriptions = Subscriptions(self.log, self.limits)
         self.starts = StartFinder(self.log, self.follower, self.limits)
         self.feed = PresenceFeed(self.limits, self.settle)
         await self.rooms.refresh(self.log)
@@ -160,17 +171,57 @@ class Hub:
         """Return who is connected."""
         return self.connections.principals()
 
-    async def rename(self, old: str, new: str) -> None:
-        """Follow a notebook that was renamed or moved, with its subscriptions and the names of those who run it."""
-        for membership in self.subscriptions.named(old):
-            self.subscriptions.release(membership)
-            assert membership.key
-            membership.key = membership.key._replace(name=new)
-            self._take(membership)
-        for connection in list(self.connections):
-            if connection.identity.notebook == old:
-                self.describe(connection, connection.identity.renamed(old, new))
-        await self.subscriptions.rename(old, new)
+    # --- for whoever knows what happens to notebooks
+
+    def rename(
+        self, old: str, new: str, label: str, *, was: str | None = None, until: int | None = None,
+        permits: Permits = anybody,
+    ) -> None:  # fmt: skip
+        """Follow a notebook, or a directory with all beneath it, with its subscriptions and whoever runs it.
+
+        Parameters
+        ----------
+        old, new : str
+            Real paths.
+        label : str
+            How people see the new one: relative to the server's root.
+        was : str, optional
+            Only those follow that people saw as this, or beneath it: a link to what is still there was renamed.
+        until : int, optional
+            What `latest` was when it happened; by default, now.
+        permits : callable, optional
+            Tells whether the subscriptions and connections of a principal are to follow.
+        """
+        until = self.subscriptions.last if until is None else until
+        self.subscriptions.move_path(old, new, label, was=was, until=until, permits=permits)
+        for connection, rest in self._beneath(old, permits):
+            if was is None or connection.identity.notebook == was + rest:
+                self._renamed(connection, new + rest, label + rest)
+
+    @property
+    def latest(self) -> int:
+        """The id of the latest subscription, for ``until``."""
+        return self.subscriptions.last
+
+    def delete(self, path: str, *, until: int | None = None, permits: Permits = anybody) -> None:
+        """End the subscriptions of a notebook that was deleted, or of all beneath a directory; see `rename`."""
+        self.subscriptions.end_path(path, self.subscriptions.last if until is None else until, permits)
+
+    def _beneath(self, path: str, permits: Permits) -> list[tuple[Connection, str]]:
+        """Return who runs a notebook, or one beneath a directory, and what its path has beyond that."""
+        found: list[tuple[Connection, str]] = []
+        for connection in self.connections:
+            real = connection.identity.path or ""
+            if (real == path or real.startswith(path + "/")) and permits(connection.identity.principal):
+                found.append((connection, real[len(path) :]))
+        return found
+
+    def _renamed(self, connection: Connection, path: str, notebook: str) -> None:
+        old = connection.identity.notebook
+        self.describe(connection, connection.identity.renamed(path, notebook))
+        connection.changed()
+        if old != notebook:
+            connection.socket.emit("$renamed", {"notebook": notebook, "old": old})
 
     def recheck(self, principal: str | None = None) -> None:
         """Take those out of their rooms who may not read them any more: one principal's connections, or all."""
@@ -195,11 +246,16 @@ class Hub:
         if not self.allows(principal, action, room):
             raise Forbidden(f"{principal} may not {action} in room {room!r}")
 
-    def enter(self, connection: Connection, room: Room, start: Start, key: CursorKey | None, cursor: int) -> None:
+    def formerly(self, identity: Identity) -> list[str]:
+        """Return the principals of version 0.1.0 whose subscriptions somebody inherits."""
+        kernels = [KERNELS] if identity.path is not None else []
+        return [identity.principal, *kernels, *self.former_names(identity.principal)]
+
+    def enter(self, connection: Connection, room: Room, start: Start, subscription: Subscription | None) -> Membership:
         """Make a connection a member of a room; it catches up when the answer to its join has been written."""
         if self.connections.closed or not connection.socket.connected:
             raise Shutdown("the connection is gone")
-        membership = Membership(room, connection, key, cursor)
+        membership = Membership(room, connection, subscription)
         earlier = connection.memberships.pop(room.name, None)
         if earlier:
             earlier.exit()
@@ -214,6 +270,7 @@ class Hub:
             membership, self.log, self.follower, self.limits, position=start.position, missed_through=start.head
         )
         self.loop.call_soon(membership.catch_up.begin)
+        return membership
 
     def remove(self, membership: Membership, *, lost: bool = False) -> None:
         """Take a connection out of a room; ``lost``: it broke, and may come back."""
@@ -272,21 +329,18 @@ class Hub:
     def _take(self, membership: Membership) -> None:
         """Make a membership the owner of its subscription, and tell the one that was it."""
         previous = self.subscriptions.take(membership)
-        if previous and previous.key and previous.connection is not membership.connection:
+        if previous and previous.subscription and previous.connection is not membership.connection:
             self.remove(previous)
-            previous.connection.socket.emit("$taken", {"room": previous.room.name, "as": previous.key.name})
+            taken = {"room": previous.room.name, "as": previous.subscription.label}
+            previous.connection.socket.emit("$taken", taken)
 
     def _reset(self, reason: str) -> None:
         """Begin anew, because the log was replaced: nobody catches up with the old one, and everybody is told."""
-        epoch, self._epoch = self._epoch, self.log.epoch
         position = self.follower.position
-
-        def translate(old: int) -> int:
-            return self.log.locate(old, epoch) or 0
-
+        self.subscriptions.reload()
         batch: list[tuple[str, Encoded]] = []
         for room in self.rooms.active.values():
-            room.reset(Ring(position, max_events=self.limits.ring_events, max_bytes=self.limits.ring_bytes), translate)
+            room.reset(Ring(position, max_events=self.limits.ring_events, max_bytes=self.limits.ring_bytes))
             notice = {"room": room.name, "epoch": self.log.epoch, "reason": reason}
             batch.append((room.channel, encode_event(["$reset", notice])))
         self._namespace.emit("$log", self.describe_log())
@@ -300,8 +354,15 @@ class Hub:
             try:
                 self.recheck()
                 await self.rooms.refresh(self.log)
+                self._sweep()
             except Exception:
                 logger.exception("the periodic recheck failed")
+
+    def _sweep(self) -> None:
+        """End the subscriptions that nobody uses: seldom, since what is looked for has expired anyway."""
+        if self.clock() >= self._sweep_at:
+            self._sweep_at = self.clock() + SWEEP_EVERY
+            self.subscriptions.sweep()
 
     def _recheck(self, membership: Membership) -> None:
         connection, room = membership.connection, membership.room.name

@@ -12,6 +12,7 @@ from jupyter_rtmsg.errors import ConnectionRefused
 from jupyter_rtmsg.wire.data import encode_json
 
 from .limits import Limits
+from .names import SubscriptionName
 
 ANONYMOUS = "anonymous"
 KINDS = ("script", "agent")
@@ -40,19 +41,17 @@ class Kernel:
     ----------
     id : str
     notebook : str or None
-        The path of the notebook that it runs.
+        The path of the notebook that it runs, as people see it: relative to the server's root.
+    path : str or None
+        The real path of that notebook, by which it is known again under another root; by default the same.
     public : bool
-        Whether everybody may see that path.
+        Whether everybody may see its path.
     """
 
     id: str
     notebook: str | None = None
+    path: str | None = None
     public: bool = False
-
-    @property
-    def subscription(self) -> str:
-        """The name of its subscriptions unless it gives another."""
-        return self.notebook or f"kernel:{self.id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +74,8 @@ class Identity:
         Whether everybody may see the notebook's path.
     client : str or None
         The UUID that a client keeps across reconnects.
-    subscription : str or None
-        The name of its subscriptions by default.
+    path : str or None
+        The real path of the notebook.
     kernel : str or None
         The id of the kernel that it runs in, once that is proved.
     process : str or None
@@ -90,9 +89,16 @@ class Identity:
     notebook: str | None = None
     public: bool = False
     client: str | None = None
-    subscription: str | None = None
+    path: str | None = None
     kernel: str | None = None
     process: str | None = None
+
+    @property
+    def subscription(self) -> SubscriptionName | None:
+        """The name of its subscriptions by default: a kernel without a notebook has none, as it never comes back."""
+        if self.path is None or self.notebook is None:
+            return None
+        return SubscriptionName.of_notebook(self.path, self.notebook)
 
     @property
     def sender(self) -> bytes:
@@ -110,14 +116,28 @@ class Identity:
             kernel=kernel.id,
             name=self._name_in(kernel.notebook),
             notebook=kernel.notebook,
+            path=kernel.path or kernel.notebook,
             public=kernel.public,
-            subscription=kernel.subscription,
         )
 
-    def renamed(self, old: str, new: str) -> Identity:
-        """Return this identity after its notebook was renamed."""
-        subscription = new if self.subscription == old else self.subscription
-        return replace(self, name=self._name_in(new), notebook=new, subscription=subscription)
+    def is_beside(self, other: Identity) -> bool:
+        """Tell whether both are connections of one running kernel, made by different clients."""
+        one_process = self.kernel is not None and self.process is not None
+        return (
+            one_process
+            and (self.kernel, self.process) == (other.kernel, other.process)
+            and (self.client is None or self.client != other.client)
+        )
+
+    def renamed(self, path: str, notebook: str) -> Identity:
+        """Return this identity after its notebook was renamed, or a directory above it.
+
+        Parameters
+        ----------
+        path, notebook : str
+            The notebook's new real path, and how people see that.
+        """
+        return replace(self, name=self._name_in(notebook), path=path, notebook=notebook)
 
     def _name_in(self, notebook: str | None) -> str:
         """Return its name in a notebook: the notebook's stem, unless the client gave itself another."""

@@ -21,7 +21,9 @@ class Limits:
         Of one event's data.
     rooms_per_connection, rooms, connections_per_user : int
     subscriptions : int
-        Named cursors of one user in one room.
+        Named cursors of one user, over all rooms. One more makes the one end that was idle longest.
+    subscription_age : float
+        How long one may be idle before it ends, in log time; 0: it never does.
     publish_rate, publish_burst : float
         Publishes of one connection: events a second, and how many at once.
     identifier : int
@@ -52,7 +54,8 @@ class Limits:
     rooms_per_connection: int = 100
     rooms: int = 10_000
     connections_per_user: int = 256
-    subscriptions: int = 100
+    subscriptions: int = 1_000
+    subscription_age: float = 30 * 86_400.0
     publish_rate: float = 1_000.0
     publish_burst: float = 5_000.0
     identifier: int = 256

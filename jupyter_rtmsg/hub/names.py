@@ -1,14 +1,17 @@
-"""The rules for names of rooms and events (docs/wire.md, "Names and limits")."""
+"""The rules for names of rooms, events and subscriptions (docs/wire.md, "Names and limits")."""
 
 from __future__ import annotations
 
 import unicodedata
 from functools import lru_cache
+from hashlib import blake2b
+from typing import NamedTuple
 
-from jupyter_rtmsg.errors import BadEvent, BadRoom, ReservedEvent
+from jupyter_rtmsg.errors import BadEvent, BadRequest, BadRoom, ReservedEvent
 from jupyter_rtmsg.wire.socketio import RESERVED_EVENTS
 
 LONGEST = 128
+_UNSEEN = frozenset(("Cc", "Zl", "Zp", "Cs"))  # control characters, ends of lines, halves of characters
 _SIGNS = frozenset("_~-.")
 
 
@@ -62,3 +65,49 @@ def event_name(name: str) -> str:
         # Stored and replayed, such an event would drop every JavaScript client again and again.
         raise ReservedEvent(f"{name!r} is one of Socket.IO's own events")
     return name
+
+
+class SubscriptionName(NamedTuple):
+    """What a subscription is called.
+
+    Attributes
+    ----------
+    key : str
+        Tells it from others; no client can choose that of a notebook, which holds a control character.
+    label : str
+        What people see.
+    path : str or None
+        The real path of the notebook whose place it is.
+    """
+
+    key: str
+    label: str
+    path: str | None = None
+
+    @classmethod
+    def of_notebook(cls, path: str, label: str) -> SubscriptionName:
+        """Return the name for a notebook.
+
+        Parameters
+        ----------
+        path : str
+            Its real path, of any length.
+        label : str
+            Its path relative to the server's root.
+        """
+        digest = blake2b(path.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+        return cls(f"notebook\0{digest}", label, path)
+
+    @classmethod
+    def of_client(cls, name: str) -> SubscriptionName:
+        """Return the name that a client chose.
+
+        Raises
+        ------
+        BadRequest
+            If it holds what nobody sees.
+        """
+        unseen = next((character for character in name if unicodedata.category(character) in _UNSEEN), None)
+        if unseen is not None:
+            raise BadRequest(f"{unseen!r} in the subscription's name {name!r:.80}: control characters are not allowed")
+        return cls(name, name)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from jupyter_rtmsg.log.eventlog import Cursor, CursorKey
+from jupyter_rtmsg.log.eventlog import Cursor, Subscription
 from jupyter_rtmsg.server import Namespace, Socket
 from jupyter_rtmsg.server.recovery import FINAL, offset_event
 from jupyter_rtmsg.wire.packet import OFFSET
@@ -24,6 +24,7 @@ from jupyter_rtmsg.wire.socketio import Encoded, encode_event
 
 from .connection import Connection
 from .identity import identify
+from .names import SubscriptionName
 from .room import Room
 from .start import Start, Wanted
 
@@ -37,7 +38,7 @@ _MAX_DIGITS = 18
 
 
 class Session(msgspec.Struct):
-    """What is kept of a connection. ``rooms``: since when it was in each (a position), and as which subscription."""
+    """What is kept of a connection. ``rooms``: since when it was in each (a position), and its subscription's key."""
 
     sid: str
     principal: str
@@ -51,8 +52,7 @@ class Return:
 
     room: Room
     start: Start
-    key: CursorKey | None
-    cursor: int
+    subscription: Subscription | None
 
 
 class LogRecovery:
@@ -126,7 +126,7 @@ class LogRecovery:
         """Make a recovered connection a member of its rooms again."""
         returns = self._returns.pop(connection.socket, [])
         for back in returns:
-            self._hub.enter(connection, back.room, back.start, back.key, back.cursor)
+            self._hub.enter(connection, back.room, back.start, back.subscription)
         self._give_up(returns)
         self.changed(connection)
 
@@ -165,17 +165,15 @@ class LogRecovery:
         returns: list[Return] = []
         if position is None:
             return None
-        for name, (since, subscription) in session.rooms.items():
+        for name, (since, key) in session.rooms.items():
             if not hub.allows(session.principal, "read", name):
                 self._give_up(returns)
                 return None
             room = hub.rooms.open(name, lambda: hub.follower.position)
             wanted = Wanted(after=Cursor(session.epoch, max(since, position)))
             start = await hub.starts.find(room, wanted, None, named=False)
-            key = None if subscription is None else CursorKey(session.principal, name, subscription)
-            cursor = None if key is None else await hub.subscriptions.find(key)
-            here = None if cursor is None else hub.log.locate(cursor.position, cursor.epoch)
-            returns.append(Return(room, start, key, start.cursor if here is None else here))
+            row = hub.subscriptions.find(session.principal, name, SubscriptionName(key, key)) if key else None
+            returns.append(Return(room, start, row))
             if start.reason is not None:
                 self._give_up(returns)
                 return None
@@ -193,7 +191,8 @@ class LogRecovery:
         for name, membership in connection.memberships.items():
             if membership.live is None:
                 return None
-            rooms[name] = (membership.live, membership.key and membership.key.name)
+            row = membership.subscription
+            rooms[name] = (membership.live, row.key if row else None)
         return Session(connection.socket.id, connection.identity.principal, self._hub.log.epoch, rooms)
 
     def _keep(self, pid: str, session: Session | None, seconds: float) -> None:

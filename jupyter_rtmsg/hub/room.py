@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from jupyter_rtmsg.log.eventlog import CursorKey
+from jupyter_rtmsg.log.eventlog import Subscription
 
 from .presence import Presence
 from .ring import Ring
@@ -22,24 +21,28 @@ class Membership:
     ----------
     room : Room
     connection : Connection
-    key : CursorKey or None
-        The subscription that it owns.
-    cursor : int
-        Where that is.
+    subscription : Subscription or None
+        The one that it owns.
+    joined_as : str or None
+        What that was called when it joined.
     live : int or None
         The position at which it began to receive live events, or None while it does not.
     catch_up : CatchUp or None
     """
 
-    __slots__ = ("catch_up", "connection", "cursor", "key", "live", "room")
+    __slots__ = ("catch_up", "connection", "joined_as", "live", "room", "subscription")
 
-    def __init__(self, room: Room, connection: Connection, key: CursorKey | None, cursor: int) -> None:
+    def __init__(self, room: Room, connection: Connection, subscription: Subscription | None) -> None:
         self.room = room
         self.connection = connection
-        self.key = key
-        self.cursor = cursor
+        self.subscription = subscription
+        self.joined_as = subscription and subscription.label
         self.live: int | None = None
         self.catch_up: CatchUp | None = None
+
+    def is_called(self, name: str) -> bool:
+        """Tell whether its subscription has a name; what it was called before is as good."""
+        return self.subscription is not None and name in (self.subscription.label, self.joined_as)
 
     def enter(self, position: int) -> None:
         """Receive the room's live events from a position on."""
@@ -95,19 +98,11 @@ class Room:
         """Return the seq of its last event up to a position that the hub has reached."""
         return max(self.base, self.ring.last_until(position))
 
-    def reset(self, ring: Ring, translate: Callable[[int], int]) -> None:
-        """Begin anew with the log of another epoch: all receive its live events, and may join again for its past.
-
-        Parameters
-        ----------
-        ring : Ring
-        translate : callable
-            Returns where a position of the epoch before is in the new one.
-        """
+    def reset(self, ring: Ring) -> None:
+        """Begin anew with the log of another epoch: all receive its live events, and may join again for its past."""
         self.ring = ring
         self.base = 0
         for membership in self.members.values():
             if membership.catch_up:
                 membership.catch_up.cancel()
-            membership.cursor = translate(membership.cursor)
             membership.enter(ring.start)

@@ -1,68 +1,219 @@
-"""Named cursors and who owns them."""
+"""Named cursors: who owns them, what they are called, and when they end."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
+
 from jupyter_rtmsg.errors import LimitExceeded
-from jupyter_rtmsg.log.eventlog import Cursor, CursorKey, Cursors
+from jupyter_rtmsg.log.eventlog import EventLog, Subscription
 
 from .limits import Limits
+from .names import SubscriptionName
 from .room import Membership
+from .subscription_index import SubscriptionIndex
+
+DAY = 86_400_000  # ms
+LISTED = DAY
+"""For how long (ms) a subscription that has ended is still listed."""
+
+Permits = Callable[[str], bool]
+"""Tells whether the subscriptions of a principal may be changed."""
 
 
 class Subscriptions:
     """One owner per subscription: the last who came.
 
+    All of it happens on the hub's loop, between two awaits: what is found stays true until the next.
+
     Parameters
     ----------
-    cursors : Cursors
+    log : EventLog
+        Keeps them.
     limits : Limits
     """
 
-    def __init__(self, cursors: Cursors, limits: Limits) -> None:
-        self._cursors = cursors
+    def __init__(self, log: EventLog, limits: Limits) -> None:
+        self._log = log
         self._limits = limits
-        self._owners: dict[CursorKey, Membership] = {}
+        self._owners: dict[Subscription, Membership] = {}
+        self._index = SubscriptionIndex()
+        self.reload()
 
-    async def cursor(self, key: CursorKey) -> Cursor | None:
-        """Return where a subscription is, or None if it never was.
+    def reload(self) -> None:
+        """Read anew what the log keeps."""
+        self._index = SubscriptionIndex(self._log.subscriptions.all())
+
+    # --- for those who join
+
+    def find(self, user: str, room: str, name: SubscriptionName) -> Subscription | None:
+        """Return a subscription that goes on, or None: there was none, or it was idle for too long."""
+        found = self._index.get(user, room, name.key)
+        if found and self._expired(found):
+            self.end(found)
+            return None
+        return found
+
+    def inherited(self, users: Iterable[str], room: str, name: SubscriptionName) -> Subscription | None:
+        """Return what version 0.1.0 kept under what people see as a name, for one of these principals."""
+        candidates = (self._index.get(user, room, name.label) for user in users)
+        return next((each for each in candidates if each and each.inherited), None)
+
+    def begin(self, user: str, room: str, name: SubscriptionName, position: int) -> Subscription:
+        """Begin a subscription at a position; where there are too many, the one that was idle longest makes place.
 
         Raises
         ------
         LimitExceeded
-            If it would be one too many of its user in its room.
+            If all of the user's are in use.
         """
-        cursor = await self._cursors.get(key)
-        if cursor is None and await self._cursors.count(key.user, key.room) >= self._limits.subscriptions:
-            raise LimitExceeded(
-                f"{key.user} has {self._limits.subscriptions} subscriptions in room {key.room!r}: use one of them"
-            )
-        return cursor
+        self._make_place(user)
+        row = Subscription(user, room, name.key, name.label, name.path, self._log.epoch, position, self._now())
+        self._log.subscriptions.add(row)
+        self._index.add(row)
+        return row
 
-    async def find(self, key: CursorKey) -> Cursor | None:
-        """Return where a subscription is, or None if it never was."""
-        return await self._cursors.get(key)
+    def use(self, row: Subscription, user: str, name: SubscriptionName) -> None:
+        """Take note that a subscription is used, by this user and under this name."""
+        if (row.user, row.key) != (user, name.key):
+            self._index.discard(row)
+            row.user, row.key = user, name.key
+            self._index.add(row)
+        row.label, row.inherited = name.label, False
+        self._index.locate(row, name.path)
+        self._touch(row)
+
+    def move(self, row: Subscription, position: int) -> None:
+        """Count everything up to a position as handled."""
+        row.move(self._log.epoch, position)
+        self._touch(row)
+
+    # --- owners
+
+    def owner(self, row: Subscription) -> Membership | None:
+        """Return who owns a subscription."""
+        return self._owners.get(row)
 
     def take(self, membership: Membership) -> Membership | None:
         """Make a membership the owner of its subscription, and return the one that was it before."""
-        if membership.key is None:
+        row = membership.subscription
+        if row is None:
             return None
-        previous = self._owners.get(membership.key)
-        self._owners[membership.key] = membership
+        previous = self._owners.get(row)
+        self._owners[row] = membership
         return previous if previous is not membership else None
 
     def release(self, membership: Membership) -> None:
         """Its owner has gone."""
-        if membership.key is not None and self._owners.get(membership.key) is membership:
-            del self._owners[membership.key]
+        row = membership.subscription
+        if row is not None and self._owners.get(row) is membership:
+            del self._owners[row]
+            self._touch(row)
 
-    def move(self, key: CursorKey, position: int) -> None:
-        """Set the position of a subscription."""
-        self._cursors.move(key, position)
+    # --- what happens to notebooks
 
-    def named(self, name: str) -> list[Membership]:
-        """Return the owners of all subscriptions of a name, of whatever user and room."""
-        return [membership for key, membership in self._owners.items() if key.name == name]
+    @property
+    def last(self) -> int:
+        """The id of the latest subscription: what begins later has nothing to do with what happened before."""
+        return self._log.subscriptions.last
 
-    async def rename(self, old: str, new: str) -> None:
-        """Give the subscriptions of a name another one."""
-        await self._cursors.rename(old, new)
+    def move_path(self, old: str, new: str, label: str, *, was: str | None, until: int, permits: Permits) -> None:
+        """Follow a notebook, or a directory with all beneath it, to another real path.
+
+        Parameters
+        ----------
+        old, new : str
+            Real paths.
+        label : str
+            How people see the new one.
+        was : str or None
+            Only those that people saw as this, or beneath it.
+        until : int
+            Later subscriptions are of something else that has the old path now.
+        permits : callable
+        """
+        for row in self._beneath(old, until, permits):
+            assert row.path is not None
+            rest = row.path[len(old) :]
+            if was is not None and row.label != was + rest:
+                continue
+            name = SubscriptionName.of_notebook(new + rest, label + rest)
+            replaced = self._index.get(row.user, row.room, name.key)
+            if replaced and replaced is not row:
+                self.end(replaced)
+            self._index.discard(row)
+            row.key, row.label, row.path = name.key, name.label, name.path
+            self._index.add(row)
+            self._log.subscriptions.save(row)
+
+    def end_path(self, path: str, until: int, permits: Permits) -> None:
+        """End the subscriptions of a notebook that was deleted, or of all beneath a directory."""
+        for row in self._beneath(path, until, permits):
+            self.end(row)
+
+    def _beneath(self, path: str, until: int, permits: Permits) -> list[Subscription]:
+        return [row for row in self._index.beneath(path) if row.id <= until and permits(row.user)]
+
+    # --- the end
+
+    def end(self, row: Subscription) -> None:
+        """End a subscription: nobody finds it any more. Who owns it still may go on until it leaves."""
+        self._index.discard(row)
+        row.ended = self._now()
+        self._log.subscriptions.save(row)
+        ended = self._index.end(row)
+        if len(ended) > self._limits.subscriptions:
+            self._forget(ended[0])
+
+    def delete(self, user: str, room: str, name: str) -> int:
+        """Forget the subscriptions that a user has under a name in a room, and return how many there were."""
+        rows = [row for row in self.of(user) if row.room == room and row.label == name]
+        for row in rows:
+            self._forget(row)
+        return len(rows)
+
+    def sweep(self) -> None:
+        """End what was idle for too long, forget what ended long ago, and remember what is in use."""
+        now = self._now()
+        for row in list(self._log.subscriptions.all()):
+            if row.ended is not None:
+                if row.ended + LISTED <= now:
+                    self._forget(row)
+            elif self._expired(row):
+                self.end(row)
+            elif row in self._owners and row.used + DAY <= now:
+                self._touch(row)
+
+    def _expired(self, row: Subscription) -> bool:
+        age = self._limits.subscription_age
+        return age > 0 and row not in self._owners and row.used + age * 1000 <= self._now()
+
+    def _make_place(self, user: str) -> None:
+        rows, limit = self._index.of(user), self._limits.subscriptions
+        if len(rows) < limit:
+            return
+        idle = [row for row in rows if row not in self._owners]
+        if not idle:
+            raise LimitExceeded(
+                f"{user} has {len(rows)} subscriptions, no more than {limit} may be, and all of them are in use: leave "
+                "a room, close another client, or join without a subscription"
+            )
+        self.end(min(idle, key=lambda row: (row.used, row.id)))
+
+    def _forget(self, row: Subscription) -> None:
+        self._index.discard(row)
+        self._index.forget(row)
+        self._log.subscriptions.remove(row)
+
+    # --- for those who look
+
+    def of(self, user: str) -> Iterator[Subscription]:
+        """Return the subscriptions of a user, those that have ended last."""
+        yield from self._index.of(user)
+        yield from self._index.ended_of(user)
+
+    def _touch(self, row: Subscription) -> None:
+        row.used = self._now()
+        self._log.subscriptions.save(row)
+
+    def _now(self) -> int:
+        return self._log.subscriptions.now()

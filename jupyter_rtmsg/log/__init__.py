@@ -3,14 +3,14 @@
 from .eventlog import (
     Appended,
     Cursor,
-    CursorKey,
-    Cursors,
     Draft,
     EventLog,
     Lag,
     Page,
     Record,
     RoomStats,
+    Subscription,
+    Subscriptions,
 )
 from .open import open_log
 from .options import Options
@@ -18,8 +18,6 @@ from .options import Options
 __all__ = [
     "Appended",
     "Cursor",
-    "CursorKey",
-    "Cursors",
     "Draft",
     "EventLog",
     "Lag",
@@ -27,5 +25,7 @@ __all__ = [
     "Page",
     "Record",
     "RoomStats",
+    "Subscription",
+    "Subscriptions",
     "open_log",
 ]

@@ -1,11 +1,11 @@
-"""What a log keeps beside its events, while it is moved from memory into a file: cursors and notes."""
+"""What a log keeps beside its events, while it is moved from memory into a file: subscriptions and notes."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
-from .eventlog import Cursor, CursorKey, Cursors, Notes
+from .eventlog import Notes, Subscription, Subscriptions
 from .moved import Moved
 
 
@@ -34,8 +34,8 @@ class Gate:
         await self._open.wait()
 
 
-class MovingCursors:
-    """The `Cursors` of a log that is moved.
+class MovingSubscriptions:
+    """The `Subscriptions` of a log that is moved.
 
     Parameters
     ----------
@@ -44,48 +44,62 @@ class MovingCursors:
     gate : Gate
     """
 
-    def __init__(self, current: Callable[[], Cursors], gate: Gate) -> None:
+    def __init__(self, current: Callable[[], Subscriptions], gate: Gate) -> None:
         self._current = current
         self._gate = gate
-        self._late: list[tuple[CursorKey, int]] = []  # moved while the log was
 
-    async def get(self, key: CursorKey) -> Cursor | None:
-        """See `Cursors.get`."""
+    async def ready(self) -> None:
+        """See `Subscriptions.ready`."""
         await self._gate.passed()
-        return await self._current().get(key)
 
-    def move(self, key: CursorKey, position: int) -> None:
-        """See `Cursors.move`."""
-        self._current().move(key, position)
-        if self._gate.closed:
-            self._late.append((key, position))
+    @property
+    def last(self) -> int:
+        """See `Subscriptions.last`."""
+        return self._current().last
 
-    async def count(self, user: str, room: str) -> int:
-        """See `Cursors.count`."""
+    def all(self) -> Collection[Subscription]:
+        """See `Subscriptions.all`."""
+        return self._current().all()
+
+    def now(self) -> int:
+        """See `Subscriptions.now`."""
+        return self._current().now()
+
+    def add(self, subscription: Subscription) -> None:
+        """See `Subscriptions.add`."""
+        self._current().add(subscription)
+
+    def save(self, subscription: Subscription) -> None:
+        """See `Subscriptions.save`."""
+        self._current().save(subscription)
+
+    def remove(self, subscription: Subscription) -> None:
+        """See `Subscriptions.remove`."""
+        self._current().remove(subscription)
+
+    async def stored(self) -> None:
+        """See `Subscriptions.stored`."""
         await self._gate.passed()
-        return await self._current().count(user, room)
+        await self._current().stored()
 
-    async def rename(self, old: str, new: str) -> None:
-        """See `Cursors.rename`."""
-        await self._gate.passed()
-        await self._current().rename(old, new)
+    def take_over(self, before: Subscriptions, epoch: str, moved: Moved) -> None:
+        """Keep those of the log before in the one that is the present one now; who uses them goes on using them."""
+        now = self._current()
+        ahead, earlier = now.now() - before.now(), {_key(row): row for row in now.all() if row.ended is None}
+        for row in list(before.all()):
+            here = moved.position(row.position) if row.epoch == moved.epoch else None
+            if here is not None:
+                row.epoch, row.position = epoch, here
+            row.used += ahead
+            if row.ended is not None:
+                row.ended += ahead
+            elif _key(row) in earlier:
+                now.remove(earlier[_key(row)])
+            now.add(row)
 
-    async def all(self) -> list[tuple[CursorKey, Cursor]]:
-        """See `Cursors.all`."""
-        await self._gate.passed()
-        return await self._current().all()
 
-    def stay(self) -> None:
-        """Learn that the log was not moved."""
-        self._late.clear()
-
-    def take_over(self, saved: Iterable[tuple[CursorKey, Cursor]], moved: Moved) -> None:
-        """Set all cursors in the log that is the present one now."""
-        late, self._late = self._late, []
-        for key, old in (*((key, cursor.position) for key, cursor in saved), *late):
-            position = moved.position(old)
-            if position is not None:
-                self._current().move(key, position)
+def _key(row: Subscription) -> tuple[str, str, str]:
+    return row.user, row.room, row.key
 
 
 class MovingNotes:

@@ -8,7 +8,8 @@ members' frames has to decode them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -134,31 +135,79 @@ class Cursor(NamedTuple):
     position: int
 
 
-class CursorKey(NamedTuple):
-    """What names a subscription."""
+@dataclass(slots=True, eq=False)
+class Subscription:
+    """How far a reader of a room has come: a named cursor.
+
+    Attributes
+    ----------
+    user, room : str
+    key : str
+        Names it among those of a user in a room: the name that its reader chose, or what stands for a notebook's path.
+    label : str
+        What people see as its name.
+    path : str or None
+        The real path of the notebook whose place it is.
+    epoch, position : str, int
+        Up to where everything was handled; in another epoch than the log's, nothing is.
+    used : int
+        When it was used last (ms of log time, see `LogClock`).
+    ended : int or None
+        Since when it is no more (likewise).
+    inherited : bool
+        Kept by version 0.1.0, which named notebooks by their relative path, and not used since.
+    id : int
+        Its number in the log, in the order of their beginning; 0 until it is there.
+    """
 
     user: str
     room: str
-    name: str
+    key: str
+    label: str
+    path: str | None = None
+    epoch: str = ""
+    position: int = 0
+    used: int = 0
+    ended: int | None = None
+    inherited: bool = False
+    id: int = 0
+
+    def cursor(self, epoch: str) -> int:
+        """Return its position in an epoch: nothing of another one counts as handled."""
+        return self.position if self.epoch == epoch else 0
+
+    def move(self, epoch: str, position: int) -> None:
+        """Count everything up to a position as handled; within an epoch it never goes back."""
+        self.epoch, self.position = epoch, max(position, self.cursor(epoch))
 
 
-class Cursors(Protocol):
-    """The positions of subscriptions, written with the group commit."""
+class Subscriptions(Protocol):
+    """The subscriptions of a log: all of them in memory, and what changed written with the group commit."""
 
-    async def get(self, key: CursorKey) -> Cursor | None:
-        """Return the cursor as last moved (also when that move is not yet on disk), or None if there is none."""
+    async def ready(self) -> None:
+        """Wait while the log is moved, so that what is found then stays true."""
 
-    def move(self, key: CursorKey, position: int) -> None:
-        """Set a cursor in the current epoch, creating it if need be. Never moves one of this epoch backwards."""
+    @property
+    def last(self) -> int:
+        """The id of the latest one."""
 
-    async def count(self, user: str, room: str) -> int:
-        """Return how many subscriptions a user has in a room."""
+    def all(self) -> Collection[Subscription]:
+        """Return all of them, also those that have ended."""
 
-    async def rename(self, old: str, new: str) -> None:
-        """Give every subscription called ``old``, of any user and room, the name ``new``, replacing what was there."""
+    def now(self) -> int:
+        """Return log time (ms)."""
 
-    async def all(self) -> list[tuple[CursorKey, Cursor]]:
-        """Return every subscription's cursor as it is on disk."""
+    def add(self, subscription: Subscription) -> None:
+        """Keep one more, and give it its id."""
+
+    def save(self, subscription: Subscription) -> None:
+        """Keep what was changed in one; nothing if it was removed."""
+
+    def remove(self, subscription: Subscription) -> None:
+        """Forget one."""
+
+    async def stored(self) -> None:
+        """Return when everything that was changed until now is stored."""
 
 
 class Notes(Protocol):
@@ -210,8 +259,8 @@ class EventLog(Protocol):
         """The position of the last event that came out of the log (0: none ever)."""
 
     @property
-    def cursors(self) -> Cursors:
-        """The positions of subscriptions."""
+    def subscriptions(self) -> Subscriptions:
+        """Where readers have come to."""
 
     @property
     def notes(self) -> Notes:

@@ -15,12 +15,14 @@ from jupyter_rtmsg.errors import LogError
 
 from .dedup import Dedup
 from .disk import Disk
+from .eventlog import Subscription
 from .filesystem import NETWORK, filesystem_type
 from .ledger import Ledger
 from .lock import FileLock, InUseError, NoLocksError
 from .options import Options
 from .schema import APPLICATION_ID, VERSION, connect, identity, prepare
 from .store import Store, is_full
+from .subscriptions import load_subscriptions
 
 # What SQLite says when the place is wrong, not the file; its error codes have names from Python 3.11 on only.
 _PLACE = ("unable to open", "readonly", "disk I/O", "locked", "access permission")
@@ -55,6 +57,7 @@ class LogFile:
     store : Store
     ledger : Ledger
     dedup : Dedup
+    subscriptions : list of Subscription
     id : str
         Of the log, see `EventLog.id`.
     epoch : str
@@ -67,6 +70,7 @@ class LogFile:
     store: Store
     ledger: Ledger
     dedup: Dedup
+    subscriptions: list[Subscription]
     id: str
     epoch: str
     warning: str | None
@@ -178,7 +182,7 @@ def _open(path: Path, options: Options, lock: FileLock, disk: Disk, warning: str
         network = filesystem_type(path) in NETWORK
         prepare(connection, "DELETE" if network else "WAL")
         epoch, id = _begin(store, options), str(store.get("id"))
-        ledger, dedup = store.load(), Dedup(store, options)
+        ledger, dedup, subscriptions = store.load(), Dedup(store, options), load_subscriptions(connection)
     except sqlite3.Error as error:
         connection.close()
         raise _classified(path, error) from error
@@ -186,7 +190,7 @@ def _open(path: Path, options: Options, lock: FileLock, disk: Disk, warning: str
         connection.close()
         raise
     warning = _joined(warning, _network_warning(path) if network else None)
-    return LogFile(path, store, ledger, dedup, id, epoch, warning, lock, disk)
+    return LogFile(path, store, ledger, dedup, subscriptions, id, epoch, warning, lock, disk)
 
 
 def _check(path: Path, connection: sqlite3.Connection) -> None:

@@ -4,7 +4,7 @@ Its states, in order:
 
 1. In memory. A thread waits for the file's lock, or an attempt is made every few seconds where the place is wrong.
 2. Moving, while the file is open and what is in memory is copied into it, in one transaction on a thread. Appends are
-   held, and so is whoever asks for a cursor. If the copy fails, all of that goes on in memory.
+   held, and so is whoever joins as a subscription. If the copy fails, all of that goes on in memory.
 3. In the file, for ever. Every `follow` ends with `EpochChanged`, and the first one swaps the logs in the same step of
    the loop: what follows the log sees no state in between. A table translates the positions that people still hold.
 """
@@ -23,8 +23,8 @@ import msgspec
 
 from jupyter_rtmsg.errors import EpochChanged, LogBusy, LogClosed
 
-from .beside import Gate, MovingCursors, MovingNotes
-from .eventlog import Appended, Cursor, CursorKey, Done, Draft, Lag, Page, Record, RoomStats, size_of
+from .beside import Gate, MovingNotes, MovingSubscriptions
+from .eventlog import Appended, Done, Draft, Lag, Page, Record, RoomStats, size_of
 from .file import CannotServeError, LogFile
 from .memory import MemoryLog
 from .move import move_events
@@ -45,7 +45,6 @@ class _Next(NamedTuple):
 
     log: SQLiteLog
     moved: Moved
-    cursors: Sequence[tuple[CursorKey, Cursor]]
     notes: Sequence[tuple[str, bytes, float]]
 
 
@@ -78,7 +77,7 @@ class MovingLog:
         self._held: deque[tuple[Draft, Done | None]] = deque()
         self._held_bytes = 0
         self._gate = Gate()
-        self._cursors = MovingCursors(lambda: self._log.cursors, self._gate)
+        self._subscriptions = MovingSubscriptions(lambda: self._log.subscriptions, self._gate)
         self._notes = MovingNotes(lambda: self._log.notes, self._gate)
         self._loop = asyncio.get_running_loop()
         self._moving = self._loop.create_task(self._run(), name="rtmsg log")
@@ -115,9 +114,9 @@ class MovingLog:
         return self._log.head
 
     @property
-    def cursors(self) -> MovingCursors:
-        """See `EventLog.cursors`."""
-        return self._cursors
+    def subscriptions(self) -> MovingSubscriptions:
+        """See `EventLog.subscriptions`."""
+        return self._subscriptions
 
     @property
     def notes(self) -> MovingNotes:
@@ -278,16 +277,16 @@ class MovingLog:
     async def _copy(self, file: LogFile) -> _Next:
         memory = self._memory
         await memory.settle()
-        cursors, notes = await memory.cursors.all(), await memory.notes.all()
+        notes = await memory.notes.all()
         moved = await asyncio.to_thread(move_events, memory.store, memory.epoch, memory.head, file)
-        return _Next(self._over(file), moved, cursors, notes)
+        return _Next(self._over(file), moved, notes)
 
     def _swap(self) -> None:
         """Go on in the file, if it is time."""
         if self._next is None:
             return
-        (self._log, self._moved, cursors, notes), self._next = self._next, None
-        self._cursors.take_over(cursors, self._moved)
+        (self._log, self._moved, notes), self._next = self._next, None
+        self._subscriptions.take_over(self._memory.subscriptions, self._log.epoch, self._moved)
         self._notes.take_over(notes)
         logger.warning("what was in memory is in the log %s now (%d events)", self.url, self._moved.count)
         self._go_on()
@@ -295,7 +294,6 @@ class MovingLog:
 
     def _stay(self) -> None:
         """Go on in memory, since the file cannot be had after all."""
-        self._cursors.stay()
         self._notes.stay()
         self._go_on()
 

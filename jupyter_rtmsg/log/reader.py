@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from jupyter_rtmsg.wire.data import encode_json
 
-from .eventlog import Cursor, CursorKey, Lag, Page, Record
+from .eventlog import Lag, Page, Record
 from .ledger import checksum
 from .stretches import first_since
 
@@ -145,23 +145,6 @@ class Reader:
         oldest = min((row[3] for row in rows), default=None)
         by_event = {name: count for name, count, _, _ in rows}
         return Lag(sum(by_event.values()), sum(row[2] for row in rows), oldest, by_event)
-
-    def cursor(self, connection: sqlite3.Connection, key: CursorKey) -> Cursor | None:
-        """Return a cursor as it is on disk."""
-        row = connection.execute(
-            "SELECT epoch, position FROM cursor WHERE user = ? AND room = ? AND name = ?", key
-        ).fetchone()
-        return Cursor(*row) if row else None
-
-    def cursor_names(self, connection: sqlite3.Connection, user: str, room: str) -> set[str]:
-        """Return the names of a user's subscriptions in a room that are on disk."""
-        rows = connection.execute("SELECT name FROM cursor WHERE user = ? AND room = ?", (user, room))
-        return {name for (name,) in rows}
-
-    def cursors(self, connection: sqlite3.Connection) -> list[tuple[CursorKey, Cursor]]:
-        """Return all cursors on disk."""
-        rows = connection.execute("SELECT user, room, name, epoch, position FROM cursor")
-        return [(CursorKey(*row[:3]), Cursor(*row[3:])) for row in rows]
 
     def notes(self, connection: sqlite3.Connection) -> list[tuple[str, bytes, float]]:
         """Return all notes on disk."""

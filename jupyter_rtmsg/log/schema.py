@@ -9,7 +9,7 @@ import sqlite3
 from pathlib import Path
 
 APPLICATION_ID = 0x52544D53  # "RTMS"
-VERSION = 1
+VERSION = 2
 
 # page_size and auto_vacuum only take effect before the first table is made.
 _NEW = """
@@ -17,7 +17,7 @@ PRAGMA page_size=4096;
 PRAGMA auto_vacuum=INCREMENTAL;
 """
 
-_TABLES = f"""
+_TABLES = """
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS meta(k TEXT PRIMARY KEY, v) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS room(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, head INTEGER NOT NULL DEFAULT 0);
@@ -35,14 +35,19 @@ CREATE TABLE IF NOT EXISTS run(
     number INTEGER PRIMARY KEY, ts INTEGER NOT NULL, count INTEGER NOT NULL, hashes BLOB NOT NULL,
     commits BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS settled(part INTEGER PRIMARY KEY, keys BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS cursor(
-    user TEXT NOT NULL, room TEXT NOT NULL, name TEXT NOT NULL, epoch TEXT NOT NULL, position INTEGER NOT NULL,
-    PRIMARY KEY(user, room, name)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS subscription(
+    id INTEGER PRIMARY KEY, user TEXT NOT NULL, room TEXT NOT NULL, key TEXT NOT NULL, label TEXT NOT NULL, path BLOB,
+    epoch TEXT NOT NULL, position INTEGER NOT NULL, used INTEGER NOT NULL, ended INTEGER, inherited INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS note(key TEXT PRIMARY KEY, value BLOB NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS note_until ON note(until);
-PRAGMA application_id={APPLICATION_ID};
-PRAGMA user_version={VERSION};
-COMMIT;
+"""
+
+# Version 1 (0.1.0) named a notebook's subscription by its relative path, and that of a kernel without one, which
+# nobody can ever come back to, by the kernel's id.
+_FROM_1 = """
+INSERT INTO subscription(user, room, key, label, epoch, position, used, inherited)
+SELECT user, room, name, name, epoch, position, 0, 1 FROM cursor
+WHERE name NOT GLOB 'kernel:????????-????-????-????-????????????'
 """
 
 
@@ -76,7 +81,18 @@ def prepare(connection: sqlite3.Connection, journal_mode: str = "WAL") -> None:
     connection.execute("PRAGMA secure_delete=OFF")
     connection.execute("PRAGMA trusted_schema=OFF")
     connection.execute("PRAGMA cell_size_check=ON")
-    connection.executescript(_TABLES)
+    connection.executescript(_TABLES)  # begins a transaction
+    _migrate(connection)
+    connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version={VERSION}")
+    connection.execute("COMMIT")
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    """Take over what an older version kept, within a transaction."""
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE type='table' AND name='cursor'").fetchone():
+        connection.execute(_FROM_1)
+        connection.execute("DROP TABLE cursor")
 
 
 def identity(connection: sqlite3.Connection) -> tuple[int, int, bool]:

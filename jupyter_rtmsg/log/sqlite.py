@@ -8,16 +8,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 from jupyter_rtmsg.errors import EpochChanged, LogBusy, LogClosed
 
 from .clock import LogClock, stamp
-from .cursors import SQLiteCursors
 from .dedup import Dedup
 from .disk import Disk
-from .eventlog import Appended, Cursors, Done, Draft, Lag, Notes, Page, Record, RoomStats, size_of
+from .eventlog import (
+    Appended,
+    Done,
+    Draft,
+    Lag,
+    Notes,
+    Page,
+    Record,
+    RoomStats,
+    Subscription,
+    Subscriptions,
+    size_of,
+)
 from .ledger import Entry, Ledger, Result, announced
 from .notes import SQLiteNotes
 from .options import Options
@@ -25,6 +36,7 @@ from .reader import Query, Reader
 from .readers import Readers
 from .retention import Retention
 from .store import Store
+from .subscriptions import SQLiteSubscriptions
 from .tail import Tail, last_seq
 from .writer import Change, Item, Outcome, Writer
 
@@ -48,6 +60,8 @@ class SQLiteLog:
         Whether it outlives the process.
     warning : str or None
         What its users should know.
+    subscriptions : iterable of Subscription
+        What the file holds.
     disk : Disk
     options : Options
     release : callable
@@ -67,6 +81,7 @@ class SQLiteLog:
         durable: bool,
         warning: str | None,
         disk: Disk,
+        subscriptions: Iterable[Subscription] = (),
         options: Options,
         release: Callable[[bool], None],
     ) -> None:
@@ -86,7 +101,7 @@ class SQLiteLog:
         )
         retention = Retention(store, ledger, dedup, options, clock, disk)
         self._writer = Writer(store, ledger, dedup, retention, clock, self._loop, self._publish)
-        self._cursors = SQLiteCursors(epoch, self._submit, readers, self._loop)
+        self._subscriptions = SQLiteSubscriptions(subscriptions, self._submit, clock, self._loop)
         self._notes = SQLiteNotes(self._submit, readers, clock)
 
     @property
@@ -95,9 +110,9 @@ class SQLiteLog:
         return self._head
 
     @property
-    def cursors(self) -> Cursors:
-        """See `EventLog.cursors`."""
-        return self._cursors
+    def subscriptions(self) -> Subscriptions:
+        """See `EventLog.subscriptions`."""
+        return self._subscriptions
 
     @property
     def notes(self) -> Notes:
@@ -204,7 +219,7 @@ class SQLiteLog:
 
     async def settle(self) -> None:
         """Wait until everything that was appended, and every cursor that was moved, is stored."""
-        self._cursors.save()
+        self._subscriptions.flush()
         done: asyncio.Future[None] = self._loop.create_future()
         self._submit(Change(lambda _: None, partial(_done, done)))
         await done
@@ -220,7 +235,7 @@ class SQLiteLog:
         await asyncio.shield(self._closing)
 
     async def _close(self) -> None:
-        self._cursors.save()
+        self._subscriptions.flush()
         self._flush()
         self._writer.stop()
         await self._writer.stopped

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import inspect
 import logging
+import re
 import socket as sockets
 import subprocess
 import sys
@@ -145,6 +146,8 @@ async def test_the_last_word_of_a_client_is_a_close_frame() -> None:
             messages += parser.feed(data)
             if messages[0] == messages[-1]:  # CONNECT
                 writer.write(encode_frame(TEXT, b'40{"sid":"b"}'))
+            elif (hello := re.match(r'42(\d+)\["hello"', str(messages[-1]))) is not None:
+                writer.write(encode_frame(TEXT, b'43%b[{"ok":true}]' % hello[1].encode()))
         lasts.append(messages[-1])
         writer.close()
 

@@ -368,11 +368,10 @@ def test_what_looks_on_starts_nothing(shared_hub: HubServer, room_name: str, cli
     assert watched == [1]
 
 
-def test_a_client_knows_who_it_is_once_it_has_joined(shared_hub: HubServer, room_name: str) -> None:
+def test_a_client_knows_who_it_is_once_it_is_connected(shared_hub: HubServer, room_name: str) -> None:
     with rt.Client(shared_hub.url, TOKEN, name="Ada's laptop") as hub:
-        assert hub.user is None
-        room = hub.join(room_name)
         assert hub.user == "alice"
+        room = hub.join(room_name)
         me = room.me
         assert me in room.members
         assert me is not None

@@ -110,7 +110,7 @@ def test_a_joiner_of_a_busy_room_misses_nothing_and_gets_nothing_twice(
         await asyncio.gather(*stored)
         room = rooms.open("lab", lambda: follower.position)
         outlet = Outlet(channels, pause)
-        membership = Membership(room, Connection(outlet), None, 0)  # type: ignore[arg-type]
+        membership = Membership(room, Connection(outlet), None)  # type: ignore[arg-type]
         position = min(start, past)
         CatchUp(membership, SlowReads(log, pause), follower, limits, position=position, missed_through=past).begin()
         for burst, ticks in steps:
@@ -140,7 +140,7 @@ async def test_what_was_read_ahead_of_the_room_is_not_delivered_again() -> None:
     room.ring.start = 3
     outlet = Outlet(channels, Ticks([]))
     catch_up = CatchUp(
-        Membership(room, Connection(outlet), None, 0),  # type: ignore[arg-type]
+        Membership(room, Connection(outlet), None),  # type: ignore[arg-type]
         log, follower, Limits(), position=0, missed_through=5,
     )  # fmt: skip
     catch_up.begin()
@@ -162,7 +162,7 @@ async def test_a_hub_that_is_behind_does_not_keep_the_loop_busy() -> None:
     follower = Follower(log, rooms, lambda batch: None, print)
     follower.position = 0
     room = rooms.open("lab", lambda: follower.position)
-    membership = Membership(room, Connection(Outlet(channels, Ticks([]))), None, 0)  # type: ignore[arg-type]
+    membership = Membership(room, Connection(Outlet(channels, Ticks([]))), None)  # type: ignore[arg-type]
     CatchUp(membership, log, follower, Limits(), position=2, missed_through=2).begin()
     await until(lambda: follower._waiting)
     following = asyncio.create_task(follower.run())

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -9,6 +9,7 @@ import pytest
 from jupyter_rtmsg.errors import ConnectionRefused
 from jupyter_rtmsg.hub import Kernel, Limits
 from jupyter_rtmsg.hub.identity import Identity, identify
+from jupyter_rtmsg.hub.names import SubscriptionName
 
 
 @dataclass
@@ -90,7 +91,8 @@ def test_what_a_client_says_of_itself_is_refused_where_it_cannot_be_shown(auth: 
 
 def test_a_proved_kernel_is_named_and_subscribed_after_its_notebook() -> None:
     proved = who(user="ann").proved(Kernel("k1", "lab/train.ipynb"))
-    assert (proved.kind, proved.name, proved.subscription) == ("kernel", "train", "lab/train.ipynb")
+    assert (proved.kind, proved.name, proved.notebook) == ("kernel", "train", "lab/train.ipynb")
+    assert proved.subscription == SubscriptionName.of_notebook("lab/train.ipynb", "lab/train.ipynb")
     sender = {"user": "ann", "kind": "kernel", "name": "train", "member": proved.member}
     assert json.loads(proved.sender) == sender
     proved = who(user="ann").proved(Kernel("k1", "lab/train.ipynb", public=True))
@@ -101,14 +103,44 @@ def test_a_proved_kernel_keeps_the_name_that_it_gave() -> None:
     assert who(auth={"name": "gpu"}).proved(Kernel("k1", "train.ipynb")).name == "gpu"
 
 
-def test_a_kernel_without_a_notebook_is_subscribed_by_its_id() -> None:
+def test_a_kernel_without_a_notebook_has_no_subscription_of_its_own() -> None:
     proved = who().proved(Kernel("k1"))
-    assert (proved.subscription, proved.notebook, proved.name) == ("kernel:k1", None, "anonymous")
+    assert (proved.subscription, proved.notebook, proved.name) == (None, None, "anonymous")
+
+
+def test_a_notebook_is_the_same_under_every_root_and_another_file_is_another() -> None:
+    one, again, other = (
+        who().proved(Kernel("k1", label, path)).subscription
+        for label, path in (("a.ipynb", "/r/a.ipynb"), ("r/a.ipynb", "/r/a.ipynb"), ("a.ipynb", "/s/a.ipynb"))
+    )
+    assert one
+    assert again
+    assert other
+    assert (one.key == again.key, one.key == other.key) == (True, False)
+    assert (one.label, again.label) == ("a.ipynb", "r/a.ipynb")
+
+
+@pytest.mark.parametrize(
+    ("other", "beside"),
+    [
+        ({"client": "c2"}, True),
+        ({"client": None}, True),
+        ({"client": "c1"}, False),  # a reconnect
+        ({"client": "c2", "process": "p2"}, False),  # a kernel that was restarted
+        ({"client": "c2", "process": None}, False),
+        ({"client": "c2", "kernel": "k2"}, False),
+        ({"client": "c2", "kernel": None}, False),
+    ],
+)
+def test_a_second_client_of_one_running_kernel_is_beside_the_first(other: dict[str, Any], beside: bool) -> None:
+    first = replace(who(user="ann"), client="c1", kernel="k1", process="p1")
+    assert replace(first, **other).is_beside(first) is beside
 
 
 def test_a_renamed_notebook_takes_its_name_and_subscription_along() -> None:
-    renamed = who().proved(Kernel("k1", "a/train.ipynb")).renamed("a/train.ipynb", "b/fit.ipynb")
-    assert (renamed.notebook, renamed.name, renamed.subscription) == ("b/fit.ipynb", "fit", "b/fit.ipynb")
+    renamed = who().proved(Kernel("k1", "a/train.ipynb", "/r/a/train.ipynb")).renamed("/r/b/fit.ipynb", "b/fit.ipynb")
+    assert (renamed.notebook, renamed.name) == ("b/fit.ipynb", "fit")
+    assert renamed.subscription == SubscriptionName.of_notebook("/r/b/fit.ipynb", "b/fit.ipynb")
 
 
 def test_a_person_is_called_as_the_server_knows_it_and_a_script_as_it_calls_itself() -> None:
@@ -134,7 +166,7 @@ def test_a_script_may_say_that_it_is_an_agent_and_a_browser_or_a_kernel_may_not(
 
 
 def test_a_name_that_a_client_gave_stays_when_its_notebook_is_renamed() -> None:
-    assert who(auth={"name": "gpu"}).proved(Kernel("k1", "a.ipynb")).renamed("a.ipynb", "b.ipynb").name == "gpu"
+    assert who(auth={"name": "gpu"}).proved(Kernel("k1", "a.ipynb")).renamed("/r/b.ipynb", "b.ipynb").name == "gpu"
 
 
 def test_a_kernel_that_proves_itself_again_is_called_by_its_notebook_of_now() -> None:

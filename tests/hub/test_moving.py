@@ -12,7 +12,7 @@ import pytest
 from support.members import Member, Refused, until
 
 import jupyter_rtmsg.log.moving as moving
-from jupyter_rtmsg.log import CursorKey, Draft, EventLog, open_log
+from jupyter_rtmsg.log import Draft, EventLog, open_log
 from jupyter_rtmsg.log.moved import FIRST
 
 Ending = Callable[[], Awaitable[None]]
@@ -117,8 +117,7 @@ async def test_a_subscription_keeps_its_place(hub: Any, other: EventLog) -> None
     reply = await (await hub.connect(user="ann")).join(**{"as": "notes"})
     assert (reply["epoch"], reply["recovered"], reply["missed"], reply["cursor"]) == (other.epoch, True, 1, 8)
     await until(lambda: member.named("$taken"))
-    cursor = await hub.log.cursors.get(CursorKey("ann", "lab", "notes"))
-    assert cursor == (other.epoch, 8)
+    assert [(row.epoch, row.position) for row in hub.log.subscriptions.all()] == [(other.epoch, 8)]
 
 
 async def test_an_acknowledgement_of_what_never_was_is_refused(hub: Any, other: EventLog) -> None:

@@ -12,11 +12,10 @@ import pytest
 from support.logs import Clock, draft, fill, follow, read_all, until
 
 from jupyter_rtmsg.errors import LogFull
-from jupyter_rtmsg.log import Appended, Cursor, CursorKey, Draft, EventLog, open_log
+from jupyter_rtmsg.log import Appended, Draft, EventLog, Subscription, open_log
 from jupyter_rtmsg.log.disk import Disk
 
 Opener = Callable[..., Awaitable[EventLog]]
-KEY = CursorKey("ada", "lab", "notebook.ipynb")
 SIZE = 12 << 20
 BALLAST = 4 << 20
 MNT_DETACH = 2
@@ -76,8 +75,6 @@ async def test_a_full_disk_refuses_appends_and_nothing_else(disk: SmallDisk) -> 
     await task
     assert len(await read_all(log)) == (await log.stats("lab")).count == log.head
     log.announce(draft(name="volatile"))
-    log.cursors.move(KEY, 3)
-    assert await log.cursors.get(KEY) == Cursor(log.epoch, 3)
     assert (await log.lag("lab", 5)).missed == log.head - 5
     await log.close()
 
@@ -133,21 +130,22 @@ async def test_a_refused_append_leaves_no_trace(open_sqlite: Opener) -> None:
     assert (await read_all(log, after=head))[0].prev == head
 
 
-async def test_a_cursor_that_could_not_be_stored_is_stored_later(open_sqlite: Opener) -> None:
+async def test_a_subscription_that_could_not_be_stored_is_stored_later(open_sqlite: Opener) -> None:
     log = await open_sqlite()
     await fill(log, 1)
     limit_pages(log, 0)
     with pytest.raises(LogFull):
         await append_until_refused(log)
-    keys = [KEY._replace(name=f"{i}" * 200) for i in range(200)]
-    for key in keys:
-        log.cursors.move(key, 1)
+    rows = [Subscription("ada", "lab", f"{i}" * 200, "label", epoch=log.epoch, position=1) for i in range(200)]
+    for row in rows:
+        log.subscriptions.add(row)
     with pytest.raises(Exception, match="full"):
-        await log.cursors.rename("nobody", "nothing")
+        await log.subscriptions.stored()
+    log.subscriptions.remove(rows.pop())  # while the writing of it has yet to be tried again
     limit_pages(log, 1 << 30)
     await log.close()
     again = await open_sqlite()
-    assert [await again.cursors.get(key) for key in keys] == [Cursor(log.epoch, 1)] * 200
+    assert [(row.key, row.position) for row in again.subscriptions.all()] == [(row.key, 1) for row in rows]
 
 
 def test_the_ballast_takes_real_space_and_gives_it_back(tmp_path: Path) -> None:

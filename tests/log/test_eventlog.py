@@ -11,10 +11,9 @@ import pytest
 from support.logs import DEADLINE, Clock, draft, fill, follow, read_all, seqs, until
 
 from jupyter_rtmsg.errors import EpochChanged, LogBusy, LogClosed, LogConflict
-from jupyter_rtmsg.log import Appended, Cursor, CursorKey, Draft, EventLog, Lag, RoomStats
+from jupyter_rtmsg.log import Appended, Draft, EventLog, Lag, RoomStats
 
 Opener = Callable[..., Awaitable[EventLog]]
-KEY = CursorKey("ada", "lab", "notebook.ipynb")
 
 
 # Appending
@@ -486,52 +485,6 @@ async def test_too_many_waiting_bytes_are_refused(open_any: Opener) -> None:
         log.append(draft())
     await asyncio.gather(*futures)
     assert (await log.append(draft())).seq == 2
-
-
-# Cursors
-
-
-async def test_a_cursor_is_seen_as_soon_as_it_is_moved(log: EventLog) -> None:
-    assert await log.cursors.get(KEY) is None
-    log.cursors.move(KEY, 5)
-    assert await log.cursors.get(KEY) == Cursor(log.epoch, 5)
-
-
-async def test_a_cursor_never_moves_backwards(log: EventLog) -> None:
-    log.cursors.move(KEY, 5)
-    log.cursors.move(KEY, 3)
-    assert await log.cursors.get(KEY) == Cursor(log.epoch, 5)
-    await log.cursors.rename("nobody", "nothing")  # waits for what was moved to be stored
-    log.cursors.move(KEY, 4)
-    assert await log.cursors.get(KEY) == Cursor(log.epoch, 5)
-    log.cursors.move(KEY, 6)
-    assert await log.cursors.get(KEY) == Cursor(log.epoch, 6)
-
-
-async def test_a_cursor_at_the_very_start_is_a_cursor(log: EventLog) -> None:
-    log.cursors.move(KEY, 0)
-    assert await log.cursors.get(KEY) == Cursor(log.epoch, 0)
-
-
-async def test_subscriptions_are_counted_per_user_and_room(log: EventLog) -> None:
-    for name in "abc":
-        log.cursors.move(KEY._replace(name=name), 1)
-    log.cursors.move(KEY._replace(user="bob"), 1)
-    log.cursors.move(KEY._replace(room="other"), 1)
-    assert await log.cursors.count("ada", "lab") == 3
-    await log.cursors.rename("a", "d")
-    log.cursors.move(KEY._replace(name="e"), 1)
-    assert await log.cursors.count("ada", "lab") == 4
-    assert await log.cursors.count("eve", "lab") == 0
-
-
-async def test_a_rename_moves_the_cursors_of_all_users_and_replaces_what_was_there(log: EventLog) -> None:
-    for user, name, position in (("ada", "old", 5), ("bob", "old", 6), ("ada", "new", 9)):
-        log.cursors.move(CursorKey(user, "lab", name), position)
-    await log.cursors.rename("old", "new")
-    assert await log.cursors.get(CursorKey("ada", "lab", "new")) == Cursor(log.epoch, 5)
-    assert await log.cursors.get(CursorKey("bob", "lab", "new")) == Cursor(log.epoch, 6)
-    assert await log.cursors.get(CursorKey("ada", "lab", "old")) is None
 
 
 # The end

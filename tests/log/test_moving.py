@@ -16,7 +16,7 @@ from support.logs import Clock, draft, fill, follow, read_all, seqs, until
 
 import jupyter_rtmsg.log.moving as module
 from jupyter_rtmsg.errors import EpochChanged, LogBusy, LogConflict
-from jupyter_rtmsg.log import CursorKey, EventLog, Record, open_log
+from jupyter_rtmsg.log import EventLog, Record, Subscription, open_log
 from jupyter_rtmsg.log.file import LogFile
 from jupyter_rtmsg.log.moved import FIRST, Moved
 
@@ -41,6 +41,10 @@ LONG_AGO = 1_700_000_000.0
 
 async def moved(log: EventLog) -> None:
     await until(lambda: log.durable)
+
+
+def reader(name: str, epoch: str, position: int) -> Subscription:
+    return Subscription("ada", "lab", name, name, epoch=epoch, position=position)
 
 
 def data(records: Sequence[Record]) -> list[int]:
@@ -202,28 +206,27 @@ async def test_ids_of_long_ago_are_moved_too(open_sqlite: Opener, monkeypatch: p
     assert [(each.seq, each.duplicate) for each in again] == [(i + 1, True) for i in range(300)]
 
 
-async def test_cursors_are_moved_and_never_lost(open_sqlite: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_subscriptions_are_moved_and_never_lost(open_sqlite: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
     under_way, go_on = hold_moves(monkeypatch)
     first, second = await open_sqlite(), await open_sqlite()
-    keys = [CursorKey("ada", "lab", name) for name in ("stored", "late", "both", "elsewhere", "start")]
     await fill(first, 5)
-    first.cursors.move(keys[2], 1)
-    first.cursors.move(keys[3], 4)
+    for name, position in (("both", 1), ("elsewhere", 4)):
+        first.subscriptions.add(reader(name, first.epoch, position))
     await fill(second, 3)
-    second.cursors.move(keys[0], FIRST + 2)
-    second.cursors.move(keys[2], FIRST + 1)
-    second.cursors.move(keys[4], FIRST)
+    for name, position in (("stored", FIRST + 2), ("both", FIRST + 1), ("start", FIRST)):
+        second.subscriptions.add(reader(name, second.epoch, position))
+    (stored, *_) = second.subscriptions.all()
     await first.close()
     await asyncio.to_thread(under_way.wait)
-    second.cursors.move(keys[1], FIRST + 3)
-    asking = asyncio.create_task(second.cursors.get(keys[1]))
+    second.subscriptions.add(late := reader("late", second.epoch, FIRST + 3))
+    asking = asyncio.create_task(second.subscriptions.ready())
     go_on.set()
-    assert await asking == (second.epoch, 8)
+    await asking
+    assert (late.epoch, late.position, stored.position) == (second.epoch, 8, 7)  # who uses them goes on using them
     for _ in range(2):
-        positions = [await second.cursors.get(key) for key in keys]
-        assert [each and each.position for each in positions] == [7, 8, 6, 4, 5]
-        assert {each and each.epoch for each in positions} == {second.epoch}
-        assert await second.cursors.count("ada", "lab") == 5
+        rows = {row.key: (row.position, row.epoch) for row in second.subscriptions.all()}
+        expected = {"stored": 7, "late": 8, "both": 6, "elsewhere": 4, "start": 5}
+        assert rows == {name: (position, second.epoch) for name, position in expected.items()}
         await second.close()
         second = await open_sqlite()
 
@@ -260,7 +263,7 @@ async def test_a_move_that_fails_goes_on_in_memory_and_leaves_the_file_as_it_was
     first, second = await open_sqlite(), await open_sqlite()
     await fill(first, 2)
     await fill(second, 1500)
-    second.cursors.move(CursorKey("ada", "lab", "x"), FIRST + 3)
+    second.subscriptions.add(row := reader("x", second.epoch, FIRST + 3))
     failing = fill_disk(monkeypatch)
     await first.close()
     await until(
@@ -268,7 +271,7 @@ async def test_a_move_that_fails_goes_on_in_memory_and_leaves_the_file_as_it_was
     )
     assert not second.durable
     assert await fill(second, 1) == [FIRST + 1501]
-    assert (await second.cursors.get(CursorKey("ada", "lab", "x"))) == (second.epoch, FIRST + 3)
+    assert (row.epoch, row.position) == (second.epoch, FIRST + 3)
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT count(*) FROM event").fetchone() == (2,)
     failing.clear()

@@ -17,10 +17,9 @@ import pytest
 from support.logs import Clock, draft, fill, follow, read_all, seqs, until
 
 from jupyter_rtmsg.errors import LogError
-from jupyter_rtmsg.log import Appended, Cursor, CursorKey, Draft, EventLog, RoomStats, open_log
+from jupyter_rtmsg.log import Appended, Draft, EventLog, RoomStats, Subscription, open_log
 
 Opener = Callable[..., Awaitable[EventLog]]
-KEY = CursorKey("ada", "lab", "notebook.ipynb")
 
 
 def sql(path: Path, statement: str, *values: Any) -> list[Any]:
@@ -78,7 +77,7 @@ async def test_everything_is_there_after_opening_again(open_sqlite: Opener) -> N
     await fill(log, 5, client=None, id="x")
     await log.append(draft(9, "other", attachments=(b"binary",)))
     await log.append(draft(client="c", id="once"))
-    log.cursors.move(KEY, 4)
+    log.subscriptions.add(Subscription("ada", "lab", "notes", "notes", epoch=log.epoch, position=4))
     before = [await read_all(log, room) for room in ("lab", "other")]
     await log.close()
 
@@ -86,7 +85,7 @@ async def test_everything_is_there_after_opening_again(open_sqlite: Opener) -> N
     assert (again.epoch, again.head, again.warning) == (log.epoch, 7, None)
     assert [await read_all(again, room) for room in ("lab", "other")] == before
     assert await again.rooms() == {"lab": RoomStats(1, 7, 6, 6), "other": RoomStats(6, 6, 1, 7)}
-    assert await again.cursors.get(KEY) == Cursor(log.epoch, 4)
+    assert [row.cursor(log.epoch) for row in again.subscriptions.all()] == [4]
     assert await again.append(draft(client="c", id="once")) == Appended(7, True)
     assert await again.append(draft()) == Appended(8, False)
     assert seqs(await follow(again, 0, 8)) == list(range(1, 9))
@@ -167,16 +166,17 @@ async def test_a_crash_of_the_machine_keeps_the_epoch_only_with_full_durability(
 ) -> None:
     log = await open_sqlite(durability=durability)
     await fill(log, 3)
-    log.cursors.move(KEY, 3)
+    log.subscriptions.add(Subscription("ada", "lab", "notes", "notes", epoch=log.epoch, position=3))
     await log.close()
     sql(path, "DELETE FROM meta WHERE k = 'clean'")
     sql(path, "UPDATE meta SET v = 'an earlier boot' WHERE k = 'boot'")
     again = await open_sqlite(durability=durability)
     assert (again.epoch == log.epoch) is kept
     assert again.head == 3
-    assert await again.cursors.get(KEY) == Cursor(log.epoch, 3)  # it keeps the epoch in which it was moved
-    again.cursors.move(KEY, 1)
-    assert await again.cursors.get(KEY) == Cursor(again.epoch, 3 if kept else 1)
+    (row,) = again.subscriptions.all()
+    assert (row.epoch, row.position) == (log.epoch, 3)  # it keeps the epoch in which it was moved
+    row.move(again.epoch, 1)
+    assert row.cursor(again.epoch) == (3 if kept else 1)
 
 
 async def test_a_restart_of_the_machine_after_a_clean_close_keeps_the_epoch(open_sqlite: Opener, path: Path) -> None:
@@ -242,7 +242,7 @@ async def test_a_newer_version_is_set_aside(open_sqlite: Opener, path: Path) -> 
     sql(path, "PRAGMA user_version = 99")
     again = await open_sqlite()
     (aside,) = beside(path, "newer")
-    assert "newer version (format 99, this one knows 1)" in (again.warning or "")
+    assert "newer version (format 99, this one knows 2)" in (again.warning or "")
     assert again.epoch != log.epoch
     assert sql(aside, "SELECT count(*) FROM event") == [(3,)]
 

@@ -12,6 +12,7 @@ from .leave import leave
 from .presence import presence
 from .publish import publish
 from .rooms import rooms
+from .subscriptions import subscriptions, unsubscribe
 
 COMMANDS: dict[str, Command] = {
     "ack": ack,
@@ -24,6 +25,8 @@ COMMANDS: dict[str, Command] = {
     "prove": prove,
     "publish": publish,
     "rooms": rooms,
+    "subscriptions": subscriptions,
+    "unsubscribe": unsubscribe,
 }
 
 __all__ = ["COMMANDS", "Command"]

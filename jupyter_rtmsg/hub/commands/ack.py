@@ -19,12 +19,11 @@ def ack(hub: Hub, connection: Connection, request: Request) -> Reply:
     """Count everything up to a position as handled; only the subscription's owner may."""
     membership = joined(connection, request)
     name = optional_text(request, "as", longest=hub.limits.identifier)
-    key = membership.key
-    if key is None or name not in (None, key.name):
+    row = membership.subscription
+    if row is None or (name is not None and not membership.is_called(name)):
         raise NotJoined(f"this connection has not joined room {membership.room.name!r} as {name!r}")
     position = located(hub, count(request, "seq"), "seq")
-    if position > membership.cursor:
-        membership.cursor = position
-        hub.subscriptions.move(key, position)
+    if position > row.cursor(hub.log.epoch):
+        hub.subscriptions.move(row, position)
         hub.activity.acknowledged(connection)
-    return {"ok": True, "cursor": membership.cursor}
+    return {"ok": True, "cursor": row.cursor(hub.log.epoch)}

@@ -6,11 +6,11 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from jupyter_rtmsg.errors import BadRequest, EpochMismatch, NotJoined
-from jupyter_rtmsg.hub.names import room_name
+from jupyter_rtmsg.hub.names import SubscriptionName, room_name
 from jupyter_rtmsg.hub.reply import Reply
 from jupyter_rtmsg.hub.request import Request, optional_text, text
 from jupyter_rtmsg.hub.room import Membership
-from jupyter_rtmsg.log.eventlog import CursorKey, Draft
+from jupyter_rtmsg.log.eventlog import Draft
 from jupyter_rtmsg.wire.data import EncodedJSON
 
 if TYPE_CHECKING:
@@ -42,10 +42,12 @@ def joined(connection: Connection, request: Request) -> Membership:
     return membership
 
 
-def subscription_key(hub: Hub, connection: Connection, request: Request, room: str) -> CursorKey | None:
-    """Return the subscription that a request names, or the connection's own where it names none."""
-    name = optional_text(request, "as", longest=hub.limits.identifier) or connection.identity.subscription
-    return None if name is None else CursorKey(connection.identity.principal, room, name)
+def subscription_name(hub: Hub, connection: Connection, request: Request) -> SubscriptionName | None:
+    """Return the subscription that a request names, or that of the connection's notebook where it names none."""
+    name = optional_text(request, "as", longest=hub.limits.identifier)
+    if name is not None:
+        return SubscriptionName.of_client(name)
+    return connection.identity.subscription
 
 
 def located(hub: Hub, position: int, name: str, epoch: str | None = None) -> int:

@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from jupyter_rtmsg.errors import LimitExceeded
+from jupyter_rtmsg.hub.names import SubscriptionName
 from jupyter_rtmsg.hub.reply import Reply
 from jupyter_rtmsg.hub.request import Request
-from jupyter_rtmsg.hub.room import Room
+from jupyter_rtmsg.hub.room import Membership, Room
 from jupyter_rtmsg.hub.start import Start, Wanted
-from jupyter_rtmsg.log.eventlog import CursorKey
+from jupyter_rtmsg.log.eventlog import Cursor, Subscription
 
-from .command import readable_room, subscription_key
+from .command import readable_room, subscription_name
 
 if TYPE_CHECKING:
     from jupyter_rtmsg.hub.connection import Connection
     from jupyter_rtmsg.hub.hub import Hub
+
+TAKEN = "taken"
+
+
+class Place(NamedTuple):
+    """Which subscription a join is for.
+
+    Attributes
+    ----------
+    name : SubscriptionName or None
+    row : Subscription or None
+        None where it has yet to begin.
+    taken : bool
+        Whether another connection of the same process has the notebook's place.
+    """
+
+    name: SubscriptionName | None = None
+    row: Subscription | None = None
+    taken: bool = False
 
 
 async def join(hub: Hub, connection: Connection, request: Request) -> Reply:
@@ -23,44 +43,68 @@ async def join(hub: Hub, connection: Connection, request: Request) -> Reply:
     name = readable_room(hub, connection, request)
     wanted = Wanted.of(request, hub.limits)
     await hub.find_notebook(connection)
-    key = subscription_key(hub, connection, request, name)
+    subscription_name(hub, connection, request)  # refused before anything is done
     if name not in connection.memberships and len(connection.memberships) >= hub.limits.rooms_per_connection:
         limit = hub.limits.rooms_per_connection
         raise LimitExceeded(f"this connection is in {limit} rooms, and may not be in more: leave one")
     room = hub.rooms.open(name, lambda: hub.follower.position)
     try:
-        return await _join(hub, connection, room, wanted, key)
+        return await _join(hub, connection, room, wanted, request)
     finally:
         room.joining -= 1
         hub.settle(room)
 
 
-async def _join(hub: Hub, connection: Connection, room: Room, wanted: Wanted, key: CursorKey | None) -> Reply:
+async def _join(hub: Hub, connection: Connection, room: Room, wanted: Wanted, request: Request) -> Reply:
     forgotten = hub.recovery.forget(connection) if hub.recovery else None
     while True:
-        resets = hub.follower.resets
-        saved = None if key is None else await hub.subscriptions.cursor(key)
-        start = await hub.starts.find(room, wanted, saved, named=key is not None)
+        await hub.log.subscriptions.ready()
+        resets, place = hub.follower.resets, _place(hub, connection, room, request)
+        saved = Cursor(place.row.epoch, place.row.position) if place.row else None
+        start = await hub.starts.find(room, wanted, saved, named=place.name is not None)
         stats = await hub.log.stats(room.name)
         if forgotten:
             await forgotten
-        if resets == hub.follower.resets:
-            break  # else the log was replaced meanwhile
-    here = None if saved is None else hub.log.locate(saved.position, saved.epoch)
-    cursor = start.head if here is None else here
-    if key is not None and here is None:
-        # From another epoch: what is kept of this one is still to be seen.
-        cursor = start.head if saved is None else 0
-        hub.subscriptions.move(key, cursor)
-    hub.enter(connection, room, start, key, cursor)
-    return _reply(hub, connection, room, start, key) | {"first": stats.first}
+        if resets == hub.follower.resets and place == _place(hub, connection, room, request):
+            break  # else the log was replaced meanwhile, or the notebook was renamed or deleted
+    membership = hub.enter(connection, room, start, _subscription(hub, connection, room, place, start))
+    return _reply(hub, membership, start, place) | {"first": stats.first}
 
 
-def _reply(hub: Hub, connection: Connection, room: Room, start: Start, key: CursorKey | None) -> Reply:
+def _place(hub: Hub, connection: Connection, room: Room, request: Request) -> Place:
+    """Find the subscription of a join."""
+    name, user = subscription_name(hub, connection, request), connection.identity.principal
+    if name is None:
+        return Place()
+    row = hub.subscriptions.find(user, room.name, name)
+    row = row or hub.subscriptions.inherited(hub.formerly(connection.identity), room.name, name)
+    owner = row and hub.subscriptions.owner(row)
+    if owner and name.path is not None and connection.identity.is_beside(owner.connection.identity):
+        return Place(taken=True)
+    return Place(name, row)
+
+
+def _subscription(hub: Hub, connection: Connection, room: Room, place: Place, start: Start) -> Subscription | None:
+    """Return the subscription that is joined as, which begins now if need be."""
+    name, row, user = place.name, place.row, connection.identity.principal
+    if name is None:
+        return None
+    if row is None:
+        return hub.subscriptions.begin(user, room.name, name, start.head)
+    if row.epoch != hub.log.epoch:
+        hub.subscriptions.move(
+            row, hub.log.locate(row.position, row.epoch) or 0
+        )  # from another epoch: what is kept of this one is still to be seen
+    hub.subscriptions.use(row, user, name)
+    return row
+
+
+def _reply(hub: Hub, membership: Membership, start: Start, place: Place) -> Reply:
+    room, connection, log = membership.room, membership.connection, hub.log
     reply: Reply = {
         "ok": True,
         "room": room.name,
-        "epoch": hub.log.epoch,
+        "epoch": log.epoch,
         "head": start.head,
         "cursor": start.cursor,
         "missed": start.missed,
@@ -69,8 +113,10 @@ def _reply(hub: Hub, connection: Connection, room: Room, start: Start, key: Curs
         "member": connection.identity.member,
         "members": room.presence.listing(connection.identity.principal, hub.limits.listed),
         "count": len(room.presence),
-        "durable": hub.log.durable,
+        "durable": log.durable,
     }
     closed, connection.closed = connection.closed, None
-    optional = {"warning": hub.log.warning, "reason": start.reason, "as": key and key.name, "closed": closed}
+    label = membership.subscription and membership.subscription.label
+    place_taken = TAKEN if place.taken else None
+    optional = {"warning": log.warning, "reason": start.reason, "as": label, "closed": closed, "place": place_taken}
     return reply | {name: value for name, value in optional.items() if value is not None}

@@ -8,7 +8,7 @@ from jupyter_rtmsg.errors import BadRequest, NotJoined
 from jupyter_rtmsg.hub.reply import Reply
 from jupyter_rtmsg.hub.request import Request, optional_count
 
-from .command import located, only_one, readable_room, subscription_key
+from .command import located, only_one, readable_room, subscription_name
 
 if TYPE_CHECKING:
     from jupyter_rtmsg.hub.connection import Connection
@@ -21,7 +21,7 @@ async def lag(hub: Hub, connection: Connection, request: Request) -> Reply:
     only_one(request, "after", "as")
     after = optional_count(request, "after")
     if after is None:
-        after = await _cursor(hub, connection, request, name)
+        after = _cursor(hub, connection, request, name)
     while True:
         epoch, here = hub.log.epoch, located(hub, after, "after")
         behind = await hub.log.lag(name, here)
@@ -37,14 +37,14 @@ async def lag(hub: Hub, connection: Connection, request: Request) -> Reply:
     }
 
 
-async def _cursor(hub: Hub, connection: Connection, request: Request, room: str) -> int:
+def _cursor(hub: Hub, connection: Connection, request: Request, room: str) -> int:
     membership = connection.memberships.get(room)
-    key = subscription_key(hub, connection, request, room)
-    if request.get("as") is None and membership and membership.key:
-        key = membership.key
-    if key is None:
+    name = subscription_name(hub, connection, request)
+    if membership and membership.subscription and (request.get("as") is None or membership.is_called(request["as"])):
+        return membership.subscription.cursor(hub.log.epoch)
+    if name is None:
         raise BadRequest("a lag needs a subscription (`as`) or a position (`after`)")
-    cursor = await hub.subscriptions.find(key)
-    if cursor is None:
-        raise NotJoined(f"nobody has ever joined room {room!r} as {key.name!r}")
-    return hub.log.locate(cursor.position, cursor.epoch) or 0
+    row = hub.subscriptions.find(connection.identity.principal, room, name)
+    if row is None:
+        raise NotJoined(f"nobody has ever joined room {room!r} as {name.label!r}, or that subscription has ended")
+    return row.cursor(hub.log.epoch)

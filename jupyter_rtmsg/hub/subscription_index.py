@@ -1,0 +1,96 @@
+"""Finds subscriptions by name, by user and by the path of their notebook. All in memory, without rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, KeysView
+
+from jupyter_rtmsg.log.eventlog import Subscription
+
+Key = tuple[str, str, str]
+
+
+class SubscriptionIndex:
+    """An index of subscriptions.
+
+    Parameters
+    ----------
+    rows : iterable of Subscription
+        Of two that go on under one name, the later one counts.
+    """
+
+    def __init__(self, rows: Iterable[Subscription] = ()) -> None:
+        self._named: dict[Key, Subscription] = {}
+        self._users: dict[str, dict[Subscription, None]] = {}
+        self._ended: dict[str, list[Subscription]] = {}
+        self._paths: dict[str, dict[Subscription, None]] = {}
+        for row in rows:
+            if row.ended is None:
+                self.add(row)
+            else:
+                self.end(row)
+
+    def get(self, user: str, room: str, key: str) -> Subscription | None:
+        """Return the one that goes on under a name."""
+        return self._named.get((user, room, key))
+
+    def of(self, user: str) -> KeysView[Subscription]:
+        """Return those of a user that go on."""
+        return self._users.get(user, {}).keys()
+
+    def ended_of(self, user: str) -> list[Subscription]:
+        """Return those of a user that have ended, the latest last."""
+        return self._ended.get(user, [])
+
+    def beneath(self, path: str) -> Iterator[Subscription]:
+        """Return those of a notebook, or of all notebooks beneath a directory."""
+        directory = path.rstrip("/") + "/"
+        for each in [each for each in self._paths if each == path or each.startswith(directory)]:
+            yield from list(self._paths[each])
+
+    def add(self, row: Subscription) -> None:
+        """Take one that goes on."""
+        if earlier := self._named.get(_key(row)):
+            self.discard(earlier)
+        self._named[_key(row)] = row
+        self._users.setdefault(row.user, {})[row] = None
+        if row.path is not None:
+            self._paths.setdefault(row.path, {})[row] = None
+
+    def discard(self, row: Subscription) -> None:
+        """Let go of one that goes on, before anything by which it is found is changed."""
+        if self._named.get(_key(row)) is row:
+            del self._named[_key(row)]
+        _discard(self._users, row.user, row)
+        _discard(self._paths, row.path, row)
+
+    def locate(self, row: Subscription, path: str | None) -> None:
+        """Change the path of one that goes on."""
+        if row.path != path:
+            self.discard(row)
+            row.path = path
+            self.add(row)
+
+    def end(self, row: Subscription) -> list[Subscription]:
+        """Take one that has ended, and return all of its user's."""
+        ended = self._ended.setdefault(row.user, [])
+        ended.append(row)
+        return ended
+
+    def forget(self, row: Subscription) -> None:
+        """Let go of one that has ended."""
+        ended = self._ended.get(row.user)
+        if ended and row in ended:
+            ended.remove(row)
+            if not ended:
+                del self._ended[row.user]
+
+
+def _key(row: Subscription) -> Key:
+    return row.user, row.room, row.key
+
+
+def _discard(groups: dict[str, dict[Subscription, None]], group: str | None, row: Subscription) -> None:
+    members = groups.get(group) if group is not None else None
+    if members is not None and members.pop(row, row) is None and not members:
+        assert group is not None
+        del groups[group]

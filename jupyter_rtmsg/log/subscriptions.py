@@ -1,0 +1,154 @@
+"""Where readers have come to: all in memory, and what changed goes to disk with the next group commit."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Callable, Collection, Iterable
+from functools import partial
+from typing import Any
+
+from .clock import LogClock
+from .eventlog import Subscription
+from .writer import Change
+
+SAVE_AFTER = 0.2  # seconds
+RETRY_AFTER = 1.0
+
+_COLUMNS = "id, user, room, key, label, path, epoch, position, used, ended, inherited"
+_SAVE = f"INSERT OR REPLACE INTO subscription({_COLUMNS}) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_REMOVE = "DELETE FROM subscription WHERE id = ?"
+
+logger = logging.getLogger(__name__)
+
+
+class SQLiteSubscriptions:
+    """Subscriptions in the log's own file; see `Subscriptions`.
+
+    Parameters
+    ----------
+    rows : iterable of Subscription
+        What the file holds, see `load_subscriptions`.
+    submit : callable
+        Takes a `Change` to the writer.
+    clock : LogClock
+    loop : asyncio.AbstractEventLoop
+    """
+
+    def __init__(
+        self,
+        rows: Iterable[Subscription],
+        submit: Callable[[Change], None],
+        clock: LogClock,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._rows = {row.id: row for row in rows}
+        self._next = max(self._rows, default=0) + 1
+        self._submit = submit
+        self._clock = clock
+        self._loop = loop
+        self._changed: dict[int, Subscription | None] = {}  # not yet with the writer; None: removed
+        self._timer: asyncio.TimerHandle | None = None
+        for row in self._rows.values():
+            if not row.used:  # written by a version that did not know when
+                row.used = self.now()
+                self.save(row)
+
+    async def ready(self) -> None:
+        """See `Subscriptions.ready`."""
+
+    def all(self) -> Collection[Subscription]:
+        """See `Subscriptions.all`."""
+        return self._rows.values()
+
+    def now(self) -> int:
+        """See `Subscriptions.now`."""
+        return self._clock.look()
+
+    @property
+    def last(self) -> int:
+        """See `Subscriptions.last`."""
+        return self._next - 1
+
+    def add(self, subscription: Subscription) -> None:
+        """See `Subscriptions.add`."""
+        subscription.id, self._next = self._next, self._next + 1
+        self._rows[subscription.id] = subscription
+        self.save(subscription)
+
+    def save(self, subscription: Subscription) -> None:
+        """See `Subscriptions.save`."""
+        if subscription.id in self._rows:
+            self._change(subscription.id, subscription)
+
+    def remove(self, subscription: Subscription) -> None:
+        """See `Subscriptions.remove`."""
+        if self._rows.pop(subscription.id, None):
+            self._change(subscription.id, None)
+
+    def flush(self) -> None:
+        """Hand what changed to the writer."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._changed:
+            changed, self._changed = self._changed, {}
+            saved = [_values(row) for row in changed.values() if row]
+            removed = [(id,) for id, row in changed.items() if row is None]
+            self._submit(Change(partial(_store, saved, removed), partial(self._stored, changed)))
+
+    async def stored(self) -> None:
+        """See `Subscriptions.stored`."""
+        self.flush()
+        done: asyncio.Future[None] = self._loop.create_future()
+        self._submit(Change(lambda connection: None, partial(_settle, done)))
+        await done
+
+    def _change(self, id: int, row: Subscription | None) -> None:
+        self._changed[id] = row
+        if self._timer is None:
+            self._timer = self._loop.call_later(SAVE_AFTER, self.flush)
+
+    def _stored(self, changed: dict[int, Subscription | None], error: Exception | None) -> None:
+        if error is None:
+            return
+        logger.warning("%d subscriptions could not be stored and will be tried again: %s", len(changed), error)
+        # What changed since goes first: a row that was removed meanwhile must not come back.
+        self._changed = {**{id: row and self._rows.get(id) for id, row in changed.items()}, **self._changed}
+        if self._timer is None:
+            self._timer = self._loop.call_later(RETRY_AFTER, self.flush)
+
+
+def load_subscriptions(connection: sqlite3.Connection) -> list[Subscription]:
+    """Return the subscriptions of a file."""
+    rows = connection.execute(f"SELECT {_COLUMNS} FROM subscription ORDER BY id")  # noqa: S608 -- constants
+    return [_subscription(*row) for row in rows]
+
+
+def _values(row: Subscription) -> tuple[Any, ...]:
+    path = None if row.path is None else row.path.encode("utf-8", "surrogatepass")
+    return (row.id, row.user, row.room, row.key, row.label, path, row.epoch, row.position, row.used, row.ended,
+            row.inherited)  # fmt: skip
+
+
+def _subscription(
+    id: int, user: str, room: str, key: str, label: str, path: bytes | None, epoch: str, position: int, used: int,
+    ended: int | None, inherited: int,
+) -> Subscription:  # fmt: skip
+    real = None if path is None else bytes(path).decode("utf-8", "surrogatepass")
+    return Subscription(user, room, key, label, real, epoch, position, used, ended, bool(inherited), id)
+
+
+def _store(saved: list[tuple[Any, ...]], removed: list[tuple[int]], connection: sqlite3.Connection) -> None:
+    connection.executemany(_REMOVE, removed)
+    connection.executemany(_SAVE, saved)
+
+
+def _settle(done: asyncio.Future[None], error: Exception | None) -> None:
+    if done.done():
+        return
+    if error is None:
+        done.set_result(None)
+    else:
+        done.set_exception(error)

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jupyter_rtmsg.log import EventLog, Subscription
+
+Opener = Callable[..., Awaitable[EventLog]]
+
+
+def named(name: str, **fields: Any) -> Subscription:
+    return Subscription("ada", "lab", name, name, **fields)
+
+
+def fields_of(row: Subscription) -> tuple[Any, ...]:
+    return (row.user, row.room, row.key, row.label, row.path, row.epoch, row.position, row.ended, row.inherited)
+
+
+async def test_a_cursor_never_moves_backwards_within_its_epoch() -> None:
+    row = named("notes", epoch="one")
+    row.move("one", 5)
+    row.move("one", 3)
+    assert (row.cursor("one"), row.cursor("two")) == (5, 0)
+    row.move("two", 2)
+    assert (row.cursor("one"), row.cursor("two")) == (0, 2)
+
+
+async def test_ids_say_what_began_later(log: EventLog) -> None:
+    first, second = named("a"), named("b")
+    for row in (first, second):
+        log.subscriptions.add(row)
+    log.subscriptions.remove(second)
+    assert (first.id, second.id, log.subscriptions.last) == (1, 2, 2)
+    log.subscriptions.add(third := named("c"))
+    assert third.id == 3
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        named("notes"),
+        Subscription("ада", "lab", "notebook\0" + "f" * 32, "d/数据 🎉.ipynb", "/home/ада/d/数据 🎉.ipynb", "e", 7, 9),
+        named("a" * 256, ended=5),
+        named("old.ipynb", inherited=True, path="/half \ud83c of a character"),
+    ],
+)
+async def test_everything_of_a_subscription_is_there_after_opening_again(
+    open_sqlite: Opener, row: Subscription
+) -> None:
+    log = await open_sqlite()
+    log.subscriptions.add(row)
+    await log.close()
+    (again,) = (await open_sqlite()).subscriptions.all()
+    assert fields_of(again) == fields_of(row)
+
+
+async def test_what_was_changed_and_removed_is_so_after_opening_again(open_sqlite: Opener) -> None:
+    log = await open_sqlite()
+    rows = [named(name) for name in "abc"]
+    for row in rows:
+        log.subscriptions.add(row)
+    await log.subscriptions.stored()
+    rows[0].position = 4
+    log.subscriptions.save(rows[0])
+    log.subscriptions.remove(rows[1])
+    log.subscriptions.save(rows[1])  # too late: it must not come back
+    await log.close()
+    again = (await open_sqlite()).subscriptions
+    assert [(row.key, row.position) for row in again.all()] == [("a", 4), ("c", 0)]
+    assert again.last == 3
+
+
+OLD = """
+DROP TABLE subscription;
+CREATE TABLE cursor(
+    user TEXT NOT NULL, room TEXT NOT NULL, name TEXT NOT NULL, epoch TEXT NOT NULL, position INTEGER NOT NULL,
+    PRIMARY KEY(user, room, name)) WITHOUT ROWID;
+INSERT INTO cursor VALUES('token:kernel', 'lab', 'a/train.ipynb', 'e1', 7);
+INSERT INTO cursor VALUES('ann', 'lab', 'notes', 'e1', 3);
+INSERT INTO cursor VALUES('ann', 'lab', 'kernel:of my own', 'e1', 4);
+INSERT INTO cursor VALUES('token:kernel', 'lab', 'kernel:1b4e28ba-2fa1-41d2-983f-0016d3cca427', 'e1', 5);
+PRAGMA user_version = 1;
+"""
+
+
+async def test_a_file_of_version_1_keeps_its_cursors(open_sqlite: Opener, path: Path) -> None:
+    log = await open_sqlite()
+    epoch = log.epoch
+    await log.close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(OLD)
+    for _ in range(2):  # the second time it is one of version 2
+        log = await open_sqlite()
+        rows = sorted((row.user, row.key, row.label, row.position, row.inherited) for row in log.subscriptions.all())
+        assert (log.warning, log.epoch) == (None, epoch)
+        assert rows == [
+            ("ann", "kernel:of my own", "kernel:of my own", 4, True),
+            ("ann", "notes", "notes", 3, True),
+            ("token:kernel", "a/train.ipynb", "a/train.ipynb", 7, True),
+        ]
+        assert all(0 < row.used <= log.subscriptions.now() for row in log.subscriptions.all())
+        await log.close()
+    with closing(sqlite3.connect(path)) as connection:
+        assert not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'cursor'").fetchall()
