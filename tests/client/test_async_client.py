@@ -122,3 +122,18 @@ async def test_connecting_again_changes_nothing(shared_hub: HubServer, room_name
         assert await hub.connect() is hub
         assert await (await hub.join(room_name)).emit("n", 1) == await room.emit("n", 1) - 1
         assert await (await hub.join(room_name + "-2")).emit("n", 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("x" * 65, "65 characters"),
+        ("a\nb", r"U\+000A at position 1"),
+        ("a\u202eb", r"U\+202E"),
+        ("", "empty"),
+        (" ", "empty"),
+    ],
+)
+async def test_a_name_that_cannot_be_shown_is_refused_where_it_is_given(name: str, wrong: str) -> None:
+    with pytest.raises(ValueError, match=wrong):
+        rt.AsyncClient("http://127.0.0.1:1/", TOKEN, name=name)

@@ -134,28 +134,6 @@ def test_where_somebody_else_tells_who_comes_in_a_server_has_several_users(tmp_p
         assert user_of(server, auth={"token": server.rtmsg_token}) == "token:kernel"
 
 
-def test_where_an_extension_lets_people_work_together_a_server_has_several_users(tmp_path: Path) -> None:
-    package = tmp_path / "extensions" / "jupyter_server_ydoc.py"
-    package.parent.mkdir()
-    package.write_text(
-        "def _jupyter_server_extension_points(): return [{'module': __name__}]\n"
-        "def _load_jupyter_server_extension(app): pass\n"
-    )
-    path = os.pathsep.join([str(package.parent), os.environ.get("PYTHONPATH", "")])
-    for enabled in (True, False):
-        config = {"ServerApp": {"jpserver_extensions": {"jupyter_rtmsg": True, "jupyter_server_ydoc": enabled}}}
-        home = tmp_path / str(enabled)
-        with JupyterServer(home, config=config, environment={"PYTHONPATH": path}) as server:
-            page = {**login(server), **own_origin(server)}
-            me, identity = person(server, headers=page), me_of(server, page)
-            kernel = user_of(server, auth={"token": server.rtmsg_token})
-        if enabled:
-            assert (me["user"], me["name"]) == (identity["username"], identity["display_name"])
-            assert kernel == "token:kernel"
-        else:
-            assert me["user"] == kernel == getpass.getuser()
-
-
 def test_the_servers_token_has_one_principal_wherever_it_is_given(shared: JupyterServer) -> None:
     in_header = user_of(shared, headers=bearer(shared.token))
     again = user_of(shared, headers={"Authorization": f"token {shared.token}"})

@@ -290,6 +290,19 @@ async def test_name_and_user_filter_and_through_passes_what_was_left_out(log: Ev
     assert seqs((await log.read("lab", name="a", last=2)).records) == [9, 11]
 
 
+async def test_a_sender_is_found_by_what_the_log_knows_of_it(log: EventLog) -> None:
+    ann = b'{"user":"ann","kind":"kernel","name":"hw1","member":"m","notebook":"a/hw1.ipynb"}'
+    bob = b'{"user":"bob","kind":"script","name":"hw1","member":"n"}'
+    for number, sender in enumerate([ann, bob, ann, b'{"user":"hw1","kind":"client","member":"o"}']):
+        await log.append(draft(number, sender=sender, user=json.loads(sender)["user"]))
+    assert seqs(await read_all(log, sender="ann")) == [1, 3]
+    assert seqs(await read_all(log, sender="hw1", limit=2)) == [1, 2, 3, 4]
+    assert seqs(await read_all(log, sender="a/hw1.ipynb")) == [1, 3]
+    assert seqs((await log.read("lab", sender="hw1", user="bob")).records) == [2]
+    assert seqs((await log.read("lab", sender="hw1", last=2)).records) == [3, 4]
+    assert (await log.read("lab", sender="m")).records == []
+
+
 async def test_a_page_ends_at_max_bytes_but_holds_at_least_one(log: EventLog) -> None:
     for _ in range(4):
         await log.append(Draft("lab", "big", b'"' + b"x" * 98 + b'"'))

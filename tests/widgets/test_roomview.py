@@ -12,7 +12,7 @@ from support.hub import HubServer
 from support.jupyter import wait_until
 from support.views import Browser
 
-from jupyter_rtmsg import Client, Event, Room
+from jupyter_rtmsg import Client, Event, Room, Sender
 from jupyter_rtmsg.errors import NotJoined
 from jupyter_rtmsg.widgets import RoomView
 from jupyter_rtmsg.widgets.feed import LIMIT
@@ -87,6 +87,21 @@ def test_a_room_may_be_given_by_its_name(mine: Client, show: Show, lab: str) -> 
     view, _ = show(lab, mine)
     assert view.room_name == lab
     assert view.state == "connected"
+
+
+def test_who_was_shown_is_called_otherwise_once_another_notebook_has_the_same_name(
+    mine: Client, show: Show, lab: str
+) -> None:
+    room = mine.join(lab)
+    view, browser = show(room)
+    assert room.me
+    for seq, folder in enumerate("ab", start=1):
+        sender = Sender(room.me.user, "kernel", "hw1", f"member {folder}", f"{folder}/hw1.ipynb")
+        view._watch(Event(lab, f"from {folder}", None, seq, seq - 1, 0, sender))  # as the client's thread does
+        wait_until(lambda folder=folder: f"from {folder}" in browser.shown, "it is shown")
+    first, second = (event for stretch in browser.stretches for event in stretch["events"])
+    assert (first["sender"], second["sender"]) == ("hw1 (you)", "b/hw1 (you)")
+    assert view.labels == {first["who"]: "a/hw1 (you)", second["who"]: "b/hw1 (you)"}
 
 
 def test_who_is_in_the_room_is_shown_and_kept_up_to_date(mine: Client, other: Client, show: Show, lab: str) -> None:

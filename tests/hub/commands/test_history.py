@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from support.members import Refused
 
+from jupyter_rtmsg.hub import Kernel
+
 
 async def pages(member: Any, **fields: Any) -> list[int]:
     """Page through a room's history to its end."""
@@ -86,6 +88,28 @@ async def test_events_are_filtered_by_name_and_sender(hub: Any) -> None:
     assert [e["seq"] for e in (await ann.call("history", room="lab", event="b"))["events"]] == [b]
     assert [e["seq"] for e in (await ann.call("history", room="lab", sender="ann"))["events"]] == [a]
     assert (await ann.call("history", room="lab", event="c"))["through"] == b
+
+
+async def test_a_sender_is_found_by_user_name_or_notebook(hub: Any) -> None:
+    async def prove(kernel: str, proof: str, socket_id: str) -> Kernel:
+        return Kernel(kernel, kernel, public=True)
+
+    hub.hub.prove = prove
+    seqs = {}
+    for key in ("a/hw1.ipynb", "b/hw1.ipynb"):
+        member = await hub.connect(user="ann")
+        await member.call("prove", kernel=key, proof="")
+        seqs[key] = await member.publish()
+    bob = await hub.connect(user="bob", name='x","name":"hw1')
+    seqs["bob"] = await bob.publish({"name": "hw1"})
+
+    async def sent_by(sender: str) -> list[int]:
+        return [event["seq"] for event in (await bob.call("history", room="lab", sender=sender))["events"]]
+
+    assert await sent_by("ann") == await sent_by("hw1") == [seqs["a/hw1.ipynb"], seqs["b/hw1.ipynb"]]
+    assert await sent_by("b/hw1.ipynb") == [seqs["b/hw1.ipynb"]]
+    assert await sent_by("bob") == await sent_by('x","name":"hw1') == [seqs["bob"]]
+    assert await sent_by("hw") == await sent_by("%") == []
 
 
 async def test_a_room_that_never_was_is_empty_and_is_not_made(hub: Any) -> None:
