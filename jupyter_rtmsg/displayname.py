@@ -6,6 +6,7 @@ import unicodedata
 
 LONGEST = 64
 _REFUSED = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")  # letters and signs that nobody sees
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -13,7 +14,7 @@ def fault(name: str, longest: int = LONGEST) -> str | None:
     """Return what is wrong with a name that a client gives itself, or None.
 
     Control and format characters (Unicode's Cc, Cf, Zl, Zp and lone surrogates) can hide a part of a name, or turn the
-    text behind it around.
+    text behind it around. A name of blanks shows nothing.
     """
     if len(name) > longest:
         return f"has {len(name)} characters; a name has at most {longest}"
@@ -23,13 +24,23 @@ def fault(name: str, longest: int = LONGEST) -> str | None:
                 f"has the control or format character U+{ord(character):04X} at position {position}: "
                 "a name has visible characters and spaces only"
             )
+    if name and not any(map(_is_visible, name)):
+        return "has no visible character"
     return None
 
 
+def _is_visible(character: str) -> bool:
+    return unicodedata.category(character)[0] not in "ZM" and character not in _BLANK
+
+
 def displayable(text: str, longest: int = LONGEST) -> str:
-    """Return a text as a name: what is refused in one is replaced by U+FFFD, and what is too long is cut."""
+    """Return a text as a name: what is refused in one is replaced by U+FFFD, and what is too long is cut.
+
+    A text without anything visible gives no name: "".
+    """
     if len(text) > longest:
         text = text[: longest - 1] + "…"
     if text.isascii() and text.isprintable():
-        return text
-    return "".join(_REPLACEMENT if unicodedata.category(each) in _REFUSED else each for each in text)
+        return text if text.strip() else ""
+    text = "".join(_REPLACEMENT if unicodedata.category(each) in _REFUSED else each for each in text)
+    return text if any(map(_is_visible, text)) else ""

@@ -90,7 +90,7 @@ class AsyncClient:
         transports: Sequence[str] = TRANSPORTS,
         _lanes: LaneFactory = TaskLane,
     ) -> None:
-        if name is not None and (wrong := fault(name) or ("is empty" if not name.strip() else None)):
+        if name is not None and (wrong := fault(name) or (None if name else "is empty")):
             raise ValueError(f"name={name!r:.100} {wrong}")
         search = Discovery(url, token)
         client = uuid.uuid4().hex

@@ -92,7 +92,7 @@ class Names:
         # Events may not say the notebook's path where presence tells it to its own user.
         notebook = who.notebook or self._members.get(who.member)
         if not notebook or len(notebooks) < 2 or notebook not in notebooks:
-            return displayable(who.name or who.user)
+            return displayable(who.name) or displayable(who.user)
         end = self._ends.get(notebook)
         if end is None:
             end = self._ends[notebook] = displayable(_apart(notebook, notebooks), _LONGEST_PATH)

@@ -49,7 +49,7 @@ class SingleUser:
         return account() if single else None
 
     def _found(self) -> bool:
-        return _knows_nobody(self._serverapp.identity_provider) and not self._is_shared()
+        return knows_nobody(self._serverapp.identity_provider) and not self._is_shared()
 
     def _is_shared(self) -> bool:
         extensions = self._serverapp.extension_manager.extensions
@@ -65,7 +65,8 @@ def account() -> str:
     return displayable(name.strip()) or NAMELESS
 
 
-def _knows_nobody(provider: IdentityProvider) -> bool:
+def knows_nobody(provider: IdentityProvider) -> bool:
+    """Tell whether a provider knows one secret, and everybody who has it is the same to it."""
     kinds = (IdentityProvider, PasswordIdentityProvider)
     own_login = any(
         all(getattr(type(provider), method) is not getattr(kind, method) for kind in kinds) for method in _LOGINS

@@ -131,7 +131,8 @@ async def test_connecting_again_changes_nothing(shared_hub: HubServer, room_name
         ("a\nb", r"U\+000A at position 1"),
         ("a\u202eb", r"U\+202E"),
         ("", "empty"),
-        (" ", "empty"),
+        (" ", "no visible"),
+        ("\u3164", "no visible"),
     ],
 )
 async def test_a_name_that_cannot_be_shown_is_refused_where_it_is_given(name: str, wrong: str) -> None:

@@ -78,6 +78,8 @@ def test_what_a_client_says_cannot_change_who_it_is() -> None:
         {"name": "a\u200bb"},
         {"name": "a\u2028b"},
         {"name": "\x00"},
+        {"name": "  "},
+        {"name": "\u3164\u2800"},
         {"kind": "kernel"},
         {"kind": ["agent"]},
         {"kind": "x" * 1000},
@@ -149,12 +151,13 @@ def test_a_person_is_called_as_the_server_knows_it_and_a_script_as_it_calls_itse
     assert who(user=ann, auth={"name": "backup"}).name == "backup"
     assert who(user=ann).name == "u1234"
     assert who(user=User("u1234"), handshake=page, auth={"name": " Ann "}).name == "Ann"
-    assert who(user=User("u1234"), handshake=page, auth={"name": "  "}).name == "u1234"
+    assert who(user=User("u1234"), handshake=page, auth={"name": ""}).name == "u1234"
 
 
 def test_what_the_server_knows_of_a_person_is_made_fit_to_be_shown() -> None:
     page = Handshake({"Origin": "http://x"})
     assert who(user=User("u", "Ann\u202e\n"), handshake=page).name == "Ann\ufffd\ufffd"
+    assert who(user=User("u", "\u3164 "), handshake=page).name == "u"
     assert who(user=User("u", "x" * 65), handshake=page).name == "x" * 63 + "\N{HORIZONTAL ELLIPSIS}"
 
 
@@ -179,6 +182,10 @@ def test_a_path_that_would_fill_the_envelope_stays_out_of_events() -> None:
     path = "/".join(["x" * 200] * 6) + "/hw1.ipynb"
     sender = json.loads(who().proved(Kernel("k1", path, public=True)).sender)
     assert (sender["name"], "notebook" in sender) == ("hw1", False)
+
+
+def test_a_notebook_without_a_visible_name_is_called_by_its_user() -> None:
+    assert who(user="ann").proved(Kernel("k1", "a/\u3164.ipynb")).name == "ann"
 
 
 def test_the_file_name_of_a_notebook_cannot_turn_the_text_around() -> None:
