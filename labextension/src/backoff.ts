@@ -25,6 +25,13 @@ export class Backoff implements IDisposable {
     }, delay);
   }
 
+  /** Attempt nothing more, until the next is planned. */
+  cancel(): void {
+    window.clearTimeout(this._timer);
+    this._timer = undefined;
+    this.reset();
+  }
+
   /** Begin with short delays again. */
   reset(): void {
     this._delay = FIRST;

@@ -6,9 +6,10 @@ import type { IDisposable } from '@lumino/disposable';
 import { type ISignal, Signal } from '@lumino/signaling';
 import { io, type Socket } from 'socket.io-client';
 
+import { Attention } from './attention';
 import { Backoff } from './backoff';
 import { type IConnection, Room } from './room';
-import type { IRoom, IRtmsg, State } from './tokens';
+import type { IJoinOptions, IRoom, IRtmsg, State } from './tokens';
 import { HubError, type IMeta, type IPresence, type IRoomSummary, type IStatus, type Reply } from './wire';
 
 /** Milliseconds that a command may take. */
@@ -18,13 +19,23 @@ const TIMEOUT = 10_000;
 export interface IClientOptions {
   settings: ServerConnection.ISettings;
   trans: TranslationBundle;
+  /** Milliseconds after which a connection that nobody needs is closed; null: it stays. */
+  restAfter: number | null;
 }
 
-/** The connection to the hub: found by its status, kept up, and the rooms joined over it. */
+/** The connection to the hub: opened when somebody needs it, found by its status, kept up, and the rooms joined over it. */
 export class Client implements IRtmsg, IConnection, IDisposable {
   constructor(private readonly options: IClientOptions) {
     this._socket = this.open();
-    void this.connect();
+    this._attention = new Attention({
+      wake: () => {
+        this.wake();
+      },
+      rest: () => {
+        this.rest();
+      },
+      patience: options.restAfter
+    });
   }
 
   get state(): State {
@@ -64,20 +75,20 @@ export class Client implements IRtmsg, IConnection, IDisposable {
       return;
     }
     this._isDisposed = true;
+    this._attention.dispose();
     this._backoff.dispose();
     this._socket.disconnect();
     Signal.clearData(this);
   }
 
-  join(name: string): IRoom {
-    const known = this._joined.get(name);
-    if (known) {
-      return known;
-    }
-    const room = new Room(name, this, () => this._joined.delete(name), this.options.trans);
-    this._joined.set(name, room);
-    if (this.connected) {
-      void this.enter(room);
+  attend(): IDisposable {
+    return this._attention.hold();
+  }
+
+  join(name: string, { follow = true }: IJoinOptions = {}): IRoom {
+    const room = this._joined.get(name) ?? this.add(name);
+    if (follow) {
+      room.follow(() => this.attend());
     }
     return room;
   }
@@ -105,6 +116,15 @@ export class Client implements IRtmsg, IConnection, IDisposable {
       throw new HubError(reply.error.code, reply.error.message);
     }
     return reply;
+  }
+
+  private add(name: string): Room {
+    const room = new Room(name, this, () => this._joined.delete(name), this.options.trans);
+    this._joined.set(name, room);
+    if (this.connected) {
+      void this.enter(room);
+    }
+    return room;
   }
 
   /** Join the room on the wire. It may be a new one, or have a member more: the list is asked for again. */
@@ -151,6 +171,22 @@ export class Client implements IRtmsg, IConnection, IDisposable {
     return socket;
   }
 
+  private wake(): void {
+    this.become('connecting', '');
+    void this.connect();
+  }
+
+  private rest(): void {
+    this._backoff.cancel();
+    this.become('idle', '');
+    if (this._socket.connected) {
+      // Without Socket.IO's goodbye: to the members this page is away for a while, and not gone at once.
+      this._socket.io.engine.close();
+    } else {
+      this._socket.disconnect();
+    }
+  }
+
   private async connect(): Promise<void> {
     const { settings, trans } = this.options;
     const url = URLExt.join(settings.baseUrl, 'rtmsg', 'api', 'status');
@@ -158,7 +194,9 @@ export class Client implements IRtmsg, IConnection, IDisposable {
       const response = await ServerConnection.makeRequest(url, {}, settings);
       if (response.ok) {
         this._warning = ((await response.json()) as IStatus).log.warning;
-        this._socket.connect();
+        if (this._attention.isAwake) {
+          this._socket.connect();
+        }
       } else {
         this.unavailable(response.status);
       }
@@ -182,7 +220,7 @@ export class Client implements IRtmsg, IConnection, IDisposable {
   private async connectedNow(): Promise<void> {
     this._backoff.reset();
     this.become('connected', '');
-    await Promise.all([...this._joined.values()].map(room => room.join()));
+    await Promise.all([...this._joined.values()].map(room => room.resume()));
     // Whoever shows the rooms asks again; one answer that stays away is no fault of the connection.
     await this.refresh().catch(() => undefined);
   }
@@ -199,7 +237,7 @@ export class Client implements IRtmsg, IConnection, IDisposable {
   }
 
   private retry(state: State, advice: string): void {
-    if (!this._isDisposed) {
+    if (this._attention.isAwake) {
       this.become(state, advice);
       this._backoff.schedule();
     }
@@ -228,12 +266,13 @@ export class Client implements IRtmsg, IConnection, IDisposable {
 
   private readonly _id = UUID.uuid4();
   private readonly _socket: Socket;
+  private readonly _attention: Attention;
   private readonly _joined = new Map<string, Room>();
   private readonly _backoff = new Backoff(() => void this.connect());
   private readonly _changed = new Signal<this, void>(this);
   private readonly _outdated = new Signal<this, void>(this);
   private _rooms: readonly IRoomSummary[] = [];
-  private _state: State = 'connecting';
+  private _state: State = 'idle';
   private _advice = '';
   private _warning: string | null = null;
   private _isDisposed = false;

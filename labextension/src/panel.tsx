@@ -1,5 +1,6 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { closeIcon, ReactWidget } from '@jupyterlab/ui-components';
+import type { IDisposable } from '@lumino/disposable';
 import type { Message } from '@lumino/messaging';
 import { type ISignal, Signal } from '@lumino/signaling';
 import React from 'react';
@@ -27,7 +28,7 @@ export class MessagesPanel extends ReactWidget {
     this.title.icon = messagesIcon;
     this.title.caption = trans.__('Messages: rooms and live events');
     hub.outdated.connect(this.outdated);
-    document.addEventListener('visibilitychange', this.seen);
+    document.addEventListener('visibilitychange', this.attend);
   }
 
   /** The room that is shown; null when none is joined. */
@@ -46,38 +47,59 @@ export class MessagesPanel extends ReactWidget {
       return;
     }
     this._room?.leave();
-    this._room = name === null ? null : this.hub.join(name);
+    this._room = name === null ? null : this.hub.join(name, { follow: false });
     this._roomChanged.emit();
   }
 
   override dispose(): void {
     window.clearTimeout(this._retry);
-    document.removeEventListener('visibilitychange', this.seen);
+    document.removeEventListener('visibilitychange', this.attend);
     this.hub.outdated.disconnect(this.outdated);
     this._room?.leave();
+    this._attending?.dispose();
     super.dispose();
   }
 
   protected override onAfterShow(message: Message): void {
     super.onAfterShow(message);
-    this.seen();
+    this.attend();
+  }
+
+  protected override onAfterHide(message: Message): void {
+    super.onAfterHide(message);
+    this.attend();
   }
 
   private readonly outdated = (): void => {
     this._isOutdated = true;
-    this.seen();
+    this.ask();
+  };
+
+  private get isSeen(): boolean {
+    return this.isVisible && !document.hidden;
+  }
+
+  /** Need the connection while somebody sees the panel. */
+  private readonly attend = (): void => {
+    if (this.isSeen) {
+      this._attending ??= this.hub.attend();
+      this.ask();
+    } else {
+      this._attending?.dispose();
+      this._attending = null;
+    }
   };
 
   /** Ask for the rooms, if somebody sees them and they have changed. */
-  private readonly seen = (): void => {
-    if (!this._isOutdated || !this.isVisible || document.hidden) {
+  private readonly ask = (): void => {
+    if (!this._isOutdated || !this.isSeen) {
       return;
     }
     this._isOutdated = false;
     window.clearTimeout(this._retry);
     this.hub.refresh().catch(() => {
       this._isOutdated = true;
-      this._retry = window.setTimeout(this.seen, RETRY_AFTER);
+      this._retry = window.setTimeout(this.ask, RETRY_AFTER);
     });
   };
 
@@ -85,6 +107,7 @@ export class MessagesPanel extends ReactWidget {
     return <Panel hub={this.hub} panel={this} trans={this.trans} />;
   }
 
+  private _attending: IDisposable | null = null;
   private _isOutdated = true;
   private _retry = 0;
   private readonly _roomChanged = new Signal<this, void>(this);
@@ -122,6 +145,7 @@ function Panel({ hub, panel, trans }: IPanelProps): React.JSX.Element {
 
 function Header({ hub, trans }: Omit<IPanelProps, 'panel'>): React.JSX.Element {
   const states: Record<State, string> = {
+    idle: trans.__('Not connected'),
     connecting: trans.__('Connecting…'),
     connected: trans.__('Connected'),
     offline: trans.__('Offline'),

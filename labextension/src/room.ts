@@ -1,9 +1,20 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+import type { IDisposable } from '@lumino/disposable';
 import { Throttler } from '@lumino/polling';
 import { type ISignal, Signal } from '@lumino/signaling';
 
 import { Names } from './names';
 import type { Entry, IRoom } from './tokens';
-import { HubError, type IEvent, type IJoined, type IMember, type IMeta, type IPresence, type ISender } from './wire';
+import {
+  HubError,
+  type IEvent,
+  type IJoined,
+  type ILag,
+  type IMember,
+  type IMeta,
+  type IPresence,
+  type ISender
+} from './wire';
 
 /** How many entries are held; the oldest go first. */
 const MAX_ENTRIES = 500;
@@ -26,7 +37,7 @@ export class Room implements IRoom {
     readonly name: string,
     private readonly connection: IConnection,
     private readonly onLeave: () => void,
-    private readonly trans: { __(text: string, ...values: unknown[]): string }
+    private readonly trans: TranslationBundle
   ) {
     this._names = new Names(trans);
   }
@@ -65,7 +76,20 @@ export class Room implements IRoom {
     return seq;
   }
 
-  /** Join, or join again where the cursor stands. To be called whenever the connection is up. */
+  /** Keep the connection up until this room is left. */
+  follow(attend: () => IDisposable): void {
+    this._following ??= attend();
+  }
+
+  /** Join, or catch up after the connection was gone. To be called at each connect. */
+  async resume(): Promise<void> {
+    if (this._epoch !== null) {
+      await this.tellMissed();
+    }
+    await this.join();
+  }
+
+  /** Join, or join again where the cursor stands. */
   async join(): Promise<void> {
     try {
       this.joined(await this.connection.request<IJoined>('join', { room: this.name, ...this.start() }));
@@ -79,6 +103,7 @@ export class Room implements IRoom {
       return;
     }
     this._isDisposed = true;
+    this._following?.dispose();
     this.onLeave();
     if (this.connection.connected) {
       // Whoever leaves wants no answer: a room that is gone is left as well.
@@ -115,6 +140,22 @@ export class Room implements IRoom {
   async reset(reason: string): Promise<void> {
     this.forget(this.trans.__('The log of this room was replaced (%1); these are the events of the new one.', reason));
     await this.join();
+  }
+
+  /** Say how much is to come; of more than would be held, only the latest events are asked for. */
+  private async tellMissed(): Promise<void> {
+    const request = { room: this.name, after: this._cursor };
+    // An answer that does not come, or speaks of another log, costs the remark only: joining finds out as well.
+    const missed = await this.connection.request<ILag>('lag', request).then(
+      lag => lag.missed,
+      () => 0
+    );
+    if (missed > MAX_ENTRIES) {
+      this.forget(this.trans.__('%1 events while there was no connection; these are the latest.', missed));
+    } else if (missed > 0) {
+      const [one, many] = ['%1 event while there was no connection:', '%1 events while there was no connection:'];
+      this.remark(this.trans._n(one, many, missed, missed));
+    }
   }
 
   private start(): object {
@@ -218,6 +259,7 @@ export class Room implements IRoom {
   private _repairedAt: number | null = null;
   private _nextKey = 0;
   private _isDisposed = false;
+  private _following: IDisposable | null = null;
   private _changed = new Signal<this, void>(this);
   private _throttler = new Throttler(
     () => {

@@ -4,8 +4,8 @@ import type { ISignal } from '@lumino/signaling';
 
 import type { IEvent, IMember, IRoomSummary, ISender } from './wire';
 
-/** How the connection to the hub is doing. */
-export type State = 'connecting' | 'connected' | 'offline' | 'missing' | 'refused';
+/** How the connection to the hub is doing; `idle`: there is none, and nobody needs it. */
+export type State = 'idle' | 'connecting' | 'connected' | 'offline' | 'missing' | 'refused';
 
 /** A room that this page has joined. */
 export interface IRoom extends IDisposable {
@@ -47,7 +47,20 @@ export interface IRoom extends IDisposable {
 /** One line of a room: an event, or a remark about events that cannot be shown. */
 export type Entry = { kind: 'event'; key: number; event: IEvent } | { kind: 'remark'; key: number; text: string };
 
-/** The hub of the Jupyter server, as seen from this page. */
+/** How to join a room. */
+export interface IJoinOptions {
+  /**
+   * Keep the connection up for this room, until it is left; the default. A room that is only shown to people is not
+   * followed: under JupyterHub it rests while nobody attends, and catches up afterwards.
+   */
+  follow?: boolean;
+}
+
+/**
+ * The hub of the Jupyter server, as seen from this page.
+ *
+ * The connection is opened when somebody needs it: who attends, or follows a room.
+ */
 export interface IRtmsg {
   /** How the connection is doing. */
   readonly state: State;
@@ -67,11 +80,14 @@ export interface IRtmsg {
   /** Emitted once after each `refresh`, when the rooms are others than it found. */
   readonly outdated: ISignal<IRtmsg, void>;
 
-  /** Ask for the rooms again. */
+  /** Ask for the rooms again; does nothing without a connection, which asks by itself when it is up. */
   refresh(): Promise<void>;
 
+  /** Need the connection, as a view does while people see it, until the result is disposed. */
+  attend(): IDisposable;
+
   /** Join a room: its latest events, then live ones, across reconnects. Joining twice gives the same room. */
-  join(room: string): IRoom;
+  join(room: string, options?: IJoinOptions): IRoom;
 }
 
 /** What other extensions ask for to use the hub from the browser. */

@@ -68,6 +68,15 @@ export interface IJoined {
   count: number;
 }
 
+/** The reply of `lag`. */
+export interface ILag {
+  missed: number;
+  bytes: number;
+  oldest: number | null;
+  by_event: Record<string, number>;
+  cursor: number;
+}
+
 /** The answer of `GET rtmsg/api/status`. */
 export interface IStatus {
   version: string;

@@ -74,7 +74,7 @@ class LabPage:
         if "/extensions/jupyter-rtmsg/" in (error.stack or ""):
             self.failures.append(f"{error.message}\n{error.stack}")
 
-    def open(self, lab: JupyterServer, path: str = "") -> LabPage:
+    def open(self, lab: JupyterServer, path: str = "", *, panel: bool = True) -> LabPage:
         """Open JupyterLab, with a notebook if `path` names one, and the panel."""
         # A workspace of its own: JupyterLab restores what was open in the default one.
         tree = f"/tree/{path}" if path else ""
@@ -82,9 +82,19 @@ class LabPage:
         self.page.wait_for_function("window.jupyterapp?.restored.then(() => true)", timeout=60_000)
         # What JupyterLab opens at first takes the focus; nothing may be typed before.
         expect(self.page.locator(".jp-Notebook" if path else ".jp-LauncherCard").first).to_be_visible(timeout=60_000)
+        if panel:
+            self.show()
+        return self
+
+    def show(self) -> None:
+        """Have the panel seen."""
         self.command("rtmsg:open")
         expect(self.panel).to_be_visible()
-        return self
+
+    def hide(self) -> None:
+        """Fold the side bar with the panel away."""
+        self.command("application:toggle-right-area")
+        expect(self.panel).not_to_be_visible()
 
     def command(self, name: str, **arguments: object) -> None:
         """Run one of JupyterLab's commands."""
