@@ -23,7 +23,7 @@ if _typing.TYPE_CHECKING:
     from .client.socket import SocketClient
     from .client.sync import Client, connect
     from .client.sync_socket import Socket
-    from .errors import RtmsgError
+    from .errors import NotDurable, RtmsgError
     from .event import Event, Sender
 
 _HOMES = {
@@ -33,6 +33,7 @@ _HOMES = {
     "Event": "event",
     "Events": "client.events",
     "Member": "client.members",
+    "NotDurable": "errors",
     "Receipt": "client.receipt",
     "Room": "client.room",
     "RtmsgError": "errors",
@@ -51,6 +52,7 @@ __all__ = [
     "Event",
     "Events",
     "Member",
+    "NotDurable",
     "Receipt",
     "Room",
     "RtmsgError",

@@ -17,7 +17,8 @@
     │   └── EpochChanged
     ├── ConnectError               the client cannot reach a hub
     │   ├── ServerNotFound  ServerUnreachable
-    │   └── AccessDenied
+    │   ├── AccessDenied
+    │   └── NotDurableError        ... or one that keeps events, where that was asked for
     ├── EmitTimeout  AckTimeout    (also TimeoutError)
     ├── QueueFull                  too many events wait for a connection
     ├── NotJSON                    (also TypeError and ValueError)
@@ -287,6 +288,14 @@ class ServerUnreachable(ConnectError):
 
 class AccessDenied(ConnectError):
     """The server refused the token, or there was none."""
+
+
+class NotDurableError(ConnectError):
+    """The hub keeps events in memory only, and the client was to connect with ``durable=True``."""
+
+
+class NotDurable(UserWarning):
+    """What is emitted is kept in memory only, and would be lost with the server; the text says why."""
 
 
 class EmitTimeout(_OneLine, RtmsgError, TimeoutError):

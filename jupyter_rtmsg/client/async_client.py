@@ -19,6 +19,7 @@ from .async_room import AsyncRoom
 from .awaited import awaited
 from .commands import Commands
 from .discovery import Discovery
+from .durability import Durability
 from .hello import Hello, say_hello
 from .history import milliseconds
 from .hub_socket import HubSocket
@@ -55,6 +56,9 @@ class AsyncClient:
         For ``https`` with a certificate that the system does not know.
     transports : sequence of str
         Tried in this order: ``"websocket"`` and ``"polling"``, or one of them. See docs/client.md, Transports.
+    durable : bool
+        Refuse a hub that cannot keep events on disk: the first connection raises `NotDurableError`, and after a
+        reconnect the client stays offline until the hub can.
 
     Attributes
     ----------
@@ -88,6 +92,7 @@ class AsyncClient:
         timeout: float = 10.0,
         tls: ssl.SSLContext | None = None,
         transports: Sequence[str] = TRANSPORTS,
+        durable: bool = False,
         _lanes: LaneFactory = TaskLane,
     ) -> None:
         if name is not None and (wrong := fault(name) or (None if name else "is empty")):
@@ -98,6 +103,7 @@ class AsyncClient:
         self.user: str | None = None
         self.hello: Hello | None = None
         self.notices = Notices()
+        self.durability = Durability(durable)
         self.socket = HubSocket("", auth=auth, tls=tls, transports=transports, lanes=_lanes, _search=search)
         self.commands = Commands(self.socket, timeout)
         self._client = client
@@ -231,10 +237,21 @@ class AsyncClient:
         """Come back: say who this is, join again, and send again what was not acknowledged."""
         assert self.socket.id is not None
         self.hello = await say_hello(self.commands, self.url, self.socket.id)
+        self.durability.greeted(self.hello)
         self.user = self.hello.user or self.user
         memberships = [membership for membership in self._memberships.values() if membership.joined]
         await asyncio.gather(*(membership.come_back() for membership in memberships))
         self.outbox.connected()
+
+    @property
+    def durable(self) -> bool | None:
+        """Whether events outlive the server; None before the first connection."""
+        return self.durability.durable
+
+    def require_durable(self) -> None:
+        """Refuse the hub if it cannot keep events on disk, now with `NotDurableError`, later by staying offline."""
+        self.durability.check()
+        self.durability.required = True
 
     # --- rooms
 
@@ -287,6 +304,7 @@ class AsyncClient:
             entered = await self._join(room, as_, start)
         if self._lanes is TaskLane:  # else it is for who waits for the I/O thread to say it
             self.notices.show(stacklevel=2)
+            self.durability.warn_joined(room, stacklevel=2)
         return entered
 
     async def _start(self, room: str, **start: int | None) -> dict[str, Any]:
@@ -383,6 +401,9 @@ class AsyncClient:
             return False
         if name == "$renamed":
             self._renamed(data)
+            return True
+        if name == "$log":
+            self.durability.told(data)
             return True
         if name == "$error":
             _log.warning("the hub refused %s: %s (%s)", data.get("command"), data.get("message"), data.get("code"))

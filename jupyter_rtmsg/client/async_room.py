@@ -94,6 +94,11 @@ class AsyncRoom:
         return self.membership.state
 
     @property
+    def durable(self) -> bool | None:
+        """Whether what is emitted outlives the server; `NotDurable` warnings say so in the cell if it does not."""
+        return self.client.durable
+
+    @property
     def missed_count(self) -> int:
         """How many events `missed` returns, without reading them."""
         return self.membership.missed_count
@@ -176,7 +181,9 @@ class AsyncRoom:
         publish = draft(self.name, event, data, key, volatile=volatile, expect=expect)
         self._outbox.check(publish)
         receipt = await self._outbox.put(publish, timeout)
-        return await receipt.wait(timeout) if wait else receipt
+        outcome = await receipt.wait(timeout) if wait else receipt
+        self.client.durability.warn_emitted(self.name, stacklevel=2)
+        return outcome
 
     # --- reading back
 

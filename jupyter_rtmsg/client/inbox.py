@@ -111,9 +111,14 @@ class Inbox:
         self.handled = max(self.handled, position)
         self.joined_at = head
 
-    def move_to(self, position: int) -> None:
-        """Go on after another position: what lies between is gone, or belongs to another epoch."""
+    def move_to(self, position: int, *, joined_at: int | None = None) -> None:
+        """Go on after another position: what lies between is gone, or belongs to another epoch.
+
+        Where it is the same event in another epoch, ``joined_at`` is the end of what was missed, in that one.
+        """
         self.received = self.seen = position
+        if joined_at is not None:
+            self.joined_at = joined_at
 
     def live(self, args: list[Any], size: int) -> None:
         """Take an event of the wire: ``[name, data, meta, ...]``."""

@@ -115,7 +115,9 @@ class Membership:
         self._take(reply)
 
     def _returned(self, reply: Reply) -> None:
-        if reply.get("reason") == "epoch" or reply["epoch"] != self._epoch:
+        if reply["epoch"] != self._epoch and reply.get("recovered"):
+            self._moved(reply)
+        elif reply.get("reason") == "epoch" or reply["epoch"] != self._epoch:
             self._reset(reply["epoch"], "the log was replaced while the connection was lost")
             self.inbox.move_to(reply.get("cursor") or 0)
         self._take(reply)
@@ -137,11 +139,38 @@ class Membership:
 
     def _reset(self, epoch: str, reason: str) -> None:
         _log.warning("room %r: %s; positions start anew", self.room, reason)
+        self._announce_reset(epoch, reason)
+        self._epoch = epoch
+        self.progress.start_at(0)
+
+    def _announce_reset(self, epoch: str, reason: str) -> None:
         data = {"room": self.room, "epoch": epoch, "reason": reason}
         self.inbox.notice("$reset", data)
         self.watchers.notice("$reset", data)
-        self._epoch = epoch
-        self.progress.start_at(0)
+
+    def _moved(self, reply: Reply) -> None:
+        """Go on at the same event in another epoch: the hub moved its log from memory into the file.
+
+        What waits in the queue keeps the positions that it came with; the hub understands them in acknowledgements.
+        """
+        _log.info("room %r: the log was moved; events have new positions", self.room)
+        caught_up = self.inbox.received >= self.inbox.joined_at
+        self.inbox.move_to(reply["cursor"], joined_at=reply["cursor"] if caught_up else reply["head"])
+        old, self._epoch = self._epoch, reply["epoch"]
+        self._announce_reset(self._epoch, "moved")
+        self._spawn(self._translate(old))
+
+    async def _translate(self, epoch: str) -> None:
+        """Ask where the positions of another epoch are that `missed` is made of."""
+        if self.missed is None:
+            return
+        with contextlib.suppress(*_TROUBLES):
+            after, head = [
+                (await self._commands.ask("lag", {"room": self.room, "after": position, "epoch": epoch}))["cursor"]
+                for position in self.missed
+            ]
+            self.missed = after, head
+            self.inbox.joined_at = head
 
     # --- what the client hands in
 
@@ -160,6 +189,9 @@ class Membership:
         """Take one of the hub's own events."""
         if name == "$presence":
             self.members.change(data.get("changes", ()), data.get("count", 0))
+        if name == "$reset" and data.get("reason") == "moved":
+            self._spawn(self._enter_anew())  # from where this client has come to, by the positions that it knows
+            return
         if name == "$reset":
             self._reset(str(data.get("epoch")), str(data.get("reason", "the log was replaced")))
             self.inbox.move_to(0)

@@ -183,13 +183,14 @@ class Outbox:
             return  # the connection was lost: it is sent again
         self._in_flight -= 1
         try:
-            outcome: int | CommandError | None = reply_of(answer).get("seq")
+            reply = reply_of(answer)
         except CommandError as error:
             if error.code in LATER:
                 self._later(publish, error)
                 return
-            outcome = error
-        self._finish(publish, outcome)
+            self._finish(publish, error)
+        else:
+            self._finish(publish, reply.get("seq"), durable=reply.get("durable") is not False)
         self.pump()
 
     def _later(self, publish: Publish, error: CommandError) -> None:
@@ -203,14 +204,14 @@ class Outbox:
         self._paused = False
         self._requeue(lambda publish: not publish.sent)
 
-    def _finish(self, publish: Publish, outcome: int | Exception | None) -> None:
+    def _finish(self, publish: Publish, outcome: int | Exception | None, *, durable: bool = True) -> None:
         if self._unacknowledged.pop(publish.key, None) is not publish:
             return
         self._bytes -= publish.size
         if isinstance(outcome, Exception):
             publish.receipt.refused(outcome)
         else:
-            publish.receipt.stored(outcome)
+            publish.receipt.stored(outcome, durable=None if outcome is None else durable)
         if self._space:
             self._wake()
 

@@ -95,7 +95,7 @@ class Progress:
         if self.subscription is None or self._stopped:
             return
         try:
-            if seq > self._seq:
+            if seq != self._seq:  # positions may be smaller in another epoch, but the handlers never go back
                 await self._commands.ask("ack", {"room": self._room, "seq": seq, **self._named})
         except RtmsgError as error:
             _log.info("room %r: not acknowledged yet: %s", self._room, error)

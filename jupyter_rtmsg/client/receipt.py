@@ -21,10 +21,13 @@ class Receipt:
     ----------
     id : str
         The id of the event. Emitting again with the same id stores nothing twice.
+    durable : bool or None
+        Whether the event outlives the server; None until the hub has answered, and for a volatile event.
     """
 
     def __init__(self, id: str, what: str) -> None:
         self.id = id
+        self.durable: bool | None = None
         self._what = what
         self._future: concurrent.futures.Future[int | None] = concurrent.futures.Future()
         self._seen = False
@@ -98,9 +101,10 @@ class Receipt:
         """Say that whoever emitted it is told of a refusal in another way."""
         self._seen = True
 
-    def stored(self, seq: int | None) -> None:
+    def stored(self, seq: int | None, *, durable: bool | None = None) -> None:
         """Say that the hub has stored the event."""
         if not self._future.done():
+            self.durable = durable
             self._future.set_result(seq)
 
     def refused(self, error: Exception) -> None:

@@ -42,6 +42,7 @@ class Room:
         self.client = client
         self._async = room
         self._outbox = room.client.outbox
+        self._durability = room.client.durability
         self._bridge = bridge
 
     def __reduce__(self) -> NoReturn:
@@ -91,6 +92,11 @@ class Room:
     def state(self) -> str:
         """The client's ``state``; ``"closed"``, too, once the room was left or lost."""
         return self._async.state
+
+    @property
+    def durable(self) -> bool | None:
+        """Whether what is emitted outlives the server; `NotDurable` warnings say so in the cell if it does not."""
+        return self._async.durable
 
     @property
     def missed_count(self) -> int:
@@ -175,10 +181,12 @@ class Room:
         publish = draft(self.name, event, data, key, volatile=volatile, expect=expect)
         self._outbox.check(publish)
         receipt = self._put(publish, timeout, again=id is not None)
-        if not wait:
-            return receipt
-        self._bridge.check_server()
-        return self._wait(receipt, timeout)
+        outcome: int | Receipt | None = receipt
+        if wait:
+            self._bridge.check_server()
+            outcome = self._wait(receipt, timeout)
+        self._durability.warn_emitted(self.name, stacklevel=3)  # of the caller of `explained`
+        return outcome
 
     def _put(self, publish: Publish, timeout: float, *, again: bool) -> Receipt:
         if again or publish.size > _SMALL or not self._outbox.fits(publish.size):

@@ -45,6 +45,8 @@ class Client:
         For ``https`` with a certificate that the system does not know.
     transports : sequence of str
         Tried in this order: ``"websocket"`` and ``"polling"``, or one of them. See docs/client.md, Transports.
+    durable : bool
+        Refuse a hub that cannot keep events on disk, see `connect`.
 
     Attributes
     ----------
@@ -61,11 +63,19 @@ class Client:
         timeout: float = 10.0,
         tls: ssl.SSLContext | None = None,
         transports: Sequence[str] = TRANSPORTS,
+        durable: bool = False,
     ) -> None:
         self._bridge = Bridge()
         try:
             inner = self._async = AsyncClient(
-                url, token, name=name, timeout=timeout, tls=tls, transports=transports, _lanes=self._bridge.lane
+                url,
+                token,
+                name=name,
+                timeout=timeout,
+                tls=tls,
+                transports=transports,
+                durable=durable,
+                _lanes=self._bridge.lane,
             )
         except BaseException:
             self._bridge.close()
@@ -131,6 +141,15 @@ class Client:
         """What the hub said of itself at the last connect."""
         return self._async.hello
 
+    @property
+    def durable(self) -> bool | None:
+        """Whether events outlive the server; None before the first connection."""
+        return self._async.durable
+
+    def require_durable(self) -> None:
+        """Refuse the hub if it cannot keep events on disk, now with `NotDurableError`, later by staying offline."""
+        self._async.require_durable()
+
     def on_state(self, function: F) -> F:
         """Have a function called with the new state whenever it changes."""
         return self._async.on_state(function)
@@ -176,6 +195,7 @@ class Client:
         """
         joined = self._bridge.ask(self._async.join(room, as_=as_, last=last, since=since, after=after))
         self._async.notices.show(stacklevel=3)  # of the caller of `explained`
+        self._async.durability.warn_joined(room, stacklevel=3)
         with self._lock:
             self._rooms = {key: value for key, value in self._rooms.items() if key.membership.gone is None}
             return self._rooms.setdefault(joined, Room(self, joined, self._bridge))
@@ -295,6 +315,7 @@ def connect(
     timeout: float = 10.0,
     tls: ssl.SSLContext | None = None,
     transports: Sequence[str] = TRANSPORTS,
+    durable: bool = False,
 ) -> Client:
     """Connect to a hub; if this process is connected to it already, return that client.
 
@@ -319,6 +340,9 @@ def connect(
         For ``https`` with a certificate that the system does not know.
     transports : sequence of str
         Tried in this order: ``"websocket"`` and ``"polling"``, or one of them. See docs/client.md, Transports.
+    durable : bool
+        Refuse a hub that cannot keep events on disk, because another server has its log, say: this raises
+        `NotDurableError`, and after a reconnect the client stays offline until the hub can.
 
     Raises
     ------
@@ -328,6 +352,8 @@ def connect(
         If the token is refused.
     ServerUnreachable
         If the server does not answer within ``timeout`` seconds.
+    NotDurableError
+        If ``durable`` is asked for, and events would be kept in memory only.
     ValueError
         If this process is connected to that server under another name.
     """
@@ -337,10 +363,14 @@ def connect(
         for one in reversed(_connected):
             if one.serves(found):
                 one.check(name)
-                return one.client
-        client = Client(url, token, name=name, timeout=timeout, tls=tls, transports=transports)
-        client.connect()
-        return _remember(client, name, found)
+                client = one.client
+                break
+        else:
+            client = Client(url, token, name=name, timeout=timeout, tls=tls, transports=transports, durable=durable)
+            client = _remember(client.connect(), name, found)
+    if durable:
+        client.require_durable()
+    return client
 
 
 def _remember(client: Client, name: str | None, found: Found) -> Client:

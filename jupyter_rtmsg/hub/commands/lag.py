@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from jupyter_rtmsg.errors import BadRequest, NotJoined
 from jupyter_rtmsg.hub.reply import Reply
-from jupyter_rtmsg.hub.request import Request, optional_count
+from jupyter_rtmsg.hub.request import Request, optional_count, optional_text
 
 from .command import located, only_one, readable_room, subscription_name
 
@@ -20,10 +20,11 @@ async def lag(hub: Hub, connection: Connection, request: Request) -> Reply:
     name = readable_room(hub, connection, request)
     only_one(request, "after", "as")
     after = optional_count(request, "after")
+    of = None if after is None else optional_text(request, "epoch", longest=hub.limits.identifier)
     if after is None:
         after = _cursor(hub, connection, request, name)
     while True:
-        epoch, here = hub.log.epoch, located(hub, after, "after")
+        epoch, here = hub.log.epoch, located(hub, after, "after", of)
         behind = await hub.log.lag(name, here)
         if epoch == hub.log.epoch:
             break  # else the log was moved meanwhile
