@@ -199,8 +199,11 @@ class AsyncRoom:
             return Events()
         if self._missed is None:
             after, head = self.membership.missed
-            self._missed = await self.history(after=after, before=head + 1)
+            self._missed = await self._read(after=after, before=head + 1, epoch=self.membership.missed_epoch)
         return self._missed
+
+    async def _read(self, **wanted: Any) -> Events:
+        return await read_history(self._commands.ask_patiently, self.name, you=self.membership.user, **wanted)
 
     @awaited
     async def history(
@@ -232,8 +235,7 @@ class AsyncRoom:
             At most so many from the beginning; without it everything that is held.
         """
         wanted = {"after": after, "before": before, "since": milliseconds(since), "event": event, "sender": sender}
-        you = self.membership.user
-        return await read_history(self._commands.ask_patiently, self.name, last=last, limit=limit, you=you, **wanted)
+        return await self._read(last=last, limit=limit, **wanted)
 
     # --- handlers
 

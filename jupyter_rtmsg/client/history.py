@@ -38,7 +38,7 @@ async def read_history(
     you : str, optional
         The user who reads.
     **wanted
-        ``after``, ``before``, ``since``, ``event``, ``sender`` as in docs/wire.md; None is left out.
+        ``after``, ``epoch``, ``before``, ``since``, ``event``, ``sender`` as in docs/wire.md; None is left out.
     """
     request = {"room": room, **{key: value for key, value in wanted.items() if value is not None}}
     if last is not None:
@@ -57,7 +57,7 @@ async def _forwards(ask: Ask, request: dict[str, Any], limit: int | None) -> lis
         missing -= len(reply["events"])
         if not reply["more"]:
             break
-        request = {**request, "after": reply["through"]}
+        request |= {"after": reply["through"], **({"epoch": reply["epoch"]} if "epoch" in request else {})}
     return pages
 
 

@@ -33,7 +33,9 @@ _TELL_EVERY = 0.05
 
 UNREADABLE: Any = object()  # the data of an event that was skipped
 
-_Item: TypeAlias = "tuple[str, Any, Mapping[str, Any], int, bool]"  # name, data, meta, bytes, replay
+_LIVE, _REPLAY, _MISSED = 0, 1, 2  # seen live, read back, read back and from before this client joined
+
+_Item: TypeAlias = "tuple[str, Any, Mapping[str, Any], int, int]"  # name, data, meta, bytes, and one of these
 
 # A frozen dataclass sets its fields by way of object.__setattr__; setting the slots takes half the time, and an event
 # of a fast stream has not many microseconds.
@@ -125,13 +127,13 @@ class Inbox:
         meta = args[2]
         seq = meta.get("seq")
         if seq is None:
-            self._aside((args[0], args[1], meta, size, False))
+            self._aside((args[0], args[1], meta, size, _LIVE))
             return
         if seq <= self.received:
             return
         self.seen = max(self.seen, seq)
         if meta.get("prev", 0) <= self.received and self._has_room(size):
-            self._put((args[0], args[1], meta, size, "replay" in meta))
+            self._put((args[0], args[1], meta, size, self._mark(seq) if "replay" in meta else _LIVE))
             self.received = seq
         else:
             self._skipped += 1
@@ -140,7 +142,7 @@ class Inbox:
         """Take a page of history read after ``received``."""
         for meta in events:
             if meta["seq"] > self.received:
-                self._put((meta["event"], meta.get("data"), meta, size // len(events), True))
+                self._put((meta["event"], meta.get("data"), meta, size // len(events), self._mark(meta["seq"])))
                 self.received = meta["seq"]
         self.received = max(self.received, through)
         if not self.behind:
@@ -150,7 +152,7 @@ class Inbox:
 
     def notice(self, name: str, data: Any) -> None:
         """Put in one of the hub's own events."""
-        self._aside((name, data, {"ts": int(time.time() * 1000), "from": {"kind": "hub"}}, 0, False))
+        self._aside((name, data, {"ts": int(time.time() * 1000), "from": {"kind": "hub"}}, 0, _LIVE))
 
     def _aside(self, item: _Item) -> None:
         """Put in what is in no log: it waits for nobody, and counts for nothing."""
@@ -169,6 +171,9 @@ class Inbox:
         done: concurrent.futures.Future[int] = concurrent.futures.Future()
         self._again.append((events, done))
         return done
+
+    def _mark(self, seq: int) -> int:
+        return _MISSED if seq <= self.joined_at else _REPLAY
 
     def _put(self, item: _Item) -> None:
         self._put_count += 1
@@ -226,14 +231,13 @@ class Inbox:
                 self._progressed()
 
     def _calls(self, item: _Item) -> Iterator[Call]:
-        name, data, meta, size, replay = item
+        name, data, meta, size, mark = item
         seq = meta.get("seq")
         handlers = self._handlers.matching(name) if data is not UNREADABLE else ()
         if handlers:
-            event = event_of(self._room, name, data, meta, replay)
-            missed = replay and seq is not None and seq <= self.joined_at
+            event = event_of(self._room, name, data, meta, mark != _LIVE)
             for handler in handlers:
-                if handler.replay or not missed:
+                if handler.replay or mark != _MISSED:
                     yield Call(handler, (event,))
         self._bytes_out += size
         if seq is not None:

@@ -68,6 +68,7 @@ class Membership:
         self.gone: str | None = None
         self.missed: tuple[int, int] | None = None
         self.missed_count = 0
+        self.missed_epoch = ""
         self.watchers = Watchers(room, self.handlers, self.soon)
         self.streams: set[Callable[[], None]] = set()
         self._as = as_
@@ -110,7 +111,7 @@ class Membership:
         self.inbox.start_at(cursor, head)
         self.progress.start_at(cursor)
         if reply.get("missed"):
-            self.missed = cursor, head
+            self.missed, self.missed_epoch = (cursor, head), reply["epoch"]
             self.missed_count = reply["missed"]
         self._take(reply)
 
@@ -156,20 +157,22 @@ class Membership:
         _log.info("room %r: the log was moved; events have new positions", self.room)
         caught_up = self.inbox.received >= self.inbox.joined_at
         self.inbox.move_to(reply["cursor"], joined_at=reply["cursor"] if caught_up else reply["head"])
-        old, self._epoch = self._epoch, reply["epoch"]
+        self._epoch = reply["epoch"]
         self._announce_reset(self._epoch, "moved")
-        self._spawn(self._translate(old))
+        self._spawn(self._translate(self._epoch))
 
     async def _translate(self, epoch: str) -> None:
-        """Ask where the positions of another epoch are that `missed` is made of."""
+        """Ask where the positions of another epoch are that `missed` is made of: a restarted hub would not know."""
         if self.missed is None:
             return
         with contextlib.suppress(*_TROUBLES):
             after, head = [
-                (await self._commands.ask("lag", {"room": self.room, "after": position, "epoch": epoch}))["cursor"]
-                for position in self.missed
+                (await self._commands.ask("lag", {"room": self.room, "after": each, "epoch": self.missed_epoch}))[
+                    "cursor"
+                ]
+                for each in self.missed
             ]
-            self.missed = after, head
+            self.missed, self.missed_epoch = (after, head), epoch
             self.inbox.joined_at = head
 
     # --- what the client hands in
