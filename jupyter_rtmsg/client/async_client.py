@@ -325,8 +325,8 @@ class AsyncClient:
             membership.end(f"room {room!r} was not joined")
             raise
         self.user = membership.user or self.user
-        if membership.subscription is None and not start and self.hello:
-            add_join_notices(self.notices, room, membership.place, self.url, self.hello)
+        if membership.subscription is None and self.hello:
+            add_join_notices(self.notices, room, membership.place, self.url, self.hello, asked=bool(start))
         joined = self._rooms[room] = AsyncRoom(self, membership)
         return joined
 

@@ -93,6 +93,8 @@ class Membership:
     async def come_back(self) -> None:
         """Join again after a reconnect, from where this client has come to."""
         start = {"after": self.inbox.received, "epoch": self._epoch}
+        if self.place is not None:
+            start["place"] = self.place  # whoever had it may come back later than this one
         try:
             await self._commands.ask("join", self._request(start), then=self._returned)
         except CommandError as error:

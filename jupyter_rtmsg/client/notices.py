@@ -31,8 +31,8 @@ class Notices:
             warnings.warn(text, category, stacklevel=stacklevel + 1)
 
 
-def add_join_notices(notices: Notices, room: str, place: str | None, url: str, hello: Hello) -> None:
-    """Say why the hub remembers no place for this client, which joined a room without asking for anything.
+def add_join_notices(notices: Notices, room: str, place: str | None, url: str, hello: Hello, *, asked: bool) -> None:
+    """Say why the hub remembers no place for this client, which joined a room without a name of its own.
 
     Parameters
     ----------
@@ -43,6 +43,8 @@ def add_join_notices(notices: Notices, room: str, place: str | None, url: str, h
     url : str
         Of the server.
     hello : Hello
+    asked : bool
+        Whether the join said where to start, and so expects no place.
     """
     name = f"give it a name of its own: join({room!r}, as_='...')"
     if place == "taken":
@@ -51,9 +53,10 @@ def add_join_notices(notices: Notices, room: str, place: str | None, url: str, h
             f"room {room!r}: another client of this process has the place of this notebook. This one is a member "
             f"beside it: it gets what comes, and missed() is empty. Use the room of the first client, or {name}",
         )
-    elif is_kernel() and not _is_dashboard():
+    elif not asked and is_kernel() and not _is_dashboard():
         why = (
-            f"this kernel was not started by the Jupyter server at {url}, which therefore does not know its notebook"
+            f"the Jupyter server at {url} does not know this kernel, and so not its notebook (nbclient, papermill and "
+            "VS Code start kernels of their own)"
             if hello.kind != "kernel"
             else "the server knows no notebook that runs in this kernel (is it a console?)"
         )
