@@ -101,3 +101,25 @@ def note(event): taken.append(time.monotonic_ns() - event.data)
     milliseconds = [taken / 1e6 for taken in show(server, other, "taken")]
     # The aim, 3 ms, is measured by benchmarks/latency.py, at rest; delayed acknowledgements would cost 40 ms.
     assert statistics.median(milliseconds) < 20
+
+
+@pytest.mark.timeout(300)
+def test_a_second_client_of_a_kernel_is_a_member_beside_the_first_and_is_told_so(server: JupyterServer) -> None:
+    kernel, other = server.start_kernel("first.ipynb"), server.start_kernel("other.ipynb")
+    for each in (kernel, other):
+        server.execute(each, JOIN)
+    cell = "beside = rt.Client(hub.url).connect().join('lab')\nnoted = []\nbeside.on('*', noted.append)"
+    assert "another client of this process has the place of this notebook" in server.execute(kernel, cell).text
+    server.execute(other, "lab.emit('n', 1)")
+    wait_until(lambda: show(server, kernel, "[len(heard), len(noted), lab.lag]") == [1, 1, 0], "both hear it")
+    assert show(server, kernel, "[lab.subscription, beside.subscription]") == ["first.ipynb", None]
+    assert show(server, kernel, "[lab.state, beside.state]") == ["connected", "connected"]
+
+    # Whichever of the two comes back first after the connection broke, the first keeps the place.
+    server.execute(kernel, "beside.client.socket.drop()\nhub.socket.drop()")
+    server.execute(other, "lab.emit('n', 2)")
+    wait_until(lambda: show(server, kernel, "[len(heard), len(noted), lab.lag]") == [2, 2, 0], "both hear on")
+    server.restart_kernel(kernel)
+    server.execute(other, "lab.emit('n', 3)")
+    server.execute(kernel, JOIN)
+    assert show(server, kernel, "lab.missed().data") == [3]

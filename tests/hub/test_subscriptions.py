@@ -455,6 +455,17 @@ async def test_a_second_client_of_one_kernels_process_joins_without_the_place(hu
     assert await again.has("$taken")
 
 
+async def test_a_second_client_that_comes_back_first_leaves_the_place_to_the_first(hub: Any) -> None:
+    second = await proved(hub, "nb.ipynb", user="ann", client="c2", process="p1")
+    reply = await second.join(place="taken")
+    assert (reply["place"], reply.get("as")) == ("taken", None)
+    first = await proved(hub, "nb.ipynb", user="ann", client="c1", process="p1")
+    assert (await first.join())["as"] == "nb.ipynb"
+    assert not second.named("$taken")
+    named = await proved(hub, "nb.ipynb", user="ann", client="c3", process="p1")
+    assert (await named.join(place="taken", **{"as": "mine"}))["as"] == "mine"
+
+
 @pytest.mark.parametrize("name", ["a\0b", "line\nbreak", "bell\a", "\u2028"])
 async def test_control_characters_in_a_name_are_refused(hub: Any, name: str) -> None:
     member = await hub.connect(user="ann")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from jupyter_rtmsg.errors import LimitExceeded
 from jupyter_rtmsg.hub.names import SubscriptionName
 from jupyter_rtmsg.hub.reply import Reply
-from jupyter_rtmsg.hub.request import Request
+from jupyter_rtmsg.hub.request import Request, optional_text
 from jupyter_rtmsg.hub.room import Membership, Room
 from jupyter_rtmsg.hub.start import Start, Wanted
 from jupyter_rtmsg.log.eventlog import Cursor, Subscription
@@ -78,10 +78,20 @@ def _place(hub: Hub, connection: Connection, room: Room, request: Request) -> Pl
         return Place()
     row = hub.subscriptions.find(user, room.name, name)
     row = row or hub.subscriptions.inherited(hub.formerly(connection.identity), room.name, name)
-    owner = row and hub.subscriptions.owner(row)
-    if owner and name.path is not None and connection.identity.is_beside(owner.connection.identity):
+    if name.path is not None and (_is_beside(hub, connection, row) or _was_beside(hub, request)):
         return Place(taken=True)
     return Place(name, row)
+
+
+def _is_beside(hub: Hub, connection: Connection, row: Subscription | None) -> bool:
+    """Tell whether another connection of the same process has the place."""
+    owner = hub.subscriptions.owner(row) if row else None
+    return owner is not None and connection.identity.is_beside(owner.connection.identity)
+
+
+def _was_beside(hub: Hub, request: Request) -> bool:
+    """Tell whether a client that comes back had no place before: whoever had it may come back later."""
+    return optional_text(request, "place", longest=hub.limits.identifier) == TAKEN
 
 
 def _subscription(hub: Hub, connection: Connection, room: Room, place: Place, start: Start) -> Subscription | None:
