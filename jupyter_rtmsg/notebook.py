@@ -27,6 +27,8 @@ from types import BuiltinMethodType, CoroutineType, FrameType, MethodType
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
+from .output import Sink, prepare_thread, route
+
 Function = Callable[..., Any]
 _METHODS = (MethodType, BuiltinMethodType)
 _IMPORTS = ("_load_unlocked", "_exec")  # of importlib: what imports a module, and what reloads it
@@ -170,13 +172,14 @@ def _cell_id(request: Mapping[str, Any]) -> str | None:
 class CellFunction:
     """A function that was registered, with the context and the execution that registered it.
 
-    In that context it prints below its cell, whoever calls it: ipykernel knows by context variables which cell is
-    printing.
+    In that context it prints below its cell, whoever calls it (`jupyter_rtmsg.output`).
 
     Parameters
     ----------
     function : callable
         Sync or async.
+    sink : Sink, optional
+        Takes what the function prints and displays.
 
     Attributes
     ----------
@@ -187,9 +190,9 @@ class CellFunction:
         Whether it stands where an earlier execution of its cell had registered something.
     """
 
-    __slots__ = ("_calls", "calling", "context", "execution", "function", "took_over")
+    __slots__ = ("_calls", "_routed", "calling", "context", "execution", "function", "took_over")
 
-    def __init__(self, function: Function) -> None:
+    def __init__(self, function: Function, sink: Sink | None = None) -> None:
         self.function = function
         self.took_over = False
         execution = this_execution()
@@ -197,6 +200,7 @@ class CellFunction:
         self.calling = _call.get()
         self.context: Context = copy_context()
         self.context.run(_execution.set, self.execution)  # for what it registers in its turn, on whichever thread
+        self._routed = route(self.context, sink)
         self._calls = 0
 
     def __repr__(self) -> str:
@@ -204,6 +208,8 @@ class CellFunction:
 
     def call(self, *args: Any) -> Any:
         """Call the function in its context; an async one gives its coroutine."""
+        if self._routed:
+            prepare_thread()
         # a copy, since a context cannot be entered twice at a time, nor should one event see variables of another
         return self.context.copy().run(self.function, *args)
 
@@ -277,6 +283,8 @@ class Listener(CellFunction):
 
     def __call__(self, *args: Any) -> Any:
         """Call the function in its context; an async one gives a coroutine that awaits it there."""
+        if self._routed:
+            prepare_thread()
         context = self.context.copy()
         try:
             result = context.run(self.function, *args)

@@ -242,10 +242,10 @@ class AsyncRoom:
     @overload
     def on(self, event: F, /) -> F: ...
     @overload
-    def on(self, event: str | None = None, /, *, replay: bool = True) -> Callable[[F], F]: ...
+    def on(self, event: str | None = None, /, *, replay: bool = True, output: object = None) -> Callable[[F], F]: ...
     @overload
-    def on(self, event: str | None, function: F, /, *, replay: bool = True) -> F: ...
-    def on(self, event: Any = None, function: Any = None, /, *, replay: bool = True) -> Any:
+    def on(self, event: str | None, function: F, /, *, replay: bool = True, output: object = None) -> F: ...
+    def on(self, event: Any = None, function: Any = None, /, *, replay: bool = True, output: Any = None) -> Any:
         """Have a function called with every `Event` of a name; a decorator, or with the function given.
 
         It runs in the context of the cell that registered it, in order, one event at a time per room. A cell that runs
@@ -259,14 +259,16 @@ class AsyncRoom:
             Sync or async; gets one `Event`.
         replay : bool
             False leaves out what happened before the room was joined.
+        output : ipywidgets.Output or IPython.display.DisplayHandle, optional
+            Shows what the function prints and displays, instead of the cell: see docs/client.md, Output.
         """
         if callable(event):
             event, function = None, event
         check_event(event)
         if function is None:
-            return lambda function: self.on(event, function, replay=replay)
+            return lambda function: self.on(event, function, replay=replay, output=output)
         check_handler(function)
-        self.membership.register(Handler(function, _name(event), replay=replay))
+        self.membership.register(Handler(function, _name(event), replay=replay, output=output))
         return function
 
     def off(self, event: str | None = None, function: Callable[..., Any] | None = None) -> None:

@@ -7,11 +7,13 @@ import logging
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import inf
 from typing import Any
 
 from jupyter_rtmsg.notebook import CellFunction, is_same
+
+from .captured import sink_of
 
 _log = logging.getLogger("jupyter_rtmsg")
 _SHOWN = frozenset({1, 2, 3, 10, 100, 1_000, 10_000, 100_000, 1_000_000})
@@ -32,9 +34,11 @@ class Handler(CellFunction):
         Whether it wants one event only.
     replaced : callable, optional
         Called when the handler of another function has taken its place.
+    output : object, optional
+        Shows what it prints and displays, see `sink_of`.
     """
 
-    __slots__ = ("_failures", "_most", "event", "once", "replaced", "replay")
+    __slots__ = ("_failures", "_most", "event", "once", "output", "replaced", "replay")
 
     def __init__(
         self,
@@ -44,8 +48,10 @@ class Handler(CellFunction):
         replay: bool = True,
         once: bool = False,
         replaced: Callable[[], None] | None = None,
+        output: Any = None,
     ) -> None:
-        super().__init__(function)
+        super().__init__(function, sink_of(output))
+        self.output = output  # a display is forgotten when nobody holds its handle
         self.event = event
         self.replay = replay
         self.once = once
@@ -70,9 +76,32 @@ class Handler(CellFunction):
             return
         name = getattr(self.function, "__qualname__", repr(self.function))
         said = f"the handler {name} raised (failure {self._failures}):"
-        if _log.hasHandlers():
-            _log.error("%s", said, exc_info=error)
+        _log_elsewhere(said, error)
         self.context.copy().run(_show, said, error)
+
+
+def _log_elsewhere(said: str, error: BaseException) -> None:
+    """Log an error, but not with what logs into the cell: the error is shown there anyway."""
+    if not _log.isEnabledFor(logging.ERROR):
+        return
+    trace = (type(error), error, error.__traceback__)
+    record = _log.makeRecord(_log.name, logging.ERROR, __file__, 0, said, (), trace, "failed")
+    for handler in _logging_handlers() if _log.filter(record) else ():
+        if record.levelno >= handler.level and not _is_shown(handler):
+            handler.handle(record)
+
+
+def _logging_handlers() -> Iterator[logging.Handler]:
+    logger: logging.Logger | None = _log
+    while logger is not None:
+        yield from logger.handlers
+        logger = logger.parent if logger.propagate else None
+
+
+def _is_shown(handler: logging.Handler) -> bool:
+    """Return whether a handler logs where this process prints, as ``logging.basicConfig()`` and rich's do."""
+    stream = getattr(handler, "stream", None) or getattr(getattr(handler, "console", None), "file", None)
+    return stream is not None and stream in (sys.stdout, sys.stderr)
 
 
 def _most_arguments(function: Callable[..., Any]) -> float:

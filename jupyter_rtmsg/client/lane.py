@@ -14,6 +14,8 @@ from collections.abc import Callable, Coroutine, Iterator
 from inspect import isawaitable
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
+from jupyter_rtmsg.output import prepare_thread
+
 from .handlers import Handler
 
 T = TypeVar("T")
@@ -236,6 +238,7 @@ class ThreadLane:
 
 
 async def _await(awaitable: Any) -> Any:
+    prepare_thread()
     return await awaitable
 
 

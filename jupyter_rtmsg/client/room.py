@@ -249,10 +249,10 @@ class Room:
     @overload
     def on(self, event: F, /) -> F: ...
     @overload
-    def on(self, event: str | None = None, /, *, replay: bool = True) -> Callable[[F], F]: ...
+    def on(self, event: str | None = None, /, *, replay: bool = True, output: object = None) -> Callable[[F], F]: ...
     @overload
-    def on(self, event: str | None, function: F, /, *, replay: bool = True) -> F: ...
-    def on(self, event: Any = None, function: Any = None, /, *, replay: bool = True) -> Any:
+    def on(self, event: str | None, function: F, /, *, replay: bool = True, output: object = None) -> F: ...
+    def on(self, event: Any = None, function: Any = None, /, *, replay: bool = True, output: Any = None) -> Any:
         """Have a function called with every `Event` of a name; a decorator, or with the function given.
 
         It runs on a thread of the room, in order, one event at a time, and prints below the cell that registered it; it
@@ -267,12 +267,14 @@ class Room:
             Sync or async; gets one `Event`.
         replay : bool
             False leaves out what happened before the room was joined.
+        output : ipywidgets.Output or IPython.display.DisplayHandle, optional
+            Shows what the function prints and displays, instead of the cell: see docs/client.md, Output.
         """
         if callable(event):
-            return self._async.on(event)
+            event, function = None, event
         if function is None:
-            return self._async.on(event, replay=replay)
-        return self._async.on(event, function, replay=replay)
+            return self._async.on(event, replay=replay, output=output)
+        return self._async.on(event, function, replay=replay, output=output)
 
     def off(self, event: str | None = None, function: Callable[..., Any] | None = None) -> None:
         """Undo `on`: for one event and function, for all functions of an event, or for all."""

@@ -1,0 +1,157 @@
+"""Where the output of registered functions goes: below their own cell, or into a `Sink`.
+
+ipykernel 6 and 7 know by context variables which cell prints, so a function that is called in the context that
+registered it prints below its cell. Three things do not follow by themselves:
+
+* ``display()`` and ``clear_output()`` on ipykernel 6, whose display publisher has one parent for the whole process: a
+  hook of the publisher sets the parent that ``print`` has;
+* threads that such a function starts, which begin with an empty context: they get a copy of its context, as
+  `asyncio.to_thread` and Python 3.14's ``thread_inherit_context`` do;
+* what is to go into a `Sink`: the hook takes displays, and the ``write`` of the two standard streams takes text.
+
+The publisher's hooks belong to threads (ipykernel's ``register_hook``), so each thread that calls such functions is
+prepared once.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import threading
+from collections.abc import Mapping
+from contextvars import Context, ContextVar, copy_context
+from typing import Any, NamedTuple, Protocol, TextIO
+
+
+class Sink(Protocol):
+    """Takes the output of functions. Any thread may call it."""
+
+    def write(self, stream: str, text: str) -> None:
+        """Take text of ``"stdout"`` or ``"stderr"``."""
+
+    def publish(self, kind: str, content: Mapping[str, Any]) -> bool:
+        """Take a message of Jupyter's protocol, such as ``display_data``; return False to have it sent instead."""
+
+
+class _Route(NamedTuple):
+    """Where output goes; without a sink below the cell."""
+
+    sink: Sink | None
+
+
+class _Prepared(threading.local):
+    done = False
+
+
+_route: ContextVar[_Route] = ContextVar("jupyter_rtmsg_output")
+_prepared = _Prepared()
+_installing = threading.Lock()
+_inheriting = False
+
+
+def route(context: Context, sink: Sink | None = None) -> bool:
+    """Have output that is made in a context go into a sink.
+
+    Without a sink, it goes where the caller's goes: below a cell, or into the sink of the function that calls this.
+
+    Returns
+    -------
+    bool
+        Whether threads must be prepared for it: False outside of kernels, if there is no sink.
+    """
+    if sink is None and not in_kernel():
+        return False
+    if sink is None:
+        here = _route.get(None)
+        sink = here.sink if here else None
+    context.run(_route.set, _Route(sink))
+    with _installing:
+        _let_threads_inherit()
+        if sink is not None:
+            _divert("stdout", sys.stdout)
+            _divert("stderr", sys.stderr)
+    return True
+
+
+def prepare_thread() -> None:
+    """Have the displays of functions that the calling thread calls follow their route."""
+    if not _prepared.done:
+        register = getattr(_publisher(), "register_hook", None)
+        if register is not None:
+            register(_direct)
+            _prepared.done = True
+
+
+def in_kernel() -> bool:
+    """Return whether a kernel of Jupyter runs this code."""
+    return hasattr(_shell(), "kernel")
+
+
+def _shell() -> Any:
+    get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", None)
+    return get_ipython and get_ipython()
+
+
+def _publisher() -> Any:
+    return getattr(_shell(), "display_pub", None)
+
+
+def _direct(message: dict[str, Any]) -> dict[str, Any] | None:
+    """Hook of the display publisher: give a message to the sink, or the parent that printed text would have."""
+    way = _route.get(None)
+    if way is None:
+        return message
+    if way.sink is not None and way.sink.publish(message["msg_type"], message["content"]):
+        return None
+    parent = getattr(sys.stdout, "parent_header", None)
+    if parent:
+        message["parent_header"] = parent
+    return message
+
+
+def _divert(name: str, stream: TextIO) -> None:
+    """Have a standard stream write into sinks; logging and tqdm hold on to the stream, so it stays the same object."""
+    write = stream.write
+    if getattr(write, "diverts", False):
+        return
+
+    @functools.wraps(write)
+    def write_by_route(text: str) -> int:
+        way = _route.get(None)
+        if way is None or way.sink is None or not isinstance(text, str):
+            return write(text)
+        way.sink.write(name, text)
+        return len(text)
+
+    write_by_route.diverts = True  # type: ignore[attr-defined]
+    try:
+        stream.write = write_by_route  # type: ignore[method-assign]
+    except AttributeError:
+        kind = type(stream).__name__
+        raise RuntimeError(
+            f"output= does not work here: the write method of sys.{name} ({kind}) is read-only"
+        ) from None
+
+
+def _let_threads_inherit() -> None:
+    """Have each thread that a routed function starts run in a copy of the context of that function."""
+    global _inheriting
+    if _inheriting:
+        return
+    _inheriting = True
+    start = threading.Thread.start
+
+    @functools.wraps(start)
+    def start_in_context(thread: threading.Thread) -> None:
+        if _route.get(None) is not None:
+            context, run = copy_context(), thread.run
+
+            def run_in_context() -> None:
+                del thread.run  # it refers to the thread
+                prepare_thread()
+                context.run(run)
+
+            thread.run = run_in_context  # type: ignore[method-assign]
+        start(thread)
+
+    threading.Thread.start = start_in_context  # type: ignore[assignment, method-assign]
