@@ -7,7 +7,7 @@ registered it prints below its cell. Three things do not follow by themselves:
   hook of the publisher sets the parent that ``print`` has;
 * threads that such a function starts, which begin with an empty context: they get a copy of its context, as
   `asyncio.to_thread` and Python 3.14's ``thread_inherit_context`` do;
-* what is to go into a `Sink`: the hook takes displays, and the ``write`` of the two standard streams takes text.
+* what is to go into a `Sink`: the hook takes displays, and the ``write`` of the standard streams' class takes text.
 
 The publisher's hooks belong to threads (ipykernel's ``register_hook``), so each thread that calls such functions is
 prepared once.
@@ -16,9 +16,10 @@ prepared once.
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import Context, ContextVar, copy_context
 from typing import Any, NamedTuple, Protocol, TextIO
 
@@ -68,8 +69,8 @@ def route(context: Context, sink: Sink | None = None) -> bool:
     with _installing:
         _let_threads_inherit()
         if sink is not None:
-            _divert("stdout", sys.stdout)
-            _divert("stderr", sys.stderr)
+            _divert(sys.stdout)
+            _divert(sys.stderr)
     return True
 
 
@@ -101,35 +102,63 @@ def _direct(message: dict[str, Any]) -> dict[str, Any] | None:
     way = _route.get(None)
     if way is None:
         return message
-    if way.sink is not None and way.sink.publish(message["msg_type"], message["content"]):
-        return None
+    if way.sink is not None:
+        return None if way.sink.publish(message["msg_type"], message["content"]) else message
     parent = getattr(sys.stdout, "parent_header", None)
     if parent:
         message["parent_header"] = parent
     return message
 
 
-def _divert(name: str, stream: TextIO) -> None:
-    """Have a standard stream write into sinks; logging and tqdm hold on to the stream, so it stays the same object."""
-    write = stream.write
-    if getattr(write, "diverts", False):
-        return
+class _Writer:
+    """The ``write`` of a stream, which asks first where the caller's output goes."""
 
-    @functools.wraps(write)
-    def write_by_route(text: str) -> int:
+    __slots__ = ("_stream", "write")
+
+    def __init__(self, stream: TextIO, write: Callable[[str], int]) -> None:
+        self._stream = stream
+        self.write = write
+
+    def __call__(self, text: str) -> int:
         way = _route.get(None)
         if way is None or way.sink is None or not isinstance(text, str):
-            return write(text)
-        way.sink.write(name, text)
+            return self.write(text)
+        way.sink.write("stderr" if self._stream is sys.stderr else "stdout", text)
         return len(text)
 
-    write_by_route.diverts = True  # type: ignore[attr-defined]
+
+class _Write:
+    """The attribute ``write`` of the standard streams' class.
+
+    While a cell runs, IPython has a function of its own in the place of a stream's ``write``, and puts back afterwards
+    what it found: whatever is put there is called behind the question where the output goes.
+    """
+
+    def __init__(self, write: Callable[[TextIO, str], int]) -> None:
+        self._write = write
+
+    def __get__(self, stream: TextIO | None, owner: type) -> Callable[..., int]:
+        if stream is None:
+            return self._write
+        return _Writer(stream, vars(stream).get("write") or self._write.__get__(stream))
+
+    def __set__(self, stream: TextIO, write: Callable[[str], int]) -> None:
+        vars(stream)["write"] = write.write if isinstance(write, _Writer) else write
+
+    def __delete__(self, stream: TextIO) -> None:
+        del vars(stream)["write"]
+
+
+def _divert(stream: TextIO) -> None:
+    """Have a standard stream write into sinks; logging and tqdm hold on to the stream, so it stays the same object."""
+    kind: Any = type(stream)
+    if isinstance(inspect.getattr_static(kind, "write"), _Write):
+        return
     try:
-        stream.write = write_by_route  # type: ignore[method-assign]
-    except AttributeError:
-        kind = type(stream).__name__
+        kind.write = _Write(kind.write)
+    except TypeError:
         raise RuntimeError(
-            f"output= does not work here: the write method of sys.{name} ({kind}) is read-only"
+            f"output= needs a notebook: what is written to a {kind.__name__} cannot be captured"
         ) from None
 
 

@@ -116,7 +116,7 @@ def _most_arguments(function: Callable[..., Any]) -> float:
 
 def _show(said: str, error: BaseException) -> None:
     trace = error.__traceback__
-    while trace and trace.tb_frame.f_globals.get("__name__", "").startswith("jupyter_rtmsg.client"):
+    while trace and trace.tb_frame.f_globals.get("__name__", "").startswith("jupyter_rtmsg."):
         trace = trace.tb_next  # our own frames say nothing to whoever wrote the handler
     text = "".join(traceback.format_exception(type(error), error, trace))
     print(said, text, sep="\n", end="", file=sys.stderr, flush=True)  # noqa: T201 - it belongs into the cell
