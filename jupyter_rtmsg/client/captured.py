@@ -161,19 +161,24 @@ class Captured:
         """Show what has changed now."""
         with self._showing:
             with self._lock:
-                timer, self._timer = self._timer, None
                 new, clear = self._new, self._clear
                 self._new, self._new_size, self._clear = [], 0, False
-            if timer:
-                timer.cancel()
-            if not new and not clear:
-                return
             outputs = _merged(() if clear else self._target.outputs(), new)
-            self._due = time.monotonic() + max(_PAUSE, sum(map(_size, outputs)) / _CHARACTERS_PER_SECOND)
-            try:
-                Context().run(self._target.show, outputs)
-            except Exception:  # noqa: BLE001 - nobody waits for it: a widget may be closed
-                _log.warning("what handlers have shown could not be put into their output=", exc_info=True)
+            if new or clear:
+                self._show(outputs)
+            with self._lock:
+                self._due = time.monotonic() + max(_PAUSE, sum(map(_size, outputs)) / _CHARACTERS_PER_SECOND)
+                if self._timer:
+                    self._timer.cancel()
+                    self._timer = None
+                if self._new or self._clear:
+                    self._schedule()
+
+    def _show(self, outputs: Sequence[Output]) -> None:
+        try:
+            Context().run(self._target.show, outputs)
+        except Exception:  # noqa: BLE001 - nobody waits for it: a widget may be closed
+            _log.warning("what handlers have shown could not be put into their output=", exc_info=True)
 
 
 _captured: WeakKeyDictionary[Any, Captured] = WeakKeyDictionary()

@@ -167,8 +167,13 @@ class ThreadLane:
     def wake(self) -> None:
         """Look at the source again."""
         if not self._thread and not self._closed:
-            self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # from Python 3.12 on no thread starts at the end of the process
+                self._closed = True
+                return
+            self._thread = thread
         self._ready.set()
 
     def inside(self) -> bool:

@@ -5,11 +5,18 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import signal
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, NoReturn, Protocol
+
+from .captured import show_all
+
+# jupyter_client ends a kernel that was asked to shut down by SIGTERM after 2.5 s, and kills it after 5 s.
+_EXIT = 3.5  # seconds that handlers have at the end of the process
+_GOODBYE = 1.0  # seconds for the rest of closing then
 
 
 class Closable(Protocol):
@@ -19,8 +26,8 @@ class Closable(Protocol):
     def descriptors(self) -> list[int]:
         """The descriptors of its sockets."""
 
-    def begin_close(self, timeout: float) -> Callable[[], None]:
-        """Begin to end it, with so many seconds for handlers; return what waits for the end."""
+    def begin_close(self, timeout: float, goodbye: float | None = None) -> Callable[[], None]:
+        """Begin to end it, with so many seconds for handlers, and for the rest; return what waits for the end."""
 
 
 class _Process(NamedTuple):
@@ -65,15 +72,41 @@ def _command_line(pid: int) -> bytes:
         return b""
 
 
-def close_all(timeout: float = 5.0) -> None:
-    """Close all connections of this process, side by side, with so many seconds for the handlers of all."""
+def close_all(timeout: float = 5.0, goodbye: float | None = None) -> None:
+    """Close all connections of this process, side by side.
+
+    Parameters
+    ----------
+    timeout : float
+        Seconds that the handlers of all have to finish what was received.
+    goodbye : float, optional
+        Seconds for the rest; without it there is no other limit than those of the single steps.
+    """
     closing = []
     for connection in list(connections):
         with contextlib.suppress(Exception):  # the process ends: there is nobody to tell
-            closing.append(connection.begin_close(timeout))
+            closing.append(connection.begin_close(timeout, goodbye))
     for end in closing:
         with contextlib.suppress(Exception):
             end()
+
+
+def _exit() -> None:
+    """Close all connections at the end of the process, in bounded time."""
+    if connections:
+        with _without_sigterm():
+            close_all(_EXIT, _GOODBYE)
+    show_all()
+
+
+@contextlib.contextmanager
+def _without_sigterm() -> Iterator[None]:
+    """Ignore SIGTERM, which asks for what is under way already."""
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 def _forked() -> None:
@@ -91,6 +124,6 @@ def _forked() -> None:
     connections.clear()
 
 
-atexit.register(close_all)
+atexit.register(_exit)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forked)

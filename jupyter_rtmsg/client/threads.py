@@ -15,6 +15,8 @@ from .address import Address
 from .lane import LoopEndedError, LoopThread, Source, ThreadLane
 from .processes import connections
 
+_JOIN = 5.0  # seconds that a loop has to end
+
 
 class Served(NamedTuple):
     """The client that runs on the threads.
@@ -96,8 +98,11 @@ class Threads:
         """
         self.begin_close(timeout)()
 
-    def begin_close(self, timeout: float) -> Callable[[], None]:
-        """Begin to end the client, see `close`; return what waits for that, and ends the threads."""
+    def begin_close(self, timeout: float, goodbye: float | None = None) -> Callable[[], None]:
+        """Begin to end the client, see `close`; return what waits for that, and ends the threads.
+
+        With ``goodbye``, all that comes after the handlers ends in so many seconds.
+        """
         deadline = time.monotonic() + timeout
         for lane in self._callers():
             lane.close()
@@ -109,11 +114,11 @@ class Threads:
         def end() -> None:
             try:
                 if closing:
-                    closing.result()
-            except concurrent.futures.CancelledError:
-                pass  # another thread was quicker
+                    closing.result(None if goodbye is None else timeout + goodbye)
+            except (concurrent.futures.CancelledError, concurrent.futures.TimeoutError):
+                pass  # another thread was quicker, or this one was too slow
             finally:
-                self.stop(deadline - time.monotonic())
+                self.stop(deadline - time.monotonic(), _JOIN if goodbye is None else goodbye)
 
         return end
 
@@ -126,8 +131,8 @@ class Threads:
         asynchronous = self._handlers is not None and self._handlers.inside()
         return [lane for lane in self._all_lanes() if asynchronous or lane.inside()]
 
-    def stop(self, timeout: float = 0.0) -> None:
-        """End the threads, with so many seconds for handlers that still run."""
+    def stop(self, timeout: float = 0.0, join: float = _JOIN) -> None:
+        """End the threads, with so many seconds for handlers that still run, and for each loop."""
         deadline = time.monotonic() + timeout
         lanes, callers = self._all_lanes(), self._callers()
         for lane in lanes:
@@ -139,8 +144,8 @@ class Threads:
         with self._lock:
             self.stopped = True
         if self._handlers:
-            self._handlers.stop()
-        self.io.stop()
+            self._handlers.stop(join)
+        self.io.stop(join)
         connections.discard(self)
 
     def _all_lanes(self) -> list[ThreadLane]:

@@ -1,0 +1,95 @@
+"""Notebooks that run without a page: at the end what waits is stored, and handlers under way finish, in bounded time."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import pytest
+from support import neighbours
+from support.hub import TOKEN, HubServer
+
+import jupyter_rtmsg as rt
+
+pytestmark = pytest.mark.serial  # the runners kill a kernel 5 s after they asked it to shut down
+
+ROOT = Path(__file__).parents[2]
+HERE = str(Path(sys.executable).parent / "jupyter")
+RUNNERS = {
+    "nbclient": [HERE, "execute", "--inplace"],
+    "nbclient, ipykernel 6": [neighbours.program("jupyter"), "execute", "--inplace"],
+    "nbconvert": [neighbours.program("jupyter-nbconvert"), "--to", "notebook", "--inplace", "--execute"],
+    "papermill": [neighbours.program("papermill"), "-"],
+}
+
+
+class Run:
+    """Runs cells as a notebook, and tells what is left of it."""
+
+    def __init__(self, command: list[str], folder: Path, hub: HubServer) -> None:
+        self._command = command
+        self._path = folder / "run.ipynb"
+        self._hub = hub
+
+    def __call__(self, *cells: str) -> nbformat.NotebookNode:
+        """Run the cells; return the notebook with its outputs."""
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+        notebook.metadata = {
+            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+            "language_info": {"name": "python"},
+        }
+        nbformat.write(notebook, self._path)
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("JPY")}
+        path = f"{Path(self._command[0]).parent}:{environment['PATH']}"
+        environment.update(RTMSG_URL=self._hub.url, RTMSG_TOKEN=TOKEN, PYTHONPATH=str(ROOT), PATH=path)
+        command = [str(self._path) if part == "-" else part for part in self._command]
+        done = subprocess.run(
+            [*command, str(self._path)], env=environment, cwd=self._path.parent, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        return nbformat.read(self._path, 4)
+
+
+@pytest.fixture(params=RUNNERS)
+def run(request: pytest.FixtureRequest, tmp_path: Path, shared_hub: HubServer) -> Run:
+    return Run(RUNNERS[request.param], tmp_path, shared_hub)
+
+
+def test_what_waits_is_stored_and_a_handler_of_three_seconds_finishes(
+    run: Run, shared_hub: HubServer, client: Callable[..., rt.Client], room_name: str
+) -> None:
+    run(
+        f"import time, jupyter_rtmsg as rt\nroom = rt.connect().join({room_name!r})",
+        "@room.on('slow')\ndef slow(event): time.sleep(3); room.emit('done', event.data)",
+        "room.emit('slow', 1)\nfor n in range(3000): room.emit('step', {'n': n, 'blob': 'x' * 2000}, wait=False)",
+    )
+    history = client(shared_hub).join(room_name).history()
+    assert [event.data["n"] for event in history if event.name == "step"] == list(range(3000))
+    assert [event.data for event in history if event.name == "done"] == [1]
+
+
+HANGING = {
+    "a handler": "def hang(event): begun.set(); time.sleep(120)",
+    "an async handler": "async def hang(event): begun.set(); await asyncio.sleep(120)",
+    "an async handler that blocks its loop": "async def hang(event): begun.set(); time.sleep(120)",
+}
+
+
+@pytest.mark.parametrize("hanging", HANGING)
+@pytest.mark.parametrize("run", ["nbclient", "nbclient, ipykernel 6"], indirect=True)
+def test_a_handler_that_hangs_costs_neither_what_waits_nor_the_rest_of_the_exit(
+    run: Run, hanging: str, shared_hub: HubServer, client: Callable[..., rt.Client], room_name: str, tmp_path: Path
+) -> None:
+    ended = tmp_path / "ended"
+    run(
+        f"import asyncio, atexit, time\natexit.register(open({str(ended)!r}, 'w').write, 'ended')",
+        f"import threading, jupyter_rtmsg as rt\nroom, begun = rt.connect().join({room_name!r}), threading.Event()",
+        f"@room.on('n')\n{HANGING[hanging]}",
+        "room.emit('n')\nassert begun.wait(60)\nfor n in range(100): room.emit('step', n, wait=False)",
+    )
+    assert ended.read_text() == "ended"  # it was not killed
+    assert len(client(shared_hub).join(room_name).history(event="step")) == 100
