@@ -1,4 +1,4 @@
-"""Notebooks that run without a page: at the end what waits is stored, and handlers under way finish, in bounded time."""
+"""Notebooks that run without a page: at the end what waits is stored, and handlers finish, in bounded time."""
 
 from __future__ import annotations
 
@@ -79,8 +79,11 @@ HANGING = {
 }
 
 
-@pytest.mark.parametrize("hanging", HANGING)
-@pytest.mark.parametrize("run", ["nbclient", "nbclient, ipykernel 6"], indirect=True)
+@pytest.mark.parametrize(
+    ("run", "hanging"),
+    [*(("nbclient", hanging) for hanging in HANGING), ("nbclient, ipykernel 6", "a handler")],
+    indirect=["run"],
+)
 def test_a_handler_that_hangs_costs_neither_what_waits_nor_the_rest_of_the_exit(
     run: Run, hanging: str, shared_hub: HubServer, client: Callable[..., rt.Client], room_name: str, tmp_path: Path
 ) -> None:
