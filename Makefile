@@ -61,7 +61,7 @@ $(RUN)/bin/python $(TEST)/bin/python:
 	  { rm -rf $(@:/bin/python=); echo "Python's venv is missing: on Debian or Ubuntu, apt install python3-venv" >&2; exit 1; }
 
 $(RUN)/installed: $(RUN)/bin/python $(PACKAGE) $(FRONTEND) $(BUILD)
-	$(RUN)/bin/python $(PIP) '.[examples]'
+	@$(RUN)/bin/python _build/install.py examples
 	@touch $@
 
 # Editable, so that a change of the Python code needs no install.
