@@ -128,7 +128,10 @@ def _key(key: Any) -> str:
 def plain_key(key: Any) -> str:
     """Return a key of a dict as a str, or raise `NotJSON`."""
     if not isinstance(key, str):
-        raise NotJSON(f"the keys of a dict must be str, not {type(key).__name__}: {key!r:.80}")
+        raise NotJSON(
+            f"the keys of a dict must be str, not {type(key).__name__}: {_one_line(key)}. "
+            "Send {str(key): value for key, value in data.items()}"
+        )
     return str.__str__(key)
 
 
@@ -145,7 +148,36 @@ def plain_scalar(value: Any) -> str | int | float:
         raise NotJSON(f"{number} is not JSON: send None or a str instead")
     if type(value).__module__ == "numpy" and type(value).__name__ in ("bool", "bool_"):
         return bool(value)  # the one scalar of NumPy that is none of Python's numbers
-    raise NotJSON(f"{type(value).__name__} is neither JSON nor bytes: {value!r:.80}")
+    raise NotJSON(f"{type(value).__name__} is neither JSON nor bytes: {_one_line(value)}{_instead(value)}")
+
+
+# By the names of types, so that nothing has to be imported for it. The first base that is listed counts.
+_INSTEAD = {
+    **dict.fromkeys(("ndarray", "Tensor"), "its tolist(), or its bytes with shape and dtype beside them"),
+    **dict.fromkeys(("Series", "Index", "ExtensionArray"), "its tolist()"),
+    "DataFrame": "its to_dict('records')",
+    **dict.fromkeys(("NAType", "NaTType"), "None"),
+    **dict.fromkeys(("date", "time"), "its isoformat()"),
+    "timedelta": "its total_seconds()",
+    **dict.fromkeys(("set", "frozenset", "deque", "generator", "range", "map", "zip"), "list() of it"),
+    **dict.fromkeys(("dict_keys", "dict_values", "dict_items"), "list() of it"),
+    "Decimal": "float() or str() of it",
+    **dict.fromkeys(("UUID", "PurePath", "complex", "Fraction"), "str() of it"),
+    **dict.fromkeys(("function", "type", "module"), "its name"),
+}
+
+
+def _instead(value: Any) -> str:
+    """Return what to send, as the end of a message; nothing where that is not known."""
+    if hasattr(type(value), "__dataclass_fields__"):
+        return ". Send dataclasses.asdict() of it"
+    names = (kind.__name__ for kind in type(value).__mro__)
+    return next((f". Send {_INSTEAD[name]}" for name in names if name in _INSTEAD), "")
+
+
+def _one_line(value: Any) -> str:
+    """Return the beginning of a value's text, without the lines of a table."""
+    return " ".join(repr(value).split())[:80]
 
 
 def load(text: str | bytes, *, max_depth: int = MAX_DEPTH) -> Any:

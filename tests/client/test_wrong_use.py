@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import dataclasses
+import datetime
+import decimal
 import pickle
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy
+import pandas
 import pytest
 from support.cells import Shell
 from support.hub import TOKEN, HubServer
@@ -50,6 +55,36 @@ def test_what_is_not_json(room: rt.Room, data: Any, said: str) -> None:
         room.emit("n", data)
     assert isinstance(caught.value, TypeError)
     assert isinstance(caught.value, ValueError)
+
+
+@dataclasses.dataclass
+class _Point:
+    x: int
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (numpy.arange(3), "Send its tolist(), or its bytes with shape and dtype beside them"),
+        (pandas.Series([1]), "Send its tolist()"),
+        (pandas.DataFrame({"a": [1, 2], "b": [3, 4]}), "Send its to_dict('records')"),
+        (pandas.Timestamp(0), "Send its isoformat()"),
+        (pandas.NaT, "Send None"),
+        (datetime.datetime(2026, 1, 1), "Send its isoformat()"),
+        (datetime.timedelta(1), "Send its total_seconds()"),
+        ({1}, "Send list() of it"),
+        (iter({}.keys()).__class__, "Send its name"),
+        (decimal.Decimal(1), "Send float() or str() of it"),
+        (Path(), "Send str() of it"),
+        (_Point(1), "Send dataclasses.asdict() of it"),
+        ({1: "a"}, "Send {str(key): value for key, value in data.items()}"),
+    ],
+)
+def test_what_is_not_json_is_answered_with_what_is(room: rt.Room, data: Any, said: str) -> None:
+    with pytest.raises(errors.NotJSON) as caught:
+        room.emit("n", data)
+    assert str(caught.value).endswith(said)
+    assert "\n" not in str(caught.value)
 
 
 def test_what_is_too_large_names_both_sizes(room: rt.Room) -> None:
