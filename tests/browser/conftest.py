@@ -27,6 +27,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
+def without_news(config: Path) -> None:
+    """Have the JupyterLab of a configuration directory ask nothing at its start."""
+    settings = config / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)
+    (settings / "notification.jupyterlab-settings").write_text(json.dumps(NO_NEWS))
+
+
 MakeLab = Callable[..., JupyterServer]
 
 
@@ -37,9 +44,7 @@ def make_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeLab]:
 
     def make(**sections: dict[str, object]) -> JupyterServer:
         home = tmp_path_factory.mktemp("lab")
-        settings = home / "config" / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
-        settings.mkdir(parents=True)
-        (settings / "notification.jupyterlab-settings").write_text(json.dumps(NO_NEWS))
+        without_news(home / "config")
         made.append(JupyterServer(home, command="lab", config={**CONFIG, **sections}))
         return made[-1]
 

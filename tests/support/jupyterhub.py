@@ -11,6 +11,7 @@ import subprocess
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ c.JupyterHub.bind_url = "http://127.0.0.1:{port}/jhub/"
 c.JupyterHub.hub_bind_url = "http://127.0.0.1:{hub_port}/"
 c.JupyterHub.db_url = "sqlite:///{home}/hub.sqlite"
 c.JupyterHub.cookie_secret_file = "{home}/secret"
-c.JupyterHub.last_activity_interval = {proxy_activity}
+c.JupyterHub.last_activity_interval = 0
 c.JupyterHub.allow_named_servers = True
 c.JupyterHub.authenticator_class = "dummy"
 c.Authenticator.allow_all = True
@@ -66,18 +67,16 @@ class JupyterHub:
         Everything lives in here, also the homes of the users.
     lab : bool
         Serve JupyterLab to the users, which takes a few seconds more.
-    proxy_activity : int
-        Seconds between two looks at what the proxy takes for activity; 0: never.
     """
 
-    def __init__(self, home: Path, *, lab: bool = False, proxy_activity: int = 0) -> None:
+    def __init__(self, home: Path, *, lab: bool = False) -> None:
         self.home = home
         self.lab = lab
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/jhub/"
         self.log_path = home / "hub.log"
         self._process: subprocess.Popen[bytes] | None = None
-        (home / "jupyterhub_config.py").write_text(self._config(proxy_activity))
+        (home / "jupyterhub_config.py").write_text(self._config())
 
     def __enter__(self) -> JupyterHub:
         return self.start()
@@ -131,9 +130,9 @@ class JupyterHub:
         """Make a token of a user, as people do on their token page."""
         return str(self.request("POST", f"users/{user}/tokens", body).json()["token"])
 
-    def server(self, user: str, name: str = "", *, token: str | None = None) -> UserServer:
-        """Return the server of a user, not yet started; ``name`` for a named one, beside the first."""
-        return UserServer(self, user, name, token or self.token(user))
+    def server(self, user: str, name: str = "", **options: Any) -> UserServer:
+        """Return the server of a user, not yet started; options are those of `UserServer`."""
+        return UserServer(self, user, name, **{"token": self.token(user), **options})
 
     def login(self, user: str, server: UserServer) -> str:
         """Log in as people do, go to a server, and return the cookies that a browser would send there."""
@@ -155,7 +154,7 @@ class JupyterHub:
         except OSError:
             return False
 
-    def _config(self, proxy_activity: int) -> str:
+    def _config(self) -> str:
         environment = {"PATH": self._variables()["PATH"], "JUPYTERHUB_ACTIVITY_INTERVAL": "1"}
         if "PYTHONPATH" in os.environ:
             environment["PYTHONPATH"] = os.environ["PYTHONPATH"]
@@ -167,7 +166,6 @@ class JupyterHub:
             hub_port=free_port(),
             proxy_port=free_port(),
             proxy=neighbours.PROXY,
-            proxy_activity=proxy_activity,
             singleuser=neighbours.program("jupyterhub-singleuser"),
             environment=environment,
             folders=FOLDERS,
@@ -188,14 +186,26 @@ class UserServer(JupyterServer):
     ----------
     hub : JupyterHub
     user, name : str
+        A named server is one beside the first of its user.
     token : str
         What requests show.
+    config : mapping, optional
+        As for `JupyterServer`, for all servers of the user.
     """
 
-    def __init__(self, hub: JupyterHub, user: str, name: str, token: str) -> None:
+    def __init__(
+        self,
+        hub: JupyterHub,
+        user: str,
+        name: str,
+        *,
+        token: str,
+        config: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
         self.path = f"/jhub/user/{user}/{name + '/' if name else ''}"
-        super().__init__(hub.home / user, token=token, base_url=self.path, python=neighbours.PYTHON)
+        super().__init__(hub.home / user, token=token, config=config, base_url=self.path, python=neighbours.PYTHON)
         self.url = f"http://127.0.0.1:{hub.port}{self.path}"
+        self.hub_url = hub.url
         self._hub = hub
         self._user = user
         self._name = name
@@ -227,10 +237,10 @@ class UserServer(JupyterServer):
         servers = self._hub.request("GET", f"users/{self._user}").json()["servers"]
         return dict(servers.get(self._name, {}))
 
-    def _write_config(self, config: Any, base_url: str) -> None:
+    def _write_config(self, config: Mapping[str, Mapping[str, Any]], base_url: str) -> None:
         """Write what is true of every server of the user; JupyterHub gives the rest as arguments."""
         for directory in (self.root, self.data, self.runtime, self.home / "config", self.home / "ipython"):
             directory.mkdir(parents=True, exist_ok=True)
-        settings = neighbours.extensions("jupyterhub", "jupyterlab")
-        settings["RtmsgApp"] = {"ping_interval": 0.5, "ping_timeout": 2 * DEADLINE}
+        heartbeat = {"ping_interval": 0.5, "ping_timeout": 2 * DEADLINE}
+        settings = {**neighbours.extensions("jupyterhub", "jupyterlab"), "RtmsgApp": heartbeat, **config}
         (self.home / "config" / "jupyter_server_config.json").write_text(json.dumps(settings))
