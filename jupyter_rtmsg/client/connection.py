@@ -152,6 +152,11 @@ class Connection(Listeners):
         """What whoever connects should know about the place."""
         return self._endpoint.route.notice
 
+    @property
+    def hint(self) -> str:
+        """What helps whoever reads that nobody answers there."""
+        return self._endpoint.route.hint
+
     def renew(self, error: Exception) -> bool:
         """Look the token up again that a server refused; tell whether there is another one."""
         return self._endpoint.advance(error)

@@ -13,6 +13,7 @@ from .endpoint import Endpoint
 from .http import HttpConnection, HttpFailed
 from .owner import Stranger, check_owner, check_socket
 from .proxy import Proxy, ProxyFailed
+from .tls import check_certificate
 
 
 async def dial(endpoint: Endpoint) -> HttpConnection:
@@ -73,6 +74,7 @@ async def _direct(endpoint: Endpoint, host: str, tls: ssl.SSLContext | None) -> 
     name = address.host if tls else None
     transport, _ = await loop.create_connection(lambda: connection, host, address.port, ssl=tls, server_hostname=name)
     try:
+        check_certificate(tls, transport)
         if endpoint.own:
             check_owner(transport.get_extra_info("peername"), transport.get_extra_info("sockname"))
     except OSError:
@@ -132,8 +134,9 @@ async def _encrypt(tunnel: HttpConnection, connection: HttpConnection, tls: ssl.
     transport = tunnel.detach()
     try:
         encrypted = await asyncio.get_running_loop().start_tls(transport, connection, tls, server_hostname=host)
+        assert encrypted
+        check_certificate(tls, encrypted)
     except BaseException:
         transport.abort()
         raise
-    assert encrypted
     connection.connection_made(encrypted)

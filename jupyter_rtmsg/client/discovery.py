@@ -53,6 +53,9 @@ class Search(Protocol):
     def instead_of(self, found: Found) -> Found | None:
         """Return where to go when nobody answers at the first place."""
 
+    def hint(self, found: Found) -> str:
+        """Return what helps whoever reads that nobody answers at a place, or an empty text."""
+
 
 class Given:
     """A place that the caller has given, with its token: nothing is looked up.
@@ -72,6 +75,10 @@ class Given:
 
     def instead_of(self, found: Found) -> None:
         """Return None."""
+
+    def hint(self, found: Found) -> str:
+        """Return an empty text."""
+        return ""
 
 
 class Discovery:
@@ -143,6 +150,14 @@ class Discovery:
         servers = [one for one in running_servers(self._runtime_dir) if one.address != address]
         return self._of_server(servers[0], "the only running server") if len(servers) == 1 else None
 
+    def hint(self, found: Found) -> str:
+        """Say that a variable named the place, and which servers run."""
+        if found.how != _VARIABLES:
+            return ""
+        servers = running_servers(self._runtime_dir)
+        running = f"running are:{_listed(servers)}" if servers else "no other server of this user is running"
+        return f". RTMSG_URL names this server; {running}"
+
     # --- where a URL is given
 
     def _explicit(self, address: Address, token: str | None, servers: Sequence[RunningServer]) -> list[Found]:
@@ -198,9 +213,10 @@ class Discovery:
     def _only(self, servers: Sequence[RunningServer]) -> Found | None:
         if len(servers) == 1:
             return self._of_server(servers[0], "the only running server")
-        listed = "".join(f"\n      {server.address.url}  in {server.root or '?'}" for server in servers)
         self._tried.append(
-            f"{len(servers)} Jupyter servers are running:{listed}" if servers else "no Jupyter server is running"
+            f"{len(servers)} Jupyter servers are running:{_listed(servers)}"
+            if servers
+            else "no Jupyter server is running"
         )
         return None
 
@@ -237,6 +253,10 @@ def is_known(address: Address, environment: Mapping[str, str] = os.environ, runt
     return any(_is_page(address, url) for url in named if url) or any(
         server.is_at(address) for server in running_servers(runtime_dir)
     )
+
+
+def _listed(servers: Sequence[RunningServer]) -> str:
+    return "".join(f"\n      {server.address.url}  in {server.root or '?'}" for server in servers)
 
 
 def _of_kernel(environment: Mapping[str, str]) -> tuple[str | None, str | None, str | None]:

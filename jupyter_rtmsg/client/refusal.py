@@ -15,8 +15,9 @@ from .owner import Stranger
 from .proxy import ProxyFailed
 
 _HELP = (
-    "Inside a kernel no token is needed where the extension is installed; elsewhere pass token=..., "
-    "which `jupyter server list` shows."
+    "Kernels need no token where the extension is installed, nor do scripts beside a server of their own user. "
+    "Elsewhere pass token=..., which `jupyter server list` shows; for a server with a password it is in the file "
+    "rtmsg/token of `jupyter --data-dir`."
 )
 _TRUST = (
     "If it is the right server, name the file with its certificate, and a host that the certificate names: "
@@ -50,7 +51,7 @@ def meaning(error: Exception, address: Address) -> Exception:
 
 
 def _verdict(error: ssl.SSLCertVerificationError) -> str:
-    return str(error.verify_message or error.reason or "it cannot be verified").rstrip(".")
+    return str(getattr(error, "verify_message", None) or error).rstrip(".")
 
 
 def refusal(error: HttpRefused, address: Address) -> Exception:

@@ -66,6 +66,11 @@ class Route:
             self.found, self._next, self._errors = self._search.places[0], self._search.places[1:], []
         return max(reversed(said), key=_weight)
 
+    @property
+    def hint(self) -> str:
+        """What helps whoever reads that nobody answers."""
+        return self._search.hint(self.found)
+
     def _renewed(self, error: Exception) -> Found | None:
         return self._search.renewed(self.found) if isinstance(error, AccessDenied) else None
 

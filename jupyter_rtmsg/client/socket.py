@@ -207,7 +207,7 @@ class SocketClient(Receiving):
                 self._first = None
 
     def _unreachable(self, what: str) -> ServerUnreachable:
-        return ServerUnreachable(f"{self.io.address.url} {what}: {reason_of(self.io.error)}")
+        return ServerUnreachable(f"{self.io.address.url} {what}: {reason_of(self.io.error)}{self.io.hint}")
 
     def _silent(self, timeout: float) -> ServerUnreachable:
         if self._session is None:

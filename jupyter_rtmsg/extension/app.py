@@ -12,7 +12,7 @@ from jupyter_server.serverapp import ServerApp
 from traitlets import Bool, Enum, Float, Integer, Unicode, default
 
 from ..server import bundle_pattern, paths_below
-from .environment import KernelEnvironment, kernel_cafile
+from .environment import KernelEnvironment, certificate_of
 from .handlers import BundleHandler, SocketHandler, StatusHandler
 from .identity import Identity
 from .limits import LimitTraits
@@ -96,9 +96,10 @@ class RtmsgApp(LimitTraits, ExtensionApp):
         """Tell kernels where the hub is, now that the port is known, and start it."""
         if self._service.closed:  # stopped before it had begun
             return
-        variables = {"RTMSG_URL": self._service.url, "RTMSG_TOKEN": self._token}
+        certificate = {} if self.url else certificate_of(serverapp)
+        variables = {"RTMSG_URL": self._service.url, "RTMSG_TOKEN": self._token, **certificate}
         self._service.gateway.start(variables)
-        self._environment.set({**variables, "RTMSG_CAFILE": "" if self.url else kernel_cafile(serverapp)})
+        self._environment.set(variables)
         await self._service.ready()
         self.log.info("rtmsg: the hub is at %ssocket.io/", self._service.url)
 

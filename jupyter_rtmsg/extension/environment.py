@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 
 from jupyter_server.serverapp import ServerApp
 
@@ -23,9 +22,9 @@ def kernel_url(serverapp: ServerApp) -> str:
     return f"http://{WILDCARDS[serverapp.ip]}:{serverapp.port}{serverapp.base_url}"
 
 
-def kernel_cafile(serverapp: ServerApp) -> str:
-    """Return the file with the server's certificate, which its kernels trust; empty where there is no TLS."""
-    return str(Path(serverapp.certfile).absolute()) if serverapp.certfile else ""
+def certificate_of(serverapp: ServerApp) -> dict[str, str]:
+    """Return the variable with the file of the server's certificate, which its kernels trust, if it has one."""
+    return {"RTMSG_CAFILE": os.path.abspath(serverapp.certfile)} if serverapp.certfile else {}
 
 
 class KernelEnvironment:

@@ -222,3 +222,13 @@ def test_there_is_nothing_instead(running: Any, tmp_path: Path, environment: Any
         running(port)
     search = Discovery(**arguments, environment=environment, runtime_dir=tmp_path)
     assert search.instead_of(search.places[0]) is None
+
+
+def test_a_variable_is_named_as_the_reason_and_the_servers_that_run(running: Any) -> None:
+    running(7, root_dir="/home/ada")
+    search = Discovery(environment=_RTMSG, runtime_dir=running(8, root_dir="/home/ada/b"))
+    hint = search.hint(search.places[0])
+    assert hint.startswith(". RTMSG_URL names this server; running are:\n      http://127.0.0.1:7/  in /home/ada\n")
+    assert "token" not in hint
+    search = Discovery("http://127.0.0.1:1/", environment=_RTMSG, runtime_dir=running(8))
+    assert search.hint(search.places[0]) == ""

@@ -115,6 +115,9 @@ class Own:
     def renewed(self, found: Found) -> None: ...
     def instead_of(self, found: Found) -> None: ...
 
+    def hint(self, found: Found) -> str:
+        return ""
+
 
 async def test_nothing_is_sent_to_a_server_of_another_user(
     shared_hub: HubServer, listed: list[str], tmp_path: Path

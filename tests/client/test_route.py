@@ -27,6 +27,9 @@ class Search:
     def instead_of(self, found: Found) -> Found | None:
         return self.instead if found != self.instead else None
 
+    def hint(self, found: Found) -> str:
+        return ""
+
 
 PLACES = [Found(f"http://h{path}", "t", "as given") for path in ("/lab/lab/", "/lab/", "/")]
 INSTEAD = Found("http://127.0.0.1:9/", "t9", "the only running server", own=True)

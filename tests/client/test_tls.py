@@ -36,7 +36,9 @@ def issue(directory: Path, authority: Path, name: str) -> Path:
     new = ("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", f"/CN={name}")
     openssl(*new, "-keyout", str(path), into=request)
     sign = ("x509", "-req", "-in", str(request), "-CA", str(authority), "-CAkey", str(authority), "-days", "2")
-    openssl(*sign, "-set_serial", str(len(name)), into=path)
+    extension = directory / "extension"
+    extension.write_text(f"subjectAltName=DNS:{name}")
+    openssl(*sign, "-set_serial", str(len(name)), "-extfile", str(extension), into=path)
     certificate = b"-----BEGIN CERT" + authority.read_bytes().partition(b"-----BEGIN CERT")[2]
     path.write_bytes(path.read_bytes() + certificate)
     return path
@@ -65,6 +67,17 @@ async def test_no_other_certificate_of_the_same_authority_is_trusted(tmp_path: P
     async with serving(other) as url:
         with pytest.raises(ServerUnreachable, match="not trusted"):
             await connects(url, mine)
+
+
+async def test_a_file_may_name_an_authority_whose_certificates_are_good_for_their_hosts(tmp_path: Path) -> None:
+    authority = make_certificate(tmp_path / "authority.pem", "authority.example.org")
+    here = issue(tmp_path, authority, "localhost")
+    elsewhere = issue(tmp_path, authority, "elsewhere.example.org")
+    async with serving(here) as url:
+        assert await connects(url.replace("127.0.0.1", "localhost"), authority)
+    async with serving(elsewhere) as url:
+        with pytest.raises(ServerUnreachable, match="not trusted: Hostname mismatch"):
+            await connects(url.replace("127.0.0.1", "localhost"), authority)
 
 
 async def test_a_context_that_is_given_is_the_only_one(elsewhere: Path, certificate: Path) -> None:

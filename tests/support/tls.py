@@ -22,6 +22,9 @@ class At:
     def renewed(self, found: Found) -> None: ...
     def instead_of(self, found: Found) -> None: ...
 
+    def hint(self, found: Found) -> str:
+        return ""
+
 
 @asynccontextmanager
 async def serving(certificate: Path) -> AsyncIterator[str]:
