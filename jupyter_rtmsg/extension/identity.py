@@ -33,7 +33,10 @@ class Principal:
     Attributes
     ----------
     username : str
-        The key of rights and subscriptions; two principals are the same if this is.
+        The key of rights and subscriptions.
+    credential : str
+        What the username would be if the server had several users. A session belongs to one credential, also where all
+        of them are one user: each request of a polling session shows it.
     display_name : str
         What Jupyter calls the person; empty where that is not known.
     by_cookie : bool
@@ -41,6 +44,7 @@ class Principal:
     """
 
     username: str
+    credential: str
     display_name: str = field(default="", compare=False)
     by_cookie: bool = field(default=False, compare=False)
 
@@ -126,15 +130,16 @@ class Identity:
 
     def _of_secret(self, name: str) -> Principal:
         """Return who shows a secret of the server: its only user, JupyterHub's, or whoever has the secret."""
-        return Principal(self._only_user() or os.environ.get("JUPYTERHUB_USER") or name)
+        name = os.environ.get("JUPYTERHUB_USER") or name
+        return Principal(self._only_user() or name, name)
 
     def _of_user(self, user: User, *, by_cookie: bool = False) -> Principal:
         """Return whom Jupyter knows by name."""
-        name, only = str(user.display_name or user.name or ""), self._only_user()
-        if only is None:
-            return Principal(str(user.username), name, by_cookie)
-        # The only user is told by the account from the moons that Jupyter draws by lot, one for each browser.
-        return Principal(only, "" if _DRAWN.fullmatch(name) else name, by_cookie)
+        username, name = str(user.username), str(user.display_name or user.name or "")
+        only = self._only_user()
+        if only is not None and _DRAWN.fullmatch(name):
+            name = ""  # the account says more than one of Jupyter's moons, drawn by lot for each browser
+        return Principal(only or username, username, name, by_cookie)
 
     async def _of_token(self, handler: JupyterHandler) -> Principal:
         provider = handler.identity_provider
@@ -143,7 +148,7 @@ class Identity:
             raise HTTPError(403, f"The token in the Authorization header is wrong. {HOW}")
         if is_plain(provider) and not await _has_cookie(handler):
             # The name in `user` was drawn by lot for this request.
-            return Principal(self._only_user() or SERVER_TOKEN)
+            return Principal(self._only_user() or SERVER_TOKEN, SERVER_TOKEN)
         return self._of_user(user)
 
     async def _of_cookie(self, handler: JupyterHandler, trusted: bool) -> Principal | None:
@@ -156,7 +161,7 @@ class Identity:
             raise HTTPError(403, _foreign("the cookie of this server"))
         if is_plain(handler.identity_provider) and not await _has_cookie(handler):
             # Authentication is switched off; the name was drawn by lot.
-            return Principal(self._only_user() or ANONYMOUS)
+            return Principal(self._only_user() or ANONYMOUS, ANONYMOUS)
         return self._of_user(user, by_cookie=True)
 
 
