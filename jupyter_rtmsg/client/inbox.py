@@ -92,6 +92,7 @@ class Inbox:
         self.joined_at = 0
         self.seen = self.received = self.handled = 0
         self.handled_count = 0
+        self.call_count = 0
         self._room = room
         self._handlers = handlers
         self._progressed = progressed
@@ -239,6 +240,7 @@ class Inbox:
             for handler in handlers:
                 if handler.replay or mark != _MISSED:
                     yield Call(handler, (event,))
+                    self.call_count += 1
         self._bytes_out += size
         if seq is not None:
             self.handled_count += 1

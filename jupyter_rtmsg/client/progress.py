@@ -12,14 +12,19 @@ from jupyter_rtmsg.errors import AckTimeout, CommandError, RtmsgError
 from .backoff import Backoff
 from .commands import LATER, Commands
 from .inbox import Inbox
+from .kernel import is_kernel
 
 _log = logging.getLogger("jupyter_rtmsg")
 _ACK_EVERY = 0.1
+_WORK_EVERY = 5.0  # seconds between two words of a kernel without a subscription that its handlers work
 _RETRY, _RETRY_MAX = 1.0, 30.0  # seconds until an acknowledgement that was not taken is sent again
 
 
 class Progress:
     """Acknowledges what was handled: cumulative, at most once per tenth of a second. Runs on the I/O loop.
+
+    The acknowledgements of a kernel whose handlers were called keep Jupyter from stopping it as idle. So a kernel
+    without a subscription sends them as well, but seldom.
 
     Parameters
     ----------
@@ -57,6 +62,8 @@ class Progress:
         self._commands = commands
         self._spawn = spawn
         self._seq = 0
+        self._calls = 0
+        self._in_kernel = is_kernel()
         self._timer: asyncio.TimerHandle | None = None
         self._stopped = False
         self._retry = Backoff(_RETRY, _RETRY_MAX)
@@ -75,8 +82,18 @@ class Progress:
         """Learn that handlers have got on."""
         if self.subscription is None:
             self.count = self._inbox.handled_count
-        elif self._timer is None and self._inbox.handled_count > self.count and not self._stopped:
-            self._timer = asyncio.get_running_loop().call_later(_ACK_EVERY, self._due)
+            if self._has_work_to_tell:
+                self._plan(_WORK_EVERY)
+        elif self._inbox.handled_count > self.count:
+            self._plan(_ACK_EVERY)
+
+    @property
+    def _has_work_to_tell(self) -> bool:
+        return self._in_kernel and self._inbox.call_count != self._calls
+
+    def _plan(self, seconds: float) -> None:
+        if self._timer is None and not self._stopped:
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._due)
 
     def _due(self) -> None:
         self._timer = None
@@ -85,24 +102,26 @@ class Progress:
     def _not_yet(self, error: RtmsgError) -> None:
         """Try again where that may help: after a reconnect `handled` is called, and after a refusal the next event."""
         passing = isinstance(error, AckTimeout) or (isinstance(error, CommandError) and error.code in LATER)
-        if passing and self._timer is None and not self._stopped:
-            self._timer = asyncio.get_running_loop().call_later(self._retry.next(), self._due)
+        if passing:
+            self._plan(self._retry.next())
 
     async def acknowledge(self) -> None:
         """Tell the hub how far the handlers have come."""
         # the count first: the lane goes on meanwhile, and may only be said to have come less far than it has
-        handled, seq = self._inbox.handled_count, self._inbox.handled
-        if self.subscription is None or self._stopped:
+        handled, seq, calls = self._inbox.handled_count, self._inbox.handled, self._inbox.call_count
+        if self._stopped or (self.subscription is None and not self._has_work_to_tell):
             return
+        idle = {"idle": True} if calls == self._calls else {}
         try:
-            if seq != self._seq:  # positions may be smaller in another epoch, but the handlers never go back
-                await self._commands.ask("ack", {"room": self._room, "seq": seq, **self._named})
+            # positions may be smaller in another epoch, but the handlers never go back
+            if seq != self._seq or self.subscription is None:
+                await self._commands.ask("ack", {"room": self._room, "seq": seq, **self._named, **idle})
         except RtmsgError as error:
             _log.info("room %r: not acknowledged yet: %s", self._room, error)
             self._not_yet(error)
             return
         self._retry.reset()
-        self._seq = seq
+        self._seq, self._calls = seq, calls
         self.count = max(self.count, handled)
         if self._inbox.handled_count > handled:
             self.handled()

@@ -35,9 +35,9 @@ def publish(peer: Peer, room: str, event: str = "tick", **fields: object) -> int
     return int(reply["seq"] or 0)
 
 
-def listening(server: JupyterServer, room: str, handler: str) -> str:
+def listening(server: JupyterServer, room: str, handler: str, notebook: str | None = None) -> str:
     """Start a kernel with a handler in a room, and wait until Jupyter has noted what its cells did."""
-    kernel = server.start_kernel()
+    kernel = server.start_kernel(notebook)
     server.execute(kernel, JOIN.format(room=room) + f"\n{handler}")
     seen = kernel_activity(server, kernel)
 
@@ -101,8 +101,9 @@ def test_acknowledgements_of_a_script_are_no_activity(jupyter: JupyterServer, pe
     assert server_activity(jupyter) == before
 
 
-def test_a_kernel_whose_handlers_work_is_active_and_so_is_its_server(jupyter: JupyterServer, peer: Peer) -> None:
-    kernel = listening(jupyter, "work", "room.on('task', lambda event: None)")
+@pytest.mark.parametrize("notebook", ["work.ipynb", None], ids=["notebook", "console"])
+def test_a_kernel_whose_handlers_work_is_active(jupyter: JupyterServer, peer: Peer, notebook: str | None) -> None:
+    kernel = listening(jupyter, "work", "room.on('task', lambda event: None)", notebook)
     before = kernel_activity(jupyter, kernel)
 
     def moved() -> bool:
@@ -114,7 +115,7 @@ def test_a_kernel_whose_handlers_work_is_active_and_so_is_its_server(jupyter: Ju
 
 def test_delivery_alone_is_no_activity_of_a_kernel(jupyter: JupyterServer, peer: Peer) -> None:
     kernel = listening(jupyter, "deaf", "")
-    busy = listening(jupyter, "deaf", "room.on('task', lambda event: None)")
+    busy = listening(jupyter, "deaf", "room.on('task', lambda event: None)", "busy.ipynb")
     before, busy_before = kernel_activity(jupyter, kernel), kernel_activity(jupyter, busy)
 
     def moved() -> bool:
@@ -122,6 +123,21 @@ def test_delivery_alone_is_no_activity_of_a_kernel(jupyter: JupyterServer, peer:
         return kernel_activity(jupyter, busy) > busy_before
 
     wait_until(moved, "the other kernel handles the same events")
+    assert kernel_activity(jupyter, kernel) == before
+
+
+def test_acknowledging_events_that_no_handler_wanted_is_no_activity_of_a_kernel(
+    jupyter: JupyterServer, peer: Peer
+) -> None:
+    kernel = listening(jupyter, "picky", "room.on('wanted', lambda event: None)", "picky.ipynb")
+    before = kernel_activity(jupyter, kernel)
+    seq = publish(peer, "picky", "unwanted")
+
+    def acknowledged() -> bool:
+        rows = peer.command("subscriptions", room="picky")["subscriptions"]
+        return [row["cursor"] for row in rows if row["as"] == "picky.ipynb"] == [seq]
+
+    wait_until(acknowledged, "the event is acknowledged")
     assert kernel_activity(jupyter, kernel) == before
 
 

@@ -1,4 +1,4 @@
-"""``ack``: moves a subscription's cursor."""
+"""``ack``: moves a subscription's cursor, and says that handlers have worked."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from jupyter_rtmsg.errors import NotJoined
 from jupyter_rtmsg.hub.reply import Reply
-from jupyter_rtmsg.hub.request import Request, count, optional_text
+from jupyter_rtmsg.hub.request import Request, count, flag, optional_text
 
 from .command import joined, located
 
@@ -16,14 +16,20 @@ if TYPE_CHECKING:
 
 
 def ack(hub: Hub, connection: Connection, request: Request) -> Reply:
-    """Count everything up to a position as handled; only the subscription's owner may."""
+    """Count everything up to a position as handled; only the subscription's owner may.
+
+    A kernel without a subscription says only that its handlers work: nothing is kept of it.
+    """
     membership = joined(connection, request)
     name = optional_text(request, "as", longest=hub.limits.identifier)
     row = membership.subscription
-    if row is None or (name is not None and not membership.is_called(name)):
+    called = row is not None and (name is None or membership.is_called(name))
+    if not called and (name is not None or connection.identity.kernel is None):
         raise NotJoined(f"this connection has not joined room {membership.room.name!r} as {name!r}")
     position = located(hub, count(request, "seq"), "seq")
-    if position > row.cursor(hub.log.epoch):
+    is_news = row is None or position > row.cursor(hub.log.epoch)
+    if row is not None and is_news:
         hub.subscriptions.move(row, position)
+    if is_news and not flag(request, "idle"):
         hub.activity.acknowledged(connection)
-    return {"ok": True, "cursor": row.cursor(hub.log.epoch)}
+    return {"ok": True, "cursor": None if row is None else row.cursor(hub.log.epoch)}
