@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from jupyter_rtmsg.errors import Disconnected, PacketRefused
+from jupyter_rtmsg.errors import AccessDenied, Disconnected, PacketRefused
 from jupyter_rtmsg.wire.packet import Packet
 from jupyter_rtmsg.wire.parser import Codec
 
@@ -100,6 +100,8 @@ class Connection(Listeners):
         The largest message that the server takes, in bytes.
     error : Exception or None
         Why the last attempt failed.
+    refused : bool
+        Whether an attempt failed because of the token, since the server last took in a socket.
     """
 
     def __init__(
@@ -121,6 +123,7 @@ class Connection(Listeners):
         self.codec = codec
         self.max_payload = 1_000_000
         self.error: Exception | None = None
+        self.refused = False
         self.session: Session | None = None
         self.sockets: dict[str, Namespaced] = {}  # every one that was made, connected or not
         self.on_batch: Callable[[], None] = _nothing
@@ -183,6 +186,7 @@ class Connection(Listeners):
     def settled(self) -> None:
         """Learn from a socket that the server took it in."""
         self.error = None
+        self.refused = False
         if self._settled_at is None:
             self._settled_at = asyncio.get_running_loop().time()
 
@@ -332,6 +336,7 @@ class Connection(Listeners):
         if str(error) != str(self.error):
             _log.info("no connection to %s: %s", self.address.url, reason_of(error))
         self.error = error
+        self.refused = self.refused or isinstance(error, AccessDenied)
 
     def _lost(self, session: Session) -> None:
         if self.session is not session:

@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from jupyter_rtmsg.advice import CLIENT, no_such_name
-from jupyter_rtmsg.errors import AccessDenied
 
 from .async_client import AsyncClient
 from .async_room import AsyncRoom
@@ -287,7 +286,7 @@ class _Connected:
 
     @property
     def _refused(self) -> bool:
-        return self.client.state != "connected" and isinstance(self.client.socket.io.error, AccessDenied)
+        return self.client.state != "connected" and self.client.socket.io.refused
 
     def check(self, name: str | None) -> None:
         """Refuse another name."""

@@ -37,7 +37,7 @@ def issue(directory: Path, authority: Path, name: str) -> Path:
     openssl(*new, "-keyout", str(path), into=request)
     sign = ("x509", "-req", "-in", str(request), "-CA", str(authority), "-CAkey", str(authority), "-days", "2")
     extension = directory / "extension"
-    extension.write_text(f"subjectAltName=DNS:{name}")
+    extension.write_text(f"subjectAltName=DNS:{name}\nauthorityKeyIdentifier=keyid\n")
     openssl(*sign, "-set_serial", str(len(name)), "-extfile", str(extension), into=path)
     certificate = b"-----BEGIN CERT" + authority.read_bytes().partition(b"-----BEGIN CERT")[2]
     path.write_bytes(path.read_bytes() + certificate)

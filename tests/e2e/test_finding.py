@@ -183,7 +183,7 @@ def test_a_server_started_in_a_terminal_of_another_has_its_own_kernels(tmp_path:
     with JupyterServer(tmp_path / "outer") as outer:
         inherited = {"RTMSG_URL": outer.url, "RTMSG_TOKEN": outer.rtmsg_token, "RTMSG_CAFILE": "/elsewhere.pem"}
         with JupyterServer(tmp_path / "inner", environment=inherited) as inner:
-            assert inner.execute(inner.start_kernel(), CONNECT).text.split() == [inner.url, "True"]
+            assert inner.execute(inner.start_kernel("n.ipynb"), CONNECT).text.split() == [inner.url, "True"]
 
 
 # --- certificates

@@ -19,6 +19,7 @@ def make_certificate(path: Path, name: str = "") -> Path:
     command = [
         program, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
         "-subj", f"/CN={name or 'localhost'}", "-addext", f"subjectAltName={names}", "-keyout", "-", "-out", "-",
+        "-addext", "keyUsage=critical,digitalSignature,keyCertSign",
     ]  # fmt: skip
     path.write_bytes(subprocess.run(command, check=True, capture_output=True).stdout)
     return path
