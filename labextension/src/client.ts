@@ -256,6 +256,9 @@ export class Client implements IRtmsg, IConnection, IDisposable {
     } else if (name === '$reset') {
       const { room, reason } = args[0] as { room: string; reason: string };
       void this._joined.get(room)?.reset(reason);
+    } else if (name === '$log') {
+      this._warning = (args[0] as Pick<IStatus['log'], 'warning'>).warning;
+      this._changed.emit();
     } else if (name === '$rooms') {
       this._outdated.emit();
     } else if (!name.startsWith('$') && args.length > 1) {

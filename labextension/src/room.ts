@@ -138,7 +138,12 @@ export class Room implements IRoom {
 
   /** The log was replaced: positions in the old one mean nothing any more. */
   async reset(reason: string): Promise<void> {
-    this.forget(this.trans.__('The log of this room was replaced (%1); these are the events of the new one.', reason));
+    if (reason !== 'moved') {
+      // Else the hub knows where the cursor of the old log is in the new one.
+      this.forget(
+        this.trans.__('The log of this room was replaced (%1); these are the events of the new one.', reason)
+      );
+    }
     await this.join();
   }
 
@@ -175,8 +180,9 @@ export class Room implements IRoom {
       this.lost(reply);
       return;
     }
+    const moved = resumed && reply.epoch !== this._epoch;
     this._epoch = reply.epoch;
-    this._cursor = Math.max(this._cursor, reply.cursor);
+    this._cursor = moved ? reply.cursor : Math.max(this._cursor, reply.cursor);
     this.announce();
   }
 

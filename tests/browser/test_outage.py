@@ -40,6 +40,23 @@ def test_a_log_that_is_not_durable_is_warned_of(make_lab: MakeLab, page: LabPage
     expect(page.panel.get_by_role("alert")).to_contain_text("in memory only")
 
 
+def test_once_the_log_can_be_had_the_warning_goes_and_every_event_is_there_once(
+    make_lab: MakeLab, page: LabPage
+) -> None:
+    lab = make_lab()
+    (lab.data / "rtmsg").write_text("")
+    page.open(lab.start()).join("lab")
+    page.emit("before", "1")
+    alert = page.panel.get_by_role("alert")
+    expect(alert).to_contain_text("tries again by itself")
+    (lab.data / "rtmsg").unlink()
+    wait_until(lambda: lab.status()["log"]["durable"], "the log is made")
+    expect(alert).to_have_count(0)
+    page.emit("after", "2")
+    expect(page.events).to_have_count(2)
+    expect(page.events).to_contain_text(["before", "after"])
+
+
 def answers(lab: JupyterServer) -> bool:
     """Tell whether JupyterLab is up, with our extension or without."""
     try:
