@@ -118,7 +118,7 @@ def open_file(path: Path, options: Options, *, wait: bool = False) -> LogFile:
     CannotServeError
         If the place cannot be written, another server has the file, or it belongs to another application.
     """
-    path = path.expanduser().absolute()
+    path = Path(os.path.realpath(path.expanduser()))  # the lock lies beside the file itself, whatever leads to it
     lock = _lock(path, wait=wait)
     try:
         disk = Disk(path, options.ballast)

@@ -35,6 +35,7 @@ from .sqlite import SQLiteLog, settle_append
 RETRY_AFTER = 10.0
 """Seconds until a place that could not be written is tried again."""
 
+_LAST_CHANCE = 1.0  # seconds that another server, which may be stopped as well, has to give the file up at `close`
 _FOLLOWED_WITHIN = 5.0  # seconds that who follows the log has to notice that it was moved
 
 logger = logging.getLogger(__name__)
@@ -81,6 +82,7 @@ class MovingLog:
         self._notes = MovingNotes(lambda: self._log.notes, self._gate)
         self._loop = asyncio.get_running_loop()
         self._moving = self._loop.create_task(self._run(), name="rtmsg log")
+        self._attempt: _Attempt | None = None
         self._closing = False
 
     @property
@@ -143,6 +145,8 @@ class MovingLog:
 
     def submit(self, draft: Draft, done: Done) -> None:
         """See `EventLog.submit`."""
+        if self._closing:
+            raise LogClosed(f"the log {self.url} is closed")
         if self._gate.closed:
             self._hold(draft, done)
         else:
@@ -156,8 +160,6 @@ class MovingLog:
             self._hold(draft, None)
 
     def _hold(self, draft: Draft, done: Done | None) -> None:
-        if self._closing:
-            raise LogClosed(f"the log {self.url} is closed")
         size = size_of(draft)
         if self._held and not self._has_room(size):
             raise LogBusy(f"{len(self._held)} appends wait while the log is moved into its file: try again")
@@ -232,6 +234,8 @@ class MovingLog:
     async def close(self) -> None:
         """See `EventLog.close`."""
         self._closing = True
+        if self._attempt and self._memory.head > FIRST:
+            await asyncio.wait([self._moving], timeout=_LAST_CHANCE)
         if not self._gate.closed:
             self._moving.cancel()
         await asyncio.wait([self._moving])
@@ -253,14 +257,15 @@ class MovingLog:
 
     async def _file(self) -> LogFile:
         """Wait for the file, on a thread that nobody waits for: another server may have it for days."""
-        attempt = _Attempt(self._open_file, self._loop)
+        self._attempt = attempt = _Attempt(self._open_file, self._loop)
         threading.Thread(target=attempt.run, name="rtmsg-log-lock", daemon=True).start()
-        return await attempt.opened
+        try:
+            return await attempt.opened
+        except CannotServeError:
+            self._attempt = None
+            raise
 
     async def _move(self, file: LogFile) -> None:
-        if self._closing:
-            await asyncio.to_thread(file.close, True)
-            return
         self._gate.close()
         try:
             self._next = await self._copy(file)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.logs import until
 
 from jupyter_rtmsg.log import EventLog, open_log
 
@@ -31,15 +32,20 @@ async def open_sqlite(path: Path) -> AsyncIterator[Opener]:
         await log.close()
 
 
-@pytest.fixture(params=["sqlite", "memory"])
+@pytest.fixture(params=["sqlite", "memory", "moved"])
 async def open_any(request: pytest.FixtureRequest, path: Path) -> AsyncIterator[Opener]:
-    """Opens a log of either kind."""
+    """Opens a log of any kind; one that was ``moved`` began in memory, since the file was another's."""
     logs: list[EventLog] = []
 
     async def open_(**options: Any) -> EventLog:
-        url = f"sqlite:///{path}" if request.param == "sqlite" else "memory:"
-        logs.append(await open_log(url, **{"ballast": 0, **options}))
-        return logs[-1]
+        url = "memory:" if request.param == "memory" else f"sqlite:///{path}"
+        options = {"ballast": 0, **options}
+        holder = await open_log(url, **options) if request.param == "moved" else None
+        logs.append(log := await open_log(url, **options))
+        if holder:
+            await holder.close()
+            await until(lambda: log.durable)
+        return log
 
     yield open_
     for log in logs:

@@ -326,6 +326,25 @@ async def test_a_log_that_is_closed_while_it_waits_leaves_the_file_alone(open_sq
     assert third.head == 0
 
 
+async def test_servers_that_are_stopped_together_lose_nothing(open_sqlite: Opener) -> None:
+    first, second = await open_sqlite(), await open_sqlite()
+    await fill(first, 2)
+    await fill(second, 2)
+    closing = asyncio.create_task(second.close())
+    await asyncio.sleep(0)
+    await first.close()
+    await closing
+    assert data(await read_all(await open_sqlite())) == [0, 1, 0, 1]
+
+
+async def test_a_link_to_the_file_has_the_same_lock(open_sqlite: Opener, path: Path, tmp_path: Path) -> None:
+    await open_sqlite()
+    (tmp_path / "link.sqlite3").symlink_to(path)
+    second = await open_log(f"sqlite:///{tmp_path}/link.sqlite3", ballast=0)
+    assert "in use by another server" in (second.warning or "")
+    await second.close()
+
+
 async def test_a_log_that_is_closed_while_it_is_moved_is_moved(
     open_sqlite: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
