@@ -141,10 +141,10 @@ class Identity:
 
     def _name_in(self, notebook: str | None) -> str:
         """Return its name in a notebook: the notebook's stem, unless the client gave itself another."""
-        automatic = {self.principal, self.notebook and stem(self.notebook)}
-        if self.name not in automatic:
+        user = displayable(self.principal)
+        if self.name not in {user, self.principal, self.notebook and stem(self.notebook)}:
             return self.name
-        return (notebook and stem(notebook)) or self.principal
+        return (notebook and stem(notebook)) or user or self.principal
 
 
 def stem(notebook: str) -> str:
@@ -172,11 +172,11 @@ def identify(socket: Peer, limits: Limits) -> Identity:
     given, kind = _name(auth, limits.name), _kind(auth)
     principal = principal_of(socket.user)
     browser = bool(socket.handshake.headers.get("Origin"))
-    person = displayable(getattr(socket.user, "display_name", None) or "", limits.name) if browser else ""
+    person = displayable(getattr(socket.user, "display_name", None) or "") if browser else ""
     return Identity(
         principal=principal,
         kind="browser" if browser else kind,
-        name=person or given or displayable(principal, limits.name),
+        name=person or given or displayable(principal) or principal,
         member=_member(principal, client, socket.id),
         client=client,
     )

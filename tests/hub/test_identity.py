@@ -184,6 +184,13 @@ def test_a_path_that_would_fill_the_envelope_stays_out_of_events() -> None:
     assert (sender["name"], "notebook" in sender) == ("hw1", False)
 
 
+def test_a_kernel_of_a_user_with_a_long_name_is_called_by_its_notebook() -> None:
+    long = who(user="https://login.example.org/realms/university/users/" + "x" * 50)
+    assert len(long.name) == 64
+    assert long.proved(Kernel("k1", "train.ipynb")).name == "train"
+    assert long.proved(Kernel("k1")).name == long.name
+
+
 def test_a_notebook_without_a_visible_name_is_called_by_its_user() -> None:
     assert who(user="ann").proved(Kernel("k1", "a/\u3164.ipynb")).name == "ann"
 
