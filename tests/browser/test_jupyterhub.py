@@ -43,7 +43,8 @@ def test_the_panel_of_a_user_who_is_logged_in_is_that_user_and_rests_while_nobod
         publish(peer, "rest", 1)
         expect(page.events).to_have_count(1)
         (member,) = peer.command("presence", room="rest")["members"]
-        assert (member["user"], member["kind"]) == ("ada", "browser")
+        assert (member["user"], member["kind"], member["name"]) == ("ada", "browser", "ada")
+        expect(page.members).to_have_text("ada (you)")
         page.hide()
         wire.wait(lambda: not wire.open, "it rests")
         assert states(peer, "rest") == ["away"]

@@ -16,6 +16,17 @@ def test_a_kernel_is_its_notebook_and_its_user(ada: UserServer) -> None:
     assert ada.execute(kernel, cell).text.split() == ["ada", "a.ipynb"]
 
 
+def test_notebooks_of_one_name_are_told_apart_in_what_they_have_said(ada: UserServer) -> None:
+    for notebook in ("a/hw1.ipynb", "b/hw1.ipynb"):
+        kernel = ada.start_kernel(notebook)
+        ada.execute(kernel, "import jupyter_rtmsg as rt; rt.connect().join('homework').emit('done')")
+    with rt.Client(ada.url, ada.token) as client:
+        events = client.join("homework").history()
+        assert [(event.sender.user, event.sender.name) for event in events] == [("ada", "hw1")] * 2
+        for name in ("a/hw1 (you)", "b/hw1 (you)"):
+            assert f">{name}<" in events._repr_html_()
+
+
 def test_a_script_with_a_token_of_the_user_is_the_user_and_hears_kernels(ada: UserServer) -> None:
     kernel = ada.start_kernel("b.ipynb")
     with rt.Client(ada.url, ada.token) as client:
@@ -41,6 +52,9 @@ def test_a_browser_that_is_logged_in_is_its_user_and_a_foreign_page_is_not(hub: 
     own = {"Cookie": cookies, "Origin": f"http://127.0.0.1:{hub.port}"}
     with connected(ada, headers=own) as peer:
         assert peer.command("join", room="browser")["user"] == "ada"
+        assert peer.command("publish", room="browser", event="hello")["ok"]
+        sender = peer.command("history", room="browser")["events"][-1]["from"]
+        assert (sender["user"], sender["kind"], sender["name"]) == ("ada", "browser", "ada")
     poll = "socket.io/?EIO=4&transport=polling"
     assert ada.request("GET", poll, token=None, headers=own).status == 200
     foreign = own | {"Origin": "http://evil.example"}
