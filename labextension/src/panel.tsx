@@ -60,6 +60,11 @@ export class MessagesPanel extends ReactWidget {
     super.dispose();
   }
 
+  protected override onAfterAttach(message: Message): void {
+    super.onAfterAttach(message);
+    this.attend();
+  }
+
   protected override onAfterShow(message: Message): void {
     super.onAfterShow(message);
     this.attend();

@@ -109,6 +109,22 @@ def test_a_page_connects_when_the_panel_is_seen_and_stays_connected(
     assert len(wire.open) == len(wire.sockets) == wire.asked == 1
 
 
+def test_a_panel_that_was_open_before_a_reload_connects_again(
+    hub_lab: JupyterServer, page: LabPage, wire: Wire
+) -> None:
+    page.open(hub_lab)
+    expect(page.state).to_have_text("Connected")
+    workspace = page.page.url.partition("?")[0]
+    # JupyterLab saves the layout a moment after a change.
+    page.page.wait_for_function("() => window.jupyterapp.shell.rightCollapsed === false")
+    with page.page.expect_response(lambda response: "/lab/api/workspaces/" in response.url):
+        page.command("application:toggle-left-area")
+    page.page.goto(workspace)
+    expect(page.panel).to_be_visible()
+    expect(page.state).to_have_text("Connected")
+    assert len(wire.sockets) == 2
+
+
 def test_under_jupyterhub_a_panel_that_nobody_sees_rests_and_catches_up(
     hub_lab: JupyterServer, page: LabPage, wire: Wire, peer: Peer
 ) -> None:
