@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 
 import pytest
 from browser.conftest import MakeLab
 from browser.labpage import LabPage
-from playwright.sync_api import Page, WebSocket, expect
+from playwright.sync_api import Page, Response, WebSocket, expect
 from support.jupyter import DEADLINE, JupyterServer, wait_until
 from support.socketio_peer import Peer, connected
 
@@ -109,15 +110,20 @@ def test_a_page_connects_when_the_panel_is_seen_and_stays_connected(
     assert len(wire.open) == len(wire.sockets) == wire.asked == 1
 
 
+def saves_an_open_panel(response: Response) -> bool:
+    """Tell whether JupyterLab has saved a layout with the right side bar open."""
+    if "/lab/api/workspaces/" not in response.url or response.request.method != "PUT":
+        return False
+    return json.loads(response.request.post_data)["data"]["layout-restorer:data"]["right"]["collapsed"] is False
+
+
 def test_a_panel_that_was_open_before_a_reload_connects_again(
     hub_lab: JupyterServer, page: LabPage, wire: Wire
 ) -> None:
     page.open(hub_lab)
     expect(page.state).to_have_text("Connected")
     workspace = page.page.url.partition("?")[0]
-    # JupyterLab saves the layout a moment after a change.
-    page.page.wait_for_function("() => window.jupyterapp.shell.rightCollapsed === false")
-    with page.page.expect_response(lambda response: "/lab/api/workspaces/" in response.url):
+    with page.page.expect_response(saves_an_open_panel):  # JupyterLab does a moment after a change
         page.command("application:toggle-left-area")
     page.page.goto(workspace)
     expect(page.panel).to_be_visible()
