@@ -287,7 +287,15 @@ class ServerUnreachable(ConnectError):
 
 
 class AccessDenied(ConnectError):
-    """The server refused the token, or there was none."""
+    """The server refused the token, or there was none.
+
+    Attributes
+    ----------
+    forbidden : bool
+        Whether it was not about the token: whoever has it may not enter, or not from there.
+    """
+
+    forbidden = False
 
 
 class NotDurableError(ConnectError):

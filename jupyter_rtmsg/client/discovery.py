@@ -138,8 +138,10 @@ class Discovery:
         address = Address.parse(found.url)
         for server in running_servers(self._runtime_dir):
             if same_host(server.address, address) and server.address.path == address.path:
-                now = self._of_server(server, found.how)
-                return now._replace(url=found.url, cafile=found.cafile) if now.token != found.token else None
+                own, scoped = server.token, scoped_token(self._data_dir)
+                tokens = (scoped, own) if found.how == _VARIABLES else (own or scoped,)
+                token = next((token for token in tokens if token not in (None, found.token)), None)
+                return found._replace(token=token, own=True) if token else None
         return None
 
     def instead_of(self, found: Found) -> Found | None:

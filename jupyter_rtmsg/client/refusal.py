@@ -59,10 +59,15 @@ def refusal(error: HttpRefused, address: Address) -> Exception:
     if 300 <= error.status < 400:
         return _redirect(error, address)
     if error.status == 403 and _NOT_THE_TOKEN.match(error.body):
-        return AccessDenied(f"{address.url} refused the request ({error}).")
+        return _forbidden(AccessDenied(f"{address.url} refused the request ({error})."))
     if error.status in (401, 403):
         return AccessDenied(f"{address.url} refused the token, or there was none ({error}). {_HELP}")
     return _unknown(error, address) if error.status == 404 else error
+
+
+def _forbidden(error: AccessDenied) -> AccessDenied:
+    error.forbidden = True
+    return error
 
 
 def _unknown(error: HttpRefused, address: Address) -> Exception:
@@ -105,7 +110,9 @@ def connect_error(data: Any, address: Address) -> Exception:
     """Say what a hub's CONNECT_ERROR means: a wrong token, or something that may pass."""
     message, detail = refused(data)
     code = detail.get("code") if isinstance(detail, dict) else None
-    if code in ("unauthorized", "forbidden"):
+    if code == "forbidden":
+        return _forbidden(AccessDenied(f"{address.url} refused the connection: {message}"))
+    if code == "unauthorized":
         return AccessDenied(f"{address.url} refused the connection: {message}. {_HELP}")
     if code == "parser":
         return ConnectionRefused(f"{address.url} is no hub: {message}")

@@ -16,7 +16,7 @@ class Route:
 
     It stays at the first place where a session opens. Until then an answer that comes from no Socket.IO server leads to
     the next place, and nobody at the first place to the one that is there instead. Always, a refused token that was
-    looked up is looked up again.
+    looked up is looked up again, once in an attempt.
 
     Parameters
     ----------
@@ -37,10 +37,11 @@ class Route:
         self._next = search.places[1:]
         self._errors: list[Exception] = []
         self._settled = False
+        self._renewal: Found | None = None  # of this attempt, which has one
 
     def settle(self) -> None:
         """Learn that a session has opened."""
-        self._settled = True
+        self._settled, self._renewal = True, None
         self._next, self._errors = (), []
 
     def advance(self, error: Exception) -> bool:
@@ -61,6 +62,7 @@ class Route:
 
         The next attempt begins at the first place.
         """
+        self._renewal = None
         said = [*self._errors, error]
         if self._errors:
             self.found, self._next, self._errors = self._search.places[0], self._search.places[1:], []
@@ -72,7 +74,10 @@ class Route:
         return self._search.hint(self.found)
 
     def _renewed(self, error: Exception) -> Found | None:
-        return self._search.renewed(self.found) if isinstance(error, AccessDenied) else None
+        if self._renewal or not isinstance(error, AccessDenied) or error.forbidden:
+            return None
+        self._renewal = self._search.renewed(self.found)
+        return self._renewal
 
     def _another(self, error: Exception) -> Found | None:
         if self._next and _is_no_hub(error):

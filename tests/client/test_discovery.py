@@ -232,3 +232,15 @@ def test_a_variable_is_named_as_the_reason_and_the_servers_that_run(running: Any
     assert "token" not in hint
     search = Discovery("http://127.0.0.1:1/", environment=_RTMSG, runtime_dir=running(8))
     assert search.hint(search.places[0]) == ""
+
+
+def test_a_shell_whose_scoped_token_was_replaced_takes_the_new_one(running: Any, data_dir: Path) -> None:
+    directory = running(7)
+    environment = {"RTMSG_URL": "http://127.0.0.1:7/", "RTMSG_TOKEN": "old"}
+    search = Discovery(environment=environment, runtime_dir=directory, data_dir=data_dir)
+    again = search.renewed(search.places[0])
+    assert again
+    assert again.token == "scoped-token"
+    last = search.renewed(again)
+    assert last
+    assert last.token == "token-7"  # of a server with another data directory

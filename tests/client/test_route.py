@@ -100,6 +100,23 @@ def test_a_refused_token_is_looked_up_again_at_any_time() -> None:
     assert not route.advance(DENIED)  # it was that one
 
 
+def test_a_token_is_looked_up_once_in_an_attempt() -> None:
+    search = Search(PLACES[2:], token="a")
+    route = Route(search)
+    assert route.advance(DENIED)
+    search.token = "b"
+    assert not route.advance(DENIED)
+    assert route.reason(DENIED) is DENIED
+    assert route.advance(DENIED)
+    assert route.found.token == "b"
+
+
+def test_nobody_comes_in_with_another_token_where_his_own_is_good() -> None:
+    forbidden = AccessDenied("ada may neither read nor write here")
+    forbidden.forbidden = True
+    assert not Route(Search(PLACES[2:], token="another")).advance(forbidden)
+
+
 @pytest.mark.parametrize(
     "error",
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -186,11 +187,18 @@ def test_a_shell_that_outlived_its_server_finds_the_one_that_runs_and_says_so_on
         assert server.script(CONNECT, **gone)[0] == f"{server.url} True"
 
 
-def test_a_server_started_in_a_terminal_of_another_has_its_own_kernels(tmp_path: Path) -> None:
+def test_of_two_servers_each_kernel_finds_its_own_and_a_script_is_told_of_both(tmp_path: Path) -> None:
     with JupyterServer(tmp_path / "outer") as outer:
         inherited = {"RTMSG_URL": outer.url, "RTMSG_TOKEN": outer.rtmsg_token, "RTMSG_CAFILE": "/elsewhere.pem"}
         with JupyterServer(tmp_path / "inner", environment=inherited) as inner:
             assert inner.execute(inner.start_kernel("n.ipynb"), CONNECT).text.split() == [inner.url, "True"]
+            shutil.copy(next(outer.runtime.glob("jpserver-*.json")), inner.runtime)
+            code = "import jupyter_rtmsg as rt\ntry: rt.connect()\nexcept Exception as e: print(e)"
+            told = inner.script(code, RTMSG_URL="")[0]
+            for one in (outer, inner):
+                assert f"\n      {one.url}  in {one.root}" in told
+                assert inner.script(CONNECT.replace("()", f"({one.url!r})", 1))[0] == f"{one.url} True"
+                assert one.token not in told
 
 
 # --- certificates
