@@ -194,7 +194,8 @@ class AsyncClient:
         Parameters
         ----------
         timeout : float
-            Seconds that handlers have to finish what was received. A handler may close its own client: it is the last.
+            Seconds for handlers to finish what was received, and for the hub to store what waits, which has two seconds
+            at least. A handler may close its own client: it is the last.
         """
         if self.state == "closed":
             return
@@ -205,7 +206,7 @@ class AsyncClient:
             membership.finish()
         await asyncio.gather(*(membership.finished(timeout) for membership in memberships))
         if self.state == "connected":
-            await self.outbox.flush(_GOODBYE)
+            await self.outbox.flush(max(_GOODBYE, deadline - asyncio.get_running_loop().time()))
             await self._leave(memberships)
         for membership in memberships:
             membership.end("the client was closed")

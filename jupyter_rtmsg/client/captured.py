@@ -17,6 +17,7 @@ from jupyter_rtmsg.output import Sink
 MAX_OUTPUTS = 100
 MAX_CHARACTERS = 100_000
 _MAX_CHANGES = 1_000  # that wait to be shown one by one
+_DELAY = 0.01  # seconds until the first update: what one print writes in two parts is shown at once
 _PAUSE = 0.05  # seconds between two updates, at least
 _CHARACTERS_PER_SECOND = 400_000  # of updates; Jupyter's server drops output beyond 1 MB/s
 
@@ -150,7 +151,7 @@ class Captured:
 
     def _schedule(self) -> None:
         if self._timer is None:
-            self._timer = threading.Timer(max(0.0, self._due - time.monotonic()), self.show)
+            self._timer = threading.Timer(max(_DELAY, self._due - time.monotonic()), self.show)
             self._timer.daemon = True
             try:
                 Context().run(self._timer.start)  # not in the handler's, whose output comes here

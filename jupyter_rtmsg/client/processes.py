@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import atexit
+import concurrent.futures.thread  # noqa: F401 - registers its end before `_exit`, which is called first
 import contextlib
 import os
 import signal
 import sys
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, NoReturn, Protocol
+
+from jupyter_rtmsg.output import in_kernel
 
 from .captured import show_all
 
@@ -124,6 +128,11 @@ def _forked() -> None:
     connections.clear()
 
 
-atexit.register(_exit)
+if in_kernel():
+    # Python joins the threads of cells, which may wait for ever, before it calls what atexit has, and executors take no
+    # work by then, which a handler may need to finish. What `threading` has is called first.
+    getattr(threading, "_register_atexit", atexit.register)(_exit)
+else:
+    atexit.register(_exit)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forked)

@@ -247,7 +247,8 @@ class Client:
         Parameters
         ----------
         timeout : float
-            Seconds that handlers have to finish what was received. A handler may close its own client: it is the last.
+            Seconds for handlers to finish what was received, and for the hub to store what waits, which has two seconds
+            at least. A handler may close its own client: it is the last.
         """
         self._bridge.close(timeout)
 

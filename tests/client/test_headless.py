@@ -59,12 +59,14 @@ def run(request: pytest.FixtureRequest, tmp_path: Path, shared_hub: HubServer) -
     return Run(RUNNERS[request.param], tmp_path, shared_hub)
 
 
-def test_what_waits_is_stored_and_a_handler_of_three_seconds_finishes(
+def test_what_waits_is_stored_and_handlers_of_three_seconds_finish(
     run: Run, shared_hub: HubServer, client: Callable[..., rt.Client], room_name: str
 ) -> None:
     run(
-        f"import time, jupyter_rtmsg as rt\nroom = rt.connect().join({room_name!r})",
-        "@room.on('slow')\ndef slow(event): time.sleep(3); room.emit('done', event.data)",
+        f"import asyncio, time, threading, jupyter_rtmsg as rt\nroom = rt.connect().join({room_name!r})",
+        "threading.Thread(target=time.sleep, args=(120,)).start()",  # which Python would wait for
+        "@room.on('slow')\nasync def slow(event):\n"
+        "    await asyncio.sleep(3); room.emit('done', await asyncio.to_thread(lambda: event.data))",
         "room.emit('slow', 1)\nfor n in range(3000): room.emit('step', {'n': n, 'blob': 'x' * 2000}, wait=False)",
     )
     history = client(shared_hub).join(room_name).history()
@@ -96,3 +98,24 @@ def test_a_handler_that_hangs_costs_neither_what_waits_nor_the_rest_of_the_exit(
     )
     assert ended.read_text() == "ended"  # it was not killed
     assert len(client(shared_hub).join(room_name).history(event="step")) == 100
+
+
+def test_the_notebook_keeps_what_handlers_show_in_a_widget_or_a_display(run: Run, room_name: str) -> None:
+    notebook = run(
+        f"import threading, ipywidgets, jupyter_rtmsg as rt\nroom = rt.connect().join({room_name!r})\n"
+        "from IPython.display import DisplayHandle",
+        "out, drawn, shown = ipywidgets.Output(), threading.Event(), threading.Event()\n"
+        "class Handle(DisplayHandle):\n"
+        "    def update(self, data, **more):\n"
+        "        super().update(data, **more)\n        if data['text/plain'].endswith('\\n'): shown.set()\n"
+        "handle = Handle()\nhandle.display('nothing yet')\n"
+        "out.observe(lambda change: change.new[0]['text'].endswith('\\n') and drawn.set(), 'outputs')\nout",
+        "room.on('n', lambda event: print('into the widget', event.data), output=out)\n"
+        "room.on('n', lambda event: print('into the display', event.data), output=handle)",
+        "room.emit('n', 1)\nassert drawn.wait(60) and shown.wait(60)",
+    )
+    outputs = notebook.cells[1].outputs
+    assert "into the display 1\n" in [output.data.get("text/plain") for output in outputs]
+    model = next(data["model_id"] for output in outputs for data in output.data.values() if "model_id" in data)
+    state = notebook.metadata.widgets["application/vnd.jupyter.widget-state+json"]["state"][model]["state"]
+    assert state["outputs"] == [{"output_type": "stream", "name": "stdout", "text": "into the widget 1\n"}]
