@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 import struct
 import sys
 import time
@@ -21,7 +22,7 @@ class InUseError(LogError):
     Attributes
     ----------
     holder : str
-        What the lock file says of it: its process id, or ``unknown``.
+        What the lock file says of it: its process id, and its host where that is another; or ``unknown``.
     """
 
     def __init__(self, log: Path, holder: str) -> None:
@@ -67,7 +68,7 @@ class FileLock:
                 raise
             os.close(self._descriptor)  # somebody removed the file meanwhile: others would lock the new one
         os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, str(os.getpid()).encode(), 0)
+        os.pwrite(self._descriptor, f"{os.getpid()} {socket.gethostname()}".encode(), 0)
 
     def release(self) -> None:
         """Let another server have the log."""
@@ -78,7 +79,7 @@ class FileLock:
             _lock(self._descriptor, wait=wait)
         except OSError as error:
             if isinstance(error, (BlockingIOError, PermissionError)):
-                raise InUseError(log, _read(self._descriptor) or "unknown") from error
+                raise InUseError(log, _holder(self._descriptor)) from error
             if error.errno in _NO_LOCKS:
                 raise NoLocksError(f"its file system has no locks ({error})") from error
             raise
@@ -130,6 +131,7 @@ else:
             return False
 
 
-def _read(descriptor: int) -> str:
+def _holder(descriptor: int) -> str:
     os.lseek(descriptor, 0, os.SEEK_SET)
-    return os.read(descriptor, 32).decode("ascii", "replace").strip()
+    pid, _, host = os.read(descriptor, 256).decode("ascii", "replace").strip().partition(" ")
+    return f"{pid or 'unknown'} on {host}" if host not in ("", socket.gethostname()) else pid or "unknown"

@@ -112,3 +112,12 @@ async def test_without_any_locks_events_are_in_memory_and_the_warning_says_why(
     assert not log.durable
     assert "cannot be locked: its file system has no locks ([Errno 37] No locks available)" in (log.warning or "")
     await log.close()
+
+
+def test_a_holder_on_another_host_is_named_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: "node7")
+    lock = FileLock(tmp_path / "log")
+    monkeypatch.undo()
+    with pytest.raises(InUseError, match=rf"\(process {os.getpid()} on node7\)"):
+        FileLock(tmp_path / "log")
+    lock.release()

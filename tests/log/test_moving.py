@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sqlite3
 import sys
 import threading
@@ -278,6 +279,46 @@ async def test_a_move_that_fails_goes_on_in_memory_and_leaves_the_file_as_it_was
     await moved(second)
     assert data(await read_all(second, limit=5000)) == [0, 1, *range(1500), 0]
     assert second.locate(FIRST + 1501) == 1503
+
+
+_KILLED = """
+import asyncio, os, signal, sys
+import jupyter_rtmsg.log.move as move
+from jupyter_rtmsg.log import Draft, open_log
+
+append, calls = move._append, []
+
+def killed(*args):
+    calls.append(append(*args))
+    if len(calls) == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+move._append = killed
+
+async def main():
+    log = await open_log(sys.argv[1], ballast=0)
+    await asyncio.gather(*(log.append(Draft("lab", "tick", b"%d" % i)) for i in range(2500)))
+    print("held", flush=True)
+    await asyncio.to_thread(sys.stdin.read)
+
+asyncio.run(main())
+"""
+
+
+async def test_a_crash_in_the_middle_of_a_move_leaves_the_file_as_it_was(open_sqlite: Opener, path: Path) -> None:
+    first = await open_sqlite()
+    await fill(first, 2)
+    pipe = asyncio.subprocess.PIPE
+    second = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _KILLED, f"sqlite:///{path}", stdin=pipe, stdout=pipe
+    )
+    assert second.stdout is not None
+    assert await second.stdout.readline() == b"held\n"
+    await first.close()
+    assert await second.wait() == -signal.SIGKILL
+    third = await open_sqlite()
+    assert (third.durable, third.head, third.epoch) == (True, 2, first.epoch)
+    assert (await fill(third, 1), seqs(await read_all(third))) == ([3], [1, 2, 3])
 
 
 async def test_events_keep_their_time(open_sqlite: Opener) -> None:
