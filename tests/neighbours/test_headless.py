@@ -12,6 +12,8 @@ import pytest
 from support import neighbours
 from support.jupyter import JupyterServer
 
+import jupyter_rtmsg as rt
+
 pytestmark = pytest.mark.timeout(300)
 CELL = """
 import json
@@ -54,6 +56,12 @@ def text(outputs: list[dict[str, Any]], stream: str) -> str:
     return "".join("".join(output["text"]) for output in outputs if output.get("name") == stream)
 
 
+def subscriptions(server: JupyterServer, room: str) -> list[str]:
+    """Return what the hub remembers for kernels and scripts in a room."""
+    with rt.Client(server.url, server.rtmsg_token) as hub:
+        return [each.name for each in hub.subscriptions(room)]
+
+
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_such_a_run_is_a_script_that_is_told_why_nothing_is_remembered(
     server: JupyterServer, program: str, tmp_path: Path
@@ -66,6 +74,7 @@ def test_such_a_run_is_a_script_that_is_told_why_nothing_is_remembered(
     assert warned.count("does not know this kernel, and so not its notebook") == 1
     assert "join('headless', as_='...')" in warned
     assert "headless-2" not in warned.replace('hub.join("headless-2")', ""), "once is enough"
+    assert subscriptions(server, "headless") == []
 
 
 @pytest.mark.parametrize("kind", ["console", None])
@@ -81,8 +90,10 @@ def test_a_kernel_of_the_server_without_a_notebook_is_told_why_nothing_is_rememb
     answer = printed[printed.index("<<") : printed.index(">>")]
     assert json.loads(answer.strip("<>")) == [None, "kernel", True, 0]
     assert printed.count("the server knows no notebook that runs in this kernel") == 1
+    assert subscriptions(server, "headless") == []
 
 
 def test_a_name_makes_it_a_reader_that_is_remembered(server: JupyterServer) -> None:
     cell = "import jupyter_rtmsg as rt\nlab = rt.connect().join('by-name', as_='nightly')\nprint(lab.subscription)"
     assert server.execute(server.start_kernel(), cell).text == "nightly\n"
+    assert subscriptions(server, "by-name") == ["nightly"]

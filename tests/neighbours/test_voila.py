@@ -15,17 +15,19 @@ from support import neighbours
 from support.jupyter import JupyterServer, wait_until
 from support.ports import free_port
 
+import jupyter_rtmsg as rt
+
 pytestmark = pytest.mark.timeout(300)
 CELL = """
 import json
 import jupyter_rtmsg as rt
-lab = rt.connect().join("voila", {arguments})
+lab = rt.connect().join({arguments})
 seq = lab.emit("seen", 1)
 print("<<" + json.dumps([lab.subscription, lab.me.kind, seq > 0]) + ">>")
 """
 
 
-def write(server: JupyterServer, name: str, arguments: str = "") -> Path:
+def write(server: JupyterServer, name: str, arguments: str = "'voila'") -> Path:
     cell = {
         "cell_type": "code", "execution_count": None, "id": "a", "metadata": {}, "outputs": [],
         "source": CELL.format(arguments=arguments),
@@ -58,12 +60,16 @@ def test_a_dashboard_in_the_server_takes_part_and_leaves_nothing_behind(server: 
         assert answer.status == 200
         assert printed(answer.text) == [None, "kernel", True]
         assert "Warning" not in answer.text, "who looks at a dashboard did not write it"
+    with rt.Client(server.url, server.rtmsg_token) as hub:
+        assert hub.subscriptions("voila") == []
 
 
 def test_a_dashboard_may_ask_for_what_was_and_be_remembered_by_name(server: JupyterServer) -> None:
-    write(server, "named.ipynb", "as_='the-board'")
+    write(server, "named.ipynb", "'named-board', as_='the-board'")
     answer = server.request("GET", "voila/render/named.ipynb")
     assert printed(answer.text) == ["the-board", "kernel", True]
+    with rt.Client(server.url, server.rtmsg_token) as hub:
+        assert [each.name for each in hub.subscriptions("named-board")] == ["the-board"]
 
 
 class Standalone:
