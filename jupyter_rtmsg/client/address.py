@@ -68,14 +68,15 @@ class Address:
         """
         segments = self.path.split("/")[1:-1]
         cuts = [at for at, segment in enumerate(segments) if segment in _PAGES][: _MOST_BASES - 1]
-        return [self, *(self._at("/".join(["", *segments[:at], ""])) for at in reversed(cuts))]
+        return [self, *(self.at("/".join(["", *segments[:at], ""])) for at in reversed(cuts))]
 
     def is_page_of(self, base: str) -> bool:
         """Return whether the path is a base path, or that of a page below it."""
         rest = self.path.removeprefix(base)
         return self.path.startswith(base) and (not rest or rest.partition("/")[0] in _PAGES)
 
-    def _at(self, path: str) -> Address:
+    def at(self, path: str) -> Address:
+        """Return the same server's address with another base path."""
         return replace(self, url=self.url.removesuffix(self.path) + path, path=path)
 
     @property

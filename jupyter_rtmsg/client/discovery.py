@@ -39,6 +39,9 @@ class Found(NamedTuple):
     own: bool = False
     cafile: str | None = None
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.url} ({self.how})>"
+
 
 class Search(Protocol):
     """Where a connection may go."""
@@ -165,9 +168,14 @@ class Discovery:
     def _explicit(self, address: Address, token: str | None, servers: Sequence[RunningServer]) -> list[Found]:
         token = token or address.token
         known = self._known(address, servers)
-        if known:
-            return [known if token is None else known._replace(token=token, how="as given", given=True, own=False)]
-        return [Found(base.url, token, "as given", given=bool(token)) for base in address.bases()]
+        if known is None:
+            return [Found(base.url, token, "as given", given=bool(token)) for base in address.bases()]
+        as_given = address.at(Address.parse(known.url).path)
+        if token:
+            return [known._replace(url=as_given.url, token=token, given=True, own=False)]
+        # Without TLS the token goes to the address that the server is bound to: at another one of that name somebody
+        # else may listen. With TLS the certificate tells, which names the host that was given, perhaps.
+        return [known._replace(url=as_given.url) if address.secure else known]
 
     def _known(self, address: Address, servers: Sequence[RunningServer]) -> Found | None:
         """Return the place of a server of one's own, whose base URL and token are known."""
@@ -178,10 +186,7 @@ class Discovery:
         if not mine:
             return None
         server = max(mine, key=lambda server: (server.address.host == address.host, len(server.address.path)))
-        found = self._of_server(server, "as given")
-        if not server.address.secure:
-            return found  # at the address that it is bound to: another user may listen at another one of that name
-        return found._replace(url=next(base.url for base in address.bases() if base.path == server.address.path))
+        return self._of_server(server, "as given")
 
     # --- where none is
 

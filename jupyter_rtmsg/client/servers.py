@@ -25,6 +25,9 @@ class RunningServer(NamedTuple):
     pid: int
     root: str
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.address.url} in {self.root}>"
+
     def is_at(self, address: Address) -> bool:
         """Return whether an address is this server's, or that of a page of it."""
         return same_host(self.address, address) and address.is_page_of(self.address.path)

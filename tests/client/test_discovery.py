@@ -167,8 +167,17 @@ def test_the_token_of_a_server_goes_to_the_address_that_it_is_bound_to(running: 
 
 
 def test_a_token_that_is_given_is_the_callers_to_send(running: Any, data_dir: Path) -> None:
-    found = find_server("http://localhost:7/", "mine", environment={}, runtime_dir=running(7), data_dir=data_dir)
-    assert (found.token, found.given, found.own) == ("mine", True, False)
+    found = find_server("http://localhost:7/lab", "mine", environment={}, runtime_dir=running(7), data_dir=data_dir)
+    assert found == Found("http://localhost:7/", "mine", "as given", given=True)
+    assert "mine" not in repr(found)
+
+
+def test_with_tls_the_host_is_the_one_that_was_given(running: Any) -> None:
+    """The certificate names it, perhaps."""
+    directory = running(7, url="https://127.0.0.1:7/user/lab/")
+    for environment in ({}, {"RTMSG_URL": "https://127.0.0.1:7/user/lab/", "RTMSG_TOKEN": "token-7"}):
+        found = find_server("https://localhost:7/user/lab/lab", environment=environment, runtime_dir=directory)
+        assert found[:2] == ("https://localhost:7/user/lab/", "token-7")
 
 
 def test_what_another_user_has_written_is_not_believed(
