@@ -18,6 +18,7 @@ _LIMIT = 1_000
 """So many names, and notebooks of one name, are remembered."""
 _RANDOM = re.compile(r"[0-9a-f]{32}")
 _LONGEST_PATH = 256
+_LONGEST_TITLE = 1_024
 
 
 class Who(Protocol):
@@ -48,7 +49,7 @@ class Names:
     """Names people as a view shows them. Any thread may ask.
 
     Somebody is called by name, with the user in brackets where that is another: "train (alice)". One's own user is
-    "you": "train (you)". Where two notebooks have the same name, so much of their folders is added as tells them apart.
+    "you": "train (you)"; a token that several people share is nobody's own. Where two notebooks have the same name, so much of their folders is added as tells them apart.
 
     Parameters
     ----------
@@ -99,13 +100,11 @@ class Names:
         return end
 
     def _user(self, who: Who) -> str | None:
-        if who.user and who.user == self.you:
+        shared = who.user.startswith("token:") or who.user == "anonymous"
+        if who.user and who.user == self.you and not shared:
             return "you"
-        # Jupyter draws the names of users that it does not know by lot, and nobody could choose what goes with them.
-        drawn = who.kind == "browser" and _RANDOM.fullmatch(who.user)
-        if drawn or not who.name or who.name.casefold() == who.user.casefold():
-            return None
-        return displayable(who.user)
+        same = not who.name or who.name.casefold() == who.user.casefold()
+        return None if same or _says_nothing(who) else displayable(who.user)
 
 
 def _remember(known: dict[str, T], key: str, value: T) -> None:
@@ -116,8 +115,20 @@ def _remember(known: dict[str, T], key: str, value: T) -> None:
 
 
 def title(who: Who) -> str:
-    """Return what a view says about somebody beside the name."""
-    return " · ".join(filter(None, (who.kind, who.user, who.notebook)))
+    """Return what a view says about somebody beside what it calls them."""
+    name = None if who.name == who.user else who.name
+    parts = (name, who.kind, who.user, who.notebook)
+    return " · ".join(displayable(part, _LONGEST_TITLE) for part in parts if part)
+
+
+def _says_nothing(who: Who) -> bool:
+    """Tell whether a user has no name of its own, and the server chose the one that is shown.
+
+    That is so of users that Jupyter drew by lot for browsers, and of kernels with the token of all kernels.
+    """
+    if who.kind == "kernel":
+        return who.user == "token:kernel" and bool(who.notebook) and _is_named_after(who.name, who.notebook or "")
+    return who.kind == "browser" and bool(_RANDOM.fullmatch(who.user))
 
 
 def sender_of(fields: Mapping[str, Any]) -> Sender:

@@ -6,6 +6,7 @@ const LIMIT = 1_000;
 /** The longest name, and the longest end of a path. */
 const MAX_NAME = 64;
 const MAX_PATH = 256;
+const MAX_TITLE = 1_024;
 
 /** What could hide a part of a name, or turn the text behind it around. */
 const UNFIT = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
@@ -16,8 +17,9 @@ const DRAWN = /^[0-9a-f]{32}$/;
 /**
  * Names senders and members as all views do (docs/wire.md, "Who is speaking").
  *
- * Somebody is called by name, with the user in brackets where that is another, or "you". Where two notebooks have the
- * same name, so much of their folders is added as tells them apart. The rule is that of `jupyter_rtmsg.client.names`.
+ * Somebody is called by name, with the user in brackets where that is another, or "you"; a token that several people
+ * share is nobody's own. Where two notebooks have the same name, so much of their folders is added as tells them apart.
+ * The rule is that of `jupyter_rtmsg.client.names`.
  */
 export class Names {
   constructor(private readonly trans: { __(text: string, ...values: unknown[]): string }) {}
@@ -27,7 +29,7 @@ export class Names {
 
   /** Take somebody into account. */
   add({ name, notebook, member }: ISender): void {
-    if (!name || !notebook || name !== fit(stem(notebook), MAX_NAME)) {
+    if (!name || !notebook || !isNamedAfter(name, notebook)) {
       return;
     }
     remember(this._members, member, notebook);
@@ -42,12 +44,12 @@ export class Names {
   /** What to call somebody. */
   of(who: ISender): string {
     const name = this.end(who) ?? fit(who.name || who.user, MAX_NAME);
-    if (who.user && who.user === this.you) {
+    const shared = who.user.startsWith('token:') || who.user === 'anonymous';
+    if (who.user && who.user === this.you && !shared) {
       return this.trans.__('%1 (you)', name);
     }
-    const drawn = who.kind === 'browser' && DRAWN.test(who.user);
     const same = !who.name || who.name.toLowerCase() === who.user.toLowerCase();
-    return drawn || same ? name : `${name} (${fit(who.user, MAX_NAME)})`;
+    return same || saysNothing(who) ? name : `${name} (${fit(who.user, MAX_NAME)})`;
   }
 
   /** The end of a notebook's path that tells it apart; null where its name does. */
@@ -76,10 +78,26 @@ function remember<T>(map: Map<string, T>, key: string, value: T): void {
   map.set(key, value);
 }
 
-/** What a view says about somebody beside the name. */
-export function title({ kind, user, notebook }: ISender): string {
+/** What a view says about somebody beside what it calls them. */
+export function title({ name, kind, user, notebook }: ISender): string {
   // An event of version 0.1.0 may be from a "client".
-  return [kind === 'client' ? 'script' : kind, user, notebook].filter(Boolean).join(' · ');
+  const parts = [name === user ? '' : name, kind === 'client' ? 'script' : kind, user, notebook];
+  return parts
+    .filter((part): part is string => Boolean(part))
+    .map(part => fit(part, MAX_TITLE))
+    .join(' · ');
+}
+
+/** Whether a user has no name of its own, and the server chose the one that is shown. */
+function saysNothing({ kind, name, user, notebook }: ISender): boolean {
+  if (kind === 'kernel') {
+    return user === 'token:kernel' && !!notebook && !!name && isNamedAfter(name, notebook);
+  }
+  return kind === 'browser' && DRAWN.test(user);
+}
+
+function isNamedAfter(name: string, notebook: string): boolean {
+  return name === fit(stem(notebook), MAX_NAME);
 }
 
 function fit(text: string, longest: number): string {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import getpass
 import json
 
@@ -10,6 +11,8 @@ from browser.conftest import MakeLab
 from browser.labpage import LabPage
 from playwright.sync_api import expect
 from support.jupyter import JupyterServer
+
+from jupyter_rtmsg.log import Draft, open_log
 
 YOU = f"{getpass.getuser()} (you)"
 EMIT = "import jupyter_rtmsg as rt; lab = rt.connect().join('homework'); lab.emit('done', {'points': 3})"
@@ -25,10 +28,22 @@ def notebook(*cells: str) -> str:
     return json.dumps({"cells": code, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5})
 
 
+async def write_old(url: str) -> None:
+    log = await open_log(url)
+    sender = b'{"user":"token:kernel","kind":"kernel","member":"37403b5b4052eb2c"}'
+    await log.append(Draft("homework", "done", b"1", sender=sender, user="token:kernel"))
+    await log.close()
+
+
 @pytest.fixture(scope="module")
 def homework(make_lab: MakeLab) -> JupyterServer:
-    """Return a server where two notebooks called `hw1` and a script have spoken, and have gone."""
-    lab = make_lab().start()
+    """Return a server where two notebooks called `hw1` and a script have spoken, and have gone.
+
+    Before all of them, a kernel has spoken to version 0.1.0.
+    """
+    lab = make_lab()
+    asyncio.run(write_old(f"sqlite:///{lab.data / 'rtmsg' / 'log.sqlite3'}"))
+    lab.start()
     for folder in ("ann", "bob"):
         (lab.root / folder).mkdir()
         (lab.root / folder / "hw1.ipynb").write_text(notebook())
@@ -42,7 +57,7 @@ def homework(make_lab: MakeLab) -> JupyterServer:
     return lab
 
 
-SENDERS = ["ann/hw1 (you)", "bob/hw1 (you)", "fetch (you)"]
+SENDERS = ["token:kernel", "ann/hw1 (you)", "bob/hw1 (you)", "fetch (you)"]
 
 
 def test_the_panel_calls_those_who_have_left_by_the_names_that_they_had(homework: JupyterServer, page: LabPage) -> None:
@@ -59,6 +74,6 @@ def test_a_view_in_a_notebook_calls_them_the_same(homework: JupyterServer, page:
     page.run_all_cells()
     view = page.page.locator(".jp-RtmsgRoomView")
     expect(view.get_by_role("list", name="Members").get_by_role("listitem")).to_have_text([YOU, "look (you)"])
-    expect(view.locator(".jp-RtmsgRoomView-sender").nth(2)).to_have_text(SENDERS[2])
-    assert view.locator(".jp-RtmsgRoomView-sender").all_inner_texts()[:3] == SENDERS
+    expect(view.locator(".jp-RtmsgRoomView-sender").nth(3)).to_have_text(SENDERS[3])
+    assert view.locator(".jp-RtmsgRoomView-sender").all_inner_texts()[:4] == SENDERS
     expect(page.members.get_by_role("listitem")).to_have_text([YOU, "look (you)"])

@@ -6,7 +6,7 @@ import pytest
 
 from jupyter_rtmsg import Sender
 from jupyter_rtmsg.client.members import Member
-from jupyter_rtmsg.client.names import Names, sender_of
+from jupyter_rtmsg.client.names import Names, sender_of, title
 
 
 def kernel(notebook: str | None = None, user: str = "ada", name: str = "hw1") -> Sender:
@@ -29,6 +29,11 @@ def called(*people: Sender | Member, you: str | None = None) -> list[str]:
         (Sender("9fd36a4210c14a9dbb0ba2f3a5e35ef1", "browser", "Anonymous Europa", "m"), "Anonymous Europa"),
         (Sender("9fd36a4210c14a9dbb0ba2f3a5e35ef1", "script", "root", "m"), "root (9fd36a4210c14a9dbb0ba2f3a5e35ef1)"),
         (kernel("a/hw1.ipynb"), "hw1 (ada)"),
+        (kernel("a/hw1.ipynb", user="token:kernel"), "hw1"),
+        (kernel(user="token:kernel"), "hw1 (token:kernel)"),
+        (kernel("a/hw1.ipynb", user="token:kernel", name="root"), "root (token:kernel)"),
+        (Sender("token:kernel", "script", "hw1", "m", "a/hw1.ipynb"), "hw1 (token:kernel)"),
+        (Sender("token:server", "browser", "root", "m"), "root (token:server)"),
         (Member("m", "ada", "script", "fetch"), "fetch (ada)"),
     ],
 )
@@ -41,6 +46,23 @@ def test_ones_own_user_is_you() -> None:
     assert called(*mine, Sender("bob", "script", "ada", "m"), you="ada") == [
         "Ada (you)", "hw1 (you)", "ada (you)", "ada (bob)",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("user", ["token:kernel", "token:server", "anonymous"])
+def test_what_several_people_share_is_nobodys_own(user: str) -> None:
+    assert called(Sender(user, "script", "fetch", "m"), you=user) == [f"fetch ({user})"]
+
+
+@pytest.mark.parametrize(
+    ("who", "text"),
+    [
+        (kernel("a/hw1.ipynb"), "hw1 · kernel · ada · a/hw1.ipynb"),
+        (Sender("ada", "script", "ada", "m"), "script · ada"),
+        (Sender("ada", "kernel", "n", "m", "a\u202e/n.ipynb"), "n · kernel · ada · a\ufffd/n.ipynb"),
+    ],
+)
+def test_a_title_says_all_that_is_known(who: Sender, text: str) -> None:
+    assert title(who) == text
 
 
 @pytest.mark.parametrize(
