@@ -49,7 +49,8 @@ class Names:
     """Names people as a view shows them. Any thread may ask.
 
     Somebody is called by name, with the user in brackets where that is another: "train (alice)". One's own user is
-    "you": "train (you)"; a token that several people share is nobody's own. Where two notebooks have the same name, so much of their folders is added as tells them apart.
+    "you": "train (you)"; a token that several people share is nobody's own. Where two notebooks have the same name, so
+    much of their folders is added as tells them apart.
 
     Parameters
     ----------
