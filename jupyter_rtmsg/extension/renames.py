@@ -35,17 +35,11 @@ def nobody(principal: str) -> bool:
 class Notebooks(Protocol):
     """What is told of notebooks: the hub. Paths are real ones, ``label`` is how people see the new one."""
 
-    def rename(
-        self, old: str, new: str, label: str, *, was: str | None = None, until: int | None, permits: Permits
-    ) -> None:
+    def rename(self, old: str, new: str, label: str, *, was: str | None = None, permits: Permits) -> None:
         """Follow a notebook, or a directory with all beneath it."""
 
-    def delete(self, path: str, *, until: int | None, permits: Permits) -> None:
+    def delete(self, path: str, *, permits: Permits) -> None:
         """End what belongs to a notebook, or to all beneath a directory."""
-
-    @property
-    def latest(self) -> int:
-        """The id of the latest subscription."""
 
 
 class Renamed(NamedTuple):
@@ -59,7 +53,8 @@ class Renames:
     """Tells the hub of everything that was renamed, moved or deleted through Jupyter.
 
     Jupyter tells of a rename before the session of the notebook is given its new path, if it ever is. So a kernel's
-    notebook is looked up here, one after the other with what is heard.
+    notebook is looked up here, one after the other with what is heard: whoever is known by a path when a rename or a
+    deletion is followed was there when it happened, and a notebook that gets the same path later is another one.
 
     Parameters
     ----------
@@ -74,6 +69,7 @@ class Renames:
         self._permits = permits
         self._paths = Paths(serverapp.contents_manager)
         self._lock = asyncio.Lock()
+        self._following = 0  # renames and deletions that are yet to be followed
         self._renamed: dict[str, Renamed] = {}  # by kernel
 
     def start(self, notebooks: Notebooks) -> None:
@@ -99,38 +95,41 @@ class Renames:
             Awaited with the kernel's id; returns the path of its session. It may wait for one, but not twice.
         """
         await find(kernel_id)  # which may wait for a path
-        async with self._lock:
-            path = await find(kernel_id)
-            if path is None:
-                return None
-            path = self._now(kernel_id, path)
-            return path, await self._paths.of_file(path)
+        while True:
+            async with self._lock:
+                path = await find(kernel_id)
+                located = None if path is None else await self._locate(self._now(kernel_id, path))
+                if not self._following:
+                    return located
+            # Something was renamed or deleted meanwhile, and its front-end may have changed the session: that first.
+
+    async def _locate(self, path: str) -> tuple[str, str]:
+        return path, await self._paths.of_file(path)
 
     async def _heard(self, logger: EventLogger, schema_id: str, data: dict[str, Any]) -> None:
-        action = data.get("action")
-        if action not in ("rename", "delete"):
-            return
-        # What begins from now on is of something else that gets the same path.
-        until, handler = self._notebooks.latest, CallContext.get(CallContext.JUPYTER_HANDLER)
-        path = str(data["path"]).strip("/")
-        sessions = asyncio.ensure_future(ensure_async(self._serverapp.session_manager.list_sessions()))
-        async with self._lock:
-            permits = await self._permits(handler)
-            if action == "delete":
-                self._notebooks.delete(await self._paths.of_entry(path), until=until, permits=permits)
-            else:
-                old = str(data["source_path"]).strip("/")
-                self._note_sessions(await sessions, old, path)
-                await self._follow(old, path, until, permits)
+        path, old = (str(data.get(key) or "").strip("/") for key in ("path", "source_path"))
+        handler = CallContext.get(CallContext.JUPYTER_HANDLER)
+        self._following += 1
+        try:
+            if data.get("action") == "rename":
+                sessions = asyncio.ensure_future(ensure_async(self._serverapp.session_manager.list_sessions()))
+                async with self._lock:
+                    self._note_sessions(await sessions, old, path)
+                    await self._follow(old, path, await self._permits(handler))
+            elif data.get("action") == "delete":
+                async with self._lock:
+                    self._notebooks.delete(await self._paths.of_entry(path), permits=await self._permits(handler))
+        finally:
+            self._following -= 1
 
-    async def _follow(self, old: str, new: str, until: int, permits: Permits) -> None:
+    async def _follow(self, old: str, new: str, permits: Permits) -> None:
         entry, moved, real = (
             await self._paths.of_entry(old), await self._paths.of_entry(new), await self._paths.of_file(new)
         )  # fmt: skip
         if real == moved:
-            self._notebooks.rename(entry, moved, new, until=until, permits=permits)
+            self._notebooks.rename(entry, moved, new, permits=permits)
         else:  # a link was renamed: what it leads to is where it was, under another name
-            self._notebooks.rename(real, real, new, was=old, until=until, permits=permits)
+            self._notebooks.rename(real, real, new, was=old, permits=permits)
 
     # --- sessions whose path is that of before
 

@@ -173,10 +173,7 @@ class Hub:
 
     # --- for whoever knows what happens to notebooks
 
-    def rename(
-        self, old: str, new: str, label: str, *, was: str | None = None, until: int | None = None,
-        permits: Permits = anybody,
-    ) -> None:  # fmt: skip
+    def rename(self, old: str, new: str, label: str, *, was: str | None = None, permits: Permits = anybody) -> None:
         """Follow a notebook, or a directory with all beneath it, with its subscriptions and whoever runs it.
 
         Parameters
@@ -187,25 +184,17 @@ class Hub:
             How people see the new one: relative to the server's root.
         was : str, optional
             Only those follow that people saw as this, or beneath it: a link to what is still there was renamed.
-        until : int, optional
-            What `latest` was when it happened; by default, now.
         permits : callable, optional
             Tells whether the subscriptions and connections of a principal are to follow.
         """
-        until = self.subscriptions.last if until is None else until
-        self.subscriptions.move_path(old, new, label, was=was, until=until, permits=permits)
+        self.subscriptions.move_path(old, new, label, was=was, permits=permits)
         for connection, rest in self._beneath(old, permits):
             if was is None or connection.identity.notebook == was + rest:
                 self._renamed(connection, new + rest, label + rest)
 
-    @property
-    def latest(self) -> int:
-        """The id of the latest subscription, for ``until``."""
-        return self.subscriptions.last
-
-    def delete(self, path: str, *, until: int | None = None, permits: Permits = anybody) -> None:
+    def delete(self, path: str, *, permits: Permits = anybody) -> None:
         """End the subscriptions of a notebook that was deleted, or of all beneath a directory; see `rename`."""
-        self.subscriptions.end_path(path, self.subscriptions.last if until is None else until, permits)
+        self.subscriptions.end_path(path, permits)
 
     def _beneath(self, path: str, permits: Permits) -> list[tuple[Connection, str]]:
         """Return who runs a notebook, or one beneath a directory, and what its path has beyond that."""

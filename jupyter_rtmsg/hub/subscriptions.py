@@ -111,12 +111,7 @@ class Subscriptions:
 
     # --- what happens to notebooks
 
-    @property
-    def last(self) -> int:
-        """The id of the latest subscription: what begins later has nothing to do with what happened before."""
-        return self._log.subscriptions.last
-
-    def move_path(self, old: str, new: str, label: str, *, was: str | None, until: int, permits: Permits) -> None:
+    def move_path(self, old: str, new: str, label: str, *, was: str | None, permits: Permits) -> None:
         """Follow a notebook, or a directory with all beneath it, to another real path.
 
         Parameters
@@ -127,11 +122,9 @@ class Subscriptions:
             How people see the new one.
         was : str or None
             Only those that people saw as this, or beneath it.
-        until : int
-            Later subscriptions are of something else that has the old path now.
         permits : callable
         """
-        for row in self._beneath(old, until, permits):
+        for row in self._beneath(old, permits):
             assert row.path is not None
             rest = row.path[len(old) :]
             if was is not None and row.label != was + rest:
@@ -145,13 +138,13 @@ class Subscriptions:
             self._index.add(row)
             self._log.subscriptions.save(row)
 
-    def end_path(self, path: str, until: int, permits: Permits) -> None:
+    def end_path(self, path: str, permits: Permits) -> None:
         """End the subscriptions of a notebook that was deleted, or of all beneath a directory."""
-        for row in self._beneath(path, until, permits):
+        for row in self._beneath(path, permits):
             self.end(row)
 
-    def _beneath(self, path: str, until: int, permits: Permits) -> list[Subscription]:
-        return [row for row in self._index.beneath(path) if row.id <= until and permits(row.user)]
+    def _beneath(self, path: str, permits: Permits) -> list[Subscription]:
+        return [row for row in self._index.beneath(path) if permits(row.user)]
 
     # --- the end
 

@@ -52,11 +52,6 @@ class MovingSubscriptions:
         """See `Subscriptions.ready`."""
         await self._gate.passed()
 
-    @property
-    def last(self) -> int:
-        """See `Subscriptions.last`."""
-        return self._current().last
-
     def all(self) -> Collection[Subscription]:
         """See `Subscriptions.all`."""
         return self._current().all()

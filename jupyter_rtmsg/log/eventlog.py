@@ -187,10 +187,6 @@ class Subscriptions(Protocol):
     async def ready(self) -> None:
         """Wait while the log is moved, so that what is found then stays true."""
 
-    @property
-    def last(self) -> int:
-        """The id of the latest one."""
-
     def all(self) -> Collection[Subscription]:
         """Return all of them, also those that have ended."""
 

@@ -66,11 +66,6 @@ class SQLiteSubscriptions:
         """See `Subscriptions.now`."""
         return self._clock.look()
 
-    @property
-    def last(self) -> int:
-        """See `Subscriptions.last`."""
-        return self._next - 1
-
     def add(self, subscription: Subscription) -> None:
         """See `Subscriptions.add`."""
         subscription.id, self._next = self._next, self._next + 1

@@ -368,18 +368,6 @@ async def test_a_deleted_notebook_starts_anew_and_what_it_had_is_still_listed(hu
     assert sorted(ended) == [("Untitled.ipynb", False), ("Untitled.ipynb", True)]
 
 
-async def test_what_began_after_a_deletion_does_not_end_by_it(hub: Any) -> None:
-    kernel = await proved(hub, "Untitled.ipynb", user="ann")
-    await kernel.join()
-    until_ = hub.hub.latest
-    await kernel.leave()
-    hub.hub.delete("Untitled.ipynb")
-    new = await proved(hub, "Untitled.ipynb", user="ann", kernel="k2")
-    await new.join()
-    hub.hub.delete("Untitled.ipynb", until=until_)
-    assert [row.ended is None for row in hub.log.subscriptions.all()] == [False, True]
-
-
 async def test_a_renamed_link_changes_the_name_and_not_the_place(hub: Any) -> None:
     kernel = await proved(hub, "link.ipynb", path="/data/real.ipynb", user="ann", kernel="k1")
     other = await proved(hub, "real.ipynb", path="/data/real.ipynb", user="bob", kernel="k2")
