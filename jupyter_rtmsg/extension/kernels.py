@@ -17,7 +17,8 @@ SETTLE, LOOK = 3.0, 0.05
 """Seconds that a session may take to get its notebook's path, and between two looks at it meanwhile."""
 
 _UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_UNNAMED = re.compile(rf"(?:.*/)?{_UUID}(?:\.ipynb)?", re.IGNORECASE)
+_UNNAMED = re.compile(rf"(?:.*/)?{_UUID}", re.IGNORECASE)
+_FILELESS = re.compile(rf"(?:.*/)?{_UUID}\.ipynb", re.IGNORECASE)
 _VSCODE = re.compile(rf"(.*[^/])-jvsc-{_UUID}(?:\.ipynb)?", re.IGNORECASE)
 
 
@@ -57,20 +58,29 @@ class Kernels:
         """Return the path of the notebook that runs in a kernel, relative to the server's root, or None.
 
         JupyterLab opens the session of a new kernel under a UUID and gives it the notebook's path right after: that is
-        waited for, once. What a session keeps a UUID as its path runs no notebook that has a name.
+        waited for, once.
         """
         deadline = asyncio.get_running_loop().time() + SETTLE
         while True:
             path = await self._path(kernel_id)
             if path is None or not _UNNAMED.fullmatch(path):
                 self._unnamed.pop(kernel_id, None)
-                return None if path is None else notebook_path(path)
+                return None if path is None else await self._notebook(path)
             if self._unnamed.get(kernel_id) == path or asyncio.get_running_loop().time() >= deadline:
                 break
             await asyncio.sleep(LOOK)
         self._unnamed = {id: path for id, path in self._unnamed.items() if id in self._serverapp.kernel_manager}
         self._unnamed[kernel_id] = path
         return None
+
+    async def _notebook(self, path: str) -> str | None:
+        """Return the notebook that a session's path stands for.
+
+        VS Code's interactive window opens a session under ``<uuid>.ipynb``, another one each time, and has no file.
+        """
+        contents: Any = self._serverapp.contents_manager
+        fileless = _FILELESS.fullmatch(path) and not await ensure_async(contents.file_exists(path))
+        return None if fileless else notebook_path(path)
 
     async def _path(self, kernel_id: str) -> str | None:
         """Return the path of a kernel's session with a notebook; a console of the same kernel has another one."""

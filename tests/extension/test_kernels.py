@@ -92,6 +92,15 @@ def test_vs_code_opens_one_notebook_under_another_path_each_time(jupyter: Jupyte
             assert prove(jupyter, session["kernel"], peer) == "sub/work.ipynb"
 
 
+def test_a_notebook_may_be_called_by_a_uuid_but_a_window_of_vs_code_is_none(jupyter: JupyterServer) -> None:
+    window = open_session(jupyter, f"{uuid.uuid4()}.ipynb")
+    named = open_session(jupyter, notebook(jupyter, f"{uuid.uuid4()}.ipynb"))
+    auth = {"token": jupyter.rtmsg_token}
+    with connected(jupyter, auth=auth) as one, connected(jupyter, auth=auth) as other:
+        assert prove(jupyter, window["kernel"], one) is None
+        assert (prove(jupyter, named["kernel"], other) or "").endswith(".ipynb")
+
+
 @pytest.mark.parametrize(
     ("path", "notebook"),
     [
