@@ -20,6 +20,7 @@ def test_its_notebooks_are_those_of_the_readme() -> None:
 
 def test_what_make_run_says_is_quoted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))  # without Node.js
+    monkeypatch.setattr(install.assets, "ASSETS", tmp_path)  # and nothing was built
     assert f"`{install.announce()}`" in PAGE
 
 
