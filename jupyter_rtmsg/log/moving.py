@@ -16,6 +16,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 
@@ -261,9 +262,8 @@ class MovingLog:
         threading.Thread(target=attempt.run, name="rtmsg-log-lock", daemon=True).start()
         try:
             return await attempt.opened
-        except CannotServeError:
+        finally:
             self._attempt = None
-            raise
 
     async def _move(self, file: LogFile) -> None:
         self._gate.close()
@@ -275,7 +275,8 @@ class MovingLog:
             raise
         self._memory.retire()
         if self._followers:
-            await asyncio.wait([asyncio.ensure_future(self._swapped.wait())], timeout=_FOLLOWED_WITHIN)
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._swapped.wait(), _FOLLOWED_WITHIN)
         self._swap()
         await self._memory.close()
 

@@ -20,6 +20,7 @@ from jupyter_rtmsg.errors import EpochChanged, LogBusy, LogConflict
 from jupyter_rtmsg.log import EventLog, Record, Subscription, open_log
 from jupyter_rtmsg.log.file import LogFile
 from jupyter_rtmsg.log.moved import FIRST, Moved
+from jupyter_rtmsg.log.sqlite import SQLiteLog
 
 from .conftest import Opener
 
@@ -415,6 +416,10 @@ async def test_a_large_log_is_moved_in_parts_and_with_its_attachments(open_sqlit
     got = await read_all(second, limit=5000, max_bytes=1 << 30, max_attachments=1 << 30)
     assert [(r.data, r.attachments, r.ts) for r in got] == [(r.data, r.attachments, r.ts) for r in records]
     assert [r.seq for r in got] == [second.locate(r.seq or 0) for r in records]
+
+
+async def test_a_log_that_has_its_file_has_nothing_of_this(open_sqlite: Opener) -> None:
+    assert type(await open_sqlite()) is SQLiteLog
 
 
 def test_the_table_is_as_short_as_what_it_holds_is_regular() -> None:
