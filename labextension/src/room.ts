@@ -70,6 +70,10 @@ export class Room implements IRoom {
     return this._names.of(who);
   }
 
+  partsOf(who: ISender): readonly [string, string] {
+    return this._names.parts(who);
+  }
+
   async publish(event: string, data?: unknown): Promise<number> {
     const body = { room: this.name, event, ...(data === undefined ? {} : { data }) };
     const { seq } = await this.connection.request<{ seq: number }>('publish', body);
