@@ -153,7 +153,7 @@ export class Room implements IRoom {
 
   /** Say how much is to come; of more than would be held, only the latest events are asked for. */
   private async tellMissed(): Promise<void> {
-    const request = { room: this.name, after: this._cursor };
+    const request = { room: this.name, after: this._cursor, epoch: this._epoch };
     // An answer that does not come, or speaks of another log, costs the remark only: joining finds out as well.
     const missed = await this.connection.request<ILag>('lag', request).then(
       lag => lag.missed,
