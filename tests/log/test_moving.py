@@ -95,6 +95,19 @@ async def test_the_warning_says_what_happens_and_who_has_the_log(open_sqlite: Op
         assert part in warning
 
 
+async def test_the_warning_names_the_next_holder(
+    open_sqlite: Opener, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LOOK_AFTER", 0.01)
+    first, second = await open_sqlite(), await open_sqlite()
+    path.with_name("log.sqlite3.lock").write_text("4711 node7")
+    await until(lambda: "(process 4711 on node7)" in (second.warning or ""))
+    await fill(second, 1)
+    await first.close()
+    await moved(second)
+    assert second.head == 1
+
+
 async def test_who_follows_gets_all_of_memory_and_then_hears_of_the_move(
     open_sqlite: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
