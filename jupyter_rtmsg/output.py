@@ -47,32 +47,38 @@ class _Prepared(threading.local):
 _route: ContextVar[_Route] = ContextVar("jupyter_rtmsg_output")
 _prepared = _Prepared()
 _installing = threading.Lock()
-_routing = False  # whether anything has a route
+_inheriting = False
 
 
-def route(context: Context, sink: Sink | None = None) -> None:
+def route(context: Context, sink: Sink | None = None) -> bool:
     """Have output that is made in a context go into a sink.
 
     Without a sink, it goes where the caller's goes: below a cell, or into the sink of the function that calls this.
+
+    Returns
+    -------
+    bool
+        Whether threads must be prepared for it: False outside of kernels, if there is no sink.
     """
     if sink is None and not in_kernel():
-        return
+        return False
     if sink is None:
         here = _route.get(None)
         sink = here.sink if here else None
     context.run(_route.set, _Route(sink))
     with _installing:
-        _begin()
+        _let_threads_inherit()
         if sink is not None:
             _divert(sys.stdout)
             _divert(sys.stderr)
+    return True
 
 
 def prepare_thread() -> None:
     """Have the displays of functions that the calling thread calls follow their route."""
-    if _routing and not _prepared.done:
+    if not _prepared.done:
         register = getattr(_publisher(), "register_hook", None)
-        if register is not None:  # not outside of kernels, nor while a cell captures displays
+        if register is not None:
             register(_direct)
             _prepared.done = True
 
@@ -128,40 +134,40 @@ class _Write:
     what it found: whatever is put there is called behind the question where the output goes.
     """
 
-    def __init__(self, found: Any) -> None:
-        self._found = found  # a function, or a property in xeus-python
+    def __init__(self, write: Callable[[TextIO, str], int]) -> None:
+        self._write = write
 
-    def __get__(self, stream: TextIO | None, owner: type) -> Any:
-        write = self._found.__get__(stream, owner)
+    def __get__(self, stream: TextIO | None, owner: type) -> Callable[..., int]:
         if stream is None:
-            return write
-        return _Writer(stream, getattr(stream, "__dict__", {}).get("write") or write)
+            return self._write
+        return _Writer(stream, vars(stream).get("write") or self._write.__get__(stream))
 
     def __set__(self, stream: TextIO, write: Callable[[str], int]) -> None:
-        stream.__dict__["write"] = write.write if isinstance(write, _Writer) else write
+        vars(stream)["write"] = write.write if isinstance(write, _Writer) else write
 
     def __delete__(self, stream: TextIO) -> None:
-        del stream.__dict__["write"]
+        del vars(stream)["write"]
 
 
 def _divert(stream: TextIO) -> None:
     """Have a standard stream write into sinks; logging and tqdm hold on to the stream, so it stays the same object."""
     kind: Any = type(stream)
-    found = inspect.getattr_static(kind, "write")
-    if isinstance(found, _Write):
+    if isinstance(inspect.getattr_static(kind, "write"), _Write):
         return
     try:
-        kind.write = _Write(found)
+        kind.write = _Write(kind.write)
     except TypeError:
-        raise RuntimeError(f"output= needs a notebook: text for a {kind.__name__} cannot be captured") from None
+        raise RuntimeError(
+            f"output= needs a notebook: what is written to a {kind.__name__} cannot be captured"
+        ) from None
 
 
-def _begin() -> None:
-    """From now on, have each thread that a routed function starts run in a copy of the context of that function."""
-    global _routing
-    if _routing:
+def _let_threads_inherit() -> None:
+    """Have each thread that a routed function starts run in a copy of the context of that function."""
+    global _inheriting
+    if _inheriting:
         return
-    _routing = True
+    _inheriting = True
     start = threading.Thread.start
 
     @functools.wraps(start)

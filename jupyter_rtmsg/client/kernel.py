@@ -16,7 +16,7 @@ from .processes import forked
 
 _NAME = re.compile(r"kernel-(.+)\.json")
 _OPTIONS = frozenset({"-f", "--f", "--connection-file", "--connection_file"})
-_ID, _KEY = "KERNEL_RTMSG_ID", "KERNEL_RTMSG_KEY"
+_KEY = "KERNEL_RTMSG_KEY"
 
 
 class Kernel(NamedTuple):
@@ -38,25 +38,23 @@ def is_kernel() -> bool:
 def this_kernel(environment: Mapping[str, str] = os.environ) -> Kernel | None:
     """Return the kernel that this process is, with what its server can recognize it by, or None.
 
-    That is the key of its connection file, or what a server whose kernels run behind a gateway has put into the
+    That is the key of its connection file, or one that a server whose kernels run behind a gateway has put into the
     environment: the key that the gateway has made is unknown to that server. Child processes inherit the environment,
     so it only counts in a process that is a kernel.
     """
     path = _connection_file()
-    if path is None:
+    match = _NAME.fullmatch(path.name) if path else None
+    if path is None or match is None:
         return None
-    if environment.get(_ID) and environment.get(_KEY):
-        return Kernel(environment[_ID], environment[_KEY].encode())
-    return _read(path)
+    key = environment.get(_KEY) or _read_key(path)
+    return Kernel(match[1], key.encode()) if key is not None else None
 
 
-def _read(path: Path) -> Kernel | None:
-    match = _NAME.fullmatch(path.name)
+def _read_key(path: Path) -> str | None:
     try:
-        key = json.loads(path.read_text(encoding="utf-8"))["key"]
+        return str(json.loads(path.read_text(encoding="utf-8"))["key"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return Kernel(match[1], str(key).encode()) if match else None
 
 
 def _connection_file() -> Path | None:

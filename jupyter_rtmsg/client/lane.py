@@ -222,7 +222,6 @@ class ThreadLane:
             self._over.set_result(None)
 
     def _round(self) -> None:
-        prepare_thread()
         for call in self._source():
             self._call(call)
             if self._closed:
@@ -289,7 +288,6 @@ class TaskLane:
         return bool(done)
 
     async def _work(self) -> None:
-        prepare_thread()
         turn = 0
         while self._again and not self._closed:
             self._again = False

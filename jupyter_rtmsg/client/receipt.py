@@ -41,9 +41,7 @@ class Receipt:
         if error := self._future.exception():
             return f"refused, {type(error).__name__}"
         seq = self._future.result()
-        if seq is None:
-            return "sent, not stored"
-        return f"stored in memory only, seq {seq}" if self.durable is False else f"stored, seq {seq}"
+        return "sent, not stored" if seq is None else f"stored, seq {seq}"
 
     if not TYPE_CHECKING:
 

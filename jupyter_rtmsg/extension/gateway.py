@@ -8,7 +8,7 @@ import os
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from ipaddress import ip_address
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
 from jupyter_server.serverapp import ServerApp
@@ -16,18 +16,10 @@ from jupyter_server.serverapp import ServerApp
 PREFIX = "KERNEL_"
 """A gateway passes variables with this prefix on to its kernels, and others only if it was told to."""
 OURS = PREFIX + "RTMSG_"
-ID, KEY = OURS + "ID", OURS + "KEY"
-_START_TIMEOUT = 30.0  # seconds that the gateway may take to say which kernel it has started
-
+KEY = OURS + "KEY"
+_QUICKER = 3.0  # seconds that a kernel may be quicker than the gateway's answer that it has started it
 
 logger = logging.getLogger("jupyter_rtmsg")
-
-
-class Secret(NamedTuple):
-    """What one kernel was given to prove itself, and the id that the gateway gave that kernel."""
-
-    key: bytes
-    kernel_id: asyncio.Future[str]
 
 
 class Environment(dict[str, str]):
@@ -40,8 +32,8 @@ class Environment(dict[str, str]):
 class Gateway:
     """The kernels that this server has started through a gateway.
 
-    The gateway chooses the key of a kernel's connection file and keeps it to itself. So each kernel gets a secret of
-    its own in its environment when it is started; it is not kept beyond the life of this server.
+    The gateway chooses the key of a kernel's connection file and keeps it to itself. So each kernel gets another key in
+    its environment when it is started; it is not kept beyond the life of this server.
 
     Parameters
     ----------
@@ -51,7 +43,8 @@ class Gateway:
     def __init__(self, serverapp: ServerApp) -> None:
         self._serverapp = serverapp
         self._variables: dict[str, str] = {}
-        self._secrets: dict[str, Secret] = {}
+        self._keys: dict[str, bytes] = {}
+        self._starting: set[asyncio.Future[None]] = set()
         self._start_kernel: Callable[..., Awaitable[str]] | None = None
 
     @property
@@ -83,16 +76,23 @@ class Gateway:
             manager: Any = self._serverapp.kernel_manager
             self._start_kernel, manager.start_kernel = None, self._start_kernel
 
-    async def secret(self, name: str) -> tuple[str, bytes] | None:
-        """Return the id and the key of the kernel that was given this name for itself, or None."""
-        secret = self._secrets.get(name)
-        if secret is None:
-            return None
-        try:  # a kernel may be quicker than the gateway's answer
-            kernel_id = await asyncio.wait_for(asyncio.shield(secret.kernel_id), _START_TIMEOUT)
-        except asyncio.TimeoutError:
-            return None
-        return (kernel_id, secret.key) if kernel_id else None
+    async def find(self, name: str) -> tuple[str, bytes] | None:
+        """Return the id and the key of a kernel, or None.
+
+        Parameters
+        ----------
+        name : str
+            What its connection file is named by. Another kernel that inherited the environment, as one that papermill
+            has started, has a file of its own.
+        """
+        found = self._find(name)
+        if found is None and self._starting:
+            await asyncio.wait(self._starting, timeout=_QUICKER)
+            found = self._find(name)
+        return found
+
+    def _find(self, name: str) -> tuple[str, bytes] | None:
+        return next(((id, key) for id, key in self._keys.items() if is_named_after(name, id)), None)
 
     def _allow(self, variables: Mapping[str, str]) -> None:
         """Let the variables travel by their own names as well: a gateway that allows them hands these on, too."""
@@ -102,29 +102,24 @@ class Gateway:
 
     async def _start(self, *args: Any, env: Mapping[str, str] | None = None, **kwargs: Any) -> str:
         assert self._start_kernel is not None
-        self._forget()
-        name, key = secrets.token_hex(16), secrets.token_hex(32)
-        secret = self._secrets[name] = Secret(key.encode(), asyncio.get_running_loop().create_future())
+        key = secrets.token_hex(32)
+        started = asyncio.get_running_loop().create_future()
+        self._starting.add(started)
         try:
-            given = Environment({**(env or {}), **self._variables, ID: name, KEY: key})
+            given = Environment({**(env or {}), **self._variables, KEY: key})
             kernel_id = await self._start_kernel(*args, env=given, **kwargs)
-        except BaseException:
-            del self._secrets[name]
-            secret.kernel_id.set_result("")  # of no kernel
-            raise
-        secret.kernel_id.set_result(kernel_id)
+            manager = self._serverapp.kernel_manager
+            self._keys = {id: known for id, known in self._keys.items() if id in manager}
+            self._keys[kernel_id] = key.encode()
+        finally:
+            self._starting.discard(started)
+            started.set_result(None)
         return kernel_id
 
-    def _forget(self) -> None:
-        """Forget the secrets of kernels that are no more."""
-        manager = self._serverapp.kernel_manager
-        ended = [
-            name
-            for name, (_, kernel_id) in self._secrets.items()
-            if kernel_id.done() and kernel_id.result() not in manager
-        ]
-        for name in ended:
-            del self._secrets[name]
+
+def is_named_after(name: str, kernel_id: str) -> bool:
+    """Return whether a connection file is named by a kernel; Enterprise Gateway's launchers make the name unique."""
+    return name == kernel_id or name.startswith(f"{kernel_id}_")
 
 
 def _is_loopback(url: str) -> bool:

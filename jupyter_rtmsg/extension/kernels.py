@@ -42,13 +42,13 @@ class Kernels:
         Parameters
         ----------
         name : str
-            The kernel's id, or what a kernel behind the gateway was told to call itself.
+            The kernel's id, by which its connection file is named.
         proof : str
             ``hex(HMAC-SHA256(key, "rtmsg:" + socket id))``; the key is that of the kernel's connection file, or the
             one that a kernel behind the gateway was given.
         socket_id : str
         """
-        kernel_id, key = await self._gateway.secret(name) or (name, self._key(name))
+        kernel_id, key = await self._gateway.find(name) or (name, self._key(name))
         if not key:  # without a key (unknown kernel, or signing switched off) nothing can be proved
             return None
         expected = hmac.new(key, f"rtmsg:{socket_id}".encode(), hashlib.sha256).hexdigest()

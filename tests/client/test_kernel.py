@@ -65,15 +65,15 @@ def test_a_script_is_none_whatever_files_it_is_given(
 
 
 def test_a_kernel_behind_a_gateway_proves_itself_with_what_it_was_given(in_kernel: Path) -> None:
-    given = {"KERNEL_RTMSG_ID": "the-name", "KERNEL_RTMSG_KEY": "the-secret"}
-    assert this_kernel(given) == Kernel("the-name", b"the-secret")
+    given = {"KERNEL_RTMSG_KEY": "the-secret"}
+    assert this_kernel(given) == Kernel("ab12-cd", b"the-secret")
     in_kernel.unlink()
-    assert this_kernel(given) == Kernel("the-name", b"the-secret")
+    assert this_kernel(given) == Kernel("ab12-cd", b"the-secret")
 
 
 def test_what_a_kernel_was_given_is_not_its_child_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "ipykernel.kernelapp", raising=False)
-    assert this_kernel({"KERNEL_RTMSG_ID": "the-name", "KERNEL_RTMSG_KEY": "the-secret"}) is None
+    assert this_kernel({"KERNEL_RTMSG_KEY": "the-secret"}) is None
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -59,12 +59,16 @@ class Gateway:
 
 
 @contextmanager
-def behind_gateway(home: Path, *arguments: str) -> Iterator[JupyterServer]:
+def behind_gateway(
+    home: Path, *arguments: str, allowed_envs: str = "", environment: Mapping[str, str] | None = None
+) -> Iterator[JupyterServer]:
     """A server whose kernels a gateway starts; cells run over the gateway's own connection files."""
     gateway = Gateway(home / "gateway", *arguments)
     try:
-        config = {**neighbours.extensions(), "GatewayClient": {"url": gateway.url}}
-        with JupyterServer(home / "server", python=neighbours.PYTHON, config=config) as server:
+        client = {"url": gateway.url, "allowed_envs": allowed_envs}
+        config = {**neighbours.extensions(), "GatewayClient": client}
+        own = {"python": neighbours.PYTHON, "config": config, "environment": environment}
+        with JupyterServer(home / "server", **own) as server:
             server.runtime = gateway.runtime
             yield server
     finally:
@@ -114,16 +118,29 @@ def test_a_child_process_of_such_a_kernel_is_a_script(server: JupyterServer) -> 
     assert show(server, kernel, "lab.state") == "connected", "the parent keeps its place"
 
 
+def test_a_kernel_that_such_a_kernel_starts_is_a_script(server: JupyterServer) -> None:
+    """It inherits the environment, as where a notebook runs others with papermill."""
+    kernel = server.start_kernel("runner.ipynb")
+    server.execute(kernel, JOIN)
+    cell = """
+import nbformat, nbclient
+code = "import jupyter_rtmsg as rt; r = rt.connect().join('lab'); print(r.subscription, r.me.kind == 'kernel')"
+notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+notebook = await nbclient.NotebookClient(notebook, kernel_name="python3").async_execute()
+print([output["text"] for output in notebook.cells[0].outputs if output.get("name") == "stdout"])
+"""
+    assert server.execute(kernel, cell).text.strip() == "['None False\\n']"
+    assert show(server, kernel, "lab.state") == "connected", "the runner keeps its place"
+
+
 def test_a_kernels_secret_is_its_own(server: JupyterServer) -> None:
     """One kernel may not speak as another of the same server and gateway."""
     one, other = server.start_kernel("one.ipynb"), server.start_kernel("other-one.ipynb")
-    names = "[os.environ['KERNEL_RTMSG_ID'], os.environ['KERNEL_RTMSG_KEY']]"
+    key = "os.environ['KERNEL_RTMSG_KEY']"
     for kernel in (one, other):
         server.execute(kernel, "import os")
-    (one_id, one_key), (other_id, other_key) = show(server, one, names), show(server, other, names)
-    assert one_id != other_id
-    assert one_key != other_key
-    server.execute(one, f"import os\nos.environ['KERNEL_RTMSG_ID'] = {other_id!r}\n{JOIN}")
+    assert show(server, one, key) != show(server, other, key)
+    server.execute(one, f"{key} = {show(server, other, key)!r}\n{JOIN}")
     assert show(server, one, "[lab.subscription, lab.me.kind == 'kernel']") == [None, False]
 
 
@@ -139,9 +156,30 @@ def test_the_servers_log_has_no_secrets_of_such_kernels(server: JupyterServer) -
 
 
 def test_a_gateway_that_allows_them_passes_the_variables_on_by_their_own_names(tmp_path: Path) -> None:
-    allowed = [f"--JupyterWebsocketPersonality.env_whitelist={name}" for name in ("RTMSG_URL", "RTMSG_TOKEN")]
-    with behind_gateway(tmp_path, *allowed) as server:
+    names = ("RTMSG_URL", "RTMSG_TOKEN", "COLOUR")
+    allowed = [f"--JupyterWebsocketPersonality.env_whitelist={name}" for name in names]
+    with behind_gateway(tmp_path, *allowed, allowed_envs="COLOUR", environment={"COLOUR": "red"}) as server:
         kernel = server.start_kernel("named.ipynb")
         server.execute(kernel, "import os")
-        assert show(server, kernel, "os.environ['RTMSG_URL']") == server.url
+        assert show(server, kernel, "[os.environ['RTMSG_URL'], os.environ['COLOUR']]") == [server.url, "red"]
         assert server.execute(kernel, JOIN + "print(lab.subscription)").text == "named.ipynb\n"
+
+
+@pytest.mark.parametrize(("url", "warned"), [("", True), ("http://hub.example:8888/", False)])
+def test_the_log_warns_where_kernels_cannot_reach_the_server(tmp_path: Path, url: str, warned: bool) -> None:
+    config = {"GatewayClient": {"url": "http://gateway.invalid:8888"}, "RtmsgApp": {"url": url}}
+    server = JupyterServer(tmp_path, config=config).start(wait=False)
+    try:
+        wait_until(lambda: "rtmsg: the hub is at" in server.log_text(), "the extension has started")
+    finally:
+        server.stop()
+    assert ("set c.RtmsgApp.url to this server's address as they reach it" in server.log_text()) is warned
+
+
+def test_a_server_started_within_such_a_kernel_has_its_own_kernels(tmp_path: Path) -> None:
+    outer = {"KERNEL_RTMSG_URL": "http://127.0.0.1:9/", "KERNEL_RTMSG_TOKEN": "x"}
+    with JupyterServer(tmp_path, environment={**outer, "KERNEL_RTMSG_KEY": "z"}) as inner:
+        kernel = inner.start_kernel("inner.ipynb")
+        assert (
+            inner.execute(kernel, JOIN + "print(lab.client.url, lab.subscription)").text == f"{inner.url} inner.ipynb\n"
+        )
