@@ -14,6 +14,7 @@ from jupyter_events import EventLogger
 from jupyter_server import CallContext
 from jupyter_server.serverapp import ServerApp
 
+from .kernels import notebook_path
 from .paths import Paths
 
 CONTENTS = "https://events.jupyter.org/jupyter_server/contents_service/v1"
@@ -142,7 +143,7 @@ class Renames:
         """Remember which of the sessions of the time of a rename it concerns."""
         kept: dict[str, Renamed] = {}
         for session in sessions:
-            kernel, path = str(session["kernel"]["id"]), str(session["path"]).strip("/")
+            kernel, path = str(session["kernel"]["id"]), notebook_path(str(session["path"]).strip("/"))
             now = self._now(kernel, path)
             if now == old or now.startswith(old + "/"):
                 now = new + now[len(old) :]

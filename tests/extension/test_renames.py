@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import os
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,6 +82,17 @@ def test_a_live_notebook_goes_on_acknowledging_after_it_or_its_directory_was_ren
         with kernel_of(jupyter, kernel) as peer:
             reply = peer.command("join", room=room)
             assert (reply["as"], reply["missed"]) == (then, 1)
+
+
+def test_a_notebook_that_vs_code_runs_is_followed_too(jupyter: JupyterServer) -> None:
+    make_notebook(jupyter, "code/work.ipynb")
+    _, kernel = open_session(jupyter, f"code/work-jvsc-{uuid.uuid4()}.ipynb")
+    with kernel_of(jupyter, kernel) as peer:
+        read_one(peer, "code")
+        rename(jupyter, "code/work.ipynb", "code/done.ipynb")
+        assert renamed(peer)["notebook"] == "code/done.ipynb"
+    with kernel_of(jupyter, kernel) as peer:
+        assert peer.command("join", room="code")["as"] == "code/done.ipynb"
 
 
 def test_a_notebook_that_is_renamed_again_and_again_is_followed(jupyter: JupyterServer) -> None:
