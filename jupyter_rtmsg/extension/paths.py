@@ -51,3 +51,8 @@ class Paths:
 def _entry(path: str) -> str:
     parent, name = os.path.split(path)
     return os.path.join(os.path.realpath(parent), name)
+
+
+def shown(path: str) -> str:
+    """Return a path as text: one that came as JSON may hold halves of characters, which no file and no wire takes."""
+    return path.encode("utf-8", "replace").decode()

@@ -15,7 +15,7 @@ from jupyter_server import CallContext
 from jupyter_server.serverapp import ServerApp
 
 from .kernels import notebook_path
-from .paths import Paths
+from .paths import Paths, shown
 
 CONTENTS = "https://events.jupyter.org/jupyter_server/contents_service/v1"
 
@@ -105,7 +105,7 @@ class Renames:
             # Something was renamed or deleted meanwhile, and its front-end may have changed the session: that first.
 
     async def _locate(self, path: str) -> tuple[str, str]:
-        return path, await self._paths.of_file(path)
+        return shown(path), await self._paths.of_file(path)
 
     async def _heard(self, logger: EventLogger, schema_id: str, data: dict[str, Any]) -> None:
         path, old = (str(data.get(key) or "").strip("/") for key in ("path", "source_path"))
@@ -128,9 +128,9 @@ class Renames:
             await self._paths.of_entry(old), await self._paths.of_entry(new), await self._paths.of_file(new)
         )  # fmt: skip
         if real == moved:
-            self._notebooks.rename(entry, moved, new, permits=permits)
+            self._notebooks.rename(entry, moved, shown(new), permits=permits)
         else:  # a link was renamed: what it leads to is where it was, under another name
-            self._notebooks.rename(real, real, new, was=old, permits=permits)
+            self._notebooks.rename(real, real, shown(new), was=shown(old), permits=permits)
 
     # --- sessions whose path is that of before
 
