@@ -28,6 +28,12 @@ JOIN = """async () => {
     window.followed = hub.join('followed');
 }"""
 
+# What a browser tells a page whose tab is behind others.
+TURN_AWAY = """hidden => {
+    Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });
+    document.dispatchEvent(new Event('visibilitychange'));
+}"""
+
 
 class Wire:
     """What a page does to reach the hub."""
@@ -148,6 +154,18 @@ def test_under_jupyterhub_a_panel_that_nobody_sees_rests_and_catches_up(
     expect(page.panel.get_by_role("log")).to_contain_text("3 events while there was no connection")
     wait_until(lambda: states(peer, "rest") == ["here"], "it is back")
     assert len(wire.sockets) == 2
+
+
+def test_under_jupyterhub_a_panel_in_a_tab_behind_others_rests_too(
+    hub_lab: JupyterServer, page: LabPage, wire: Wire, peer: Peer
+) -> None:
+    page.open(hub_lab).join("behind")
+    page.page.evaluate(TURN_AWAY, True)
+    wire.wait(lambda: not wire.open, "it rests")
+    publish(peer, "behind", 2)
+    page.page.evaluate(TURN_AWAY, False)
+    expect(page.events).to_have_count(2)
+    assert len(wire.open) == 1
 
 
 def test_after_a_rest_with_more_events_than_it_holds_the_panel_counts_them_and_shows_the_latest(
