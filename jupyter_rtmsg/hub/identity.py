@@ -18,7 +18,7 @@ ANONYMOUS = "anonymous"
 KINDS = ("script", "agent")
 """What a client may call itself in CONNECT's ``auth``; that it is a browser or a kernel, the server sees itself."""
 LONGEST_NOTEBOOK = 1024
-"""Bytes of the longest path of a notebook that goes out with events: their envelope is bounded."""
+"""Bytes of JSON of the longest path of a notebook that goes out with events: their envelope is bounded."""
 
 
 class Peer(Protocol):
@@ -104,7 +104,7 @@ class Identity:
     def sender(self) -> bytes:
         """The ``from`` of its events, as JSON."""
         sender = {"user": self.principal, "kind": self.kind, "name": self.name, "member": self.member}
-        if self.notebook and self.public and len(self.notebook.encode()) <= LONGEST_NOTEBOOK:
+        if self.notebook and self.public and len(encode_json(self.notebook)) <= LONGEST_NOTEBOOK:
             sender["notebook"] = self.notebook
         return encode_json(sender)
 

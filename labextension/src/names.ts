@@ -107,7 +107,7 @@ function fit(text: string, longest: number): string {
 }
 
 function withoutSuffix(path: string): string {
-  return path.replace(/(?<=[^/])\.[^./]*$/, '');
+  return path.replace(/(?<=[^/])\.[^./]+$/, '');
 }
 
 function stem(notebook: string): string {

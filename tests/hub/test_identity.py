@@ -178,8 +178,8 @@ def test_a_kernel_that_proves_itself_again_is_called_by_its_notebook_of_now() ->
     assert proved.proved(Kernel("k1")).name == "ann"
 
 
-def test_a_path_that_would_fill_the_envelope_stays_out_of_events() -> None:
-    path = "/".join(["x" * 200] * 6) + "/hw1.ipynb"
+@pytest.mark.parametrize("path", ["/".join(["x" * 200] * 6) + "/hw1.ipynb", "\1" * 200 + "/hw1.ipynb"])
+def test_a_path_that_would_fill_the_envelope_stays_out_of_events(path: str) -> None:
     sender = json.loads(who().proved(Kernel("k1", path, public=True)).sender)
     assert (sender["name"], "notebook" in sender) == ("hw1", False)
 
