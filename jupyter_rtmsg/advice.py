@@ -57,6 +57,15 @@ ROOM: Mapping[str, str] = {
     "wait": _WAIT + 'for event in lab.events("metric"): ...',
 }  # fmt: skip
 
+SOCKET: Mapping[str, str] = {
+    "call": "write {wait}socket.emit_with_ack(event, data)",
+    "sid": "write socket.id",
+    **dict.fromkeys(("event", "on_event", "on_message"), 'write @socket.on("message") above the function'),
+    **dict.fromkeys(("join", "to", "rooms", "enter_room"),
+                    "rooms are the server's. Those of a hub: rt.connect().join(\"lab\")"),
+    "wait": "handlers run by themselves: nothing to write",
+}  # fmt: skip
+
 EVENT: Mapping[str, str] = {
     **dict.fromkeys(("payload", "body", "message", "content", "value", "args"), "write event.data"),
     **dict.fromkeys(("event", "type"), "write event.name"),

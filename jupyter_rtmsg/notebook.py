@@ -190,7 +190,7 @@ class CellFunction:
         Whether it stands where an earlier execution of its cell had registered something.
     """
 
-    __slots__ = ("_calls", "_routed", "calling", "context", "execution", "function", "took_over")
+    __slots__ = ("_calls", "calling", "context", "execution", "function", "took_over")
 
     def __init__(self, function: Function, sink: Sink | None = None) -> None:
         self.function = function
@@ -200,16 +200,14 @@ class CellFunction:
         self.calling = _call.get()
         self.context: Context = copy_context()
         self.context.run(_execution.set, self.execution)  # for what it registers in its turn, on whichever thread
-        self._routed = route(self.context, sink)
+        route(self.context, sink)
         self._calls = 0
 
     def __repr__(self) -> str:
         return repr(self.function)
 
     def call(self, *args: Any) -> Any:
-        """Call the function in its context; an async one gives its coroutine."""
-        if self._routed:
-            prepare_thread()
+        """Call the function in its context; an async one gives its coroutine. The thread must be prepared."""
         # a copy, since a context cannot be entered twice at a time, nor should one event see variables of another
         return self.context.copy().run(self.function, *args)
 
@@ -283,8 +281,7 @@ class Listener(CellFunction):
 
     def __call__(self, *args: Any) -> Any:
         """Call the function in its context; an async one gives a coroutine that awaits it there."""
-        if self._routed:
-            prepare_thread()
+        prepare_thread()
         context = self.context.copy()
         try:
             result = context.run(self.function, *args)

@@ -47,38 +47,32 @@ class _Prepared(threading.local):
 _route: ContextVar[_Route] = ContextVar("jupyter_rtmsg_output")
 _prepared = _Prepared()
 _installing = threading.Lock()
-_inheriting = False
+_routing = False  # whether anything has a route
 
 
-def route(context: Context, sink: Sink | None = None) -> bool:
+def route(context: Context, sink: Sink | None = None) -> None:
     """Have output that is made in a context go into a sink.
 
     Without a sink, it goes where the caller's goes: below a cell, or into the sink of the function that calls this.
-
-    Returns
-    -------
-    bool
-        Whether threads must be prepared for it: False outside of kernels, if there is no sink.
     """
     if sink is None and not in_kernel():
-        return False
+        return
     if sink is None:
         here = _route.get(None)
         sink = here.sink if here else None
     context.run(_route.set, _Route(sink))
     with _installing:
-        _let_threads_inherit()
+        _begin()
         if sink is not None:
             _divert(sys.stdout)
             _divert(sys.stderr)
-    return True
 
 
 def prepare_thread() -> None:
     """Have the displays of functions that the calling thread calls follow their route."""
-    if not _prepared.done:
+    if _routing and not _prepared.done:
         register = getattr(_publisher(), "register_hook", None)
-        if register is not None:
+        if register is not None:  # not outside of kernels, nor while a cell captures displays
             register(_direct)
             _prepared.done = True
 
@@ -134,40 +128,40 @@ class _Write:
     what it found: whatever is put there is called behind the question where the output goes.
     """
 
-    def __init__(self, write: Callable[[TextIO, str], int]) -> None:
-        self._write = write
+    def __init__(self, found: Any) -> None:
+        self._found = found  # a function, or a property in xeus-python
 
-    def __get__(self, stream: TextIO | None, owner: type) -> Callable[..., int]:
+    def __get__(self, stream: TextIO | None, owner: type) -> Any:
+        write = self._found.__get__(stream, owner)
         if stream is None:
-            return self._write
-        return _Writer(stream, vars(stream).get("write") or self._write.__get__(stream))
+            return write
+        return _Writer(stream, getattr(stream, "__dict__", {}).get("write") or write)
 
     def __set__(self, stream: TextIO, write: Callable[[str], int]) -> None:
-        vars(stream)["write"] = write.write if isinstance(write, _Writer) else write
+        stream.__dict__["write"] = write.write if isinstance(write, _Writer) else write
 
     def __delete__(self, stream: TextIO) -> None:
-        del vars(stream)["write"]
+        del stream.__dict__["write"]
 
 
 def _divert(stream: TextIO) -> None:
     """Have a standard stream write into sinks; logging and tqdm hold on to the stream, so it stays the same object."""
     kind: Any = type(stream)
-    if isinstance(inspect.getattr_static(kind, "write"), _Write):
+    found = inspect.getattr_static(kind, "write")
+    if isinstance(found, _Write):
         return
     try:
-        kind.write = _Write(kind.write)
+        kind.write = _Write(found)
     except TypeError:
-        raise RuntimeError(
-            f"output= needs a notebook: what is written to a {kind.__name__} cannot be captured"
-        ) from None
+        raise RuntimeError(f"output= needs a notebook: text for a {kind.__name__} cannot be captured") from None
 
 
-def _let_threads_inherit() -> None:
-    """Have each thread that a routed function starts run in a copy of the context of that function."""
-    global _inheriting
-    if _inheriting:
+def _begin() -> None:
+    """From now on, have each thread that a routed function starts run in a copy of the context of that function."""
+    global _routing
+    if _routing:
         return
-    _inheriting = True
+    _routing = True
     start = threading.Thread.start
 
     @functools.wraps(start)

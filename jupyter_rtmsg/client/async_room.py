@@ -24,7 +24,7 @@ from .processes import refuse_copy
 from .publish import draft
 from .receipt import Receipt
 from .stream import AsyncBuffer, AsyncEventStream, open_stream
-from .wrong_calls import check_event, check_handler, emit_like_this, explained
+from .wrong_calls import check_event, check_handler, emit_like_this, explained, history_like_this
 
 if TYPE_CHECKING:
     from .async_client import AsyncClient
@@ -55,9 +55,8 @@ class AsyncRoom:
         return card.text(type(self).__name__, self.membership)
 
     def _repr_html_(self) -> str:
-        return card.html(
-            self.membership, Events(self.membership.watchers.latest(), self.membership.user), complete=False
-        )
+        newest = Events(self.membership.watchers.latest(), self.membership.user)
+        return card.html(self.membership, newest, complete=False, kept=self.client.durability.described())
 
     if not TYPE_CHECKING:
 
@@ -206,6 +205,7 @@ class AsyncRoom:
         return await read_history(self._commands.ask_patiently, self.name, you=self.membership.user, **wanted)
 
     @awaited
+    @explained(history_like_this)
     async def history(
         self,
         *,

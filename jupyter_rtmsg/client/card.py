@@ -55,7 +55,7 @@ def text(kind: str, membership: Membership) -> str:
     return f"<{kind} {membership.room!r}: {', '.join(filter(None, parts))}>"
 
 
-def html(membership: Membership, newest: Events, *, complete: bool) -> str:
+def html(membership: Membership, newest: Events, *, complete: bool, kept: str) -> str:
     """Return the room as a card; everything that people wrote is escaped.
 
     Parameters
@@ -65,10 +65,12 @@ def html(membership: Membership, newest: Events, *, complete: bool) -> str:
         The latest that are known.
     complete : bool
         Whether these are the newest of the log; else they are those that came here while this client looked.
+    kept : str
+        Where the hub keeps events; nothing where it has not said.
     """
     members = MemberList(membership.members.all(), membership.members.count, membership.member, membership.user)
     lines = [
-        f"<b>Room {escape(membership.room)}</b>: {escape(membership.gone or _state(membership.state))}",
+        f"<b>Room {escape(membership.room)}</b>: {escape(membership.gone or _state(membership.state, kept))}",
         f"Here now: {escape(members.summary())}",
         _position(membership, max((event.seq or 0 for event in newest), default=0)),
         _missed(membership),
@@ -77,9 +79,9 @@ def html(membership: Membership, newest: Events, *, complete: bool) -> str:
     return "".join(f"<div>{line}</div>" for line in lines if line)
 
 
-def _state(state: str) -> str:
+def _state(state: str, kept: str) -> str:
     if state == "connected":
-        return state
+        return f"{state}, {kept}" if kept else state
     return (
         f"{state}. What is below is what was known before; what you emit waits and is sent once there is a connection"
     )

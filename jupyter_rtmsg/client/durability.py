@@ -11,6 +11,8 @@ from jupyter_rtmsg.notebook import Execution, this_execution
 
 from .hello import Hello
 
+_MEANT = "as it was told to"
+
 
 class Durability:
     """What is known of the log of a client's hub. The I/O loop learns it, any thread may ask.
@@ -48,11 +50,17 @@ class Durability:
             self._joined.clear()
             self._emitted.clear()
 
+    def described(self) -> str:
+        """Return in words where events are kept; nothing before the hub has said so."""
+        if self.durable is None:
+            return ""
+        return "events are kept on disk" if self.durable else f"events are in memory only: {self._warning or _MEANT}"
+
     def check(self, reason: str = "") -> None:
         """Raise `NotDurableError` unless events are kept."""
         if self.durable and not reason:
             return
-        reason = reason or self._warning or "the server keeps events in its memory only, as it was told to"
+        reason = reason or self._warning or f"the server keeps events in its memory only, {_MEANT}"
         raise NotDurableError(f"{reason}. Connect without durable=True to go on all the same")
 
     def warn_joined(self, room: str, stacklevel: int) -> None:

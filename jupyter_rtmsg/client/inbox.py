@@ -119,9 +119,11 @@ class Inbox:
 
         Where it is the same event in another epoch, ``joined_at`` is the end of what was missed, in that one.
         """
-        self.received = self.seen = position
         if joined_at is not None:
             self.joined_at = joined_at
+            if self.handled == self.received:  # else the lane gets there
+                self.handled = position
+        self.received = self.seen = position
 
     def live(self, args: list[Any], size: int) -> None:
         """Take an event of the wire: ``[name, data, meta, ...]``."""

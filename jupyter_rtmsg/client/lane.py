@@ -222,6 +222,7 @@ class ThreadLane:
             self._over.set_result(None)
 
     def _round(self) -> None:
+        prepare_thread()
         for call in self._source():
             self._call(call)
             if self._closed:
@@ -288,6 +289,7 @@ class TaskLane:
         return bool(done)
 
     async def _work(self) -> None:
+        prepare_thread()
         turn = 0
         while self._again and not self._closed:
             self._again = False

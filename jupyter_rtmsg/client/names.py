@@ -85,11 +85,11 @@ class Names:
 
     def of(self, who: Who) -> str:
         """Return what to call somebody."""
-        name = self._name(who)
-        user = self._user(who)
+        name, user = self.name(who), self.user(who)
         return f"{name} ({user})" if user else name
 
-    def _name(self, who: Who) -> str:
+    def name(self, who: Who) -> str:
+        """Return the first part of that: the name alone."""
         notebooks = self._notebooks.get(who.name, frozenset())
         # Events may not say the notebook's path where presence tells it to its own user.
         notebook = who.notebook or self._members.get(who.member)
@@ -100,7 +100,8 @@ class Names:
             end = self._ends[notebook] = displayable(_apart(notebook, notebooks), _LONGEST_PATH)
         return end
 
-    def _user(self, who: Who) -> str | None:
+    def user(self, who: Who) -> str | None:
+        """Return the second part: the user, "you", or None where the name says it all."""
         shared = who.user.startswith("token:") or who.user == "anonymous"
         if who.user and who.user == self.you and not shared:
             return "you"

@@ -41,7 +41,9 @@ class Receipt:
         if error := self._future.exception():
             return f"refused, {type(error).__name__}"
         seq = self._future.result()
-        return "sent, not stored" if seq is None else f"stored, seq {seq}"
+        if seq is None:
+            return "sent, not stored"
+        return f"stored in memory only, seq {seq}" if self.durable is False else f"stored, seq {seq}"
 
     if not TYPE_CHECKING:
 

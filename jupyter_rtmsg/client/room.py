@@ -20,7 +20,7 @@ from .processes import refuse_copy
 from .publish import Publish, draft
 from .receipt import Receipt
 from .stream import Buffer, EventStream, open_stream
-from .wrong_calls import emit_like_this, explained
+from .wrong_calls import emit_like_this, explained, history_like_this
 
 if TYPE_CHECKING:
     from .sync import Client
@@ -52,13 +52,12 @@ class Room:
         return card.text(type(self).__name__, self._async.membership)
 
     def _repr_html_(self) -> str:
-        membership = self._async.membership
         try:
-            membership.check()
-            newest = self._bridge.ask(card.newest(self._async.client.commands, membership))
+            self._async.membership.check()
+            newest = self._bridge.ask(card.newest(self._async.client.commands, self._async.membership))
         except (RtmsgError, RuntimeError, TimeoutError):  # left, offline, forked, or on the thread that does the I/O
-            return card.html(membership, Events(membership.watchers.latest(), membership.user), complete=False)
-        return card.html(membership, newest, complete=True)
+            return self._async._repr_html_()
+        return card.html(self._async.membership, newest, complete=True, kept=self._durability.described())
 
     if not TYPE_CHECKING:
 
@@ -212,6 +211,7 @@ class Room:
         """
         return self._bridge.ask(self._async.missed())
 
+    @explained(history_like_this)
     def history(
         self,
         *,

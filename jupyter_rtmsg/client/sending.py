@@ -72,7 +72,9 @@ class Sending(Stateful, Emitter):
             self._send(waiting, flags)
             answer = await asyncio.wait_for(future, timeout)
         except asyncio.TimeoutError:
-            raise AckTimeout(f"no answer to {args[0]!r} within {timeout:g} s") from None
+            raise AckTimeout(
+                f"no answer to {args[0]!r} within {timeout:g} s: the server is slow, or has no handler that answers it"
+            ) from None
         finally:
             if self._acks.forget(id):
                 self._buffer.discard(id)

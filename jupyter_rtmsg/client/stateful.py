@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from jupyter_rtmsg.advice import SOCKET, no_such_name
 
 from .anylisteners import AnyListeners
 from .handlers import Handler, Handlers
@@ -20,6 +22,11 @@ class Stateful(AnyListeners):
         super().__init__(lanes, name)
         self._state = State()
         self._state_handlers = Handlers(beside=self._handlers)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            no_such_name(self, name, SOCKET, awaited=True)
 
     @property
     def state(self) -> str:

@@ -22,7 +22,7 @@ from .strategy import TRANSPORTS
 from .subscriptions import Subscriptions
 from .sync_socket import Socket
 from .threads import Served
-from .wrong_calls import explained, join_like_this
+from .wrong_calls import check_url, explained, join_like_this
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -357,6 +357,7 @@ def connect(
     ValueError
         If this process is connected to that server under another name.
     """
+    check_url(url)
     found = find_server(url, token)
     with _connecting:
         _connected[:] = [one for one in _connected if one.client.state != "closed"]

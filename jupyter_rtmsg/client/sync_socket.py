@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from jupyter_rtmsg.advice import SOCKET, no_such_name
 from jupyter_rtmsg.wire.parser import Parser
 
 from .bridge import Bridge
@@ -83,6 +84,11 @@ class Socket(SyncEmitter):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._socket.io.address.url} {self.namespace}: {self.state}>"
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            no_such_name(self, name, SOCKET)
 
     def __enter__(self) -> Socket:
         try:

@@ -79,6 +79,28 @@ def join_like_this(room: Any = "lab", *more: Any, **options: Any) -> str:
     return f"join() takes no {unknown}: it takes {takes}" if unknown else f'write hub.join("lab"), perhaps with {takes}'
 
 
+def history_like_this(first: Any = 10, *more: Any, **options: Any) -> str:
+    """Return how `history` is written, for someone who gave it something else."""
+    takes = "last=, after=, before=, since=, event=, sender= or limit="
+    if options:
+        return f"history() takes {takes}, and no other than these. Write lab.history(last=10)"
+    name = "event" if isinstance(first, str) else "last"
+    return f"history() takes {takes}, by name. Write lab.history({name}={short(first)})"
+
+
+def check_url(url: object) -> None:
+    """Refuse what is no address of a server, with WrongCall."""
+    if url is not None and not isinstance(url, str):
+        raise WrongCall(
+            f'a URL is a str, not {short(url)}. Write rt.connect(), or rt.connect("http://localhost:8888/")'
+        )
+    if isinstance(url, str) and url and url.replace("-", "").replace("_", "").isalnum():
+        raise WrongCall(
+            f"{short(url)} is no URL. Write rt.connect(), which finds the server; "
+            f"a room of that name is rt.connect().join({short(url)})"
+        )
+
+
 def check_room(room: object) -> None:
     """Refuse what is no name of a room, with WrongCall."""
     if not isinstance(room, str):

@@ -16,6 +16,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 
@@ -25,7 +26,7 @@ from jupyter_rtmsg.errors import EpochChanged, LogBusy, LogClosed
 
 from .beside import Gate, MovingNotes, MovingSubscriptions
 from .eventlog import Appended, Done, Draft, Lag, Page, Record, RoomStats, size_of
-from .file import CannotServeError, LogFile
+from .file import CannotServeError, HeldError, LogFile
 from .memory import MemoryLog
 from .move import move_events
 from .moved import FIRST, Moved
@@ -34,6 +35,9 @@ from .sqlite import SQLiteLog, settle_append
 
 RETRY_AFTER = 10.0
 """Seconds until a place that could not be written is tried again."""
+
+LOOK_AFTER = 30.0
+"""Seconds after which it is looked again who has the file: the lock says when it is free, not who has it next."""
 
 _LAST_CHANCE = 1.0  # seconds that another server, which may be stopped as well, has to give the file up at `close`
 _FOLLOWED_WITHIN = 5.0  # seconds that who follows the log has to notice that it was moved
@@ -58,13 +62,13 @@ class MovingLog:
     reason : str
         Why the file cannot be had now.
     open_file : callable
-        Blocks until no other server has the file, opens it, or raises `CannotServeError`.
+        Opens the file, or raises `CannotServeError`; with ``wait=True`` it blocks until no other server has it.
     over : callable
         Makes the log over an open file.
     """
 
     def __init__(
-        self, options: Options, reason: str, open_file: Callable[[], LogFile], over: Callable[[LogFile], SQLiteLog]
+        self, options: Options, reason: str, open_file: Callable[..., LogFile], over: Callable[[LogFile], SQLiteLog]
     ) -> None:
         self._options = options
         self._open_file = open_file
@@ -82,7 +86,7 @@ class MovingLog:
         self._notes = MovingNotes(lambda: self._log.notes, self._gate)
         self._loop = asyncio.get_running_loop()
         self._moving = self._loop.create_task(self._run(), name="rtmsg log")
-        self._attempt: _Attempt | None = None
+        self._waiting: asyncio.Future[LogFile] | None = None
         self._closing = False
 
     @property
@@ -234,7 +238,7 @@ class MovingLog:
     async def close(self) -> None:
         """See `EventLog.close`."""
         self._closing = True
-        if self._attempt and self._memory.head > FIRST:
+        if self._waiting and self._memory.head > FIRST:
             await asyncio.wait([self._moving], timeout=_LAST_CHANCE)
         if not self._gate.closed:
             self._moving.cancel()
@@ -257,12 +261,22 @@ class MovingLog:
 
     async def _file(self) -> LogFile:
         """Wait for the file, on a thread that nobody waits for: another server may have it for days."""
-        self._attempt = attempt = _Attempt(self._open_file, self._loop)
-        threading.Thread(target=attempt.run, name="rtmsg-log-lock", daemon=True).start()
+        waiting = self._waiting = _open_on_thread(partial(self._open_file, wait=True), self._loop)
         try:
-            return await attempt.opened
-        except CannotServeError:
-            self._attempt = None
+            while not (await asyncio.wait([waiting], timeout=LOOK_AFTER))[0]:
+                with suppress(HeldError):
+                    return await self._look()
+            return await waiting
+        finally:
+            waiting.cancel()
+            self._waiting = None
+
+    async def _look(self) -> LogFile:
+        """Return the file if it is free; else say who has it now, and raise `HeldError`."""
+        try:
+            return await _open_on_thread(self._open_file, self._loop)
+        except HeldError as error:
+            self._memory.warning = _warning(str(error))
             raise
 
     async def _move(self, file: LogFile) -> None:
@@ -275,7 +289,8 @@ class MovingLog:
             raise
         self._memory.retire()
         if self._followers:
-            await asyncio.wait([asyncio.ensure_future(self._swapped.wait())], timeout=_FOLLOWED_WITHIN)
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._swapped.wait(), _FOLLOWED_WITHIN)
         self._swap()
         await self._memory.close()
 
@@ -312,51 +327,34 @@ class MovingLog:
                 self._log.submit(self._translated(draft), done)
 
 
-class _Attempt:
-    """One attempt to open the file.
+def _open_on_thread(open_file: Callable[[], LogFile], loop: asyncio.AbstractEventLoop) -> asyncio.Future[LogFile]:
+    """Open a file on a thread of its own; once the future is cancelled, a file that opens all the same is closed."""
+    opened: asyncio.Future[LogFile] = loop.create_future()
 
-    Parameters
-    ----------
-    open_file : callable
-    loop : asyncio.AbstractEventLoop
-
-    Attributes
-    ----------
-    opened : asyncio.Future of LogFile
-        Once it is cancelled, a file that is opened all the same is closed again.
-    """
-
-    def __init__(self, open_file: Callable[[], LogFile], loop: asyncio.AbstractEventLoop) -> None:
-        self._open_file = open_file
-        self._loop = loop
-        self.opened: asyncio.Future[LogFile] = loop.create_future()
-
-    def run(self) -> None:
-        """Open the file; on a thread of its own."""
+    def run() -> None:
         try:
-            file = self._open_file()
+            file = open_file()
         except Exception as error:  # noqa: BLE001 - it belongs to whoever waits
-            self._call(self._failed, error)
+            with suppress(RuntimeError):  # the loop was closed meanwhile
+                loop.call_soon_threadsafe(fail, error)
             return
-        if not self._call(self._deliver, file):
+        try:
+            loop.call_soon_threadsafe(deliver, file)
+        except RuntimeError:
             file.close(True)
 
-    def _call(self, function: Callable[..., None], argument: object) -> bool:
-        try:
-            self._loop.call_soon_threadsafe(function, argument)
-        except RuntimeError:  # the loop was closed meanwhile
-            return False
-        return True
-
-    def _deliver(self, file: LogFile) -> None:
-        if self.opened.done():
+    def deliver(file: LogFile) -> None:
+        if opened.done():
             threading.Thread(target=file.close, args=(True,)).start()
         else:
-            self.opened.set_result(file)
+            opened.set_result(file)
 
-    def _failed(self, error: Exception) -> None:
-        if not self.opened.done():
-            self.opened.set_exception(error)
+    def fail(error: Exception) -> None:
+        if not opened.done():
+            opened.set_exception(error)
+
+    threading.Thread(target=run, name="rtmsg-log-lock", daemon=True).start()
+    return opened
 
 
 def _warning(reason: str) -> str:

@@ -63,7 +63,7 @@ async def open_log(url: str, *, clock: Callable[[], float] = time.time, **option
     try:
         return over(await asyncio.to_thread(open_file, path, settings))
     except CannotServeError as error:
-        moving = MovingLog(settings, str(error), partial(open_file, path, settings, wait=True), over)
+        moving = MovingLog(settings, str(error), partial(open_file, path, settings), over)
         logger.warning("%s", moving.warning)
         return moving
 

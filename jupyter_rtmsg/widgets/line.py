@@ -12,12 +12,17 @@ MAX_TEXT = 500
 
 
 class Line(TypedDict):
-    """What the browser is sent of an event; ``who`` is the sender's key in the view's `labels`."""
+    """What the browser is sent of an event.
+
+    ``who`` is the sender's key in the view's `labels`. ``user`` stands apart from ``sender``, the name, so that however
+    long the name is, the user is seen.
+    """
 
     name: str
     data: str | None
     who: str
     sender: str
+    user: str | None
     title: str
     ts: int
     seq: int | None
@@ -31,7 +36,8 @@ def line(event: Event, names: Names) -> Line:
         "name": event.name,
         "data": None if event.data is None else data_text(event.data, MAX_TEXT),
         "who": key(sender),
-        "sender": names.of(sender),
+        "sender": names.name(sender),
+        "user": names.user(sender),
         "title": title(sender),
         "ts": event.ts,
         "seq": event.seq,

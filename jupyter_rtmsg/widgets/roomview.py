@@ -141,7 +141,7 @@ class RoomView(anywidget.AnyWidget):
         changed = [self._names.add(who) for who in people]
         if any(changed):
             shown = {event.sender for event in self.feed.recent().events}
-            self.labels = {key(sender): self._names.of(sender) for sender in shown}
+            self.labels = {key(sender): self._names.name(sender) for sender in shown}
 
     def lines(self, stretch: Stretch) -> Lines:
         """Return a stretch of events as the browser is sent it."""

@@ -43,13 +43,19 @@ export class Names {
 
   /** What to call somebody. */
   of(who: ISender): string {
+    const [name, user] = this.parts(who);
+    return user ? `${name} ${user}` : name;
+  }
+
+  /** The two parts of that: the name, and the user in brackets, empty where the name says it all. */
+  parts(who: ISender): readonly [string, string] {
     const name = this.end(who) ?? fit(who.name || who.user, MAX_NAME);
     const shared = who.user.startsWith('token:') || who.user === 'anonymous';
     if (who.user && who.user === this.you && !shared) {
-      return this.trans.__('%1 (you)', name);
+      return [name, this.trans.__('(you)')];
     }
     const same = !who.name || who.name.toLowerCase() === who.user.toLowerCase();
-    return same || saysNothing(who) ? name : `${name} (${fit(who.user, MAX_NAME)})`;
+    return [name, same || saysNothing(who) ? '' : `(${fit(who.user, MAX_NAME)})`];
   }
 
   /** The end of a notebook's path that tells it apart; null where its name does. */

@@ -70,6 +70,10 @@ export class Room implements IRoom {
     return this._names.of(who);
   }
 
+  partsOf(who: ISender): readonly [string, string] {
+    return this._names.parts(who);
+  }
+
   async publish(event: string, data?: unknown): Promise<number> {
     const body = { room: this.name, event, ...(data === undefined ? {} : { data }) };
     const { seq } = await this.connection.request<{ seq: number }>('publish', body);
@@ -149,7 +153,7 @@ export class Room implements IRoom {
 
   /** Say how much is to come; of more than would be held, only the latest events are asked for. */
   private async tellMissed(): Promise<void> {
-    const request = { room: this.name, after: this._cursor };
+    const request = { room: this.name, after: this._cursor, epoch: this._epoch };
     // An answer that does not come, or speaks of another log, costs the remark only: joining finds out as well.
     const missed = await this.connection.request<ILag>('lag', request).then(
       lag => lag.missed,

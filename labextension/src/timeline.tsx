@@ -31,14 +31,10 @@ export function Timeline({ room, trans }: ITimelineProps): React.JSX.Element {
       }}
     >
       {room.entries.length === 0 && <p className="jp-Rtmsg-hint">{trans.__('Nothing has happened here yet.')}</p>}
-      {room.entries.map(entry => (
-        <Line
-          key={entry.key}
-          entry={entry}
-          sender={entry.kind === 'event' ? room.nameOf(entry.event.from) : ''}
-          trans={trans}
-        />
-      ))}
+      {room.entries.map(entry => {
+        const [sender, user] = entry.kind === 'event' ? room.partsOf(entry.event.from) : ['', ''];
+        return <Line key={entry.key} entry={entry} sender={sender} user={user} trans={trans} />;
+      })}
     </div>
   );
 }
@@ -67,11 +63,12 @@ function useEnd(ref: React.RefObject<HTMLElement>): React.MutableRefObject<boole
 interface ILineProps {
   entry: Entry;
   sender: string;
+  user: string;
   trans: TranslationBundle;
 }
 
 /** Remembered, since a busy room renders its timeline twenty times a second and data may be large. */
-const Line = React.memo(function Line({ entry, sender, trans }: ILineProps): React.JSX.Element {
+const Line = React.memo(function Line({ entry, sender, user, trans }: ILineProps): React.JSX.Element {
   if (entry.kind === 'remark') {
     return <p className="jp-Rtmsg-hint">{entry.text}</p>;
   }
@@ -83,7 +80,9 @@ const Line = React.memo(function Line({ entry, sender, trans }: ILineProps): Rea
           {event.name}
         </span>
         <span className="jp-Rtmsg-sender" title={title(event.from)}>
-          {sender}
+          {/* The name may be cut where it is long, the user is not: a chosen name must not hide who it is. */}
+          <span className="jp-Rtmsg-senderName">{sender}</span>
+          {user && <span className="jp-Rtmsg-senderUser"> {user}</span>}
         </span>
         {event.replay && <ReplayMark label={trans.__('replayed')} />}
         <time dateTime={new Date(event.ts).toISOString()} title={position(event, trans)}>

@@ -24,6 +24,9 @@ export interface IRoom extends IDisposable {
   /** What to call a member, or the sender of an event, who may have left. */
   nameOf(who: ISender): string;
 
+  /** The two parts of that: the name, and the user in brackets, empty where the name says it all. */
+  partsOf(who: ISender): readonly [string, string];
+
   /** Why the room could not be joined, if it could not. */
   readonly error: string | null;
 

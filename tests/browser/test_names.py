@@ -75,5 +75,6 @@ def test_a_view_in_a_notebook_calls_them_the_same(homework: JupyterServer, page:
     view = page.page.locator(".jp-RtmsgRoomView")
     expect(view.get_by_role("list", name="Members").get_by_role("listitem")).to_have_text([YOU, "look (you)"])
     expect(view.locator(".jp-RtmsgRoomView-sender").nth(3)).to_have_text(SENDERS[3])
-    assert view.locator(".jp-RtmsgRoomView-sender").all_inner_texts()[:4] == SENDERS
+    for number, sender in enumerate(SENDERS):
+        expect(view.locator(".jp-RtmsgRoomView-sender").nth(number)).to_have_text(sender)
     expect(page.members.get_by_role("listitem")).to_have_text([YOU, "look (you)"])

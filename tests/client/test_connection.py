@@ -227,6 +227,7 @@ async def test_a_server_that_takes_in_and_throws_out_is_asked_less_and_less_ofte
     kind: type[Any], delays: list[float]
 ) -> None:
     io = Server()
+    io.on("connection", lambda socket: socket.on("hello", lambda _: {"ok": True}))  # as a hub answers
     client = kind(f"http://127.0.0.1:{await io.listen()}/")
     throw_out(io, client)
     await client.connect()

@@ -149,6 +149,24 @@ def test_handlers_miss_nothing_and_get_nothing_twice_when_the_log_is_moved(
     assert (room.missed_count, room.durable, room.head) == (0, True, history[-1].seq)
 
 
+def test_a_reader_that_is_up_to_date_stays_so_when_the_log_is_moved(
+    holder: HubServer, second: HubServer, client: Make
+) -> None:
+    client(holder).join("lab").emit("old", 0)
+    room = quietly(client(second), as_="plots")
+    seen: list[Any] = []
+    room.on("n", lambda event: seen.append(event.seq))
+    room.emit("n", 0)
+    eventually(lambda: seen == [FIRST + 1] and room.lag == 0)
+    holder.kill()
+    eventually(lambda: room.durable and room.head == 2)
+    assert (room.lag, room._async.membership.inbox.handled) == (0, 2)
+    second.stop()
+    second.start()
+    room.emit("n", 1, timeout=60)
+    eventually(lambda: seen == [FIRST + 1, 3] and room.lag == 0)
+
+
 def test_missed_stays_what_it_was(holder: HubServer, second: HubServer, client: Make) -> None:
     client(holder).join("lab").emit("old", 0)
     quietly(client(second), as_="plots").client.close()

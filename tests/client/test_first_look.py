@@ -158,7 +158,7 @@ def test_everything_has_a_short_text(shared_hub: HubServer, room_name: str, clie
     assert repr(room) == f"<Room {room_name!r}: 1 member, no events yet>"
     receipt = room.emit("metric", {"loss": 0.25, "weights": bytes(100_000), "text": "x" * 100_000}, wait=False)
     seq = receipt.result()
-    assert repr(receipt) == f"<Receipt of 'metric' in room {room_name!r}: stored, seq {seq}>"
+    assert repr(receipt) == f"<Receipt of 'metric' in room {room_name!r}: stored in memory only, seq {seq}>"
     event = room.history()[0]
     assert re.fullmatch(
         rf"<Event {seq} 'metric' in '{room_name}' from Ada \(alice\): "
@@ -177,6 +177,18 @@ def test_a_receipt_tells_its_state(
     receipt = client(shared_hub).join(room_name).emit("n", 1, volatile=expect is None, expect=expect, wait=False)
     eventually(receipt.done)
     assert repr(receipt) == f"<Receipt of 'n' in room {room_name!r}: {said}>"
+
+
+def test_a_card_and_a_receipt_say_where_events_are_kept(
+    shared_hub: HubServer, hub_server: HubServer, room_name: str, client: Make
+) -> None:
+    kept = client(hub_server).join("lab")
+    assert "Room lab: connected, events are kept on disk" in card(kept)
+    receipt = kept.emit("n", wait=False)
+    seq = receipt.result()
+    assert repr(receipt) == f"<Receipt of 'n' in room 'lab': stored, seq {seq}>"
+    lost = client(shared_hub).join(room_name)
+    assert "connected, events are in memory only: as it was told to" in card(lost)
 
 
 def test_members_are_a_sequence_with_a_table(shared_hub: HubServer, room_name: str, client: Make) -> None:

@@ -42,6 +42,19 @@ async def test_displays_of_a_task_of_the_cells_own_loop_are_below_its_cell(kerne
     assert kernel.shown(own) == ["'shown'"]
 
 
+async def test_handlers_of_a_server_in_a_notebook_display_below_their_cell(kernel: Kernel) -> None:
+    own = await kernel.run(
+        "from jupyter_rtmsg.server import Server\nio = Server()\nport = await io.listen()\n"
+        "@io.on('connection')\ndef connected(socket): socket.on('n', lambda n: display('shown') or n)"
+    )
+    other = await kernel.run(
+        "socket = rt.SocketClient(f'http://127.0.0.1:{port}/')\nawait socket.connect()\n"
+        "print(await socket.emit_with_ack('n', 1))\nawait socket.disconnect()\nawait io.close()"
+    )
+    assert kernel.printed(other) == "1\n"
+    assert kernel.shown(own) == ["'shown'"]
+
+
 async def test_cells_keep_their_own_displays(kernel: Kernel) -> None:
     await kernel.run("@room.on('n')\ndef nothing(event): pass\nroom.emit('n')")
     cell = await kernel.run("display('mine')")

@@ -266,6 +266,16 @@ def test_closing_stores_what_waits(hub_server: HubServer, client: Make) -> None:
     assert client(hub_server).join("lab").history().data == list(range(500))
 
 
+def test_closing_with_more_time_stores_what_a_slow_hub_takes_longer_for(client: Make) -> None:
+    with HubServer(limits={"publish_rate": 100, "publish_burst": 100}) as server:
+        hub = client(server)
+        room = hub.join("lab")
+        for number in range(500):
+            room.emit("n", number, wait=False)
+        hub.close(timeout=60)
+        assert sorted(client(server).join("lab").history().data) == list(range(500))
+
+
 def test_the_end_of_the_process_stores_what_waits(hub_server: HubServer, client: Make) -> None:
     code = (
         "import jupyter_rtmsg as rt\n"

@@ -273,4 +273,6 @@ def test_an_acknowledgement_that_did_not_come_prints_no_internals(hub_server: Hu
         hub_server.thaw()
         hub.close()
     (said,) = caught.value._render_traceback_()
-    assert said == "AckTimeout: no answer to 'rooms' within 0.05 s (line 1)"
+    assert said == (
+        "AckTimeout: no answer to 'rooms' within 0.05 s: the server is slow, or has no handler that answers it (line 1)"
+    )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
+from support import neighbours
 from support.jupyter import JupyterServer, wait_until
 from support.notebook import Notebook
 
@@ -15,9 +17,10 @@ README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
-    with JupyterServer(tmp_path_factory.mktemp("jupyter")) as running:
+@pytest.fixture(scope="module", params=[Path(sys.executable), neighbours.PYTHON], ids=["ipykernel 7", "ipykernel 6"])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
+    config = neighbours.extensions() if request.param == neighbours.PYTHON else {}
+    with JupyterServer(tmp_path_factory.mktemp("jupyter"), python=request.param, config=config) as running:
         yield running
 
 

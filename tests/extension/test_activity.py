@@ -79,6 +79,7 @@ def test_connecting_joining_reading_and_the_status_are_no_activity(jupyter: Jupy
         assert other.command("rooms", watch=True)["ok"]
         assert other.command("leave", room="still")["ok"]
     assert jupyter.status()["log"]["durable"]
+    assert jupyter.request("GET", "socket.io/?EIO=4&transport=polling").status == 200
     assert server_activity(jupyter) == before
 
 

@@ -20,6 +20,7 @@ from jupyter_rtmsg.errors import EpochChanged, LogBusy, LogConflict
 from jupyter_rtmsg.log import EventLog, Record, Subscription, open_log
 from jupyter_rtmsg.log.file import LogFile
 from jupyter_rtmsg.log.moved import FIRST, Moved
+from jupyter_rtmsg.log.sqlite import SQLiteLog
 
 from .conftest import Opener
 
@@ -92,6 +93,19 @@ async def test_the_warning_says_what_happens_and_who_has_the_log(open_sqlite: Op
     assert f"The log {path} is in use by another server (process {os.getpid()})" in warning
     for part in ("do not share rooms", "kept in memory only", "would be lost", "tries again", "c.RtmsgApp.log_url"):
         assert part in warning
+
+
+async def test_the_warning_names_the_next_holder(
+    open_sqlite: Opener, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LOOK_AFTER", 0.01)
+    first, second = await open_sqlite(), await open_sqlite()
+    path.with_name("log.sqlite3.lock").write_text("4711 node7")
+    await until(lambda: "(process 4711 on node7)" in (second.warning or ""))
+    await fill(second, 1)
+    await first.close()
+    await moved(second)
+    assert second.head == 1
 
 
 async def test_who_follows_gets_all_of_memory_and_then_hears_of_the_move(
@@ -415,6 +429,10 @@ async def test_a_large_log_is_moved_in_parts_and_with_its_attachments(open_sqlit
     got = await read_all(second, limit=5000, max_bytes=1 << 30, max_attachments=1 << 30)
     assert [(r.data, r.attachments, r.ts) for r in got] == [(r.data, r.attachments, r.ts) for r in records]
     assert [r.seq for r in got] == [second.locate(r.seq or 0) for r in records]
+
+
+async def test_a_log_that_has_its_file_has_nothing_of_this(open_sqlite: Opener) -> None:
+    assert type(await open_sqlite()) is SQLiteLog
 
 
 def test_the_table_is_as_short_as_what_it_holds_is_regular() -> None:

@@ -51,4 +51,12 @@ def test_a_step_that_fails_ends_it(tmp_path: Path, log: Path, fails: str) -> Non
 
 def test_who_waits_is_told_for_what(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(install.assets, "ASSETS", tmp_path)  # a checkout where nothing was built
     assert "with a Node.js from PyPI, since none is here, and" in install.announce()
+
+
+def test_who_has_built_it_is_told_of_no_build(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(install.assets, "ASSETS", tmp_path)
+    (tmp_path / install.assets.DIGEST).write_text(install.assets.digest())
+    monkeypatch.setattr(install.assets.bundle, "complete", lambda: True)
+    assert install.announce() == "Installing what has changed."

@@ -14,8 +14,8 @@ def _event(data: Any = None) -> Event:
 
 
 def test_a_sender_is_called_as_everywhere() -> None:
-    assert line(_event(), Names())["sender"] == "train (alice)"
-    assert line(_event(), Names("alice"))["sender"] == "train (you)"
+    assert (line(_event(), Names())["sender"], line(_event(), Names())["user"]) == ("train", "alice")
+    assert line(_event(), Names("alice"))["user"] == "you"
 
 
 def test_no_data_is_told_from_data() -> None:

@@ -173,6 +173,18 @@ def test_a_sender_is_called_otherwise_once_another_has_the_same_name(view: View)
     expect(senders).to_have_text(["a/hw1", "fetch", "a/hw1"])
 
 
+def test_a_long_name_does_not_hide_the_user(view: View) -> None:
+    view.begin(event("one") | {"sender": "Bob " + "x" * 60, "user": "eve"}).render()
+    expect(view.page.locator(".jp-RtmsgRoomView-sender")).to_have_text("Bob " + "x" * 60 + " (eve)")
+    name, user = (view.page.locator(f".jp-RtmsgRoomView-sender{part}") for part in ("Name", "User"))
+    assert name.evaluate("node => node.scrollWidth > node.clientWidth")
+    assert user.evaluate("node => node.scrollWidth <= node.clientWidth")
+    box, around = user.bounding_box(), view.page.locator(".jp-RtmsgRoomView-sender").bounding_box()
+    assert box
+    assert around
+    assert box["x"] + box["width"] <= around["x"] + around["width"] + 1
+
+
 def test_members_the_connection_and_what_was_missed_are_said(view: View) -> None:
     view.begin(missed=12).render()
     view.change(state="offline", members=[{"member": "m", "label": "b.ipynb", "title": "kernel", "state": "away"}])

@@ -45,7 +45,7 @@ def test_events_are_shown_as_they_happen(mine: Client, other: Client, show: Show
     wait_until(lambda: "metric" in browser.shown, "it is shown")
     event = browser.stretches[-1]["events"][-1]
     assert event["data"] == '{"loss": 0.5, "raw": <3 bytes>}'
-    assert (event["sender"], event["seq"], event["replay"]) == ("other (you)", seq, False)
+    assert (event["sender"], event["user"], event["seq"], event["replay"]) == ("other", "you", seq, False)
 
 
 def test_what_was_before_is_shown_first_and_marked(mine: Client, other: Client, show: Show, lab: str) -> None:
@@ -100,8 +100,8 @@ def test_who_was_shown_is_called_otherwise_once_another_notebook_has_the_same_na
         view._watch(Event(lab, f"from {folder}", None, seq, seq - 1, 0, sender))  # as the client's thread does
         wait_until(lambda folder=folder: f"from {folder}" in browser.shown, "it is shown")
     first, second = (event for stretch in browser.stretches for event in stretch["events"])
-    assert (first["sender"], second["sender"]) == ("hw1 (you)", "b/hw1 (you)")
-    assert view.labels == {first["who"]: "a/hw1 (you)", second["who"]: "b/hw1 (you)"}
+    assert (first["sender"], second["sender"]) == ("hw1", "b/hw1")
+    assert view.labels == {first["who"]: "a/hw1", second["who"]: "b/hw1"}
 
 
 def test_who_is_in_the_room_is_shown_and_kept_up_to_date(mine: Client, other: Client, show: Show, lab: str) -> None:

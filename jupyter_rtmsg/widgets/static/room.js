@@ -170,7 +170,7 @@ class EventList {
   }
 }
 
-function eventLine({ name, who, sender, title, ts, seq, data, replay }) {
+function eventLine({ name, who, sender, user, title, ts, seq, data, replay }) {
   const time = new Date(ts);
   const position = seq === null ? 'volatile' : `number ${seq} in the log`;
   const node = element('div', 'jp-RtmsgRoomView-event', { 'data-replay': String(replay) });
@@ -182,11 +182,21 @@ function eventLine({ name, who, sender, title, ts, seq, data, replay }) {
       time.toLocaleTimeString(undefined, { hour12: false })
     ),
     element('span', 'jp-RtmsgRoomView-eventName', {}, name),
-    element('span', 'jp-RtmsgRoomView-sender', { title, 'data-who': who }, sender),
+    senderOf({ who, sender, user, title }),
     element('code', 'jp-RtmsgRoomView-data', {}, data ?? '')
   );
   if (replay) {
     node.title = 'read back from the log';
+  }
+  return node;
+}
+
+/** The name may be cut where it is long, the user is not: a name that somebody chose must not hide who it is. */
+function senderOf({ who, sender, user, title }) {
+  const node = element('span', 'jp-RtmsgRoomView-sender', { title });
+  node.append(element('span', 'jp-RtmsgRoomView-senderName', { 'data-who': who }, sender));
+  if (user) {
+    node.append(element('span', 'jp-RtmsgRoomView-senderUser', {}, ` (${user})`));
   }
   return node;
 }

@@ -1,0 +1,44 @@
+"""What handlers show when their cell has ended long ago: on the page that ran it, and after it was loaded again."""
+
+from __future__ import annotations
+
+import nbformat
+from browser.labpage import LabPage
+from playwright.sync_api import expect
+from support.jupyter import JupyterServer
+
+import jupyter_rtmsg as rt
+
+CELLS = (
+    "import ipywidgets, jupyter_rtmsg as rt\nlab, out = rt.connect().join('lab'), ipywidgets.Output()",
+    "lab.on('n', lambda event: print('printed', event.data))",
+    "handle = display('', display_id=True)\n"
+    "lab.on('n', lambda event: print('in the display', event.data), output=handle)",
+    "lab.on('n', lambda event: print('in the widget', event.data), output=out)\nout",
+    "print('all cells', 'ran')",
+)
+
+
+def test_a_widget_shows_what_handlers_print_after_the_page_was_loaded_again(lab: JupyterServer, page: LabPage) -> None:
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+    nbformat.write(notebook, lab.root / "output.ipynb")
+    cells = page.open(lab, "output.ipynb", panel=False).page.locator(".jp-Notebook")
+    page.run_all_cells()
+    expect(cells).to_contain_text("all cells ran", timeout=60_000)
+    with rt.Client(lab.url, lab.token) as hub:
+        room = hub.join("lab")
+        room.emit("n", 1)
+        for text in ("printed 1", "in the display 1", "in the widget 1"):
+            expect(cells).to_contain_text(text)
+        page.command("docmanager:save")
+        expect(page.page.locator(".jp-mod-dirty")).to_have_count(0)
+
+        cells = page.open(lab, "output.ipynb", panel=False).page.locator(".jp-Notebook")
+        for text in ("printed 1", "in the display 1", "in the widget 1"):
+            expect(cells).to_contain_text(text, timeout=60_000)
+        room.emit("n", 2)
+        expect(cells).to_contain_text("in the widget 2")
+        # JupyterLab drops these (docs/client.md, Output)
+        expect(cells).not_to_contain_text("printed 2")
+        expect(cells).not_to_contain_text("in the display 2")
