@@ -112,7 +112,7 @@ class Hub:
         self._access = access or Open()
         self._namespace = server.of("/")
         self._tasks: list[asyncio.Task[None]] = []
-        self._sweep_at = clock() + SWEEP_EVERY
+        self._sweep_at = clock()  # soon: the hub may have been away for long
 
     async def start(self) -> None:
         """Follow the log and take clients.

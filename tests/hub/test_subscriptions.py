@@ -7,6 +7,7 @@ import pytest
 from support.members import Refused, until
 
 from jupyter_rtmsg.hub import Kernel
+from jupyter_rtmsg.hub.hub import SWEEP_EVERY
 from jupyter_rtmsg.log import Subscription
 
 DAY = 86_400
@@ -155,6 +156,19 @@ async def test_an_idle_subscription_ends_by_log_time_and_one_in_use_does_not(sta
     await time.go_on(25 * 3600, lambda: hub.log.subscriptions.now())
     hub.hub.subscriptions.sweep()
     assert await listed(again) == {"live": False, "idle": False}
+
+
+async def test_the_hub_ends_idle_subscriptions_by_itself_and_looks_seldom(start: Any) -> None:
+    time, now = Time(), [0.0]
+    options = {"clock": time, "monotonic": time}
+    hub = await start(options=options, clock=lambda: now[0], recheck=0.01, subscription_age=DAY)
+    for name in ("first", "second"):
+        reader = await hub.joined(name, user="ann", fields={"as": name})
+        await reader.leave()
+        await until(lambda: not len(hub.hub.connections))
+        await time.go_on(2 * DAY, lambda: hub.log.subscriptions.now())
+        now[0] += SWEEP_EVERY
+        await until(lambda: all(row.ended for row in hub.log.subscriptions.all()))
 
 
 async def test_a_subscription_that_expired_is_not_found_even_before_anybody_swept(start: Any) -> None:
