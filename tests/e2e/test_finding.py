@@ -96,10 +96,12 @@ def test_a_script_beside_a_server_with_a_password_gets_in(tmp_path: Path) -> Non
         assert server.script(by_name) == (f"{server.url} True", "")
 
 
-@pytest.mark.parametrize("ip", ["::1", "::", "localhost"])
-def test_a_server_is_found_at_the_address_that_it_is_bound_to(tmp_path: Path, ip: str) -> None:
+@pytest.mark.parametrize(
+    ("ip", "host"), [("::1", "[::1]"), ("::", "[::1]"), ("0.0.0.0", "127.0.0.1"), ("localhost", "localhost")]
+)
+def test_a_server_is_found_at_the_address_that_it_is_bound_to(tmp_path: Path, ip: str, host: str) -> None:
     server = JupyterServer(tmp_path, config={"ServerApp": {"ip": ip}})
-    server.url = f"http://{'localhost' if ip == 'localhost' else '[::1]'}:{server.port}/"
+    server.url = f"http://{host}:{server.port}/"
     with server:
         assert server.script(CONNECT) == (f"{server.url} True", "")
         kernel = server.start_kernel("a.ipynb")
