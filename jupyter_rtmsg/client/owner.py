@@ -34,13 +34,18 @@ def check_owner(peer: Any, own: Any) -> None:
 
     Parameters
     ----------
-    peer, own : tuple
-        The addresses of both ends of the connection, as sockets give them.
+    peer, own : tuple or None
+        The addresses of both ends of the connection, as sockets give them; None where it has ended.
 
     Raises
     ------
     Stranger
+        If somebody else answers.
+    ConnectionResetError
+        If the connection has ended.
     """
+    if not peer or not own:
+        raise ConnectionResetError("the server closed the connection")
     ip, port = _ip(peer[0]), int(peer[1])
     if not ip.is_loopback and ip != _ip(own[0]):
         raise Stranger(f"is another machine ({ip}), not a server of yours on this one: the token was not sent")

@@ -88,6 +88,11 @@ def test_another_machine_is_nobody_of_ours() -> None:
     check_owner(("10.0.0.5", 9), ("10.0.0.5", 50000))
 
 
+def test_of_a_connection_that_has_ended_nobody_can_tell() -> None:
+    with pytest.raises(ConnectionResetError):
+        check_owner(None, None)
+
+
 def test_a_listener_of_this_process_is_ours() -> None:
     for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
         with socket.create_server((host, 0), family=family) as listener:

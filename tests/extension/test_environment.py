@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import os
 import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
 from jupyter_server.serverapp import ServerApp
 
-from jupyter_rtmsg.extension.environment import KernelEnvironment, kernel_url
+from jupyter_rtmsg.extension.environment import KernelEnvironment, certificate_of, kernel_url
 
 
 @pytest.mark.parametrize(
@@ -26,6 +27,12 @@ from jupyter_rtmsg.extension.environment import KernelEnvironment, kernel_url
 )
 def test_kernels_are_given_an_address_they_can_reach(traits: dict[str, Any], url: str) -> None:
     assert kernel_url(ServerApp(port=8765, **traits)) == url
+
+
+def test_kernels_are_told_the_file_of_a_certificate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert certificate_of(ServerApp(certfile="server.pem")) == {"RTMSG_CAFILE": str(tmp_path / "server.pem")}
+    assert certificate_of(ServerApp()) == {}
 
 
 def test_the_environment_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
