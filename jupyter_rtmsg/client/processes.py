@@ -106,6 +106,9 @@ def _exit() -> None:
 @contextlib.contextmanager
 def _without_sigterm() -> Iterator[None]:
     """Ignore SIGTERM, which asks for what is under way already."""
+    if threading.current_thread() is not threading.main_thread():  # an embedded Python: signals are not ours
+        yield
+        return
     before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
         yield

@@ -15,11 +15,12 @@ CELLS = (
     "handle = display('', display_id=True)\n"
     "lab.on('n', lambda event: print('in the display', event.data), output=handle)",
     "lab.on('n', lambda event: print('in the widget', event.data), output=out)\nout",
+    "from jupyter_rtmsg.widgets import RoomView\nRoomView(lab)",
     "print('all cells', 'ran')",
 )
 
 
-def test_a_widget_shows_what_handlers_print_after_the_page_was_loaded_again(lab: JupyterServer, page: LabPage) -> None:
+def test_widgets_show_what_comes_after_the_page_was_loaded_again(lab: JupyterServer, page: LabPage) -> None:
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
     nbformat.write(notebook, lab.root / "output.ipynb")
@@ -39,6 +40,8 @@ def test_a_widget_shows_what_handlers_print_after_the_page_was_loaded_again(lab:
             expect(cells).to_contain_text(text, timeout=60_000)
         room.emit("n", 2)
         expect(cells).to_contain_text("in the widget 2")
+        view = cells.get_by_role("region", name="Room lab").get_by_role("log")
+        expect(view.locator("> *")).to_have_count(2)
         # JupyterLab drops these (docs/client.md, Output)
         expect(cells).not_to_contain_text("printed 2")
         expect(cells).not_to_contain_text("in the display 2")
