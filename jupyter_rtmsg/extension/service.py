@@ -21,10 +21,11 @@ from ..server import Server, Socket
 from .activity import ServerActivity
 from .environment import kernel_url
 from .gateway import Gateway
-from .identity import HOW, Identity, Principal
+from .identity import HOW, KERNEL_TOKEN, Identity, Principal
 from .kernels import Kernels
 from .renames import Permits, Renames, anybody, nobody
 from .rights import Rights
+from .single_user import account
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ class Service:
             limits=self._settings.limits, base=self._serverapp.base_url, version=__version__,
         )  # fmt: skip
         hub.prove, hub.find_kernel = self._prove, self._kernel
-        hub.former_names = self.identity.former_names
+        hub.former_names = self._former_names
         await hub.start()
         self._hub = hub
         self._renames.start(hub)
@@ -173,6 +174,10 @@ class Service:
             return Kernel(kernel_id)
         notebook, path = found
         return Kernel(kernel_id, notebook, path, public=self.rights.shows_notebooks)
+
+    def _former_names(self, principal: str) -> tuple[str, ...]:
+        """Return what a principal was called before: kernels had the only user's name while there was one."""
+        return self.identity.former_names(principal) or ((account(),) if principal == KERNEL_TOKEN else ())
 
     async def _permits(self, handler: Any) -> Permits:
         """Return whose subscriptions follow what a request does to files: one's own, and those of the kernels."""

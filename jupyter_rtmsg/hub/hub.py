@@ -73,7 +73,8 @@ class Hub:
     find_kernel : callable or None
         ``await find_kernel(kernel_id)`` returns a kernel that has proved itself, with the notebook that it runs by now.
     former_names : callable
-        Returns the principals that a principal was in version 0.1.0, whose subscriptions it inherits.
+        Returns what a principal was called before, in version 0.1.0 or while the server told users apart otherwise: it
+        inherits their subscriptions.
 
     Examples
     --------

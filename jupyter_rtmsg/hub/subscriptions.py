@@ -58,6 +58,11 @@ class Subscriptions:
         candidates = (self._index.get(user, room, name.label) for user in users)
         return next((each for each in candidates if each and each.inherited), None)
 
+    def of_others(self, users: Iterable[str], room: str, name: SubscriptionName) -> Subscription | None:
+        """Return a notebook's subscription that one of these principals has; nothing for a name that a client chose."""
+        found = (self._index.get(user, room, name.key) for user in users) if name.path is not None else ()
+        return next((each for each in found if each), None)
+
     def begin(self, user: str, room: str, name: SubscriptionName, position: int) -> Subscription:
         """Begin a subscription at a position; where there are too many, the one that was idle longest makes place.
 

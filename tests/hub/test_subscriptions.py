@@ -427,6 +427,21 @@ async def test_a_principal_inherits_the_names_of_those_that_it_was_before(start:
     assert (await (await hub.connect(user="token:server")).join(**{"as": "notes"}))["missed"] == 0
 
 
+async def test_a_notebook_keeps_its_place_when_the_server_calls_its_kernels_otherwise(hub: Any) -> None:
+    before = await proved(hub, "nb.ipynb", user="token:kernel")
+    await before.join()
+    await before.join("named", **{"as": "mine"})
+    seqs = await before.publish_many(2)
+    await before.call("ack", room="lab", seq=seqs[0])
+    await before.leave()
+    hub.hub.former_names = lambda principal: ["token:kernel"] if principal == "ann" else []
+    for user, missed in (("bob", 0), ("ann", 1), ("token:kernel", 0)):
+        kernel = await proved(hub, "nb.ipynb", user=user, kernel=user)
+        assert (await kernel.join())["missed"] == missed, user
+        await kernel.leave()
+    assert (await (await hub.connect(user="ann")).join("named", **{"as": "mine"}))["missed"] == 0
+
+
 async def test_a_notebook_keeps_its_place_under_another_root_and_a_path_of_any_length(hub: Any) -> None:
     path = "/r/" + "/".join(["x" * 200] * 15) + "/nb.ipynb"
     kernel = await proved(hub, path[3:], path=path, user="ann")

@@ -77,6 +77,7 @@ def _place(hub: Hub, connection: Connection, room: Room, request: Request) -> Pl
     if name is None:
         return Place()
     row = hub.subscriptions.find(user, room.name, name)
+    row = row or hub.subscriptions.of_others(hub.former_names(user), room.name, name)
     row = row or hub.subscriptions.inherited(hub.formerly(connection.identity), room.name, name)
     if name.path is not None and (_is_beside(hub, connection, row) or _was_beside(hub, request)):
         return Place(taken=True)
