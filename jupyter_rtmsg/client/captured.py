@@ -164,22 +164,24 @@ class Captured:
             with self._lock:
                 new, clear = self._new, self._clear
                 self._new, self._new_size, self._clear = [], 0, False
-            outputs = _merged(() if clear else self._target.outputs(), new)
-            if new or clear:
-                self._show(outputs)
+            size = self._show(new, clear=clear) if new or clear else 0
             with self._lock:
-                self._due = time.monotonic() + max(_PAUSE, sum(map(_size, outputs)) / _CHARACTERS_PER_SECOND)
+                self._due = time.monotonic() + max(_PAUSE, size / _CHARACTERS_PER_SECOND)
                 if self._timer:
                     self._timer.cancel()
                     self._timer = None
                 if self._new or self._clear:
                     self._schedule()
 
-    def _show(self, outputs: Sequence[Output]) -> None:
+    def _show(self, new: Sequence[Output], *, clear: bool) -> int:
+        """Put new outputs into the target, and return how many characters it shows."""
         try:
+            outputs = _merged(() if clear else self._target.outputs(), new)
             Context().run(self._target.show, outputs)
+            return sum(map(_size, outputs))
         except Exception:  # noqa: BLE001 - nobody waits for it: a widget may be closed
             _log.warning("what handlers have shown could not be put into their output=", exc_info=True)
+            return 0
 
 
 _captured: WeakKeyDictionary[Any, Captured] = WeakKeyDictionary()
@@ -288,12 +290,12 @@ def _tail(text: str, size: int) -> str:
 def _size(output: Output) -> int:
     if _is_text(output):
         return len(output["text"])
-    parts = output["data"].values()
+    parts = output.get("data", output).values()  # an error, which JupyterLab puts into a widget, has no data
     return sum(len(part) if isinstance(part, str) else len(json.dumps(part, default=str)) for part in parts)
 
 
 def _is_text(output: Output) -> bool:
-    return bool(output["output_type"] == "stream")
+    return bool(output.get("output_type") == "stream")
 
 
 def _display_id(output: Output) -> object:

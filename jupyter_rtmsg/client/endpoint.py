@@ -94,9 +94,12 @@ class Endpoint:
 
     def _arrive(self) -> None:
         """Learn where the server is."""
-        if self.route.found == self._found:
+        before, found = self._found, self.route.found
+        if found == before:
             return
-        found = self._found = self.route.found
+        if before and found.url != before.url:
+            self._cookies.clear()  # they belong to whoever set them
+        self._found = found
         address = self.address = Address.parse(found.url)
         self.proxy = proxy_for(address)
         self.own = found.own

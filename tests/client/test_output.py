@@ -164,6 +164,17 @@ async def test_a_widget_can_be_cleared_and_shows_updates_of_its_displays(kernel:
     assert await kernel.value(f"until(lambda: {shown} == ['newest']) and {shown}") == "['newest']"
 
 
+async def test_an_error_that_a_widget_shows_is_kept_and_output_goes_on_behind_it(kernel: Kernel) -> None:
+    """JupyterLab puts the exception of ``with out:`` into the widget."""
+    await kernel.run(WIDGET + "room.on('n', lambda event: print(event.data), output=out)")
+    await kernel.run("out.outputs = ({'output_type': 'error', 'ename': 'E', 'evalue': '', 'traceback': ['E: no']},)")
+    await kernel.run("room.emit('n', 'one')")
+    assert await kernel.value("until(lambda: text() == 'one\\n')") == "True"
+    await kernel.run("room.emit('n', 'two')")
+    assert await kernel.value("until(lambda: text() == 'one\\ntwo\\n')") == "True"
+    assert await kernel.value("out.outputs[0]['ename']") == "E"
+
+
 async def test_updates_of_displays_elsewhere_go_there(kernel: Kernel) -> None:
     await kernel.run(WIDGET)
     await kernel.run("elsewhere = display('elsewhere', display_id='elsewhere')")

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import pytest
 
 from jupyter_rtmsg.client.discovery import Found, Given
-from jupyter_rtmsg.client.http import HttpFailed, HttpRefused
+from jupyter_rtmsg.client.endpoint import Endpoint
+from jupyter_rtmsg.client.http import HttpFailed, HttpRefused, Response
 from jupyter_rtmsg.client.owner import Stranger
 from jupyter_rtmsg.client.route import Route
 from jupyter_rtmsg.errors import AccessDenied, ServerNotFound, ServerUnreachable
@@ -142,3 +143,14 @@ def test_what_is_given_is_all_there_is() -> None:
     assert route.advance(DENIED)
     assert route.found.url == "http://h/"
     assert not route.advance(DENIED)
+
+
+def test_the_cookies_of_one_server_do_not_go_to_another() -> None:
+    here = Found("http://127.0.0.1:8/", "t8", "RTMSG_URL")
+    endpoint = Endpoint(Route(Search([here], token="renewed", instead=INSTEAD)))
+    endpoint.learn(Response(403, "Forbidden", (("set-cookie", "session=of-the-first"),)))
+    assert endpoint.advance(DENIED)
+    assert endpoint.headers()["Cookie"] == "session=of-the-first"  # another token, the same server
+    assert endpoint.advance(ConnectionRefusedError(111, "no"))
+    assert endpoint.address.url == INSTEAD.url
+    assert "Cookie" not in endpoint.headers()
