@@ -28,7 +28,7 @@ CLIENT: Mapping[str, str] = {
     **dict.fromkeys(("emit", "send", "publish", "broadcast"), _EMIT),
     **dict.fromkeys(("on", "once", "off", "event", "on_event", "on_message"), _ON),
     **dict.fromkeys(("join_room", "enter_room", "room", "subscribe", "enter"), _JOIN),
-    **dict.fromkeys(("leave", "leave_room", "unsubscribe"), "rooms are left one by one. Write {wait}lab.leave()"),
+    **dict.fromkeys(("leave", "leave_room"), "rooms are left one by one. Write {wait}lab.leave()"),
     **dict.fromkeys(("disconnect", "stop", "shutdown", "quit"), "write {wait}hub.close()"),
     **{name: _OF_ROOM + name for name in ("missed", "history", "members", "events", "replay", "head", "lag")},
     **{name: _PLAIN + name for name in ("emit_with_ack", "volatile", "timeout", "id", "on_any")},

@@ -16,6 +16,10 @@ from .gateway import Gateway
 SETTLE, LOOK = 3.0, 0.05
 """Seconds that a session may take to get its notebook's path, and between two looks at it meanwhile."""
 
+LONGEST = 4096
+"""Characters of the longest path that a file system takes. A session's may be of any length, and whoever is in a room
+with the kernel is told it."""
+
 _UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _UNNAMED = re.compile(rf"(?:.*/)?{_UUID}", re.IGNORECASE)
 _FILELESS = re.compile(rf"(?:.*/)?{_UUID}\.ipynb", re.IGNORECASE)
@@ -78,6 +82,8 @@ class Kernels:
 
         VS Code's interactive window opens a session under ``<uuid>.ipynb``, another one each time, and has no file.
         """
+        if len(path) > LONGEST:
+            return None
         contents: Any = self._serverapp.contents_manager
         fileless = _FILELESS.fullmatch(path) and not await ensure_async(contents.file_exists(path))
         return None if fileless else notebook_path(path)

@@ -126,6 +126,14 @@ def test_a_console_is_no_notebook_and_one_beside_a_notebook_changes_nothing(jupy
         assert prove(jupyter, beside["kernel"], other) == "beside.ipynb"
 
 
+def test_a_session_with_a_path_that_no_file_can_have_has_no_notebook(jupyter: JupyterServer) -> None:
+    session = open_session(jupyter, "short.ipynb")
+    name_session(jupyter, session["id"], "x" * 300_000 + ".ipynb")
+    with connected(jupyter, auth={"token": jupyter.rtmsg_token}) as peer:
+        assert prove(jupyter, session["kernel"], peer) is None
+        assert "notebook" not in peer.command("join", room="long")["members"][0]
+
+
 @pytest.mark.parametrize("wrong", ["0" * 64, "", "not hex at all", "é"])
 def test_a_wrong_proof_is_refused(jupyter: JupyterServer, wrong: str) -> None:
     kernel = jupyter.start_kernel()
