@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import ssl
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +22,7 @@ from .durability import Durability
 from .hello import Hello, say_hello
 from .history import milliseconds
 from .hub_socket import HubSocket
+from .incoming import Incoming
 from .lane import LaneFactory, TaskLane
 from .membership import Membership
 from .notices import Notices, add_join_notices
@@ -35,7 +35,6 @@ from .wrong_calls import check_room, explained, join_like_this
 F = TypeVar("F", bound=Callable[..., Any])
 _LEAST = 0.01  # seconds that the socket's handlers have where those of rooms took all the time
 _GOODBYE = 2.0  # seconds that the hub has to store what waits, and to take the last acknowledgements
-_log = logging.getLogger("jupyter_rtmsg")
 
 
 class AsyncClient:
@@ -110,7 +109,7 @@ class AsyncClient:
         self._lanes = _lanes
         self._rooms: dict[str, AsyncRoom] = {}
         self._memberships: dict[str, Membership] = {}
-        self._touched: set[Membership] = set()
+        self._incoming = Incoming(self._memberships, self.durability.told, self._renamed)
         self._joining: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # held by who joins
         self._outbox: Outbox | None = None
 
@@ -157,10 +156,10 @@ class AsyncClient:
 
     def _begin(self) -> None:
         self._outbox = Outbox(self.socket, self._client)
-        self.socket.route = self._route
-        self.socket.skip = self._skip
+        self.socket.route = self._incoming.route
+        self.socket.skip = self._incoming.skip
         self.socket.prepare = self._prepare
-        self.socket.io.on_batch = self._batch
+        self.socket.io.on_batch = self._incoming.end_batch
         self.socket.io.on_writable = self.outbox.pump
         self.socket.on_lost = self.outbox.lost
         self.socket.on_changed = self._tell_state
@@ -375,55 +374,9 @@ class AsyncClient:
         """
         await self.commands.ask("unsubscribe", {"room": room, "as": name})
 
-    # --- what the hub sends
-
-    def _route(self, args: list[Any], size: int) -> bool:
-        """Hand an event of a room to it; tell whether it was one."""
-        if len(args) >= 3 and type(args[2]) is dict:
-            membership = self._memberships.get(args[2].get("room", ""))
-            if membership:
-                membership.live(args, size)
-                self._touched.add(membership)
-                return True
-        return self._notice(args)
-
-    def _skip(self, args: Any) -> None:
-        """Have a room go on behind an event whose data cannot be read."""
-        if type(args) is list and len(args) >= 3 and type(args[2]) is dict:
-            membership = self._memberships.get(args[2].get("room", ""))
-            if membership:
-                membership.skip(args)
-                self._touched.add(membership)
-
-    def _notice(self, args: list[Any]) -> bool:
-        name = args[0]
-        data = args[1] if len(args) > 1 and type(args[1]) is dict else None
-        if data is None or type(name) is not str or not name.startswith("$"):
-            return False
-        if name == "$renamed":
-            self._renamed(data)
-            return True
-        if name == "$log":
-            self.durability.told(data)
-            return True
-        if name == "$error":
-            _log.warning("the hub refused %s: %s (%s)", data.get("command"), data.get("message"), data.get("code"))
-            return True
-        membership = self._memberships.get(data.get("room", ""))
-        if membership:
-            membership.notice(name, data)
-            self._touched.add(membership)
-        return membership is not None
-
-    def _renamed(self, data: Mapping[str, Any]) -> None:
+    def _renamed(self, old: str, notebook: str) -> None:
         """Learn that the notebook whose kernel this is has another name."""
-        notebook, old = str(data.get("notebook")), str(data.get("old"))
         if self.hello:
             self.hello = self.hello.renamed(notebook)
         for membership in self._memberships.values():
             membership.renamed(old, notebook)
-
-    def _batch(self) -> None:
-        touched, self._touched = self._touched, set()
-        for membership in touched:
-            membership.look()

@@ -9,23 +9,20 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from jupyter_rtmsg.errors import CommandError, Disconnected, NotJoined, RtmsgError, TooDeepJSON
+from jupyter_rtmsg.errors import CommandError, NotJoined, RtmsgError
 from jupyter_rtmsg.event import Event
-from jupyter_rtmsg.wire.data import prune
 
-from .backoff import Backoff
-from .commands import Commands, Reply, reply_of
+from .commands import Commands, Reply
 from .handlers import Handler, Handlers
 from .inbox import UNREADABLE, Inbox
 from .lane import LaneFactory
 from .members import Member, Members
 from .progress import Progress
+from .repair import Repair
 from .watchers import Watchers
 
 _log = logging.getLogger("jupyter_rtmsg")
 _SETTLE = 0.05  # the handlers of a cell are registered one by one: the first must not have the backlog to itself
-_PAGE_BYTES = 1024  # what an event of a page is taken to weigh
-_RETRY, _RETRY_MAX = 1.0, 30.0  # seconds until a page that could not be read is asked for again
 _TROUBLES = (RtmsgError, asyncio.TimeoutError)
 
 
@@ -79,10 +76,8 @@ class Membership:
         self._tasks: set[asyncio.Task[None]] = set()
         self.progress = Progress(room, self.inbox, commands, self._spawn, as_)
         self.progress.subscription = as_
-        self._repairing: asyncio.Task[None] | None = None
-        self._retry = Backoff(_RETRY, _RETRY_MAX)
+        self._repair = Repair(room, self.inbox, commands, self._spawn, self._current_epoch, self._wake)
         self._settling: asyncio.TimerHandle | None = None
-        self._again: asyncio.TimerHandle | None = None  # when a repair that failed is tried again
 
     # --- entering, and coming back
 
@@ -223,60 +218,25 @@ class Membership:
 
     def look(self) -> None:
         """Wake the lane, because something came, and read what did not come."""
+        self._wake()
+        self._repair.look()
+
+    def _wake(self) -> None:
         if self.inbox.started:
             self.lane.wake()
-        self._repair()
-
-    def _repair(self) -> None:
-        """Read what the queue left out from the log, if it has room again. Does not wake the lane: nothing came yet."""
-        idle = self._repairing is None or self._repairing.done()
-        if idle and self._wants_more:
-            self._repairing = self._spawn(self._read_on())
 
     async def _enter_anew(self) -> None:
         with contextlib.suppress(*_TROUBLES):  # then the next connection does it
             await self.come_back()
+
+    def _current_epoch(self) -> str | None:
+        return self._epoch if self.joined and self.gone is None else None
 
     def _spawn(self, coroutine: Any) -> asyncio.Task[None]:
         task: asyncio.Task[None] = self._loop.create_task(coroutine, name=f"rtmsg room {self.room}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-    # --- what was left out is read from the log
-
-    @property
-    def _wants_more(self) -> bool:
-        return self.inbox.behind and self.inbox.hungry and self.joined and self.gone is None
-
-    async def _read_on(self) -> None:
-        while self._wants_more:
-            request = {"room": self.room, "after": self.inbox.received, "epoch": self._epoch}
-            try:
-                await self._read(request)
-            except _TROUBLES as error:
-                _log.info("room %r: what is missing could not be read yet: %s", self.room, error)
-                if not isinstance(error, Disconnected):  # the next connection looks again
-                    self._again = self._loop.call_later(self._retry.next(), self._repair)
-                return
-            self._retry.reset()
-            if self.inbox.started:
-                self.lane.wake()
-
-    async def _read(self, request: Mapping[str, Any]) -> None:
-        """Read a page; one that cannot be read, event by event, and go on behind the event that cannot."""
-        try:
-            await self._commands.ask("history", request, then=self._page)
-        except TooDeepJSON as error:
-            if request.get("limit") != 1:
-                await self._read({**request, "limit": 1})
-                return
-            _log.warning("room %r: the event after seq %s was skipped: %s", self.room, self.inbox.received, error)
-            self._page({**reply_of(prune(error.payload or "")), "events": []})
-
-    def _page(self, reply: Reply) -> None:
-        if reply["epoch"] == self._epoch and self.joined:
-            self.inbox.page(reply["events"], reply["through"], _PAGE_BYTES * len(reply["events"]))
 
     # --- what was handled is acknowledged
 
@@ -287,7 +247,7 @@ class Membership:
 
     def _progress(self) -> None:
         if self.gone is None:
-            self._repair()
+            self._repair.look()  # the queue may have room again
             self.progress.handled()
 
     # --- what a room asks
@@ -399,9 +359,9 @@ class Membership:
         self.progress.stop()
         for task in self._tasks - {_current_task()}:
             task.cancel()
-        for timer in (self._again, self._settling):
-            if timer:
-                timer.cancel()
+        self._repair.stop()
+        if self._settling:
+            self._settling.cancel()
         if last_words and self.handlers:
             self.inbox.started = True
             self.lane.wake()

@@ -1,0 +1,98 @@
+"""Reading from the log what a room's inbox left out, because it was full or because something was lost."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
+
+from jupyter_rtmsg.errors import Disconnected, RtmsgError, TooDeepJSON
+from jupyter_rtmsg.wire.data import prune
+
+from .backoff import Backoff
+from .commands import Commands, Reply, reply_of
+from .inbox import Inbox
+
+_log = logging.getLogger("jupyter_rtmsg")
+_PAGE_BYTES = 1024  # what an event of a page is taken to weigh
+_RETRY, _RETRY_MAX = 1.0, 30.0  # seconds until a page that could not be read is asked for again
+
+
+class Repair:
+    """Reads page by page while the inbox is behind and has room. Runs on the I/O loop.
+
+    Parameters
+    ----------
+    room : str
+    inbox : Inbox
+    commands : Commands
+    spawn : callable
+        Runs a coroutine as a task.
+    epoch : callable
+        Returns the epoch of the inbox's positions, or None while the client is no member.
+    read : callable
+        Called when there is more in the inbox.
+    """
+
+    def __init__(
+        self,
+        room: str,
+        inbox: Inbox,
+        commands: Commands,
+        spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
+        epoch: Callable[[], str | None],
+        read: Callable[[], None],
+    ) -> None:
+        self._room = room
+        self._inbox = inbox
+        self._commands = commands
+        self._spawn = spawn
+        self._epoch = epoch
+        self._read = read
+        self._reading: asyncio.Task[None] | None = None
+        self._retry = Backoff(_RETRY, _RETRY_MAX)
+        self._timer: asyncio.TimerHandle | None = None  # when a page that could not be read is tried again
+
+    def look(self) -> None:
+        """Begin to read, if there is something to be read, room for it, and no reading under way."""
+        idle = self._reading is None or self._reading.done()
+        if idle and self._is_needed:
+            self._reading = self._spawn(self._run())
+
+    def stop(self) -> None:
+        """Do not try again. Whoever runs the tasks ends the one that reads."""
+        if self._timer:
+            self._timer.cancel()
+
+    @property
+    def _is_needed(self) -> bool:
+        return self._inbox.behind and self._inbox.hungry and self._epoch() is not None
+
+    async def _run(self) -> None:
+        while self._is_needed:
+            request = {"room": self._room, "after": self._inbox.received, "epoch": self._epoch()}
+            try:
+                await self._ask(request)
+            except (RtmsgError, asyncio.TimeoutError) as error:
+                _log.info("room %r: what is missing could not be read yet: %s", self._room, error)
+                if not isinstance(error, Disconnected):  # the next connection looks again
+                    self._timer = asyncio.get_running_loop().call_later(self._retry.next(), self.look)
+                return
+            self._retry.reset()
+            self._read()
+
+    async def _ask(self, request: Mapping[str, Any]) -> None:
+        """Read a page; one that cannot be read, event by event, and go on behind the event that cannot."""
+        try:
+            await self._commands.ask("history", request, then=self._page)
+        except TooDeepJSON as error:
+            if request.get("limit") != 1:
+                await self._ask({**request, "limit": 1})
+                return
+            _log.warning("room %r: the event after seq %s was skipped: %s", self._room, self._inbox.received, error)
+            self._page({**reply_of(prune(error.payload or "")), "events": []})
+
+    def _page(self, reply: Reply) -> None:
+        if reply["epoch"] == self._epoch():
+            self._inbox.page(reply["events"], reply["through"], _PAGE_BYTES * len(reply["events"]))
