@@ -19,6 +19,9 @@ from .paths import Paths, shown
 
 CONTENTS = "https://events.jupyter.org/jupyter_server/contents_service/v1"
 
+LOOKS = 30
+"""So often a kernel's notebook is looked up at most: whoever renames without end must not keep others out."""
+
 Permits = Callable[[str], bool]
 """Tells whether the subscriptions of a principal may be changed."""
 
@@ -96,13 +99,15 @@ class Renames:
             Awaited with the kernel's id; returns the path of its session. It may wait for one, but not twice.
         """
         await find(kernel_id)  # which may wait for a path
-        while True:
+        located = None
+        for _ in range(LOOKS):
             async with self._lock:
                 path = await find(kernel_id)
                 located = None if path is None else await self._locate(self._now(kernel_id, path))
                 if not self._following:
-                    return located
+                    break
             # Something was renamed or deleted meanwhile, and its front-end may have changed the session: that first.
+        return located
 
     async def _locate(self, path: str) -> tuple[str, str]:
         return shown(path), await self._paths.of_file(path)

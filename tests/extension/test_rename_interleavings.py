@@ -214,3 +214,29 @@ def test_every_subscription_stays_with_its_notebook_whatever_happens_when(script
 
 def test_the_events_are_those_of_jupyters_contents_service() -> None:
     assert AsyncFileContentsManager.event_schema_id == CONTENTS
+
+
+async def test_renames_without_end_keep_no_kernel_out(tmp_path: Path) -> None:
+    log = await open_log("memory:")
+    server = Server(tmp_path, Subscriptions(log, Limits()))
+    server.make("a.ipynb")
+    going = True
+
+    async def permits(handler: Any) -> Permits:
+        if going:  # another one has been heard of before this one is followed
+            server.event_logger.emit(schema_id=CONTENTS, data={"action": "rename", "path": "y", "source_path": "x"})
+        return anybody
+
+    server.renames = Renames(server, permits)  # type: ignore[arg-type]
+    server.renames.start(server)
+    server.event_logger.emit(schema_id=CONTENTS, data={"action": "rename", "path": "y", "source_path": "x"})
+
+    async def find(kernel: str) -> str | None:
+        return server.session_manager.paths.get(kernel)
+
+    located = await asyncio.wait_for(server.renames.locate("k1", find), 10)
+    going = False
+    await server.event_logger.gather_listeners()
+    assert located is not None
+    assert located[0] == "a.ipynb"
+    await log.close()
