@@ -51,7 +51,9 @@ def test_the_partner_hears_everything_while_it_computes_and_what_it_missed_when_
     trainer.run("history")
     assert "60" in trainer.shown("history")[0]
     trainer.run("card")
-    assert "Here now: 01-train (you) [this one], 01-listen (you)" in trainer.shown("card", "text/html")[0]
+    card = trainer.shown("card", "text/html")[0]  # for a moment it has the killed kernel, too, as one that is away
+    for words in ("Here now: ", "01-train (you) [this one]", "01-listen (you)"):
+        assert words in card
 
 
 def _run_both(trainer: Notebook, partner: Notebook) -> None:
