@@ -25,6 +25,9 @@ class Kernel(NamedTuple):
     id: str
     key: bytes
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.id}>"
+
     def proof(self, socket_id: str) -> str:
         """Return what shows, to a server that holds the key too, that this process is the kernel."""
         return hmac.new(self.key, f"rtmsg:{socket_id}".encode(), hashlib.sha256).hexdigest()

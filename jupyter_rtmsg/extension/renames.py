@@ -14,6 +14,7 @@ from jupyter_events import EventLogger
 from jupyter_server import CallContext
 from jupyter_server.serverapp import ServerApp
 
+from ..hub import Permits
 from .kernels import notebook_path
 from .paths import Paths, shown
 
@@ -21,19 +22,6 @@ CONTENTS = "https://events.jupyter.org/jupyter_server/contents_service/v1"
 
 LOOKS = 30
 """So often a kernel's notebook is looked up at most: whoever renames without end must not keep others out."""
-
-Permits = Callable[[str], bool]
-"""Tells whether the subscriptions of a principal may be changed."""
-
-
-def anybody(principal: str) -> bool:
-    """Permit it whoever it is."""
-    return True
-
-
-def nobody(principal: str) -> bool:
-    """Permit it for nobody."""
-    return False
 
 
 class Notebooks(Protocol):

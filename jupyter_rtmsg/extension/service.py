@@ -15,7 +15,7 @@ from tornado.web import HTTPError
 
 from .. import __version__
 from ..errors import ConnectionRefused, LogClosed
-from ..hub import Hub, Kernel, Limits
+from ..hub import Hub, Kernel, Limits, Permits, anybody, nobody
 from ..log import EventLog, open_log
 from ..server import Server, Socket
 from .activity import ServerActivity
@@ -23,7 +23,7 @@ from .environment import kernel_url
 from .gateway import Gateway
 from .identity import HOW, KERNEL_TOKEN, Identity, Principal
 from .kernels import Kernels
-from .renames import Permits, Renames, anybody, nobody
+from .renames import Renames
 from .rights import Rights
 from .single_user import account
 

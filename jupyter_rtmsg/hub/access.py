@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, Protocol
 
 Action = Literal["read", "write"]
+
+Permits = Callable[[str], bool]
+"""Tells whether the subscriptions of a principal may be moved or ended."""
+
+
+def anybody(principal: str) -> bool:
+    """Permit it for every principal."""
+    return True
+
+
+def nobody(principal: str) -> bool:
+    """Permit it for no principal."""
+    return False
 
 
 class Access(Protocol):

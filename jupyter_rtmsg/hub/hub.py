@@ -15,7 +15,7 @@ from jupyter_rtmsg.server import Server, Socket
 from jupyter_rtmsg.wire.parser import JSON
 from jupyter_rtmsg.wire.socketio import Encoded, encode_event
 
-from .access import Access, Action, Open
+from .access import Access, Action, Open, Permits, anybody
 from .activity import Activity, Unobserved
 from .catchup import CatchUp
 from .connection import Connection
@@ -30,7 +30,7 @@ from .ring import Ring
 from .room import Membership, Room
 from .rooms import Rooms
 from .start import Start, StartFinder
-from .subscriptions import Permits, Subscriptions
+from .subscriptions import Subscriptions
 
 logger = logging.getLogger(__name__)
 
@@ -39,11 +39,6 @@ FindKernel = Callable[[str], Awaitable["Kernel"]]
 KERNELS = "token:kernel"
 """The principal that kernels had in version 0.1.0."""
 SWEEP_EVERY = 3_600.0  # seconds
-
-
-def anybody(principal: str) -> bool:
-    """Permit it whoever it is."""
-    return True
 
 
 class Hub:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from jupyter_rtmsg.errors import LimitExceeded
 from jupyter_rtmsg.log.eventlog import EventLog, Subscription
 
+from .access import Permits
 from .limits import Limits
 from .names import SubscriptionName
 from .room import Membership
@@ -15,9 +16,6 @@ from .subscription_index import SubscriptionIndex
 DAY = 86_400_000  # ms
 LISTED = DAY
 """For how long (ms) a subscription that has ended is still listed."""
-
-Permits = Callable[[str], bool]
-"""Tells whether the subscriptions of a principal may be changed."""
 
 
 class Subscriptions:

@@ -36,6 +36,10 @@ def test_a_kernel_is_known_by_its_connection_file(in_kernel: Path) -> None:
     assert this_kernel() == Kernel("ab12-cd", b"the-key")
 
 
+def test_the_key_of_a_kernel_is_not_shown() -> None:
+    assert repr(Kernel("ab12-cd", b"the-key")) == "<Kernel ab12-cd>"
+
+
 def test_elsewhere_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "ipykernel.kernelapp", raising=False)
     assert this_kernel() is None

@@ -13,8 +13,8 @@ from jupyter_events import EventLogger
 from jupyter_server import DEFAULT_EVENTS_SCHEMA_PATH
 from jupyter_server.services.contents.filemanager import AsyncFileContentsManager
 
-from jupyter_rtmsg.extension.renames import CONTENTS, Permits, Renames, anybody
-from jupyter_rtmsg.hub import Limits
+from jupyter_rtmsg.extension.renames import CONTENTS, Renames
+from jupyter_rtmsg.hub import Limits, Permits, anybody
 from jupyter_rtmsg.hub.names import SubscriptionName
 from jupyter_rtmsg.hub.subscriptions import Subscriptions
 from jupyter_rtmsg.log import Subscription, open_log
