@@ -7,14 +7,14 @@ import ssl
 import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
 from jupyter_rtmsg.advice import CLIENT, no_such_name
 
 from .async_client import AsyncClient
 from .async_room import AsyncRoom
 from .bridge import Bridge
-from .discovery import Found, find_server, is_same_server
+from .discovery import Found, find_server
 from .hello import Hello
 from .processes import refuse_copy
 from .room import Room
@@ -22,6 +22,7 @@ from .strategy import TRANSPORTS
 from .subscriptions import Subscriptions
 from .sync_socket import Socket
 from .threads import Served
+from .ways import Ways
 from .wrong_calls import check_url, explained, join_like_this
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -253,54 +254,11 @@ class Client:
         self._bridge.close(timeout)
 
 
-class _Connected:
-    """A client that `connect` has made, and the places that led to it: one server may have several addresses.
+class _Connected(NamedTuple):
+    """A client that `connect` has made, and the ways that led to it."""
 
-    Parameters
-    ----------
-    client : Client
-    name : str or None
-    found : Found
-        The place where it was looked for first.
-    """
-
-    def __init__(self, client: Client, name: str | None, found: Found) -> None:
-        self.client = client
-        self.ways = [found]
-        self._name = name
-
-    def serves(self, found: Found) -> bool:
-        """Return whether it is for that server and that token; a token that was given need not be given again."""
-        ways = [way for way in (self._now, *self.ways) if is_same_server(way.url, found.url)]
-        return not self._refused and any(way.token == found.token or (way.given and not found.given) for way in ways)
-
-    def is_one_with(self, client: Client) -> bool:
-        """Return whether another client came to the same hub, with the same token or a found one of the same user."""
-        theirs, mine, hello = client.socket.io.found, self.client.hello, client.hello
-        same = is_same_server(self._now.url, theirs.url) or _is_same_hub(mine, hello)
-        user = not theirs.given and _is_same_hub(mine, hello) and self.client.user == client.user
-        return same and not self._refused and (self._now.token == theirs.token or user)
-
-    @property
-    def _now(self) -> Found:
-        return self.client.socket.io.found
-
-    @property
-    def _refused(self) -> bool:
-        return self.client.state != "connected" and self.client.socket.io.refused
-
-    def check(self, name: str | None) -> None:
-        """Refuse another name."""
-        if name not in (None, self._name):
-            now = f"as {self._name!r}" if self._name else "without a name"
-            raise ValueError(
-                f"this process is connected to {self.client.url} {now}, not as {name!r}: "
-                f"call close() of that client first, or connect() without another name"
-            )
-
-
-def _is_same_hub(one: Hello | None, other: Hello | None) -> bool:
-    return one is not None and other is not None and one.hub is not None and one.hub == other.hub
+    client: Client
+    ways: Ways
 
 
 _connected: list[_Connected] = []
@@ -362,8 +320,8 @@ def connect(
     with _connecting:
         _connected[:] = [one for one in _connected if one.client.state != "closed"]
         for one in reversed(_connected):
-            if one.serves(found):
-                one.check(name)
+            if one.ways.lead_to(found):
+                one.ways.check(name)
                 client = one.client
                 break
         else:
@@ -377,12 +335,12 @@ def connect(
 def _remember(client: Client, name: str | None, found: Found) -> Client:
     """Return the client that there is for the hub of a new one, or else the new one."""
     for one in reversed(_connected):
-        if one.is_one_with(client):
+        if one.ways.are_one_with(client):
             client.close()
-            one.check(name)
-            one.ways.append(found)
+            one.ways.check(name)
+            one.ways.add(found)
             return one.client
-    _connected.append(_Connected(client, name, found))
+    _connected.append(_Connected(client, Ways(client, name, found)))
     return client
 
 

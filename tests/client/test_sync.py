@@ -21,6 +21,7 @@ from support.proxies import Proxy, running
 import jupyter_rtmsg as rt
 from jupyter_rtmsg import errors
 from jupyter_rtmsg.client import sync
+from jupyter_rtmsg.client.discovery import Found
 
 Make = Callable[..., rt.Client]
 _ROOT = Path(__file__).parents[2]
@@ -316,6 +317,17 @@ async def test_two_addresses_are_one_server_where_the_hubs_id_agrees(shared_hub:
             await asyncio.to_thread(rt.connect, proxy.url, TOKEN, name="Ann")
         await asyncio.to_thread(bob.close)
     assert first.state == "connected"
+
+
+def test_a_token_given_for_localhost_leads_to_nobody_elses_server(shared_hub: HubServer, no_clients: None) -> None:
+    """Another user may listen at ``localhost``, where ``::1`` comes first, on the port of a server of one's own."""
+    localhost = shared_hub.url.replace("127.0.0.1", "localhost")
+    rt.connect(localhost, TOKEN)
+    (connected,) = sync._connected
+    assert connected.ways.lead_to(Found(localhost, TOKEN, "as given", given=True))
+    assert connected.ways.lead_to(Found(localhost, None, "as given"))
+    assert connected.ways.lead_to(Found(shared_hub.url, TOKEN, "as given", given=True))
+    assert not connected.ways.lead_to(Found(shared_hub.url, "found", "the only running server", own=True))
 
 
 async def test_two_hubs_are_two_servers(shared_hub: HubServer, hub_server: HubServer, no_clients: None) -> None:
