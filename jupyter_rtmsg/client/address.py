@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qs, unquote, urlsplit
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "http+unix": 0}
@@ -38,7 +38,7 @@ class Address:
     secure: bool
     unix: bool
     path: str
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
 
     @classmethod
     def parse(cls, url: str) -> Address:

@@ -56,6 +56,7 @@ def test_few_base_urls_are_tried_and_the_shortest_is_among_them() -> None:
 
 def test_a_token_is_never_shown() -> None:
     assert "abc" not in Address.parse("http://h/?token=abc").url
+    assert "abc" not in repr(Address.parse("http://h/?token=abc"))
     with pytest.raises(ValueError, match="no URL") as caught:
         Address.parse("h:1/?token=abc")
     assert "abc" not in str(caught.value)
