@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 from collections.abc import Callable, Coroutine, Generator
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 from jupyter_rtmsg.errors import WrongName
 
 P = ParamSpec("P")
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Awaited(Coroutine[Any, Any, T]):
@@ -59,4 +62,12 @@ def awaited(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Corout
     def call(*args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
         return Awaited(function(*args, **kwargs), function.__name__)
 
+    return _marked(call)
+
+
+def _marked(call: F) -> F:
+    """Have `asyncio.iscoroutinefunction` say yes: schedulers ask it how to call a function."""
+    if mark := getattr(inspect, "markcoroutinefunction", None):  # from Python 3.12 on
+        return cast(F, mark(call))
+    call.__dict__["_is_coroutine"] = getattr(asyncio.coroutines, "_is_coroutine", None)
     return call

@@ -22,6 +22,7 @@ from support.ports import free_port
 
 import jupyter_rtmsg as rt
 from jupyter_rtmsg import errors
+from jupyter_rtmsg.client.async_room import AsyncRoom
 
 _circular: list[Any] = []
 _circular.append(_circular)
@@ -237,6 +238,11 @@ def test_a_tool_that_probes_for_private_names_gets_a_plain_error(talk: dict[str,
 def test_events_are_copied_and_pickled_all_the_same(talk: dict[str, Any]) -> None:
     event = talk["event"]
     assert copy.deepcopy(event) == copy.copy(event) == pickle.loads(pickle.dumps(event)) == event
+
+
+def test_what_is_awaited_is_known_as_such_to_schedulers() -> None:
+    for method in (rt.AsyncClient.connect, rt.AsyncClient.join, AsyncRoom.emit, AsyncRoom.history, AsyncRoom.leave):
+        assert asyncio.iscoroutinefunction(method), method
 
 
 async def test_a_forgotten_await_is_named(shared_hub: HubServer) -> None:
