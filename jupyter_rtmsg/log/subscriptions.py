@@ -74,13 +74,18 @@ class SQLiteSubscriptions:
 
     def save(self, subscription: Subscription) -> None:
         """See `Subscriptions.save`."""
-        if subscription.id in self._rows:
+        if self._has(subscription):
             self._change(subscription.id, subscription)
 
     def remove(self, subscription: Subscription) -> None:
         """See `Subscriptions.remove`."""
-        if self._rows.pop(subscription.id, None):
+        if self._has(subscription):
+            del self._rows[subscription.id]
             self._change(subscription.id, None)
+
+    def _has(self, subscription: Subscription) -> bool:
+        """Tell whether it is kept here: one that was forgotten before a move has the id of another one, perhaps."""
+        return self._rows.get(subscription.id) is subscription
 
     def flush(self) -> None:
         """Hand what changed to the writer."""

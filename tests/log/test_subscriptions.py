@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jupyter_rtmsg.log import EventLog, Subscription
+from jupyter_rtmsg.log import EventLog, Subscription, open_log
 
 Opener = Callable[..., Awaitable[EventLog]]
 
@@ -62,6 +62,22 @@ async def test_what_was_changed_and_removed_is_so_after_opening_again(open_sqlit
     await log.close()
     again = (await open_sqlite()).subscriptions
     assert [(row.key, row.position) for row in again.all()] == [("a", 4), ("c", 0)]
+
+
+async def test_one_that_another_log_has_forgotten_changes_nothing_here(open_sqlite: Opener) -> None:
+    """Whoever uses it goes on, also when the log was moved from memory into a file meanwhile."""
+    memory, log = await open_log("memory:"), await open_sqlite()
+    forgotten = named("forgotten")
+    memory.subscriptions.add(forgotten)
+    memory.subscriptions.remove(forgotten)
+    log.subscriptions.add(named("mine"))
+    forgotten.position = 7
+    log.subscriptions.save(forgotten)
+    log.subscriptions.remove(forgotten)
+    await log.close()
+    await memory.close()
+    (mine,) = (await open_sqlite()).subscriptions.all()
+    assert (mine.key, mine.position) == ("mine", 0)
 
 
 OLD = """
