@@ -78,7 +78,10 @@ class MovingSubscriptions:
         await self._current().stored()
 
     def take_over(self, before: Subscriptions, epoch: str, moved: Moved) -> None:
-        """Keep those of the log before in the one that is the present one now; who uses them goes on using them."""
+        """Keep those of the log before in the one that is the present one now; who uses them goes on using them.
+
+        What the file kept under the same name goes, unless it was used after the other one had ended.
+        """
         now = self._current()
         ahead, earlier = now.now() - before.now(), {_key(row): row for row in now.all() if row.ended is None}
         for row in list(before.all()):
@@ -88,8 +91,9 @@ class MovingSubscriptions:
             row.used += ahead
             if row.ended is not None:
                 row.ended += ahead
-            elif _key(row) in earlier:
-                now.remove(earlier[_key(row)])
+            twin = earlier.get(_key(row))
+            if twin and (row.ended is None or twin.used <= row.ended):
+                now.remove(twin)
             now.add(row)
 
 

@@ -246,6 +246,26 @@ async def test_subscriptions_are_moved_and_never_lost(open_sqlite: Opener, monke
         second = await open_sqlite()
 
 
+async def test_a_subscription_that_ended_in_memory_ends_in_the_file_too(open_sqlite: Opener) -> None:
+    clock = Clock()
+    first, second = await open_sqlite(clock=clock), await open_sqlite(clock=clock)
+    for log, name, ended in (
+        (first, "before", None),
+        (second, "before", 5),
+        (first, "after", None),
+        (second, "after", 5),
+    ):
+        row = reader(name, log.epoch, 0)
+        row.used = log.subscriptions.now() + (10 if (log, name) == (first, "after") else 0)
+        row.ended = ended and row.used + ended
+        log.subscriptions.add(row)
+    await first.close()
+    await moved(second)
+    rows = sorted((row.key, row.ended is not None) for row in second.subscriptions.all())
+    assert rows == [("after", False), ("after", True), ("before", True)]
+    await second.close()
+
+
 async def test_notes_are_moved(open_sqlite: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
     under_way, go_on = hold_moves(monkeypatch)
     clock = Clock()
