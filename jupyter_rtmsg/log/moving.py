@@ -39,6 +39,7 @@ RETRY_AFTER = 10.0
 LOOK_AFTER = 30.0
 """Seconds after which it is looked again who has the file: the lock says when it is free, not who has it next."""
 
+_LOCK_THREAD = "rtmsg-log-lock"
 _LAST_CHANCE = 1.0  # seconds that another server, which may be stopped as well, has to give the file up at `close`
 _FOLLOWED_WITHIN = 5.0  # seconds that who follows the log has to notice that it was moved
 
@@ -345,7 +346,7 @@ def _open_on_thread(open_file: Callable[[], LogFile], loop: asyncio.AbstractEven
 
     def deliver(file: LogFile) -> None:
         if opened.done():
-            threading.Thread(target=file.close, args=(True,)).start()
+            threading.Thread(target=file.close, args=(True,), name=_LOCK_THREAD).start()
         else:
             opened.set_result(file)
 
@@ -353,7 +354,7 @@ def _open_on_thread(open_file: Callable[[], LogFile], loop: asyncio.AbstractEven
         if not opened.done():
             opened.set_exception(error)
 
-    threading.Thread(target=run, name="rtmsg-log-lock", daemon=True).start()
+    threading.Thread(target=run, name=_LOCK_THREAD, daemon=True).start()
     return opened
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
+import threading
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,6 +32,7 @@ class TwoServers(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
+        self.threads = set(threading.enumerate())
         self.directory = tempfile.TemporaryDirectory(dir=MEMORY if os.path.isdir(MEMORY) else None)
         self.file: list[int] = []  # the data of every event in the file, or on its way there
         self.known: set[tuple[str, int]] = set()
@@ -139,6 +141,9 @@ class TwoServers(RuleBasedStateMachine):
         self.open()
         self.check_file(self.first)
 
+    def lock_threads(self) -> set[threading.Thread]:
+        return {each for each in threading.enumerate() if each.name == "rtmsg-log-lock"} - self.threads
+
     def check(self) -> None:
         outcomes = [(data, self.run(_result(future)), known) for data, future, known in self.mine]
         self.check_file(self.second)
@@ -167,6 +172,9 @@ class TwoServers(RuleBasedStateMachine):
             if log:
                 self.run(log.close())
         self.run(asyncio.wait_for(self.following, DEADLINE))
+        # The second may get the lock only now, since nobody waits for the thread that does; and another gives it back.
+        for _ in ("the lock", "the file"):
+            self.run(until(lambda: not self.lock_threads()))
         self.loop.run_until_complete(self.loop.shutdown_default_executor())
         self.loop.close()
         self.directory.cleanup()
