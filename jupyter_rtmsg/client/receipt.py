@@ -25,6 +25,8 @@ class Receipt:
         Whether the event outlives the server; None until the hub has answered, and for a volatile event.
     """
 
+    _seen = True  # until it is made, which an interrupt may prevent
+
     def __init__(self, id: str, what: str) -> None:
         self.id = id
         self.durable: bool | None = None

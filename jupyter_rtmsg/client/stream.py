@@ -73,7 +73,8 @@ class EventStream:
         self.close()
 
     def __del__(self) -> None:
-        self.close()
+        if hasattr(self, "_end"):  # it was made, no interrupt prevented that
+            self.close()
 
     def close(self) -> None:
         """Take no more events."""
@@ -152,7 +153,8 @@ class AsyncEventStream:
         self.close()
 
     def __del__(self) -> None:
-        self._end()
+        if hasattr(self, "_end"):
+            self._end()
 
     def close(self) -> None:
         """Take no more events."""

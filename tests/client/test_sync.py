@@ -22,6 +22,8 @@ import jupyter_rtmsg as rt
 from jupyter_rtmsg import errors
 from jupyter_rtmsg.client import sync
 from jupyter_rtmsg.client.discovery import Found
+from jupyter_rtmsg.client.receipt import Receipt
+from jupyter_rtmsg.client.stream import AsyncEventStream, EventStream
 
 Make = Callable[..., rt.Client]
 _ROOT = Path(__file__).parents[2]
@@ -216,6 +218,15 @@ def test_a_refusal_that_nobody_asks_for_is_logged(
     eventually(receipt.done)
     del receipt
     eventually(lambda: any("nobody asked" in record.message for record in caplog.records))
+
+
+@pytest.mark.parametrize("kind", [Receipt, EventStream, AsyncEventStream])
+def test_what_an_interrupt_kept_from_being_made_ends_in_silence(kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", said.append)
+    half = kind.__new__(kind)
+    del half
+    assert said == []
 
 
 def test_the_plain_socket_is_there(shared_hub: HubServer, client: Make) -> None:
