@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 from typing import Any
 
 from jupyter_server.services.contents.fileio import FileManagerMixin
@@ -28,6 +29,7 @@ class Paths:
         if not isinstance(contents, FileManagerMixin):
             self._root = None
         self._kind = type(contents).__qualname__
+        self._hanging: set[str] = set()  # paths that a thread still waits for
 
     async def of_file(self, path: str) -> str:
         """Return the real path of what is there now, links followed."""
@@ -37,15 +39,30 @@ class Paths:
         """Return the real path of an entry of a directory, there or gone: links above it are followed, not itself."""
         return await self._resolved(_entry, path)
 
-    async def _resolved(self, resolve: Any, path: str) -> str:
+    async def _resolved(self, resolve: Callable[[str], str], path: str) -> str:
         if self._root is None:
             return f"{self._kind}:{path}"
         written = to_os_path(ApiPath(path), self._root)
+        real = None if written in self._hanging else await self._within_patience(resolve, written)
+        return (real or written).replace(os.sep, "/")
+
+    async def _within_patience(self, resolve: Callable[[str], str], written: str) -> str | None:
+        """Return the real path, or None where the file system hangs, or the path is a circle of links or no path."""
+        resolving = asyncio.ensure_future(asyncio.to_thread(resolve, written))
+        done, _ = await asyncio.wait([resolving], timeout=PATIENCE)
+        if not done:
+            self._hanging.add(written)  # one thread waits for it, and its kernels do not keep others waiting again
+
+        def returned(resolved: asyncio.Future[str]) -> None:
+            self._hanging.discard(written)
+            if not resolved.cancelled():
+                resolved.exception()
+
+        resolving.add_done_callback(returned)
         try:
-            real = await asyncio.wait_for(asyncio.to_thread(resolve, written), PATIENCE)
-        except (asyncio.TimeoutError, OSError, ValueError):  # it hangs, is a circle of links, or is no path
-            real = written
-        return str(real).replace(os.sep, "/")
+            return resolving.result() if done else None
+        except (OSError, ValueError):
+            return None
 
 
 def _entry(path: str) -> str:

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import asyncio
 import os
+import threading
 from pathlib import Path
 
 import pytest
 from jupyter_server.services.contents.filemanager import AsyncFileContentsManager
 from jupyter_server.services.contents.manager import AsyncContentsManager
+from support.wsclient import until
 
+import jupyter_rtmsg.extension.paths as module
 from jupyter_rtmsg.extension.paths import Paths, shown
 
 
@@ -46,6 +50,31 @@ async def test_what_leads_nowhere_is_taken_as_it_is_written(root: Path, path: st
     paths = Paths(AsyncFileContentsManager(root_dir=str(root)))
     assert (await paths.of_file(path)).endswith(path)
     assert (await paths.of_entry(path)).endswith(path)
+
+
+async def test_a_file_system_that_hangs_is_waited_for_once_and_by_one_thread(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE", 0.05)
+    paths = Paths(AsyncFileContentsManager(root_dir=str(root)))
+    asked, begun, back = [], threading.Event(), threading.Event()
+
+    def hang(path: str) -> str:
+        asked.append(path)
+        begun.set()
+        back.wait(60)
+        return "/real"
+
+    try:
+        found = [await paths._resolved(hang, "slow.ipynb")]
+        await asyncio.to_thread(begun.wait)
+        found += [await paths._resolved(hang, "slow.ipynb") for _ in range(2)]
+    finally:
+        back.set()
+    assert (found, len(asked)) == ([f"{root}/slow.ipynb"] * 3, 1)
+    monkeypatch.undo()
+    await until(lambda: not paths._hanging)
+    assert await paths._resolved(lambda _: "/again", "slow.ipynb") == "/again"
 
 
 class Database(AsyncContentsManager):
