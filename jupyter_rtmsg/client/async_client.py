@@ -119,7 +119,8 @@ class AsyncClient:
     def __repr__(self) -> str:
         who = f" as {self.user}" if self.user else ""
         rooms = ", ".join(self._rooms.copy()) or "none"
-        return f"<{type(self).__name__} {self.url}: {self.state}{who}, rooms: {rooms:.80}>"
+        kept = ", events in memory only" if self.durable is False else ""
+        return f"<{type(self).__name__} {self.url}: {self.state}{who}, rooms: {rooms:.80}{kept}>"
 
     if not TYPE_CHECKING:
 

@@ -50,6 +50,7 @@ def test_joining_warns_in_the_callers_line(second: HubServer, client: Make) -> N
     assert "room 'lab': The log " in str(warning.message)
     assert "is in use by another server (process" in str(warning.message)
     assert (hub.durable, room.durable) == (False, False)
+    assert repr(hub).endswith("rooms: lab, events in memory only>")
 
 
 def test_a_room_warns_once(second: HubServer, client: Make) -> None:

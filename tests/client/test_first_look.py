@@ -140,7 +140,7 @@ async def test_a_room_that_is_awaited_is_a_card_too(shared_hub: HubServer, room_
         assert [event.data async for event in _first(events)] == [1]
         assert "metric" in card(room)
         assert repr(room).startswith(f"<AsyncRoom {room_name!r}: 1 member, newest event ")
-        assert repr(hub).endswith(f": connected as alice, rooms: {room_name}>")
+        assert repr(hub).endswith(f": connected as alice, rooms: {room_name}, events in memory only>")
 
 
 def test_a_handler_may_show_its_room(shared_hub: HubServer, room_name: str, client: Make) -> None:
@@ -167,7 +167,7 @@ def test_everything_has_a_short_text(shared_hub: HubServer, room_name: str, clie
     )
     assert repr(room.members) == "<1 member: Ada (you) [this one]>"
     assert len(repr(hub)) < 200
-    assert repr(hub).endswith(f": connected as alice, rooms: {room_name}>")
+    assert repr(hub).endswith(f": connected as alice, rooms: {room_name}, events in memory only>")
 
 
 @pytest.mark.parametrize(("expect", "said"), [(None, "sent, not stored"), (10**6, "refused, Conflict")])
