@@ -19,7 +19,7 @@ from .awaited import awaited
 from .commands import Commands
 from .discovery import Discovery
 from .durability import Durability
-from .hello import Hello, say_hello
+from .hello import Hello, is_beside, say_hello
 from .history import milliseconds
 from .hub_socket import HubSocket
 from .incoming import Incoming
@@ -243,6 +243,10 @@ class AsyncClient:
         memberships = [membership for membership in self._memberships.values() if membership.joined]
         await asyncio.gather(*(membership.come_back() for membership in memberships))
         self.outbox.connected()
+
+    async def is_beside(self, other: AsyncClient) -> bool:
+        """Return whether another client of this user is connected to the same hub: this one's hub says so."""
+        return await is_beside(self.commands, other._client)
 
     @property
     def durable(self) -> bool | None:

@@ -98,6 +98,12 @@ async def say_hello(commands: Commands, url: str, socket_id: str) -> Hello:
     return hello
 
 
+async def is_beside(commands: Commands, client: str) -> bool:
+    """Ask the hub whether another client of this user, named by its id, is connected to it, too."""
+    reply = await commands.ask("hello", {"beside": client})
+    return reply.get("beside") is True
+
+
 async def _prove(commands: Commands, proof: Mapping[str, str]) -> dict[str, Any]:
     try:
         return await commands.ask("prove", proof)

@@ -237,6 +237,10 @@ class Client:
         """
         self._bridge.ask(self._async.unsubscribe(room, name))
 
+    def is_beside(self, other: Client) -> bool:
+        """Return whether another client of this user is connected to the same hub: this one's hub says so."""
+        return self._bridge.ask(self._async.is_beside(other._async))
+
     @property
     def descriptors(self) -> list[int]:
         """The descriptors of the connection, none when there is no connection."""

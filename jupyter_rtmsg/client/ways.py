@@ -30,6 +30,9 @@ class Connected(Protocol):
     def hello(self) -> Hello | None:
         """What the hub said of itself."""
 
+    def is_beside(self, other: Any) -> bool:
+        """Ask its hub whether another client is connected there, too."""
+
 
 class Ways:
     """The places that led to a connected client.
@@ -57,12 +60,19 @@ class Ways:
         return not self._refused and any(_leads_to(way, found) for way in (self._now, *self._found))
 
     def are_one_with(self, client: Connected) -> bool:
-        """Return whether another client came to the same hub, with the same token or a found one of the same user."""
+        """Return whether another client came to the same hub, with the same token or a found one of the same user.
+
+        Any server may claim the id of any hub. So the hub of the other client is asked whether it has this one, too.
+        """
+        if self._refused:
+            return False
         theirs: Found = client.socket.io.found
-        mine, hello = self._client.hello, client.hello
-        same = is_same_server(self._now.url, theirs.url) or _is_same_hub(mine, hello)
-        user = not theirs.given and _is_same_hub(mine, hello) and self._client.user == client.user
-        return same and not self._refused and (self._now.token == theirs.token or user)
+        same_token = self._now.token == theirs.token
+        if same_token and is_same_server(self._now.url, theirs.url):
+            return True
+        same_user = not theirs.given and self._client.user == client.user
+        same_hub = _is_same_hub(self._client.hello, client.hello)
+        return same_hub and (same_token or same_user) and client.is_beside(self._client)
 
     def check(self, name: str | None) -> None:
         """Refuse another name."""

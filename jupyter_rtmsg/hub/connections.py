@@ -39,6 +39,7 @@ class Connections:
         self._gone = gone
         self._connections: dict[str, Connection] = {}
         self._users: Counter[str] = Counter()
+        self._clients: Counter[tuple[str, str]] = Counter()
         self._cut_off: dict[tuple[str, str], str] = {}
         self.closed = False
 
@@ -58,6 +59,10 @@ class Connections:
     def principals(self) -> set[str]:
         """Return who is connected."""
         return set(self._users)
+
+    def has_client(self, principal: str, client: str) -> bool:
+        """Return whether a user's client is connected."""
+        return (principal, client) in self._clients
 
     def close(self) -> None:
         """Take nobody any more."""
@@ -86,6 +91,8 @@ class Connections:
         connection = Connection(socket, identity, bucket, closed)
         self._connections[socket.id] = socket.data["connection"] = connection
         self._users[identity.principal] += 1
+        if identity.client:
+            self._clients[identity.principal, identity.client] += 1
 
     def remove(self, socket: Socket, reason: str) -> None:
         """Let go of a socket that is gone."""
@@ -97,10 +104,17 @@ class Connections:
         self._users[identity.principal] -= 1
         if not self._users[identity.principal]:
             del self._users[identity.principal]
+        if identity.client:
+            self._forget_client(identity.principal, identity.client)
         if identity.client and reason not in _NOBODY_CUT:
             self._remember(identity.principal, identity.client, reason)
         if not self.closed:
             self._gone(connection, reason)
+
+    def _forget_client(self, principal: str, client: str) -> None:
+        self._clients[principal, client] -= 1
+        if not self._clients[principal, client]:
+            del self._clients[principal, client]
 
     def _remember(self, principal: str, client: str, reason: str) -> None:
         self._cut_off[principal, client] = reason

@@ -341,6 +341,19 @@ def test_a_token_given_for_localhost_leads_to_nobody_elses_server(shared_hub: Hu
     assert not connected.ways.lead_to(Found(shared_hub.url, "found", "the only running server", own=True))
 
 
+async def test_a_server_that_claims_the_id_of_a_hub_gets_nothing_of_what_is_for_that_hub(
+    shared_hub: HubServer, no_clients: None
+) -> None:
+    async with rt.AsyncClient(shared_hub.url, TOKEN) as known:
+        assert known.hello
+        id = known.hello.hub
+    with HubServer(id=id) as liar:
+        first = await asyncio.to_thread(rt.connect, liar.url, TOKEN)
+        assert first.hello
+        assert first.hello.hub == id
+        assert await asyncio.to_thread(rt.connect, shared_hub.url, TOKEN) is not first
+
+
 async def test_two_hubs_are_two_servers(shared_hub: HubServer, hub_server: HubServer, no_clients: None) -> None:
     first = await asyncio.to_thread(rt.connect, shared_hub.url, TOKEN)
     second = await asyncio.to_thread(rt.connect, hub_server.url, TOKEN)

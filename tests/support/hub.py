@@ -27,7 +27,8 @@ class HubServer:
     port : int, optional
     **options
         ``limits`` (fields of the hub's `Limits`), ``kernel`` (the notebook of every kernel), ``without`` (commands
-        that an older hub does not know), ``ping_interval`` and so on, as the child takes them.
+        that an older hub does not know), ``id`` (that the hub claims to have), ``ping_interval`` and so on, as the
+        child takes them.
     """
 
     def __init__(self, log: str = "memory:", port: int | None = None, **options: Any) -> None:
@@ -102,10 +103,12 @@ async def serve(port: int, log_url: str, options: dict[str, Any]) -> None:
     limits = Limits(**options.pop("limits", {}))
     log_options = options.pop("log_options", {})
     prove = options.pop("kernel", None)
+    id = options.pop("id", None)
     for command in options.pop("without", ()):
         del COMMANDS[command]
     server = Server(**options)
     log = await open_log(log_url, **log_options)
+    log.id = id or log.id
 
     def authenticate(client: Any) -> None:
         client.user = _USERS.get(client.handshake.headers.get("Authorization", ""))

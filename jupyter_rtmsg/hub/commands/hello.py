@@ -23,7 +23,7 @@ async def hello(hub: Hub, connection: Connection, request: Request) -> Reply:
             await prove_kernel(hub, connection, request)
         except BadProof as error:
             refused = error.message
-    return _reply(hub, connection, refused)
+    return _reply(hub, connection, refused) | _beside(hub, connection, request)
 
 
 async def prove(hub: Hub, connection: Connection, request: Request) -> Reply:
@@ -50,6 +50,16 @@ def _remember_process(hub: Hub, connection: Connection, request: Request) -> Non
     process = optional_text(request, "process", longest=hub.limits.identifier)
     if process is not None:
         connection.identity = replace(connection.identity, process=process)
+
+
+def _beside(hub: Hub, connection: Connection, request: Request) -> Reply:
+    """Tell whether another client of the same user is connected here, too: then two addresses lead to this hub.
+
+    Anybody may claim this hub's id, but a connection that ends elsewhere is not in the list here.
+    """
+    client = optional_text(request, "beside", longest=hub.limits.identifier)
+    principal = connection.identity.principal
+    return {} if client is None else {"beside": hub.connections.has_client(principal, client)}
 
 
 def _reply(hub: Hub, connection: Connection, refused: str | None) -> Reply:

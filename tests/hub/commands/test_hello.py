@@ -47,6 +47,17 @@ async def test_a_proof_that_fails_leaves_a_script_and_says_so(hub: Any) -> None:
     assert "as" not in await member.join()
 
 
+async def test_a_hub_tells_whether_another_client_of_the_same_user_is_connected_to_it(hub: Any) -> None:
+    ann = await hub.connect(user="ann", client="c1")
+    other, bob = await hub.connect(user="ann", client="c2"), await hub.connect(user="bob", client="c3")
+    assert (await other.call("hello", beside="c1"))["beside"] is True
+    assert (await bob.call("hello", beside="c1"))["beside"] is False
+    assert (await other.call("hello", beside="c4"))["beside"] is False
+    await ann.close()
+    while (await other.call("hello", beside="c1"))["beside"]:
+        pass
+
+
 @pytest.mark.parametrize(
     ("request_", "code"),
     [
