@@ -12,7 +12,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from inspect import isawaitable
-from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from jupyter_rtmsg.output import prepare_thread
 
@@ -66,6 +66,54 @@ class LoopEndedError(Exception):
     """The loop does not run any more."""
 
 
+class _Reply(Generic[T]):
+    """What a coroutine returns on its loop, for a thread that may be interrupted while it waits.
+
+    `concurrent.futures.Future.result` takes a lock in Python code. An interrupt in there leaves it locked, and the loop
+    that sets the result waits for it for ever. Here each side only ever releases a lock that the other one waits for.
+    Nor does the thread that waits hold the task, whose end calls back where an interrupt would be ignored.
+    """
+
+    def __init__(self, coroutine: Coroutine[Any, Any, T]) -> None:
+        self._coroutine = coroutine
+        self._task: asyncio.Task[T] | None = None
+        self._result: list[T] = []
+        self._error: BaseException | None = None
+        self._over = threading.Lock()
+        self._over.acquire()
+
+    def start(self) -> None:
+        """Run the coroutine; on the loop."""
+        self._task = asyncio.ensure_future(self._coroutine)
+        self._task.add_done_callback(self._finish)
+
+    def cancel(self) -> None:
+        """Nobody waits for it any more; on the loop, after `start`."""
+        if self._task:
+            self._task.cancel()
+
+    def wait(self) -> T:
+        """Wait for it, on another thread."""
+        self._over.acquire()
+        error, self._error = self._error, None
+        try:
+            if error:
+                raise error
+        finally:
+            del error  # it would refer to itself, through this frame
+        return self._result[0]
+
+    def _finish(self, task: asyncio.Task[T]) -> None:
+        self._task = None
+        if task.cancelled():
+            self._error = asyncio.CancelledError()
+        elif error := task.exception():
+            self._error = error
+        else:
+            self._result.append(task.result())
+        self._over.release()
+
+
 class LoopThread:
     """An event loop on a daemon thread of its own."""
 
@@ -107,11 +155,14 @@ class LoopThread:
         LoopEndedError
             After `stop`.
         """
+        return self._begin(coroutine, lambda: asyncio.run_coroutine_threadsafe(coroutine, self.loop))
+
+    def _begin(self, coroutine: Coroutine[Any, Any, Any], begin: Callable[[], T]) -> T:
         with self._lock:  # or a coroutine that comes between the loop's last turn and its end is never run
             if self._ending:
                 coroutine.close()
                 raise LoopEndedError
-            return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+            return begin()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine there, and wait for what it returns.
@@ -121,15 +172,17 @@ class LoopThread:
         LoopEndedError
             After `stop`, or if that comes before the coroutine has returned.
         """
-        future = self.submit(coroutine)
+        reply = _Reply(coroutine)
         try:
-            return future.result()
-        except concurrent.futures.CancelledError:
+            self._begin(coroutine, lambda: self.loop.call_soon_threadsafe(reply.start))
+            return reply.wait()
+        except asyncio.CancelledError:
             if self._ending:
                 raise LoopEndedError from None
-            raise
+            raise concurrent.futures.CancelledError from None
         except BaseException:
-            future.cancel()
+            with contextlib.suppress(RuntimeError):  # the loop has been closed meanwhile
+                self.loop.call_soon_threadsafe(reply.cancel)
             raise
 
     def stop(self, timeout: float = 5.0) -> None:
