@@ -108,7 +108,8 @@ async def serve(port: int, log_url: str, options: dict[str, Any]) -> None:
         del COMMANDS[command]
     server = Server(**options)
     log = await open_log(log_url, **log_options)
-    log.id = id or log.id
+    if id:
+        log.id = id
 
     def authenticate(client: Any) -> None:
         client.user = _USERS.get(client.handshake.headers.get("Authorization", ""))
