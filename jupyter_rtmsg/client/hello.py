@@ -38,8 +38,6 @@ class Hello:
         The path of the notebook whose kernel this is, relative to the server's root.
     refused : str or None
         Why the hub does not take this for the kernel that it says it is.
-    place : str or None
-        ``"taken"`` where another connection of this kernel's process holds the notebook's place.
     """
 
     hub: str | None = None
@@ -53,15 +51,14 @@ class Hello:
     member: str = ""
     notebook: str | None = None
     refused: str | None = None
-    place: str | None = None
 
     @classmethod
     def of(cls, reply: Mapping[str, Any]) -> Hello:
         """Make one from what the wire brought."""
-        hub, base, warning, notebook, refused, place = (_text(reply, key) for key in _OPTIONAL)
+        hub, base, warning, notebook, refused = (_text(reply, key) for key in _OPTIONAL)
         version, user, kind, name, member = (_text(reply, key) or "" for key in _ALWAYS)
         durable = reply.get("durable") is not False
-        return cls(hub, base, version, durable, warning, user, kind, name, member, notebook, refused, place)
+        return cls(hub, base, version, durable, warning, user, kind, name, member, notebook, refused)
 
     def renamed(self, notebook: str) -> Hello:
         """Return the same after the notebook was renamed."""
@@ -70,7 +67,7 @@ class Hello:
         return replace(self, notebook=notebook, name=name)
 
 
-_OPTIONAL = ("hub", "base", "warning", "notebook", "refused", "place")
+_OPTIONAL = ("hub", "base", "warning", "notebook", "refused")
 _ALWAYS = ("version", "user", "kind", "name", "member")
 
 
