@@ -72,7 +72,7 @@ def _reply(hub: Hub, connection: Connection, refused: str | None) -> Reply:
         "durable": log.durable,
         "user": identity.principal,
         "kind": identity.kind,
-        "name": identity.name or identity.principal,
+        "name": identity.name,
         "member": identity.member,
     }
     optional = {"notebook": identity.notebook, "warning": log.warning, "refused": refused}

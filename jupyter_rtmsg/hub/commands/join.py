@@ -103,9 +103,8 @@ def _subscription(hub: Hub, connection: Connection, room: Room, place: Place, st
     if row is None:
         return hub.subscriptions.begin(user, room.name, name, start.head)
     if row.epoch != hub.log.epoch:
-        hub.subscriptions.move(
-            row, hub.log.locate(row.position, row.epoch) or 0
-        )  # from another epoch: what is kept of this one is still to be seen
+        # From another epoch: what is kept of this one is still to be seen.
+        hub.subscriptions.move(row, hub.log.locate(row.position, row.epoch) or 0)
     hub.subscriptions.use(row, user, name)
     return row
 
