@@ -10,10 +10,12 @@
     ├── CommandError               the hub refused a command; one class per code
     │   ├── Unauthorized  Forbidden  BadRequest  UnknownCommand  BadRoom  BadEvent  ReservedEvent
     │   ├── TooLarge  TooDeep  NotJoined  EpochMismatch  Conflict  LimitExceeded  RateExceeded
-    │   └── Busy  Full  BadProof  Shutdown  Internal
+    │   ├── IdConflict  BadProof
+    │   └── Busy  Full  DiskError  Shutdown  Internal
     ├── ConnectionRefused          what a middleware raises to refuse a CONNECT, and what the refused client gets
     ├── LogError                   the log cannot do what it was asked
-    │   ├── LogBusy  LogFull  LogConflict  LogClosed
+    │   ├── LogBusy  LogFull  LogDiskError  LogClosed
+    │   ├── LogConflict  LogIdConflict
     │   └── EpochChanged
     ├── ConnectError               the client cannot reach a hub
     │   ├── ServerNotFound  ServerUnreachable
@@ -126,9 +128,17 @@ class TooDeepJSON(PacketRefused):
 
 
 class CommandError(_OneLine, RtmsgError):
-    """The hub refused a command. ``code`` is part of the API, see docs/wire.md."""
+    """The hub refused a command. ``code`` is part of the API, see docs/wire.md.
+
+    Attributes
+    ----------
+    code : str
+    passing : bool
+        Whether the same command may be taken a little later.
+    """
 
     code: ClassVar[str] = "internal"
+    passing: ClassVar[bool] = False
 
     @property
     def message(self) -> str:
@@ -189,20 +199,32 @@ class Conflict(CommandError):
     code = "conflict"
 
 
+class IdConflict(CommandError):
+    code = "id_conflict"
+
+
 class LimitExceeded(CommandError):
     code = "limit"
 
 
 class RateExceeded(CommandError):
     code = "rate"
+    passing = True
 
 
 class Busy(CommandError):
     code = "busy"
+    passing = True
 
 
 class Full(CommandError):
     code = "full"
+    passing = True
+
+
+class DiskError(CommandError):
+    code = "io"
+    passing = True
 
 
 class BadProof(CommandError):
@@ -211,10 +233,12 @@ class BadProof(CommandError):
 
 class Shutdown(CommandError):
     code = "shutdown"
+    passing = True
 
 
 class Internal(CommandError):
     code = "internal"
+    passing = True
 
 
 COMMAND_ERRORS: dict[str, type[CommandError]] = {error.code: error for error in CommandError.__subclasses__()}
@@ -248,11 +272,19 @@ class LogBusy(LogError):
 
 
 class LogFull(LogError):
-    """The disk, or the log's own size limit, is reached."""
+    """There is no room on the disk, or the user's quota there is used up."""
+
+
+class LogDiskError(LogError):
+    """The disk of the log fails, or went read-only: what was to be stored is refused until it works again."""
 
 
 class LogConflict(LogError):
     """``expect`` did not match the head of the room."""
+
+
+class LogIdConflict(LogError):
+    """The id of an append belongs to another event of this publisher in the room."""
 
 
 class LogClosed(LogError):

@@ -292,7 +292,8 @@ class AsyncClient:
         Raises
         ------
         BadRoom, Forbidden, LimitExceeded
-            If the hub refuses.
+            If the hub refuses. What may pass (`Busy`, `Full`, `DiskError`, `Shutdown`, `Internal`, `RateExceeded`) is
+            tried again, and raised where it lasts for the client's timeout.
         Disconnected
             If there is no connection within the client's timeout.
         """
@@ -325,7 +326,7 @@ class AsyncClient:
         membership = Membership(room, as_, self.commands, self._lanes, self._forget)
         self._memberships[room] = membership  # before the reply: the backlog is right behind it
         try:
-            await self.commands.patiently(lambda: membership.enter(start))
+            await self.commands.patiently(lambda: membership.enter(start), passing=True)
         except BaseException:
             membership.end(f"room {room!r} was not joined")
             raise

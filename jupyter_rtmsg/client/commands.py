@@ -9,6 +9,7 @@ from typing import Any, TypeAlias, TypeVar
 from jupyter_rtmsg.errors import AckTimeout, CommandError, Disconnected
 from jupyter_rtmsg.wire.data import dump
 
+from .backoff import Backoff
 from .hub_socket import HubSocket
 
 T = TypeVar("T")
@@ -74,18 +75,26 @@ class Commands:
         """Do the same, across a reconnect if need be: for commands that change nothing."""
         return await self.patiently(lambda: self.ask(command, request))
 
-    async def patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """Wait for a connection and ask; if that is lost, wait for the next, until the timeout is over."""
+    async def patiently(self, ask: Callable[[], Awaitable[T]], *, passing: bool = False) -> T:
+        """Wait for a connection and ask; if that is lost, wait for the next, until the timeout is over.
+
+        With ``passing``, refusals that may pass are waited out as well; the last one is raised.
+        """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.timeout
+        backoff = Backoff()
         while True:
             await self._socket.ready(deadline - loop.time())
             try:
                 return await ask()
-            except Disconnected:
-                if loop.time() >= deadline or self._socket.state == "closed":
+            except (CommandError, Disconnected) as error:
+                if isinstance(error, CommandError) and not (passing and error.passing):
                     raise
-                await asyncio.sleep(0)  # the state is about to say so
+                # Without a connection the state is about to say so.
+                delay = 0 if isinstance(error, Disconnected) else backoff.next()
+                if loop.time() + delay >= deadline or self._socket.state == "closed":
+                    raise
+            await asyncio.sleep(delay)
 
 
 def reply_of(args: Any) -> Reply:

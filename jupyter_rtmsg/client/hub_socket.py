@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from jupyter_rtmsg.errors import Disconnected, PacketRefused
+from jupyter_rtmsg.errors import CommandError, Disconnected, PacketRefused
 from jupyter_rtmsg.wire.data import prune
 from jupyter_rtmsg.wire.socketio import ACK, EVENT, Encoded, Packet, header
 
@@ -87,7 +87,8 @@ class HubSocket(SocketClient):
     def _again(self, session: Session, error: Exception) -> None:
         """Try once more, unless nobody has got in yet and it would not help."""
         self.io.remember(error)
-        self.failed(error, passing=isinstance(error, PASSING) or self.io.renew(error))
+        passing = isinstance(error, PASSING) or (isinstance(error, CommandError) and error.passing)
+        self.failed(error, passing=passing or self.io.renew(error))
         session.abort(f"not connected: {error}")
 
     def _not_answered(self, account: str) -> None:

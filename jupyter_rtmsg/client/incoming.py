@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from jupyter_rtmsg.errors import CommandError
+
 from .membership import Membership
 
 _log = logging.getLogger("jupyter_rtmsg")
@@ -72,9 +74,16 @@ class Incoming:
             return True
         if name == "$error":
             _log.warning("the hub refused %s: %s (%s)", data.get("command"), data.get("message"), data.get("code"))
+            self._refused(data)
             return True
         membership = self._memberships.get(data.get("room", ""))
         if membership:
             membership.notice(name, data)
             self._touched.add(membership)
         return membership is not None
+
+    def _refused(self, data: Mapping[str, Any]) -> None:
+        """End the membership in a room whose events this client may not read any more."""
+        membership = self._memberships.get(data.get("room", ""))
+        if membership and data.get("command") == "join":
+            membership.refused(CommandError.of(str(data.get("code")), str(data.get("message"))))

@@ -18,6 +18,7 @@ from .inbox import UNREADABLE, Inbox
 from .lane import LaneFactory
 from .members import Member, Members
 from .progress import Progress
+from .rejoin import Rejoin
 from .repair import Repair
 from .watchers import Watchers
 
@@ -77,6 +78,7 @@ class Membership:
         self.progress = Progress(room, self.inbox, commands, self._spawn, as_)
         self.progress.subscription = as_
         self._repair = Repair(room, self.inbox, commands, self._spawn, self._current_epoch, self._wake)
+        self._rejoin = Rejoin(room, self._join_again, self.refused, self._spawn)
         self._settling: asyncio.TimerHandle | None = None
 
     # --- entering, and coming back
@@ -86,15 +88,22 @@ class Membership:
         await self._commands.ask("join", self._request(start), then=self._entered)
 
     async def come_back(self) -> None:
-        """Join again after a reconnect, from where this client has come to."""
+        """Join again after a reconnect, from where this client has come to; see `Rejoin`."""
+        await self._rejoin.attempt()
+
+    async def _join_again(self) -> None:
         start = {"after": self.inbox.received, "epoch": self._epoch}
         if self.place is not None:
             start["place"] = self.place  # whoever had it may come back later than this one
-        try:
-            await self._commands.ask("join", self._request(start), then=self._returned)
-        except CommandError as error:
-            self.end(f"the hub no longer lets this client into room {self.room!r}: {error}")
-            _log.error("%s", self.gone)
+        await self._commands.ask("join", self._request(start), then=self._returned)
+
+    def refused(self, error: CommandError) -> None:
+        """Be no member any more, since the hub refuses it for good; handlers hear of it."""
+        if self.gone is not None:
+            return
+        self.inbox.notice("$left", {"room": self.room, "code": error.code, "reason": error.message})
+        self.end(f"the hub no longer lets this client into room {self.room!r}: {error}", last_words=True)
+        _log.error("%s", self.gone)
 
     def _request(self, start: Mapping[str, Any]) -> dict[str, Any]:
         return {"room": self.room, **({"as": self._as} if self._as else {}), **start}
@@ -357,6 +366,7 @@ class Membership:
         for close in list(self.streams):
             close()
         self.progress.stop()
+        self._rejoin.stop()
         for task in self._tasks - {_current_task()}:
             task.cancel()
         self._repair.stop()

@@ -354,4 +354,5 @@ class Hub:
         if not self.allows(connection.identity.principal, "read", room):
             self.remove(membership)
             message = f"{connection.identity.principal} may not read in room {room!r} any more"
-            connection.socket.emit("$error", {"command": "join", "code": Forbidden.code, "message": message})
+            refused = {"command": "join", "room": room, "code": Forbidden.code, "message": message}
+            connection.socket.emit("$error", refused)

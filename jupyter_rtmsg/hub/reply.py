@@ -9,14 +9,18 @@ from jupyter_rtmsg.errors import (
     Busy,
     CommandError,
     Conflict,
+    DiskError,
     EpochChanged,
     EpochMismatch,
     Full,
+    IdConflict,
     Internal,
     LogBusy,
     LogClosed,
     LogConflict,
+    LogDiskError,
     LogFull,
+    LogIdConflict,
     Shutdown,
 )
 
@@ -27,7 +31,9 @@ logger = logging.getLogger(__name__)
 _OF_THE_LOG: dict[type[BaseException], type[CommandError]] = {
     LogBusy: Busy,
     LogFull: Full,
+    LogDiskError: DiskError,
     LogConflict: Conflict,
+    LogIdConflict: IdConflict,
     LogClosed: Shutdown,
     EpochChanged: EpochMismatch,
 }

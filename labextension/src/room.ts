@@ -3,6 +3,7 @@ import type { IDisposable } from '@lumino/disposable';
 import { Throttler } from '@lumino/polling';
 import { type ISignal, Signal } from '@lumino/signaling';
 
+import { Backoff } from './backoff';
 import { Names } from './names';
 import type { Entry, IRoom } from './tokens';
 import {
@@ -24,6 +25,9 @@ const FIRST_PAGE = 50;
 
 /** Milliseconds between two signals: a busy room must not keep the page from being used. */
 const SIGNAL_INTERVAL = 50;
+
+/** Codes of refusals that the same request gets again, however often it is sent. */
+const FINAL: ReadonlySet<string> = new Set(['bad_request', 'bad_room', 'forbidden', 'unauthorized', 'unknown_command']);
 
 /** What a room needs of the connection. */
 export interface IConnection {
@@ -108,6 +112,7 @@ export class Room implements IRoom {
     }
     this._isDisposed = true;
     this._following?.dispose();
+    this._rejoin.dispose();
     this.onLeave();
     if (this.connection.connected) {
       // Whoever leaves wants no answer: a room that is gone is left as well.
@@ -173,6 +178,7 @@ export class Room implements IRoom {
 
   private joined(reply: IJoined): void {
     const resumed = this._epoch !== null;
+    this._rejoin.cancel();
     this._error = null;
     this._names.you = reply.user;
     this._members.clear();
@@ -208,6 +214,9 @@ export class Room implements IRoom {
     } else if (this.connection.connected) {
       // Otherwise the next connection joins again.
       this._error = error instanceof Error ? error.message : String(error);
+      if (!(error instanceof HubError && FINAL.has(error.code))) {
+        this._rejoin.schedule();
+      }
       this.announce();
     }
   }
@@ -270,6 +279,11 @@ export class Room implements IRoom {
   private _nextKey = 0;
   private _isDisposed = false;
   private _following: IDisposable | null = null;
+  private readonly _rejoin = new Backoff(() => {
+    if (this.connection.connected) {
+      void this.join();
+    }
+  });
   private _changed = new Signal<this, void>(this);
   private _throttler = new Throttler(
     () => {

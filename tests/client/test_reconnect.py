@@ -354,3 +354,47 @@ def test_an_acknowledgement_that_was_lost_with_the_connection_is_sent_after_the_
     hub_server.start()
     eventually(lambda: room.client.state == "connected")
     eventually(lambda: room.lag == 0)
+
+
+@pytest.mark.parametrize("code", ["shutdown", "internal", "io", "limit", "a code of the future"])
+def test_a_refusal_that_may_pass_ends_no_membership(hub_server: HubServer, client: Make, code: str) -> None:
+    room, other = client(hub_server).join("lab"), client(hub_server).join("other")
+    seen: list[int] = []
+    room.on("n", lambda event: seen.append(event.data))
+    hub_server.kill()
+    hub_server.start(refuse={"join": [code] * 3})
+    other.emit("n", 0, timeout=30)
+    room.emit("n", 1, timeout=30)
+    eventually(lambda: seen == [1])
+    assert room.state == other.state == "connected"
+
+
+@pytest.mark.parametrize("code", ["forbidden", "bad_room", "unauthorized"])
+def test_a_refusal_for_good_ends_a_membership_and_its_handlers_hear_of_it(
+    hub_server: HubServer, client: Make, code: str
+) -> None:
+    room = client(hub_server).join("lab")
+    left: list[rt.Event] = []
+    room.on("$left", left.append)
+    hub_server.kill()
+    hub_server.start(refuse={"join": [code]})
+    eventually(lambda: left)
+    assert left[0].data == {"room": "lab", "code": code, "reason": "refused by the test"}
+    assert room.state == "closed"
+    with pytest.raises(errors.NotJoined, match="refused by the test"):
+        room.emit("n")
+    room.client.join("lab").emit("n")
+
+
+def test_a_first_join_waits_for_what_may_pass(hub_server: HubServer, client: Make) -> None:
+    hub_server.kill()
+    hub_server.start(refuse={"join": ["shutdown", "io"], "hello": ["shutdown"]})
+    assert client(hub_server).join("lab").state == "connected"
+
+
+def test_a_first_join_raises_what_did_not_pass_within_its_timeout(hub_server: HubServer, client: Make) -> None:
+    hub_server.kill()
+    hub_server.start(refuse={"join": ["io"] * 1000})
+    hub = client(hub_server, timeout=1.5)
+    with pytest.raises(errors.DiskError, match="refused by the test"):
+        hub.join("lab")

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,8 @@ class HubServer:
     port : int, optional
     **options
         ``limits`` (fields of the hub's `Limits`), ``kernel`` (the notebook of every kernel), ``without`` (commands
-        that an older hub does not know), ``id`` (that the hub claims to have), ``ping_interval`` and so on, as the
-        child takes them.
+        that an older hub does not know), ``refuse`` (codes by command: each one's first calls are refused with them),
+        ``id`` (that the hub claims to have), ``ping_interval`` and so on, as the child takes them.
     """
 
     def __init__(self, log: str = "memory:", port: int | None = None, **options: Any) -> None:
@@ -38,10 +39,10 @@ class HubServer:
         self._options = options
         self._process: subprocess.Popen[str] | None = None
 
-    def start(self) -> HubServer:
-        """Start, and return when it listens."""
-        arguments = [sys.executable, "-m", "support.hub", str(self.port), self.log, repr(self._options)]
-        environment = {"PYTHONPATH": f"{_ROOT}:{_ROOT / 'tests'}", "PATH": "/usr/bin:/bin"}
+    def start(self, *, environment: Mapping[str, str] | None = None, **options: Any) -> HubServer:
+        """Start, and return when it listens; ``options`` are added to those of all starts."""
+        arguments = [sys.executable, "-m", "support.hub", str(self.port), self.log, repr(self._options | options)]
+        environment = {"PYTHONPATH": f"{_ROOT}:{_ROOT / 'tests'}", "PATH": "/usr/bin:/bin", **(environment or {})}
         self._process = subprocess.Popen(
             arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
@@ -106,6 +107,8 @@ async def serve(port: int, log_url: str, options: dict[str, Any]) -> None:
     id = options.pop("id", None)
     for command in options.pop("without", ()):
         del COMMANDS[command]
+    for command, codes in options.pop("refuse", {}).items():
+        COMMANDS[command] = _refusing(COMMANDS[command], iter(codes))
     server = Server(**options)
     log = await open_log(log_url, **log_options)
     if id:
@@ -134,6 +137,17 @@ async def serve(port: int, log_url: str, options: dict[str, Any]) -> None:
     await hub.close()
     await server.close()
     await log.close()
+
+
+def _refusing(command: Any, codes: Iterator[str]) -> Any:
+    from jupyter_rtmsg.errors import CommandError
+
+    def refusing(hub: Any, connection: Any, request: Any) -> Any:
+        if (code := next(codes, None)) is not None:
+            raise CommandError.of(code, "refused by the test")
+        return command(hub, connection, request)
+
+    return refusing
 
 
 def _plain(client: Any) -> None:

@@ -1,0 +1,83 @@
+"""Rolling restarts of a hub: every membership lives on, and nothing acknowledged is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from support.hub import TOKEN, HubServer
+
+import jupyter_rtmsg as rt
+
+MEMBERS = 24
+RESTARTS = 5
+ROOMS = 4
+
+
+class Reader:
+    """A member of every room, which notes what it handles and what ended."""
+
+    def __init__(self, client: rt.AsyncClient) -> None:
+        self.client = client
+        self.rooms: list[rt.AsyncRoom] = []
+        self.seen: dict[str, list[int]] = {}
+        self.left: list[object] = []
+
+    async def join(self) -> None:
+        for number in range(ROOMS):
+            room = await self.client.join(f"room-{number}")
+            seen = self.seen[room.name] = []
+            room.on("n", lambda event, seen=seen: seen.append(event.data))
+            room.on("$left", lambda event: self.left.append(event.data))
+            self.rooms.append(room)
+
+
+async def publish(room: rt.AsyncRoom, acknowledged: list[int], stop: asyncio.Event) -> None:
+    number = 0
+    while not stop.is_set():
+        await room.emit("n", number, timeout=60)
+        acknowledged.append(number)
+        number += 1
+        await asyncio.sleep(0.005)
+
+
+async def test_every_membership_lives_through_rolling_restarts(tmp_path: Path) -> None:
+    hub = await asyncio.to_thread(HubServer(f"sqlite:///{tmp_path / 'log.sqlite3'}").start)
+    readers = [Reader(await rt.AsyncClient(hub.url, TOKEN).connect()) for _ in range(MEMBERS)]
+    for reader in readers:
+        await reader.join()
+    stop = asyncio.Event()
+    acknowledged: list[list[int]] = [[] for _ in range(ROOMS)]
+    publishing = [
+        asyncio.create_task(publish(room, acknowledged[number], stop)) for number, room in enumerate(readers[0].rooms)
+    ]
+    try:
+        for restart in range(RESTARTS):
+            enough = 20 * (restart + 1)
+            await until(lambda enough=enough: min(map(len, acknowledged)) >= enough)
+            await asyncio.to_thread(hub.stop)
+            # Each start refuses some of those who come back, as a server does that is still busy with itself.
+            codes = ["shutdown", "internal", "busy", "full", "io", "rate"] * 4
+            await asyncio.to_thread(hub.start, refuse={"join": codes})
+            await until(lambda: all(reader.client.state == "connected" for reader in readers))
+        stop.set()
+        await asyncio.gather(*publishing)
+        for reader in readers:
+            for number, numbers in enumerate(acknowledged):
+                await until(lambda seen=reader.seen[f"room-{number}"], numbers=numbers: len(seen) >= len(numbers))
+                assert reader.seen[f"room-{number}"] == numbers
+            assert reader.left == []
+            assert {room.state for room in reader.rooms} == {"connected"}
+    finally:
+        for task in publishing:
+            task.cancel()
+        await asyncio.gather(*(reader.client.close() for reader in readers))
+        await asyncio.to_thread(hub.stop)
+
+
+async def until(condition: Callable[[], object], timeout: float = 120.0) -> None:
+    deadline = asyncio.get_running_loop().time() + timeout
+    while not condition():
+        assert asyncio.get_running_loop().time() < deadline, "it did not come true"
+        await asyncio.sleep(0.02)
