@@ -125,8 +125,8 @@ class RtmsgApp(LimitTraits, ExtensionApp):
         assert self.serverapp is not None
         only_user = SingleUser(self.serverapp, self.single_user)
         identity = Identity(self.serverapp.web_app.settings, self._token, only_user)
-        owner = os.environ.get("JUPYTERHUB_USER")
-        return Service(self.serverapp, self._service_settings(), identity, owner, self.log)
+        owned = bool(os.environ.get("JUPYTERHUB_USER"))
+        return Service(self.serverapp, self._service_settings(), identity, self.log, owned=owned)
 
     def _service_settings(self) -> Settings:
         log = ("durability", "max_events", "max_age", "max_bytes")

@@ -59,9 +59,6 @@ class SocketHandler(EngineRequests, JupyterHandler):  # type: ignore[misc]  # Ju
         await _ready(self._service)
         principal = await self._service.identity.of_request(self)
         self._check_forgery(principal)
-        user = self.current_user
-        if principal is not None and user is not None and user.username == principal.username:
-            self._service.rights.introduce(principal.username, user)
         await self.engine_of_request().accept(self, user=principal, body=self.payload)
 
     def check_xsrf_cookie(self) -> None:

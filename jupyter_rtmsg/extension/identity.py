@@ -7,6 +7,7 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -35,18 +36,35 @@ class Principal:
     username : str
         The key of rights and subscriptions.
     credential : str
-        What the username would be if the server had several users. A session belongs to one credential, also where all
-        of them are one user: each request of a polling session shows it.
+        What was shown: `SERVER_TOKEN`, `KERNEL_TOKEN`, `ANONYMOUS`, or a user's name with the way that user came. A
+        session belongs to one credential, also where all of them are one user: each request of it shows it.
     display_name : str
         What Jupyter calls the person; empty where that is not known.
     by_cookie : bool
         Shown by a cookie, which browsers send along with what foreign pages ask for.
+    user : User or None
+        Jupyter's own object for this credential: authorizers may need more of it than the name.
+    rights_key : str
+        The key of its rights: what was shown, as a hash. A login's cookie may change while its sessions last, so this
+        is more than the credential of a session.
     """
 
     username: str
     credential: str
     display_name: str = field(default="", compare=False)
     by_cookie: bool = field(default=False, compare=False)
+    user: User | None = field(default=None, compare=False, repr=False)
+    rights_key: str = field(default="", compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Make the credential the key of its rights where nothing else was given."""
+        if not self.rights_key:
+            object.__setattr__(self, "rights_key", self.credential)
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether a secret of the server itself was shown: its token, or that of its kernels."""
+        return self.credential in (SERVER_TOKEN, KERNEL_TOKEN)
 
     def __str__(self) -> str:
         return self.username
@@ -89,8 +107,16 @@ class Identity:
                 raise HTTPError(403, _foreign("the token of a kernel"))
             return self._of_secret(KERNEL_TOKEN)
         if token is not None:
-            return await self._of_token(handler)
+            return await self._of_token(handler, token)
         return await self._of_cookie(handler, trusted)
+
+    async def of_jupyter(self, handler: JupyterHandler) -> Principal | None:
+        """Return the principal of a request to another part of Jupyter, which takes a token in the URL, too."""
+        try:
+            return await self.of_request(handler)
+        except HTTPError:
+            user = handler.current_user
+            return None if user is None else self._of_user(user, handler.get_query_argument("token", ""))
 
     def of_token(self, token: str, headers: Mapping[str, str]) -> Principal | None:
         """Return the principal of a token given in CONNECT, or None if it is wrong or may not be used from there."""
@@ -130,18 +156,19 @@ class Identity:
 
     def _of_secret(self, name: str) -> Principal:
         """Return who shows a secret of the server: its only user, JupyterHub's, or whoever has the secret."""
-        name = os.environ.get("JUPYTERHUB_USER") or name
-        return Principal(self._only_user() or name, name)
+        return Principal(self._only_user() or os.environ.get("JUPYTERHUB_USER") or name, name)
 
-    def _of_user(self, user: User, *, by_cookie: bool = False) -> Principal:
-        """Return whom Jupyter knows by name."""
+    def _of_user(self, user: User, shown: str, *, by_cookie: bool = False) -> Principal:
+        """Return whom Jupyter knows by name, from the header that showed it."""
         username, name = str(user.username), str(user.display_name or user.name or "")
         only = self._only_user()
         if only is not None and _DRAWN.fullmatch(name):
             name = ""  # the account says more than one of Jupyter's moons, drawn by lot for each browser
-        return Principal(only or username, username, name, by_cookie)
+        way, hashed = "cookie" if by_cookie else "token", _hash(shown)
+        credential = f"{username}#{way}" if by_cookie else f"{username}#{hashed}"
+        return Principal(only or username, credential, name, by_cookie, user, f"{username}#{way}#{hashed}")
 
-    async def _of_token(self, handler: JupyterHandler) -> Principal:
+    async def _of_token(self, handler: JupyterHandler, token: str) -> Principal:
         provider = handler.identity_provider
         user = handler.current_user
         if user is None or (is_plain(provider) and not provider.is_token_authenticated(handler)):
@@ -149,7 +176,7 @@ class Identity:
         if is_plain(provider) and not await _has_cookie(handler):
             # The name in `user` was drawn by lot for this request.
             return Principal(self._only_user() or SERVER_TOKEN, SERVER_TOKEN)
-        return self._of_user(user)
+        return self._of_user(user, token)
 
     async def _of_cookie(self, handler: JupyterHandler, trusted: bool) -> Principal | None:
         user = handler.current_user
@@ -162,13 +189,18 @@ class Identity:
         if is_plain(handler.identity_provider) and not await _has_cookie(handler):
             # Authentication is switched off; the name was drawn by lot.
             return Principal(self._only_user() or ANONYMOUS, ANONYMOUS)
-        return self._of_user(user, by_cookie=True)
+        return self._of_user(user, handler.request.headers.get("Cookie", ""), by_cookie=True)
 
 
 def authorization(handler: JupyterHandler) -> str | None:
     """Return the token of a request's header, if there is one."""
     match = _AUTHORIZATION.fullmatch(handler.request.headers.get("Authorization", ""))
     return match.group(1) if match else None
+
+
+def _hash(shown: str) -> str:
+    """Return what tells credentials apart without being one."""
+    return blake2b(shown.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def _foreign(what: str) -> str:

@@ -1,10 +1,11 @@
-"""Jupyter's authorizer, asked for the hub: resource ``rtmsg``, actions ``read`` and ``write``."""
+"""Jupyter's authorizer, asked for the hub: resource ``rtmsg``, actions ``read``, ``write`` and ``execute``."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 
 from jupyter_core.utils import ensure_async
 from jupyter_server.auth import AllowAllAuthorizer, User
@@ -12,40 +13,61 @@ from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.serverapp import ServerApp
 from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPServerRequest
 
+from .identity import Principal
+
 RESOURCE = "rtmsg"
-ACTIONS = ("read", "write")
+ACTIONS = {"read": "read", "write": "write", "manage": "execute"}
+"""The hub's actions, and what Jupyter's authorizer calls them."""
 REFRESH = 15.0
-"""Seconds after which a principal's rights are asked for again: with the hub's own recheck, well within a minute."""
+"""Seconds after which rights are asked for again: with the hub's own recheck, well within a minute."""
+
+
+@dataclass(slots=True)
+class Grant:
+    """What a credential may do.
+
+    Attributes
+    ----------
+    principal : Principal
+        The latest that came with the credential.
+    allowed : frozenset of str
+    idle : bool
+        Whether nobody was connected with it at the latest round.
+    """
+
+    principal: Principal
+    allowed: frozenset[str] = frozenset()
+    idle: bool = False
 
 
 class Rights:
-    """What each connected principal may do: the `Access` of the hub.
+    """What each connection may do, by the credential that it showed: the `Access` of the hub.
 
-    The authorizer may be asynchronous, and the hub asks for every publish; so the answers are kept, and asked for
-    again every `REFRESH` seconds.
+    One user may come with several credentials, of which one may read only: JupyterHub's tokens have scopes of their
+    own. The authorizer may be asynchronous, and the hub asks for every publish; so the answers are kept for each
+    credential, and asked for again every `REFRESH` seconds.
 
     Parameters
     ----------
     serverapp : ServerApp
     connected : callable
-        Returns the principals that are connected now; the others are forgotten.
-    owner : str, optional
-        JupyterHub's name of the user whose server this is. Its kernels come with no user object, which JupyterHub's
-        authorizer needs, and it may do everything here anyway: it is not asked about.
+        Returns the credentials (`Principal.rights_key`) that are connected now; the others are forgotten.
+    owned : bool
+        Whether the server belongs to a user of JupyterHub. The tokens of the server itself and of its kernels come with
+        no user object then, which JupyterHub's authorizer needs, and are the owner's own: it is not asked about them.
     """
 
-    def __init__(self, serverapp: ServerApp, connected: Callable[[], Iterable[str]], owner: str | None = None) -> None:
+    def __init__(self, serverapp: ServerApp, connected: Callable[[], Iterable[str]], *, owned: bool = False) -> None:
         self._serverapp = serverapp
         self._connected = connected
-        self._owner = owner
-        self._users: dict[str, User] = {}
-        self._allowed: dict[str, frozenset[str]] = {}
-        self._idle: set[str] = set()
+        self._owned = owned
+        self._grants: dict[str, Grant] = {}
         self._task: asyncio.Task[None] | None = None
 
-    def allows(self, principal: str, action: str, room: str) -> bool:
-        """Tell whether a principal may ``read`` or ``write``. Jupyter's authorizer knows no rooms."""
-        return action in self._allowed.get(principal, frozenset())
+    def allows(self, credential: str, action: str, room: str) -> bool:
+        """Tell whether a credential allows an action. Jupyter's authorizer knows no rooms."""
+        grant = self._grants.get(credential)
+        return grant is not None and action in grant.allowed
 
     @property
     def shows_notebooks(self) -> bool:
@@ -55,19 +77,14 @@ class Rights:
         """
         return type(self._serverapp.authorizer).is_authorized is AllowAllAuthorizer.is_authorized
 
-    def introduce(self, principal: str, user: User) -> None:
-        """Remember Jupyter's own object for a principal: some authorizers need more of it than the name."""
-        self._idle.discard(principal)
-        self._users[principal] = user
+    async def admit(self, principal: Principal) -> bool:
+        """Ask for the rights of a credential with which somebody connects; tell whether there are any."""
+        allowed = await self._ask(principal)
+        self._grants[principal.rights_key] = Grant(principal, allowed)
+        return bool(allowed)
 
-    async def admit(self, principal: str) -> bool:
-        """Ask for the rights of a principal who wants to connect; tell whether there are any."""
-        self._idle.discard(principal)
-        self._allowed[principal] = await self._ask(principal)
-        return bool(self._allowed[principal])
-
-    async def may(self, principal: str, action: str) -> bool:
-        """Ask whether a principal, connected or not, may ``read`` or ``write``."""
+    async def may(self, principal: Principal, action: str) -> bool:
+        """Ask whether a principal, connected or not, may ``read``, ``write`` or ``manage``."""
         return action in await self._ask(principal)
 
     def start(self) -> None:
@@ -85,24 +102,26 @@ class Rights:
         while True:
             await asyncio.sleep(REFRESH)
             self._forget()
-            for principal in list(self._allowed):
-                self._allowed[principal] = await self._ask(principal)
+            for grant in list(self._grants.values()):
+                grant.allowed = await self._ask(grant.principal)
 
     def _forget(self) -> None:
-        # In the second round without a connection: one may be between its handshake, its CONNECT and the hub.
+        # In the second round without a connection: one may be between its CONNECT and the hub.
         connected = set(self._connected())
-        known = self._users.keys() | self._allowed.keys()
-        for principal in self._idle & known - connected:
-            self._users.pop(principal, None)
-            self._allowed.pop(principal, None)
-        self._idle = known - connected
+        for key, grant in list(self._grants.items()):
+            if key in connected:
+                grant.idle = False
+            elif grant.idle:
+                del self._grants[key]
+            else:
+                grant.idle = True
 
-    async def _ask(self, principal: str) -> frozenset[str]:
-        if principal == self._owner:
+    async def _ask(self, principal: Principal) -> frozenset[str]:
+        if self._owned and principal.is_secret:
             return frozenset(ACTIONS)
-        user = self._users.get(principal) or User(username=principal)
+        user = principal.user or User(username=principal.username)
         handler = self._handler(user)
-        return frozenset([action for action in ACTIONS if await self._authorizes(handler, user, action)])
+        return frozenset([name for name, action in ACTIONS.items() if await self._authorizes(handler, user, action)])
 
     async def _authorizes(self, handler: JupyterHandler, user: User, action: str) -> bool:
         try:

@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 
 from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.serverapp import ServerApp
-from tornado.web import HTTPError
 
 from .. import __version__
 from ..errors import ConnectionRefused, LogClosed
@@ -59,17 +58,17 @@ class Service:
     serverapp : ServerApp
     settings : Settings
     identity : Identity
-    owner : str, optional
-        JupyterHub's user whose server this is.
+    owned : bool
+        Whether the server belongs to a user of JupyterHub.
     logger : logging.Logger
     """
 
     def __init__(
-        self, serverapp: ServerApp, settings: Settings, identity: Identity, owner: str | None, logger: logging.Logger
+        self, serverapp: ServerApp, settings: Settings, identity: Identity, logger: logging.Logger, *, owned: bool
     ) -> None:
         self.identity = identity
         self.server = Server(**settings.server_options)
-        self.rights = Rights(serverapp, self._principals, owner)
+        self.rights = Rights(serverapp, self._credentials, owned=owned)
         self.gateway = Gateway(serverapp)
         self._renames = Renames(serverapp, self._permits)
         self._kernels = Kernels(serverapp, self.gateway)
@@ -151,7 +150,7 @@ class Service:
         """Admit a CONNECT: with what the HTTP handshake showed, or else with the token in ``auth`` (a middleware)."""
         if socket.user is None:
             socket.user = self._of_auth(socket)
-        if not await self.rights.admit(str(socket.user)):
+        if not await self.rights.admit(socket.user):
             raise ConnectionRefused(f"{socket.user} may neither read nor write here.", {"code": "forbidden"})
 
     def _of_auth(self, socket: Socket) -> Principal:
@@ -183,17 +182,14 @@ class Service:
         """Return whose subscriptions follow what a request does to files: one's own, and those of the kernels."""
         if not isinstance(handler, JupyterHandler):  # the server itself
             return anybody
-        try:
-            actor = await self.identity.of_request(handler)
-        except HTTPError:  # a token in the URL, which Jupyter takes and the hub does not
-            actor = handler.current_user and handler.current_user.username
-        if actor is None or not await self.rights.may(str(actor), "write"):
+        actor = await self.identity.of_jupyter(handler)
+        if actor is None or not await self.rights.may(actor, "write"):
             self._logger.info("rtmsg: %s may not write here: renaming and deleting leave subscriptions alone", actor)
             return nobody
         return {str(actor), str(self.identity.kernels)}.__contains__
 
-    def _principals(self) -> Iterable[str]:
-        return [str(socket.user) for socket in self.server.of("/").sockets.values()]
+    def _credentials(self) -> Iterable[str]:
+        return [socket.user.rights_key for socket in self.server.of("/").sockets.values()]
 
 
 def without_secrets(url: str) -> str:

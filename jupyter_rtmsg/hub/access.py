@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, Protocol
 
-Action = Literal["read", "write"]
+Action = Literal["read", "write", "manage"]
 
 Permits = Callable[[str], bool]
 """Tells whether the subscriptions of a principal may be moved or ended."""
@@ -22,15 +22,24 @@ def nobody(principal: str) -> bool:
 
 
 class Access(Protocol):
-    """The rights of principals. Asked for every command and again from time to time, so it must answer at once."""
+    """The rights of credentials. Asked for every command and again from time to time, so it must answer at once."""
 
-    def allows(self, principal: str, action: Action, room: str) -> bool:
-        """Tell whether a principal may read (join, history, presence, lag) or write (publish) in a room."""
+    def allows(self, credential: str, action: Action, room: str) -> bool:
+        """Tell whether a connection may act in a room.
+
+        Parameters
+        ----------
+        credential : str
+            What the connection showed to come in (`Identity.credential`): of two tokens of one user, one may read only.
+        action : str
+            ``"read"`` (join, history, presence, lag), ``"write"`` (publish) or ``"manage"`` (delete).
+        room : str
+        """
 
 
 class Open:
     """The default: everybody may do everything, as in a server of one's own."""
 
-    def allows(self, principal: str, action: Action, room: str) -> bool:
+    def allows(self, credential: str, action: Action, room: str) -> bool:
         """Return True."""
         return True

@@ -217,19 +217,18 @@ class Hub:
 
     # --- for commands
 
-    def allows(self, principal: str, action: Action, room: str) -> bool:
-        """Tell whether a principal may do something; a fault of whoever decides means no."""
+    def allows(self, identity: Identity, action: Action, room: str) -> bool:
+        """Tell whether somebody may do something; if the access check raises, nobody may."""
         try:
-            return self._access.allows(principal, action, room)
+            return self._access.allows(identity.credential, action, room)
         except Exception:  # somebody else's code: its fault must not open the door
-            logger.exception("the rights of %s in room %r could not be decided: refused", principal, room)
+            logger.exception("the rights of %s in room %r could not be decided: refused", identity.principal, room)
             return False
 
     def require(self, connection: Connection, action: Action, room: str) -> None:
         """Refuse what is not allowed; raises `Forbidden`."""
-        principal = connection.identity.principal
-        if not self.allows(principal, action, room):
-            raise Forbidden(f"{principal} may not {action} in room {room!r}")
+        if not self.allows(connection.identity, action, room):
+            raise Forbidden(f"{connection.identity.principal} may not {action} in room {room!r}")
 
     def formerly(self, identity: Identity) -> list[str]:
         """Return the principals of version 0.1.0 whose subscriptions somebody inherits."""
@@ -351,7 +350,7 @@ class Hub:
 
     def _recheck(self, membership: Membership) -> None:
         connection, room = membership.connection, membership.room.name
-        if not self.allows(connection.identity.principal, "read", room):
+        if not self.allows(connection.identity, "read", room):
             self.remove(membership)
             message = f"{connection.identity.principal} may not read in room {room!r} any more"
             refused = {"command": "join", "room": room, "code": Forbidden.code, "message": message}

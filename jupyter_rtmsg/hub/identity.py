@@ -61,7 +61,7 @@ class Identity:
     Attributes
     ----------
     principal : str
-        The authenticated user, the key of rights and subscriptions.
+        The authenticated user, the key of subscriptions and limits.
     kind : str
         ``"browser"``, ``"kernel"``, ``"script"`` or ``"agent"``.
     name : str
@@ -80,6 +80,8 @@ class Identity:
         The id of the kernel that it runs in, once that is proved.
     process : str or None
         The id that its process gave itself: a kernel that was restarted is another process.
+    credential : str
+        The key of its rights. Connections of one principal may have shown different credentials, with different rights.
     """
 
     principal: str
@@ -92,6 +94,7 @@ class Identity:
     path: str | None = None
     kernel: str | None = None
     process: str | None = None
+    credential: str = ""
 
     @property
     def subscription(self) -> SubscriptionName | None:
@@ -159,6 +162,11 @@ def principal_of(user: Any) -> str:
     return user if isinstance(user, str) else str(user.username)
 
 
+def credential_of(user: Any) -> str:
+    """Return the key of the rights of what the HTTP handshake or a middleware established: by default the principal."""
+    return str(getattr(user, "rights_key", "")) or principal_of(user)
+
+
 def identify(socket: Peer, limits: Limits) -> Identity:
     """Return who is speaking on a socket.
 
@@ -179,6 +187,7 @@ def identify(socket: Peer, limits: Limits) -> Identity:
         name=person or given or displayable(principal) or principal,
         member=_member(principal, client, socket.id),
         client=client,
+        credential=credential_of(socket.user),
     )
 
 

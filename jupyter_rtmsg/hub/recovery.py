@@ -23,7 +23,7 @@ from jupyter_rtmsg.wire.packet import OFFSET
 from jupyter_rtmsg.wire.socketio import Encoded, encode_event
 
 from .connection import Connection
-from .identity import identify
+from .identity import Identity, identify
 from .names import SubscriptionName
 from .room import Room
 from .start import Start, Wanted
@@ -89,7 +89,7 @@ class LogRecovery:
         old = self._sockets.get(pid)
         if old is not None:
             old.session.close("forced close")
-        returns = await self._find(session, offset)
+        returns = await self._find(session, offset, socket.data["identity"])
         self._hub.log.notes.put(_key(pid), None, 0)
         if returns is None:
             return False
@@ -159,14 +159,14 @@ class LogRecovery:
         session = msgspec.json.decode(note, type=Session)
         return session if self._hub.log.locate(0, session.epoch) is not None else None
 
-    async def _find(self, session: Session, offset: str | None) -> list[Return] | None:
+    async def _find(self, session: Session, offset: str | None, identity: Identity) -> list[Return] | None:
         """Return where to go on in each room; None where that is not possible without a gap."""
         hub, position = self._hub, _position(offset)
         returns: list[Return] = []
         if position is None:
             return None
         for name, (since, key) in session.rooms.items():
-            if not hub.allows(session.principal, "read", name):
+            if not hub.allows(identity, "read", name):
                 self._give_up(returns)
                 return None
             room = hub.rooms.open(name, lambda: hub.follower.position)

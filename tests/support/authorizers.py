@@ -45,3 +45,29 @@ class Directory(IdentityProvider):
 
     def generate_anonymous_user(self, handler: Any) -> User:
         return User("u1234", "Ada", "Ada Lovelace")
+
+
+class Ada(User):
+    """A user who comes with one of two tokens."""
+
+    scopes: frozenset[str] = frozenset()
+
+
+class TwoTokens(IdentityProvider):
+    """It knows two tokens of one user: with one she may do everything, with the other read only."""
+
+    def get_user(self, handler: Any) -> User | None:
+        token = self.get_token(handler)
+        scopes = {"all-of-ada": {"read", "write"}, "reader-of-ada": {"read"}}.get(token or "")
+        if scopes is None:
+            return None
+        user = Ada(username="ada")
+        user.scopes = frozenset(scopes)
+        return user
+
+
+class ByScope(Authorizer):
+    """It asks what the user's token is for. Only `Ada` has scopes: others may do nothing with messages."""
+
+    def is_authorized(self, handler: Any, user: User, action: str, resource: str) -> bool:
+        return resource != "rtmsg" or action in getattr(user, "scopes", ())

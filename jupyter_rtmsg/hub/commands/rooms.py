@@ -22,7 +22,7 @@ async def rooms(hub: Hub, connection: Connection, request: Request) -> Reply:
     held = dict(await hub.log.rooms())
     for name in hub.rooms.active.keys() - held.keys():
         held[name] = await hub.log.stats(name)
-    readable = [name for name in sorted(held) if hub.allows(connection.identity.principal, "read", name)]
+    readable = [name for name in sorted(held) if hub.allows(connection.identity, "read", name)]
     return {"ok": True, "rooms": [_described(hub, name, held[name]) for name in readable]}
 
 
