@@ -82,4 +82,7 @@ def flag(request: Request, key: str) -> bool:
 
 
 def _shown(value: Any) -> str:
+    """Return a value's text, which is not made of what may hold a million values."""
+    if type(value) in (list, dict):
+        return f"{'an array' if type(value) is list else 'an object'} of {len(value)}"
     return f"{value!r:.80}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from .request import Request
 UNIX = "unix:"  # nginx's word for peers on a Unix socket, which have no address
 _NO_ADDRESS = "0.0.0.0"  # noqa: S104 - what Tornado tells of a peer on a Unix socket
 _MOST_HOPS = 32  # that are looked at: the nearest ones
+_LONGEST = 8_192  # characters of a `Forwarded` that are looked at
 _FORWARDED = re.compile(r'"(?:[^"\\]|\\.)*"?|[;,]|[^";,]+')  # the pieces of RFC 7239, section 4
 _PORT = re.compile(r"(?:\[(?P<six>[^\]]*)\]|(?P<four>[^:]*))(?::\d+)?")
 
@@ -107,19 +109,21 @@ def _filled(values: list[str], count: int) -> list[str]:
 
 
 def _forwarded(text: str) -> list[Hop]:
-    """Parse ``for=203.0.113.7;proto=https, for="[2001:db8::1]:4711"``, in time that grows with its length only."""
-    elements: list[list[str]] = [[""]]  # of parts: what stands between semicolons
+    """Parse ``for=203.0.113.7;proto=https, for="[2001:db8::1]:4711"``; of a longer text the sender remains unknown."""
+    if len(text) > _LONGEST:
+        return [Hop("unknown", "", "")]
+    elements: deque[list[list[str]]] = deque([[[]]], _MOST_HOPS)  # of parts, between semicolons, of pieces
     for piece in _FORWARDED.findall(text):
         if piece == ",":
-            elements.append([""])
+            elements.append([[]])
         elif piece == ";":
-            elements[-1].append("")
+            elements[-1].append([])
         else:
-            elements[-1][-1] += piece
-    return [_hop(parts) for parts in elements[-_MOST_HOPS:] if parts != [""]]
+            elements[-1][-1].append(piece)
+    return [_hop(map("".join, parts)) for parts in elements if parts != [[]]]
 
 
-def _hop(parts: list[str]) -> Hop:
+def _hop(parts: Iterable[str]) -> Hop:
     pairs = {}
     for part in parts:
         name, _, value = part.strip().partition("=")

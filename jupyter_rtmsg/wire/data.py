@@ -282,5 +282,5 @@ def _replace(value: Any, unused: dict[int, bytes]) -> Any:
         return {key: _replace(item, unused) for key, item in value.items()}
     num = value.get("num")
     if value["_placeholder"] is not True or type(num) is not int or num not in unused or len(value) != 2:
-        raise ProtocolError(f"illegal attachments: bad placeholder {value!r:.80}")
+        raise ProtocolError("illegal attachments: bad placeholder, with the num of no attachment or used twice")
     return unused.pop(num)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import zlib
 
 from ..errors import WebSocketError
@@ -10,6 +9,8 @@ from .websocket import BINARY, TEXT, FrameParser, Message, encode_frame
 
 AGREED = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
 THRESHOLD = 1024  # bytes; less is not worth it
+LONGEST_OFFER = 1024  # characters: what clients offer has about a hundred
+_LARGEST_WINDOW = ("server_max_window_bits", "15")  # what zlib does anyway
 _RSV1 = 0x40
 _TAIL = b"\x00\x00\xff\xff"  # what a sender leaves away (RFC 7692, section 7.2.1)
 _PARAMETERS = frozenset({"server_no_context_takeover", "client_no_context_takeover", "client_max_window_bits"})
@@ -18,19 +19,23 @@ _PARAMETERS = frozenset({"server_no_context_takeover", "client_no_context_takeov
 def accepts(offers: str) -> bool:
     """Return whether one of the offers of a ``Sec-WebSocket-Extensions`` header is answered by `AGREED`.
 
-    One with ``server_max_window_bits`` below 15 is not, nor one with parameters that RFC 7692 does not know.
+    One with ``server_max_window_bits`` below 15 is not, nor one with parameters that RFC 7692 does not know. A
+    header of more than `LONGEST_OFFER` characters is not looked at.
     """
-    return any(_accepts(*re.split(r"\s*;\s*", offer.strip())) for offer in offers.split(","))
+    return len(offers) <= LONGEST_OFFER and any(_accepts(*offer.split(";")) for offer in offers.split(","))
 
 
 def _accepts(name: str, *parameters: str) -> bool:
-    names = [re.split(r"\s*=\s*", parameter)[0] for parameter in parameters if _smaller(parameter)]
-    return name == "permessage-deflate" and _PARAMETERS.issuperset(names) and len(set(names)) == len(names)
+    names = [key for key, value in map(_parameter, parameters) if (key, value) != _LARGEST_WINDOW]
+    return name.strip() == "permessage-deflate" and _PARAMETERS.issuperset(names) and len(set(names)) == len(names)
 
 
-def _smaller(parameter: str) -> bool:
-    """Return whether a parameter asks for anything else than what zlib does anyway."""
-    return not re.fullmatch(r'server_max_window_bits\s*=\s*"?15"?', parameter)
+def _parameter(text: str) -> tuple[str, str]:
+    """Return the name and the value of a parameter."""
+    name, _, value = text.partition("=")
+    value = value.strip()
+    quoted = len(value) > 1 and value[0] == value[-1] == '"'
+    return name.strip(), value[1:-1] if quoted else value
 
 
 def deflated_frame(opcode: int, payload: bytes) -> bytes:

@@ -7,7 +7,7 @@ import zlib
 
 import pytest
 
-from jupyter_rtmsg.wire.deflate import THRESHOLD, DeflateParser, accepts, deflated_frame
+from jupyter_rtmsg.wire.deflate import LONGEST_OFFER, THRESHOLD, DeflateParser, accepts, deflated_frame
 from jupyter_rtmsg.wire.socketio import encode_event
 from jupyter_rtmsg.wire.websocket import BINARY, CLOSE, PING, TEXT, FrameParser, Ping, encode_frame
 
@@ -37,6 +37,7 @@ def frame(first: int, payload: bytes) -> bytes:
         "permessage-deflate; client_max_window_bits",
         "permessage-deflate;client_max_window_bits=10; server_no_context_takeover",
         "permessage-deflate; server_max_window_bits=15",
+        'permessage-deflate ; server_max_window_bits = "15" ; server_no_context_takeover',
         "x-webkit-deflate-frame, permessage-deflate; client_no_context_takeover",
         "permessage-deflate; server_max_window_bits=10, permessage-deflate",
     ],
@@ -54,6 +55,7 @@ def test_offers_that_are_accepted(offers: str) -> None:
         "permessage-deflate; unknown",
         "permessage-deflate; client_no_context_takeover; client_no_context_takeover",
         "permessage-deflate-more",
+        "permessage-deflate; " + "x" * LONGEST_OFFER,
     ],
 )
 def test_offers_that_are_declined(offers: str) -> None:
