@@ -146,6 +146,11 @@ class Identity:
         return secrets.compare_digest(token.encode(), self._kernel_token.encode())
 
     @property
+    def owner(self) -> str | None:
+        """The principal whose server it is: its only user, or JupyterHub's; None where several share it."""
+        return self._only_user() or os.environ.get("JUPYTERHUB_USER")
+
+    @property
     def kernels(self) -> str:
         """The principal of this server's kernels."""
         return self._of_secret(KERNEL_TOKEN).username

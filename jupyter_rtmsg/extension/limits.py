@@ -20,6 +20,11 @@ class LimitTraits(HasTraits):
         _DEFAULT.depth, min=1, max=_DEFAULT.depth, help="How deep the JSON of an event may be nested."
     ).tag(config=True)
     max_rooms = Integer(_DEFAULT.rooms, help="Rooms that there may be in all.").tag(config=True)
+    max_rooms_per_user = Integer(
+        _DEFAULT.rooms_per_user,
+        min=0,
+        help="Rooms that one user may have made; 0: a tenth of max_rooms. The user whose server it is may make all.",
+    ).tag(config=True)
     max_rooms_per_connection = Integer(
         _DEFAULT.rooms_per_connection, help="Rooms that one connection may have joined at once."
     ).tag(config=True)
@@ -56,6 +61,7 @@ class LimitTraits(HasTraits):
             attachments=self.max_attachments,
             depth=self.max_depth,
             rooms=self.max_rooms,
+            rooms_per_user=self.max_rooms_per_user,
             rooms_per_connection=self.max_rooms_per_connection,
             connections_per_user=self.max_connections_per_user,
             subscriptions=self.max_subscriptions,

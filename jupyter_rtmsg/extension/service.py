@@ -141,6 +141,7 @@ class Service:
         )  # fmt: skip
         hub.prove, hub.find_kernel = self._prove, self._kernel
         hub.former_names = self._former_names
+        hub.owner = lambda: self.identity.owner
         await hub.start()
         self._hub = hub
         self._renames.start(hub)

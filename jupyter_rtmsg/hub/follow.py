@@ -82,13 +82,14 @@ class Follower:
 
     def take(self, batch: Sequence[Record]) -> None:
         """Hand a batch to the rooms, in one step of the loop."""
-        active, known = self._rooms.active, self._rooms.known
+        active, quota = self._rooms.active, self._rooms.quota
         out: list[tuple[str, Encoded]] = []
         for record in batch:
             seq = record.seq
             if seq is not None:
                 self.position = seq
-                known.add(record.room)
+                if record.room not in quota.makers:
+                    quota.made(record.room, record.user)
             room = active.get(record.room)
             if room is None:
                 continue

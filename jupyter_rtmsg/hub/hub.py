@@ -67,6 +67,8 @@ class Hub:
         ``await prove(kernel_id, proof, socket_id)`` returns the `Kernel` that a connection runs in, or None.
     find_kernel : callable or None
         ``await find_kernel(kernel_id)`` returns a kernel that has proved itself, with the notebook that it runs by now.
+    owner : callable
+        Returns the principal whose server it is, or None where it is nobody's own. It may make any number of rooms.
     former_names : callable
         Returns what a principal was called before, in version 0.1.0 or while the server told users apart otherwise: it
         inherits their subscriptions.
@@ -101,9 +103,10 @@ class Hub:
         self.activity: Activity = activity or Unobserved()
         self.prove: Prove | None = None
         self.find_kernel: FindKernel | None = None
+        self.owner: Callable[[], str | None] = lambda: None
         self.former_names: Callable[[str], Iterable[str]] = lambda principal: ()
         self.recovery: LogRecovery | None = None
-        self.rooms = Rooms(self.limits)
+        self.rooms = Rooms(self.limits, lambda: self.owner())
         self.connections = Connections(self.limits, clock, self._gone)
         self._access = access or Open()
         self._namespace = server.of("/")

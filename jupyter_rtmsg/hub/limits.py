@@ -20,6 +20,8 @@ class Limits:
     attachments, depth : int
         Of one event's data.
     rooms_per_connection, rooms, connections_per_user : int
+    rooms_per_user : int
+        Rooms that one principal may have made, and opened by joining them. 0: a tenth of ``rooms``.
     subscriptions : int
         Named cursors of one user, over all rooms. One more makes the one end that was idle longest.
     subscription_age : float
@@ -53,6 +55,7 @@ class Limits:
     depth: int = 60
     rooms_per_connection: int = 100
     rooms: int = 10_000
+    rooms_per_user: int = 0
     connections_per_user: int = 256
     subscriptions: int = 1_000
     subscription_age: float = 30 * 86_400.0
@@ -75,6 +78,11 @@ class Limits:
             raise ValueError(
                 f"events of depth {self.depth} would not fit into a page of history: at most {MAX_DEPTH - PAGE_LEVELS}"
             )
+
+    @property
+    def user_rooms(self) -> int:
+        """How many rooms one principal may have."""
+        return self.rooms_per_user or max(1, self.rooms // 10)
 
     @property
     def page_bytes(self) -> int:

@@ -169,7 +169,7 @@ class LogRecovery:
             if not hub.allows(identity, "read", name):
                 self._give_up(returns)
                 return None
-            room = hub.rooms.open(name, lambda: hub.follower.position)
+            room = hub.rooms.open(name, session.principal, lambda: hub.follower.position)
             wanted = Wanted(after=Cursor(session.epoch, max(since, position)))
             start = await hub.starts.find(room, wanted, None, named=False)
             row = hub.subscriptions.find(session.principal, name, SubscriptionName(key, key)) if key else None

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from jupyter_rtmsg.errors import LimitExceeded
 from jupyter_rtmsg.log.eventlog import EventLog
 
 from .limits import Limits
 from .ring import Ring
 from .room import Room
+from .room_quota import RoomQuota
 from .roomlist import RoomListWatchers
 
 
@@ -19,25 +19,27 @@ class Rooms:
     Parameters
     ----------
     limits : Limits
+    owner : callable, optional
+        Returns the principal whose server it is, or None.
 
     Attributes
     ----------
     active : dict
         Rooms with members.
-    known : set of str
-        Every room with members or events, as far as is known: what `Limits.rooms` counts.
+    quota : RoomQuota
+        How many rooms there are, and who made them.
     watchers : RoomListWatchers
         Who is told that the list of rooms has changed.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, owner: Callable[[], str | None] = lambda: None) -> None:
         self._limits = limits
         self.active: dict[str, Room] = {}
-        self.known: set[str] = set()
+        self.quota = RoomQuota(limits, owner)
         self.watchers = RoomListWatchers()
 
-    def open(self, name: str, position: Callable[[], int]) -> Room:
-        """Return a room for somebody who is about to join: call `settle` with it when that is over.
+    def open(self, name: str, principal: str, position: Callable[[], int]) -> Room:
+        """Return a room for a principal who is about to join: call `settle` with it when that is over.
 
         Raises
         ------
@@ -45,35 +47,25 @@ class Rooms:
         """
         room = self.active.get(name)
         if room is None:
-            self.claim(name)
+            self.quota.open(name, principal)
             ring = Ring(position(), max_events=self._limits.ring_events, max_bytes=self._limits.ring_bytes)
             room = self.active[name] = Room(name, ring)
         room.joining += 1
         return room
 
-    def claim(self, name: str) -> None:
-        """Count a room that is about to have members or events.
-
-        Raises
-        ------
-        LimitExceeded
-            If it is one too many.
-        """
-        if name not in self.known:
-            if len(self.known) >= self._limits.rooms:
-                raise LimitExceeded(f"there are {len(self.known)} rooms, and no more than {self._limits.rooms} may be")
-            self.known.add(name)
-
     def settle(self, room: Room) -> None:
         """Take note that somebody has left a room, and let go of it when nobody is in it any more."""
         if room.idle and self.active.get(room.name) is room:
             del self.active[room.name]
+            self.quota.close(room.name)
         self.watchers.changed()
 
     async def refresh(self, log: EventLog) -> None:
-        """Forget the names of rooms whose events are all gone."""
-        before = frozenset(self.known)
+        """Learn which rooms hold events: forget those whose events are all gone, or were never stored."""
+        before = frozenset(self.quota.makers)
         held = await log.rooms()
-        self.known = (self.known - before) | set(held) | set(self.active)
-        if self.known != before:
+        makers = self.quota.makers
+        since = {name: maker for name, maker in makers.items() if name not in before}
+        self.quota.replace(since | {name: stats.maker or makers.get(name, "") for name, stats in held.items()})
+        if self.quota.makers.keys() != before:
             self.watchers.changed()

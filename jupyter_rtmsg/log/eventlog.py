@@ -111,12 +111,15 @@ class RoomStats(msgspec.Struct, frozen=True, gc=False):
         The seq of the newest event ever, trimmed or not (0: none).
     count, bytes : int
         Events held, and the bytes of their data and attachments.
+    maker : str
+        The principal that made it.
     """
 
     first: int
     head: int
     count: int
     bytes: int
+    maker: str = ""
 
 
 class Lag(NamedTuple):

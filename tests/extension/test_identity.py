@@ -32,3 +32,13 @@ def test_the_servers_own_pages_scripts_and_origins_allowed_by_name_are_trusted(
     settings: dict[str, Any], headers: dict[str, str], trusted: bool
 ) -> None:
     assert Identity(settings, "secret").trusts(headers) is trusted
+
+
+@pytest.mark.parametrize(("only", "hub", "owner"), [("ann", None, "ann"), (None, "bob", "bob"), (None, None, None)])
+def test_a_server_belongs_to_its_only_user_or_to_that_of_jupyterhub(
+    monkeypatch: pytest.MonkeyPatch, only: str | None, hub: str | None, owner: str | None
+) -> None:
+    monkeypatch.delenv("JUPYTERHUB_USER", raising=False)
+    if hub:
+        monkeypatch.setenv("JUPYTERHUB_USER", hub)
+    assert Identity({}, "secret", lambda: only).owner == owner

@@ -108,7 +108,7 @@ def test_a_joiner_of_a_busy_room_misses_nothing_and_gets_nothing_twice(
         following = asyncio.create_task(follower.run())
         stored = [log.append(draft(i, "lab" if i % 3 else "other")) for i in range(past)]
         await asyncio.gather(*stored)
-        room = rooms.open("lab", lambda: follower.position)
+        room = rooms.open("lab", "ann", lambda: follower.position)
         outlet = Outlet(channels, pause)
         membership = Membership(room, Connection(outlet), None)  # type: ignore[arg-type]
         position = min(start, past)
@@ -136,7 +136,7 @@ async def test_what_was_read_ahead_of_the_room_is_not_delivered_again() -> None:
     rooms = Rooms(Limits())
     follower = Follower(log, rooms, lambda batch: [m.write((e,)) for c, e in batch for m in channels.get(c, ())], print)
     follower.position = 0  # the hub is behind the log: somebody else may have written to it
-    room = rooms.open("lab", lambda: follower.position)
+    room = rooms.open("lab", "ann", lambda: follower.position)
     room.ring.start = 3
     outlet = Outlet(channels, Ticks([]))
     catch_up = CatchUp(
@@ -161,7 +161,7 @@ async def test_a_hub_that_is_behind_does_not_keep_the_loop_busy() -> None:
     rooms, channels = Rooms(Limits()), dict[str, list[Outlet]]()
     follower = Follower(log, rooms, lambda batch: None, print)
     follower.position = 0
-    room = rooms.open("lab", lambda: follower.position)
+    room = rooms.open("lab", "ann", lambda: follower.position)
     membership = Membership(room, Connection(Outlet(channels, Ticks([]))), None)  # type: ignore[arg-type]
     CatchUp(membership, log, follower, Limits(), position=2, missed_through=2).begin()
     await until(lambda: follower._waiting)

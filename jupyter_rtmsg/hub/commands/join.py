@@ -47,7 +47,7 @@ async def join(hub: Hub, connection: Connection, request: Request) -> Reply:
     if name not in connection.memberships and len(connection.memberships) >= hub.limits.rooms_per_connection:
         limit = hub.limits.rooms_per_connection
         raise LimitExceeded(f"this connection is in {limit} rooms, and may not be in more: leave one")
-    room = hub.rooms.open(name, lambda: hub.follower.position)
+    room = hub.rooms.open(name, connection.identity.principal, lambda: hub.follower.position)
     try:
         return await _join(hub, connection, room, wanted, request)
     finally:

@@ -24,11 +24,11 @@ def publish(hub: Hub, connection: Connection, request: Request) -> Draft | Reply
     connection.bucket.take(hub.clock())
     draft = _draft(hub, connection, request)
     hub.require(connection, "write", draft.room)
-    hub.rooms.claim(draft.room)
     if flag(request, "volatile"):
         hub.log.announce(draft)
         hub.activity.published(connection)
         return {"ok": True, "seq": None, "duplicate": False}
+    hub.rooms.quota.make(draft.room, draft.user)
     return draft
 
 

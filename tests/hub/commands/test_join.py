@@ -195,7 +195,7 @@ async def test_a_connection_may_join_so_many_rooms(start: Any) -> None:
 
 
 async def test_there_may_be_so_many_rooms_in_all(start: Any) -> None:
-    hub = await start(rooms=2)
+    hub = await start(rooms=2, rooms_per_user=2)
     member = await hub.joined("a")
     await member.publish(room="b")
     for refused_ in (member.join("c"), member.publish(room="c")):
