@@ -59,6 +59,9 @@ class Event:
         The id that its sender gave it.
     replay : bool
         True when it was read back from the log rather than seen live.
+    n : int or None
+        Its number in the room, shown as ``#n``: the room's next event has ``n + 1``. Where two events that follow each
+        other here differ by more, those between them are gone. None for volatile events.
     """
 
     room: str
@@ -70,6 +73,7 @@ class Event:
     sender: Sender
     id: str | None = None
     replay: bool = False
+    n: int | None = None
 
     @property
     def time(self) -> datetime:

@@ -40,7 +40,7 @@ _Item: TypeAlias = "tuple[str, Any, Mapping[str, Any], int, int]"  # name, data,
 # A frozen dataclass sets its fields by way of object.__setattr__; setting the slots takes half the time, and an event
 # of a fast stream has not many microseconds.
 _new = object.__new__
-_set_room, _set_name, _set_data, _set_seq, _set_prev, _set_ts, _set_sender, _set_id, _set_replay = (
+_set_room, _set_name, _set_data, _set_seq, _set_prev, _set_ts, _set_sender, _set_id, _set_replay, _set_n = (
     vars(Event)[field.name].__set__ for field in fields(Event)
 )
 
@@ -59,6 +59,7 @@ def event_of(room: str, name: str, data: Any, meta: Mapping[str, Any], replay: b
     _set_sender(event, sender)
     _set_id(event, get("id"))
     _set_replay(event, replay)
+    _set_n(event, get("n"))
     return event
 
 

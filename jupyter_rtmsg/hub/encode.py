@@ -22,7 +22,9 @@ def _json(text: str) -> bytes:
 
 
 def _place(record: Record) -> bytes:
-    return b'null,"prev":null' if record.seq is None else b'%d,"prev":%d' % (record.seq, record.prev or 0)
+    if record.seq is None:
+        return b'null,"prev":null,"n":null'
+    return b'%d,"prev":%d,"n":%d' % (record.seq, record.prev or 0, record.n or 0)
 
 
 def _id(record: Record) -> bytes:
@@ -41,7 +43,7 @@ def encode_record(record: Record, *, replay: bool = False) -> Encoded:
     Returns
     -------
     Encoded
-        ``42["<event>",data,{"room","seq","prev","ts","from","id"?,"replay"?}]`` (docs/wire.md).
+        ``42["<event>",data,{"room","seq","prev","n","ts","from","id"?,"replay"?}]`` (docs/wire.md).
     """
     start = header(EVENT, attachments=len(record.attachments)) if record.attachments else _TEXT
     place, rest = _place(record), _id(record)
@@ -59,7 +61,7 @@ def encode_page(records: Iterable[Record]) -> EncodedJSON:
     Returns
     -------
     EncodedJSON
-        The list of them, each ``{"event","data","seq","prev","ts","from","id"?}`` (docs/wire.md).
+        The list of them, each ``{"event","data","seq","prev","n","ts","from","id"?}`` (docs/wire.md).
 
     Raises
     ------

@@ -49,7 +49,10 @@ class Draft(msgspec.Struct, frozen=True, gc=False):
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
-    """An event as the log holds it. ``seq`` and ``prev`` are None when it was announced, not stored.
+    """An event as the log holds it. ``seq``, ``prev`` and ``n`` are None when it was announced, not stored.
+
+    ``n`` is dense: the room's next event has ``n + 1``, also after a restart, and whatever was trimmed. Where an event
+    and the next one that a reader gets differ by more, so many less one are gone.
 
     ``ts`` is what the wall clock said (ms since 1970). It does not go back for a correction of up to a minute, but it
     does where the clock was wrong by more: the order of events is that of ``seq``.
@@ -65,6 +68,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     sender: bytes
     user: str
     id: str | None
+    n: int | None = None
 
 
 def size_of(event: Draft | Record) -> int:

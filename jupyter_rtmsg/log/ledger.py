@@ -6,8 +6,7 @@ only then accepted: a transaction that fails leaves no trace.
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
@@ -17,6 +16,7 @@ import msgspec
 from jupyter_rtmsg.errors import LogConflict, LogError
 
 from .clock import MINUTE, stamp
+from .crc import event_crc
 from .eventlog import Appended, Done, Draft, Record, RoomStats
 
 _LONG = 32  # bytes from which on an id is told by its digest
@@ -37,22 +37,29 @@ class Result(msgspec.Struct, frozen=True, gc=False):
     value: Appended | Exception
 
 
-# The columns of table ``event``, in order: seq, room, prev, ts, name, data, attachments, sender, user, id, size, crc.
-EventRow = tuple[int, int, int, int, str, bytes, int, bytes, str, str | None, int, int]
+# The columns of table ``event``: seq, room, prev, ts, name, data, attachments, sender, user, id, size, crc, n.
+EventRow = tuple[int, int, int, int, str, bytes, int, bytes, str, str | None, int, int, int]
 
 
 class Room(msgspec.Struct, gc=False):
-    """A room as the writer knows it; ``id`` is its key in the file."""
+    """A room as the writer knows it.
+
+    ``id`` is its key in the file, ``n`` the number of its last event, ``maker`` the principal that made it, and
+    ``used`` when (ms of log time) it was used last.
+    """
 
     id: int
     first: int = 0
     head: int = 0
     count: int = 0
     bytes: int = 0
+    n: int = 0
+    maker: str = ""
+    used: int = 0
 
     def copy(self) -> Room:
         """Return the same again, to be changed apart."""
-        return Room(self.id, self.first, self.head, self.count, self.bytes)
+        return Room(self.id, self.first, self.head, self.count, self.bytes, self.n, self.maker, self.used)
 
     def stats(self) -> RoomStats:
         """Return what outsiders see: a room that lost all its events holds nothing before ``head + 1``."""
@@ -121,16 +128,6 @@ def _publisher(room: str, user: str, client: str) -> bytes:
 
 def _digest(text: bytes, size: int) -> bytes:
     return blake2b(text, digest_size=size).digest()
-
-
-def checksum(
-    name: str, user: str, event_id: str | None, sender: bytes, data: bytes, attachments: Sequence[bytes] = ()
-) -> int:
-    """Return the crc32 over all that is given back of an event; SQLite itself notices few flipped bytes."""
-    crc = zlib.crc32(data, zlib.crc32(sender, zlib.crc32("\0".join((name, user, event_id or "")).encode())))
-    for attachment in attachments:
-        crc = zlib.crc32(attachment, crc)
-    return crc
 
 
 class Batch:
@@ -205,47 +202,51 @@ class Batch:
             raise TypeError("`room`, `user`, `client` and `id` must be str")
         if key is not None and (seq := self.keys.get(key) or self._known.get(key)) is not None:
             return Appended(seq, True)
-        crc = checksum(draft.name, draft.user, draft.id, draft.sender, draft.data, draft.attachments)
         room = self.rooms.get(draft.room)
         known = room or self._ledger.rooms.get(draft.room)
         prev = known.head if known else 0
         if draft.expect is not None and draft.expect != prev:
             raise LogConflict(f"the head of room {draft.room!r} is {prev}, not {draft.expect}")
+        seq, n = self.head + 1, known.n + 1 if known else 1
+        crc = event_crc(
+            seq, prev, self.ts, n, draft.room, draft.name, draft.user, draft.id, draft.sender, draft.data,
+            draft.attachments,
+        )  # fmt: skip
         if room is None:
             # Only now, since nothing can fail any more: a room is made by its first event.
-            room = self._touch(draft.room, known)
-        self.head = seq = self.head + 1
-        room.head = seq
+            room = self._touch(draft, known)
+        self.head = room.head = seq
+        room.n = n
         if not room.count:
             room.first = seq
         room.count += 1
         room.bytes += size
         self.bytes += size
-        self._store(draft, seq, room.id, prev, size, crc)
+        self._store(draft, room, prev, size, crc)
         if key is not None:
             self.keys[key] = seq
         return Appended(seq, False)
 
-    def _touch(self, name: str, known: Room | None) -> Room:
+    def _touch(self, draft: Draft, known: Room | None) -> Room:
         """Return this batch's own copy of a room, or a new room."""
         if known is None:
-            room = Room(self.next_room)
-            self.new_rooms.append((room.id, name))
+            room = Room(self.next_room, maker=draft.user, used=self.time)
+            self.new_rooms.append((room.id, draft.room))
             self.next_room += 1
         else:
             room = known.copy()
-        self.rooms[name] = room
+        self.rooms[draft.room] = room
         return room
 
-    def _store(self, draft: Draft, seq: int, room: int, prev: int, size: int, crc: int) -> None:
+    def _store(self, draft: Draft, room: Room, prev: int, size: int, crc: int) -> None:
         name, data, attachments, sender, user, id = (
             draft.name, draft.data, draft.attachments, draft.sender, draft.user, draft.id
         )  # fmt: skip
-        ts = self.ts
-        self.events.append((seq, room, prev, ts, name, data, len(attachments), sender, user, id, size, crc))
+        seq, n, ts = room.head, room.n, self.ts
+        self.events.append((seq, room.id, prev, ts, name, data, len(attachments), sender, user, id, size, crc, n))
         if attachments:
             self.attachments += [(seq, num, part) for num, part in enumerate(attachments)]
-        self.records.append(Record(draft.room, seq, prev, ts, name, data, attachments, sender, user, id))
+        self.records.append(Record(draft.room, seq, prev, ts, name, data, attachments, sender, user, id, n))
 
 
 def announced(draft: Draft, ts: int) -> Record:

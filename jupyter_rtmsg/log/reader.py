@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, NamedTuple
 
 from jupyter_rtmsg.wire.data import encode_json
 
+from .crc import event_crc, event_crc_of_2
 from .eventlog import Lag, Page, Record
-from .ledger import checksum
 from .stretches import first_since
 
-_COLUMNS = "event.seq, prev, ts, event.name, data, attachments, sender, user, event.id, size, crc"
+_COLUMNS = "event.seq, prev, ts, event.name, data, attachments, sender, user, event.id, size, event.crc, event.n"
 _ATTACHMENTS, _SIZE = 5, 9
 _SCAN_EVENTS = 1_000
 _SCAN_BYTES = 4 << 20
@@ -171,15 +171,16 @@ class Reader:
         return after
 
     def _record(self, connection: sqlite3.Connection, room: str, row: Sequence[Any]) -> Record:
-        seq, prev, ts, name, data, count, sender, user, event_id, _, crc = row
+        seq, prev, ts, name, data, count, sender, user, event_id, _, crc, n = row
         attachments: tuple[bytes, ...] = ()
         if count:
             parts = connection.execute("SELECT data FROM attachment WHERE seq = ? ORDER BY num", (seq,))
             attachments = tuple(part for (part,) in parts)
-        if len(attachments) == count and _checksum(name, user, event_id, sender, data, attachments) == crc:
-            return Record(room, seq, prev, ts, name, data, attachments, sender, user, event_id)
+        what = (name, user, event_id, sender, data, attachments)
+        if len(attachments) == count and crc in _checksums(seq, prev, ts, n, room, what):
+            return Record(room, seq, prev, ts, name, data, attachments, sender, user, event_id, n)
         self._report(room, seq)
-        return Record(room, seq, prev, ts, CORRUPT, b"null", (), _NOBODY, "", None)
+        return Record(room, seq, prev, ts, CORRUPT, b"null", (), _NOBODY, "", None, n)
 
     def _report(self, room: str, seq: int) -> None:
         if seq not in self._reported:
@@ -192,12 +193,13 @@ def _field(key: str, value: str) -> bytes:
     return encode_json({key: value})[1:-1]
 
 
-def _checksum(*parts: Any) -> int | None:
-    """Return the checksum, or None where damage turned text into bytes or the like."""
+def _checksums(seq: int, prev: int, ts: int, n: int, room: str, what: tuple[Any, ...]) -> Iterator[int]:
+    """Give the checksums that a row may have, none where damage turned text into bytes or the like."""
     try:
-        return checksum(*parts)
-    except TypeError:
-        return None
+        yield event_crc(seq, prev, ts, n, room, *what)
+        yield event_crc_of_2(*what)
+    except (TypeError, ValueError):
+        return
 
 
 def _take(

@@ -175,9 +175,8 @@ class Retention:
             execute(f"DELETE FROM attachment WHERE seq IN ({attached})", values)  # noqa: S608 -- two fixed texts
             execute(f"DELETE {which}", values)
             execute(FORGET)
-            for key, (_, room) in rooms.items():
-                # The events were the only place that knew the head.
-                execute("UPDATE room SET head = ? WHERE id = ?", (room.head, key))
+            self._store.save_rooms(rooms.values())  # the events were the only place that knew the head and its number
+            for key in rooms:
                 firsts[key] = execute("SELECT min(seq) FROM event WHERE room = ?", (key,)).fetchone()[0]
         for key, count, size in lost:
             self._shorten(rooms[key][1], firsts[key] or 0, count, size)

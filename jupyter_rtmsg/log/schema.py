@@ -8,8 +8,10 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+from .migrate import migrate
+
 APPLICATION_ID = 0x52544D53  # "RTMS"
-VERSION = 2
+VERSION = 3
 
 # page_size and auto_vacuum only take effect before the first table is made.
 _NEW = """
@@ -20,7 +22,12 @@ PRAGMA auto_vacuum=INCREMENTAL;
 _TABLES = """
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS meta(k TEXT PRIMARY KEY, v) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS opening(
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL, start INTEGER NOT NULL, ts INTEGER NOT NULL, lost INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS room(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, head INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE IF NOT EXISTS tally(
+    room INTEGER NOT NULL, user TEXT NOT NULL, count INTEGER NOT NULL, bytes INTEGER NOT NULL,
+    PRIMARY KEY(room, user)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS event(
     seq INTEGER PRIMARY KEY, room INTEGER NOT NULL, prev INTEGER NOT NULL, ts INTEGER NOT NULL,
     name TEXT NOT NULL, data BLOB NOT NULL, attachments INTEGER NOT NULL, sender BLOB NOT NULL, user TEXT NOT NULL,
@@ -42,14 +49,6 @@ CREATE TABLE IF NOT EXISTS note(key TEXT PRIMARY KEY, value BLOB NOT NULL, until
 CREATE INDEX IF NOT EXISTS note_until ON note(until);
 """
 
-# Version 1 (0.1.0) named a notebook's subscription by its relative path, and that of a kernel without one, which
-# nobody can ever come back to, by the kernel's id.
-_FROM_1 = """
-INSERT INTO subscription(user, room, key, label, epoch, position, used, inherited)
-SELECT user, room, name, name, epoch, position, 0, 1 FROM cursor
-WHERE name NOT GLOB 'kernel:????????-????-????-????-????????????'
-"""
-
 
 def connect(path: str) -> sqlite3.Connection:
     """Return a connection for the log's one writer (``:memory:`` works too); nothing is read from the file yet.
@@ -69,7 +68,10 @@ def connect_reader(path: str) -> sqlite3.Connection:
 
 
 def prepare(connection: sqlite3.Connection, journal_mode: str = "WAL") -> None:
-    """Make the tables where there are none, and set what every connection that writes must have set."""
+    """Make the tables where there are none, and set what every connection that writes must have set.
+
+    A file of an older format becomes one of this format, in one transaction.
+    """
     connection.execute("PRAGMA busy_timeout=5000")
     connection.executescript(_NEW)
     connection.execute(f"PRAGMA journal_mode={journal_mode}")
@@ -82,17 +84,10 @@ def prepare(connection: sqlite3.Connection, journal_mode: str = "WAL") -> None:
     connection.execute("PRAGMA trusted_schema=OFF")
     connection.execute("PRAGMA cell_size_check=ON")
     connection.executescript(_TABLES)  # begins a transaction
-    _migrate(connection)
+    migrate(connection)
     connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version={VERSION}")
     connection.execute("COMMIT")
-
-
-def _migrate(connection: sqlite3.Connection) -> None:
-    """Take over what an older version kept, within a transaction."""
-    if connection.execute("SELECT 1 FROM sqlite_master WHERE type='table' AND name='cursor'").fetchone():
-        connection.execute(_FROM_1)
-        connection.execute("DROP TABLE cursor")
 
 
 def identity(connection: sqlite3.Connection) -> tuple[int, int, bool]:

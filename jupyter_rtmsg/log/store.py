@@ -14,8 +14,10 @@ from functools import cache
 from itertools import chain
 from typing import Any
 
+from .crc import room_crc
 from .ledger import Batch, Ledger, Room
 
+_ROOM = "INSERT OR REPLACE INTO room(id, name, head, n, maker, used, crc) VALUES"
 _HANDFULS = (256, 128, 64, 32, 16, 8, 4, 2, 1)
 
 
@@ -49,9 +51,9 @@ class Store:
         """Return the ledger of what is in the file."""
         execute = self.connection.execute
         ledger = Ledger()
-        for key, name, head in execute("SELECT id, name, head FROM room"):
+        for key, name, head, n, maker, used in execute("SELECT id, name, head, n, maker, used FROM room"):
             ledger.names[key] = name
-            ledger.rooms[name] = Room(key, head=head)
+            ledger.rooms[name] = Room(key, head=head, n=n, maker=maker, used=used)
             ledger.next_room = max(ledger.next_room, key + 1)
         held = "SELECT room, min(seq), max(seq), count(*), sum(size) FROM event INDEXED BY event_room GROUP BY room"
         for key, first, head, count, size in execute(held):
@@ -59,6 +61,8 @@ class Store:
                 raise sqlite3.DatabaseError(f"events of a room that is missing ({key})")
             room = ledger.rooms[ledger.names[key]]
             room.first, room.head, room.count, room.bytes = first, max(head, room.head), count, size
+            (n,) = execute("SELECT n FROM event WHERE seq = ?", (head,)).fetchone()
+            room.n = max(n, room.n)
             ledger.count += count
             ledger.bytes += size
         ledger.head = max((room.head for room in ledger.rooms.values()), default=0)  # kept, whatever was trimmed
@@ -77,11 +81,15 @@ class Store:
 
     def insert(self, batch: Batch) -> None:
         """Store a batch, within a transaction."""
-        self.rows("INSERT INTO room(id, name) VALUES", batch.new_rooms)
+        self.save_rooms((name, batch.rooms[name]) for _, name in batch.new_rooms)
         self.rows("INSERT INTO event VALUES", batch.events)
         self.rows("INSERT INTO attachment VALUES", batch.attachments)
         if batch.turns:
             self.rows("INSERT INTO stretch VALUES", batch.stretches)
+
+    def save_rooms(self, rooms: Iterable[tuple[str, Room]]) -> None:
+        """Store the rows of rooms, within a transaction: each as a whole, since a checksum covers it."""
+        self.rows(_ROOM, [_room_row(name, room) for name, room in rooms])
 
     def rows(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run a statement that ends in ``VALUES`` over rows, if there are any."""
@@ -99,6 +107,11 @@ class Store:
     def put(self, entries: Iterable[tuple[str, Any]]) -> None:
         """Set entries of ``meta``, within a transaction."""
         self.connection.executemany("INSERT OR REPLACE INTO meta VALUES(?, ?)", entries)
+
+
+def _room_row(name: str, room: Room) -> tuple[Any, ...]:
+    crc = room_crc(room.id, name, room.head, room.n, room.maker, room.used)
+    return (room.id, name, room.head, room.n, room.maker, room.used, crc)
 
 
 @cache

@@ -19,6 +19,8 @@ export interface IMeta {
   seq: number | null;
   /** Position of the room's previous event; null for a volatile event. */
   prev: number | null;
+  /** Its number in the room, dense; null for a volatile event. */
+  n: number | null;
   /** Milliseconds since 1970. */
   ts: number;
   from: ISender;

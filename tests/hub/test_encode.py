@@ -15,7 +15,7 @@ SENDER = b'{"user":"ann","kind":"script","member":"m1"}'
 def record(**fields: object) -> Record:
     values = {
         "room": "lab", "seq": 7, "prev": 5, "ts": 1000, "name": "tick", "data": b'{"a":1}', "attachments": (),
-        "sender": SENDER, "user": "ann", "id": None,
+        "sender": SENDER, "user": "ann", "id": None, "n": 3,
     }  # fmt: skip
     return Record(**{**values, **fields})  # type: ignore[arg-type]
 
@@ -31,7 +31,8 @@ def decoded(encoded: Encoded) -> list[object]:
 
 
 def test_an_event_has_its_data_and_its_meta() -> None:
-    meta = {"room": "lab", "seq": 7, "prev": 5, "ts": 1000, "from": {"user": "ann", "kind": "script", "member": "m1"}}
+    sender = {"user": "ann", "kind": "script", "member": "m1"}
+    meta = {"room": "lab", "seq": 7, "prev": 5, "n": 3, "ts": 1000, "from": sender}
     assert decoded(encode_record(record())) == ["tick", {"a": 1}, meta]
 
 
@@ -46,8 +47,8 @@ def test_a_replayed_event_says_so() -> None:
 
 
 def test_a_volatile_event_has_no_position() -> None:
-    _, _, meta = decoded(encode_record(record(seq=None, prev=None)))
-    assert (meta["seq"], meta["prev"]) == (None, None)  # type: ignore[index]
+    _, _, meta = decoded(encode_record(record(seq=None, prev=None, n=None)))
+    assert (meta["seq"], meta["prev"], meta["n"]) == (None, None, None)  # type: ignore[index]
 
 
 def test_attachments_travel_beside_the_packet() -> None:
@@ -61,8 +62,8 @@ def test_a_page_is_the_list_of_its_events_with_their_keys_in_order() -> None:
     page = encode_page([record(), record(seq=9, prev=7, id='"', name='"', data=b'["\xc3\xbc"]')])
     sender = SENDER.decode()
     assert page.json.decode() == (
-        '[{"event":"tick","data":{"a":1},"seq":7,"prev":5,"ts":1000,"from":' + sender + "},"
-        '{"event":"\\"","data":["ü"],"seq":9,"prev":7,"ts":1000,"from":' + sender + ',"id":"\\""}]'
+        '[{"event":"tick","data":{"a":1},"seq":7,"prev":5,"n":3,"ts":1000,"from":' + sender + "},"
+        '{"event":"\\"","data":["ü"],"seq":9,"prev":7,"n":3,"ts":1000,"from":' + sender + ',"id":"\\""}]'
     )
     assert page.attachments == ()
     assert encode_page([]) == EncodedJSON(b"[]")

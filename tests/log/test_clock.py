@@ -431,7 +431,7 @@ def test_the_first_event_of_a_time_is_found_in_every_stretch(steps: list[tuple[i
         if jump:
             ahead = logged - ts
             connection.execute("INSERT INTO stretch VALUES(?, ?)", (seq, ahead))
-        connection.execute("INSERT INTO event VALUES(?, 1, 0, ?, 'x', '', 0, '', '', NULL, 0, 0)", (seq, ts))
+        connection.execute("INSERT INTO event VALUES(?, 1, 0, ?, 'x', '', 0, '', '', NULL, 0, 0, 0)", (seq, ts))
     head = seq + 1
     since = min((seq for seq, ts, _ in rows if ts >= wanted), default=head + 1)
     found = first_since(connection, wanted, head)

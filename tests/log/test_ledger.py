@@ -3,7 +3,7 @@ from __future__ import annotations
 from support.logs import draft
 
 from jupyter_rtmsg.log import Appended, Draft, RoomStats
-from jupyter_rtmsg.log.ledger import Batch, Entry, Ledger, checksum, dedup_key
+from jupyter_rtmsg.log.ledger import Batch, Entry, Ledger, Room, dedup_key
 
 
 def fill(batch: Batch, *drafts: Draft) -> list[Appended | Exception]:
@@ -58,8 +58,11 @@ def test_a_long_id_makes_no_longer_key_than_its_digest() -> None:
     assert max(len(key or b"") for key in keys) == 48
 
 
-def test_the_checksum_covers_all_that_is_given_back() -> None:
-    base = ("name", "user", "id", b"sender", b"data", (b"one", b"two"))
-    changes = [("n", 0), ("u", 1), (None, 2), (b"s", 3), (b"d", 4), ((b"one", b"twO"), 5), ((b"one",), 5)]
-    sums = {checksum(*base[:at], value, *base[at + 1 :]) for value, at in changes}  # type: ignore[arg-type]
-    assert len(sums | {checksum(*base)}) == len(changes) + 1
+def test_numbers_are_dense_in_each_room_and_go_on_after_a_batch_that_was_accepted() -> None:
+    ledger = Ledger(rooms={"old": Room(1, head=40, n=30)}, head=50, next_room=2)
+    for _ in range(2):
+        batch = Batch(ledger, {}, 0)
+        fill(batch, draft(), draft(room="old"), draft())
+        ledger.accept(batch)
+    assert [(each.room, each.n) for each in batch.records] == [("lab", 3), ("old", 32), ("lab", 4)]
+    assert [row[-1] for row in batch.events] == [3, 32, 4]

@@ -76,15 +76,15 @@ class AgainstAList(RuleBasedStateMachine):
         key = (draft.room, draft.id or "")
         if draft.client and key in self.ids:
             return Appended(self.ids[key], True)
-        prev = max((event.seq or 0 for event in self.events if event.room == draft.room), default=0)
+        before = [event for event in self.events if event.room == draft.room]
+        prev = (before[-1].seq or 0) if before else 0
         if draft.expect not in (None, prev):
             return LogConflict
         seq = len(self.events) + 1
         ts = stamp(int(self.clock.now * 1000), self.events[-1].ts if self.events else 0)
         self.stored_at.append(self.monotonic.now)
-        self.events.append(
-            Record(draft.room, seq, prev, ts, draft.name, draft.data, draft.attachments, b"{}", "", draft.id)
-        )
+        what = (draft.name, draft.data, draft.attachments, b"{}", "", draft.id)
+        self.events.append(Record(draft.room, seq, prev, ts, *what, n=len(before) + 1))
         if draft.client:
             self.ids[key] = seq
         return Appended(seq, False)

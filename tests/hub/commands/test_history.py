@@ -27,8 +27,8 @@ async def test_an_event_on_a_page_is_what_was_published(hub: Any) -> None:
     sender = event["from"]
     assert sender == {"user": "ann", "kind": "script", "name": "ann", "member": sender["member"]}
     assert event == {
-        "event": "metric", "data": {"a": [b"\x00", 1]}, "seq": first, "prev": 0, "ts": event["ts"], "from": sender,
-        "id": "e1",
+        "event": "metric", "data": {"a": [b"\x00", 1]}, "seq": first, "prev": 0, "n": 1, "ts": event["ts"],
+        "from": sender, "id": "e1",
     }  # fmt: skip
     assert "id" not in second
     assert {k: reply[k] for k in ("more", "through", "first", "head", "epoch")} == {

@@ -19,7 +19,7 @@ async def test_an_event_reaches_everybody_in_its_room_and_its_sender_and_nobody_
         (got,) = member.events()
         assert (got.name, got.data) == ("metric", {"loss": 0.12})
         assert got.meta == {
-            "room": "lab", "seq": seq, "prev": 0, "ts": got.meta["ts"], "id": "e1",
+            "room": "lab", "seq": seq, "prev": 0, "n": 1, "ts": got.meta["ts"], "id": "e1",
             "from": {"user": "ann", "kind": "script", "name": "ann", "member": got.meta["from"]["member"]},
         }  # fmt: skip
     await other.settled()
@@ -32,7 +32,8 @@ async def test_prev_chains_the_events_of_a_room(hub: Any) -> None:
     await member.publish(room="other")
     second = await member.publish()
     await until(lambda: len(member.events()) == 2)
-    assert [(got.seq, got.meta["prev"]) for got in member.events()] == [(first, 0), (second, first)]
+    got = [(got.seq, got.meta["prev"], got.meta["n"]) for got in member.events()]
+    assert got == [(first, 0, 1), (second, first, 2)]
 
 
 @pytest.mark.parametrize(
@@ -122,7 +123,7 @@ async def test_a_volatile_event_is_seen_live_and_not_kept(hub: Any) -> None:
     assert reply == {"ok": True, "seq": None, "duplicate": False}
     await member.has("cursor")
     (got,) = member.events()
-    assert (got.data, got.meta["seq"], got.meta["prev"]) == ([1, 2], None, None)
+    assert (got.data, got.meta["seq"], got.meta["prev"], got.meta["n"]) == ([1, 2], None, None, None)
     assert (await member.call("history", room="lab"))["events"] == []
     later = await hub.joined(fields={"after": 0})
     await later.settled()

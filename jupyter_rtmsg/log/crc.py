@@ -1,0 +1,59 @@
+"""The checksums of rows: SQLite itself notices few flipped bits.
+
+A checksum covers every column of its row, and for an event the name of its room and its attachments too. Lengths stand
+before the texts, so that nothing can pass from one field to the next.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+
+
+def event_crc(
+    seq: int,
+    prev: int,
+    ts: int,
+    n: int,
+    room: str,
+    name: str,
+    user: str,
+    event_id: str | None,
+    sender: bytes,
+    data: bytes,
+    attachments: Sequence[bytes] = (),
+) -> int:
+    """Return the crc32 of an event.
+
+    Raises
+    ------
+    UnicodeEncodeError
+        If a text has a lone surrogate.
+    """
+    id_length = -1 if event_id is None else len(event_id)
+    head = (
+        f"{seq},{prev},{ts},{n},{len(room)},{len(name)},{len(user)},{id_length},{len(sender)},{len(data)},"
+        f"{room}{name}{user}{event_id}"
+    )
+    if not attachments:
+        return zlib.crc32(data, zlib.crc32(sender, zlib.crc32(head.encode())))
+    lengths = ",".join([str(len(part)) for part in attachments])
+    crc = zlib.crc32(data, zlib.crc32(sender, zlib.crc32(f"{head}{lengths}".encode())))
+    for part in attachments:
+        crc = zlib.crc32(part, crc)
+    return crc
+
+
+def event_crc_of_2(
+    name: str, user: str, event_id: str | None, sender: bytes, data: bytes, attachments: Sequence[bytes] = ()
+) -> int:
+    """Return the crc32 that formats 1 and 2 gave an event: rows up to ``crc_since`` (table ``meta``) keep it."""
+    crc = zlib.crc32(data, zlib.crc32(sender, zlib.crc32("\0".join((name, user, event_id or "")).encode())))
+    for part in attachments:
+        crc = zlib.crc32(part, crc)
+    return crc
+
+
+def room_crc(key: int, name: str, head: int, n: int, maker: str, used: int) -> int:
+    """Return the crc32 of a room's row."""
+    return zlib.crc32(f"{key},{head},{n},{used},{len(name)},{name}{maker}".encode("utf-8", "surrogatepass"))
