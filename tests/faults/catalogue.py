@@ -1,0 +1,160 @@
+"""The faults that the promise of docs/guarantees.md is tried on, each as a function that brings it about."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from faults.world import World, until
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault and what is promised in it.
+
+    Attributes
+    ----------
+    name, kind : str
+    inject : callable
+        Brings it about, and ends it.
+    world : dict
+        Arguments of `World` that it needs.
+    allows : frozenset of str
+        Counts of the `Verdict` that may be above 0, as docs/guarantees.md says.
+    told : bool
+        Whether readers must be told of something.
+    """
+
+    name: str
+    kind: str
+    inject: Callable[[World], Awaitable[None]]
+    world: dict[str, Any] = field(default_factory=dict)
+    allows: frozenset[str] = frozenset()
+    told: bool = False
+
+
+FAULTS: dict[str, Fault] = {}
+
+
+def fault(
+    name: str, kind: str, *, allows: str = "", told: bool = False, **world: Any
+) -> Callable[[Callable[[World], Awaitable[None]]], Callable[[World], Awaitable[None]]]:
+    """Put a function into the catalogue."""
+
+    def add(inject: Callable[[World], Awaitable[None]]) -> Callable[[World], Awaitable[None]]:
+        FAULTS[name] = Fault(name, kind, inject, world, frozenset(allows.split()), told)
+        return inject
+
+    return add
+
+
+# --- processes
+
+
+@fault("the hub is killed (kill -9)", "process")
+async def kill(world: World) -> None:
+    await world.kill()
+
+
+@fault("the hub is ended in order (SIGTERM) and started again", "process")
+async def terminate(world: World) -> None:
+    await world.stop()
+
+
+@fault("the hub is killed again while it starts", "process")
+async def kill_twice(world: World) -> None:
+    for _ in range(3):
+        await world.kill()
+        await world.flow(world.random.randrange(1, 10))
+
+
+@fault("the hub stands still for longer than its clients wait", "process")
+async def freeze(world: World) -> None:
+    lost = len(world.account.refused)
+    world.hub.freeze()
+    await until(lambda: len(world.account.refused) > lost, "a publisher gives up waiting")
+    world.hub.thaw()
+
+
+@fault("the hub is killed while it trims", "process", allows="lost_stored", log_options={"max_events": 400})
+async def kill_trimming(world: World) -> None:
+    await world.flow(600)
+    await world.kill()
+
+
+@fault("a reader's process is killed", "process", allows="duplicated")
+async def kill_reader(world: World) -> None:
+    consumer = await world.consume("kernel")
+    for _ in range(2):
+        await world.flow(50)
+        await consumer.kill()
+        await world.flow(50)
+        await consumer.start()
+
+
+@fault("a reader's process and the hub are killed together", "process", allows="duplicated")
+async def kill_both(world: World) -> None:
+    consumer = await world.consume("kernel")
+    await world.flow(50)
+    await asyncio.gather(consumer.kill(), world.kill())
+    await consumer.start()
+
+
+@fault("the hub is started anew four times in a row (rolling restarts)", "process")
+async def rolling(world: World) -> None:
+    for _ in range(4):
+        await world.stop()
+        await world.flow(20)
+
+
+# --- network
+
+
+@fault("all connections break", "network")
+async def cut(world: World) -> None:
+    world.link.cut()
+
+
+@fault("connections break in the middle of a frame", "network")
+async def cut_in_a_frame(world: World) -> None:
+    for _ in range(5):
+        world.link.cut_after(world.random.randrange(1, 3_000))
+        await world.flow(20)
+
+
+@fault("connections break again and again", "network")
+async def flap(world: World) -> None:
+    for _ in range(10):
+        await world.flow(world.random.randrange(1, 30))
+        world.link.cut()
+
+
+@fault("nothing passes for longer than a ping may take, and nothing is closed", "network")
+async def stall(world: World) -> None:
+    world.link.stall()
+    lost = len(world.account.refused)
+    await until(lambda: len(world.account.refused) > lost, "a publisher gives up waiting")
+
+
+@fault("the network is slow, then breaks", "network")
+async def slow(world: World) -> None:
+    world.link.slow(200)
+    await world.flow(50)
+    world.link.cut()
+
+
+@fault("the hub cannot be reached for a while", "network")
+async def unreachable(world: World) -> None:
+    world.link.refuse()
+    world.link.cut()
+    lost = len(world.account.refused)
+    await until(lambda: len(world.account.refused) > lost, "a publisher gives up waiting")
+
+
+@fault("connections break while the hub is killed", "network")
+async def cut_and_kill(world: World) -> None:
+    world.link.cut()
+    await world.kill()
+    world.link.cut()

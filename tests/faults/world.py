@@ -1,0 +1,301 @@
+"""A hub in a process of its own, publishers, and readers of each kind: what a fault is tried on."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+import sys
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from faults.account import Account, Reader, Verdict
+from faults.link import Link
+from support.hub import HubServer
+
+import jupyter_rtmsg as rt
+from jupyter_rtmsg.errors import CommandError, RtmsgError
+
+ROOM = "lab"
+PATIENCE = 90.0  # seconds that anything may take on a busy machine
+_PASSING = {"busy", "full", "io", "shutdown", "internal", "rate"}  # codes after which the same id is tried again
+_CONSUMER = Path(__file__).with_name("consumer.py")
+
+
+class World:
+    """Everything that takes part in a trial. An async context manager.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the log lies.
+    seed : int
+        Decides everything that is drawn by lot.
+    publishers : int
+    limits, log_options : dict
+        Of the hub.
+    environment : dict
+        Of the hub's process.
+
+    Attributes
+    ----------
+    hub : HubServer
+    link : Link
+        All clients but the operator's go through it.
+    account : Account
+    log : Path
+    random : random.Random
+    healed : float or None
+        When the fault was over; the time until the next acknowledgement is the recovery time.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        seed: int = 1,
+        *,
+        publishers: int = 4,
+        limits: dict[str, Any] | None = None,
+        log_options: dict[str, Any] | None = None,
+        environment: dict[str, str] | None = None,
+        **options: Any,
+    ) -> None:
+        self.log = folder / "log.sqlite3"
+        self.random = random.Random(seed)
+        self.account = Account()
+        self.healed: float | None = None
+        self.recovery: float | None = None
+        self.consumers: list[Consumer] = []
+        self._publishers = publishers
+        self._numbers = itertools.count()
+        self._stack = AsyncExitStack()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._pausing = asyncio.Event()
+        self._pausing.set()
+        self._stopping = False
+        limits = {"publish_rate": 1e6, "publish_burst": 1e6, **(limits or {})}
+        options = {"ping_interval": 2.0, "ping_timeout": 2.0, **options}
+        self.hub = HubServer(f"sqlite:///{self.log}", limits=limits, log_options=log_options or {}, **options)
+        self._environment = environment
+
+    # --- beginning and end
+
+    async def __aenter__(self) -> World:
+        await self.start()
+        self._stack.callback(self.hub.kill)
+        self.link = await self._stack.enter_async_context(Link(self.hub.port))
+        await self._named(self._reader("named"))
+        await self._plain(self._reader("plain"))
+        await self._standard(self._reader("recovered"))
+        for _ in range(self._publishers):
+            self._spawn(self._publish(await self.client()))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.link.heal()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._stack.aclose()
+
+    def _reader(self, name: str) -> Reader:
+        reader = Reader(name)
+        self.account.readers.append(reader)
+        return reader
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(asyncio.get_running_loop().create_task(coroutine))
+
+    async def client(self) -> rt.AsyncClient:
+        """Return a client that is connected, and closed in the end."""
+        client = rt.AsyncClient(self.link.url, timeout=PATIENCE)
+        self._stack.push_async_callback(self._close, client.close)
+        await client.connect()
+        return client
+
+    async def _close(self, close: Callable[[], Awaitable[None]]) -> None:
+        with suppress(RtmsgError, asyncio.TimeoutError):
+            await asyncio.wait_for(close(), 10)
+
+    # --- who reads
+
+    async def _named(self, reader: Reader) -> None:
+        """A subscription: the hub knows where it is."""
+        room = await (await self.client()).join(ROOM, as_=reader.name)
+        room.on("tick", lambda event: reader.take(event.id, event.seq))
+        for notice in ("$reset", "$trimmed"):
+            room.on(notice, lambda event: reader.told.append(f"{event.name} {event.data.get('reason', '')}"))
+
+    async def _plain(self, reader: Reader) -> None:
+        """A member without a subscription: it knows itself where it is."""
+        room = await (await self.client()).join(ROOM)
+        room.on("tick", lambda event: reader.take(event.id, event.seq))
+        for notice in ("$reset", "$trimmed"):
+            room.on(notice, lambda event: reader.told.append(f"{event.name} {event.data.get('reason', '')}"))
+
+    async def _standard(self, reader: Reader) -> None:
+        """Any Socket.IO client: its connection is recovered, else it joins again after its last event."""
+        socket = rt.SocketClient(self.link.url, reconnection_delay=0.1, reconnection_delay_max=0.5)
+        self._stack.push_async_callback(self._close, socket.disconnect)
+        place: dict[str, Any] = {}
+
+        def take(data: Any, meta: dict[str, Any]) -> None:
+            if (meta.get("seq") or 0) > place.get("after", 0):
+                place["after"] = meta["seq"]
+                reader.take(meta.get("id"), meta["seq"])
+
+        async def join() -> None:
+            if socket.recovered:
+                return
+            while socket.connected:
+                with suppress(RtmsgError, asyncio.TimeoutError):
+                    reply = await socket.emit_with_ack("join", {"room": ROOM, **(place or {"after": 0})})
+                    if reply.get("ok"):
+                        _go_on(place, reply, reader)
+                        return
+                await asyncio.sleep(0.1)
+
+        socket.on("tick", take)
+        socket.on("connect", join)
+        await socket.connect()
+
+    # --- who publishes
+
+    async def _publish(self, client: rt.AsyncClient) -> None:
+        room = await client.join(ROOM)
+        while not self._stopping:
+            await self._pausing.wait()
+            id = f"e{next(self._numbers)}"
+            seq = await self._store(room, id)
+            if seq is not None:
+                self.account.acked[id] = seq
+                if self.healed is not None and self.recovery is None:
+                    self.recovery = time.perf_counter() - self.healed
+
+    async def _store(self, room: rt.AsyncRoom, id: str) -> int | None:
+        """Publish an event, with the same id until it is acknowledged."""
+        while True:
+            try:
+                return await room.emit("tick", id, id=id, timeout=5.0)
+            except CommandError as error:
+                self.account.refused[id] = error.code
+                if error.code not in _PASSING:
+                    return None
+            except RtmsgError as error:
+                self.account.refused[id] = type(error).__name__
+            await asyncio.sleep(0.05)
+
+    # --- what a trial does
+
+    async def flow(self, count: int = 100) -> None:
+        """Wait until so many more publishes are acknowledged."""
+        wanted = len(self.account.acked) + count
+        await until(lambda: len(self.account.acked) >= wanted, "publishes are acknowledged")
+
+    async def pause(self) -> None:
+        """Stop publishing, once what is under way is acknowledged."""
+        self._pausing.clear()
+        await asyncio.sleep(0)
+
+    def resume(self) -> None:
+        """Publish again."""
+        self._pausing.set()
+
+    def heal(self) -> None:
+        """Say that the fault is over."""
+        self.healed, self.recovery = time.perf_counter(), None
+
+    async def settle(self) -> None:
+        """Stop publishing, and wait until every reader has what was acknowledged."""
+        self._stopping = True
+        self._pausing.set()
+        with suppress(AssertionError):  # the verdict says what is missing
+            await until(lambda: self._published() and self.account.complete, "every reader has everything")
+
+    def _published(self) -> bool:
+        return all(task.done() for task in self._tasks)
+
+    async def verdict(self) -> Verdict:
+        """Settle, end the hub and compare."""
+        await self.settle()
+        await asyncio.to_thread(self.hub.stop)
+        return self.account.verdict(self.log)
+
+    # --- faults of processes
+
+    async def start(self) -> None:
+        """Start the hub."""
+        await asyncio.to_thread(self.hub.start, environment=self._environment)
+
+    async def kill(self) -> None:
+        """Kill the hub and start it again."""
+        await asyncio.to_thread(self.hub.kill)
+        await self.start()
+
+    async def stop(self) -> None:
+        """End the hub in order and start it again."""
+        await asyncio.to_thread(self.hub.stop)
+        await self.start()
+
+    async def consume(self, name: str) -> Consumer:
+        """Start a reader in a process of its own, as a kernel is."""
+        consumer = Consumer(self, self._reader(name))
+        self._stack.push_async_callback(consumer.kill)
+        self.consumers.append(consumer)
+        await consumer.start()
+        return consumer
+
+
+class Consumer:
+    """A reader with a subscription in a process of its own, which says what it handled."""
+
+    def __init__(self, world: World, reader: Reader) -> None:
+        self._world = world
+        self._reader = reader
+        self._process: asyncio.subprocess.Process | None = None
+        self._reading: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Start it, and wait until it has joined."""
+        arguments = [sys.executable, str(_CONSUMER), self._world.link.url, ROOM, self._reader.name]
+        self._process = await asyncio.create_subprocess_exec(*arguments, stdout=asyncio.subprocess.PIPE)
+        assert self._process.stdout
+        head = int(await self._process.stdout.readline())
+        self._reader.since = self._reader.since or head
+        self._reading = asyncio.get_running_loop().create_task(self._read(self._process.stdout))
+
+    async def _read(self, stdout: asyncio.StreamReader) -> None:
+        while line := await stdout.readline():
+            id, seq = line.split()
+            self._reader.take(id.decode(), int(seq))
+
+    async def kill(self) -> None:
+        """Kill it; what it has handled and not acknowledged comes again."""
+        if self._process and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+        if self._reading:
+            await self._reading
+
+
+def _go_on(place: dict[str, Any], reply: dict[str, Any], reader: Reader) -> None:
+    """Take the reply to a join: where this reader is now."""
+    if place and reply.get("reason"):
+        reader.told.append(reply["reason"])
+        place["after"] = reply["cursor"]
+    place.setdefault("after", reply["cursor"])
+    place.update({key: reply[key] for key in ("epoch", "opening") if key in reply})
+
+
+async def until(condition: Callable[[], Any], what: str, seconds: float = PATIENCE) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
+        await asyncio.sleep(0.01)
