@@ -27,6 +27,7 @@ from .lane import LaneFactory, TaskLane
 from .membership import Membership
 from .notices import Notices, add_join_notices
 from .outbox import Outbox
+from .place import Era
 from .processes import refuse_copy
 from .strategy import TRANSPORTS
 from .subscriptions import Subscriptions, read_subscriptions
@@ -319,7 +320,7 @@ class AsyncClient:
             raise ValueError(f"give one of last, since and after, not {' and '.join(given)}")
         if "after" in given:
             reply = await self.commands.ask_patiently("history", {"room": room, "last": 1})
-            given["epoch"] = reply["epoch"]
+            given |= Era.of(reply).fields
         return given
 
     async def _join(self, room: str, as_: str | None, start: Mapping[str, Any]) -> AsyncRoom:

@@ -100,7 +100,7 @@ class AsyncRoom:
     @property
     def missed_count(self) -> int:
         """How many events `missed` returns, without reading them."""
-        return self.membership.missed_count
+        return self.membership.resumption.missed_count
 
     @property
     def head(self) -> int:
@@ -194,11 +194,12 @@ class AsyncRoom:
         room is joined, and is empty at the first join ever. Without a subscription (a script that gave no ``as_``)
         it holds what the join asked for by ``last``, ``since`` or ``after``, and nothing if it asked for nothing.
         """
-        if self.membership.missed is None:
+        resumption = self.membership.resumption
+        if resumption.missed is None:
             return Events()
         if self._missed is None:
-            after, head = self.membership.missed
-            self._missed = await self._read(after=after, before=head + 1, epoch=self.membership.missed_epoch)
+            after, head = resumption.missed
+            self._missed = await self._read(after=after, before=head + 1, **resumption.missed_era.fields)
         return self._missed
 
     async def _read(self, **wanted: Any) -> Events:

@@ -44,7 +44,7 @@ def text(kind: str, membership: Membership) -> str:
     """
     if membership.gone:
         return f"<{kind} {membership.room!r}: {membership.gone}>"
-    count, missed, lag = membership.members.count, membership.missed_count, membership.lag
+    count, missed, lag = membership.members.count, membership.resumption.missed_count, membership.lag
     parts = [
         "" if membership.state == "connected" else membership.state,
         f"{count} {'member' if count == 1 else 'members'}",
@@ -97,7 +97,7 @@ def _position(membership: Membership, newest: int) -> str:
 
 
 def _missed(membership: Membership) -> str:
-    count = membership.missed_count
+    count = membership.resumption.missed_count
     return f"Missed before this join: {count:,}, see <code>.missed()</code>" if count else ""
 
 

@@ -10,6 +10,7 @@ from jupyter_rtmsg.event import Event
 
 from .events import Events
 from .inbox import event_of
+from .place import Era
 
 PAGE = 500
 Ask: TypeAlias = "Callable[[str, Mapping[str, Any]], Awaitable[dict[str, Any]]]"
@@ -57,7 +58,7 @@ async def _forwards(ask: Ask, request: dict[str, Any], limit: int | None) -> lis
         missing -= len(reply["events"])
         if not reply["more"]:
             break
-        request |= {"after": reply["through"], **({"epoch": reply["epoch"]} if "epoch" in request else {})}
+        request |= {"after": reply["through"], **(Era.of(reply).fields if "epoch" in request else {})}
     return pages
 
 

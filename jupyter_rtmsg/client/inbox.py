@@ -10,6 +10,9 @@ The loop puts in, the lane takes out. Three positions tell how far things are (n
     read from there (``behind`` says so), before anything later gets in;
 ``handled``
     up to here the handlers have returned. This is what a subscription acknowledges.
+
+A position belongs to an era, a log and one opening of it. The loop turns to another era where the hub says so; for the
+lane a mark in the queue turns, so that what waits before it never counts as handled in the new era.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import concurrent.futures
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields
 from typing import Any, TypeAlias
 
@@ -26,6 +30,7 @@ from jupyter_rtmsg.event import Event
 from .handlers import Handlers
 from .lane import Call
 from .names import sender_of
+from .place import NOWHERE, Place
 
 MAX_EVENTS = 50_000
 MAX_BYTES = 32 * 1024 * 1024
@@ -34,6 +39,8 @@ _TELL_EVERY = 0.05
 UNREADABLE: Any = object()  # the data of an event that was skipped
 
 _LIVE, _REPLAY, _MISSED = 0, 1, 2  # seen live, read back, read back and from before this client joined
+_READ_BACK = (_REPLAY, _MISSED)
+_MARK = 3  # no event of the log; once it was handled, everything up to its ``place`` was
 
 _Item: TypeAlias = "tuple[str, Any, Mapping[str, Any], int, int]"  # name, data, meta, bytes, and one of these
 
@@ -65,7 +72,11 @@ def event_of(room: str, name: str, data: Any, meta: Mapping[str, Any], replay: b
 
 def notice_of(room: str, name: str, data: Any) -> Event:
     """Make an event from one of the hub's own, which are in no log."""
-    return event_of(room, name, data, {"ts": int(time.time() * 1000), "from": {"kind": "hub"}}, replay=False)
+    return event_of(room, name, data, _of_hub(), replay=False)
+
+
+def _of_hub() -> dict[str, Any]:
+    return {"ts": int(time.time() * 1000), "from": {"kind": "hub"}}
 
 
 class Inbox:
@@ -91,7 +102,8 @@ class Inbox:
     ) -> None:
         self.started = False
         self.joined_at = 0
-        self.seen = self.received = self.handled = 0
+        self.seen = self.received = 0
+        self.place = NOWHERE
         self.handled_count = 0
         self.call_count = 0
         self._room = room
@@ -106,24 +118,49 @@ class Inbox:
         self._bytes_in = 0  # the loop's
         self._bytes_out = 0  # the lane's
         self._told = 0.0
+        self.era = self._lanes_era = NOWHERE.era
 
     # --- the loop's side
 
-    def start_at(self, position: int, head: int) -> None:
+    def start_at(self, place: Place, head: int) -> None:
         """Begin after a position of the log. What comes up to ``head`` was missed."""
-        self.received = self.seen = position
-        self.handled = max(self.handled, position)
+        self.place, self.era, self._lanes_era = place, place.era, place.era
+        self.received = self.seen = place.seq
         self.joined_at = head
 
-    def move_to(self, position: int, *, joined_at: int | None = None) -> None:
-        """Go on after another position: what lies between is gone, or belongs to another epoch.
+    def turn(self, place: Place, name: str = "", data: Any = None, *, joined_at: int | None = None) -> None:
+        """Go on after a position of another era; handlers of ``name`` are told in between.
 
-        Where it is the same event in another epoch, ``joined_at`` is the end of what was missed, in that one.
+        Where it is the same event in both, ``joined_at`` is the end of what was missed, in the new one.
         """
+        self.era = place.era
+        self.received = self.seen = place.seq
         if joined_at is not None:
             self.joined_at = joined_at
-            if self.handled == self.received:  # else the lane gets there
-                self.handled = position
+        self._items.append((name, data, {**_of_hub(), "place": place}, 0, _MARK))
+
+    def drop_after(self, position: int) -> None:
+        """Drop what waits of the present log beyond a position: the log has lost it."""
+        kept: deque[_Item] = deque()
+        epoch = self.era.epoch
+        with suppress(IndexError):
+            while True:  # the lane takes from the other end meanwhile: what was popped here is ours
+                item = self._items.pop()
+                place: Place | None = item[2].get("place") if item[4] == _MARK else None
+                seq = item[2].get("seq") if place is None else place.seq
+                if seq is None:
+                    kept.appendleft(item)
+                elif seq <= position or (place is not None and place.era.epoch != epoch):
+                    kept.appendleft(item)
+                    break
+                elif place is None:
+                    self._put_count -= 1
+                    self._bytes_in -= item[3]
+        self._items.extend(kept)
+        self.received = self.seen = min(self.received, position)
+
+    def move_to(self, position: int) -> None:
+        """Go on after another position of the same era: what lies between is gone."""
         self.received = self.seen = position
 
     def live(self, args: list[Any], size: int) -> None:
@@ -156,7 +193,7 @@ class Inbox:
 
     def notice(self, name: str, data: Any) -> None:
         """Put in one of the hub's own events."""
-        self._aside((name, data, {"ts": int(time.time() * 1000), "from": {"kind": "hub"}}, 0, _LIVE))
+        self._aside((name, data, _of_hub(), 0, _LIVE))
 
     def _aside(self, item: _Item) -> None:
         """Put in what is in no log: it waits for nobody, and counts for nothing."""
@@ -187,6 +224,11 @@ class Inbox:
     def _has_room(self, size: int, share: float = 1.0) -> bool:
         used = self._bytes_in - self._bytes_out
         return len(self._items) < self._max_events * share and used + size <= self._max_bytes * share
+
+    @property
+    def handled(self) -> int:
+        """Up to where the handlers have returned."""
+        return self.place.seq
 
     @property
     def behind(self) -> bool:
@@ -237,9 +279,9 @@ class Inbox:
     def _calls(self, item: _Item) -> Iterator[Call]:
         name, data, meta, size, mark = item
         seq = meta.get("seq")
-        handlers = self._handlers.matching(name) if data is not UNREADABLE else ()
+        handlers = self._handlers.matching(name) if name and data is not UNREADABLE else ()
         if handlers:
-            event = event_of(self._room, name, data, meta, mark != _LIVE)
+            event = event_of(self._room, name, data, meta, mark in _READ_BACK)
             for handler in handlers:
                 if handler.replay or mark != _MISSED:
                     yield Call(handler, (event,))
@@ -247,7 +289,10 @@ class Inbox:
         self._bytes_out += size
         if seq is not None:
             self.handled_count += 1
-            self.handled = seq
+            self.place = Place(self._lanes_era, seq)
+        elif mark == _MARK:
+            self.place = meta["place"]
+            self._lanes_era = self.place.era
         self._tell()
 
     def _tell(self) -> None:

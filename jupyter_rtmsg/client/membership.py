@@ -20,6 +20,7 @@ from .members import Member, Members
 from .progress import Progress
 from .rejoin import Rejoin
 from .repair import Repair
+from .resumption import Resumption
 from .watchers import Watchers
 
 _log = logging.getLogger("jupyter_rtmsg")
@@ -64,21 +65,18 @@ class Membership:
         self.lane = lanes(self.inbox.calls, f"rtmsg room {room}")
         self.joined = False
         self.gone: str | None = None
-        self.missed: tuple[int, int] | None = None
-        self.missed_count = 0
-        self.missed_epoch = ""
         self.watchers = Watchers(room, self.handlers, self.soon)
         self.streams: set[Callable[[], None]] = set()
         self._as = as_
         self._commands = commands
         self._forget = forget
         self._loop = asyncio.get_running_loop()
-        self._epoch = ""
         self._tasks: set[asyncio.Task[None]] = set()
         self.progress = Progress(room, self.inbox, commands, self._spawn, as_)
         self.progress.subscription = as_
-        self._repair = Repair(room, self.inbox, commands, self._spawn, self._current_epoch, self._wake)
         self._rejoin = Rejoin(room, self._join_again, self.refused, self._spawn)
+        self._repair = Repair(room, self.inbox, commands, self._spawn, self._is_member, self._wake)
+        self.resumption = Resumption(room, self.inbox, self.progress, self.watchers, commands, self._spawn)
         self._settling: asyncio.TimerHandle | None = None
 
     # --- entering, and coming back
@@ -92,7 +90,7 @@ class Membership:
         await self._rejoin.attempt()
 
     async def _join_again(self) -> None:
-        start = {"after": self.inbox.received, "epoch": self._epoch}
+        start = self.resumption.fields
         if self.place is not None:
             start["place"] = self.place  # whoever had it may come back later than this one
         await self._commands.ask("join", self._request(start), then=self._returned)
@@ -111,26 +109,15 @@ class Membership:
     # The replies are taken while they are read: the backlog is right behind them, in the same bytes.
 
     def _entered(self, reply: Reply) -> None:
-        head: int = reply["head"]
-        cursor: int = head if reply.get("cursor") is None else reply["cursor"]
         self.joined = True
-        self.inbox.start_at(cursor, head)
-        self.progress.start_at(cursor)
-        if reply.get("missed"):
-            self.missed, self.missed_epoch = (cursor, head), reply["epoch"]
-            self.missed_count = reply["missed"]
+        self.resumption.entered(reply)
         self._take(reply)
 
     def _returned(self, reply: Reply) -> None:
-        if reply["epoch"] != self._epoch and reply.get("recovered"):
-            self._moved(reply)
-        elif reply.get("reason") == "epoch" or reply["epoch"] != self._epoch:
-            self._reset(reply["epoch"], "the log was replaced while the connection was lost")
-            self.inbox.move_to(reply.get("cursor") or 0)
+        self.resumption.returned(reply)
         self._take(reply)
 
     def _take(self, reply: Reply) -> None:
-        self._epoch = reply["epoch"]
         self.progress.subscription = reply.get("as", self._as)
         self.user, self.member, self.place = reply.get("user"), reply.get("member"), reply.get("place")
         self.members.replace(reply.get("members", ()), reply.get("count", 0))
@@ -143,43 +130,6 @@ class Membership:
             self.inbox.seen = max(self.inbox.seen, reply["head"])  # too many to be sent: they are read page by page
         self.look()
         self.progress.handled()  # an acknowledgement that was lost with the connection is sent now
-
-    def _reset(self, epoch: str, reason: str) -> None:
-        _log.warning("room %r: %s; positions start anew", self.room, reason)
-        self._announce_reset(epoch, reason)
-        self._epoch = epoch
-        self.progress.start_at(0)
-
-    def _announce_reset(self, epoch: str, reason: str) -> None:
-        data = {"room": self.room, "epoch": epoch, "reason": reason}
-        self.inbox.notice("$reset", data)
-        self.watchers.notice("$reset", data)
-
-    def _moved(self, reply: Reply) -> None:
-        """Go on at the same event in another epoch: the hub moved its log from memory into the file.
-
-        What waits in the queue keeps the positions that it came with; the hub understands them in acknowledgements.
-        """
-        _log.info("room %r: the log was moved; events have new positions", self.room)
-        caught_up = self.inbox.received >= self.inbox.joined_at
-        self.inbox.move_to(reply["cursor"], joined_at=reply["cursor"] if caught_up else reply["head"])
-        self._epoch = reply["epoch"]
-        self._announce_reset(self._epoch, "moved")
-        self._spawn(self._translate(self._epoch))
-
-    async def _translate(self, epoch: str) -> None:
-        """Ask where the positions of another epoch are that `missed` is made of: a restarted hub would not know."""
-        if self.missed is None:
-            return
-        with contextlib.suppress(*_TROUBLES):
-            after, head = [
-                (await self._commands.ask("lag", {"room": self.room, "after": each, "epoch": self.missed_epoch}))[
-                    "cursor"
-                ]
-                for each in self.missed
-            ]
-            self.missed, self.missed_epoch = (after, head), epoch
-            self.inbox.joined_at = head
 
     # --- what the client hands in
 
@@ -202,8 +152,7 @@ class Membership:
             self._spawn(self._enter_anew())  # from where this client has come to, by the positions that it knows
             return
         if name == "$reset":
-            self._reset(str(data.get("epoch")), str(data.get("reason", "the log was replaced")))
-            self.inbox.move_to(0)
+            self.resumption.replaced(data)
             self._spawn(self._enter_anew())
             return
         self.watchers.notice(name, data)
@@ -238,8 +187,8 @@ class Membership:
         with contextlib.suppress(*_TROUBLES):  # then the next connection does it
             await self.come_back()
 
-    def _current_epoch(self) -> str | None:
-        return self._epoch if self.joined and self.gone is None else None
+    def _is_member(self) -> bool:
+        return self.joined and self.gone is None
 
     def _spawn(self, coroutine: Any) -> asyncio.Task[None]:
         task: asyncio.Task[None] = self._loop.create_task(coroutine, name=f"rtmsg room {self.room}")

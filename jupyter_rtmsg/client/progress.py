@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
-from jupyter_rtmsg.errors import AckTimeout, CommandError, RtmsgError
+from jupyter_rtmsg.errors import AckTimeout, CommandError, EpochMismatch, RtmsgError
 
 from .backoff import Backoff
 from .commands import LATER, Commands
 from .inbox import Inbox
 from .kernel import is_kernel
+from .place import NOWHERE, Place
 
 _log = logging.getLogger("jupyter_rtmsg")
 _ACK_EVERY = 0.1
@@ -61,16 +62,16 @@ class Progress:
         self._inbox = inbox
         self._commands = commands
         self._spawn = spawn
-        self._seq = 0
+        self._told = NOWHERE  # the place that the hub was told, or refused
         self._calls = 0
         self._in_kernel = is_kernel()
         self._timer: asyncio.TimerHandle | None = None
         self._stopped = False
         self._retry = Backoff(_RETRY, _RETRY_MAX)
 
-    def start_at(self, seq: int) -> None:
+    def start_at(self, place: Place) -> None:
         """Learn what the hub has been told already."""
-        self._seq = seq
+        self._told = place
 
     def stop(self) -> None:
         """Tell the hub nothing more."""
@@ -84,7 +85,7 @@ class Progress:
             self.count = self._inbox.handled_count
             if self._has_work_to_tell:
                 self._plan(_WORK_EVERY)
-        elif self._inbox.handled_count > self.count:
+        elif self._inbox.handled_count > self.count or self._inbox.place != self._told:
             self._plan(_ACK_EVERY)
 
     @property
@@ -108,20 +109,30 @@ class Progress:
     async def acknowledge(self) -> None:
         """Tell the hub how far the handlers have come."""
         # the count first: the lane goes on meanwhile, and may only be said to have come less far than it has
-        handled, seq, calls = self._inbox.handled_count, self._inbox.handled, self._inbox.call_count
+        handled, place, calls = self._inbox.handled_count, self._inbox.place, self._inbox.call_count
         if self._stopped or (self.subscription is None and not self._has_work_to_tell):
             return
         idle = {"idle": True} if calls == self._calls else {}
         try:
-            # positions may be smaller in another epoch, but the handlers never go back
-            if seq != self._seq or self.subscription is None:
-                await self._commands.ask("ack", {"room": self._room, "seq": seq, **self._named, **idle})
+            if place != self._told or self.subscription is None:
+                await self._tell(place, idle)
         except RtmsgError as error:
             _log.info("room %r: not acknowledged yet: %s", self._room, error)
             self._not_yet(error)
             return
         self._retry.reset()
-        self._seq, self._calls = seq, calls
+        self._told, self._calls = place, calls
         self.count = max(self.count, handled)
         if self._inbox.handled_count > handled:
             self.handled()
+
+    async def _tell(self, place: Place, idle: Mapping[str, bool]) -> None:
+        """Acknowledge a place; one of a log that was replaced means nothing to the hub, and is let go."""
+        if place.era == NOWHERE.era:
+            return
+        try:
+            await self._commands.ask(
+                "ack", {"room": self._room, "seq": place.seq, **place.era.fields, **self._named, **idle}
+            )
+        except EpochMismatch as error:
+            _log.info("room %r: what was handled is no longer in the log: %s", self._room, error)

@@ -13,6 +13,7 @@ from jupyter_rtmsg.wire.data import prune
 from .backoff import Backoff
 from .commands import Commands, Reply, reply_of
 from .inbox import Inbox
+from .place import Era
 
 _log = logging.getLogger("jupyter_rtmsg")
 _PAGE_BYTES = 1024  # what an event of a page is taken to weigh
@@ -29,8 +30,8 @@ class Repair:
     commands : Commands
     spawn : callable
         Runs a coroutine as a task.
-    epoch : callable
-        Returns the epoch of the inbox's positions, or None while the client is no member.
+    joined : callable
+        Tells whether the client is a member.
     read : callable
         Called when there is more in the inbox.
     """
@@ -41,14 +42,14 @@ class Repair:
         inbox: Inbox,
         commands: Commands,
         spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
-        epoch: Callable[[], str | None],
+        joined: Callable[[], bool],
         read: Callable[[], None],
     ) -> None:
         self._room = room
         self._inbox = inbox
         self._commands = commands
         self._spawn = spawn
-        self._epoch = epoch
+        self._joined = joined
         self._read = read
         self._reading: asyncio.Task[None] | None = None
         self._retry = Backoff(_RETRY, _RETRY_MAX)
@@ -67,11 +68,11 @@ class Repair:
 
     @property
     def _is_needed(self) -> bool:
-        return self._inbox.behind and self._inbox.hungry and self._epoch() is not None
+        return self._inbox.behind and self._inbox.hungry and self._joined()
 
     async def _run(self) -> None:
         while self._is_needed:
-            request = {"room": self._room, "after": self._inbox.received, "epoch": self._epoch()}
+            request = {"room": self._room, "after": self._inbox.received, **self._inbox.era.fields}
             try:
                 await self._ask(request)
             except (RtmsgError, asyncio.TimeoutError) as error:
@@ -94,5 +95,5 @@ class Repair:
             self._page({**reply_of(prune(error.payload or "")), "events": []})
 
     def _page(self, reply: Reply) -> None:
-        if reply["epoch"] == self._epoch():
+        if Era.of(reply) == self._inbox.era:
             self._inbox.page(reply["events"], reply["through"], _PAGE_BYTES * len(reply["events"]))

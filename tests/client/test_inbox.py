@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from jupyter_rtmsg.client.handlers import Handler, Handlers
 from jupyter_rtmsg.client.inbox import Inbox
 from jupyter_rtmsg.client.lane import Call
+from jupyter_rtmsg.client.place import Era, Place
 from jupyter_rtmsg.event import Event, Sender
 
 
@@ -19,6 +20,7 @@ def meta(seq: int | None, prev: int | None, **more: Any) -> dict[str, Any]:
     return {"room": "lab", "seq": seq, "prev": prev, "ts": 1, "from": sender, **more}
 
 
+LOG = Era("a log")
 STEPS = ["live", "lost", "again", "run", "page", "old page"]
 
 
@@ -54,7 +56,7 @@ class Reader:
 def test_every_event_once_and_in_order_whatever_is_lost_doubled_or_late(steps: list[tuple[str, int]]) -> None:
     reader = Reader(max_events=6)
     inbox = reader.inbox
-    inbox.start_at(10, 10)
+    inbox.start_at(Place(LOG, 10), 10)
     log: list[tuple[int, int]] = []
     old: list[tuple[int, int]] = []
 
@@ -94,7 +96,7 @@ def test_every_event_once_and_in_order_whatever_is_lost_doubled_or_late(steps: l
 
 def test_a_gap_holds_back_what_is_later() -> None:
     reader = Reader()
-    reader.inbox.start_at(0, 0)
+    reader.inbox.start_at(Place(LOG, 0), 0)
     reader.inbox.live(["n", 1, meta(1, 0)], 1)
     reader.inbox.live(["n", 5, meta(5, 3)], 1)
     reader.run()
@@ -110,7 +112,7 @@ def test_a_gap_holds_back_what_is_later() -> None:
 
 def test_through_closes_a_gap_that_was_trimmed() -> None:
     reader = Reader()
-    reader.inbox.start_at(0, 0)
+    reader.inbox.start_at(Place(LOG, 0), 0)
     reader.inbox.live(["n", 9, meta(9, 8)], 1)
     reader.inbox.page([], 9, 0)
     assert not reader.inbox.behind
@@ -121,7 +123,7 @@ def test_through_closes_a_gap_that_was_trimmed() -> None:
 
 def test_too_many_bytes_stay_in_the_log() -> None:
     reader = Reader(max_bytes=100)
-    reader.inbox.start_at(0, 0)
+    reader.inbox.start_at(Place(LOG, 0), 0)
     reader.inbox.live(["n", 1, meta(1, 0)], 90)
     reader.inbox.live(["n", 2, meta(2, 1)], 90)
     assert reader.inbox.behind
@@ -134,7 +136,7 @@ def test_too_many_bytes_stay_in_the_log() -> None:
 def test_an_event_without_a_handler_counts_as_handled() -> None:
     reader = Reader()
     reader.handlers.remove()
-    reader.inbox.start_at(0, 0)
+    reader.inbox.start_at(Place(LOG, 0), 0)
     reader.inbox.live(["n", 1, meta(1, 0)], 1)
     reader.run()
     assert reader.inbox.handled == 1
@@ -142,7 +144,7 @@ def test_an_event_without_a_handler_counts_as_handled() -> None:
 
 def test_an_event_whose_handler_did_not_return_is_not_handled() -> None:
     reader = Reader()
-    reader.inbox.start_at(0, 0)
+    reader.inbox.start_at(Place(LOG, 0), 0)
     reader.inbox.live(["n", 1, meta(1, 0)], 1)
     next(reader.inbox.calls())
     assert reader.inbox.handled == 0
@@ -150,7 +152,7 @@ def test_an_event_whose_handler_did_not_return_is_not_handled() -> None:
 
 def test_an_event_is_what_the_wire_said() -> None:
     reader = Reader()
-    reader.inbox.start_at(0, 0)
+    reader.inbox.start_at(Place(LOG, 0), 0)
     reader.inbox.live(["n", {"a": 1}, meta(1, 0, id="x"), "1"], 1)
     reader.run()
     (event,) = reader.seen

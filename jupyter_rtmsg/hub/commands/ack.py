@@ -26,8 +26,10 @@ def ack(hub: Hub, connection: Connection, request: Request) -> Reply:
     called = row is not None and (name is None or membership.is_called(name))
     if not called and (name is not None or connection.identity.kernel is None):
         raise NotJoined(f"this connection has not joined room {membership.room.name!r} as {name!r}")
-    position = located(hub, count(request, "seq"), "seq")
-    is_news = row is None or position > row.cursor(hub.log.epoch)
+    position = located(
+        hub, count(request, "seq"), "seq", optional_text(request, "epoch", longest=hub.limits.identifier)
+    )
+    is_news = row is None or row.epoch != hub.log.epoch or position > row.position
     if row is not None and is_news:
         hub.subscriptions.move(row, position)
     if is_news and not flag(request, "idle"):

@@ -101,10 +101,9 @@ def _subscription(hub: Hub, connection: Connection, room: Room, place: Place, st
     if name is None:
         return None
     if row is None:
-        return hub.subscriptions.begin(user, room.name, name, start.head)
-    if row.epoch != hub.log.epoch:
-        # From another epoch: what is kept of this one is still to be seen.
-        hub.subscriptions.move(row, hub.log.locate(row.position, row.epoch) or 0)
+        # Not at the head: what is about to be sent is still to be handled.
+        return hub.subscriptions.begin(user, room.name, name, start.cursor)
+    # One of another epoch stays there until its reader acknowledges something of this one: it is told so at each join.
     hub.subscriptions.use(row, user, name)
     return row
 
