@@ -1,6 +1,7 @@
 # make run     JupyterLab with the extension, in notebooks/.   make run ARGS="--no-browser --port 8899"
 # make test    all tests, in an environment of their own.      make test ARGS="-k panel"    make test BROWSER=0
 # make check   what must hold before tests are worth running: lint, format, types, imports, TypeScript
+# make faults  what docs/reliability.md reports: every fault 20 times, an hour.   make faults ARGS="--times 3 --only network"
 # make bench   our server beside Node.js and others: a quarter of an hour.   make bench ARGS="--only fan8 node ours"   make bench-quick
 # make clean   remove all that the above have made
 #
@@ -25,7 +26,7 @@ FRONTEND := $(shell find labextension/src labextension/style labextension/*.json
 BUILD := pyproject.toml $(wildcard _build/*.py jupyter-config/*.json)
 NOTEBOOKS := $(abspath notebooks)
 
-.PHONY: help run test check bench bench-quick clean
+.PHONY: help run test check faults bench bench-quick clean
 .DELETE_ON_ERROR:
 
 help:
@@ -38,6 +39,10 @@ run: $(RUN)/installed
 test: $(TEST)/installed $(TEST)/neighbours/installed $(TEST)/node tests/interop/node_modules/.installed
 	@$(IN_TEST) python tests/support/programs.py $(if $(filter 0,$(BROWSER)),--without chromium)
 	$(IN_TEST) python tests/run.py $(if $(filter 0,$(BROWSER)),-m "not browser") $(ARGS)
+
+faults: $(TEST)/installed
+	@$(IN_TEST) python tests/support/programs.py --without chromium --without nginx
+	$(IN_TEST) PYTHONPATH=tests python tests/faults/run.py --report docs/reliability.md $(ARGS)
 
 check: $(TEST)/installed $(TEST)/node labextension/node_modules/.installed
 	$(IN_TEST) ruff check .
