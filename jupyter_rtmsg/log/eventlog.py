@@ -136,10 +136,14 @@ class Lag(NamedTuple):
 
 
 class Cursor(NamedTuple):
-    """A position in the log of one epoch."""
+    """A position in the log of one epoch, and the opening in which it was reached.
+
+    An empty ``opening`` was not told, as by version 0.1.0: it counts as the last one of the log.
+    """
 
     epoch: str
     position: int
+    opening: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -157,6 +161,8 @@ class Subscription:
         The real path of the notebook whose place it is.
     epoch, position : str, int
         Up to where everything was handled; in another epoch than the log's, nothing is.
+    opening : str
+        The log's when it was moved last; empty where version 0.1.0 did it.
     used : int
         When it was used last (ms of log time, see `LogClock`).
     ended : int or None
@@ -178,14 +184,15 @@ class Subscription:
     ended: int | None = None
     inherited: bool = False
     id: int = 0
+    opening: str = ""
 
     def cursor(self, epoch: str) -> int:
         """Return its position in an epoch: nothing of another one counts as handled."""
         return self.position if self.epoch == epoch else 0
 
-    def move(self, epoch: str, position: int) -> None:
+    def move(self, epoch: str, position: int, opening: str = "") -> None:
         """Count everything up to a position as handled; within an epoch it never goes back."""
-        self.epoch, self.position = epoch, max(position, self.cursor(epoch))
+        self.epoch, self.position, self.opening = epoch, max(position, self.cursor(epoch)), opening
 
 
 class Subscriptions(Protocol):
@@ -246,6 +253,10 @@ class EventLog(Protocol):
         """Names the log's identity. A position of another epoch means nothing here."""
 
     @property
+    def opening(self) -> str:
+        """Names this opening of the log: positions that readers reach now are told with it; see `cut`."""
+
+    @property
     def url(self) -> str:
         """Where events are kept now."""
 
@@ -272,11 +283,21 @@ class EventLog(Protocol):
     def now(self) -> int:
         """Return the ts (ms since 1970) that an event would get now."""
 
-    def locate(self, position: int, epoch: str | None = None) -> int | None:
+    def locate(self, position: int, epoch: str | None = None, opening: str | None = None) -> int | None:
         """Return the position of this epoch that has the same events before it; None if there is none.
 
         A position is told that somebody holds, perhaps of an epoch before: a log that was moved from memory into its
-        file goes on understanding those of before (see `MovingLog`), by the epoch, or by the position itself.
+        file goes on understanding those of before (see `MovingLog`), by the epoch, or by the position itself. One that
+        was reached in another opening is a place here as far as `cut` tells; without ``opening`` it counts as one of
+        this opening.
+        """
+
+    def cut(self, opening: str) -> int:
+        """Return up to which position the events of an opening are those of this log.
+
+        The log's end may have been lost, or its file replaced by an older copy; then positions behind the cut are given
+        again, to other events. A reader whose position does not hold goes on after the cut: it misses nothing, but may
+        get events again where too little is known of its opening. What is no name of an opening gets 0.
         """
 
     def append(self, draft: Draft) -> asyncio.Future[Appended]:

@@ -19,6 +19,7 @@ from .eventlog import Subscription
 from .filesystem import NETWORK, filesystem_type
 from .ledger import Ledger
 from .lock import FileLock, InUseError, NoLocksError
+from .openings import Openings
 from .options import Options
 from .schema import APPLICATION_ID, VERSION, connect, identity, prepare
 from .store import Store, is_full
@@ -58,6 +59,8 @@ class LogFile:
     ledger : Ledger
     dedup : Dedup
     subscriptions : list of Subscription
+    openings : Openings
+        This one is their last.
     id : str
         Of the log, see `EventLog.id`.
     epoch : str
@@ -71,6 +74,7 @@ class LogFile:
     ledger: Ledger
     dedup: Dedup
     subscriptions: list[Subscription]
+    openings: Openings
     id: str
     epoch: str
     warning: str | None
@@ -183,6 +187,8 @@ def _open(path: Path, options: Options, lock: FileLock, disk: Disk, warning: str
         prepare(connection, "DELETE" if network else "WAL")
         epoch, id = _begin(store, options), str(store.get("id"))
         ledger, dedup, subscriptions = store.load(), Dedup(store, options), load_subscriptions(connection)
+        openings = store.openings()
+        store.begin_opening(openings, ledger.head, int(options.clock() * 1000))
     except sqlite3.Error as error:
         connection.close()
         raise _classified(path, error) from error
@@ -190,7 +196,7 @@ def _open(path: Path, options: Options, lock: FileLock, disk: Disk, warning: str
         connection.close()
         raise
     warning = _joined(warning, _network_warning(path) if network else None)
-    return LogFile(path, store, ledger, dedup, subscriptions, id, epoch, warning, lock, disk)
+    return LogFile(path, store, ledger, dedup, subscriptions, openings, id, epoch, warning, lock, disk)
 
 
 def _check(path: Path, connection: sqlite3.Connection) -> None:

@@ -7,6 +7,7 @@ import uuid
 
 from .dedup import Dedup
 from .disk import Disk
+from .openings import Openings
 from .options import Options
 from .reader import Reader
 from .readers import Readers
@@ -33,10 +34,12 @@ class MemoryLog(SQLiteLog):
         self.store = store = Store(connection)
         ledger = store.load()
         ledger.head = after
+        openings = Openings()
+        openings.begin(after, ts=int(options.clock() * 1000))
         # There is only this connection, so reads and writes take turns.
         readers = Readers(lambda: Reader(lambda: connection, store.lock), 1, "memory:")
         super().__init__(
             store, ledger, Dedup(store, options), readers, id=uuid.uuid4().hex, url="memory:",
-            epoch=secrets.token_hex(8), durable=False, warning=warning, disk=Disk(None, 0), options=options,
-            release=lambda _: connection.close(),
+            epoch=secrets.token_hex(8), durable=False, warning=warning, openings=openings, disk=Disk(None, 0),
+            options=options, release=lambda _: connection.close(),
         )  # fmt: skip

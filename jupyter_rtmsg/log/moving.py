@@ -101,6 +101,11 @@ class MovingLog:
         return self._log.epoch
 
     @property
+    def opening(self) -> str:
+        """See `EventLog`."""
+        return self._log.opening
+
+    @property
     def url(self) -> str:
         """See `EventLog`."""
         return self._log.url
@@ -134,11 +139,17 @@ class MovingLog:
         """See `EventLog.now`."""
         return self._log.now()
 
-    def locate(self, position: int, epoch: str | None = None) -> int | None:
+    def locate(self, position: int, epoch: str | None = None, opening: str | None = None) -> int | None:
         """See `EventLog.locate`."""
         if self._moved and (epoch == self._moved.epoch or (position >= FIRST and epoch is None)):
-            return self._moved.position(position)
-        return self._log.locate(position, epoch)
+            return self._moved.position(position)  # a log in memory is opened only once
+        return self._log.locate(position, epoch, opening)
+
+    def cut(self, opening: str) -> int:
+        """See `EventLog.cut`."""
+        if self._moved and opening == self._memory.opening:
+            return self._moved.head
+        return self._log.cut(opening)
 
     # --- appending
 

@@ -72,5 +72,6 @@ def _over(url: str, options: Options, file: LogFile) -> SQLiteLog:
     readers = Readers(lambda: Reader(lambda: connect_reader(str(file.path))), 2, str(file.path))
     return SQLiteLog(
         file.store, file.ledger, file.dedup, readers, id=file.id, url=url, epoch=file.epoch, durable=True,
-        warning=file.warning, subscriptions=file.subscriptions, disk=file.disk, options=options, release=file.close,
+        warning=file.warning, openings=file.openings, subscriptions=file.subscriptions, disk=file.disk,
+        options=options, release=file.close,
     )  # fmt: skip

@@ -31,6 +31,7 @@ from .eventlog import (
 )
 from .ledger import Entry, Ledger, Result, announced
 from .notes import SQLiteNotes
+from .openings import Openings
 from .options import Options
 from .reader import Query, Reader
 from .readers import Readers
@@ -60,6 +61,8 @@ class SQLiteLog:
         Whether it outlives the process.
     warning : str or None
         What its users should know.
+    openings : Openings
+        This one is their last.
     subscriptions : iterable of Subscription
         What the file holds.
     disk : Disk
@@ -80,12 +83,14 @@ class SQLiteLog:
         epoch: str,
         durable: bool,
         warning: str | None,
+        openings: Openings,
         disk: Disk,
         subscriptions: Iterable[Subscription] = (),
         options: Options,
         release: Callable[[bool], None],
     ) -> None:
         self.id, self.url, self.epoch, self.durable, self.warning = id, url, epoch, durable, warning
+        self._openings = openings
         self._options = options
         self._readers = readers
         self._release = release
@@ -110,6 +115,11 @@ class SQLiteLog:
         return self._head
 
     @property
+    def opening(self) -> str:
+        """See `EventLog.opening`."""
+        return self._openings.name
+
+    @property
     def subscriptions(self) -> Subscriptions:
         """See `EventLog.subscriptions`."""
         return self._subscriptions
@@ -123,9 +133,13 @@ class SQLiteLog:
         """See `EventLog.now`."""
         return stamp(int(self._options.clock() * 1000), self._ts)
 
-    def locate(self, position: int, epoch: str | None = None) -> int | None:
+    def locate(self, position: int, epoch: str | None = None, opening: str | None = None) -> int | None:
         """See `EventLog.locate`."""
-        return position if epoch in (None, self.epoch) and position <= self._head else None
+        return position if epoch in (None, self.epoch) and position <= self.cut(opening or "") else None
+
+    def cut(self, opening: str) -> int:
+        """See `EventLog.cut`."""
+        return self._openings.cut(opening, self._head)
 
     def append(self, draft: Draft) -> asyncio.Future[Appended]:
         """See `EventLog.append`."""

@@ -16,6 +16,7 @@ from typing import Any
 
 from .crc import room_crc
 from .ledger import Batch, Ledger, Room
+from .openings import KEPT, Opening, Openings
 
 _ROOM = "INSERT OR REPLACE INTO room(id, name, head, n, maker, used, crc) VALUES"
 _HANDFULS = (256, 128, 64, 32, 16, 8, 4, 2, 1)
@@ -78,6 +79,18 @@ class Store:
         for table, order in (("known", "last"), ("run", "number")):  # these have log time only
             for (time,) in execute(f"SELECT ts FROM {table} ORDER BY {order} DESC LIMIT 1"):  # noqa: S608 -- fixed text
                 ledger.time = max(ledger.time, time)
+
+    def openings(self) -> Openings:
+        """Return the openings of the file so far."""
+        rows = self.connection.execute("SELECT number, id, start, ts, lost FROM opening")
+        return Openings(Opening(*row) for row in rows)
+
+    def begin_opening(self, openings: Openings, start: int, ts: int, lost: int = 0) -> None:
+        """Begin an opening, and store it; see `Openings.begin`."""
+        row = openings.begin(start, ts, lost)
+        with self.transaction():
+            self.rows("INSERT INTO opening VALUES", [row])
+            self.connection.execute("DELETE FROM opening WHERE number <= ?", (row.number - KEPT,))
 
     def insert(self, batch: Batch) -> None:
         """Store a batch, within a transaction."""

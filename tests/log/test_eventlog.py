@@ -559,3 +559,19 @@ async def test_a_note_is_there_at_once_until_its_time_or_its_removal(open_any: O
     assert await log.notes.get("pid") is None
     await fill(log, 1)
     assert await log.notes.get("pid") is None
+
+
+async def test_a_position_of_the_present_opening_is_a_place_up_to_the_head(log: EventLog) -> None:
+    (*_, last) = await fill(log, 3)
+    assert log.opening
+    assert log.locate(last, log.epoch, log.opening) == last
+    assert log.locate(last, log.epoch, "") == last
+    assert log.locate(last + 1, log.epoch, log.opening) is None
+    assert log.locate(last, "another", log.opening) is None
+    assert log.cut(log.opening) == log.cut("") == last
+
+
+async def test_a_position_of_an_opening_that_the_log_never_had_is_none_here(log: EventLog) -> None:
+    (*_, last) = await fill(log, 3)
+    assert log.locate(last, log.epoch, "no opening") is None
+    assert log.cut("no opening") == 0

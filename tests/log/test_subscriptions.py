@@ -18,7 +18,18 @@ def named(name: str, **fields: Any) -> Subscription:
 
 
 def fields_of(row: Subscription) -> tuple[Any, ...]:
-    return (row.user, row.room, row.key, row.label, row.path, row.epoch, row.position, row.ended, row.inherited)
+    return (
+        row.user,
+        row.room,
+        row.key,
+        row.label,
+        row.path,
+        row.epoch,
+        row.position,
+        row.ended,
+        row.inherited,
+        row.opening,
+    )
 
 
 async def test_a_cursor_never_moves_backwards_within_its_epoch() -> None:
@@ -36,6 +47,7 @@ async def test_a_cursor_never_moves_backwards_within_its_epoch() -> None:
         named("notes"),
         Subscription("ада", "lab", "notebook\0" + "f" * 32, "d/数据 🎉.ipynb", "/home/ада/d/数据 🎉.ipynb", "e", 7, 9),
         named("a" * 256, ended=5),
+        named("notes", epoch="e", position=3, opening="1.0.abc"),
         named("old.ipynb", inherited=True, path="/half \ud83c of a character"),
     ],
 )
