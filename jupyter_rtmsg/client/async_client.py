@@ -345,8 +345,14 @@ class AsyncClient:
     @awaited
     async def rooms(self) -> list[dict[str, Any]]:
         """Return the rooms that this user may see: dicts of ``room, head, first, count, bytes, members``."""
-        reply = await self.commands.ask_patiently("rooms", {})
-        return list(reply["rooms"])
+        rooms: list[dict[str, Any]] = []
+        request: dict[str, Any] = {}
+        while True:
+            reply = await self.commands.ask_patiently("rooms", request)
+            rooms += reply["rooms"]
+            if not reply.get("more"):  # a hub of 0.1.0 sends all at once
+                return rooms
+            request = {"after": reply["through"]}
 
     async def subscriptions(self, room: str | None = None) -> Subscriptions:
         """Return what the hub remembers for this user: how far the readers of each room have come.

@@ -156,20 +156,7 @@ class StartFinder:
         if number > self._limits.replay:
             head = room.head_at(self._follower.position)
             return Start(head, head, number, LIMIT)
-        return await self._from(room, await self._position_of_last(room.name, number))
-
-    async def _position_of_last(self, name: str, number: int) -> int:
-        """Go back page by page; a page holds at most so many events and bytes."""
-        before: int | None = None
-        while number > 0:
-            page = await self._log.read(
-                name, last=number, before=before, limit=self._limits.page_events, max_bytes=2**31, max_attachments=2**31
-            )
-            if not page.records or page.records[0].seq is None:
-                return 0
-            before = page.records[0].seq
-            number -= len(page.records)
-        return self._log.head if before is None else before - 1
+        return await self._from(room, await self._log.before_last(room.name, number))
 
     async def _from(self, room: Room, position: int, reason: str | None = None) -> Start:
         """Count what comes after a position of this epoch."""

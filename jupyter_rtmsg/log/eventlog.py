@@ -126,13 +126,30 @@ class RoomStats(msgspec.Struct, frozen=True, gc=False):
     maker: str = ""
 
 
+LISTED_NAMES = 20
+"""Names of events of which a `Lag` tells how often they are there."""
+
+
 class Lag(NamedTuple):
-    """What a room holds after a position: events, bytes, the oldest ts in ms (or None), and counts by event name."""
+    """What a room holds after a position.
+
+    Attributes
+    ----------
+    missed, bytes : int
+        How many events, and their size.
+    oldest : int or None
+        The least ts, in ms.
+    by_event : mapping of str to int
+        How many of each name, for the `LISTED_NAMES` names with most events, which stand in this order.
+    names : int
+        How many names there are.
+    """
 
     missed: int
     bytes: int
     oldest: int | None
     by_event: Mapping[str, int]
+    names: int
 
 
 class Cursor(NamedTuple):
@@ -380,6 +397,9 @@ class EventLog(Protocol):
 
     async def lag(self, room: str, after: int) -> Lag:
         """Count what a room holds after a position."""
+
+    async def before_last(self, room: str, number: int) -> int:
+        """Return the position before the last so many events of a room; the events themselves are not read."""
 
     async def close(self) -> None:
         """Commit what was appended, end every `follow`, and give the log free."""

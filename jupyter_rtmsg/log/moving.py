@@ -243,6 +243,10 @@ class MovingLog:
         """See `EventLog.lag`."""
         return await self._log.lag(room, self._position(after))
 
+    async def before_last(self, room: str, number: int) -> int:
+        """See `EventLog.before_last`."""
+        return await self._log.before_last(room, number)
+
     def _position(self, position: int) -> int:
         located = self.locate(position)
         return position if located is None else located

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from jupyter_rtmsg.wire.data import encode_json
 
 from .crc import event_crc, event_crc_of_2
-from .eventlog import Lag, Page, Record
+from .eventlog import LISTED_NAMES, Lag, Page, Record
 from .stretches import first_since
 
 _COLUMNS = "event.seq, prev, ts, event.name, data, attachments, sender, user, event.id, size, event.crc, event.n"
@@ -137,14 +137,23 @@ class Reader:
 
     def lag(self, connection: sqlite3.Connection, room: str, after: int, head: int) -> Lag:
         """Return what `EventLog.lag` promises."""
-        rows = connection.execute(
-            "SELECT event.name, count(*), sum(size), min(ts) FROM event WHERE event.room = "
-            "(SELECT id FROM room WHERE name = ?) AND event.seq > ? AND event.seq <= ? GROUP BY event.name",
-            (room, after, head),
-        ).fetchall()
-        oldest = min((row[3] for row in rows), default=None)
-        by_event = {name: count for name, count, _, _ in rows}
-        return Lag(sum(by_event.values()), sum(row[2] for row in rows), oldest, by_event)
+        (missed, size, oldest, names), *listed = connection.execute(
+            "WITH named AS (SELECT event.name, count(*) AS n, sum(size) AS bytes, min(ts) AS oldest FROM event "
+            "WHERE event.room = (SELECT id FROM room WHERE name = ?) AND event.seq > ? AND event.seq <= ? "
+            "GROUP BY event.name) SELECT * FROM (SELECT sum(n), sum(bytes), min(oldest), count(*) FROM named) "
+            "UNION ALL SELECT * FROM (SELECT n, name, NULL, NULL FROM named ORDER BY n DESC, name LIMIT ?)",
+            (room, after, head, LISTED_NAMES),
+        )
+        return Lag(missed or 0, size or 0, oldest, {name: count for count, name, _, _ in listed}, names)
+
+    def before_last(self, connection: sqlite3.Connection, room: str, number: int, head: int) -> int:
+        """Return what `EventLog.before_last` promises."""
+        row = connection.execute(
+            "SELECT min(seq) FROM (SELECT seq FROM event WHERE event.room = "
+            "(SELECT id FROM room WHERE name = ?) AND seq <= ? ORDER BY seq DESC LIMIT ?)",
+            (room, head, number),
+        ).fetchone()
+        return head if row[0] is None else row[0] - 1
 
     def notes(self, connection: sqlite3.Connection) -> list[tuple[str, bytes, float]]:
         """Return all notes on disk."""

@@ -231,6 +231,11 @@ class SQLiteLog:
         lag: Lag = await self._readers(Reader.lag, room, after, self._head)
         return lag
 
+    async def before_last(self, room: str, number: int) -> int:
+        """See `EventLog.before_last`."""
+        position: int = await self._readers(Reader.before_last, room, number, self._head)
+        return position
+
     async def settle(self) -> None:
         """Wait until everything that was appended, and every cursor that was moved, is stored."""
         self._subscriptions.flush()

@@ -10,7 +10,15 @@ import { Attention } from './attention';
 import { Backoff } from './backoff';
 import { type IConnection, Room } from './room';
 import type { IJoinOptions, IRoom, IRtmsg, State } from './tokens';
-import { HubError, type IMeta, type IPresence, type IRoomSummary, type IStatus, type Reply } from './wire';
+import {
+  HubError,
+  type IMeta,
+  type IPresence,
+  type IRoomPage,
+  type IRoomSummary,
+  type IStatus,
+  type Reply
+} from './wire';
 
 /** Milliseconds that a command may take. */
 const TIMEOUT = 10_000;
@@ -95,10 +103,20 @@ export class Client implements IRtmsg, IConnection, IDisposable {
 
   async refresh(): Promise<void> {
     if (this.connected) {
-      const { rooms } = await this.request<{ rooms: IRoomSummary[] }>('rooms', { watch: true });
-      this._rooms = rooms;
+      this._rooms = await this.listRooms();
       this._changed.emit();
     }
+  }
+
+  /** Return all rooms that may be read, page by page. */
+  private async listRooms(): Promise<IRoomSummary[]> {
+    let page: IRoomPage = await this.request('rooms', { watch: true });
+    const rooms = [...page.rooms];
+    while (page.more) {
+      page = await this.request('rooms', { after: page.through });
+      rooms.push(...page.rooms);
+    }
+    return rooms;
   }
 
   /**

@@ -70,12 +70,20 @@ export interface IJoined {
   count: number;
 }
 
+/** The reply of `rooms`: a page of them, by name. */
+export interface IRoomPage {
+  rooms: IRoomSummary[];
+  more: boolean;
+  through: string;
+}
+
 /** The reply of `lag`. */
 export interface ILag {
   missed: number;
   bytes: number;
   oldest: number | null;
   by_event: Record<string, number>;
+  rest: { names: number; events: number };
   cursor: number;
 }
 

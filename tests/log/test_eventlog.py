@@ -12,6 +12,7 @@ from support.logs import DEADLINE, Clock, draft, fill, follow, read_all, seqs, u
 
 from jupyter_rtmsg.errors import EpochChanged, LogBusy, LogClosed, LogConflict
 from jupyter_rtmsg.log import Appended, Draft, EventLog, Lag, RoomStats
+from jupyter_rtmsg.log.eventlog import LISTED_NAMES
 
 Opener = Callable[..., Awaitable[EventLog]]
 
@@ -344,9 +345,27 @@ async def test_lag_counts_what_came_after_a_position(open_any: Opener) -> None:
     for i in range(6):
         clock.now += 1
         await log.append(draft(i, name="ab"[i % 2]))
-    assert await log.lag("lab", 3) == Lag(3, 3, 9_000, {"a": 1, "b": 2})
-    assert await log.lag("lab", 6) == Lag(0, 0, None, {})
-    assert await log.lag("nowhere", 0) == Lag(0, 0, None, {})
+    assert await log.lag("lab", 3) == Lag(3, 3, 9_000, {"b": 2, "a": 1}, 2)
+    assert await log.lag("lab", 6) == Lag(0, 0, None, {}, 0)
+    assert await log.lag("nowhere", 0) == Lag(0, 0, None, {}, 0)
+
+
+async def test_lag_tells_the_names_with_most_events_and_how_many_others_there_are(open_any: Opener) -> None:
+    log = await open_any()
+    for i in range(LISTED_NAMES + 30):
+        await log.append(draft(i, name=f"{min(i, LISTED_NAMES + 9):02}"))
+    lag = await log.lag("lab", 0)
+    assert list(lag.by_event.items())[:3] == [(f"{LISTED_NAMES + 9}", 21), ("00", 1), ("01", 1)]
+    assert (len(lag.by_event), lag.names, lag.missed) == (LISTED_NAMES, LISTED_NAMES + 10, LISTED_NAMES + 30)
+
+
+async def test_the_position_before_the_last_events_of_a_room_is_found_among_others(open_any: Opener) -> None:
+    log = await open_any()
+    for i in range(10):
+        await log.append(draft(i))
+        await log.append(draft(i, room="other"))
+    assert [await log.before_last("lab", number) for number in (1, 2, 10, 99)] == [18, 16, 0, 0]
+    assert await log.before_last("nowhere", 3) == 20
 
 
 # Following

@@ -34,6 +34,10 @@ async def lag(hub: Hub, connection: Connection, request: Request) -> Reply:
         "bytes": behind.bytes,
         "oldest": behind.oldest,
         "by_event": dict(behind.by_event),
+        "rest": {
+            "names": behind.names - len(behind.by_event),
+            "events": behind.missed - sum(behind.by_event.values()),
+        },
         "cursor": here,
     }
 

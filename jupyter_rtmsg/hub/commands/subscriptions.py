@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from jupyter_rtmsg.errors import NotJoined
@@ -10,6 +11,8 @@ from jupyter_rtmsg.hub.reply import Reply
 from jupyter_rtmsg.hub.request import Request, optional_text, text
 from jupyter_rtmsg.log.eventlog import Subscription
 from jupyter_rtmsg.wire.data import encode_json
+
+TURN = 100  # subscriptions that are described before others have their turn
 
 if TYPE_CHECKING:
     from jupyter_rtmsg.hub.connection import Connection
@@ -23,8 +26,10 @@ async def subscriptions(hub: Hub, connection: Connection, request: Request) -> R
     rows.sort(key=lambda row: (row.ended is None, row.used, row.id), reverse=True)
     listed: list[dict[str, Any]] = []
     left = hub.limits.page_bytes
-    for row in rows:
+    for at, row in enumerate(rows, 1):
         described = await _described(hub, row)
+        if not at % TURN:
+            await asyncio.sleep(0)
         left -= len(encode_json(described)) + 1
         if left < 0:
             break

@@ -1,0 +1,100 @@
+"""What is cheap to ask is answered with little: replies end where a page ends."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import pytest
+
+from jupyter_rtmsg.wire.data import encode_json
+
+rooms_command = import_module("jupyter_rtmsg.hub.commands.rooms")  # the package has the function by that name
+
+
+async def test_lag_with_many_names_names_twenty_and_counts_the_others(start: Any) -> None:
+    hub = await start(url="memory:")
+    member = await hub.connect()
+    for at in range(0, 2_000, 500):
+        asked = [
+            member.ask("publish", {"room": "lab", "event": f"{number}".rjust(128, "x")})
+            for number in range(at, at + 500)
+        ]
+        for reply in asked:
+            assert (await reply)["ok"]
+    for _ in range(3):
+        await member.publish(event="often")
+    reply = await member.call("lag", room="lab", after=0)
+    assert len(encode_json(reply)) < 5_000
+    assert next(iter(reply["by_event"].items())) == ("often", 3)
+    assert (reply["missed"], reply["rest"]) == (2_003, {"names": 1_981, "events": 1_981})
+
+
+async def test_rooms_come_in_pages_that_a_client_reads_on(start: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = await start()
+    member = await hub.connect()
+    names = [f"room{number:02}" for number in range(23)]
+    for name in names:
+        await member.publish(room=name)
+    await member.join("a-room-with-members-only")
+    expected = sorted([*names, "a-room-with-members-only"])
+    monkeypatch.setattr(rooms_command, "PAGE", 10)
+    found: list[str] = []
+    after: dict[str, Any] = {}
+    sizes = []
+    while True:
+        page = await member.call("rooms", limit=1_000, **after)
+        sizes.append(len(page["rooms"]))
+        found += [room["room"] for room in page["rooms"]]
+        if not page["more"]:
+            break
+        after = {"after": page["through"]}
+    assert (found, sizes) == (expected, [10, 10, 4])
+
+
+async def test_a_page_of_rooms_asks_for_a_bounded_number_of_rights(start: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    class OnlyTheLast:
+        asked = 0
+
+        def allows(self, principal: Any, action: str, room: str) -> bool:
+            self.asked += action == "read"
+            return action != "read" or room == "room29"
+
+    access = OnlyTheLast()
+    hub = await start(access=access)
+    member = await hub.connect()
+    for number in range(30):
+        await member.publish(room=f"room{number:02}")
+    monkeypatch.setattr(rooms_command, "EXAMINED", 20)
+    access.asked = 0
+    page = await member.call("rooms")
+    assert (page["rooms"], page["more"], page["through"], access.asked) == ([], True, "room19", 20)
+    page = await member.call("rooms", after=page["through"])
+    assert ([room["room"] for room in page["rooms"]], page["more"]) == (["room29"], False)
+
+
+@pytest.mark.parametrize("wrong", [{"after": 1}, {"limit": 0}, {"limit": "ten"}])
+async def test_a_page_of_rooms_that_makes_no_sense_is_refused(start: Any, wrong: dict[str, Any]) -> None:
+    member = await (await start()).connect()
+    assert (await member.ask("rooms", wrong))["error"]["code"] == "bad_request"
+
+
+async def test_a_join_that_wants_the_last_events_reads_only_those_that_it_sends(
+    start: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = await start(ring_events=1)
+    member = await hub.connect()
+    await member.publish_many(50)
+    read: list[int] = []
+    reading = hub.log.read
+
+    async def counted(*args: Any, **options: Any) -> Any:
+        page = await reading(*args, **options)
+        read.append(len(page.records))
+        return page
+
+    monkeypatch.setattr(hub.log, "read", counted)
+    reply = await member.join(last=20)
+    assert reply["missed"] == 20
+    await member.settled()
+    assert sum(read) <= 21  # and one to find out whether any were trimmed
