@@ -18,6 +18,7 @@ from jupyter_rtmsg.errors import LogConflict, LogError
 from .clock import MINUTE, stamp
 from .crc import event_crc
 from .eventlog import Appended, Done, Draft, Record, RoomStats
+from .tallies import Tallies
 
 _LONG = 32  # bytes from which on an id is told by its digest
 
@@ -63,7 +64,8 @@ class Room(msgspec.Struct, gc=False):
 
     def stats(self) -> RoomStats:
         """Return what outsiders see: a room that lost all its events holds nothing before ``head + 1``."""
-        return RoomStats(self.first if self.count else self.head + (self.head > 0), self.head, self.count, self.bytes)
+        first = self.first if self.count else self.head + (self.head > 0)
+        return RoomStats(first, self.head, self.count, self.bytes, self.maker)
 
 
 @dataclass(slots=True)
@@ -82,6 +84,8 @@ class Ledger:
     ahead : int
         By how much log time was ahead of ts where the last stretch began (ms).
     next_room, count, bytes : int
+    tallies : Tallies
+        What each principal holds in each room.
     """
 
     rooms: dict[str, Room] = field(default_factory=dict)
@@ -93,6 +97,7 @@ class Ledger:
     next_room: int = 1
     count: int = 0
     bytes: int = 0
+    tallies: Tallies = field(default_factory=Tallies, compare=False)
 
     def accept(self, batch: Batch) -> None:
         """Take over what a committed batch changed."""
@@ -103,6 +108,7 @@ class Ledger:
             self.ts, self.time, self.ahead = batch.ts, batch.time, batch.ahead
         self.count += len(batch.events)
         self.bytes += batch.bytes
+        self.tallies.grow(batch.events)
 
 
 def dedup_key(draft: Draft) -> bytes | None:
@@ -216,7 +222,7 @@ class Batch:
             # Only now, since nothing can fail any more: a room is made by its first event.
             room = self._touch(draft, known)
         self.head = room.head = seq
-        room.n = n
+        room.n, room.used = n, self.time
         if not room.count:
             room.first = seq
         room.count += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 
 from .clock import LogClock
@@ -15,9 +15,11 @@ from .ledger import Batch, Ledger, Room
 from .options import MIB, Options
 from .store import Store
 from .stretches import FORGET, first_stored, stored_first
+from .tallies import EVENT_OVERHEAD, STORE_EVERY, Tally
 
-EVENT_OVERHEAD = 200  # bytes that an event takes beside its payload: keys, names, sender, index
 _SLICE = 1_000  # rows deleted in one transaction, about 10 ms
+_ENTRIES = 10_000  # entries of an index that are looked at for them
+_UNEVEN = 64  # a principal may be trimmed below the next one by such a part of a limit, so that it goes by the handful
 _VACUUM_PAGES = 200
 _FREE_PAGES = 1_024  # left in the file for the events to come
 
@@ -26,6 +28,9 @@ log = logging.getLogger(__name__)
 
 class Retention:
     """Keeps a log within its limits; belongs to the writer's thread.
+
+    Space is shared fairly: what exceeds the limit on bytes, or that on the events of a room, is taken from the
+    principal that holds most, its oldest events first. So events vanish from the middle of a room.
 
     While appends come, a limit may be exceeded by a twentieth (at most 1,000 events), so that trimming is done by
     the handful; once it is quiet the limits are met exactly, that of age to a minute. Age is of log time, as it was
@@ -92,13 +97,23 @@ class Retention:
 
     def step(self, quiet: bool) -> dict[str, RoomStats]:
         """Do a slice of work, and return the rooms that it changed."""
+        if self._ledger.tallies.unsaved >= STORE_EVERY:
+            self._save_tallies()
         if not quiet:
             return self._keep_up()
         changed = self._trim(0)
         if not changed:
-            self.busy = self._dedup.forget(self._clock.time) or self._dedup.settle() or self._shrink()
+            self.busy = (
+                self._over_a_limit() or self._dedup.forget(self._clock.time) or self._dedup.settle() or self._shrink()
+            )
             self._disk.reserve()
         return changed
+
+    def _save_tallies(self) -> None:
+        tallies = self._ledger.tallies
+        with self._store.transaction() as connection:
+            tallies.save(connection, self._ledger.head)
+        tallies.saved()
 
     def _keep_up(self) -> dict[str, RoomStats]:
         """Delete about as much as was stored since, as far as a limit is exceeded."""
@@ -113,15 +128,22 @@ class Retention:
         """Delete a slice of the events over a limit."""
         if self._expired():
             return self._trim_expired()
-        if self._size() > self._options.max_bytes * (21 if slack else 20) // 20:
-            return self._trim_oldest()
+        if self._excess() > (self._options.max_bytes // 20 if slack else 0):
+            return self._trim_heaviest()
         for name in self._over:
             if self._ledger.rooms[name].count > self._options.max_events + slack:
                 return self._trim_room(name)
         return {}
 
-    def _size(self) -> int:
-        return self._ledger.bytes + EVENT_OVERHEAD * self._ledger.count
+    def _over_a_limit(self) -> bool:
+        """Whether a slice found nothing in the entries that it looked at, and the next one is to look further."""
+        rooms, most = self._ledger.rooms, self._options.max_events
+        self._over = {name for name in self._over if rooms[name].count > most}
+        return bool(self._over) or self._excess() > 0
+
+    def _excess(self) -> int:
+        """Return by how many bytes the log is too large."""
+        return self._ledger.bytes + EVENT_OVERHEAD * self._ledger.count - self._options.max_bytes
 
     def _cutoff(self) -> int:
         return self._clock.time - int(self._options.max_age * 1000)
@@ -136,8 +158,35 @@ class Retention:
         ).fetchone()
         return self._delete_until(row[0])
 
-    def _trim_oldest(self) -> dict[str, RoomStats]:
-        excess = self._size() - self._options.max_bytes
+    def _trim_heaviest(self) -> dict[str, RoomStats]:
+        """Delete the oldest events of the principal that holds most."""
+        tallies, excess = self._ledger.tallies, self._excess()
+        heaviest = tallies.heaviest()
+        if heaviest is None:
+            return self._trim_oldest(excess)
+        user, lead = heaviest
+        wanted = min(excess, lead + self._options.max_bytes // _UNEVEN)
+        return self._delete_oldest(user, tallies.of(user), wanted, lambda size: size + EVENT_OVERHEAD)
+
+    def _delete_oldest(
+        self, user: str, rooms: Mapping[int, Tally], wanted: int, worth: Callable[[int], int]
+    ) -> dict[str, RoomStats]:
+        """Delete a principal's oldest events in some rooms until they were worth as much as is wanted."""
+        taken: list[int] = []
+        for seq, _, size in self._ledger.tallies.oldest(self._store.connection, user, rooms, _ENTRIES):
+            taken.append(seq)
+            wanted -= worth(size)
+            if wanted <= 0 or len(taken) == _SLICE:
+                break
+        try:
+            changed = self._delete(f"seq IN ({','.join(map(str, taken))})", ()) if taken else {}
+        except sqlite3.Error:
+            self._ledger.tallies.look_again(user)
+            raise
+        self._oldest = stored_first(self._store.connection)
+        return changed
+
+    def _trim_oldest(self, excess: int) -> dict[str, RoomStats]:
         rows = self._store.connection.execute("SELECT seq, size FROM event ORDER BY seq LIMIT ?", (_SLICE,)).fetchall()
         freed = accumulate(size + EVENT_OVERHEAD for _, size in rows)
         enough = next((seq for (seq, _), bytes_ in zip(rows, freed, strict=True) if bytes_ >= excess), None)
@@ -152,25 +201,34 @@ class Retention:
         return changed
 
     def _trim_room(self, name: str) -> dict[str, RoomStats]:
-        room = self._ledger.rooms[name]
+        """Delete the oldest events of the principal that has most in a room."""
+        room, tallies = self._ledger.rooms[name], self._ledger.tallies
         excess = room.count - self._options.max_events
+        heaviest = tallies.heaviest_in(room.id)
+        if heaviest is None:
+            changed = self._trim_start(room, excess)
+        else:
+            user, lead = heaviest
+            wanted = min(excess, lead + self._options.max_events // _UNEVEN + 1)
+            mine = {room.id: tallies.of(user)[room.id]}
+            changed = self._delete_oldest(user, mine, wanted, lambda size: 1)
+        return changed
+
+    def _trim_start(self, room: Room, excess: int) -> dict[str, RoomStats]:
         row = self._store.connection.execute(
             "SELECT max(seq) FROM (SELECT seq FROM event WHERE room = ? ORDER BY seq LIMIT ?)",
             (room.id, min(excess, _SLICE)),
         ).fetchone()
-        changed = self._delete("room = ? AND seq <= ?", (room.id, row[0]))
-        if room.count <= self._options.max_events:
-            self._over.discard(name)
-        return changed
+        return self._delete("room = ? AND seq <= ?", (room.id, row[0]))
 
     def _delete(self, condition: str, values: Sequence[int]) -> dict[str, RoomStats]:
         """Delete events, and bring rooms and ledger into line."""
         which = f"FROM event WHERE {condition}"
-        execute = self._store.connection.execute
-        lost = execute(f"SELECT room, count(*), sum(size) {which} GROUP BY room", values).fetchall()
-        rooms = {key: (name := self._ledger.names[key], self._ledger.rooms[name]) for key, _, _ in lost}
+        execute, tallies = self._store.connection.execute, self._ledger.tallies
+        lost = execute(f"SELECT room, user, count(*), sum(size) {which} GROUP BY room, user", values).fetchall()
+        rooms = {key: (name := self._ledger.names[key], self._ledger.rooms[name]) for key, _, _, _ in lost}
         firsts: dict[int, int | None] = {}
-        with self._store.transaction():
+        with self._store.transaction() as connection:
             attached = f"SELECT seq {which} AND attachments > 0"
             execute(f"DELETE FROM attachment WHERE seq IN ({attached})", values)  # noqa: S608 -- two fixed texts
             execute(f"DELETE {which}", values)
@@ -178,7 +236,9 @@ class Retention:
             self._store.save_rooms(rooms.values())  # the events were the only place that knew the head and its number
             for key in rooms:
                 firsts[key] = execute("SELECT min(seq) FROM event WHERE room = ?", (key,)).fetchone()[0]
-        for key, count, size in lost:
+            tallies.save(connection, self._ledger.head, lost)
+        tallies.saved(lost)
+        for key, _, count, size in lost:
             self._shorten(rooms[key][1], firsts[key] or 0, count, size)
         return {name: room.stats() for name, room in rooms.values()}
 

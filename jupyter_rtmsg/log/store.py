@@ -17,6 +17,7 @@ from typing import Any
 from .crc import room_crc
 from .ledger import Batch, Ledger, Room
 from .openings import KEPT, Opening, Openings
+from .tallies import load_tallies
 
 _ROOM = "INSERT OR REPLACE INTO room(id, name, head, n, maker, used, crc) VALUES"
 _HANDFULS = (256, 128, 64, 32, 16, 8, 4, 2, 1)
@@ -67,6 +68,7 @@ class Store:
             ledger.count += count
             ledger.bytes += size
         ledger.head = max((room.head for room in ledger.rooms.values()), default=0)  # kept, whatever was trimmed
+        ledger.tallies = load_tallies(self.connection)
         self._load_times(ledger)
         return ledger
 

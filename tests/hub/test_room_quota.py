@@ -137,3 +137,15 @@ async def test_who_writes_first_has_made_a_room_that_another_joined_first(start:
     await ann.publish(room="b")
     with pytest.raises(Refused, match="limit: bob"):
         await bob.publish(room="c")
+
+
+async def test_rooms_that_the_log_holds_count_after_a_restart(start: Any, tmp_path: Any) -> None:
+    url = f"sqlite:///{tmp_path}/log.sqlite3"
+    hub = await start(url=url, rooms_per_user=1)
+    ann = await hub.connect(user="ann")
+    await ann.publish(room="a")
+    await hub.close()
+    again = await start(url=url, rooms_per_user=1)
+    ann = await again.connect(user="ann")
+    with pytest.raises(Refused, match="limit: ann"):
+        await ann.publish(room="b")

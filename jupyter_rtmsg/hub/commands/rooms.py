@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from jupyter_rtmsg.hub.names import LONGEST
 from jupyter_rtmsg.hub.reply import Reply
 from jupyter_rtmsg.hub.request import Request, flag, optional_count, optional_text
@@ -44,4 +42,5 @@ async def rooms(hub: Hub, connection: Connection, request: Request) -> Reply:
 
 def _described(hub: Hub, name: str, stats: RoomStats) -> dict[str, Any]:
     room = hub.rooms.active.get(name)
-    return {"room": name, **msgspec.structs.asdict(stats), "members": len(room.presence) if room else 0}
+    held = {"head": stats.head, "first": stats.first, "count": stats.count, "bytes": stats.bytes}
+    return {"room": name, **held, "members": len(room.presence) if room else 0}
