@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from jupyter_rtmsg.errors import LogClosed
 from jupyter_rtmsg.log.eventlog import EventLog, Record
@@ -38,7 +38,10 @@ class CatchUp:
         What comes up to here is marked as ``replay``.
     """
 
-    __slots__ = ("_cancelled", "_follower", "_limits", "_log", "_membership", "_missed_through", "_position", "_task")
+    __slots__ = (
+        "_cancelled", "_follower", "_limits", "_log", "_membership", "_missed_through", "_position", "_task",
+        "_written",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -58,6 +61,7 @@ class CatchUp:
         self._missed_through = missed_through
         self._task: asyncio.Task[None] | None = None
         self._cancelled = False
+        self._written = False  # whether there was anything to send
 
     def begin(self) -> None:
         """Start; who is nearly current is in the room when this returns."""
@@ -98,11 +102,11 @@ class CatchUp:
         if self._follower.position < self._position or not ring.covers(self._position):
             return False
         entries, complete = ring.page(self._position, max_bytes=self._limits.page_bytes)
-        self._write(self._from_entry(entry) for entry in entries)
+        self._write([self._from_entry(entry) for entry in entries])
         if entries:
             self._position = entries[-1].seq
         if complete:
-            self._membership.enter(self._follower.position)
+            self._membership.enter(self._follower.position, replayed=self._written)
         return complete
 
     async def _from_log(self) -> None:
@@ -115,11 +119,13 @@ class CatchUp:
         )
         if self._over:
             return
-        self._write(self._from_record(record) for record in page.records)
+        self._write([self._from_record(record) for record in page.records])
         self._position = page.through
 
-    def _write(self, page: Iterable[Encoded]) -> None:
-        self._membership.connection.socket.write(page)
+    def _write(self, page: Sequence[Encoded]) -> None:
+        if page:
+            self._written = True
+            self._membership.connection.socket.write(page)
 
     def _from_entry(self, entry: Entry) -> Encoded:
         return entry.replayed if entry.seq <= self._missed_through else entry.live

@@ -26,9 +26,15 @@ class Connection:
         By room name.
     closed : str or None
         Why its client's earlier connection was cut off, until it was told.
+    joining : int
+        Joins under way.
+    owed : int
+        The mark that its client must show to be recovered, see `LogRecovery.owe`; 0: none.
     """
 
-    __slots__ = ("_changed", "_identity", "bucket", "closed", "memberships", "sender", "socket")
+    __slots__ = (
+        "_changed", "_identity", "_owe", "bucket", "closed", "joining", "memberships", "owed", "sender", "socket",
+    )  # fmt: skip
 
     def __init__(self, socket: Socket, identity: Identity, bucket: TokenBucket, closed: str | None) -> None:
         self.socket = socket
@@ -36,16 +42,24 @@ class Connection:
         self.bucket = bucket
         self.memberships: dict[str, Membership] = {}
         self.closed = closed
+        self.joining = 0
+        self.owed = 0
         self._changed: Callable[[Connection], None] | None = None
+        self._owe: Callable[[Connection], None] | None = None
 
-    def watch(self, changed: Callable[[Connection], None]) -> None:
-        """Have a function called when the rooms have changed whose live events it receives."""
-        self._changed = changed
+    def watch(self, changed: Callable[[Connection], None], owe: Callable[[Connection], None]) -> None:
+        """Have functions called by `changed` and `owe`."""
+        self._changed, self._owe = changed, owe
 
     def changed(self) -> None:
-        """Tell that they have."""
+        """The rooms have changed whose live events it receives."""
         if self._changed:
             self._changed(self)
+
+    def owe(self) -> None:
+        """Its client cannot be recovered before it shows that it has received what was written until now."""
+        if self._owe:
+            self._owe(self)
 
     @property
     def identity(self) -> Identity:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from jupyter_rtmsg.errors import ConnectionRefused
 from jupyter_rtmsg.server import Socket
@@ -13,6 +13,8 @@ from .connection import Connection
 from .identity import Identity, identify
 from .limits import Limits
 from .rate import TokenBucket
+
+_Key = TypeVar("_Key")
 
 CLEAN = "client namespace disconnect"
 """Why a connection ended whose client said goodbye (Socket.IO's words)."""
@@ -38,6 +40,7 @@ class Connections:
         self._clock = clock
         self._gone = gone
         self._connections: dict[str, Connection] = {}
+        self._counted: dict[Socket, Identity] = {}  # as whom each was counted: what is known of it may change
         self._users: Counter[str] = Counter()
         self._clients: Counter[tuple[str, str]] = Counter()
         self._cut_off: dict[tuple[str, str], str] = {}
@@ -84,39 +87,42 @@ class Connections:
         socket.data["identity"] = identity
 
     def add(self, socket: Socket) -> None:
-        """Take a socket that was admitted."""
+        """Take a socket that was admitted; one too many, since several were admitted at once, is closed."""
         identity: Identity = socket.data["identity"]
         bucket = TokenBucket(self._limits.publish_rate, self._limits.publish_burst, self._clock())
         closed = self._cut_off.pop((identity.principal, identity.client), None) if identity.client else None
         connection = Connection(socket, identity, bucket, closed)
         self._connections[socket.id] = socket.data["connection"] = connection
+        self._counted[socket] = identity
         self._users[identity.principal] += 1
         if identity.client:
             self._clients[identity.principal, identity.client] += 1
+        if self._users[identity.principal] > self._limits.connections_per_user:
+            socket.session.close("too many connections")
 
     def remove(self, socket: Socket, reason: str) -> None:
         """Let go of a socket that is gone."""
-        connection = self._connections.get(socket.id)
-        if connection is None or connection.socket is not socket:
+        identity = self._counted.pop(socket, None)
+        if identity is None:
             return
-        del self._connections[socket.id]
-        identity = connection.identity
-        self._users[identity.principal] -= 1
-        if not self._users[identity.principal]:
-            del self._users[identity.principal]
+        connection: Connection = socket.data["connection"]
+        _discount(self._users, identity.principal)
         if identity.client:
-            self._forget_client(identity.principal, identity.client)
+            _discount(self._clients, (identity.principal, identity.client))
+        if self._connections.get(socket.id) is connection:
+            del self._connections[socket.id]
         if identity.client and reason not in _NOBODY_CUT:
             self._remember(identity.principal, identity.client, reason)
         if not self.closed:
             self._gone(connection, reason)
 
-    def _forget_client(self, principal: str, client: str) -> None:
-        self._clients[principal, client] -= 1
-        if not self._clients[principal, client]:
-            del self._clients[principal, client]
-
     def _remember(self, principal: str, client: str, reason: str) -> None:
         self._cut_off[principal, client] = reason
         if len(self._cut_off) > _REMEMBERED:
             del self._cut_off[next(iter(self._cut_off))]
+
+
+def _discount(counter: Counter[_Key], key: _Key) -> None:
+    counter[key] -= 1
+    if not counter[key]:
+        del counter[key]

@@ -137,6 +137,8 @@ class Hub:
     async def close(self, reason: str = "server shutting down") -> None:
         """Take no more commands and stop following; the server tells the clients, its owner closes the log."""
         self.connections.close()
+        if self.recovery:
+            self.recovery.close()
         logger.debug("the hub stops: %s", reason)
         self.feed.close()
         self.rooms.watchers.close()
@@ -297,10 +299,14 @@ class Hub:
 
     def _recoverable(self, socket: Socket) -> None:
         assert self.recovery
-        connection = self.connections[socket.id]
-        connection.watch(self.recovery.changed)
+        connection = self.connections.get(socket.id)
+        if connection is None:
+            return  # one more than its user may have: it was closed at once
+        connection.watch(self.recovery.changed, self.recovery.owe)
         if socket.recovered:
             self.recovery.bring_back(connection)
+        elif socket.auth.get("offset") is not None:
+            connection.owe()  # what it would show is of a connection before
 
     def _gone(self, connection: Connection, reason: str) -> None:
         self.rooms.watchers.discard(connection)
@@ -309,9 +315,10 @@ class Hub:
 
     def _deliver(self, batch: Sequence[tuple[str, Encoded]]) -> None:
         """Write events that came out of the log to the members of their rooms."""
-        self._namespace.deliver(batch)
         if self.recovery:
-            self.recovery.delivered(self._namespace, {channel for channel, _ in batch})
+            self.recovery.deliver(self._namespace, batch)
+        else:
+            self._namespace.deliver(batch)
 
     def _take(self, membership: Membership) -> None:
         """Make a membership the owner of its subscription, and tell the one that was it."""
@@ -320,6 +327,7 @@ class Hub:
             self.remove(previous)
             taken = {"room": previous.room.name, "as": previous.subscription.label}
             previous.connection.socket.emit("$taken", taken)
+            previous.connection.owe()
 
     def _reset(self, reason: str) -> None:
         """Begin anew, because the log was replaced: nobody catches up with the old one, and everybody is told."""
@@ -332,6 +340,8 @@ class Hub:
             batch.append((room.channel, encode_event(["$reset", notice])))
         self._namespace.emit("$log", self.describe_log())
         self._namespace.deliver(batch)
+        if self.recovery:
+            self.recovery.reset()
         self.rooms.watchers.changed()
 
     async def _watch(self) -> None:
@@ -358,3 +368,4 @@ class Hub:
             message = f"{connection.identity.principal} may not read in room {room!r} any more"
             refused = {"command": "join", "room": room, "code": Forbidden.code, "message": message}
             connection.socket.emit("$error", refused)
+            connection.owe()

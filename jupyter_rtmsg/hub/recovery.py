@@ -1,21 +1,26 @@
 """Connection state recovery over the log (docs/protocol.md#socketio-recovery): any client goes on where it was.
 
-The offset of an event is its position in the log, so it stays good as long as nothing that a client missed was trimmed,
-however long it was quiet. What a connection is in is kept in the log's own file from the moment it is in the room, so
-that it survives the server as well. A connection that still catches up in one of its rooms cannot be recovered.
+An offset tells a position in the log, so it stays good as long as nothing that a client missed was trimmed, however
+long it was quiet. What a connection is in is kept in the log's own file, so that it survives the server as well.
+
+What counts is what a client received, and the only evidence of that is the offset that it shows when it comes back:
+
+* Live events stand between an offset that says nothing (`OPEN`) and one that tells their position. A client that shows
+  the former received some of them, and is not recovered: it would get those twice.
+* One offset covers all rooms, so replayed events have none. Behind the last one of a room stands an offset with a new
+  mark, and from then on the client must show that mark, or a later one. The same holds for what else it has to know:
+  that it was taken out of a room, or that the log was replaced.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import secrets
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
+from jupyter_rtmsg.errors import LimitExceeded
 from jupyter_rtmsg.log.eventlog import Cursor, Subscription
 from jupyter_rtmsg.server import Namespace, Socket
 from jupyter_rtmsg.server.recovery import FINAL, offset_event
@@ -25,7 +30,9 @@ from jupyter_rtmsg.wire.socketio import Encoded, encode_event
 from .connection import Connection
 from .identity import Identity, identify
 from .names import SubscriptionName
+from .offset import OPEN, Offset
 from .room import Room
+from .session_notes import Session, SessionNotes
 from .start import Start, Wanted
 
 if TYPE_CHECKING:
@@ -34,16 +41,8 @@ if TYPE_CHECKING:
 CONNECTED = 7 * 86_400.0
 """Seconds that a session is remembered whose server was killed."""
 
-_MAX_DIGITS = 18
-
-
-class Session(msgspec.Struct):
-    """What is kept of a connection. ``rooms``: since when it was in each (a position), and its subscription's key."""
-
-    sid: str
-    principal: str
-    epoch: str
-    rooms: dict[str, tuple[int, str | None]]
+_LONGEST = 64
+"""Characters of an offset that is remembered as shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +52,14 @@ class Return:
     room: Room
     start: Start
     subscription: Subscription | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """A connection that is about to be in its rooms again, and the session that it goes on with."""
+
+    session: Session
+    returns: list[Return] = field(default_factory=list)
 
 
 class LogRecovery:
@@ -69,7 +76,12 @@ class LogRecovery:
         self._hub = hub
         self._max_disconnection = max_disconnection
         self._sockets: dict[str, Socket] = {}  # by pid
-        self._returns: dict[Socket, list[Return]] = {}
+        self._claimed: set[str] = set()  # pids that a connection is being recovered with
+        self._recovered: dict[Socket, Recovered] = {}  # not yet in their rooms
+        self._notes = SessionNotes(hub.log, self._describe_live, CONNECTED)
+        self._marks = 0
+        self._series = secrets.token_hex(4)
+        self._open = encode_event([OFFSET, OPEN])
 
     # --- what the namespace calls
 
@@ -83,19 +95,18 @@ class LogRecovery:
 
     async def recover(self, socket: Socket, pid: str, offset: str | None) -> bool:
         """See `Recovery.recover`."""
-        session = await self._session(pid)
-        if session is None or session.principal != socket.data["identity"].principal:
+        if pid in self._claimed:  # by another connection, which is a moment ahead
             return False
-        old = self._sockets.get(pid)
-        if old is not None:
-            old.session.close("forced close")
-        returns = await self._find(session, offset, socket.data["identity"])
-        self._hub.log.notes.put(_key(pid), None, 0)
-        if returns is None:
+        self._claimed.add(pid)
+        try:
+            recovered = await self._take(socket, pid, offset)
+        finally:
+            self._claimed.discard(pid)
+        if recovered is None:
             return False
         self._sockets[pid] = socket
-        self._returns[socket] = returns
-        socket.id, socket.pid = session.sid, pid
+        self._recovered[socket] = recovered
+        socket.id, socket.pid = recovered.session.sid, pid
         socket.data["identity"] = identify(socket, self._hub.limits)  # whose member may be named after the socket
         return True
 
@@ -108,82 +119,144 @@ class LogRecovery:
         if pid is None or self._sockets.get(pid) is not socket:
             return
         del self._sockets[pid]
-        self._give_up(self._returns.pop(socket, []))
-        connection = self._hub.connections.get(socket.id)
-        session = self._describe(connection) if connection and reason not in FINAL else None
-        self._keep(pid, session, self._max_disconnection)
+        recovered = self._recovered.pop(socket, None)
+        if recovered is not None:  # nothing was written to it: all is as before
+            self._give_up(recovered.returns)
+            session: Session | None = recovered.session
+        else:
+            connection = self._hub.connections.get(socket.id)
+            session = self._describe(connection) if connection else None
+        self._notes.leave(pid, None if reason in FINAL else session, self._max_disconnection)
 
     def keep(self, encoded: Encoded, rooms: Collection[str | float], excluded: Collection[str | float]) -> None:
         """See `Recovery.keep`: only what came out of the log is replayed."""
 
     def mark(self, args: Sequence[Any], volatile: bool) -> Encoded | None:
         """See `Recovery.mark`: the hub's own events tell no offset, they only must not be taken for one."""
-        return encode_event([OFFSET, str(self._hub.follower.position)]) if isinstance(args[-1], str) else None
+        return encode_event([OFFSET, self._offset()]) if isinstance(args[-1], str) else None
 
     # --- what the hub calls
 
     def bring_back(self, connection: Connection) -> None:
         """Make a recovered connection a member of its rooms again."""
-        returns = self._returns.pop(connection.socket, [])
-        for back in returns:
+        recovered = self._recovered.pop(connection.socket, None)
+        if recovered is None:
+            return
+        connection.owed = 0  # it has shown all that it had to
+        for back in recovered.returns:
             self._hub.enter(connection, back.room, back.start, back.subscription)
-        self._give_up(returns)
+        self._give_up(recovered.returns)
         self.changed(connection)
 
-    def delivered(self, namespace: Namespace, rooms: Iterable[str]) -> None:
-        """Events of these Socket.IO rooms were written to their members: tell who may be recovered how far that was."""
+    def deliver(self, namespace: Namespace, batch: Sequence[tuple[str, Encoded]]) -> None:
+        """Write events that came out of the log to the members of their rooms, and tell these how far that was."""
+        told: set[Socket] = set()
         if self._sockets:
-            told = {each for room in rooms for each in namespace.rooms.members(room) if each.pid is not None}
-            namespace.write(told, offset_event(namespace, self._hub.follower.position))
+            for channel in {channel for channel, encoded in batch if not encoded.volatile}:
+                told.update([each for each in namespace.rooms.members(channel) if each.pid is not None])
+        if not told:
+            namespace.deliver(batch)
+            return
+        namespace.write(told, self._open)
+        namespace.deliver(batch)
+        namespace.write(told, offset_event(namespace, self._offset()))
+
+    def owe(self, connection: Connection) -> None:
+        """Write an offset that the client must show, this or a later one: what stands before it has to be known."""
+        if connection.socket.pid is not None:
+            self._marks += 1
+            connection.owed = self._marks
+            connection.socket.write((encode_event([OFFSET, self._offset()]),))
+
+    def reset(self) -> None:
+        """The log was replaced, and the members were told: they must know it, and positions are others."""
+        self._series = secrets.token_hex(4)
+        for connection in self._hub.connections:
+            self.owe(connection)
+            self.changed(connection)
 
     def forget(self, connection: Connection) -> asyncio.Future[None] | None:
-        """A connection is about to join: from now on, until it has caught up, it cannot be recovered.
+        """The rooms of a connection are about to change: what is kept of it is removed.
 
-        The join must wait until that is on disk, or a client could be told that it was recovered, with a room too few.
+        An answer must wait until that is on disk, or a client could be told that it was recovered, with a room too few.
         """
         pid = connection.socket.pid
-        return None if pid is None else self._hub.log.notes.put(_key(pid), None, 0)
+        return None if pid is None else self._notes.remove(pid)
 
     def changed(self, connection: Connection) -> None:
-        """The rooms of a connection have changed, or it has caught up with one."""
+        """What is to be kept of a connection has changed."""
         socket = connection.socket
         if socket.pid is not None and socket.connected:
-            self._keep(socket.pid, self._describe(connection), CONNECTED)
+            self._notes.changed(socket.pid, socket)
+
+    def close(self) -> None:
+        """Write nothing more but what connections leave behind."""
+        self._notes.close()
 
     # --- inside
 
-    async def _session(self, pid: str) -> Session | None:
-        note = await self._hub.log.notes.get(_key(pid))
-        if note is None:
-            return None
-        session = msgspec.json.decode(note, type=Session)
-        return session if self._hub.log.locate(0, session.epoch) is not None else None
+    def _offset(self) -> str:
+        return str(Offset(self._hub.follower.position, self._marks, self._series))
 
-    async def _find(self, session: Session, offset: str | None, identity: Identity) -> list[Return] | None:
-        """Return where to go on in each room; None where that is not possible without a gap."""
-        hub, position = self._hub, _position(offset)
-        returns: list[Return] = []
-        if position is None:
+    async def _take(self, socket: Socket, pid: str, offset: str | None) -> Recovered | None:
+        """Take what is kept for a pid, so that nobody else does; None where a client cannot go on with it."""
+        identity: Identity = socket.data["identity"]
+        old = self._sockets.get(pid)
+        if old is not None and old.data["identity"].principal == identity.principal:
+            old.session.close("forced close")
+        session = await self._notes.get(pid)
+        if session is None or session.principal != identity.principal:
             return None
+        position = received(session, offset)
+        recovered = Recovered(session)
+        try:
+            found = position is not None and await self._find(recovered, position, identity)
+            await self._notes.take(pid)  # before any answer: what is replayed to it must not be replayed again
+        except BaseException:
+            self._give_up(recovered.returns)
+            raise
+        if not found:
+            self._give_up(recovered.returns)
+        return recovered if found else None
+
+    async def _find(self, recovered: Recovered, position: int, identity: Identity) -> bool:
+        """Find where to go on in each room; return whether that is possible without a gap."""
+        hub, session = self._hub, recovered.session
         for name, (since, key) in session.rooms.items():
             if not hub.allows(identity, "read", name):
-                self._give_up(returns)
-                return None
-            room = hub.rooms.open(name, session.principal, lambda: hub.follower.position)
+                return False
+            try:
+                room = hub.rooms.open(name, session.principal, lambda: hub.follower.position)
+            except LimitExceeded:
+                return False
             wanted = Wanted(after=Cursor(session.epoch, max(since, position)))
-            start = await hub.starts.find(room, wanted, None, named=False)
+            start = await self._start(room, wanted)
             row = hub.subscriptions.find(session.principal, name, SubscriptionName(key, key)) if key else None
-            returns.append(Return(room, start, row))
+            recovered.returns.append(Return(room, start, row))
             if start.reason is not None:
-                self._give_up(returns)
-                return None
-        return returns
+                return False
+        return True
 
-    def _give_up(self, returns: list[Return]) -> None:
+    async def _start(self, room: Room, wanted: Wanted) -> Start:
+        try:
+            return await self._hub.starts.find(room, wanted, None, named=False)
+        except BaseException:
+            room.joining -= 1
+            self._hub.settle(room)
+            raise
+
+    def _give_up(self, returns: Iterable[Return]) -> None:
         """Let go of rooms that were held for somebody."""
         for back in returns:
             back.room.joining -= 1
             self._hub.settle(back.room)
+
+    def _describe_live(self, socket: Socket) -> Session | None:
+        """Return what to keep of a socket; None while it joins a room."""
+        connection = self._hub.connections.get(socket.id)
+        if connection is None or connection.socket is not socket or connection.joining:
+            return None
+        return self._describe(connection)
 
     def _describe(self, connection: Connection) -> Session | None:
         """Return what to keep of a connection; None while it catches up."""
@@ -193,20 +266,17 @@ class LogRecovery:
                 return None
             row = membership.subscription
             rooms[name] = (membership.live, row.key if row else None)
-        return Session(connection.socket.id, connection.identity.principal, self._hub.log.epoch, rooms)
-
-    def _keep(self, pid: str, session: Session | None, seconds: float) -> None:
-        value = None if session is None else msgspec.json.encode(session)
-        self._hub.log.notes.put(_key(pid), value, self._hub.log.now() / 1000 + seconds)
-
-
-def _key(pid: str) -> str:
-    """Return the key of a session: the pid itself is a secret, and is not stored."""
-    return "session:" + hashlib.sha256(pid.encode("utf-8", "surrogatepass")).hexdigest()
+        socket, principal = connection.socket, connection.identity.principal
+        shown = socket.auth.get("offset")
+        if not isinstance(shown, str) or len(shown) > _LONGEST:
+            shown = None
+        return Session(socket.id, principal, self._hub.log.epoch, self._series, connection.owed, shown, rooms)
 
 
-def _position(offset: str | None) -> int | None:
-    """Return the position that an offset names, 0 for a client that saw no event, None if it names none."""
-    if offset is None:
-        return 0
-    return int(offset) if offset.isascii() and offset.isdigit() and len(offset) <= _MAX_DIGITS else None
+def received(session: Session, offset: str | None) -> int | None:
+    """Return up to which position a client has received all, 0 for nothing; None if its offset does not show that."""
+    shown = None if offset is None else Offset.parse(offset)
+    if shown is not None and shown.series == session.series:
+        return shown.position if shown.mark >= session.owed else None
+    # Nothing came since it was connected: it shows what it has shown before.
+    return 0 if offset == session.shown and offset != OPEN and not session.owed else None

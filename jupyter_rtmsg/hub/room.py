@@ -44,10 +44,12 @@ class Membership:
         """Tell whether its subscription has a name; what it was called before is as good."""
         return self.subscription is not None and name in (self.subscription.label, self.joined_as)
 
-    def enter(self, position: int) -> None:
-        """Receive the room's live events from a position on."""
+    def enter(self, position: int, *, replayed: bool = False) -> None:
+        """Receive the room's live events from a position on; ``replayed``: what came before it was written."""
         self.live = position
         self.connection.socket.join(self.room.channel)
+        if replayed:
+            self.connection.owe()
         self.connection.changed()
 
     def exit(self) -> None:

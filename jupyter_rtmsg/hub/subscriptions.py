@@ -34,6 +34,7 @@ class Subscriptions:
         self._log = log
         self._limits = limits
         self._owners: dict[Subscription, Membership] = {}
+        self._begun: set[Subscription] = set()  # not known to be stored
         self._index = SubscriptionIndex()
         self.reload()
 
@@ -73,7 +74,24 @@ class Subscriptions:
         row = Subscription(user, room, name.key, name.label, name.path, self._log.epoch, position, self._now())
         self._log.subscriptions.add(row)
         self._index.add(row)
+        self._begun.add(row)
         return row
+
+    async def began(self, row: Subscription) -> bool:
+        """Wait until a subscription that has just begun is stored; return whether that took any time.
+
+        A join is answered after that: from its answer on, its client relies on the subscription.
+
+        Raises
+        ------
+        LogDiskError, LogFull
+            If it cannot be stored.
+        """
+        if row not in self._begun:
+            return False
+        await self._log.subscriptions.stored()
+        self._begun.discard(row)
+        return True
 
     def use(self, row: Subscription, user: str, name: SubscriptionName) -> None:
         """Take note that a subscription is used, by this user and under this name."""
@@ -140,11 +158,13 @@ class Subscriptions:
             row.key, row.label, row.path = name.key, name.label, name.path
             self._index.add(row)
             self._log.subscriptions.save(row)
+        self._log.subscriptions.flush()
 
     def end_path(self, path: str, permits: Permits) -> None:
         """End the subscriptions of a notebook that was deleted, or of all beneath a directory."""
         for row in self._beneath(path, permits):
             self.end(row)
+        self._log.subscriptions.flush()
 
     def _beneath(self, path: str, permits: Permits) -> list[Subscription]:
         return [row for row in self._index.beneath(path) if permits(row.user)]
@@ -160,11 +180,16 @@ class Subscriptions:
         if len(ended) > self._limits.subscriptions:
             self._forget(ended[0])
 
-    def delete(self, user: str, room: str, name: str) -> int:
-        """Forget the subscriptions that a user has under a name in a room, and return how many there were."""
+    async def delete(self, user: str, room: str, name: str) -> int:
+        """Forget the subscriptions that a user has under a name in a room, and return how many there were.
+
+        They do not come back: it returns when that is stored.
+        """
         rows = [row for row in self.of(user) if row.room == room and row.label == name]
         for row in rows:
             self._forget(row)
+        if rows:
+            await self._log.subscriptions.stored()
         return len(rows)
 
     def sweep(self) -> None:
@@ -198,6 +223,7 @@ class Subscriptions:
     def _forget(self, row: Subscription) -> None:
         self._index.discard(row)
         self._index.forget(row)
+        self._begun.discard(row)
         self._log.subscriptions.remove(row)
 
     # --- for those who look

@@ -72,6 +72,10 @@ class MovingSubscriptions:
         """See `Subscriptions.remove`."""
         self._current().remove(subscription)
 
+    def flush(self) -> None:
+        """See `Subscriptions.flush`."""
+        self._current().flush()
+
     async def stored(self) -> None:
         """See `Subscriptions.stored`."""
         await self._gate.passed()

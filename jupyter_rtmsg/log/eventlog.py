@@ -233,6 +233,9 @@ class Subscriptions(Protocol):
     def remove(self, subscription: Subscription) -> None:
         """Forget one."""
 
+    def flush(self) -> None:
+        """Write what was changed with the next group commit, rather than a moment later."""
+
     async def stored(self) -> None:
         """Return when everything that was changed until now is stored."""
 

@@ -49,6 +49,7 @@ class SQLiteSubscriptions:
         self._clock = clock
         self._loop = loop
         self._changed: dict[int, Subscription | None] = {}  # not yet with the writer; None: removed
+        self._failed: dict[int, Exception] = {}  # why the last attempt to store each of these failed
         self._timer: asyncio.TimerHandle | None = None
         for row in self._rows.values():
             if not row.used:  # written by a version that did not know when
@@ -88,7 +89,7 @@ class SQLiteSubscriptions:
         return self._rows.get(subscription.id) is subscription
 
     def flush(self) -> None:
-        """Hand what changed to the writer."""
+        """See `Subscriptions.flush`: hand what changed to the writer."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -104,6 +105,8 @@ class SQLiteSubscriptions:
         done: asyncio.Future[None] = self._loop.create_future()
         self._submit(Change(lambda connection: None, partial(_settle, done)))
         await done
+        if self._failed:
+            raise next(iter(self._failed.values()))
 
     def _change(self, id: int, row: Subscription | None) -> None:
         self._changed[id] = row
@@ -112,7 +115,10 @@ class SQLiteSubscriptions:
 
     def _stored(self, changed: dict[int, Subscription | None], error: Exception | None) -> None:
         if error is None:
+            for id in changed:
+                self._failed.pop(id, None)
             return
+        self._failed.update(dict.fromkeys(changed, error))
         logger.warning("%d subscriptions could not be stored and will be tried again: %s", len(changed), error)
         # What changed since goes first: a row that was removed meanwhile must not come back.
         self._changed = {**{id: row and self._rows.get(id) for id, row in changed.items()}, **self._changed}

@@ -55,7 +55,7 @@ class Recovery(Protocol):
         """
 
 
-def offset_event(namespace: Namespace, offset: int) -> Encoded:
+def offset_event(namespace: Namespace, offset: int | str) -> Encoded:
     """Encode the event that tells a client how far it is.
 
     Node's server puts the offset behind the arguments of every event, so that handlers of clients that know nothing of

@@ -48,10 +48,13 @@ async def join(hub: Hub, connection: Connection, request: Request) -> Reply:
         limit = hub.limits.rooms_per_connection
         raise LimitExceeded(f"this connection is in {limit} rooms, and may not be in more: leave one")
     room = hub.rooms.open(name, connection.identity.principal, lambda: hub.follower.position)
+    connection.joining += 1
     try:
         return await _join(hub, connection, room, wanted, request)
     finally:
         room.joining -= 1
+        connection.joining -= 1
+        connection.changed()
         hub.settle(room)
 
 
@@ -65,10 +68,24 @@ async def _join(hub: Hub, connection: Connection, room: Room, wanted: Wanted, re
         stats = await hub.log.stats(room.name)
         if forgotten:
             await forgotten
+        # Else the log was replaced meanwhile, or the notebook was renamed or deleted.
         if resets == hub.follower.resets and place == _place(hub, connection, room, request):
-            break  # else the log was replaced meanwhile, or the notebook was renamed or deleted
-    membership = hub.enter(connection, room, start, _subscription(hub, connection, room, place, start))
-    return _reply(hub, membership, start, place) | {"first": stats.first}
+            place = _begun(hub, connection, room, place, start)
+            if place.row is None or not await hub.subscriptions.began(place.row):
+                break
+    if place.row is not None and place.name is not None:
+        # One of another epoch stays there until its reader acknowledges something of this one: it is told so each time.
+        hub.subscriptions.use(place.row, connection.identity.principal, place.name)
+    return _reply(hub, hub.enter(connection, room, start, place.row), start, place) | {"first": stats.first}
+
+
+def _begun(hub: Hub, connection: Connection, room: Room, place: Place, start: Start) -> Place:
+    """Return a place with its subscription, which begins now if need be."""
+    if place.name is None or place.row is not None:
+        return place
+    # Not at the head: what is about to be sent is still to be handled.
+    row = hub.subscriptions.begin(connection.identity.principal, room.name, place.name, start.cursor)
+    return place._replace(row=row)
 
 
 def _place(hub: Hub, connection: Connection, room: Room, request: Request) -> Place:
@@ -93,19 +110,6 @@ def _is_beside(hub: Hub, connection: Connection, row: Subscription | None) -> bo
 def _was_beside(hub: Hub, request: Request) -> bool:
     """Tell whether a client that comes back had no place before: whoever had it may come back later."""
     return optional_text(request, "place", longest=hub.limits.identifier) == TAKEN
-
-
-def _subscription(hub: Hub, connection: Connection, room: Room, place: Place, start: Start) -> Subscription | None:
-    """Return the subscription that is joined as, which begins now if need be."""
-    name, row, user = place.name, place.row, connection.identity.principal
-    if name is None:
-        return None
-    if row is None:
-        # Not at the head: what is about to be sent is still to be handled.
-        return hub.subscriptions.begin(user, room.name, name, start.cursor)
-    # One of another epoch stays there until its reader acknowledges something of this one: it is told so at each join.
-    hub.subscriptions.use(row, user, name)
-    return row
 
 
 def _reply(hub: Hub, membership: Membership, start: Start, place: Place) -> Reply:

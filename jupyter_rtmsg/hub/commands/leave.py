@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     from jupyter_rtmsg.hub.hub import Hub
 
 
-def leave(hub: Hub, connection: Connection, request: Request) -> Reply:
+async def leave(hub: Hub, connection: Connection, request: Request) -> Reply:
     """Receive nothing more of a room; a subscription keeps its place."""
-    hub.remove(joined(connection, request))
+    membership = joined(connection, request)
+    forgotten = hub.recovery.forget(connection) if hub.recovery else None
+    hub.remove(membership)
+    if forgotten:
+        await forgotten  # or the connection could be recovered with a room too many
     return {"ok": True}

@@ -37,11 +37,11 @@ async def subscriptions(hub: Hub, connection: Connection, request: Request) -> R
     return {"ok": True, "subscriptions": listed, "count": len(rows), "more": len(listed) < len(rows)}
 
 
-def unsubscribe(hub: Hub, connection: Connection, request: Request) -> Reply:
+async def unsubscribe(hub: Hub, connection: Connection, request: Request) -> Reply:
     """Forget a subscription of one's own; whoever uses it goes on until it leaves, and begins anew next time."""
     room = room_name(text(request, "room"))
     name, user = text(request, "as"), connection.identity.principal
-    deleted = hub.subscriptions.delete(user, room, name)
+    deleted = await hub.subscriptions.delete(user, room, name)
     if not deleted:
         raise NotJoined(
             f"{user} has no subscription {name!r:.80} in room {room!r}: `subscriptions` lists those that are"

@@ -1,0 +1,132 @@
+"""Where sessions are kept: in the log's own file, one write for many changes."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+
+import msgspec
+
+from jupyter_rtmsg.log.eventlog import EventLog
+from jupyter_rtmsg.server import Socket
+
+SETTLE = 0.2
+"""Seconds from a change until it is written: members often join many rooms in a row."""
+
+
+class Session(msgspec.Struct, array_like=True):
+    """What is kept of a connection.
+
+    Attributes
+    ----------
+    sid, principal : str
+    epoch : str
+        Of the positions in ``rooms``.
+    series, owed : str, int
+        Its client must show an offset of this series with a mark of at least ``owed``.
+    shown : str or None
+        The offset that it showed when it connected: if ``owed`` is 0, it may have received none since.
+    rooms : dict
+        By name: the position since which it received the room's live events, and the key of its subscription or None.
+    """
+
+    sid: str
+    principal: str
+    epoch: str
+    series: str
+    owed: int
+    shown: str | None
+    rooms: dict[str, tuple[int, str | None]]
+
+
+class SessionNotes:
+    """Writes sessions to a log's notes.
+
+    A session that changes is removed at once, which is a small write, and written anew when some time has passed: a
+    connection that joins a hundred rooms is written once, and never with a room too few.
+
+    Parameters
+    ----------
+    log : EventLog
+    describe : callable
+        Returns the session of a socket, None if it could not be recovered now.
+    seconds : float
+        For how long the session of a connected socket is kept.
+    """
+
+    def __init__(self, log: EventLog, describe: Callable[[Socket], Session | None], seconds: float) -> None:
+        self._log = log
+        self._describe = describe
+        self._seconds = seconds
+        self._written: set[str] = set()  # pids whose session is in the notes, or on its way there
+        self._removing: dict[str, asyncio.Future[None]] = {}
+        self._changed: dict[str, Socket] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def get(self, pid: str) -> Session | None:
+        """Return the session of a pid, or None if none is kept, or its log was replaced."""
+        note = await self._log.notes.get(_key(pid))
+        if note is None:
+            return None
+        try:
+            session = msgspec.json.decode(note, type=Session)
+        except msgspec.DecodeError:
+            return None  # of another version
+        return session if self._log.locate(0, session.epoch) is not None else None
+
+    def changed(self, pid: str, socket: Socket) -> None:
+        """Write the session of a socket soon; until then there is none."""
+        self.remove(pid)
+        self._changed[pid] = socket
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(SETTLE, self._flush)
+
+    def remove(self, pid: str) -> asyncio.Future[None] | None:
+        """Remove what is kept for a pid; the future is done once that is stored. None: nothing is kept."""
+        self._changed.pop(pid, None)
+        if pid in self._written:
+            self._written.discard(pid)
+            removing = self._removing[pid] = self._log.notes.put(_key(pid), None, 0)
+            removing.add_done_callback(lambda done: self._removed(pid, done))
+        return self._removing.get(pid)
+
+    def leave(self, pid: str, session: Session | None, seconds: float) -> None:
+        """Write the session of a socket that is gone, at once and for the last time."""
+        if session is None:
+            self.remove(pid)
+        else:
+            self._changed.pop(pid, None)
+            self._put(pid, session, seconds)
+        self._written.discard(pid)
+
+    async def take(self, pid: str) -> None:
+        """Remove the session of a socket that is gone: somebody goes on with it."""
+        await self._log.notes.put(_key(pid), None, 0)
+
+    def close(self) -> None:
+        """Write nothing more by itself."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _flush(self) -> None:
+        self._timer = None
+        changed, self._changed = self._changed, {}
+        for pid, socket in changed.items():
+            session = self._describe(socket)
+            if session is not None:
+                self._written.add(pid)
+                self._put(pid, session, self._seconds)
+
+    def _put(self, pid: str, session: Session, seconds: float) -> None:
+        self._log.notes.put(_key(pid), msgspec.json.encode(session), self._log.now() / 1000 + seconds)
+
+    def _removed(self, pid: str, done: asyncio.Future[None]) -> None:
+        if self._removing.get(pid) is done:
+            del self._removing[pid]
+
+
+def _key(pid: str) -> str:
+    """Return the key of a session: the pid itself is a secret, and is not stored."""
+    return "session:" + hashlib.sha256(pid.encode("utf-8", "surrogatepass")).hexdigest()
