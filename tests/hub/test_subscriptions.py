@@ -138,7 +138,7 @@ async def test_what_has_ended_is_bounded_too(start: Any) -> None:
 
 async def test_an_idle_subscription_ends_by_log_time_and_one_in_use_does_not(start: Any) -> None:
     time = Time()
-    hub = await start(options={"clock": time, "monotonic": time}, subscription_age=30 * DAY)
+    hub = await start(options={"clock": time, "monotonic": time, "max_age": 90 * DAY}, subscription_age=30 * DAY)
     live = await hub.joined(user="ann", fields={"as": "live"})
     idle = await hub.joined(user="ann", fields={"as": "idle"})
     writer = await hub.connect()
