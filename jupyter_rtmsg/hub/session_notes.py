@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 from collections.abc import Callable
 
 import msgspec
@@ -11,8 +12,8 @@ import msgspec
 from jupyter_rtmsg.log.eventlog import EventLog
 from jupyter_rtmsg.server import Socket
 
-SETTLE = 0.2
-"""Seconds from a change until it is written: members often join many rooms in a row."""
+PAUSE = 0.2
+"""Seconds between two writes of one session: members often join many rooms in a row."""
 
 
 class Session(msgspec.Struct, array_like=True):
@@ -43,8 +44,8 @@ class Session(msgspec.Struct, array_like=True):
 class SessionNotes:
     """Writes sessions to a log's notes.
 
-    A session that changes is removed at once, which is a small write, and written anew when some time has passed: a
-    connection that joins a hundred rooms is written once, and never with a room too few.
+    A session that changes is removed at once, which is a small write, and written anew at the end of the turn, but not
+    twice within `PAUSE`: a connection that joins a hundred rooms is written a few times, and never with a room too few.
 
     Parameters
     ----------
@@ -61,8 +62,8 @@ class SessionNotes:
         self._seconds = seconds
         self._written: set[str] = set()  # pids whose session is in the notes, or on its way there
         self._removing: dict[str, asyncio.Future[None]] = {}
-        self._changed: dict[str, Socket] = {}
-        self._timer: asyncio.TimerHandle | None = None
+        self._due: dict[str, asyncio.TimerHandle] = {}  # sessions that are about to be written
+        self._last: dict[str, float] = {}  # when the sessions of connected sockets were written, in the loop's time
 
     async def get(self, pid: str) -> Session | None:
         """Return the session of a pid, or None if none is kept, or its log was replaced."""
@@ -78,13 +79,13 @@ class SessionNotes:
     def changed(self, pid: str, socket: Socket) -> None:
         """Write the session of a socket soon; until then there is none."""
         self.remove(pid)
-        self._changed[pid] = socket
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(SETTLE, self._flush)
+        loop = asyncio.get_running_loop()
+        due = max(loop.time(), self._last.get(pid, -math.inf) + PAUSE)
+        self._due[pid] = loop.call_at(due, self._write, pid, socket)
 
     def remove(self, pid: str) -> asyncio.Future[None] | None:
         """Remove what is kept for a pid; the future is done once that is stored. None: nothing is kept."""
-        self._changed.pop(pid, None)
+        self._cancel(pid)
         if pid in self._written:
             self._written.discard(pid)
             removing = self._removing[pid] = self._log.notes.put(_key(pid), None, 0)
@@ -92,32 +93,36 @@ class SessionNotes:
         return self._removing.get(pid)
 
     def leave(self, pid: str, session: Session | None, seconds: float) -> None:
-        """Write the session of a socket that is gone, at once and for the last time."""
+        """Write the session of a socket that is gone, at once and for the last time; None: there is none."""
         if session is None:
             self.remove(pid)
         else:
-            self._changed.pop(pid, None)
+            self._cancel(pid)
             self._put(pid, session, seconds)
         self._written.discard(pid)
+        self._last.pop(pid, None)
 
     async def take(self, pid: str) -> None:
-        """Remove the session of a socket that is gone: somebody goes on with it."""
+        """Remove the session of a socket that is gone: another one goes on with it."""
         await self._log.notes.put(_key(pid), None, 0)
 
     def close(self) -> None:
         """Write nothing more by itself."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        for pid in list(self._due):
+            self._cancel(pid)
 
-    def _flush(self) -> None:
-        self._timer = None
-        changed, self._changed = self._changed, {}
-        for pid, socket in changed.items():
-            session = self._describe(socket)
-            if session is not None:
-                self._written.add(pid)
-                self._put(pid, session, self._seconds)
+    def _cancel(self, pid: str) -> None:
+        due = self._due.pop(pid, None)
+        if due is not None:
+            due.cancel()
+
+    def _write(self, pid: str, socket: Socket) -> None:
+        del self._due[pid]
+        session = self._describe(socket)
+        if session is not None:
+            self._last[pid] = asyncio.get_running_loop().time()
+            self._written.add(pid)
+            self._put(pid, session, self._seconds)
 
     def _put(self, pid: str, session: Session, seconds: float) -> None:
         self._log.notes.put(_key(pid), msgspec.json.encode(session), self._log.now() / 1000 + seconds)
