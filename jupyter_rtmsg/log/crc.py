@@ -27,12 +27,12 @@ def event_crc(
 
     Raises
     ------
-    UnicodeEncodeError
-        If a text has a lone surrogate.
+    ValueError, TypeError
+        If a text has a lone surrogate, or something is of another type.
     """
     id_length = -1 if event_id is None else len(event_id)
     head = (
-        f"{seq},{prev},{ts},{n},{len(room)},{len(name)},{len(user)},{id_length},{len(sender)},{len(data)},"
+        f"{seq:d},{prev:d},{ts:d},{n:d},{len(room)},{len(name)},{len(user)},{id_length},{len(sender)},{len(data)},"
         f"{room}{name}{user}{event_id}"
     )
     if not attachments:
@@ -56,4 +56,4 @@ def event_crc_of_2(
 
 def room_crc(key: int, name: str, head: int, n: int, maker: str, used: int) -> int:
     """Return the crc32 of a room's row."""
-    return zlib.crc32(f"{key},{head},{n},{used},{len(name)},{name}{maker}".encode("utf-8", "surrogatepass"))
+    return zlib.crc32(f"{key:d},{head:d},{n:d},{used:d},{len(name)},{name}{maker}".encode("utf-8", "surrogatepass"))

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, NamedTuple
 
 from jupyter_rtmsg.wire.data import encode_json
 
-from .crc import event_crc, event_crc_of_2
-from .eventlog import LISTED_NAMES, Lag, Page, Record
+from .eventlog import CORRUPT, LISTED_NAMES, Lag, Page, Record
+from .rows import COLUMNS, NAME, SIZE, TS, Rows
 from .stretches import first_since
 
-_COLUMNS = "event.seq, prev, ts, event.name, data, attachments, sender, user, event.id, size, event.crc, event.n"
 _ATTACHMENTS, _SIZE = 5, 9
 _SCAN_EVENTS = 1_000
 _SCAN_BYTES = 4 << 20
 
-CORRUPT = "$corrupt"
-_NOBODY = b'{"user":"","kind":"script","name":"","member":""}'
+_LAG = (
+    f"WITH named AS (SELECT {NAME} AS name, count(*) AS n, total({SIZE}) AS bytes, min({TS}) AS oldest "  # noqa: S608
+    "FROM event WHERE event.room = (SELECT id FROM room WHERE name = ?) AND event.seq > ? AND event.seq <= ? "
+    "GROUP BY 1) SELECT * FROM (SELECT sum(n), sum(bytes), min(oldest), count(*) FROM named) "
+    "UNION ALL SELECT * FROM (SELECT n, name, NULL, NULL FROM named ORDER BY n DESC, name LIMIT ?)"
+)
+_REPORTS = 100  # damaged events that a reader names in the server's log
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +87,7 @@ class Reader:
         self._connect = connect
         self._guard = guard or nullcontext()
         self._own: sqlite3.Connection | None = None
+        self._rows = Rows()
         self._reported: set[int] = set()
 
     def run(self, work: Callable[..., Any], *args: Any) -> Any:
@@ -116,7 +121,7 @@ class Reader:
         after = self._start(connection, query)
         where, values = query.condition()
         rows = connection.execute(
-            f"SELECT {_COLUMNS} FROM event WHERE {where} AND event.seq > ? ORDER BY event.seq LIMIT ?",  # noqa: S608
+            f"SELECT {COLUMNS} FROM event WHERE {where} AND event.seq > ? ORDER BY event.seq LIMIT ?",  # noqa: S608
             (*values, after, query.limit + 1),
         )
         taken, more = _take(rows, query.limit, query.max_bytes, query.max_attachments)
@@ -127,7 +132,7 @@ class Reader:
     def scan(self, connection: sqlite3.Connection, after: int, head: int) -> tuple[list[Record], int]:
         """Return the next events of all rooms, and the position after which to go on."""
         rows = connection.execute(
-            f"SELECT {_COLUMNS}, room.name FROM event JOIN room ON room.id = event.room "  # noqa: S608 -- constants
+            f"SELECT {COLUMNS}, room.name FROM event JOIN room ON room.id = event.room "  # noqa: S608 -- constants
             "WHERE event.seq > ? AND event.seq <= ? ORDER BY event.seq LIMIT ?",
             (after, head, _SCAN_EVENTS + 1),
         )
@@ -137,14 +142,8 @@ class Reader:
 
     def lag(self, connection: sqlite3.Connection, room: str, after: int, head: int) -> Lag:
         """Return what `EventLog.lag` promises."""
-        (missed, size, oldest, names), *listed = connection.execute(
-            "WITH named AS (SELECT event.name, count(*) AS n, sum(size) AS bytes, min(ts) AS oldest FROM event "
-            "WHERE event.room = (SELECT id FROM room WHERE name = ?) AND event.seq > ? AND event.seq <= ? "
-            "GROUP BY event.name) SELECT * FROM (SELECT sum(n), sum(bytes), min(oldest), count(*) FROM named) "
-            "UNION ALL SELECT * FROM (SELECT n, name, NULL, NULL FROM named ORDER BY n DESC, name LIMIT ?)",
-            (room, after, head, LISTED_NAMES),
-        )
-        return Lag(missed or 0, size or 0, oldest, {name: count for count, name, _, _ in listed}, names)
+        (missed, size, oldest, names), *listed = connection.execute(_LAG, (room, after, head, LISTED_NAMES))
+        return Lag(missed or 0, int(size or 0), oldest, {name: count for count, name, _, _ in listed}, names)
 
     def before_last(self, connection: sqlite3.Connection, room: str, number: int, head: int) -> int:
         """Return what `EventLog.before_last` promises."""
@@ -156,13 +155,15 @@ class Reader:
         return head if row[0] is None else row[0] - 1
 
     def notes(self, connection: sqlite3.Connection) -> list[tuple[str, bytes, float]]:
-        """Return all notes on disk."""
-        return [(key, bytes(value), until) for key, value, until in connection.execute("SELECT * FROM note")]
+        """Return all notes on disk, but for damaged ones."""
+        rows = connection.execute("SELECT key, value, until FROM note").fetchall()
+        kinds = ((str, bytes, int), (str, bytes, float))
+        return [row for row in rows if tuple(map(type, row)) in kinds]
 
     def note(self, connection: sqlite3.Connection, key: str, now: float) -> bytes | None:
         """Return a note as it is on disk, if it has not ended."""
         row = connection.execute("SELECT value FROM note WHERE key = ? AND until > ?", (key, now)).fetchone()
-        return bytes(row[0]) if row else None
+        return row[0] if row and type(row[0]) is bytes else None
 
     def _start(self, connection: sqlite3.Connection, query: Query) -> int:
         after = query.after
@@ -180,20 +181,18 @@ class Reader:
         return after
 
     def _record(self, connection: sqlite3.Connection, room: str, row: Sequence[Any]) -> Record:
-        seq, prev, ts, name, data, count, sender, user, event_id, _, crc, n = row
-        attachments: tuple[bytes, ...] = ()
-        if count:
-            parts = connection.execute("SELECT data FROM attachment WHERE seq = ? ORDER BY num", (seq,))
-            attachments = tuple(part for (part,) in parts)
-        what = (name, user, event_id, sender, data, attachments)
-        if len(attachments) == count and crc in _checksums(seq, prev, ts, n, room, what):
-            return Record(room, seq, prev, ts, name, data, attachments, sender, user, event_id, n)
-        self._report(room, seq)
-        return Record(room, seq, prev, ts, CORRUPT, b"null", (), _NOBODY, "", None, n)
+        record = self._rows.record(connection, room, row)
+        if record.name == CORRUPT:
+            self._report(room, row[0])
+        return record
 
     def _report(self, room: str, seq: int) -> None:
-        if seq not in self._reported:
-            self._reported.add(seq)
+        if seq in self._reported or len(self._reported) > _REPORTS:
+            return
+        self._reported.add(seq)
+        if len(self._reported) > _REPORTS:
+            log.error("more than %d events are damaged: `python -m jupyter_rtmsg.log verify` names them", _REPORTS)
+        else:
             log.error("event %d of room %r is damaged on disk and reads as %r; restore a backup", seq, room, CORRUPT)
 
 
@@ -202,13 +201,9 @@ def _field(key: str, value: str) -> bytes:
     return encode_json({key: value})[1:-1]
 
 
-def _checksums(seq: int, prev: int, ts: int, n: int, room: str, what: tuple[Any, ...]) -> Iterator[int]:
-    """Give the checksums that a row may have, none where damage turned text into bytes or the like."""
-    try:
-        yield event_crc(seq, prev, ts, n, room, *what)
-        yield event_crc_of_2(*what)
-    except (TypeError, ValueError):
-        return
+def _weight(value: Any) -> int:
+    """Return a number of a row as far as it can be one: it is not known yet whether the row is damaged."""
+    return value if type(value) is int and value > 0 else 0
 
 
 def _take(
@@ -218,8 +213,8 @@ def _take(
     taken: list[Sequence[Any]] = []
     size = attachments = 0
     for row in rows:
-        size += row[_SIZE]
-        attachments += row[_ATTACHMENTS]
+        size += _weight(row[_SIZE])
+        attachments += _weight(row[_ATTACHMENTS])
         if taken and (len(taken) >= limit or size > max_bytes or attachments > max_attachments):
             return taken, True
         taken.append(row)

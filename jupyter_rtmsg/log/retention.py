@@ -13,6 +13,7 @@ from .disk import Disk
 from .eventlog import RoomStats
 from .ledger import Batch, Ledger, Room
 from .options import MIB, Options
+from .rows import SIZE, USER
 from .store import Store
 from .stretches import FORGET, first_stored, stored_first
 from .tallies import EVENT_OVERHEAD, STORE_EVERY, Tally
@@ -187,7 +188,8 @@ class Retention:
         return changed
 
     def _trim_oldest(self, excess: int) -> dict[str, RoomStats]:
-        rows = self._store.connection.execute("SELECT seq, size FROM event ORDER BY seq LIMIT ?", (_SLICE,)).fetchall()
+        oldest = f"SELECT seq, {SIZE} FROM event ORDER BY seq LIMIT ?"  # noqa: S608 -- constants
+        rows = self._store.connection.execute(oldest, (_SLICE,)).fetchall()
         freed = accumulate(size + EVENT_OVERHEAD for _, size in rows)
         enough = next((seq for (seq, _), bytes_ in zip(rows, freed, strict=True) if bytes_ >= excess), None)
         return self._delete_until(enough or (rows[-1][0] if rows else None))
@@ -225,8 +227,10 @@ class Retention:
         """Delete events, and bring rooms and ledger into line."""
         which = f"FROM event WHERE {condition}"
         execute, tallies = self._store.connection.execute, self._ledger.tallies
-        lost = execute(f"SELECT room, user, count(*), sum(size) {which} GROUP BY room, user", values).fetchall()
-        rooms = {key: (name := self._ledger.names[key], self._ledger.rooms[name]) for key, _, _, _ in lost}
+        counted = f"SELECT room, {USER}, count(*), CAST(total({SIZE}) AS INTEGER) {which} GROUP BY 1, 2"
+        lost = execute(counted, values).fetchall()
+        names = {key: self._ledger.names[key] for key, *_ in lost if key in self._ledger.names}  # else it is damaged
+        rooms = {key: (name, self._ledger.rooms[name]) for key, name in names.items()}
         firsts: dict[int, int | None] = {}
         with self._store.transaction() as connection:
             attached = f"SELECT seq {which} AND attachments > 0"
@@ -238,7 +242,7 @@ class Retention:
                 firsts[key] = execute("SELECT min(seq) FROM event WHERE room = ?", (key,)).fetchone()[0]
             tallies.save(connection, self._ledger.head, lost)
         tallies.saved(lost)
-        for key, _, count, size in lost:
+        for key, _, count, size in (each for each in lost if each[0] in rooms):
             self._shorten(rooms[key][1], firsts[key] or 0, count, size)
         return {name: room.stats() for name, room in rooms.values()}
 

@@ -164,14 +164,17 @@ def encode_keys(keys: Mapping[bytes, int]) -> bytes:
     return _encode(keys)
 
 
-def decode_keys(keys: bytes) -> dict[bytes, int]:
-    """Return what `encode_keys` was given; nothing if it was damaged."""
-    return _decoded(_keys, keys, {})
+def decode_keys(keys: bytes, *, quiet: bool = False) -> dict[bytes, int]:
+    """Return what `encode_keys` was given; nothing if it was damaged, which is logged."""
+    return _decoded(_keys, keys, {}, quiet=quiet)
 
 
-def _decoded(decode: Callable[[bytes], Value], encoded: bytes, damaged: Value) -> Value:
+def _decoded(decode: Callable[[bytes], Value], encoded: bytes, damaged: Value, *, quiet: bool = False) -> Value:
     try:
         return decode(encoded)
-    except (msgspec.DecodeError, TypeError) as error:
-        log.warning("the ids of some appends are damaged in the log, they would be stored again if repeated: %s", error)
+    except (msgspec.DecodeError, TypeError, UnicodeDecodeError) as error:
+        if not quiet:
+            log.warning(
+                "the ids of some appends are damaged in the log, they would be stored again if repeated: %s", error
+            )
         return damaged

@@ -14,12 +14,11 @@ from functools import cache
 from itertools import chain
 from typing import Any
 
-from .crc import room_crc
 from .ledger import Batch, Ledger, Room
+from .loading import load_ledger
 from .openings import KEPT, Opening, Openings
-from .tallies import load_tallies
+from .roomrows import SAVE, row_of
 
-_ROOM = "INSERT OR REPLACE INTO room(id, name, head, n, maker, used, crc) VALUES"
 _HANDFULS = (256, 128, 64, 32, 16, 8, 4, 2, 1)
 
 
@@ -34,6 +33,7 @@ class Store:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
+        connection.text_factory = _text
         self.lock = threading.Lock()
 
     @contextmanager
@@ -50,37 +50,9 @@ class Store:
                 raise
 
     def load(self) -> Ledger:
-        """Return the ledger of what is in the file."""
-        execute = self.connection.execute
-        ledger = Ledger()
-        for key, name, head, n, maker, used in execute("SELECT id, name, head, n, maker, used FROM room"):
-            ledger.names[key] = name
-            ledger.rooms[name] = Room(key, head=head, n=n, maker=maker, used=used)
-            ledger.next_room = max(ledger.next_room, key + 1)
-        held = "SELECT room, min(seq), max(seq), count(*), sum(size) FROM event INDEXED BY event_room GROUP BY room"
-        for key, first, head, count, size in execute(held):
-            if key not in ledger.names:
-                raise sqlite3.DatabaseError(f"events of a room that is missing ({key})")
-            room = ledger.rooms[ledger.names[key]]
-            room.first, room.head, room.count, room.bytes = first, max(head, room.head), count, size
-            (n,) = execute("SELECT n FROM event WHERE seq = ?", (head,)).fetchone()
-            room.n = max(n, room.n)
-            ledger.count += count
-            ledger.bytes += size
-        ledger.head = max((room.head for room in ledger.rooms.values()), default=0)  # kept, whatever was trimmed
-        ledger.tallies = load_tallies(self.connection)
-        self._load_times(ledger)
-        return ledger
-
-    def _load_times(self, ledger: Ledger) -> None:
-        execute = self.connection.execute
-        for (ledger.ahead,) in execute("SELECT ahead FROM stretch ORDER BY seq DESC LIMIT 1"):
-            pass
-        for (ledger.ts,) in execute("SELECT ts FROM event ORDER BY seq DESC LIMIT 1"):
-            ledger.time = ledger.ts + ledger.ahead
-        for table, order in (("known", "last"), ("run", "number")):  # these have log time only
-            for (time,) in execute(f"SELECT ts FROM {table} ORDER BY {order} DESC LIMIT 1"):  # noqa: S608 -- fixed text
-                ledger.time = max(ledger.time, time)
+        """Return the ledger of what is in the file; what is damaged there is mended, or contained."""
+        with self.transaction() as connection:
+            return load_ledger(connection)
 
     def openings(self) -> Openings:
         """Return the openings of the file so far."""
@@ -104,7 +76,7 @@ class Store:
 
     def save_rooms(self, rooms: Iterable[tuple[str, Room]]) -> None:
         """Store the rows of rooms, within a transaction: each as a whole, since a checksum covers it."""
-        self.rows(_ROOM, [_room_row(name, room) for name, room in rooms])
+        self.rows(SAVE, [row_of(name, room) for name, room in rooms])
 
     def rows(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run a statement that ends in ``VALUES`` over rows, if there are any."""
@@ -124,9 +96,9 @@ class Store:
         self.connection.executemany("INSERT OR REPLACE INTO meta VALUES(?, ?)", entries)
 
 
-def _room_row(name: str, room: Room) -> tuple[Any, ...]:
-    crc = room_crc(room.id, name, room.head, room.n, room.maker, room.used)
-    return (room.id, name, room.head, room.n, room.maker, room.used, crc)
+def _text(stored: bytes) -> str:
+    """Decode a text of the file, which may be damaged."""
+    return stored.decode(errors="replace")
 
 
 @cache

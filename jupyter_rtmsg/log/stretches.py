@@ -11,8 +11,18 @@ import sqlite3
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from .eventlog import Record
+from .rows import COLUMNS, Rows
+
 # Those that hold no event any more, but for the last one: it is the one that grows.
 FORGET = "DELETE FROM stretch WHERE seq < (SELECT max(seq) FROM stretch WHERE seq <= (SELECT min(seq) FROM event))"
+
+
+_FIRST = (
+    f"SELECT {COLUMNS}, coalesce((SELECT name FROM room WHERE id = event.room), '') FROM event "  # noqa: S608
+    "WHERE seq >= ? AND seq < ? ORDER BY seq LIMIT 1"
+)
+_END = 2**62
 
 
 class Stretch(NamedTuple):
@@ -26,7 +36,9 @@ class Stretch(NamedTuple):
 def stretches(connection: sqlite3.Connection, head: int) -> Iterator[Stretch]:
     """Give the stretches up to a position, from the oldest on."""
     first, ahead = 1, 0
-    rows = connection.execute("SELECT seq, ahead FROM stretch WHERE seq <= ? ORDER BY seq", (head,)).fetchall()
+    rows = connection.execute(
+        "SELECT seq, ahead FROM stretch WHERE seq <= ? AND typeof(ahead) = 'integer' ORDER BY seq", (head,)
+    ).fetchall()
     for seq, new in rows:
         if seq > first:
             yield Stretch(first, seq - 1, ahead)
@@ -49,12 +61,12 @@ def first_stored(connection: sqlite3.Connection, time: int, head: int) -> int:
 
 def stored_first(connection: sqlite3.Connection) -> int | None:
     """Return the log time (ms, to a minute) of the oldest event held, or None."""
-    event = connection.execute("SELECT seq, ts FROM event ORDER BY seq LIMIT 1").fetchone()
+    event = _whole(connection, 1, _END)
     if event is None:
         return None
-    ahead = "SELECT ahead FROM stretch WHERE seq <= ? ORDER BY seq DESC LIMIT 1"
-    row = connection.execute(ahead, event[:1]).fetchone() or (0,)
-    return int(event[1] + row[0])
+    ahead = "SELECT ahead FROM stretch WHERE seq <= ? AND typeof(ahead) = 'integer' ORDER BY seq DESC LIMIT 1"
+    row = connection.execute(ahead, (event.seq,)).fetchone() or (0,)
+    return int(event.ts + row[0])
 
 
 def _first(connection: sqlite3.Connection, wanted: Iterator[tuple[Stretch, int]], head: int) -> int:
@@ -73,13 +85,20 @@ def first_at(connection: sqlite3.Connection, ts: int, head: int, low: int = 1) -
     high = head + 1  # ts never decreases with seq in here
     while low < high:
         middle = (low + high) // 2
-        row = connection.execute(
-            "SELECT seq, ts FROM event WHERE seq >= ? AND seq < ? ORDER BY seq LIMIT 1", (middle, high)
-        ).fetchone()
-        if row is None:
+        event = _whole(connection, middle, high)
+        if event is None or event.ts >= ts:
             high = middle
-        elif row[1] < ts:
-            low = row[0] + 1
         else:
-            high = middle
+            low = (event.seq or 0) + 1
     return low
+
+
+def _whole(connection: sqlite3.Connection, low: int, high: int) -> Record | None:
+    """Return the first event from ``low`` on, and before ``high``, that is not damaged: its ts decides on others."""
+    rows = Rows()
+    while row := connection.execute(_FIRST, (low, high)).fetchone():
+        *event, room = row
+        if (record := rows.intact(connection, room, event)) is not None:
+            return record
+        low = row[0] + 1
+    return None

@@ -14,6 +14,8 @@ from typing import Any
 
 import msgspec
 
+from .rows import SIZE, USER
+
 EVENT_OVERHEAD = 200  # bytes that an event takes beside its payload: keys, names, sender, index
 STORE_EVERY = 10_000
 
@@ -168,7 +170,7 @@ class Tallies:
         """Return (seq, size, principal) of a room's events in order; None for the principal where there is only one."""
         owner = "NULL" if len(self.in_room(room)) == 1 else "user"
         return connection.execute(
-            f"SELECT seq, size, {owner} FROM event INDEXED BY event_room WHERE room = ? AND seq >= ? ORDER BY seq LIMIT ?",  # noqa: S608, E501 -- fixed text
+            f"SELECT seq, {SIZE}, {owner} FROM event INDEXED BY event_room WHERE room = ? AND seq >= ? ORDER BY seq LIMIT ?",  # noqa: S608, E501 -- fixed text
             (room, first, most),
         )
 
@@ -192,14 +194,15 @@ def load_tallies(connection: sqlite3.Connection) -> Tallies:
     """Return the tallies of a file."""
     tallies = Tallies()
     row = connection.execute("SELECT v FROM meta WHERE k = 'tallied'").fetchone()
-    position = int(row[0]) if row else 0
-    if row:
+    position = row[0] if row and type(row[0]) is int else 0
+    if position:
         _load(tallies, connection.execute("SELECT room, user, count, bytes FROM tally"))
         tallies.saved()
     else:
         connection.execute("DELETE FROM tally")
     later = connection.execute(
-        "SELECT room, user, count(*), sum(size) FROM event WHERE seq > ? GROUP BY room, user", (position,)
+        f"SELECT room, {USER}, count(*), total({SIZE}) FROM event WHERE seq > ? GROUP BY 1, 2",  # noqa: S608
+        (position,),
     )
     tallies.unsaved = _load(tallies, later)
     return tallies
@@ -208,6 +211,6 @@ def load_tallies(connection: sqlite3.Connection) -> Tallies:
 def _load(tallies: Tallies, rows: Iterable[tuple[int, str, int, int]]) -> int:
     number = 0
     for room, user, count, size in rows:
-        tallies.add(room, user, count, size)
+        tallies.add(room, user, count, int(size))
         number += count
     return number

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.logs import Clock, draft, fill, follow, read_all, seqs, until
+from support.logs import Clock, bare_event, draft, fill, follow, read_all, seqs, until
 
 from jupyter_rtmsg.log import EventLog
 from jupyter_rtmsg.log.clock import LogClock, decode_state, encode_state, stamp, steady_clock
@@ -431,7 +431,7 @@ def test_the_first_event_of_a_time_is_found_in_every_stretch(steps: list[tuple[i
         if jump:
             ahead = logged - ts
             connection.execute("INSERT INTO stretch VALUES(?, ?)", (seq, ahead))
-        connection.execute("INSERT INTO event VALUES(?, 1, 0, ?, 'x', '', 0, '', '', NULL, 0, 0, 0)", (seq, ts))
+        bare_event(connection, seq, ts)
     head = seq + 1
     since = min((seq for seq, ts, _ in rows if ts >= wanted), default=head + 1)
     found = first_since(connection, wanted, head)

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.logs import Clock, draft, fill, read_all, seqs, until
+from support.logs import Clock, bare_event, draft, fill, read_all, seqs, until
 
 from jupyter_rtmsg.log import Draft, EventLog
 from jupyter_rtmsg.log.retention import Retention
+from jupyter_rtmsg.log.schema import connect, prepare
 from jupyter_rtmsg.log.stretches import first_at
 
 Opener = Callable[..., Awaitable[EventLog]]
@@ -101,14 +102,15 @@ async def test_the_write_ahead_log_stays_small(open_sqlite: Opener, path: Path) 
     beyond=st.integers(0, 3),
 )
 def test_first_at_finds_where_a_time_begins(steps: list[tuple[int, int]], ts: int, beyond: int) -> None:
-    connection = sqlite3.connect(":memory:")
-    connection.execute("CREATE TABLE event(seq INTEGER PRIMARY KEY, ts INTEGER)")
+    connection = connect(":memory:")
+    prepare(connection, "MEMORY")
     seq = now = 0
     rows = []
     for later, gap in steps:
         seq, now = seq + gap, now + later
         rows.append((seq, now))
-    connection.executemany("INSERT INTO event VALUES(?, ?)", rows)
+    for position, when in rows:
+        bare_event(connection, position, when)
     found = first_at(connection, ts, seq + beyond)
     assert all(when < ts for position, when in rows if position < found)
     assert all(when >= ts for position, when in rows if position >= found)
