@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import unicodedata
 
+from .invisible import hidden, replaced
+
 LONGEST = 64
-_REFUSED = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")  # letters and signs that nobody sees
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
@@ -13,17 +14,16 @@ _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 def fault(name: str, longest: int = LONGEST) -> str | None:
     """Return what is wrong with a name that a client gives itself, or None.
 
-    Control and format characters (Unicode's Cc, Cf, Zl, Zp and lone surrogates) can hide a part of a name, or turn the
-    text behind it around. A name of blanks shows nothing.
+    Control, format and invisible characters can hide a part of a name, or turn the text behind it around; see
+    `jupyter_rtmsg.invisible`. A name of blanks shows nothing.
     """
     if len(name) > longest:
         return f"has {len(name)} characters; a name has at most {longest}"
-    for position, character in enumerate(name):
-        if unicodedata.category(character) in _REFUSED:
-            return (
-                f"has the control or format character U+{ord(character):04X} at position {position}: "
-                "a name has visible characters and spaces only"
-            )
+    for position in hidden(name):
+        return (
+            f"has the control, format or invisible character U+{ord(name[position]):04X} at position {position}: "
+            "a name has visible characters and spaces only"
+        )
     if name and not any(map(_is_visible, name)):
         return "has no visible character"
     return None
@@ -42,5 +42,4 @@ def displayable(text: str, longest: int = LONGEST) -> str:
         text = text[: longest - 1] + "…"
     if text.isascii() and text.isprintable():
         return text if text.strip() else ""
-    text = "".join(_REPLACEMENT if unicodedata.category(each) in _REFUSED else each for each in text)
-    return text if any(map(_is_visible, text)) else ""
+    return replaced(text, _REPLACEMENT) if any(map(_is_visible, text)) else ""

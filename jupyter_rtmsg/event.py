@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from .advice import EVENT, no_such_name, short
 from .displayname import displayable
 from .errors import WrongCall
+from .invisible import isolated
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class Event:
 
     def _called(self) -> str:
         name, user = displayable(self.sender.name or self.sender.user), displayable(self.sender.user)
-        return name if name == user else f"{name} ({user})"
+        return isolated(name) if name == user else f"{isolated(name)} ({isolated(user)})"
 
     def __getitem__(self, key: object) -> NoReturn:
         if isinstance(key, str) and key in type(self).__slots__:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from jupyter_rtmsg.redaction import redacted
+
 _DEFAULT_PORTS = {"http": 80, "https": 443, "http+unix": 0}
 _PAGES = frozenset(  # what an address copied from a browser goes on with, behind the base URL
     ("lab", "doc", "tree", "notebooks", "edit", "view", "files", "consoles", "terminals", "nbclassic", "voila", "login")
@@ -51,7 +53,9 @@ class Address:
         """
         parts = urlsplit(url)
         if parts.scheme not in _DEFAULT_PORTS or not parts.netloc:
-            raise ValueError(f"{url.partition('?')[0]!r} is no URL of a Jupyter server, like http://127.0.0.1:8888/")
+            raise ValueError(
+                f"{redacted(url.partition('?')[0])!r} is no URL of a Jupyter server, like http://127.0.0.1:8888/"
+            )
         unix = parts.scheme == "http+unix"
         host = unquote(parts.netloc) if unix else parts.hostname or ""
         port = 0 if unix else parts.port or _DEFAULT_PORTS[parts.scheme]

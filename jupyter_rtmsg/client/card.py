@@ -6,6 +6,7 @@ import asyncio
 from html import escape
 
 from jupyter_rtmsg.errors import Disconnected
+from jupyter_rtmsg.invisible import escaped
 
 from .commands import Commands
 from .events import Events
@@ -70,13 +71,17 @@ def html(membership: Membership, newest: Events, *, complete: bool, kept: str) -
     """
     members = MemberList(membership.members.all(), membership.members.count, membership.member, membership.user)
     lines = [
-        f"<b>Room {escape(membership.room)}</b>: {escape(membership.gone or _state(membership.state, kept))}",
+        f"<b>Room {_isolated(membership.room)}</b>: {escape(membership.gone or _state(membership.state, kept))}",
         f"Here now: {escape(members.summary())}",
         _position(membership, max((event.seq or 0 for event in newest), default=0)),
         _missed(membership),
         _newest(membership, newest, complete=complete),
     ]
     return "".join(f"<div>{line}</div>" for line in lines if line)
+
+
+def _isolated(text: str) -> str:
+    return f"<bdi>{escape(escaped(text))}</bdi>"
 
 
 def _state(state: str, kept: str) -> str:
@@ -93,7 +98,7 @@ def _position(membership: Membership, newest: int) -> str:
     said = f"Position: {handled} of {head}, {waits}"
     if membership.subscription is None:
         return f"{said}. It is not kept when this process ends"
-    return f"{said}. Kept under the name <code>{escape(membership.subscription)}</code>"
+    return f"{said}. Kept under the name <code>{_isolated(membership.subscription)}</code>"
 
 
 def _missed(membership: Membership) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from jupyter_rtmsg.errors import WrongCall
 from jupyter_rtmsg.event import Event
+from jupyter_rtmsg.invisible import escaped
 
 from .names import Names
 from .text import data_text
@@ -19,7 +20,7 @@ _SHOWN = 100
 _WIDTH = 200
 _COLUMNS = ("seq", "time", "event", "from", "data")
 _FIELDS = ("time", "event", "sender", "user", "notebook")
-_LEFT = 'style="text-align: left"'  # notebooks put numbers to the right, and text with them
+_LEFT = 'style="text-align: left" dir="auto"'  # notebooks put numbers to the right, and text with them
 
 
 class Events(Sequence[Event]):
@@ -115,7 +116,7 @@ def _row(event: Event, names: Names) -> str:
     seq = "" if event.seq is None else event.seq
     time = event.time.astimezone().strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
     data = "" if event.data is None else data_text(event.data, _WIDTH)
-    cells = (seq, time, event.name, names.of(event.sender), data)
+    cells = (seq, time, escaped(event.name), names.of(event.sender), data)
     return "<tr>" + "".join(f"<td {_LEFT}>{escape(str(cell))}</td>" for cell in cells) + "</tr>"
 
 

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import overload
 
+from jupyter_rtmsg.invisible import escaped
+
 from .members import Member
 from .names import Names
 
 _NAMED = 10
 _COLUMNS = ("who", "kind", "user", "notebook", "state")
-_LEFT = 'style="text-align: left"'
+_LEFT = 'style="text-align: left" dir="auto"'
 
 
 class MemberList(Sequence[Member]):
@@ -80,5 +82,6 @@ class MemberList(Sequence[Member]):
         return f"{note}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
     def _row(self, member: Member, names: Names) -> str:
-        cells = (self._named(member, names), member.kind, member.user, member.notebook or "", member.state)
+        told = (member.kind, member.user, member.notebook or "", member.state)
+        cells = (self._named(member, names), *map(escaped, told))
         return "<tr>" + "".join(f"<td {_LEFT}>{escape(cell)}</td>" for cell in cells) + "</tr>"

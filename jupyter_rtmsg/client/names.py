@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from jupyter_rtmsg.displayname import displayable
 from jupyter_rtmsg.event import Sender
+from jupyter_rtmsg.invisible import isolated
 
 T = TypeVar("T")
 
@@ -84,9 +85,9 @@ class Names:
         return bool(known)
 
     def of(self, who: Who) -> str:
-        """Return what to call somebody."""
+        """Return what to call somebody; a part that is written from right to left moves nothing beside it."""
         name, user = self.name(who), self.user(who)
-        return f"{name} ({user})" if user else name
+        return f"{isolated(name)} ({isolated(user)})" if user else isolated(name)
 
     def name(self, who: Who) -> str:
         """Return the first part of that: the name alone."""

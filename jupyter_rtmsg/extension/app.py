@@ -11,6 +11,7 @@ from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
 from traitlets import Bool, Enum, Float, Integer, Unicode, default
 
+from ..redaction import redacted
 from ..server import bundle_pattern, paths_below
 from .environment import KernelEnvironment, certificate_of
 from .handlers import BundleHandler, SocketHandler, StatusHandler
@@ -101,7 +102,7 @@ class RtmsgApp(LimitTraits, ExtensionApp):
         self._service.gateway.start(variables)
         self._environment.set(variables)
         await self._service.ready()
-        self.log.info("rtmsg: the hub is at %ssocket.io/", self._service.url)
+        self.log.info("rtmsg: the hub is at %ssocket.io/", redacted(self._service.url))
 
     async def stop_extension(self) -> None:
         """Tell the members, and close the log."""

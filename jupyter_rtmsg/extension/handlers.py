@@ -8,17 +8,21 @@ from jupyter_server.auth.decorator import allow_unauthenticated, authorized
 from jupyter_server.base.handlers import APIHandler, JupyterHandler
 from tornado.web import HTTPError, RequestHandler, authenticated, stream_request_body
 
+from ..redaction import redacted
 from ..server import BundleRequests, Engine, EngineRequests, Refused
-from .identity import Principal
+from .identity import Denied, Principal
 from .rights import RESOURCE
 from .service import Service
 
+NOT_STARTED = "The hub could not be started: the server's log says why"
 
-async def _ready(service: Service) -> None:
+
+async def _ready(service: Service, *, tell: bool) -> None:
+    """Wait until the hub runs; ``tell`` says whether the request may learn why it does not."""
     try:
         await service.ready()
     except Exception as error:
-        raise HTTPError(503, f"The hub could not be started: {error}") from error
+        raise Denied(503, f"The hub could not be started: {redacted(str(error))}" if tell else NOT_STARTED) from error
 
 
 @stream_request_body
@@ -56,8 +60,8 @@ class SocketHandler(EngineRequests, JupyterHandler):  # type: ignore[misc]  # Ju
             Refused(2, "Bad handshake method").answer(self)
 
     async def _accept(self) -> None:
-        await _ready(self._service)
         principal = await self._service.identity.of_request(self)
+        await _ready(self._service, tell=principal is not None)
         self._check_forgery(principal)
         await self.engine_of_request().accept(self, user=principal, body=self.payload)
 
@@ -79,14 +83,17 @@ class SocketHandler(EngineRequests, JupyterHandler):  # type: ignore[misc]  # Ju
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
         """Log without the URL, whose query may hold a session's id or a token put there by mistake."""
         if isinstance(value, HTTPError):
-            self.log.warning("rtmsg: refused %s: %s", self.request.remote_ip, value.log_message)
+            self.log.warning("rtmsg: refused %s: %s", self.request.remote_ip, redacted(str(value.log_message)))
         else:
             self.log.error("rtmsg: a request failed", exc_info=(typ, value, tb))
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Answer in one line, where Jupyter would send a page: the readers are programs."""
+        """Answer in one line, where Jupyter would send a page: the readers are programs.
+
+        The text of an error that is not ours may name what nobody outside should know: it stays in the log.
+        """
         error = kwargs.get("exc_info", (None, None, None))[1]
-        message = error.log_message if isinstance(error, HTTPError) else None
+        message = error.message if isinstance(error, Denied) else None
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.finish((message or self._reason) + "\n")
 
@@ -116,5 +123,5 @@ class StatusHandler(APIHandler):
     @authorized
     async def get(self) -> None:
         """Answer ``{"version", "epoch", "log": {"url", "durable", "warning"}, "sessions", "rooms", "url"}``."""
-        await _ready(self._service)
+        await _ready(self._service, tell=True)
         self.finish(self._service.status())

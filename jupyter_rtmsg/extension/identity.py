@@ -27,6 +27,14 @@ _DRAWN = re.compile(r"Anonymous \w+")
 _AUTHORIZATION = re.compile(r"(?:token|bearer)\s+(\S+)\s*", re.IGNORECASE)
 
 
+class Denied(HTTPError):
+    """A request that is refused with a text of ours, which may be shown to anybody."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(status, message)
+        self.message = message
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """Who is speaking, as `user` of a session.
@@ -99,12 +107,12 @@ class Identity:
             403 for a wrong token, a token in the URL, or credentials that a foreign page may not use.
         """
         if "token" in handler.request.query_arguments:
-            raise HTTPError(403, f"A token does not belong into a URL, which ends up in logs. {HOW}")
+            raise Denied(403, f"A token does not belong into a URL, which ends up in logs. {HOW}")
         token = authorization(handler)
         trusted = self.trusts(handler.request.headers)
         if token is not None and self._is_kernel_token(token):
             if not trusted:
-                raise HTTPError(403, _foreign("the token of a kernel"))
+                raise Denied(403, _foreign("the token of a kernel"))
             return self._of_secret(KERNEL_TOKEN)
         if token is not None:
             return await self._of_token(handler, token)
@@ -177,7 +185,7 @@ class Identity:
         provider = handler.identity_provider
         user = handler.current_user
         if user is None or (is_plain(provider) and not provider.is_token_authenticated(handler)):
-            raise HTTPError(403, f"The token in the Authorization header is wrong. {HOW}")
+            raise Denied(403, f"The token in the Authorization header is wrong. {HOW}")
         if is_plain(provider) and not await _has_cookie(handler):
             # The name in `user` was drawn by lot for this request.
             return Principal(self._only_user() or SERVER_TOKEN, SERVER_TOKEN)
@@ -190,7 +198,7 @@ class Identity:
         if not trusted:
             if handler.allow_origin == "*":
                 return None
-            raise HTTPError(403, _foreign("the cookie of this server"))
+            raise Denied(403, _foreign("the cookie of this server"))
         if is_plain(handler.identity_provider) and not await _has_cookie(handler):
             # Authentication is switched off; the name was drawn by lot.
             return Principal(self._only_user() or ANONYMOUS, ANONYMOUS)

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.serverapp import ServerApp
@@ -16,6 +15,7 @@ from .. import __version__
 from ..errors import ConnectionRefused, LogClosed
 from ..hub import Hub, Kernel, Limits, Permits, anybody, nobody
 from ..log import EventLog, open_log
+from ..redaction import redacted
 from ..server import Server, Socket
 from .activity import ServerActivity
 from .environment import kernel_url
@@ -43,8 +43,8 @@ class Settings:
         Of the hub.
     """
 
-    log: str
-    url: str = ""
+    log: str = field(repr=False)
+    url: str = field(default="", repr=False)
     log_options: Mapping[str, Any] = field(default_factory=dict)
     server_options: Mapping[str, Any] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
@@ -111,10 +111,10 @@ class Service:
         return {
             "version": __version__,
             "epoch": hub["epoch"],
-            "log": {**hub["log"], "url": without_secrets(hub["log"]["url"])},
+            "log": {**hub["log"], "url": redacted(hub["log"]["url"])},
             "sessions": len(self.server.of("/").sockets),
             "rooms": hub["rooms"],
-            "url": self.url,
+            "url": redacted(self.url),
         }
 
     async def close(self, reason: str) -> None:
@@ -134,7 +134,7 @@ class Service:
     async def _start(self) -> None:
         self._log = await open_log(self._settings.log, **self._settings.log_options)
         if self._log.warning:
-            self._logger.warning("rtmsg: %s", self._log.warning)
+            self._logger.warning("rtmsg: %s", redacted(self._log.warning))
         hub = Hub(
             self.server, self._log, access=self.rights, activity=ServerActivity(self._serverapp),
             limits=self._settings.limits, base=self._serverapp.base_url, version=__version__,
@@ -191,11 +191,3 @@ class Service:
 
     def _credentials(self) -> Iterable[str]:
         return [socket.user.rights_key for socket in self.server.of("/").sockets.values()]
-
-
-def without_secrets(url: str) -> str:
-    """Return a log's URL without user and password."""
-    parts = urlsplit(url)
-    if "@" not in parts.netloc:
-        return url
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterator
 from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
 from jupyter_rtmsg.errors import BadEvent, BadRequest, BadRoom, ReservedEvent
+from jupyter_rtmsg.invisible import hidden
 from jupyter_rtmsg.wire.socketio import RESERVED_EVENTS
 
 LONGEST = 128
-_UNSEEN = frozenset(("Cc", "Zl", "Zp", "Cs"))  # control characters, ends of lines, halves of characters
+_UNSEEN = "control, format and invisible characters are not allowed"
 _SIGNS = frozenset("_~-.")
+_JOINERS = frozenset("\u200c\u200d")
 
 
 @lru_cache(maxsize=16_384)
@@ -26,10 +29,9 @@ def room_name(name: str) -> str:
     """
     if not 1 <= len(name) <= LONGEST:
         raise BadRoom(f"a room's name has 1 to {LONGEST} characters, this one {len(name)}")
-    for character in name:
-        if not (character.isalnum() or character in _SIGNS or _is_mark(character)):
-            rule = f"{character!r} in the name {name!r}: a room's has letters, digits, _ ~ - and inner dots"
-            raise BadRoom(rule + _instead(name))
+    for unfit in _unfit(name):
+        rule = f"{name[unfit]!a} in the name {name!r}: a room's has letters, digits, _ ~ - and inner dots"
+        raise BadRoom(rule + _instead(name))
     if name[0] == "." or name[-1] == ".":
         raise BadRoom(f"the room's name {name!r} begins or ends with a dot{_instead(name)}")
     if not unicodedata.is_normalized("NFC", name):
@@ -39,14 +41,35 @@ def room_name(name: str) -> str:
 
 def _instead(name: str) -> str:
     """Return a name that would do, as the end of a message; nothing if there is none in it."""
-    parts = "".join(c if c.isalnum() or c in _SIGNS or _is_mark(c) else " " for c in unicodedata.normalize("NFC", name))
+    name = unicodedata.normalize("NFC", name)
+    unfit = set(_unfit(name))
+    parts = "".join(" " if at in unfit else character for at, character in enumerate(name))
     good = "-".join(parts.split()).strip(".-")[:LONGEST].strip(".-")
     return f". Write {good!r}" if good else ""
+
+
+def _unfit(name: str) -> Iterator[int]:
+    """Yield the positions of the characters that a room's name may not have."""
+    hides = set(hidden(name, variations=False))
+    before = ""
+    for position, character in enumerate(name):
+        joiner = character in _JOINERS and position not in hides
+        fits = character.isalnum() or character in _SIGNS or joiner or (_is_mark(character) and _bears(before))
+        if position in hides or not fits:
+            yield position
+            before = ""
+        else:
+            before = character
 
 
 def _is_mark(character: str) -> bool:
     """Many scripts write their vowels as marks on letters, which are no letters in Unicode's eyes."""
     return unicodedata.category(character) in ("Mn", "Mc")
+
+
+def _bears(character: str) -> bool:
+    """Tell whether a mark may stand behind a character: alone it would be seen as a part of something else."""
+    return character.isalnum() or (character != "" and (_is_mark(character) or character in _JOINERS))
 
 
 @lru_cache(maxsize=16_384)
@@ -64,6 +87,10 @@ def event_name(name: str) -> str:
     if name in RESERVED_EVENTS:
         # Stored and replayed, such an event would drop every JavaScript client again and again.
         raise ReservedEvent(f"{name!r} is one of Socket.IO's own events")
+    for position in hidden(name):
+        raise BadEvent(f"{name[position]!a} in the event's name {name!r}: {_UNSEEN}")
+    if not name.strip():
+        raise BadEvent(f"the event's name {name!r} shows nothing")
     return name
 
 
@@ -107,7 +134,6 @@ class SubscriptionName(NamedTuple):
         BadRequest
             If it holds what nobody sees.
         """
-        unseen = next((character for character in name if unicodedata.category(character) in _UNSEEN), None)
-        if unseen is not None:
-            raise BadRequest(f"{unseen!r} in the subscription's name {name!r:.80}: control characters are not allowed")
+        for position in hidden(name):
+            raise BadRequest(f"{name[position]!a} in the subscription's name {name!r:.80}: {_UNSEEN}")
         return cls(name, name)

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from jupyter_rtmsg.redaction import redacted
+
 from .eventlog import EventLog
 from .file import CannotServeError, LogFile, open_file
 from .memory import MemoryLog
@@ -57,7 +59,7 @@ async def open_log(url: str, *, clock: Callable[[], float] = time.time, **option
     if url == "memory:":
         return MemoryLog(settings)
     if not url.startswith(_SQLITE) or url == _SQLITE:
-        raise ValueError(f"{url!r} is no log: known are {_KNOWN}")
+        raise ValueError(f"{redacted(url)!r} is no log: known are {_KNOWN}")
     path = Path(unquote(url[len(_SQLITE) :]))
     over = partial(_over, url, settings)
     try:

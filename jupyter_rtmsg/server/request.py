@@ -27,10 +27,10 @@ class Request:
     method : str
     """
 
-    headers: Any
-    query: dict[str, str] = field(default_factory=dict)
+    headers: Any = field(repr=False)  # which hold cookies and tokens
+    query: dict[str, str] = field(default_factory=dict, repr=False)
     address: str = ""
     secure: bool = False
-    url: str = ""
+    url: str = field(default="", repr=False)  # which holds the session's id
     host: str = ""
     method: str = "GET"

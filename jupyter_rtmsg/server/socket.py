@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -49,12 +49,12 @@ class Handshake:
         Seconds since 1970.
     """
 
-    headers: Any
-    query: dict[str, str]
+    headers: Any = field(repr=False)
+    query: dict[str, str] = field(repr=False)
     address: str
     secure: bool
-    url: str
-    auth: dict[str, Any]
+    url: str = field(repr=False)
+    auth: dict[str, Any] = field(repr=False)
     time: float
 
 

@@ -7,6 +7,7 @@ from typing import TypedDict
 from jupyter_rtmsg.client.names import Names, title
 from jupyter_rtmsg.client.text import data_text
 from jupyter_rtmsg.event import Event, Sender
+from jupyter_rtmsg.invisible import escaped
 
 MAX_TEXT = 500
 
@@ -33,7 +34,7 @@ def line(event: Event, names: Names) -> Line:
     """Make the line of an event."""
     sender = event.sender
     return {
-        "name": event.name,
+        "name": escaped(event.name),
         "data": None if event.data is None else data_text(event.data, MAX_TEXT),
         "who": key(sender),
         "sender": names.name(sender),

@@ -17,7 +17,7 @@ export function MemberList({ room, trans }: IMemberListProps): React.JSX.Element
     <ul className="jp-Rtmsg-members" aria-label={trans.__('Members')}>
       {members.map(member => (
         <li key={member.member} className={`jp-Rtmsg-member jp-mod-${member.state}`} title={title(member)}>
-          {room.nameOf(member)}
+          <bdi>{room.nameOf(member)}</bdi>
           {member.state === 'away' && <small> {trans.__('away')}</small>}
         </li>
       ))}

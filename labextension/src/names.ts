@@ -1,3 +1,4 @@
+import { isolate, replaceHidden } from './invisible';
 import type { ISender } from './wire';
 
 /** So many names, and notebooks of one name, are remembered. */
@@ -7,9 +8,6 @@ const LIMIT = 1_000;
 const MAX_NAME = 64;
 const MAX_PATH = 256;
 const MAX_TITLE = 1_024;
-
-/** What could hide a part of a name, or turn the text behind it around. */
-const UNFIT = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 
 /** A user whose name Jupyter drew by lot. */
 const DRAWN = /^[0-9a-f]{32}$/;
@@ -44,7 +42,7 @@ export class Names {
   /** What to call somebody. */
   of(who: ISender): string {
     const [name, user] = this.parts(who);
-    return user ? `${name} ${user}` : name;
+    return user ? `${isolate(name)} ${isolate(user)}` : isolate(name);
   }
 
   /** The two parts of that: the name, and the user in brackets, empty where the name says it all. */
@@ -109,7 +107,7 @@ function isNamedAfter(name: string, notebook: string): boolean {
 function fit(text: string, longest: number): string {
   const letters = Array.from(text);
   const cut = letters.length > longest ? `${letters.slice(0, longest - 1).join('')}…` : text;
-  return cut.replace(UNFIT, '\uFFFD');
+  return replaceHidden(cut, () => '\uFFFD');
 }
 
 function withoutSuffix(path: string): string {

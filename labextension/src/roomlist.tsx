@@ -1,6 +1,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import React, { useState } from 'react';
 
+import { escapeHidden } from './invisible';
 import type { IRoomSummary } from './wire';
 
 interface IRoomListProps {
@@ -51,7 +52,7 @@ function RoomButton({
         onJoin(room.room);
       }}
     >
-      <span className="jp-Rtmsg-roomName">{room.room}</span>
+      <bdi className="jp-Rtmsg-roomName">{escapeHidden(room.room)}</bdi>
       <span className="jp-Rtmsg-roomCounts">{`${members} · ${events}`}</span>
     </button>
   );

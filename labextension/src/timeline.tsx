@@ -2,6 +2,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import React, { useEffect, useLayoutEffect, useRef } from 'react';
 
 import { dataText, timeText } from './format';
+import { escapeHidden } from './invisible';
 import { title } from './names';
 import type { Entry, IRoom } from './tokens';
 import type { IEvent } from './wire';
@@ -73,16 +74,17 @@ const Line = React.memo(function Line({ entry, sender, user, trans }: ILineProps
     return <p className="jp-Rtmsg-hint">{entry.text}</p>;
   }
   const { event } = entry;
+  const name = escapeHidden(event.name);
   return (
     <div className={event.replay ? 'jp-Rtmsg-event jp-mod-replay' : 'jp-Rtmsg-event'}>
       <div className="jp-Rtmsg-eventHead">
-        <span className="jp-Rtmsg-eventName" title={event.name}>
-          {event.name}
-        </span>
+        <bdi className="jp-Rtmsg-eventName" title={name}>
+          {name}
+        </bdi>
         <span className="jp-Rtmsg-sender" title={title(event.from)}>
           {/* The name may be cut where it is long, the user is not: a chosen name must not hide who it is. */}
-          <span className="jp-Rtmsg-senderName">{sender}</span>
-          {user && <span className="jp-Rtmsg-senderUser"> {user}</span>}
+          <bdi className="jp-Rtmsg-senderName">{sender}</bdi>
+          {user && <bdi className="jp-Rtmsg-senderUser"> {user}</bdi>}
         </span>
         {event.replay && <ReplayMark label={trans.__('replayed')} />}
         <time dateTime={new Date(event.ts).toISOString()} title={position(event, trans)}>

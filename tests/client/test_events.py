@@ -27,7 +27,7 @@ class Tags(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
-        assert attrs in ([], [("style", "text-align: left")])
+        assert attrs in ([], [("style", "text-align: left"), ("dir", "auto")])
 
     def handle_data(self, data: str) -> None:
         self.text.append(data)

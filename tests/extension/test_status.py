@@ -86,7 +86,8 @@ def test_a_second_server_on_the_same_log_says_that_it_serves_from_memory(tmp_pat
 
 
 def test_a_log_that_cannot_be_opened_is_answered_with_the_reason(tmp_path: Path) -> None:
-    with JupyterServer(tmp_path, config={"RtmsgApp": {"log_url": "carrier-pigeon://loft"}}) as server:
+    config = {"RtmsgApp": {"log_url": "carrier-pigeon://ada:seeds@loft"}}
+    with JupyterServer(tmp_path, config=config) as server:
         answer = server.request("GET", "rtmsg/api/status")
         assert answer.status == 503
         assert "carrier-pigeon" in json.loads(answer.text)["message"]

@@ -181,7 +181,7 @@ function eventLine({ name, who, sender, user, title, ts, seq, data, replay }) {
       { datetime: time.toISOString(), title: `${time.toLocaleString()}, ${position}` },
       time.toLocaleTimeString(undefined, { hour12: false })
     ),
-    element('span', 'jp-RtmsgRoomView-eventName', {}, name),
+    element('bdi', 'jp-RtmsgRoomView-eventName', {}, name),
     senderOf({ who, sender, user, title }),
     element('code', 'jp-RtmsgRoomView-data', {}, data ?? '')
   );
@@ -194,9 +194,9 @@ function eventLine({ name, who, sender, user, title, ts, seq, data, replay }) {
 /** The name may be cut where it is long, the user is not: a name that somebody chose must not hide who it is. */
 function senderOf({ who, sender, user, title }) {
   const node = element('span', 'jp-RtmsgRoomView-sender', { title });
-  node.append(element('span', 'jp-RtmsgRoomView-senderName', { 'data-who': who }, sender));
+  node.append(element('bdi', 'jp-RtmsgRoomView-senderName', { 'data-who': who }, sender));
   if (user) {
-    node.append(element('span', 'jp-RtmsgRoomView-senderUser', {}, ` (${user})`));
+    node.append(element('bdi', 'jp-RtmsgRoomView-senderUser', {}, ` (${user})`));
   }
   return node;
 }
