@@ -11,6 +11,9 @@ from .displayname import displayable
 from .errors import WrongCall
 from .invisible import isolated
 
+CORRUPT = "$corrupt"
+"""The name of an event that was damaged on the server's disk: it has no data, and stands where the event was."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sender:
@@ -82,8 +85,7 @@ class Event:
         return datetime.fromtimestamp(self.ts / 1000, timezone.utc)
 
     def __repr__(self) -> str:
-        number = "volatile" if self.seq is None else self.seq
-        return f"<Event {number} {self.name!r} in {self.room!r} from {self._called()}: {short(self.data)}>"
+        return f"<Event {label(self)} {self.name!r} in {self.room!r} from {self._called()}: {short(self.data)}>"
 
     def _called(self) -> str:
         name, user = displayable(self.sender.name or self.sender.user), displayable(self.sender.user)
@@ -101,3 +103,10 @@ class Event:
             if isinstance(data, dict) and name in data:
                 no_such_name(self, name, {name: f"what was emitted is in event.data. Write event.data[{name!r}]"})
             no_such_name(self, name, EVENT)
+
+
+def label(event: Event) -> str:
+    """Return what an event is called: ``#n``, its seq where its hub does not number events, or ``volatile``."""
+    if event.n is not None:
+        return f"#{event.n}"
+    return "volatile" if event.seq is None else str(event.seq)

@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any, overload
 
 from jupyter_rtmsg.errors import WrongCall
-from jupyter_rtmsg.event import Event
+from jupyter_rtmsg.event import Event, label
 from jupyter_rtmsg.invisible import escaped
 
 from .names import Names
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 100
 _WIDTH = 200
-_COLUMNS = ("seq", "time", "event", "from", "data")
+_COLUMNS = ("#", "time", "event", "from", "data")
 _FIELDS = ("time", "event", "sender", "user", "notebook")
 _LEFT = 'style="text-align: left" dir="auto"'  # notebooks put numbers to the right, and text with them
 
@@ -69,7 +69,7 @@ class Events(Sequence[Event]):
         if not self._events:
             return "<Events: none>"
         first, last = self._events[0], self._events[-1]
-        return f"<Events: {len(self)}, seq {first.seq} to {last.seq}>"
+        return f"<Events: {len(self)}, {label(first)} to {label(last)}>"
 
     @property
     def data(self) -> list[Any]:
@@ -113,10 +113,10 @@ class Events(Sequence[Event]):
 
 
 def _row(event: Event, names: Names) -> str:
-    seq = "" if event.seq is None else event.seq
+    number = event.n or event.seq or ""
     time = event.time.astimezone().strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
     data = "" if event.data is None else data_text(event.data, _WIDTH)
-    cells = (seq, time, escaped(event.name), names.of(event.sender), data)
+    cells = (number, time, escaped(event.name), names.of(event.sender), data)
     return "<tr>" + "".join(f"<td {_LEFT}>{escape(str(cell))}</td>" for cell in cells) + "</tr>"
 
 

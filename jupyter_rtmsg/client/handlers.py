@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from math import inf
 from typing import Any
 
+from jupyter_rtmsg.event import CORRUPT
 from jupyter_rtmsg.notebook import CellFunction, is_same
 
 from .captured import sink_of
@@ -212,5 +213,5 @@ class Handlers:
 
 
 def _wants(event: str | None, name: str) -> bool:
-    # "all" means what people emitted: the hub's own events only come to those who ask for them
-    return event == name or (event is None and not name.startswith("$"))
+    # "all" means what people emitted, damaged or not: the hub's own events only come to those who ask for them
+    return event == name or (event is None and (name == CORRUPT or not name.startswith("$")))

@@ -14,9 +14,6 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-CORRUPT = "$corrupt"
-"""The name of an event that was damaged on disk, with null data, where it was."""
-
 
 class Draft(msgspec.Struct, frozen=True, gc=False):
     """An event on its way into the log.

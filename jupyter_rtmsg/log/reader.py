@@ -9,9 +9,10 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, NamedTuple
 
+from jupyter_rtmsg.event import CORRUPT
 from jupyter_rtmsg.wire.data import encode_json
 
-from .eventlog import CORRUPT, LISTED_NAMES, Lag, Page, Record
+from .eventlog import LISTED_NAMES, Lag, Page, Record
 from .rows import COLUMNS, NAME, SIZE, TS, Rows
 from .stretches import first_since
 

@@ -10,8 +10,10 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from jupyter_rtmsg.event import CORRUPT
+
 from .crc import event_crc, event_crc_of_2
-from .eventlog import CORRUPT, Record
+from .eventlog import Record
 
 COLUMNS = (
     "event.seq, event.prev, event.ts, event.name, event.data, event.attachments, event.sender, event.user, event.id, "

@@ -15,7 +15,7 @@ import traitlets
 import jupyter_rtmsg
 from jupyter_rtmsg.client.names import Names, Who
 from jupyter_rtmsg.errors import RtmsgError
-from jupyter_rtmsg.event import Event
+from jupyter_rtmsg.event import CORRUPT, Event
 
 from .feed import LIMIT, Feed, Stretch
 from .line import Line, key, line
@@ -101,7 +101,7 @@ class RoomView(anywidget.AnyWidget):
             self.feed.restart()
         elif event.name == "$left":
             self._why = event.data["reason"]
-        elif not event.name.startswith("$"):
+        elif event.name == CORRUPT or not event.name.startswith("$"):
             self.feed.add(event)
         self._pace.wake()
 

@@ -279,7 +279,7 @@ export class Client implements IRtmsg, IConnection, IDisposable {
       this._changed.emit();
     } else if (name === '$rooms') {
       this._outdated.emit();
-    } else if (!name.startsWith('$') && args.length > 1) {
+    } else if ((name === '$corrupt' || !name.startsWith('$')) && args.length > 1) {
       const meta = args[1] as IMeta;
       this._joined.get(meta.room)?.receive(name, args[0], meta);
     }

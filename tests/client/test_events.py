@@ -12,7 +12,9 @@ from jupyter_rtmsg import Event, Events, Sender
 
 
 def event(seq: int = 1, data: Any = None, name: str = "n", user: str = "alice", sender: Sender | None = None) -> Event:
-    return Event("lab", name, data, seq, seq - 1, 1_700_000_000_000 + seq, sender or Sender(user, "script", user, "m"))
+    return Event(
+        "lab", name, data, seq, seq - 1, 1_700_000_000_000 + seq, sender or Sender(user, "script", user, "m"), n=seq
+    )
 
 
 class Tags(HTMLParser):
@@ -42,7 +44,7 @@ def test_it_is_a_sequence() -> None:
     assert [one.seq for one in events] == [1, 2, 3, 4, 5]
     assert event(2, 20) in events
     assert events[:2] == Events(list(events)[:2])
-    assert "5, seq 1 to 5" in repr(events)
+    assert repr(events) == "<Events: 5, #1 to #5>"
     assert "none" in repr(events[:0])
 
 

@@ -134,3 +134,11 @@ def test_remove_takes_what_matches() -> None:
     assert handlers
     handlers.remove()
     assert not handlers
+
+
+def test_handlers_of_all_events_get_a_damaged_one_and_none_of_the_hub_s_own() -> None:
+    handlers = Handlers()
+    f = define("def f(event): pass")
+    handlers.add(Handler(f))
+    assert functions(handlers, "$corrupt") == [f]
+    assert not any(functions(handlers, name) for name in ("$presence", "$reset", "$taken", "$left", "$trimmed"))

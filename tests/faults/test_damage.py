@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from jupyter_rtmsg.event import CORRUPT
 from jupyter_rtmsg.log import Draft, Record
-from jupyter_rtmsg.log.eventlog import CORRUPT
 from jupyter_rtmsg.log.ledger import Batch, Entry, Ledger
 from jupyter_rtmsg.log.reader import Query, Reader
 from jupyter_rtmsg.log.schema import connect, prepare
