@@ -7,9 +7,12 @@ log, its ballast, is given up to make room for that, and made again afterwards.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from .private import open_private
 
 _BLOCK = bytes(1 << 16)
 
@@ -41,7 +44,7 @@ class Disk:
         if self._path is None:
             return
         try:
-            if not self._path.exists() or self._path.stat().st_size < self._size:
+            if not self._is_whole(self._path):
                 self._fill(self._path)
             self.short = False
         except OSError:
@@ -69,8 +72,16 @@ class Disk:
         except OSError:
             return 0
 
+    def _is_whole(self, path: Path) -> bool:
+        try:
+            found = path.lstat()
+        except FileNotFoundError:
+            return False
+        return stat.S_ISREG(found.st_mode) and found.st_size >= self._size
+
     def _fill(self, path: Path) -> None:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        path.unlink(missing_ok=True)  # whatever it is: what it might lead to stays as it is
+        descriptor = open_private(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         with open(descriptor, "wb") as file:
             # Real bytes: a hole would hold no space.
             file.writelines(_BLOCK for _ in range(0, self._size, len(_BLOCK)))

@@ -8,8 +8,10 @@ import secrets
 import sqlite3
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from jupyter_rtmsg.errors import LogError
 
@@ -19,8 +21,10 @@ from .eventlog import Subscription
 from .filesystem import NETWORK, filesystem_type
 from .ledger import Ledger
 from .lock import FileLock, InUseError, NoLocksError
+from .mark import Mark, State, mark_path, read_mark
 from .openings import Openings
 from .options import Options
+from .private import UnsafePlaceError, check_directory, check_file
 from .schema import APPLICATION_ID, VERSION, connect, identity, prepare
 from .store import Store, is_full
 from .subscriptions import load_subscriptions
@@ -46,6 +50,13 @@ class _FullError(CannotServeError):
 
 class _UnreadableError(Exception):
     """The file is to be set aside; the arguments are the word for its new name and the reason."""
+
+
+class _Before(NamedTuple):
+    """What a file held before this opening; it has no epoch if it was just made."""
+
+    epoch: str | None
+    commits: int
 
 
 @dataclass
@@ -92,10 +103,12 @@ class LogFile:
                     raise
                 with self.disk.yielding():
                     self._finish()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, LogError) as error:
             log.warning("%s could not be closed cleanly (%s); nothing acknowledged is lost", self.path, error)
         finally:
             self.store.connection.close()
+            if self.store.mark is not None:
+                self.store.mark.close()
             self.lock.release()
 
     def _finish(self) -> None:
@@ -150,7 +163,10 @@ def _open_or_begin(path: Path, options: Options, lock: FileLock, disk: Disk) -> 
 def _lock(path: Path, *, wait: bool) -> FileLock:
     try:
         _make_directory(path.parent)
+        check_directory(path.parent)
         return FileLock(path, wait=wait)
+    except UnsafePlaceError as error:
+        raise _unsafe(path, error) from error
     except InUseError as error:
         raise HeldError(
             f"The log {path} is in use by another server (process {error.holder}), and the two do not share rooms. "
@@ -171,32 +187,85 @@ def _not_writable(path: Path, error: Exception) -> CannotServeError:
     )
 
 
+def _unsafe(path: Path, error: UnsafePlaceError) -> CannotServeError:
+    return CannotServeError(f"The log {path} cannot be written: {error}. Or choose another path (`c.RtmsgApp.log_url`)")
+
+
 def _make_directory(directory: Path) -> None:
     directory.parent.mkdir(parents=True, exist_ok=True)
     directory.mkdir(mode=0o700, exist_ok=True)
 
 
 def _open(path: Path, options: Options, lock: FileLock, disk: Disk, warning: str | None = None) -> LogFile:
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite gives its other files the same mode
-    path.chmod(0o600)
+    _make_file(path)
     connection = connect(str(path))
     try:
         store = Store(connection)
         _check(path, connection)
         network = filesystem_type(path) in NETWORK
         prepare(connection, "DELETE" if network else "WAL")
+        mark, before = read_mark(path), _Before(store.get("epoch"), store.count_commits())
         epoch, id = _begin(store, options), str(store.get("id"))
         ledger, dedup, subscriptions = store.load(), Dedup(store, options), load_subscriptions(connection)
         openings = store.openings()
-        store.begin_opening(openings, ledger.head, int(options.clock() * 1000))
+        ledger.head = max(ledger.head, openings.start)  # rooms that knew a later one may be forgotten
+        lost = _lost(mark, before, openings, ledger.head)
+        store.begin_opening(openings, ledger.head, int(options.clock() * 1000), lost or 0)
+        store.mark = Mark(path, epoch, openings.number, openings.id)
+        store.mark.write(*store.written)
+        with suppress(
+            sqlite3.OperationalError
+        ):  # a full disk; what is found without its write-ahead log knows all this
+            connection.execute("PRAGMA wal_checkpoint").fetchall()
     except sqlite3.Error as error:
         connection.close()
         raise _classified(path, error) from error
     except BaseException:
         connection.close()
         raise
-    warning = _joined(warning, _network_warning(path) if network else None)
+    warning = _joined(
+        warning, _lost_warning(path, lost, before.epoch, ledger.head), _network_warning(path) if network else None
+    )
     return LogFile(path, store, ledger, dedup, subscriptions, openings, id, epoch, warning, lock, disk)
+
+
+def _make_file(path: Path) -> None:
+    """Make the file if it is not there. Once it is, only SQLite opens it: closing it would drop SQLite's locks."""
+    try:
+        check_file(path)
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))  # SQLite gives others the same mode
+        path.chmod(0o600)
+    except UnsafePlaceError as error:
+        raise _unsafe(path, error) from error
+
+
+def _lost(mark: State | None, before: _Before, openings: Openings, head: int) -> int | None:
+    """Return how many events the mark tells of that the file does not hold; None if the file is not behind the mark.
+
+    A mark of another epoch says nothing of this file.
+    """
+    if mark is None or before.epoch not in (None, mark.epoch):
+        return None
+    if before.epoch is None:
+        return mark.head or None
+    ahead = mark.commits > before.commits or not openings.has(mark.number, mark.id)
+    return max(mark.head - head, 0) if ahead else None
+
+
+def _lost_warning(path: Path, lost: int | None, epoch: str | None, head: int) -> str | None:
+    if lost is None:
+        return None
+    what = f"The last {lost} events that were stored are gone" if lost else "What was stored last is gone, but no event"
+    if epoch is None:
+        warning = f"The log {path} was removed or emptied. {what}; a new log was begun, so history starts anew."
+    else:
+        warning = (
+            f"The log {path} lost its end: its file is older than what was written to it, or its write-ahead log was "
+            f"lost. {what}. It goes on after position {head}, and readers who had seen more are told."
+        )
+    log.error(warning)
+    return warning
 
 
 def _check(path: Path, connection: sqlite3.Connection) -> None:
@@ -258,6 +327,7 @@ def _set_aside(path: Path, word: str, reason: str) -> str:
         part = path.with_name(path.name + suffix)
         if part.exists():
             part.rename(aside.with_name(aside.name + suffix))
+    mark_path(path).unlink(missing_ok=True)  # it tells of the file that is gone from here
     warning = f"The log {path} {reason}. It was renamed to {aside.name}; a new log was begun, so history starts anew."
     log.error(warning)
     return warning

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from jupyter_rtmsg.errors import LogError
 
+from .private import open_private
+
 _AGAIN = 1.0  # seconds between two attempts, where the system cannot wait for a lock
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP})
 
@@ -58,7 +60,7 @@ class FileLock:
     def __init__(self, log: Path, *, wait: bool = False) -> None:
         path = log.with_name(log.name + ".lock")
         while True:
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            self._descriptor = open_private(path, os.O_RDWR | os.O_CREAT)
             try:
                 self._take(log, wait=wait)
                 if _is_still(self._descriptor, path):

@@ -73,6 +73,25 @@ class Openings:
         """The name of the last one: its number, its start, its id and those of some before it. Opaque for readers."""
         return self._name
 
+    @property
+    def number(self) -> int:
+        """The number of the last one; 0 if there is none."""
+        return self._last
+
+    @property
+    def id(self) -> str:
+        """The id of the last one."""
+        return self._rows[self._last].id
+
+    @property
+    def start(self) -> int:
+        """Where the last one began; 0 if there is none."""
+        return self._rows[self._last].start if self._last else 0
+
+    def has(self, number: int, id: str) -> bool:
+        """Whether an opening is one of these."""
+        return number in self._rows and self._rows[number].id == id
+
     def begin(self, start: int, ts: int, lost: int = 0) -> Opening:
         """Add an opening, and return the row to be stored; rows up to its number less `KEPT` are to be removed."""
         row = Opening(self._last + 1, secrets.token_urlsafe(6), start, ts, lost)

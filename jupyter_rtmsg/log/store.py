@@ -14,12 +14,21 @@ from functools import cache
 from itertools import chain
 from typing import Any
 
+from jupyter_rtmsg.errors import LogError
+
 from .ledger import Batch, Ledger, Room
 from .loading import load_ledger
+from .mark import Mark
+from .moved import FIRST
 from .openings import KEPT, Opening, Openings
 from .roomrows import SAVE, row_of
 
+_COUNT = "UPDATE meta SET v = ?1 + 1 WHERE k = 'commits' AND v = ?1"
 _HANDFULS = (256, 128, 64, 32, 16, 8, 4, 2, 1)
+
+
+class OvertakenError(LogError):
+    """Another process has opened the file, and writes to it."""
 
 
 class Store:
@@ -27,6 +36,8 @@ class Store:
 
     Attributes
     ----------
+    mark : Mark or None
+        Told of each commit; None where nobody could come back to what was lost.
     lock : threading.Lock
         Held in every transaction; a reader that shares the connection (in memory) takes it too.
     """
@@ -35,19 +46,58 @@ class Store:
         self.connection = connection
         connection.text_factory = _text
         self.lock = threading.Lock()
+        self.mark: Mark | None = None
+        self._commits: int | None = None
+        self._opening = 0
+        self._head = 0
+
+    @property
+    def written(self) -> tuple[int, int]:
+        """How many transactions the file holds, and the position of its last event."""
+        return self._commits or 0, self._head
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Commit what the block does, or nothing of it."""
         with self.lock:
             self.connection.execute("BEGIN IMMEDIATE")
+            head = self._head
             try:
                 yield self.connection
+                commits = self._count()
                 self.connection.execute("COMMIT")
             except BaseException:
+                self._head = head
                 if self.connection.in_transaction:  # a full disk has ended it already
                     self.connection.execute("ROLLBACK")
                 raise
+            self._commits = commits
+            if self.mark is not None:
+                self.mark.write(commits, self._head)
+
+    def _count(self) -> int:
+        """Count this transaction, and return how many there were.
+
+        Raises
+        ------
+        OvertakenError
+            If another process has opened the file, which it can if the lock's file was removed.
+        """
+        if self._commits is None or self.connection.execute(_COUNT, (self._commits,)).rowcount != 1:
+            (last,) = self.connection.execute("SELECT coalesce(max(number), 0) FROM opening").fetchone()
+            if self._opening and last != self._opening:
+                raise OvertakenError(
+                    "another server has opened the log's file, since the file of its lock was removed or replaced: "
+                    "restart this server, and leave the files beside the log alone"
+                )
+            self._commits = self.count_commits()  # one that seemed to have failed is in the file after all
+            self.put([("commits", self._commits + 1)])
+        return self._commits + 1
+
+    def count_commits(self) -> int:
+        """Return how many transactions the file says that it holds."""
+        commits = self.get("commits")
+        return commits if isinstance(commits, int) else 0
 
     def load(self) -> Ledger:
         """Return the ledger of what is in the file; what is damaged there is mended, or contained."""
@@ -57,17 +107,21 @@ class Store:
     def openings(self) -> Openings:
         """Return the openings of the file so far."""
         rows = self.connection.execute("SELECT number, id, start, ts, lost FROM opening")
-        return Openings(Opening(*row) for row in rows)
+        return Openings(Opening(*row) for row in rows if _is_opening(*row))
 
     def begin_opening(self, openings: Openings, start: int, ts: int, lost: int = 0) -> None:
         """Begin an opening, and store it; see `Openings.begin`."""
         row = openings.begin(start, ts, lost)
+        self._opening, self._head = 0, start
         with self.transaction():
             self.rows("INSERT INTO opening VALUES", [row])
             self.connection.execute("DELETE FROM opening WHERE number <= ?", (row.number - KEPT,))
+        self._opening = row.number
 
     def insert(self, batch: Batch) -> None:
         """Store a batch, within a transaction."""
+        if batch.events:
+            self._head = batch.head
         self.save_rooms((name, batch.rooms[name]) for _, name in batch.new_rooms)
         self.rows("INSERT INTO event VALUES", batch.events)
         self.rows("INSERT INTO attachment VALUES", batch.attachments)
@@ -99,6 +153,12 @@ class Store:
 def _text(stored: bytes) -> str:
     """Decode a text of the file, which may be damaged."""
     return stored.decode(errors="replace")
+
+
+def _is_opening(number: Any, id: Any, start: Any, ts: Any, lost: Any) -> bool:
+    """Whether the row of an opening is none that was damaged."""
+    numbers = number, start, ts, lost
+    return isinstance(id, str) and all(isinstance(each, int) for each in numbers) and 0 <= start < FIRST
 
 
 @cache

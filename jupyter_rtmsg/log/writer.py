@@ -139,7 +139,7 @@ class Writer:
         try:
             with self._store.transaction():
                 self._store.put([("clock", encode_state(self._clock.state))])
-        except sqlite3.Error as error:
+        except (sqlite3.Error, LogError) as error:
             log.debug("log time could not be stored, it will go on from the last event: %s", error)
 
     def _finish(self) -> None:

@@ -121,7 +121,7 @@ async def test_only_its_owner_may_see_the_files(open_sqlite: Opener, path: Path)
     log = await open_sqlite(ballast=65536)
     await fill(log, 3)
     modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()}
-    names = {path.name + suffix for suffix in ("", "-wal", "-shm", ".lock", ".ballast")}
+    names = {path.name + suffix for suffix in ("", "-wal", "-shm", ".lock", ".ballast", ".mark")}
     assert modes == dict.fromkeys(names, 0o600)
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 

@@ -1,0 +1,44 @@
+"""A log whose end was lost, or whose file was replaced by an older copy, says so: no reader skips what came since."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from faults.rollback import DAMAGES, WITHOUT_MARK, beside, publish, trial
+
+from jupyter_rtmsg.log import open_log
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("damage", DAMAGES, ids=[name.replace(" ", "-") for name in DAMAGES])
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_a_lost_end_is_told_to_readers_and_warned_of(damage: str, seed: int, tmp_path: Path) -> None:
+    verdict = await trial(tmp_path / "log.sqlite3", damage, seed)
+    if verdict.lost:
+        assert verdict.told
+        assert verdict.warned or damage in WITHOUT_MARK
+    else:
+        assert verdict.kept
+
+
+async def test_a_kill_alone_loses_nothing_and_warns_of_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "log.sqlite3"
+    told = publish(path, 50)
+    log = await open_log(f"sqlite:///{path}", ballast=0)
+    assert log.warning is None
+    assert log.locate(told.last, told.epoch, told.opening) == told.last
+    await log.close()
+
+
+@pytest.mark.parametrize("mark", [b"", b"\0" * 84, b"RTMSMARK" + b"x" * 1_000, None])
+async def test_a_mark_that_tells_nothing_is_no_reason_to_warn(tmp_path: Path, mark: bytes | None) -> None:
+    path = tmp_path / "log.sqlite3"
+    told = publish(path, 50)
+    beside(path, ".mark").unlink()
+    if mark is not None:
+        beside(path, ".mark").write_bytes(mark)
+    log = await open_log(f"sqlite:///{path}", ballast=0)
+    assert log.warning is None
+    assert log.locate(told.last, told.epoch, told.opening) == told.last
+    await log.close()
