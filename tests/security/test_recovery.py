@@ -1,0 +1,86 @@
+"""Connection state recovery in the hands of somebody who wants more than his own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from support.members import Member, until
+from support.wsclient import RawClient
+
+
+async def all_at_once(hub: Any, number: int, auth: dict[str, Any]) -> list[dict[str, Any]]:
+    """Send so many CONNECTs in one moment, each on a connection of its own; return what they were answered with."""
+    raws = [await RawClient.open(hub.port) for _ in range(number)]
+    for raw in raws:
+        raw.send("40" + json.dumps(auth))
+    answers = await asyncio.gather(*(raw.receive() for raw in raws))
+    for raw in raws:
+        raw.writer.close()
+    return [json.loads(str(answer)[2:]) for answer in answers]
+
+
+async def lose(hub: Any, member: Member) -> None:
+    member.raw.reset()
+    await until(lambda: not hub.hub.connections)
+
+
+async def test_of_many_that_come_with_one_pid_at_once_one_is_recovered(hub: Any) -> None:
+    for _ in range(3):
+        ann = await hub.joined("lab", user="ann", client="c")
+        await lose(hub, ann)
+        answers = await all_at_once(hub, 4, {"user": "ann", "client": "c", "pid": ann.raw.welcome["pid"]})
+        assert ann.raw.welcome in answers
+        await until(lambda: not hub.hub.connections)
+
+
+async def test_counters_fall_to_nothing_however_many_came_with_one_pid(start: Any) -> None:
+    hub = await start(connections_per_user=4)
+    for _ in range(5):  # more than the user may have, were one of them still counted
+        ann = await hub.joined("lab", user="ann", client="c")
+        await lose(hub, ann)
+        await all_at_once(hub, 4, {"user": "ann", "client": "c", "pid": ann.raw.welcome["pid"]})
+        await until(lambda: not hub.hub.connections)
+    assert hub.hub.principals() == set()
+    assert not hub.hub.connections.has_client("ann", "c")
+
+
+async def test_no_more_than_a_user_may_have_stay_of_those_that_come_at_once(start: Any) -> None:
+    hub = await start(connections_per_user=3)
+    raws = [await RawClient.open(hub.port) for _ in range(20)]
+    for raw in raws:
+        raw.send('40{"user":"ann","pid":"nobody\'s"}')
+    await asyncio.gather(*(raw.receive() for raw in raws))
+    await until(lambda: len(hub.hub.connections) == 3)
+    for raw in raws:
+        raw.writer.close()
+    await until(lambda: not hub.hub.connections)
+    assert hub.hub.principals() == set()
+
+
+async def test_the_pid_of_another_user_ends_nothing_and_takes_nothing(hub: Any) -> None:
+    ann = await hub.joined("lab", user="ann")
+    pid = ann.raw.welcome["pid"]
+    bob = await hub.connect(user="bob", pid=pid)
+    assert bob.raw.welcome["sid"] != ann.raw.welcome["sid"]
+    await ann.settled()  # she is there
+    await lose_one(hub, ann)
+    bob = await hub.connect(user="bob", pid=pid)
+    assert bob.raw.welcome["sid"] != ann.raw.welcome["sid"]
+    assert (await hub.connect(user="ann", pid=pid)).raw.welcome == ann.raw.welcome
+
+
+async def lose_one(hub: Any, member: Member) -> None:
+    member.raw.reset()
+    await until(lambda: member.id not in hub.io.of("/").sockets)
+
+
+async def test_an_offset_of_any_form_recovers_nothing_and_breaks_nothing(hub: Any) -> None:
+    for offset in ("", "1.2", "1.2.zzzzzzzz", "٣.1.aaaaaaaa", "9" * 100_000, "1.1." + "a" * 9, "\ud800"):
+        ann = await hub.joined("lab", user="ann")
+        await lose(hub, ann)
+        answer = await hub.connect(user="ann", pid=ann.raw.welcome["pid"], offset=offset)
+        assert answer.raw.welcome["sid"] != ann.raw.welcome["sid"]
+        await answer.settled()
+        await lose(hub, answer)
