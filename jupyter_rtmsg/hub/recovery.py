@@ -223,14 +223,14 @@ class LogRecovery:
         """Find where to go on in each room; return whether that is possible without a gap."""
         hub, session = self._hub, recovered.session
         for name, (since, key) in session.rooms.items():
-            if not hub.allows(identity, "read", name):
+            epoch, after, opening = session.epoch, max(since, position), session.opening
+            if not hub.allows(identity, "read", name) or hub.log.locate(after, epoch, opening) is None:
                 return False
             try:
                 room = hub.rooms.open(name, session.principal, lambda: hub.follower.position)
             except LimitExceeded:
                 return False
-            wanted = Wanted(after=Cursor(session.epoch, max(since, position)))
-            start = await self._start(room, wanted)
+            start = await self._start(room, Wanted(after=Cursor(epoch, after, opening)))
             row = hub.subscriptions.find(session.principal, name, SubscriptionName(key, key)) if key else None
             recovered.returns.append(Return(room, start, row))
             if start.reason is not None:
@@ -266,11 +266,11 @@ class LogRecovery:
                 return None
             row = membership.subscription
             rooms[name] = (membership.live, row.key if row else None)
-        socket, principal = connection.socket, connection.identity.principal
+        socket, principal, log = connection.socket, connection.identity.principal, self._hub.log
         shown = socket.auth.get("offset")
         if not isinstance(shown, str) or len(shown) > _LONGEST:
             shown = None
-        return Session(socket.id, principal, self._hub.log.epoch, self._series, connection.owed, shown, rooms)
+        return Session(socket.id, principal, log.epoch, log.opening, self._series, connection.owed, shown, rooms)
 
 
 def received(session: Session, offset: str | None) -> int | None:

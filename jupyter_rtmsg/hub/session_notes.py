@@ -22,7 +22,7 @@ class Session(msgspec.Struct, array_like=True):
     Attributes
     ----------
     sid, principal : str
-    epoch : str
+    epoch, opening : str
         Of the positions in ``rooms``.
     series, owed : str, int
         Its client must show an offset of this series with a mark of at least ``owed``.
@@ -35,6 +35,7 @@ class Session(msgspec.Struct, array_like=True):
     sid: str
     principal: str
     epoch: str
+    opening: str
     series: str
     owed: int
     shown: str | None

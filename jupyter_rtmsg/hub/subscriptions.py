@@ -71,7 +71,9 @@ class Subscriptions:
             If all of the user's are in use.
         """
         self._make_place(user)
-        row = Subscription(user, room, name.key, name.label, name.path, self._log.epoch, position, self._now())
+        log = self._log
+        row = Subscription(user, room, name.key, name.label, name.path, log.epoch, position, self._now())
+        row.opening = log.opening
         self._log.subscriptions.add(row)
         self._index.add(row)
         self._begun.add(row)
@@ -104,9 +106,16 @@ class Subscriptions:
         self._touch(row)
 
     def move(self, row: Subscription, position: int) -> None:
-        """Count everything up to a position as handled."""
-        row.move(self._log.epoch, position)
+        """Count everything up to a position as handled; it goes back only where its own is no place in the log."""
+        if not self.holds(row):
+            row.epoch = ""
+        row.move(self._log.epoch, position, self._log.opening)
         self._touch(row)
+
+    def holds(self, row: Subscription) -> bool:
+        """Tell whether a subscription's position is a place in the log; see `EventLog.locate`."""
+        log = self._log
+        return row.epoch == log.epoch and log.locate(row.position, row.epoch, row.opening or None) is not None
 
     # --- owners
 

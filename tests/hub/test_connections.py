@@ -1,9 +1,18 @@
 from __future__ import annotations
 
+import itertools
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from support.members import until
 from support.wsclient import RawClient
+
+from jupyter_rtmsg.errors import ConnectionRefused
+from jupyter_rtmsg.hub import Limits
+from jupyter_rtmsg.hub.connections import Connections
 
 
 async def refused(hub: Any, auth: str) -> str:
@@ -52,3 +61,63 @@ async def test_nothing_is_left_of_who_has_gone(start: Any) -> None:
     assert not hub.hub.subscriptions._owners
     assert not hub.hub.feed._timers
     assert not hub.hub.feed._away
+
+
+class Named:
+    """What is looked at of a socket."""
+
+    def __init__(self, id: str, user: str, client: str | None) -> None:
+        self.id, self.user = id, user
+        self.auth = {} if client is None else {"client": client}
+        self.data: dict[str, Any] = {}
+        self.handshake = self.session = self
+        self.headers: dict[str, str] = {}
+
+    def close(self, reason: str) -> None:
+        self.data["closed"] = reason
+
+
+class Counting(RuleBasedStateMachine):
+    """Whoever comes and goes, under whatever id and name: counters tell who is connected."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.connections = Connections(Limits(connections_per_user=3), lambda: 0.0, lambda connection, reason: None)
+        self.here: list[Any] = []
+
+    @rule(id=st.sampled_from("st"), user=st.sampled_from("ab"), client=st.sampled_from(["x", "y", None]))
+    def add(self, id: str, user: str, client: str | None) -> None:
+        socket: Any = Named(id, user, client)
+        with suppress(ConnectionRefused):
+            self.connections.admit(socket)
+            self.here.append(socket)
+            self.connections.add(socket)
+
+    @precondition(lambda self: self.here)
+    @rule(data=st.data(), reason=st.sampled_from(["transport close", "too slow", "client namespace disconnect"]))
+    def remove(self, data: st.DataObject, reason: str) -> None:
+        socket = self.here.pop(data.draw(st.integers(0, len(self.here) - 1)))
+        for _ in range(2):  # and once more, which counts nothing
+            self.connections.remove(socket, reason)
+
+    @precondition(lambda self: self.here)
+    @rule(data=st.data(), user=st.sampled_from("ab"), client=st.sampled_from(["x", "z", None]))
+    def describe(self, data: st.DataObject, user: str, client: str | None) -> None:
+        connection = data.draw(st.sampled_from(self.here)).data["connection"]
+        connection.identity = replace(connection.identity, principal=user, client=client)
+
+    @invariant()
+    def counters_tell_who_is_connected(self) -> None:
+        assert self.connections.principals() == {socket.user for socket in self.here}
+        for user, client in itertools.product("ab", "xyz"):
+            here = any((socket.user, socket.auth.get("client")) == (user, client) for socket in self.here)
+            assert self.connections.has_client(user, client) == here
+
+    def teardown(self) -> None:
+        for socket in self.here:
+            self.connections.remove(socket, "transport close")
+        assert not self.connections
+        assert not self.connections.principals()
+
+
+TestCounting = Counting.TestCase

@@ -31,17 +31,18 @@ async def lose(hub: Any, member: Member) -> None:
 async def slow(start: Any, url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A hub that looks for what somebody missed until four have come who want to be recovered."""
     hub = await start(url=url, connections_per_user=4)
-    find, come = hub.hub.starts.find, asyncio.Semaphore(0)
+    find, come = hub.hub.starts.find, asyncio.Event()
 
     async def find_late(*args: Any, **options: Any) -> Any:
-        while come.locked():
-            await asyncio.sleep(0)
+        await come.wait()
         return await find(*args, **options)
 
     def count(socket: Any) -> None:
         arrived.append(socket.auth.get("pid"))
-        if arrived.count(arrived[-1]) == 4 or arrived[-1] is None:
-            come.release()
+        if arrived[-1] is None or arrived.count(arrived[-1]) == 4:
+            come.set()
+        else:
+            come.clear()
 
     arrived: list[Any] = []
     hub.io.use(count)

@@ -29,7 +29,7 @@ def ack(hub: Hub, connection: Connection, request: Request) -> Reply:
     position = located(
         hub, count(request, "seq"), "seq", optional_text(request, "epoch", longest=hub.limits.identifier)
     )
-    is_news = row is None or row.epoch != hub.log.epoch or position > row.position
+    is_news = row is None or not hub.subscriptions.holds(row) or position > row.position
     if row is not None and is_news:
         hub.subscriptions.move(row, position)
     if is_news and not flag(request, "idle"):

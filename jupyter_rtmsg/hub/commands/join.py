@@ -63,7 +63,7 @@ async def _join(hub: Hub, connection: Connection, room: Room, wanted: Wanted, re
     while True:
         await hub.log.subscriptions.ready()
         resets, place = hub.follower.resets, _place(hub, connection, room, request)
-        saved = Cursor(place.row.epoch, place.row.position) if place.row else None
+        saved = Cursor(place.row.epoch, place.row.position, place.row.opening) if place.row else None
         start = await hub.starts.find(room, wanted, saved, named=place.name is not None)
         stats = await hub.log.stats(room.name)
         if forgotten:
