@@ -255,7 +255,8 @@ class AsyncRoom:
         Parameters
         ----------
         event : str, optional
-            The event's name; ``"*"`` or nothing for all. ``"$presence"``, ``"$reset"`` and ``"$taken"`` are the hub's.
+            The event's name; ``"*"`` or nothing for all. ``"$presence"``, ``"$reset"``, ``"$taken"`` and
+            ``"$deleted"`` are the hub's.
         function : callable, optional
             Sync or async; gets one `Event`.
         replay : bool
@@ -319,11 +320,33 @@ class AsyncRoom:
         self.membership.check()
         return self.membership.watchers.add(function)
 
-    # --- leaving
+    # --- the end
 
     async def leave(self) -> None:
         """Leave the room: what has been handled is acknowledged, and no more events come."""
         await self.membership.leave()
+
+    @awaited
+    async def delete(self) -> int:
+        """Delete the room for everybody, with all that it holds: events, and how far its readers have come.
+
+        Its members are out, and their handlers get ``"$deleted"``. Whoever made the room may delete it, and whose
+        server it is. A room that is joined again under the name begins empty.
+
+        Returns
+        -------
+        int
+            How many events that were.
+
+        Raises
+        ------
+        Forbidden
+            If this user may not.
+        """
+        self.membership.check()
+        reply = await self._commands.ask("delete", {"room": self.name})
+        self.membership.deleted(self.membership.user or "this client")
+        return int(reply["deleted"])
 
     async def __aenter__(self) -> AsyncRoom:
         return self

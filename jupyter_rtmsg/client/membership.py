@@ -158,6 +158,9 @@ class Membership:
         self.watchers.notice(name, data)
         if name == "$taken":
             self._taken(data)
+        elif name == "$deleted":
+            self.inbox.notice(name, data)
+            self.deleted(str(data.get("user")))
         else:
             self.inbox.notice(name, data)
 
@@ -173,6 +176,12 @@ class Membership:
         taken = f"another connection took over the subscription {data.get('as')!r} of room {self.room!r}"
         self.end(f"{taken}: this one receives no more of it. Join again to take it back", last_words=True)
         _log.warning("%s", self.gone)
+
+    def deleted(self, user: str) -> None:
+        """Be no member any more, since a user deleted the room; handlers get what came before."""
+        if self.gone is None:
+            why = f"room {self.room!r} was deleted by {user}, with all that it held: join it again to make it anew"
+            self.end(why, last_words=True)
 
     def look(self) -> None:
         """Wake the lane, because something came, and read what did not come."""

@@ -262,7 +262,8 @@ class Room:
         Parameters
         ----------
         event : str, optional
-            The event's name; ``"*"`` or nothing for all. ``"$presence"``, ``"$reset"`` and ``"$taken"`` are the hub's.
+            The event's name; ``"*"`` or nothing for all. ``"$presence"``, ``"$reset"``, ``"$taken"`` and
+            ``"$deleted"`` are the hub's.
         function : callable, optional
             Sync or async; gets one `Event`.
         replay : bool
@@ -320,12 +321,30 @@ class Room:
         self._async.membership.check()
         return self._async.membership.watchers.add(function)
 
-    # --- leaving
+    # --- the end
 
     def leave(self) -> None:
         """Leave the room: what has been handled is acknowledged, and no more events come."""
         if self._async.membership.gone is None:
             self._bridge.ask(self._async.leave())
+
+    def delete(self) -> int:
+        """Delete the room for everybody, with all that it holds: events, and how far its readers have come.
+
+        Its members are out, and their handlers get ``"$deleted"``. Whoever made the room may delete it, and whose
+        server it is. A room that is joined again under the name begins empty.
+
+        Returns
+        -------
+        int
+            How many events that were.
+
+        Raises
+        ------
+        Forbidden
+            If this user may not.
+        """
+        return self._bridge.ask(self._async.delete())
 
     def __enter__(self) -> Room:
         return self

@@ -38,8 +38,8 @@ class Access(Protocol):
 
 
 class Open:
-    """The default: everybody may do everything, as in a server of one's own."""
+    """The default: everybody may read and write, and manage the rooms that they made."""
 
     def allows(self, credential: str, action: Action, room: str) -> bool:
-        """Return True."""
-        return True
+        """Tell whether it is reading or writing."""
+        return action != "manage"

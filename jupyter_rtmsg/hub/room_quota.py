@@ -64,6 +64,12 @@ class RoomQuota:
         self.makers[room] = principal
         self._counts[principal] += 1
 
+    def forget(self, room: str) -> None:
+        """A room that held events was deleted."""
+        maker = self.makers.pop(room, None)
+        if maker is not None:
+            self._discount(maker)
+
     def open(self, room: str, principal: str) -> None:
         """Count a room that is about to have its first member; nothing for one that holds events.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator
 
 from jupyter_rtmsg.errors import LimitExceeded
@@ -13,6 +14,7 @@ from .names import SubscriptionName
 from .room import Membership
 from .subscription_index import SubscriptionIndex
 
+_AT_ONCE = 500
 DAY = 86_400_000  # ms
 LISTED = DAY
 """For how long (ms) a subscription that has ended is still listed."""
@@ -188,6 +190,18 @@ class Subscriptions:
         ended = self._index.end(row)
         if len(ended) > self._limits.subscriptions:
             self._forget(ended[0])
+
+    def in_room(self, room: str) -> list[Subscription]:
+        """Return the subscriptions of a room that go on, whoever has them."""
+        return [row for row in self._log.subscriptions.all() if row.room == room and row.ended is None]
+
+    async def end_slowly(self, rows: Iterable[Subscription]) -> None:
+        """End subscriptions, some at a time."""
+        for i, row in enumerate(rows, 1):
+            if row.ended is None and row not in self._owners:
+                self.end(row)
+            if i % _AT_ONCE == 0:
+                await asyncio.sleep(0)
 
     async def delete(self, user: str, room: str, name: str) -> int:
         """Forget the subscriptions that a user has under a name in a room, and return how many there were.

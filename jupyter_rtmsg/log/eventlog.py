@@ -14,6 +14,9 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+DELETED = "$deleted"
+"""Name of the draft that stands for the deletion of its room, in order with the appends."""
+
 
 class Draft(msgspec.Struct, frozen=True, gc=False):
     """An event on its way into the log.
@@ -337,6 +340,13 @@ class EventLog(Protocol):
         """Do the same as `append`, but call a function with what came of it, after the event came out of `follow`.
 
         Without a future for each, thousands of them are answered in one step of the loop.
+        """
+
+    def delete(self, room: str) -> asyncio.Future[Appended]:
+        """Delete what a room holds, in order with the appends; `Appended.seq` is the position up to which it is gone.
+
+        It is hidden as soon as the future is done, and removed little by little. A room that is made again under the
+        name goes on with its head and its numbers; publish ids of before are forgotten.
         """
 
     def announce(self, draft: Draft) -> None:

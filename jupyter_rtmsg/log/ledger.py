@@ -17,9 +17,10 @@ from jupyter_rtmsg.errors import LogConflict, LogError
 
 from .clock import MINUTE, stamp
 from .crc import event_crc
-from .eventlog import Appended, Done, Draft, Record, RoomStats
+from .eventlog import DELETED, Appended, Done, Draft, Record, RoomStats
 from .tallies import Tallies
 
+FORGOTTEN_AFTER = 86_400_000  # ms of log time after which an empty room is nobody's any more
 _LONG = 32  # bytes from which on an id is told by its digest
 
 
@@ -46,7 +47,7 @@ class Room(msgspec.Struct, gc=False):
     """A room as the writer knows it.
 
     ``id`` is its key in the file, ``n`` the number of its last event, ``maker`` the principal that made it, and
-    ``used`` when (ms of log time) it was used last.
+    ``used`` when (ms of log time) it was used last. What is not after position ``since`` was deleted.
     """
 
     id: int
@@ -57,10 +58,11 @@ class Room(msgspec.Struct, gc=False):
     n: int = 0
     maker: str = ""
     used: int = 0
+    since: int = 0
 
     def copy(self) -> Room:
         """Return the same again, to be changed apart."""
-        return Room(self.id, self.first, self.head, self.count, self.bytes, self.n, self.maker, self.used)
+        return Room(self.id, self.first, self.head, self.count, self.bytes, self.n, self.maker, self.used, self.since)
 
     def stats(self) -> RoomStats:
         """Return what outsiders see: a room that lost all its events holds nothing before ``head + 1``."""
@@ -84,6 +86,8 @@ class Ledger:
     ahead : int
         By how much log time was ahead of ts where the last stretch began (ms).
     next_room, count, bytes : int
+    hidden : set of str
+        Rooms that were deleted, and of which something is still in the file.
     tallies : Tallies
         What each principal holds in each room.
     """
@@ -97,18 +101,20 @@ class Ledger:
     next_room: int = 1
     count: int = 0
     bytes: int = 0
+    hidden: set[str] = field(default_factory=set)
     tallies: Tallies = field(default_factory=Tallies, compare=False)
 
     def accept(self, batch: Batch) -> None:
         """Take over what a committed batch changed."""
         self.rooms.update(batch.rooms)
-        self.names.update(batch.new_rooms)
+        self.names.update((batch.rooms[name].id, name) for name in batch.saved_rooms)
         self.head, self.next_room = batch.head, batch.next_room
         if batch.events:
             self.ts, self.time, self.ahead = batch.ts, batch.time, batch.ahead
         self.count += len(batch.events)
         self.bytes += batch.bytes
         self.tallies.grow(batch.events)
+        self.hidden.update(batch.deleted)
 
 
 def dedup_key(draft: Draft) -> bytes | None:
@@ -173,12 +179,13 @@ class Batch:
         self.next_room = ledger.next_room
         self.rooms: dict[str, Room] = {}
         self.bytes = 0
-        self.new_rooms: list[tuple[int, str]] = []
+        self.saved_rooms: dict[str, None] = {}
         self.records: list[Record] = []
         self.results: list[Result] = []
         self.events: list[EventRow] = []
         self.attachments: list[tuple[int, int, bytes]] = []
         self.keys: dict[bytes, int] = {}
+        self.deleted: dict[str, int] = {}
 
     @property
     def stretches(self) -> list[tuple[int, int]]:
@@ -204,12 +211,15 @@ class Batch:
         self.results.append(Result(done, value))
 
     def _append(self, draft: Draft, size: int, key: bytes | None) -> Appended:
+        if draft.name == DELETED:
+            return self._delete(draft.room)
         if key is None and draft.client is not None and draft.id is not None:
             raise TypeError("`room`, `user`, `client` and `id` must be str")
-        if key is not None and (seq := self.keys.get(key) or self._known.get(key)) is not None:
-            return Appended(seq, True)
         room = self.rooms.get(draft.room)
         known = room or self._ledger.rooms.get(draft.room)
+        earlier = None if key is None else self.keys.get(key) or self._known.get(key)
+        if earlier is not None and (known is None or earlier > known.since):  # else the room was deleted since
+            return Appended(earlier, True)
         prev = known.head if known else 0
         if draft.expect is not None and draft.expect != prev:
             raise LogConflict(f"the head of room {draft.room!r} is {prev}, not {draft.expect}")
@@ -220,11 +230,11 @@ class Batch:
         )  # fmt: skip
         if room is None:
             # Only now, since nothing can fail any more: a room is made by its first event.
-            room = self._touch(draft, known)
+            room = self._touch(draft.room, known)
+        if not room.count:
+            self._begin(room, draft, seq)
         self.head = room.head = seq
         room.n, room.used = n, self.time
-        if not room.count:
-            room.first = seq
         room.count += 1
         room.bytes += size
         self.bytes += size
@@ -233,16 +243,33 @@ class Batch:
             self.keys[key] = seq
         return Appended(seq, False)
 
-    def _touch(self, draft: Draft, known: Room | None) -> Room:
+    def _touch(self, name: str, known: Room | None) -> Room:
         """Return this batch's own copy of a room, or a new room."""
         if known is None:
-            room = Room(self.next_room, maker=draft.user, used=self.time)
-            self.new_rooms.append((room.id, draft.room))
+            room = Room(self.next_room)
             self.next_room += 1
         else:
             room = known.copy()
-        self.rooms[draft.room] = room
+        self.rooms[name] = room
         return room
+
+    def _begin(self, room: Room, draft: Draft, seq: int) -> None:
+        """Begin a room that holds nothing: whoever does makes it, if it is new, was deleted, or is forgotten."""
+        room.first = seq
+        if room.head == room.since or self.time - room.used > FORGOTTEN_AFTER:
+            room.maker = draft.user
+            self.saved_rooms[draft.room] = None
+
+    def _delete(self, name: str) -> Appended:
+        """Delete what a room holds; the outcome has the position up to which it is gone."""
+        known = self.rooms.get(name) or self._ledger.rooms.get(name)
+        if known is not None:
+            room = self.rooms[name] = known.copy()
+            room.since, room.used = self.head, self.time
+            room.first = room.count = room.bytes = 0
+            self.deleted[name] = self.head
+            self.saved_rooms[name] = None
+        return Appended(self.head, False)
 
     def _store(self, draft: Draft, room: Room, prev: int, size: int, crc: int) -> None:
         name, data, attachments, sender, user, id = (

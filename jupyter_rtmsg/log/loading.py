@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from .clock import MINUTE
+from .deletion import load_deleted
 from .eventlog import Record
 from .ledger import Ledger, Room
 from .moved import FIRST
@@ -57,6 +58,7 @@ def load_ledger(connection: sqlite3.Connection) -> Ledger:
         ledger.bytes += room.bytes
     ledger.head = max((room.head for room in ledger.rooms.values()), default=0)  # kept, whatever was trimmed
     ledger.tallies = _tallies(connection, ledger)
+    load_deleted(connection, ledger)
     _load_times(connection, rows, ledger)
     return ledger
 

@@ -25,7 +25,7 @@ import msgspec
 from jupyter_rtmsg.errors import EpochChanged, LogBusy, LogClosed
 
 from .beside import Gate, MovingNotes, MovingSubscriptions
-from .eventlog import Appended, Done, Draft, Lag, Page, Record, RoomStats, size_of
+from .eventlog import DELETED, Appended, Done, Draft, Lag, Page, Record, RoomStats, size_of
 from .file import CannotServeError, HeldError, LogFile
 from .memory import MemoryLog
 from .move import move_events
@@ -167,6 +167,10 @@ class MovingLog:
             self._hold(draft, done)
         else:
             self._log.submit(self._translated(draft), done)
+
+    def delete(self, room: str) -> asyncio.Future[Appended]:
+        """See `EventLog.delete`."""
+        return self.append(Draft(room, DELETED, b"null"))
 
     def announce(self, draft: Draft) -> None:
         """See `EventLog.announce`."""

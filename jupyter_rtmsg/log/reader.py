@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from jupyter_rtmsg.event import CORRUPT
 from jupyter_rtmsg.wire.data import encode_json
 
+from .deletion import deleted_until
 from .eventlog import LISTED_NAMES, Lag, Page, Record
 from .rows import COLUMNS, NAME, SIZE, TS, Rows
 from .stretches import first_since
@@ -134,7 +135,9 @@ class Reader:
         """Return the next events of all rooms, and the position after which to go on."""
         rows = connection.execute(
             f"SELECT {COLUMNS}, room.name FROM event JOIN room ON room.id = event.room "  # noqa: S608 -- constants
-            "WHERE event.seq > ? AND event.seq <= ? ORDER BY event.seq LIMIT ?",
+            "WHERE event.seq > ? AND event.seq <= ? "
+            "AND event.seq > coalesce((SELECT since FROM deleted WHERE deleted.room = event.room), 0) "
+            "ORDER BY event.seq LIMIT ?",
             (after, head, _SCAN_EVENTS + 1),
         )
         taken, more = _take(rows, _SCAN_EVENTS, _SCAN_BYTES, _SCAN_EVENTS)
@@ -143,6 +146,7 @@ class Reader:
 
     def lag(self, connection: sqlite3.Connection, room: str, after: int, head: int) -> Lag:
         """Return what `EventLog.lag` promises."""
+        after = max(after, deleted_until(connection, room))
         (missed, size, oldest, names), *listed = connection.execute(_LAG, (room, after, head, LISTED_NAMES))
         return Lag(missed or 0, int(size or 0), oldest, {name: count for count, name, _, _ in listed}, names)
 
@@ -150,8 +154,8 @@ class Reader:
         """Return what `EventLog.before_last` promises."""
         row = connection.execute(
             "SELECT min(seq) FROM (SELECT seq FROM event WHERE event.room = "
-            "(SELECT id FROM room WHERE name = ?) AND seq <= ? ORDER BY seq DESC LIMIT ?)",
-            (room, head, number),
+            "(SELECT id FROM room WHERE name = ?) AND seq > ? AND seq <= ? ORDER BY seq DESC LIMIT ?)",
+            (room, deleted_until(connection, room), head, number),
         ).fetchone()
         return head if row[0] is None else row[0] - 1
 
@@ -167,7 +171,7 @@ class Reader:
         return row[0] if row and type(row[0]) is bytes else None
 
     def _start(self, connection: sqlite3.Connection, query: Query) -> int:
-        after = query.after
+        after = max(query.after, deleted_until(connection, query.room))
         if query.since is not None:
             after = max(after, first_since(connection, query.since, query.head) - 1)
         if query.last is not None:

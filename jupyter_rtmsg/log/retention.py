@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 
 from .clock import LogClock
 from .dedup import Dedup
+from .deletion import hidden_slice
 from .disk import Disk
 from .eventlog import RoomStats
 from .ledger import Batch, Ledger, Room
@@ -19,6 +21,7 @@ from .stretches import FORGET, first_stored, stored_first
 from .tallies import EVENT_OVERHEAD, STORE_EVERY, Tally
 
 _SLICE = 1_000  # rows deleted in one transaction, about 10 ms
+_KEPT_EMPTY = 10_000  # rooms that hold nothing, of which the head and the number are kept
 _ENTRIES = 10_000  # entries of an index that are looked at for them
 _UNEVEN = 64  # a principal may be trimmed below the next one by such a part of a limit, so that it goes by the handful
 _VACUUM_PAGES = 200
@@ -56,6 +59,7 @@ class Retention:
         self._over = {name for name, room in ledger.rooms.items() if room.count > options.max_events}
         self._oldest = stored_first(store.connection)
         self._debt = 0
+        self._rooms_looked_at = 0
         self._shrunk = False
         self.busy = True
 
@@ -102,7 +106,7 @@ class Retention:
             self._save_tallies()
         if not quiet:
             return self._keep_up()
-        changed = self._trim(0)
+        changed = self._trim(0) or self._forget_rooms()
         if not changed:
             self.busy = (
                 self._over_a_limit() or self._dedup.forget(self._clock.time) or self._dedup.settle() or self._shrink()
@@ -127,6 +131,8 @@ class Retention:
 
     def _trim(self, slack: int) -> dict[str, RoomStats]:
         """Delete a slice of the events over a limit."""
+        if self._ledger.hidden:
+            return self._remove_hidden()
         if self._expired():
             return self._trim_expired()
         if self._excess() > (self._options.max_bytes // 20 if slack else 0):
@@ -136,11 +142,47 @@ class Retention:
                 return self._trim_room(name)
         return {}
 
+    def _remove_hidden(self) -> dict[str, RoomStats]:
+        """Remove a slice of what a deleted room held."""
+        name = next(iter(self._ledger.hidden))
+        room = self._ledger.rooms[name]
+        last = hidden_slice(self._store.connection, room, _SLICE)
+        if last is None:
+            self._ledger.hidden.discard(name)
+            return {}
+        return self._delete("room = ? AND seq <= ?", (room.id, last), hidden=True)
+
+    def _forget_rooms(self) -> dict[str, RoomStats]:
+        """Forget a slice of the rooms that hold nothing, where there are too many of them.
+
+        Those of the principal that made most of them go first, and of these the ones that were not used for longest.
+        """
+        rooms = self._ledger.rooms
+        if len(rooms) < self._rooms_looked_at + _KEPT_EMPTY // 10:
+            return {}
+        # The one with the last event of all stays: it tells the log's head.
+        empty = [(room, name) for name, room in rooms.items() if not room.count and room.head != self._ledger.head]
+        excess = len(empty) - _KEPT_EMPTY
+        if excess <= 0:
+            self._rooms_looked_at = len(rooms)
+            return {}
+        ((maker, _),) = Counter(room.maker for room, _ in empty).most_common(1)
+        mine = sorted((room.used, room.id, name) for room, name in empty if room.maker == maker)
+        gone = mine[: min(excess, _SLICE)]
+        with self._store.transaction() as connection:
+            for table, key in (("room", "id"), ("deleted", "room")):
+                connection.executemany(f"DELETE FROM {table} WHERE {key} = ?", [(each[1],) for each in gone])  # noqa: S608
+        for _, number, name in gone:
+            del self._ledger.names[number], rooms[name]
+            self._ledger.hidden.discard(name)
+            self._over.discard(name)
+        return {name: RoomStats(0, 0, 0, 0) for _, _, name in gone}
+
     def _over_a_limit(self) -> bool:
         """Whether a slice found nothing in the entries that it looked at, and the next one is to look further."""
         rooms, most = self._ledger.rooms, self._options.max_events
         self._over = {name for name in self._over if rooms[name].count > most}
-        return bool(self._over) or self._excess() > 0
+        return bool(self._over or self._ledger.hidden) or self._excess() > 0
 
     def _excess(self) -> int:
         """Return by how many bytes the log is too large."""
@@ -223,8 +265,8 @@ class Retention:
         ).fetchone()
         return self._delete("room = ? AND seq <= ?", (room.id, row[0]))
 
-    def _delete(self, condition: str, values: Sequence[int]) -> dict[str, RoomStats]:
-        """Delete events, and bring rooms and ledger into line."""
+    def _delete(self, condition: str, values: Sequence[int], *, hidden: bool = False) -> dict[str, RoomStats]:
+        """Delete events, and bring rooms and ledger into line; ``hidden``: their rooms do not count them any more."""
         which = f"FROM event WHERE {condition}"
         execute, tallies = self._store.connection.execute, self._ledger.tallies
         counted = f"SELECT room, {USER}, count(*), CAST(total({SIZE}) AS INTEGER) {which} GROUP BY 1, 2"
@@ -243,16 +285,13 @@ class Retention:
             tallies.save(connection, self._ledger.head, lost)
         tallies.saved(lost)
         for key, _, count, size in (each for each in lost if each[0] in rooms):
-            self._shorten(rooms[key][1], firsts[key] or 0, count, size)
+            self._debt -= count
+            self._ledger.count -= count
+            self._ledger.bytes -= size
+            if not hidden:
+                room = rooms[key][1]
+                room.first, room.count, room.bytes = firsts[key] or 0, room.count - count, room.bytes - size
         return {name: room.stats() for name, room in rooms.values()}
-
-    def _shorten(self, room: Room, first: int, count: int, size: int) -> None:
-        room.first = first
-        room.count -= count
-        room.bytes -= size
-        self._debt -= count
-        self._ledger.count -= count
-        self._ledger.bytes -= size
 
     def _shrink(self) -> bool:
         """Give space of the file back, a little at a time; whether there is more to give."""

@@ -17,6 +17,7 @@ from .clock import LogClock, stamp
 from .dedup import Dedup
 from .disk import Disk
 from .eventlog import (
+    DELETED,
     Appended,
     Done,
     Draft,
@@ -154,6 +155,10 @@ class SQLiteLog:
         if self._queued and not self._has_room(size):  # a large one may pass through an empty queue
             raise self._busy()
         self._queue(Entry(draft, done, size))
+
+    def delete(self, room: str) -> asyncio.Future[Appended]:
+        """See `EventLog.delete`."""
+        return self.append(Draft(room, DELETED, b"null"))
 
     def announce(self, draft: Draft) -> None:
         """See `EventLog.announce`."""
@@ -299,6 +304,9 @@ class SQLiteLog:
         self._queued_bytes -= outcome.work.size
         self._head = max(self._head, outcome.head)
         self._rooms.update(outcome.rooms)
+        for name, stats in outcome.rooms.items():
+            if not stats.head:  # forgotten
+                del self._rooms[name]
         if outcome.records:
             self._ts = stamp(outcome.records[-1].ts, self._ts)
             self._tail.push(outcome.records)

@@ -122,9 +122,10 @@ class Store:
         """Store a batch, within a transaction."""
         if batch.events:
             self._head = batch.head
-        self.save_rooms((name, batch.rooms[name]) for _, name in batch.new_rooms)
+        self.save_rooms((name, batch.rooms[name]) for name in batch.saved_rooms)
         self.rows("INSERT INTO event VALUES", batch.events)
         self.rows("INSERT INTO attachment VALUES", batch.attachments)
+        self.rows("INSERT OR REPLACE INTO deleted VALUES", [(batch.rooms[n].id, s) for n, s in batch.deleted.items()])
         if batch.turns:
             self.rows("INSERT INTO stretch VALUES", batch.stretches)
 

@@ -202,7 +202,7 @@ class Writer:
         return batch
 
     def _write(self, batch: Batch, changes: Sequence[Change]) -> None:
-        if not batch.events and not changes:
+        if not batch.events and not batch.deleted and not changes:
             return
         if self._retention.short_of_space:
             self._relieve()

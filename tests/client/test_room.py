@@ -416,3 +416,31 @@ def test_nothing_is_handled_once_a_room_was_left(shared_hub: HubServer, room_nam
     eventually(lambda: again.head and again.lag == 0)
     eventually(lambda: seen[-1] == 4)
     assert seen in ([0, 1, 1, 2, 3, 4], [0, 1, 0, 1, 2, 3, 4])
+
+
+def test_a_deleted_room_ends_for_everybody_in_it(shared_hub: HubServer, room_name: str, client: Make) -> None:
+    mine, other = client(shared_hub).join(room_name, as_="a"), client(shared_hub).join(room_name)
+    handled: list[Any] = []
+    for name in ("n", "$deleted"):
+        other.on(name, lambda event: handled.append((event.name, event.data)))
+    for number in range(3):
+        mine.emit("n", number)
+    assert mine.delete() == 3
+    eventually(lambda: handled[-1:] == [("$deleted", {"room": room_name, "user": "alice"})])
+    assert handled[:-1] == [("n", 0), ("n", 1), ("n", 2)]
+    for room in (mine, other):
+        assert room.state == "closed"
+        with pytest.raises(errors.NotJoined, match=f"room '{room_name}' was deleted by alice"):
+            room.emit("n")
+
+
+def test_a_deleted_room_that_is_joined_again_is_empty(shared_hub: HubServer, room_name: str, client: Make) -> None:
+    hub = client(shared_hub)
+    room = hub.join(room_name, as_="reader")
+    last = room.emit("n", 1, id="step-1")
+    room.delete()
+    again = hub.join(room_name, as_="reader")
+    assert (len(again.history()), again.missed_count) == (0, 0)
+    assert last is not None
+    assert (again.emit("n", 2, id="step-1") or 0) > last
+    assert again.history().data == [2]

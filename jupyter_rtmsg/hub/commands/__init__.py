@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .ack import ack
 from .command import Command
+from .delete import delete
 from .hello import hello, prove
 from .history import history
 from .join import join
@@ -16,6 +17,7 @@ from .subscriptions import subscriptions, unsubscribe
 
 COMMANDS: dict[str, Command] = {
     "ack": ack,
+    "delete": delete,
     "hello": hello,
     "history": history,
     "join": join,
