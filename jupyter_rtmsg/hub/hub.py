@@ -130,6 +130,7 @@ class Hub:
         self._namespace.on_departure(self.connections.remove)
         if self.limits.recovery:
             self.recovery = LogRecovery(self, self.limits.recovery)
+            await self.recovery.load()
             self._namespace.recovery = self.recovery
             self._namespace.on("connection", self._recoverable)
         self._namespace.route(Dispatcher(self).route)

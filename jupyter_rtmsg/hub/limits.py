@@ -26,6 +26,8 @@ class Limits:
         Named cursors of one user, over all rooms. One more makes the one end that was idle longest.
     subscription_age : float
         How long one may be idle before it ends, in log time; 0: it never does.
+    subscription_bytes, subscription_bytes_in_all : int
+        What they may take, those that have ended lately too: of one user, and of all. One more makes place likewise.
     publish_rate, publish_burst : float
         Publishes of one connection: events a second, and how many at once.
     identifier : int
@@ -48,6 +50,8 @@ class Limits:
         How often the rights of members are asked for again.
     recovery : float
         How long a client may be away whose connection state is recovered (Socket.IO's); 0: it never is.
+    session_bytes, session_bytes_in_all : int
+        What is kept for that, of one user and of all; the oldest makes place.
     """
 
     message: int = 1_000_000
@@ -59,6 +63,8 @@ class Limits:
     connections_per_user: int = 256
     subscriptions: int = 1_000
     subscription_age: float = 30 * 86_400.0
+    subscription_bytes: int = 1 << 20
+    subscription_bytes_in_all: int = 16 << 20
     publish_rate: float = 1_000.0
     publish_burst: float = 5_000.0
     identifier: int = 256
@@ -72,6 +78,8 @@ class Limits:
     grace: float = 10.0
     recheck: float = 30.0
     recovery: float = 120.0
+    session_bytes: int = 1 << 20
+    session_bytes_in_all: int = 16 << 20
 
     def __post_init__(self) -> None:
         if self.depth > MAX_DEPTH - PAGE_LEVELS:

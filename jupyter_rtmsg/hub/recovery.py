@@ -33,6 +33,7 @@ from .names import SubscriptionName
 from .offset import OPEN, Offset
 from .room import Room
 from .session_notes import Session, SessionNotes
+from .session_quota import SessionQuota
 from .start import Start, Wanted
 
 if TYPE_CHECKING:
@@ -78,10 +79,15 @@ class LogRecovery:
         self._sockets: dict[str, Socket] = {}  # by pid
         self._claimed: set[str] = set()  # pids that a connection is being recovered with
         self._recovered: dict[Socket, Recovered] = {}  # not yet in their rooms
-        self._notes = SessionNotes(hub.log, self._describe_live, CONNECTED)
+        quota = SessionQuota(hub.limits.session_bytes, hub.limits.session_bytes_in_all)
+        self._notes = SessionNotes(hub.log, self._describe_live, CONNECTED, quota)
         self._marks = 0
         self._series = secrets.token_hex(4)
         self._open = encode_event([OFFSET, OPEN])
+
+    async def load(self) -> None:
+        """Learn what an earlier hub has kept."""
+        await self._notes.load()
 
     # --- what the namespace calls
 

@@ -12,6 +12,9 @@ import msgspec
 from jupyter_rtmsg.log.eventlog import EventLog
 from jupyter_rtmsg.server import Socket
 
+from .session_quota import Kept, SessionQuota
+
+_PREFIX = "session:"
 PAUSE = 0.2
 """Seconds between two writes of one session: members often join many rooms in a row."""
 
@@ -55,16 +58,28 @@ class SessionNotes:
         Returns the session of a socket, None if it could not be recovered now.
     seconds : float
         For how long the session of a connected socket is kept.
+    quota : SessionQuota
+        Bounds what is kept.
     """
 
-    def __init__(self, log: EventLog, describe: Callable[[Socket], Session | None], seconds: float) -> None:
+    def __init__(
+        self, log: EventLog, describe: Callable[[Socket], Session | None], seconds: float, quota: SessionQuota
+    ) -> None:
         self._log = log
         self._describe = describe
         self._seconds = seconds
+        self._quota = quota
         self._written: set[str] = set()  # pids whose session is in the notes, or on its way there
         self._removing: dict[str, asyncio.Future[None]] = {}
         self._due: dict[str, asyncio.TimerHandle] = {}  # sessions that are about to be written
         self._last: dict[str, float] = {}  # when the sessions of connected sockets were written, in the loop's time
+
+    async def load(self) -> None:
+        """Count what an earlier hub has left; whose it is, only its clients show."""
+        now = self._log.now() / 1000
+        for key, value, until in await self._log.notes.all():
+            if key.startswith(_PREFIX):
+                self._keep(key, Kept("", len(value), until), now)
 
     async def get(self, pid: str) -> Session | None:
         """Return the session of a pid, or None if none is kept, or its log was replaced."""
@@ -89,7 +104,7 @@ class SessionNotes:
         self._cancel(pid)
         if pid in self._written:
             self._written.discard(pid)
-            removing = self._removing[pid] = self._log.notes.put(_key(pid), None, 0)
+            removing = self._removing[pid] = self._drop(_key(pid))
             removing.add_done_callback(lambda done: self._removed(pid, done))
         return self._removing.get(pid)
 
@@ -105,7 +120,7 @@ class SessionNotes:
 
     async def take(self, pid: str) -> None:
         """Remove the session of a socket that is gone: another one goes on with it."""
-        await self._log.notes.put(_key(pid), None, 0)
+        await self._drop(_key(pid))
 
     def close(self) -> None:
         """Write nothing more by itself."""
@@ -126,7 +141,20 @@ class SessionNotes:
             self._put(pid, session, self._seconds)
 
     def _put(self, pid: str, session: Session, seconds: float) -> None:
-        self._log.notes.put(_key(pid), msgspec.json.encode(session), self._log.now() / 1000 + seconds)
+        value, now = msgspec.json.encode(session), self._log.now() / 1000
+        if self._keep(key := _key(pid), Kept(session.principal, len(value), now + seconds), now):
+            self._log.notes.put(key, value, now + seconds)
+
+    def _keep(self, key: str, note: Kept, now: float) -> bool:
+        """Make place for a note; tell whether there is any. What an earlier hub has left counts for nobody."""
+        gone = self._quota.keep(key, note, now)
+        for each in [key] if gone is None else gone:
+            self._drop(each)
+        return gone is not None
+
+    def _drop(self, key: str) -> asyncio.Future[None]:
+        self._quota.discard(key)
+        return self._log.notes.put(key, None, 0)
 
     def _removed(self, pid: str, done: asyncio.Future[None]) -> None:
         if self._removing.get(pid) is done:
@@ -135,4 +163,4 @@ class SessionNotes:
 
 def _key(pid: str) -> str:
     """Return the key of a session: the pid itself is a secret, and is not stored."""
-    return "session:" + hashlib.sha256(pid.encode("utf-8", "surrogatepass")).hexdigest()
+    return _PREFIX + hashlib.sha256(pid.encode("utf-8", "surrogatepass")).hexdigest()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, KeysView
 
 from jupyter_rtmsg.log.eventlog import Subscription
 
 Key = tuple[str, str, str]
+OVERHEAD = 100
+"""Bytes that a subscription takes beside its texts."""
 
 
 class SubscriptionIndex:
@@ -23,6 +26,8 @@ class SubscriptionIndex:
         self._users: dict[str, dict[Subscription, None]] = {}
         self._ended: dict[str, list[Subscription]] = {}
         self._paths: dict[str, dict[Subscription, None]] = {}
+        self._weights: dict[Subscription, int] = {}
+        self._bytes: Counter[str] = Counter()
         for row in rows:
             if row.ended is None:
                 self.add(row)
@@ -41,6 +46,23 @@ class SubscriptionIndex:
         """Return those of a user that have ended, the latest last."""
         return self._ended.get(user, [])
 
+    def bytes(self, user: str | None = None) -> int:
+        """Return what those of a user take, or all of them, whether they have ended or not."""
+        return self._bytes.total() if user is None else self._bytes[user]
+
+    def heaviest(self) -> str:
+        """Return the user whose subscriptions take most."""
+        return max(self._bytes, key=self._bytes.__getitem__)
+
+    def _weigh(self, row: Subscription) -> None:
+        self._weights[row] = weight(row.user, row.room, row.key, row.label, row.path)
+        self._bytes[row.user] += self._weights[row]
+
+    def _unweigh(self, row: Subscription) -> None:
+        self._bytes[row.user] -= self._weights.pop(row, 0)
+        if not self._bytes[row.user]:
+            del self._bytes[row.user]
+
     def beneath(self, path: str) -> Iterator[Subscription]:
         """Return those of a notebook, or of all notebooks beneath a directory."""
         directory = path.rstrip("/") + "/"
@@ -51,6 +73,7 @@ class SubscriptionIndex:
         """Take one that goes on."""
         if earlier := self._named.get(_key(row)):
             self.discard(earlier)
+        self._weigh(row)
         self._named[_key(row)] = row
         self._users.setdefault(row.user, {})[row] = None
         if row.path is not None:
@@ -58,6 +81,7 @@ class SubscriptionIndex:
 
     def discard(self, row: Subscription) -> None:
         """Let go of one that goes on, before anything by which it is found is changed."""
+        self._unweigh(row)
         if self._named.get(_key(row)) is row:
             del self._named[_key(row)]
         _discard(self._users, row.user, row)
@@ -72,17 +96,24 @@ class SubscriptionIndex:
 
     def end(self, row: Subscription) -> list[Subscription]:
         """Take one that has ended, and return all of its user's."""
+        self._weigh(row)
         ended = self._ended.setdefault(row.user, [])
         ended.append(row)
         return ended
 
     def forget(self, row: Subscription) -> None:
         """Let go of one that has ended."""
+        self._unweigh(row)
         ended = self._ended.get(row.user)
         if ended and row in ended:
             ended.remove(row)
             if not ended:
                 del self._ended[row.user]
+
+
+def weight(*texts: str | None) -> int:
+    """Return about how many bytes a subscription with these texts takes in the log's file."""
+    return OVERHEAD + sum(len(text.encode("utf-8", "surrogatepass")) for text in texts if text)
 
 
 def _key(row: Subscription) -> Key:

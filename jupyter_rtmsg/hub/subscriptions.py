@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator
+from typing import NoReturn
 
 from jupyter_rtmsg.errors import LimitExceeded
 from jupyter_rtmsg.log.eventlog import EventLog, Subscription
@@ -12,7 +13,7 @@ from .access import Permits
 from .limits import Limits
 from .names import SubscriptionName
 from .room import Membership
-from .subscription_index import SubscriptionIndex
+from .subscription_index import SubscriptionIndex, weight
 
 _AT_ONCE = 500
 DAY = 86_400_000  # ms
@@ -72,7 +73,7 @@ class Subscriptions:
         LimitExceeded
             If all of the user's are in use.
         """
-        self._make_place(user)
+        self._make_place(user, weight(user, room, name.key, name.label, name.path))
         log = self._log
         row = Subscription(user, room, name.key, name.label, name.path, log.epoch, position, self._now())
         row.opening = log.opening
@@ -99,11 +100,11 @@ class Subscriptions:
 
     def use(self, row: Subscription, user: str, name: SubscriptionName) -> None:
         """Take note that a subscription is used, by this user and under this name."""
-        if (row.user, row.key) != (user, name.key):
+        if (row.user, row.key, row.label) != (user, name.key, name.label):
             self._index.discard(row)
-            row.user, row.key = user, name.key
+            row.user, row.key, row.label = user, name.key, name.label
             self._index.add(row)
-        row.label, row.inherited = name.label, False
+        row.inherited = False
         self._index.locate(row, name.path)
         self._touch(row)
 
@@ -231,17 +232,37 @@ class Subscriptions:
         age = self._limits.subscription_age
         return age > 0 and row not in self._owners and row.used + age * 1000 <= self._now()
 
-    def _make_place(self, user: str) -> None:
-        rows, limit = self._index.of(user), self._limits.subscriptions
-        if len(rows) < limit:
-            return
-        idle = [row for row in rows if row not in self._owners]
-        if not idle:
-            raise LimitExceeded(
-                f"{user} has {len(rows)} subscriptions, no more than {limit} may be, and all of them are in use: leave "
-                "a room, close another client, or join without a subscription"
-            )
-        self.end(min(idle, key=lambda row: (row.used, row.id)))
+    def _make_place(self, user: str, size: int) -> None:
+        """Make place for a subscription of a user that takes so many bytes."""
+        index, limits = self._index, self._limits
+        if len(index.of(user)) >= limits.subscriptions and not self._end_idle(user):
+            self._refuse(user, f"{len(index.of(user))} subscriptions, no more than {limits.subscriptions} may be")
+        while index.bytes(user) + size > limits.subscription_bytes:
+            if not self._forget_one(user):
+                most = limits.subscription_bytes
+                self._refuse(user, f"subscriptions of {index.bytes(user)} bytes, no more than {most} may be")
+        while index.bytes() + size > limits.subscription_bytes_in_all and self._forget_one(index.heaviest()):
+            pass
+
+    def _refuse(self, user: str, much: str) -> NoReturn:
+        raise LimitExceeded(
+            f"{user} has {much}, and all of them are in use: leave a room, close another client, or join without a "
+            "subscription"
+        )
+
+    def _forget_one(self, user: str) -> bool:
+        """Forget the subscription of a user that ended longest ago, or else was idle longest; whether there is one."""
+        if not self._index.ended_of(user) and not self._end_idle(user):
+            return False
+        self._forget(self._index.ended_of(user)[0])
+        return True
+
+    def _end_idle(self, user: str) -> bool:
+        """End the subscription of a user that was idle longest; whether there is one."""
+        idle = [row for row in self._index.of(user) if row not in self._owners]
+        if idle:
+            self.end(min(idle, key=lambda row: (row.used, row.id)))
+        return bool(idle)
 
     def _forget(self, row: Subscription) -> None:
         self._index.discard(row)

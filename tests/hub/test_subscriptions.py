@@ -8,6 +8,7 @@ from support.members import Refused, until
 
 from jupyter_rtmsg.hub import Kernel
 from jupyter_rtmsg.hub.hub import SWEEP_EVERY
+from jupyter_rtmsg.hub.subscription_index import weight
 from jupyter_rtmsg.log import Subscription
 
 DAY = 86_400
@@ -539,3 +540,55 @@ async def test_a_list_too_long_for_a_message_is_cut_and_says_so(start: Any) -> N
     assert (reply["count"], reply["more"]) == (40, True)
     assert 5 < len(reply["subscriptions"]) < 40
     assert reply["subscriptions"][0]["room"] == "room-39"  # the latest first
+
+
+async def test_long_names_take_no_more_than_a_users_bytes(start: Any) -> None:
+    hub = await start(subscription_bytes=3_000)
+    ann, bob = await hub.connect(user="ann"), await hub.connect(user="bob")
+    await bob.join(**{"as": "mine"})
+    await bob.call("leave", room="lab")
+    for i in range(20):
+        await ann.join(**{"as": f"{i:03}" + "x" * 250})
+        await ann.call("leave", room="lab")
+    index = hub.hub.subscriptions._index
+    assert index.bytes("ann") <= 3_000
+    assert [row.label[:3] for row in index.of("ann")] == [f"{i:03}" for i in range(16, 20)]
+    rows = hub.log.subscriptions.all()
+    assert (len(rows), [row.label for row in rows if row.user == "bob"]) == (5, ["mine"])
+
+
+async def test_when_subscriptions_take_too_much_in_all_those_go_of_whoever_has_most(start: Any) -> None:
+    hub = await start(subscription_bytes=3_000, subscription_bytes_in_all=4_000)
+    users = {name: await hub.connect(user=name) for name in ("ann", "eve", "bob")}
+    for name, number in (("ann", 2), ("eve", 4), ("bob", 2)):
+        for i in range(number):
+            await users[name].join(**{"as": f"{i}" + "x" * 250})
+            await users[name].call("leave", room="lab")
+    index = hub.hub.subscriptions._index
+    assert index.bytes() <= 4_000
+    assert [len(index.of(name)) for name in users] == [2, 2, 2]
+
+
+async def test_subscriptions_that_are_all_in_use_are_not_ended_for_their_bytes(start: Any) -> None:
+    hub = await start(subscription_bytes=1_000)
+    await hub.joined("a", user="ann", fields={"as": "x" * 250})
+    ann = await hub.connect(user="ann")
+    with pytest.raises(Refused, match=r"limit: ann has subscriptions of .* bytes, no more than 1000 may be"):
+        await ann.join("b", **{"as": "y" * 250})
+    await ann.join("b")
+
+
+async def test_what_subscriptions_take_is_counted_through_renames_ends_and_restarts(start: Any, tmp_path: Any) -> None:
+    hub = await start(url=f"sqlite:///{tmp_path}/log.sqlite3", subscriptions=2)
+    ann = await hub.connect(user="ann")
+    for name in ("a", "bb", "ccc", "a"):
+        await ann.join(**{"as": name})
+        await ann.call("leave", room="lab")
+    subscriptions = hub.hub.subscriptions
+    before = subscriptions._index.bytes("ann")
+    subscriptions.reload()
+    assert subscriptions._index.bytes("ann") == before == sum(map(weigh, hub.log.subscriptions.all()))
+
+
+def weigh(row: Any) -> int:
+    return weight(row.user, row.room, row.key, row.label, row.path)
