@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import tempfile
@@ -14,6 +15,8 @@ import hypothesis
 import pytest
 from support import programs
 from support.certificate import make_certificate
+
+from jupyter_rtmsg.logthrottle import LogThrottle
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -127,6 +130,18 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     for program in sorted({program for program, _ in left_out}):
         files = ", ".join(f"{file} ({count})" for (name, file), count in sorted(left_out.items()) if name == program)
         terminalreporter.write_line(f"left out are tests that need {programs.want(program)}: {files}")
+
+
+# --- what tests must not share
+
+
+@pytest.fixture(autouse=True)
+def _unthrottled_logs() -> None:
+    """Have what was logged by one test not be left out in the next."""
+    for logger in logging.Logger.manager.loggerDict.values():
+        for throttle in getattr(logger, "filters", ()):
+            if isinstance(throttle, LogThrottle):
+                throttle.clear()
 
 
 # --- what needs a program

@@ -50,6 +50,9 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
 
 
+_HANDLERS = 2.0  # seconds that handlers under way may take when the server ends: all has to be done in five
+
+
 class Service:
     """Server, log and hub, and what of Jupyter they need.
 
@@ -122,14 +125,15 @@ class Service:
         closed, self.closed = self.closed, True
         if closed or self._started is None:
             return
-        await asyncio.wait([self._started])
+        await asyncio.wait([self._started], timeout=_HANDLERS)  # it may wait for a disk that hangs
         if self._hub is not None:
             self._renames.close()
             await self.rights.close()
             await self._hub.close(reason)
-        await self.server.close(reason)
+        closing = [self.server.close(reason, timeout=_HANDLERS)]
         if self._log is not None:
-            await self._log.close()
+            closing.append(self._log.close())  # at once: whoever waits for a disk that hangs must not take its time too
+        await asyncio.gather(*closing)
 
     async def _start(self) -> None:
         self._log = await open_log(self._settings.log, **self._settings.log_options)

@@ -162,7 +162,12 @@ class Hub:
             "rooms": len(self.rooms.active),
             "connections": len(self.connections),
             "members": sum(len(room.presence) for room in self.rooms.active.values()),
-            "log": {"url": log.url, "durable": log.durable, "warning": log.warning},
+            "log": {
+                "url": log.url,
+                "durable": log.durable,
+                "warning": log.warning,
+                "failing": log.failing and log.failing._asdict(),
+            },
         }
 
     def describe_log(self) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from jupyter_rtmsg.errors import (
@@ -19,14 +18,16 @@ from jupyter_rtmsg.errors import (
     LogClosed,
     LogConflict,
     LogDiskError,
+    LogError,
     LogFull,
     LogIdConflict,
     Shutdown,
 )
+from jupyter_rtmsg.logthrottle import throttled_logger
 
 Reply = dict[str, Any]
 
-logger = logging.getLogger(__name__)
+logger = throttled_logger(__name__)
 
 _OF_THE_LOG: dict[type[BaseException], type[CommandError]] = {
     LogBusy: Busy,
@@ -51,5 +52,7 @@ def command_error(error: BaseException, command: str) -> CommandError:
     kind = _OF_THE_LOG.get(type(error))
     if kind is not None:
         return kind(str(error) or kind.code)
+    if type(error) is LogError:  # which the log itself has logged
+        return Internal(f"the hub failed at {command!r}; its log says why")
     logger.error("the command %r failed", command, exc_info=error)
     return Internal(f"the hub failed at {command!r}; its log says why")

@@ -35,14 +35,18 @@ class Dedup:
         self._store = store
         self._options = options
         self._limit = max(fresh, options.dedup_count // (MOST * 3 // 4))  # so that a fourth of the runs is to spare
+        self.load()
+
+    def load(self) -> None:
+        """Begin with what the file has."""
         self._fresh: dict[bytes, int] = {}
         self._leaving: dict[bytes, int] = {}  # those that become a run now
         self._move: Iterator[None] | None = None
         self._debt = 0  # keys added for which no slice was moved yet
         self._last = 0  # the position of the last key
-        self._runs = Runs(store)
+        self._runs = Runs(self._store)
         self._count = sum(run.count for run in self._runs)
-        for last, count, keys in store.connection.execute("SELECT last, count, keys FROM known ORDER BY last"):
+        for last, count, keys in self._store.connection.execute("SELECT last, count, keys FROM known ORDER BY last"):
             self._fresh.update(decode_keys(keys))
             self._count += count
             self._last = last

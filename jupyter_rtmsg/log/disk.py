@@ -6,6 +6,7 @@ log, its ballast, is given up to make room for that, and made again afterwards.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from .private import open_private
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
 _BLOCK = bytes(1 << 16)
 
 
@@ -47,8 +49,26 @@ class Disk:
             if not self._is_whole(self._path):
                 self._fill(self._path)
             self.short = False
-        except OSError:
+        except OSError as error:
             self.release()
+            self.short = error.errno in FULL  # else the disk fails: what is to be stored finds out by itself
+
+    def probe(self) -> OSError | None:
+        """Write a little beside the log, and return the error that this fails with, if it does."""
+        if self._wal is None:
+            return None
+        path = self._wal.with_name(self._wal.name.removesuffix("-wal") + ".probe")
+        try:
+            descriptor = open_private(path, os.O_WRONLY | os.O_CREAT)
+            try:
+                os.write(descriptor, _BLOCK)
+                os.fsync(descriptor)  # a quota may be told of only now
+            finally:
+                os.close(descriptor)
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            return error
+        return None
 
     def release(self) -> None:
         """Give the ballast up."""

@@ -155,6 +155,14 @@ class Lag(NamedTuple):
     names: int
 
 
+class Fault(NamedTuple):
+    """What does not work in a log: why, since when (seconds since 1970), and how often it failed."""
+
+    error: str
+    since: float
+    failures: int
+
+
 class Cursor(NamedTuple):
     """A position in the log of one epoch, and the opening in which it was reached.
 
@@ -290,6 +298,10 @@ class EventLog(Protocol):
     @property
     def warning(self) -> str | None:
         """What users should be told: that events are kept in memory only, or that an old log was set aside."""
+
+    @property
+    def failing(self) -> Fault | None:
+        """What does not work now, such as storing on a broken disk. It is tried again until it does."""
 
     @property
     def head(self) -> int:

@@ -7,7 +7,7 @@ only then accepted: a transaction that fails leaves no trace.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from hashlib import blake2b
 
@@ -103,6 +103,11 @@ class Ledger:
     bytes: int = 0
     hidden: set[str] = field(default_factory=set)
     tallies: Tallies = field(default_factory=Tallies, compare=False)
+
+    def replace(self, other: Ledger) -> None:
+        """Take over all of another state."""
+        for each in fields(self):
+            setattr(self, each.name, getattr(other, each.name))
 
     def accept(self, batch: Batch) -> None:
         """Take over what a committed batch changed."""

@@ -25,13 +25,14 @@ import msgspec
 from jupyter_rtmsg.errors import EpochChanged, LogBusy, LogClosed
 
 from .beside import Gate, MovingNotes, MovingSubscriptions
-from .eventlog import DELETED, Appended, Done, Draft, Lag, Page, Record, RoomStats, size_of
+from .eventlog import DELETED, Appended, Done, Draft, Fault, Lag, Page, Record, RoomStats, size_of
 from .file import CannotServeError, HeldError, LogFile
 from .memory import MemoryLog
 from .move import move_events
 from .moved import FIRST, Moved
 from .options import Options
 from .sqlite import SQLiteLog, settle_append
+from .threads import on_thread
 
 RETRY_AFTER = 10.0
 """Seconds until a place that could not be written is tried again."""
@@ -119,6 +120,11 @@ class MovingLog:
     def warning(self) -> str | None:
         """See `EventLog`."""
         return self._log.warning
+
+    @property
+    def failing(self) -> Fault | None:
+        """See `EventLog.failing`."""
+        return self._log.failing
 
     @property
     def head(self) -> int:
@@ -304,7 +310,7 @@ class MovingLog:
         try:
             self._next = await self._copy(file)
         except BaseException:
-            await asyncio.to_thread(file.close, True)
+            await on_thread(partial(file.close, True), self._loop)
             self._stay()
             raise
         self._memory.retire()
@@ -318,7 +324,7 @@ class MovingLog:
         memory = self._memory
         await memory.settle()
         notes = await memory.notes.all()
-        moved = await asyncio.to_thread(move_events, memory.store, memory.epoch, memory.head, file)
+        moved = await on_thread(partial(move_events, memory.store, memory.epoch, memory.head, file), self._loop)
         return _Next(self._over(file), moved, notes)
 
     def _swap(self) -> None:

@@ -22,6 +22,7 @@ from .reader import Reader
 from .readers import Readers
 from .schema import connect_reader
 from .sqlite import SQLiteLog
+from .threads import on_thread
 
 _SQLITE = "sqlite:///"
 _KNOWN = "'sqlite:////absolute/path', 'sqlite:///relative/path' and 'memory:'"
@@ -63,7 +64,7 @@ async def open_log(url: str, *, clock: Callable[[], float] = time.time, **option
     path = Path(unquote(url[len(_SQLITE) :]))
     over = partial(_over, url, settings)
     try:
-        return over(await asyncio.to_thread(open_file, path, settings))
+        return over(await on_thread(partial(open_file, path, settings), asyncio.get_running_loop()))
     except CannotServeError as error:
         moving = MovingLog(settings, str(error), partial(open_file, path, settings), over)
         logger.warning("%s", moving.warning)

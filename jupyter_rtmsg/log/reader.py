@@ -88,6 +88,7 @@ class Reader:
     ) -> None:
         self._connect = connect
         self._guard = guard or nullcontext()
+        self._shared = guard is not None
         self._own: sqlite3.Connection | None = None
         self._rows = Rows()
         self._reported: set[int] = set()
@@ -111,6 +112,11 @@ class Reader:
             return work(self, connection, *args)
         finally:
             connection.execute("ROLLBACK")
+
+    def renew(self) -> None:
+        """Connect anew at the next read, after one that failed; a connection of the writer stays."""
+        if not self._shared:
+            self.close()
 
     def close(self) -> None:
         """Close the connection."""

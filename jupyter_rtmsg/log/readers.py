@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import queue
 import sqlite3
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
-from jupyter_rtmsg.errors import LogClosed, LogError
+from jupyter_rtmsg.errors import LogClosed, LogDiskError
 
+from .eventlog import Fault
+from .fault import Spell
 from .reader import Reader
 from .store import is_damage
+from .threads import settle_on
+
+
+class _Read(NamedTuple):
+    """A read that somebody waits for."""
+
+    answer: asyncio.Future[Any]
+    loop: asyncio.AbstractEventLoop
+    work: Callable[..., Any]
+    args: tuple[Any, ...]
 
 
 class Readers:
-    """A `Reader` on each of a few threads.
+    """A `Reader` on each of a few threads, which end with the process even while a disk hangs.
 
     Parameters
     ----------
@@ -29,12 +41,13 @@ class Readers:
 
     def __init__(self, make: Callable[[], Reader], threads: int, where: str) -> None:
         self._make = make
+        self._threads = threads
         self._where = where
-        self._local = threading.local()
-        self._all: list[Reader] = []
+        self._queue: queue.SimpleQueue[_Read | None] = queue.SimpleQueue()
+        self._ended: list[asyncio.Future[None]] = []
+        self._reading = Spell("events cannot be read", "those who ask for them are refused, everything else goes on")
         self._closed = False
         self.damaged = False  # whether a read found the file itself broken
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="rtmsg-log-read", initializer=self._start)
 
     async def __call__(self, work: Callable[..., Any], *args: Any) -> Any:
         """Await a method of `Reader`.
@@ -43,28 +56,66 @@ class Readers:
         ------
         LogClosed
             After `close`.
-        LogError
+        LogDiskError
             If the file cannot be read.
         """
         if self._closed:
             raise LogClosed(f"the log {self._where} is closed")
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._run, work, *args)
+        loop = asyncio.get_running_loop()
+        if len(self._ended) < self._threads:
+            self._start(loop)
+        answer: asyncio.Future[Any] = loop.create_future()
+        self._queue.put(_Read(answer, loop, work, args))
+        return await answer
 
-    async def close(self) -> None:
-        """Wait for the reads under way, and close what they used."""
+    @property
+    def failing(self) -> Fault | None:
+        """See `EventLog.failing`."""
+        return self._reading.fault
+
+    async def close(self, timeout: float) -> bool:
+        """End after the reads under way, and tell whether that was within so many seconds: a disk may hang."""
         self._closed = True
-        await asyncio.to_thread(self._pool.shutdown)
-        for reader in self._all:
-            reader.close()
+        for _ in self._ended:
+            self._queue.put(None)
+        if not self._ended:
+            return True
+        _, late = await asyncio.wait(self._ended, timeout=timeout)
+        return not late
 
-    def _start(self) -> None:
-        self._local.reader = reader = self._make()
-        self._all.append(reader)
+    def _start(self, loop: asyncio.AbstractEventLoop) -> None:
+        ended: asyncio.Future[None] = loop.create_future()
+        self._ended.append(ended)
+        threading.Thread(target=self._serve, args=(loop, ended), name="rtmsg-log-read", daemon=True).start()
 
-    def _run(self, work: Callable[..., Any], *args: Any) -> Any:
+    def _serve(self, loop: asyncio.AbstractEventLoop, ended: asyncio.Future[None]) -> None:
+        reader = self._make()
+        while (read := self._queue.get()) is not None:
+            try:
+                value = self._run(reader, read)
+            except BaseException as error:  # noqa: BLE001 -- it belongs to whoever asked
+                settle_on(read.loop, read.answer, None, error)
+            else:
+                settle_on(read.loop, read.answer, value)
+            del read
+        reader.close()
+        settle_on(loop, ended, None)
+
+    def _run(self, reader: Reader, read: _Read) -> Any:
         try:
-            return self._local.reader.run(work, *args)
+            value = reader.run(read.work, *read.args)
         except sqlite3.Error as error:
-            self.damaged |= is_damage(error)
-            advice = "if it is damaged, restart the server: it will be set aside"
-            raise LogError(f"cannot read the log {self._where}: {error}; {advice}") from error
+            reader.renew()
+            raise self._explained(error) from error
+        self._reading.over()
+        return value
+
+    def _explained(self, error: sqlite3.Error) -> LogDiskError:
+        if is_damage(error):
+            self.damaged = True
+            return LogDiskError(
+                f"the log could not be read: {error}; if it is damaged, restart the server: it will be set aside"
+            )
+        answer = LogDiskError(f"the log could not be read: {error}. Try again; if it lasts, look at the disk")
+        self._reading.failed(answer)
+        return answer

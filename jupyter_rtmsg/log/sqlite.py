@@ -7,11 +7,11 @@ An append goes into a list, which goes to the `Writer` once per turn of the loop
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 from jupyter_rtmsg.errors import EpochChanged, LogBusy, LogClosed
+from jupyter_rtmsg.logthrottle import throttled_logger
 
 from .clock import LogClock, stamp
 from .dedup import Dedup
@@ -21,6 +21,7 @@ from .eventlog import (
     Appended,
     Done,
     Draft,
+    Fault,
     Lag,
     Notes,
     Page,
@@ -40,10 +41,12 @@ from .retention import Retention
 from .store import Store
 from .subscriptions import SQLiteSubscriptions
 from .tail import Tail, last_seq
+from .threads import on_thread
 from .writer import Change, Item, Outcome, Writer
 
-logger = logging.getLogger(__name__)
+logger = throttled_logger(__name__)
 
+_PATIENCE = 4.0  # seconds that closing may take: a server has to end in five, also when its disk hangs
 _NO_ROOM = RoomStats(0, 0, 0, 0)
 
 
@@ -106,7 +109,7 @@ class SQLiteLog:
             options.clock, options.monotonic, ledger.time, store.get("clock"), ts=ledger.ts, usual=options.max_age
         )
         retention = Retention(store, ledger, dedup, options, clock, disk)
-        self._writer = Writer(store, ledger, dedup, retention, clock, self._loop, self._publish)
+        self._writer = Writer(store, ledger, dedup, retention, disk, clock, self._loop, self._publish)
         self._subscriptions = SQLiteSubscriptions(subscriptions, self._submit, clock, self._loop)
         self._notes = SQLiteNotes(self._submit, readers, clock)
 
@@ -129,6 +132,11 @@ class SQLiteLog:
     def notes(self) -> Notes:
         """See `EventLog.notes`."""
         return self._notes
+
+    @property
+    def failing(self) -> Fault | None:
+        """See `EventLog.failing`."""
+        return self._writer.failing or self._readers.failing
 
     def now(self) -> int:
         """See `EventLog.now`."""
@@ -259,14 +267,22 @@ class SQLiteLog:
         await asyncio.shield(self._closing)
 
     async def _close(self) -> None:
+        deadline = self._loop.time() + _PATIENCE
         self._subscriptions.flush()
         self._flush()
         self._writer.stop()
-        await self._writer.stopped
+        ended = await self._writer.ended(_PATIENCE)
+        if not ended:
+            logger.error(
+                "the disk of the log %s does not answer: %d appends are given up, which nobody was told are stored",
+                self.url, self._queued,
+            )  # fmt: skip
         self._tail.close()
-        await self._readers.close()
-        whole = not (self._readers.damaged or self._writer.damaged)
-        await asyncio.to_thread(self._release, whole)
+        ended = await self._readers.close(deadline - self._loop.time()) and ended
+        if ended:  # else what is still under way may need the connection
+            whole = not (self._readers.damaged or self._writer.damaged)
+            release = on_thread(partial(self._release, whole), self._loop)
+            await asyncio.wait([release], timeout=deadline - self._loop.time())
 
     def _check_open(self) -> None:
         if self._closing is not None:
@@ -307,21 +323,27 @@ class SQLiteLog:
         for name, stats in outcome.rooms.items():
             if not stats.head:  # forgotten
                 del self._rooms[name]
+        if outcome.anew:
+            self._tail.restart(outcome.head)
         if outcome.records:
             self._ts = stamp(outcome.records[-1].ts, self._ts)
             self._tail.push(outcome.records)
         if outcome.results:
             self._loop.call_soon(_tell, outcome.results)  # behind those who follow, who are awake now
         for change in outcome.work.changes:
-            change.done(outcome.error)
+            _contained(change.done, outcome.error)
 
 
 def _tell(results: Sequence[Result]) -> None:
     for result in results:
-        try:
-            result.done(result.value)
-        except Exception:
-            logger.exception("who appended an event failed at hearing what came of it")
+        _contained(result.done, result.value)
+
+
+def _contained(done: Callable[..., None], value: object) -> None:
+    try:
+        done(value)
+    except Exception:
+        logger.exception("who had something stored failed at hearing what came of it")
 
 
 def _done(future: asyncio.Future[None], _: Exception | None) -> None:

@@ -178,11 +178,11 @@ def handfuls(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
             start += size
 
 
-def is_full(error: Exception) -> bool:
+def is_full(error: BaseException) -> bool:
     """Whether SQLite ran out of room (SQLITE_FULL; the code has a name from Python 3.11 on only)."""
     return isinstance(error, sqlite3.OperationalError) and "full" in str(error)
 
 
-def is_damage(error: Exception) -> bool:
+def is_damage(error: BaseException) -> bool:
     """Whether SQLite found the file broken (SQLITE_CORRUPT, SQLITE_NOTADB): nothing else raises the bare class."""
     return type(error) is sqlite3.DatabaseError

@@ -80,6 +80,14 @@ class Tail:
         finally:
             self._waiting.discard(waiter)
 
+    def restart(self, floor: int) -> None:
+        """Forget everything: what came up to a position is to be read elsewhere."""
+        self._first += len(self._batches)
+        self._batches.clear()
+        self._events = self._bytes = 0
+        self.floor = floor
+        self._wake()
+
     def close(self) -> None:
         """Say that nothing more will come."""
         self.closed = True

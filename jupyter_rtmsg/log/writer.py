@@ -14,6 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -21,16 +22,21 @@ from jupyter_rtmsg.errors import LogError, LogFull
 
 from .clock import LogClock, encode_state
 from .dedup import Dedup
-from .eventlog import Record, RoomStats
+from .disk import Disk
+from .eventlog import Fault, Record, RoomStats
+from .fault import Spell, diagnose
 from .ledger import Batch, Entry, Ledger, Result, dedup_key
 from .retention import Retention
-from .store import Store, is_damage, is_full
+from .store import Store, is_damage
 
 _MAX_BATCH = 1_000  # events in a transaction: more do not make it faster, but let the first one wait
 _MAX_BATCH_BYTES = 1 << 20
 _QUIET = 0.05  # seconds without appends after which there is time for housekeeping
 _IDLE = 60.0  # seconds between looks for what has grown too old
 _RELIEVE_EVERY = 1.0
+_KEEP_AGAIN = 1.0  # seconds until housekeeping that failed is tried again, at first
+_STUMBLE, _LONGEST_STUMBLE = 0.01, 1.0  # seconds that the thread pauses when it failed itself
+_SLOW = 5.0  # seconds after which a commit counts as hanging
 
 log = logging.getLogger(__name__)
 
@@ -49,16 +55,36 @@ class Work(NamedTuple):
     changes: Sequence[Change] = ()
     size: int = 0
 
+    @property
+    def total(self) -> int:
+        """How many things it is."""
+        return len(self.entries) + len(self.changes)
+
+    def halves(self) -> tuple[Work, Work]:
+        """Return the same in two parts, in order; the changes are a part of their own."""
+        if self.entries and self.changes:
+            return Work(self.entries, size=self.size), Work(changes=self.changes)
+        middle = self.total // 2
+        if self.changes:
+            return Work(changes=self.changes[:middle]), Work(changes=self.changes[middle:])
+        first = self.entries[:middle]
+        size = sum(entry.size for entry in first)
+        return Work(first, size=size), Work(self.entries[middle:], size=self.size - size)
+
 
 class Outcome(NamedTuple):
-    """What came of some work, for the loop: events that are now out, what their appends came to, rooms that changed."""
+    """What came of some work, for the loop: events that are now out, what their appends came to, rooms that changed.
+
+    With ``anew``, events are in the file that did not come out: who follows reads them from there.
+    """
 
     records: Sequence[Record] = ()
     results: Sequence[Result] = ()
     rooms: Mapping[str, RoomStats] = MappingProxyType({})
     head: int = 0
     work: Work = Work()
-    error: Exception | None = None
+    error: LogError | None = None
+    anew: bool = False
 
 
 Item = Entry | Change
@@ -69,7 +95,7 @@ class Writer:
 
     Parameters
     ----------
-    store, ledger, dedup, retention
+    store, ledger, dedup, retention, disk
         All of them belong to this thread from now on.
     clock : LogClock
     publish : callable
@@ -82,6 +108,7 @@ class Writer:
         ledger: Ledger,
         dedup: Dedup,
         retention: Retention,
+        disk: Disk,
         clock: LogClock,
         loop: asyncio.AbstractEventLoop,
         publish: Callable[[Outcome], None],
@@ -90,6 +117,7 @@ class Writer:
         self._ledger = ledger
         self._dedup = dedup
         self._retention = retention
+        self._disk = disk
         self._clock = clock
         self._loop = loop
         self._publish = publish
@@ -97,7 +125,15 @@ class Writer:
         self._waiting: deque[Item] = deque()
         self._stopping = False
         self._relieved = -_RELIEVE_EVERY
-        self._failing = False
+        self._storing = Spell("events cannot be stored", "publishers are refused meanwhile, everything else goes on")
+        self._keeping = Spell("the log cannot be tidied up", "nothing is trimmed meanwhile, everything else goes on")
+        self._keep_at, self._keep_delay = 0.0, _KEEP_AGAIN
+        self._work: Work | None = None  # what is being stored, until it is answered
+        self._began: float | None = None  # when that began
+        self._state_is_sure = True  # whether the ledger has what the file has
+        self._state_is_wrong = False  # whether it surely has not
+        self._stumbles = 0
+        self._ended = False
         self._pressed = False
         self._calm = False  # whether housekeeping is under way, so that its next slice need not wait for quiet
         self.damaged = False  # whether a write found the file itself broken
@@ -113,25 +149,53 @@ class Writer:
         """End after everything queued so far; `stopped` is done then."""
         self._queue.put(None)
 
-    def join(self) -> None:
-        """Wait for the thread's end."""
-        self._thread.join()
+    async def ended(self, timeout: float) -> bool:
+        """Wait for the thread's end, for at most so many seconds; tell whether it came: a disk may hang."""
+        done, _ = await asyncio.wait([self.stopped], timeout=timeout)
+        return bool(done)
+
+    @property
+    def failing(self) -> Fault | None:
+        """See `EventLog.failing`."""
+        began, work = self._began, self._work
+        if began is not None and work is not None and (waited := time.monotonic() - began) > _SLOW:
+            return Fault(f"the disk has not answered for {waited:.0f} s", time.time() - waited, work.total)
+        return self._storing.fault or self._keeping.fault
 
     def _run(self) -> None:
-        while True:
-            self._collect(self._patience())
-            if self._waiting:
-                self._commit(self._batch())
-                self._keep(quiet=False)
-                self._calm = False
-            elif self._stopping:
-                break
-            else:
-                self._calm = True
-                self._clock.look()
-                self._keep(quiet=True)
-        self._store_clock()
+        while not self._ended:
+            try:
+                self._turn()
+                self._stumbles = 0
+            except BaseException as error:  # noqa: BLE001 -- a hub without this thread could store nothing until a restart
+                self._stumbled(error)
         self._call(self._finish)
+
+    def _turn(self) -> None:
+        self._collect(self._patience())
+        if self._waiting:
+            self._commit(self._batch())
+            self._keep(quiet=False)
+            self._calm = False
+        elif self._stopping:
+            self._ended = True
+            self._store_clock()
+        else:
+            self._calm = True
+            self._clock.look()
+            self._keep(quiet=True)
+
+    def _stumbled(self, error: BaseException) -> None:
+        """Contain what this thread itself failed at: answer the work under way, and go on a little later."""
+        with suppress(BaseException):  # such as no memory even for this
+            work, self._work, self._began = self._work, None, None
+            answer = diagnose(error)
+            self._keeping.failed(answer, unexpected=error)
+            if work is not None:
+                self._call(self._publish, self._refused(None, work, answer))
+        self._state_is_sure = False
+        self._stumbles += 1
+        time.sleep(min(_STUMBLE * 2 ** min(self._stumbles, 10), _LONGEST_STUMBLE))
 
     def _store_clock(self) -> None:
         """Store for how long the log was open, however few events came."""
@@ -152,6 +216,8 @@ class Writer:
             return 0.0
         if self._pressed:
             return _RELIEVE_EVERY
+        if self._keeping.fault:
+            return max(0.0, self._keep_at - time.monotonic())
         if not self._retention.busy:
             return _IDLE
         return 0.0 if self._calm else _QUIET
@@ -183,14 +249,40 @@ class Writer:
         return Work(entries, changes, size)
 
     def _commit(self, work: Work) -> None:
+        """Store some work and tell what came of it; what can't be stored must not take the rest with it."""
+        self._work, self._began = work, time.monotonic()
+        outcome = self._outcome(work)
+        if outcome.error is not None and outcome.error.__cause__ and work.total > 1:
+            for half in work.halves():
+                self._commit(half)
+            return
+        if outcome.error is not None:
+            self._storing.failed(outcome.error, work.total, outcome.error.__cause__)
+        self._work, self._began = None, None
+        self._call(self._publish, outcome)
+
+    def _outcome(self, work: Work) -> Outcome:
         batch: Batch | None = None
         try:
+            if not self._state_is_sure:
+                self._reload()
             batch = self._decide(work.entries)
             self._write(batch, work.changes)
-            outcome = self._stored(batch, work)
-        except Exception as error:  # noqa: BLE001 -- whatever it was, this thread goes on
-            outcome = self._failed(batch, work, self._explain(error))
-        self._call(self._publish, outcome)
+        except Exception as error:  # noqa: BLE001 -- whatever it was, it is told, and this thread goes on
+            return self._refused(batch, work, self._explain(error))
+        return self._stored(batch, work)
+
+    def _reload(self) -> None:
+        """Find out what the file holds, after a failure that leaves it open; the tail of the log begins anew."""
+        if self._store.connection.in_transaction:
+            self._store.connection.execute("ROLLBACK")
+        (head,) = self._store.connection.execute("SELECT max(seq) FROM event").fetchone()
+        if (head or 0) > self._ledger.head or self._state_is_wrong:
+            self._ledger.replace(self._store.load())
+            self._dedup.load()
+            rooms = {name: room.stats() for name, room in self._ledger.rooms.items()}
+            self._call(self._publish, Outcome(rooms=rooms, head=self._ledger.head, anew=True))
+        self._state_is_sure, self._state_is_wrong = True, False
 
     def _decide(self, entries: Sequence[Entry]) -> Batch:
         time = self._clock.look()
@@ -220,31 +312,35 @@ class Writer:
             self._clock.stored(state)
 
     def _stored(self, batch: Batch, work: Work) -> Outcome:
-        self._ledger.accept(batch)
-        self._retention.grown(batch)
-        self._failing = False
+        try:
+            self._ledger.accept(batch)
+            self._retention.grown(batch)
+        except BaseException as error:  # noqa: BLE001 -- it is on disk, and so it is told
+            self._state_is_sure, self._state_is_wrong = False, True
+            self._keeping.failed(diagnose(error), unexpected=error)
+        if batch.events or work.changes:
+            self._storing.over()
         rooms = {name: room.stats() for name, room in batch.rooms.items()}
         return Outcome(batch.records, batch.results, rooms, batch.head, work)
 
-    def _failed(self, batch: Batch | None, work: Work, error: LogError) -> Outcome:
+    def _refused(self, batch: Batch | None, work: Work, error: LogError) -> Outcome:
         results = [Result(entry.done, error) for entry in work.entries if entry.done is not None]
         volatile = [record for record in batch.records if record.seq is None] if batch else []
         return Outcome(volatile, results, {}, self._ledger.head, work, error)
 
     def _explain(self, error: Exception) -> LogError:
-        """Return the error that callers get, log it once, and make room if that is what is missing."""
-        answer, unexpected = error, None
-        if is_full(error):
-            answer = LogFull(f"the disk is full ({error})")
+        """Return the error that callers get, and make room if that is what is missing.
+
+        It has a cause where the work itself may be at fault, or a page of the file: the rest may be stored.
+        """
+        self._state_is_sure = False
+        damaged = is_damage(error)
+        self.damaged |= damaged
+        answer = diagnose(error, self._disk.probe)
+        if type(answer) is LogError or damaged:
+            answer.__cause__ = error
+        if isinstance(answer, LogFull):
             self._relieve()
-        elif not isinstance(error, LogError):
-            answer, unexpected = LogError(f"the log could not store: {error}"), error
-            self.damaged |= is_damage(error)
-        if not self._failing:
-            self._failing = True
-            log.error("%s; appends are refused until that is repaired, everything else goes on", answer,
-                      exc_info=unexpected)  # fmt: skip
-        assert isinstance(answer, LogError)
         return answer
 
     def _relieve(self) -> None:
@@ -252,19 +348,34 @@ class Writer:
         self._pressed = time.monotonic() - self._relieved < _RELIEVE_EVERY
         if not self._pressed:
             self._relieved = time.monotonic()
-            self._tell(self._retention.relieve())
+            try:
+                self._tell(self._retention.relieve())
+            except Exception as error:  # noqa: BLE001 -- it is tried again
+                log.debug("no room could be made on the full disk: %s", error)
 
     def _keep(self, quiet: bool) -> None:
         """Do a slice of housekeeping, if any is due."""
+        if quiet and self._pressed:
+            self._relieve()
+        if time.monotonic() < self._keep_at:
+            return
         try:
-            if quiet and self._pressed:
-                self._relieve()
             self._tell(self._retention.step(quiet))
-        except sqlite3.Error as error:
-            self._retention.give_up()
-            log.warning("old events could not be trimmed, it will be tried again: %s", error)
-            if is_full(error):
-                self._relieve()
+        except Exception as error:  # noqa: BLE001 -- it is tried again
+            self._postpone(error)
+        else:
+            self._keep_at, self._keep_delay = 0.0, _KEEP_AGAIN
+            self._keeping.over()
+
+    def _postpone(self, error: Exception) -> None:
+        """Try housekeeping again later: after a second, two, and so on up to a minute."""
+        self._retention.give_up()
+        answer = diagnose(error, self._disk.probe)
+        self._keeping.failed(answer, unexpected=error if type(answer) is LogError else None)
+        self._keep_at = time.monotonic() + self._keep_delay
+        self._keep_delay = min(2 * self._keep_delay, _IDLE)
+        if isinstance(answer, LogFull):
+            self._relieve()
 
     def _tell(self, rooms: dict[str, RoomStats]) -> None:
         if rooms:

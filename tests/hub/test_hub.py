@@ -31,7 +31,7 @@ async def test_status_tells_an_operator_what_there_is(hub: Any) -> None:
     await until(lambda: hub.hub.follower.position == 1)
     assert hub.hub.status() == {
         "epoch": hub.log.epoch, "head": 1, "rooms": 2, "connections": 2, "members": 2,
-        "log": {"url": hub.log.url, "durable": hub.log.durable, "warning": None},
+        "log": {"url": hub.log.url, "durable": hub.log.durable, "warning": None, "failing": None},
     }  # fmt: skip
 
 

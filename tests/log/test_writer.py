@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
+import sqlite3
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from support.logs import draft, fill, until
+from support.logs import draft, fill, follow, read_all, until
 
-from jupyter_rtmsg.log import EventLog
+from jupyter_rtmsg.errors import LogBusy, LogDiskError, LogError, LogFull
+from jupyter_rtmsg.log import Appended, Draft, EventLog
 
 Opener = Callable[..., Awaitable[EventLog]]
 
@@ -67,6 +71,96 @@ async def test_an_unexpected_failure_fails_its_batch_and_the_thread_goes_on(
     assert "could not store" in caplog.text
     store.connection.execute("ALTER TABLE elsewhere RENAME TO event")
     assert (await log.append(draft())).seq == 2
+
+
+FAULTS = [
+    (sqlite3.OperationalError("disk I/O error"), LogDiskError),
+    (sqlite3.OperationalError("attempt to write a readonly database"), LogDiskError),
+    (sqlite3.OperationalError("database or disk is full"), LogFull),
+    (sqlite3.IntegrityError("UNIQUE constraint failed"), LogDiskError),
+    (OSError(errno.EDQUOT, "Disk quota exceeded"), LogFull),
+    (PermissionError(errno.EACCES, "Permission denied"), LogDiskError),
+    (MemoryError(), LogBusy),
+    (OverflowError("Python int too large to convert to SQLite INTEGER"), LogError),
+    (RuntimeError("a fault of ours"), LogError),
+    (SystemExit(1), LogError),
+]
+
+
+def failing(error: BaseException) -> Callable[..., Any]:
+    def fail(*_: object, **__: object) -> Any:
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize(("error", "answer"), FAULTS)
+@pytest.mark.parametrize("where", ["_store.insert", "_store.transaction", "_clock.look", "_retention.grown"])
+async def test_the_thread_outlives_every_error_and_tells_it(
+    open_sqlite: Opener, monkeypatch: pytest.MonkeyPatch, error: BaseException, answer: type[LogError], where: str
+) -> None:
+    log = await open_sqlite()
+    await fill(log, 1)
+    writer = log._writer  # type: ignore[attr-defined]
+    owner, name = where.split(".")
+    with monkeypatch.context() as patch:
+        patch.setattr(getattr(writer, owner), name, failing(error))
+        outcomes = await asyncio.gather(*(log.append(draft(i)) for i in range(3)), return_exceptions=True)
+        if owner != "_retention":  # there it is stored already
+            assert {type(outcome) for outcome in outcomes} == {answer}
+            await until(lambda: log.failing)
+    before = log.head
+    assert (await log.append(draft())).seq > before
+    await until(lambda: log.failing is None)
+    records = await read_all(log)
+    assert [record.seq for record in records] == list(range(1, len(records) + 1))
+
+
+@pytest.mark.parametrize("error", [error for error, _ in FAULTS[:-1]])
+async def test_housekeeping_that_fails_is_seen_and_tried_again(
+    open_sqlite: Opener, monkeypatch: pytest.MonkeyPatch, error: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = await open_sqlite()
+    with monkeypatch.context() as patch:
+        patch.setattr(log._writer._retention, "step", failing(error))  # type: ignore[attr-defined]
+        for number in range(20):
+            assert (await log.append(draft())).seq == number + 1
+        await until(lambda: log.failing)
+    assert sum("tidied up" in message for message in caplog.messages) == 1
+    await until(lambda: log.failing is None)
+
+
+async def test_what_cannot_be_stored_does_not_take_its_batch_with_it(open_sqlite: Opener) -> None:
+    log = await open_sqlite()
+    poison = Draft("lab", "tick", b"1", sender=b"{}", user="\ud800")  # SQLite takes no lone surrogate
+    outcomes = await asyncio.gather(
+        *(log.append(each) for each in [draft(1), poison, draft(2), poison, draft(3)]), return_exceptions=True
+    )
+    assert [getattr(outcome, "seq", None) for outcome in outcomes] == [1, None, 2, None, 3]
+    assert [record.data for record in await read_all(log)] == [b"1", b"2", b"3"]
+
+
+async def test_a_commit_that_only_seemed_to_fail_comes_out_of_the_log(
+    open_sqlite: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = await open_sqlite()
+    await fill(log, 1)
+    store = log._writer._store  # type: ignore[attr-defined]
+    committed = store.transaction
+
+    @contextmanager
+    def failing_behind() -> Iterator[sqlite3.Connection]:
+        with committed() as connection:
+            yield connection
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "transaction", failing_behind)
+        with pytest.raises(LogDiskError):
+            await log.append(draft(1, client="c", id="x"))
+    assert await log.append(draft(1, client="c", id="x")) == Appended(2, duplicate=True)
+    assert (await log.append(draft(2))).seq == 3
+    assert [record.seq for record in await follow(log, 0, 3)] == [1, 2, 3]
 
 
 async def test_after_close_no_thread_is_left(open_any: Opener) -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +40,16 @@ class HubServer:
         self._options = options
         self._process: subprocess.Popen[str] | None = None
 
-    def start(self, *, environment: Mapping[str, str] | None = None, **options: Any) -> HubServer:
+    def start(
+        self, *, environment: Mapping[str, str] | None = None, stderr: Path | None = None, **options: Any
+    ) -> HubServer:
         """Start, and return when it listens; ``options`` are added to those of all starts."""
         arguments = [sys.executable, "-m", "support.hub", str(self.port), self.log, repr(self._options | options)]
         environment = {"PYTHONPATH": f"{_ROOT}:{_ROOT / 'tests'}", "PATH": "/usr/bin:/bin", **(environment or {})}
-        self._process = subprocess.Popen(
-            arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-        )
+        with stderr.open("ab") if stderr else nullcontext() as errors:
+            self._process = subprocess.Popen(
+                arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment
+            )
         assert self._process.stdout
         line = self._process.stdout.readline()
         if line != "ready\n":
@@ -135,8 +139,7 @@ async def serve(port: int, log_url: str, options: dict[str, Any]) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
     await stopped.wait()
     await hub.close()
-    await server.close()
-    await log.close()
+    await asyncio.gather(server.close(timeout=2), log.close())
 
 
 def _refusing(command: Any, codes: Iterator[str]) -> Any:
