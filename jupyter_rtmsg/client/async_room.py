@@ -193,13 +193,15 @@ class AsyncRoom:
         That is what the room held after the subscription's cursor when this client joined: it stays the same while the
         room is joined, and is empty at the first join ever. Without a subscription (a script that gave no ``as_``)
         it holds what the join asked for by ``last``, ``since`` or ``after``, and nothing if it asked for nothing.
+        What is no longer held is counted in ``trimmed`` of the result.
         """
         resumption = self.membership.resumption
         if resumption.missed is None:
             return Events()
         if self._missed is None:
             after, head = resumption.missed
-            self._missed = await self._read(after=after, before=head + 1, **resumption.missed_era.fields)
+            events = await self._read(after=after, before=head + 1, **resumption.missed_era.fields)
+            self._missed = Events(events, self.membership.user, resumption.trimmed(len(events)))
         return self._missed
 
     async def _read(self, **wanted: Any) -> Events:

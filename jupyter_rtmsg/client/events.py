@@ -31,6 +31,12 @@ class Events(Sequence[Event]):
     events : iterable of Event
     you : str, optional
         The user whose events a table marks as one's own.
+    trimmed : int
+        How many events that belong here are no longer held.
+
+    Attributes
+    ----------
+    trimmed : int
 
     Examples
     --------
@@ -39,10 +45,11 @@ class Events(Sequence[Event]):
     >>> missed.to_pandas()["loss"].plot()
     """
 
-    __slots__ = ("_events", "_you")
+    __slots__ = ("_events", "_you", "trimmed")
 
-    def __init__(self, events: Iterable[Event] = (), you: str | None = None) -> None:
+    def __init__(self, events: Iterable[Event] = (), you: str | None = None, trimmed: int = 0) -> None:
         self._events = tuple(events)
+        self.trimmed = trimmed
         self._you = you
 
     def __len__(self) -> int:
@@ -66,10 +73,11 @@ class Events(Sequence[Event]):
         return id(self)  # the data of an event may be a list
 
     def __repr__(self) -> str:
+        gone = f"; {self.trimmed} more are no longer held" if self.trimmed else ""
         if not self._events:
-            return "<Events: none>"
+            return f"<Events: none{gone}>"
         first, last = self._events[0], self._events[-1]
-        return f"<Events: {len(self)}, {label(first)} to {label(last)}>"
+        return f"<Events: {len(self)}, {label(first)} to {label(last)}{gone}>"
 
     @property
     def data(self) -> list[Any]:
@@ -81,15 +89,16 @@ class Events(Sequence[Event]):
 
         Senders are called as views of a room call them: by name, the user where it is another, and "(you)".
         """
+        gone = f"<p>{self.trimmed:,} more events are no longer held.</p>" if self.trimmed else ""
         if not self._events:
-            return "<p>No events.</p>"
+            return f"<p>No events.</p>{gone}"
         shown = self._events[-_SHOWN:]
         head = "".join(f"<th {_LEFT}>{column}</th>" for column in _COLUMNS)
         names = Names(self._you, {event.sender for event in shown})
         body = "".join(_row(event, names) for event in shown)
         left_out = len(self) - len(shown)
         note = f"<p>{len(self):,} events; the first {left_out:,} are not shown.</p>" if left_out else ""
-        return f"{note}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return f"{gone}{note}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
     def to_pandas(self) -> pandas.DataFrame:
         """Return a DataFrame with a row per event.

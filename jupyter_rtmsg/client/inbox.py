@@ -11,6 +11,9 @@ The loop puts in, the lane takes out. Three positions tell how far things are (n
 ``handled``
     up to here the handlers have returned. This is what a subscription acknowledges.
 
+Events are numbered in their room without a gap. Where the next one that there is has a larger number, those in between
+are gone, trimmed or deleted: that is told to the handlers of ``$trimmed``, in its place, once.
+
 A position belongs to an era, a log and one opening of it. The loop turns to another era where the hub says so; for the
 lane a mark in the queue turns, so that what waits before it never counts as handled in the new era.
 """
@@ -25,7 +28,7 @@ from contextlib import suppress
 from dataclasses import fields
 from typing import Any, TypeAlias
 
-from jupyter_rtmsg.event import Event
+from jupyter_rtmsg.event import CORRUPT, Event
 
 from .handlers import Handlers
 from .lane import Call
@@ -88,6 +91,8 @@ class Inbox:
     handlers : Handlers
     progressed : callable
         Called on the lane when events have left the queue, and never otherwise: what it leads to may wake the lane.
+    trimmed : callable
+        Called on the loop with the data of each ``$trimmed``.
     max_events, max_bytes : int
         How much may wait for the handlers.
     """
@@ -97,18 +102,21 @@ class Inbox:
         room: str,
         handlers: Handlers,
         progressed: Callable[[], None],
+        trimmed: Callable[[Mapping[str, Any]], None] = lambda data: None,
         max_events: int = MAX_EVENTS,
         max_bytes: int = MAX_BYTES,
     ) -> None:
         self.started = False
         self.joined_at = 0
         self.seen = self.received = 0
+        self.number: int | None = None  # that of the last event up to ``received``
         self.place = NOWHERE
         self.handled_count = 0
         self.call_count = 0
         self._room = room
         self._handlers = handlers
         self._progressed = progressed
+        self._trimmed = trimmed
         self._max_events = max_events
         self._max_bytes = max_bytes
         self._items: deque[_Item] = deque()
@@ -126,6 +134,7 @@ class Inbox:
         """Begin after a position of the log. What comes up to ``head`` was missed."""
         self.place, self.era, self._lanes_era = place, place.era, place.era
         self.received = self.seen = place.seq
+        self.number = place.n
         self.joined_at = head
 
     def turn(self, place: Place, name: str = "", data: Any = None, *, joined_at: int | None = None) -> None:
@@ -135,9 +144,10 @@ class Inbox:
         """
         self.era = place.era
         self.received = self.seen = place.seq
+        self.number = place.n
         if joined_at is not None:
             self.joined_at = joined_at
-        self._items.append((name, data, {**_of_hub(), "place": place}, 0, _MARK))
+        self._mark_at(place, name, data)
 
     def drop_after(self, position: int) -> None:
         """Drop what waits of the present log beyond a position: the log has lost it."""
@@ -159,9 +169,10 @@ class Inbox:
         self._items.extend(kept)
         self.received = self.seen = min(self.received, position)
 
-    def move_to(self, position: int) -> None:
-        """Go on after another position of the same era: what lies between is gone."""
-        self.received = self.seen = position
+    def pass_over(self, position: int) -> None:
+        """Go on after a later position: nothing is held in between, and nobody knows how much was."""
+        self.received = max(self.received, position)
+        self.seen = max(self.seen, self.received)
 
     def live(self, args: list[Any], size: int) -> None:
         """Take an event of the wire: ``[name, data, meta, ...]``."""
@@ -174,22 +185,59 @@ class Inbox:
             return
         self.seen = max(self.seen, seq)
         if meta.get("prev", 0) <= self.received and self._has_room(size):
+            meta = self._counted(args[0], seq, meta)
             self._put((args[0], args[1], meta, size, self._mark(seq) if "replay" in meta else _LIVE))
             self.received = seq
         else:
             self._skipped += 1
 
-    def page(self, events: Sequence[Mapping[str, Any]], through: int, size: int) -> None:
-        """Take a page of history read after ``received``."""
+    def page(self, events: Sequence[Mapping[str, Any]], through: int, size: int, last: int | None = None) -> None:
+        """Take a page of history read after ``received``; ``last``: the number of the last event up to ``through``."""
         for meta in events:
             if meta["seq"] > self.received:
+                meta = self._counted(meta["event"], meta["seq"], meta)
                 self._put((meta["event"], meta.get("data"), meta, size // len(events), self._mark(meta["seq"])))
                 self.received = meta["seq"]
-        self.received = max(self.received, through)
+        if through >= self.received:
+            self.received = through
+            if last is not None and self.number is not None and last > self.number:
+                self._announce(self.number + 1, last, through)
         if not self.behind:
             self._skipped = 0
         else:
             self._skipped = max(1, self._skipped - len(events))
+
+    def trimmed(self, first: int, last: int, through: int) -> None:
+        """Learn from the hub that the events of these numbers are gone, and so all that there was up to a position."""
+        number = self.number
+        if through > self.received and (number is None or first - 1 <= number < last):
+            # Where more than these are missing here, reading them from the log tells.
+            self.received, self.seen = through, max(self.seen, through)
+            self._announce(first if number is None else number + 1, last, through)
+
+    def _counted(self, name: str, seq: int, meta: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Take note of the number of the event that is put in next, and tell of those that are gone before it."""
+        number, n = self.number, meta.get("n") or None
+        if name == CORRUPT:
+            # The row is damaged, and so may be its number: the next event tells what is gone.
+            self.number = None if number is None else number + 1
+            return {**meta, "n": self.number}
+        if n is not None and number is not None and n != number + 1:
+            # A number that was there already is one of another room: the first was deleted, and this made since.
+            first = number + 1 if n > number else 1
+            if first < n:
+                self._announce(first, n - 1, seq - 1)
+        self.number = n
+        return meta
+
+    def _announce(self, first: int, last: int, position: int) -> None:
+        self.number = last
+        data = {"room": self._room, "count": last - first + 1, "first": first, "last": last}
+        self._mark_at(Place(self.era, position, last), "$trimmed", data)
+        self._trimmed(data)
+
+    def _mark_at(self, place: Place, name: str, data: Any) -> None:
+        self._items.append((name, data, {**_of_hub(), "place": place}, 0, _MARK))
 
     def notice(self, name: str, data: Any) -> None:
         """Put in one of the hub's own events."""
@@ -289,7 +337,7 @@ class Inbox:
         self._bytes_out += size
         if seq is not None:
             self.handled_count += 1
-            self.place = Place(self._lanes_era, seq)
+            self.place = Place(self._lanes_era, seq, meta.get("n"))
         elif mark == _MARK:
             self.place = meta["place"]
             self._lanes_era = self.place.era

@@ -16,6 +16,7 @@ from .commands import Commands, Reply
 from .handlers import Handler, Handlers
 from .inbox import UNREADABLE, Inbox
 from .lane import LaneFactory
+from .losses import Losses
 from .members import Member, Members
 from .progress import Progress
 from .rejoin import Rejoin
@@ -61,7 +62,7 @@ class Membership:
         self.place: str | None = None
         self.members = Members()
         self.handlers = Handlers()
-        self.inbox = Inbox(room, self.handlers, self._tell)
+        self.inbox = Inbox(room, self.handlers, self._tell, self._trimmed)
         self.lane = lanes(self.inbox.calls, f"rtmsg room {room}")
         self.joined = False
         self.gone: str | None = None
@@ -77,6 +78,7 @@ class Membership:
         self._rejoin = Rejoin(room, self._join_again, self.refused, self._spawn)
         self._repair = Repair(room, self.inbox, commands, self._spawn, self._is_member, self._wake)
         self.resumption = Resumption(room, self.inbox, self.progress, self.watchers, commands, self._spawn)
+        self._losses = Losses(room)
         self._settling: asyncio.TimerHandle | None = None
 
     # --- entering, and coming back
@@ -123,9 +125,9 @@ class Membership:
         self.members.replace(reply.get("members", ()), reply.get("count", 0))
         if reply.get("closed"):
             _log.warning("an earlier connection to room %r was cut off: %s", self.room, reply["closed"])
-        if reply.get("reason") == "trimmed":
+        if reply.get("reason") == "trimmed" and self.inbox.number is None:  # else the numbers of the events tell
             _log.warning("room %r: events before seq %s are no longer held", self.room, reply.get("first"))
-            self.inbox.move_to(max(self.inbox.received, reply.get("first", 0) - 1))
+            self.inbox.pass_over(reply.get("first", 0) - 1)
         elif reply.get("reason") == "limit":
             self.inbox.seen = max(self.inbox.seen, reply["head"])  # too many to be sent: they are read page by page
         self.look()
@@ -155,6 +157,9 @@ class Membership:
             self.resumption.replaced(data)
             self._spawn(self._enter_anew())
             return
+        if name == "$trimmed":
+            self.inbox.trimmed(*(int(data.get(key) or 0) for key in ("first", "last", "through")))
+            return
         self.watchers.notice(name, data)
         if name == "$taken":
             self._taken(data)
@@ -163,6 +168,10 @@ class Membership:
             self.deleted(str(data.get("user")))
         else:
             self.inbox.notice(name, data)
+
+    def _trimmed(self, data: Mapping[str, Any]) -> None:
+        self._losses.add(data)
+        self.watchers.notice("$trimmed", data)
 
     def renamed(self, old: str, new: str) -> None:
         """Learn that the notebook whose place this is has another name."""
@@ -325,6 +334,7 @@ class Membership:
             close()
         self.progress.stop()
         self._rejoin.stop()
+        self._losses.stop()
         for task in self._tasks - {_current_task()}:
             task.cancel()
         self._repair.stop()

@@ -38,10 +38,18 @@ class Place(NamedTuple):
     ----------
     era : Era
     seq : int
+    n : int or None
+        The number of the room's last event up to there; None where it is not known.
     """
 
     era: Era
     seq: int
+    n: int | None = None
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The fields of a request that tell of it, beside the position itself."""
+        return self.era.fields if self.n is None else {**self.era.fields, "n": self.n}
 
 
 NOWHERE = Place(Era(""), 0)

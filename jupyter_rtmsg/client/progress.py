@@ -132,7 +132,7 @@ class Progress:
             return
         try:
             await self._commands.ask(
-                "ack", {"room": self._room, "seq": place.seq, **place.era.fields, **self._named, **idle}
+                "ack", {"room": self._room, "seq": place.seq, **place.fields, **self._named, **idle}
             )
         except EpochMismatch as error:
             _log.info("room %r: what was handled is no longer in the log: %s", self._room, error)

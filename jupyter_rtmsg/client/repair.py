@@ -96,4 +96,6 @@ class Repair:
 
     def _page(self, reply: Reply) -> None:
         if Era.of(reply) == self._inbox.era:
-            self._inbox.page(reply["events"], reply["through"], _PAGE_BYTES * len(reply["events"]))
+            events, through = reply["events"], reply["through"]
+            last = reply.get("head_n") if through >= reply["head"] else None
+            self._inbox.page(events, through, _PAGE_BYTES * len(events), last)

@@ -56,6 +56,7 @@ class Resumption:
         self.missed: tuple[int, int] | None = None
         self.missed_era = NOWHERE.era
         self.missed_count = 0
+        self._missed_n: tuple[int | None, int | None] = (None, None)
         self._room = room
         self._inbox = inbox
         self._progress = progress
@@ -66,12 +67,13 @@ class Resumption:
     @property
     def fields(self) -> dict[str, Any]:
         """The fields of a join that goes on here."""
-        return {"after": self._inbox.received, **self._inbox.era.fields}
+        inbox = self._inbox
+        return {"after": inbox.received, **Place(inbox.era, inbox.received, inbox.number).fields}
 
     def entered(self, reply: Reply) -> None:
         """Begin where the first join says."""
         head: int = reply["head"]
-        place = Place(Era.of(reply), head if reply.get("cursor") is None else reply["cursor"])
+        place = _place(reply)
         if reply.get("reason") in _RESETS:
             self._inbox.start_at(NOWHERE, head)
             self._reset(place, str(reply["reason"]))
@@ -81,22 +83,31 @@ class Resumption:
         if reply.get("missed"):
             self.missed, self.missed_era = (place.seq, head), place.era
             self.missed_count = reply["missed"]
+            self._missed_n = (place.n, reply.get("head_n"))
 
     def returned(self, reply: Reply) -> None:
         """Go on where a later join says."""
         era, here, reason = Era.of(reply), self._inbox.era, reply.get("reason")
         if reason == ROLLBACK:
-            self._reset(Place(era, reply["cursor"]), ROLLBACK)
+            self._reset(_place(reply), ROLLBACK)
         elif era.epoch != here.epoch and reply.get("recovered"):
-            self._moved(Place(era, reply["cursor"]), reply["head"])
+            self._moved(_place(reply), reply["head"])
         elif reason == EPOCH or era.epoch != here.epoch:
-            self._reset(Place(era, reply.get("cursor") or 0), EPOCH)
-        elif era != here:
-            self._inbox.turn(Place(era, self._inbox.received))
+            self._reset(_place(reply), EPOCH)
+        else:
+            if self._inbox.number is None and reply.get("cursor") == self._inbox.received:
+                self._inbox.number = reply.get("cursor_n")
+            if era != here:
+                self._inbox.turn(Place(era, self._inbox.received, self._inbox.number))
 
     def replaced(self, notice: Mapping[str, Any]) -> None:
         """Begin anew, since the hub says that its log was replaced."""
-        self._reset(Place(Era.of(notice), 0), EPOCH, str(notice.get("reason") or "the log was replaced"))
+        self._reset(Place(Era.of(notice), 0, 0), EPOCH, str(notice.get("reason") or "the log was replaced"))
+
+    def trimmed(self, read: int) -> int:
+        """Return how many of the missed events are gone, where ``read`` could be read; 0 where that is unknown."""
+        first, last = self._missed_n
+        return 0 if first is None or last is None else max(0, last - first - read)
 
     def _reset(self, place: Place, reason: str, said: str | None = None) -> None:
         _log.warning("room %r: %s", self._room, f"{said}; positions start anew" if said else _RESETS[reason])
@@ -132,3 +143,9 @@ class Resumption:
         reply = await self._commands.ask("lag", {"room": self._room, "after": position, **self.missed_era.fields})
         cursor: int = reply["cursor"]
         return cursor
+
+
+def _place(reply: Reply) -> Place:
+    """Return where a join starts."""
+    cursor = reply["head"] if reply.get("cursor") is None else reply["cursor"]
+    return Place(Era.of(reply), cursor, reply.get("cursor_n"))

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from jupyter_rtmsg.errors import LogClosed
 from jupyter_rtmsg.log.eventlog import EventLog, Record
 from jupyter_rtmsg.wire.socketio import Encoded
 
-from .encode import encode_record
+from .encode import encode_record, encode_trimmed
 from .follow import Follower
 from .limits import Limits
+from .numbers import Numbers
 from .ring import Entry
-from .room import Membership
+from .room import Membership, Room
 
 logger = logging.getLogger(__name__)
 
@@ -36,12 +37,22 @@ class CatchUp:
         What comes after it is sent.
     missed_through : int
         What comes up to here is marked as ``replay``.
+    number : int or None
+        That of the room's last event up to ``position``, if it is known: of what is gone since, the member is told.
     """
 
     __slots__ = (
-        "_cancelled", "_follower", "_limits", "_log", "_membership", "_missed_through", "_position", "_task",
+        "_cancelled",
+        "_follower",
+        "_limits",
+        "_log",
+        "_membership",
+        "_missed_through",
+        "_numbers",
+        "_position",
+        "_task",
         "_written",
-    )  # fmt: skip
+    )
 
     def __init__(
         self,
@@ -52,6 +63,7 @@ class CatchUp:
         *,
         position: int,
         missed_through: int,
+        number: int | None = None,
     ) -> None:
         self._membership = membership
         self._log = log
@@ -59,6 +71,7 @@ class CatchUp:
         self._limits = limits
         self._position = position
         self._missed_through = missed_through
+        self._numbers = Numbers(number)
         self._task: asyncio.Task[None] | None = None
         self._cancelled = False
         self._written = False  # whether there was anything to send
@@ -75,6 +88,10 @@ class CatchUp:
             self._task.cancel()
 
     @property
+    def _room(self) -> Room:
+        return self._membership.room
+
+    @property
     def _over(self) -> bool:
         return self._cancelled or not self._membership.connection.socket.connected
 
@@ -84,7 +101,7 @@ class CatchUp:
                 await self._membership.connection.socket.drained()
                 if self._over or self._from_ring():
                     return
-                if self._membership.room.ring.covers(self._position):
+                if self._room.ring.covers(self._position):
                     # What was read may be ahead of what the room was handed: entering now would bring it again.
                     await self._follower.reached(self._position)
                 else:
@@ -93,25 +110,27 @@ class CatchUp:
             pass  # the server is going down, and tells everybody
         except Exception:
             # Without its past the member must not get the present: it would believe that it missed nothing.
-            logger.exception("a member of room %r could not catch up: disconnected", self._membership.room.name)
+            logger.exception("a member of room %r could not catch up: disconnected", self._room.name)
             self._membership.connection.socket.session.close()  # its client comes back
 
     def _from_ring(self) -> bool:
         """Write the next page of the ring, if it goes back so far; return whether the member is in the room now."""
-        ring = self._membership.room.ring
+        ring = self._room.ring
         if self._follower.position < self._position or not ring.covers(self._position):
             return False
         entries, complete = ring.page(self._position, max_bytes=self._limits.page_bytes)
-        self._write([self._from_entry(entry) for entry in entries])
+        self._write([each for entry in entries for each in self._with_gap(entry.record, self._from_entry(entry))])
         if entries:
             self._position = entries[-1].seq
         if complete:
-            self._membership.enter(self._follower.position, replayed=self._written)
+            here = self._follower.position
+            self._write(self._trimmed(self._numbers.until(self._room.number_at(here)), here))
+            self._membership.enter(here, replayed=self._written)
         return complete
 
     async def _from_log(self) -> None:
         page = await self._log.read(
-            self._membership.room.name,
+            self._room.name,
             after=self._position,
             limit=self._limits.page_events,
             max_bytes=self._limits.page_bytes,
@@ -119,8 +138,16 @@ class CatchUp:
         )
         if self._over:
             return
-        self._write([self._from_record(record) for record in page.records])
+        self._write([each for record in page.records for each in self._with_gap(record, self._from_record(record))])
         self._position = page.through
+
+    def _with_gap(self, record: Record, encoded: Encoded) -> Iterator[Encoded]:
+        """Yield an event, and before it what is to be told of those that are gone."""
+        yield from self._trimmed(self._numbers.before(record), (record.seq or 1) - 1)
+        yield encoded
+
+    def _trimmed(self, numbers: range, through: int) -> Sequence[Encoded]:
+        return [encode_trimmed(self._room.name, numbers, through)] if numbers else []
 
     def _write(self, page: Sequence[Encoded]) -> None:
         if page:

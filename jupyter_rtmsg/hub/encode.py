@@ -8,7 +8,7 @@ from functools import lru_cache
 from jupyter_rtmsg.errors import NotJSON
 from jupyter_rtmsg.log.eventlog import Record
 from jupyter_rtmsg.wire.data import MAX_DEPTH, EncodedJSON, dump, encode_json, load, reconstruct, too_deep
-from jupyter_rtmsg.wire.socketio import EVENT, Encoded, header
+from jupyter_rtmsg.wire.socketio import EVENT, Encoded, encode_event, header
 
 from .limits import PAGE_LEVELS
 
@@ -53,6 +53,12 @@ def encode_record(record: Record, *, replay: bool = False) -> Encoded:
         % (start, _json(record.name), record.data, _json(record.room), place, record.ts, record.sender, rest, end),
         record.attachments,
     )
+
+
+def encode_trimmed(room: str, numbers: range, through: int) -> Encoded:
+    """Encode ``$trimmed``: the events of a room with these numbers are gone, and with them all up to a position."""
+    gone = {"room": room, "count": len(numbers), "first": numbers.start, "last": numbers.stop - 1, "through": through}
+    return encode_event(["$trimmed", gone])
 
 
 def encode_page(records: Iterable[Record]) -> EncodedJSON:

@@ -10,7 +10,7 @@ from jupyter_rtmsg.errors import EpochChanged, LogClosed
 from jupyter_rtmsg.log.eventlog import EventLog, Record
 from jupyter_rtmsg.wire.socketio import Encoded
 
-from .encode import encode_record
+from .encode import encode_record, encode_trimmed
 from .ring import Entry
 from .rooms import Rooms
 
@@ -97,6 +97,8 @@ class Follower:
             if seq is None:
                 encoded.volatile = True
             else:
+                if gone := room.numbers.before(record):  # the hub itself was too slow
+                    out.append((room.channel, encode_trimmed(room.name, gone, seq - 1)))
                 room.ring.append(Entry(record, seq, encoded))
             out.append((room.channel, encoded))
         self._deliver(out)

@@ -272,7 +272,13 @@ class Hub:
         self.feed.changed(room)
         self.rooms.watchers.changed()
         membership.catch_up = CatchUp(
-            membership, self.log, self.follower, self.limits, position=start.position, missed_through=start.head
+            membership,
+            self.log,
+            self.follower,
+            self.limits,
+            position=start.position,
+            missed_through=start.head,
+            number=start.number,
         )
         self.loop.call_soon(membership.catch_up.begin)
         return membership
@@ -369,7 +375,7 @@ class Hub:
         batch: list[tuple[str, Encoded]] = []
         for room in self.rooms.active.values():
             room.reset(self._ring())
-            notice = {"room": room.name, "epoch": self.log.epoch, "reason": reason}
+            notice = {"room": room.name, "epoch": self.log.epoch, "opening": self.log.opening, "reason": reason}
             batch.append((room.channel, encode_event(["$reset", notice])))
         self._namespace.emit("$log", self.describe_log())
         self._namespace.deliver(batch)

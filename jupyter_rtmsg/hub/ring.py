@@ -60,7 +60,7 @@ class Ring:
         Every event of the room after this position, up to where the hub has followed the log, is in the ring.
     """
 
-    __slots__ = ("_dropped", "_entries", "_max_bytes", "_max_events", "_size", "start")
+    __slots__ = ("_dropped", "_dropped_n", "_entries", "_max_bytes", "_max_events", "_size", "start")
 
     def __init__(self, start: int, *, max_events: int, max_bytes: int) -> None:
         self.start = start
@@ -68,7 +68,8 @@ class Ring:
         self._max_events = max_events
         self._max_bytes = max_bytes
         self._size = 0
-        self._dropped = 0  # the seq of the latest event that did not fit any more
+        self._dropped = 0  # the seq of the latest event that did not fit any more ...
+        self._dropped_n: int | None = None  # ... and its number
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -87,6 +88,7 @@ class Ring:
             oldest = entries.popleft()
             self._size -= oldest.size
             self.start = self._dropped = oldest.seq
+            self._dropped_n = oldest.record.n
 
     def covers(self, position: int) -> bool:
         """Tell whether every event after a position is here."""
@@ -111,6 +113,13 @@ class Ring:
         """Return the seq of the last event up to a position, 0 if none came that late since the ring began."""
         index = self._index(position)
         return self._entries[index - 1].seq if index else min(self._dropped, position)
+
+    def number_until(self, position: int) -> int | None:
+        """Return the number of the last event up to a position; None if that is not known here."""
+        index = self._index(position)
+        if index:
+            return self._entries[index - 1].record.n
+        return self._dropped_n if self._dropped <= position else None
 
     def position_of_last(self, number: int) -> int | None:
         """Return the position after which there are so many events, or None if the ring holds fewer."""

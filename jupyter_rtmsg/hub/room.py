@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from jupyter_rtmsg.log.eventlog import Subscription
 
+from .numbers import Numbers
 from .presence import Presence
 from .ring import Ring
 
@@ -76,11 +77,13 @@ class Room:
         Memberships by connection.
     joining : int
         Joins under way, which need the ring.
-    base : int
-        The room's head when it became active; the ring has what came since.
+    base, base_n : int
+        The room's head when it became active, and the number of that event; the ring has what came since.
+    numbers : Numbers
+        Of the events that were handed to the room.
     """
 
-    __slots__ = ("base", "channel", "joining", "members", "name", "presence", "ring")
+    __slots__ = ("base", "base_n", "channel", "joining", "members", "name", "numbers", "presence", "ring")
 
     def __init__(self, name: str, ring: Ring) -> None:
         self.name = name
@@ -89,7 +92,8 @@ class Room:
         self.members: dict[Connection, Membership] = {}
         self.presence = Presence()
         self.joining = 0
-        self.base = 0
+        self.base = self.base_n = 0
+        self.numbers = Numbers()
 
     @property
     def idle(self) -> bool:
@@ -100,10 +104,21 @@ class Room:
         """Return the seq of its last event up to a position that the hub has reached."""
         return max(self.base, self.ring.last_until(position))
 
+    def number_at(self, position: int) -> int | None:
+        """Return the number of its last event up to a position that the hub has reached; None if it is not known."""
+        number = self.ring.number_until(position)
+        return self.base_n if number is None and self.base <= position else number
+
+    def settled(self, head: int, number: int) -> None:
+        """Learn what the log had of it when it became active."""
+        if head >= self.base:
+            self.base, self.base_n = head, number
+
     def reset(self, ring: Ring) -> None:
         """Begin anew with the log of another epoch: all receive its live events, and may join again for its past."""
         self.ring = ring
-        self.base = 0
+        self.base = self.base_n = 0
+        self.numbers = Numbers()
         for membership in self.members.values():
             if membership.catch_up:
                 membership.catch_up.cancel()

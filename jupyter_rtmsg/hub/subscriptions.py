@@ -65,8 +65,10 @@ class Subscriptions:
         found = (self._index.get(user, room, name.key) for user in users) if name.path is not None else ()
         return next((each for each in found if each), None)
 
-    def begin(self, user: str, room: str, name: SubscriptionName, position: int) -> Subscription:
-        """Begin a subscription at a position; where there are too many, the one that was idle longest makes place.
+    def begin(self, user: str, room: str, name: SubscriptionName, position: int, n: int | None) -> Subscription:
+        """Begin a subscription at a position, with its number.
+
+        Where there are too many, the one that was idle longest makes place.
 
         Raises
         ------
@@ -76,7 +78,7 @@ class Subscriptions:
         self._make_place(user, weight(user, room, name.key, name.label, name.path))
         log = self._log
         row = Subscription(user, room, name.key, name.label, name.path, log.epoch, position, self._now())
-        row.opening = log.opening
+        row.opening, row.n = log.opening, n
         self._log.subscriptions.add(row)
         self._index.add(row)
         self._begun.add(row)
@@ -108,17 +110,27 @@ class Subscriptions:
         self._index.locate(row, name.path)
         self._touch(row)
 
-    def move(self, row: Subscription, position: int) -> None:
-        """Count everything up to a position as handled; it goes back only where its own is no place in the log."""
-        if not self.holds(row):
-            row.epoch = ""
-        row.move(self._log.epoch, position, self._log.opening)
-        self._touch(row)
-
-    def holds(self, row: Subscription) -> bool:
-        """Tell whether a subscription's position is a place in the log; see `EventLog.locate`."""
+    def cursor(self, row: Subscription) -> int:
+        """Return up to which position of the present log everything was handled."""
         log = self._log
-        return row.epoch == log.epoch and log.locate(row.position, row.epoch, row.opening or None) is not None
+        here = log.locate(row.position, row.epoch, row.opening)
+        if here is None:
+            return min(row.position, log.cut(row.opening)) if row.epoch == log.epoch else 0
+        return here
+
+    def is_news(self, row: Subscription, position: int) -> bool:
+        """Tell whether a position is another place than a subscription has."""
+        return position > self.cursor(row) or (row.epoch, row.opening) != (self._log.epoch, self._log.opening)
+
+    def move(self, row: Subscription, position: int, n: int | None = None) -> None:
+        """Count everything up to a position as handled; what is handled already stays so."""
+        here = self.cursor(row)
+        if position >= here:
+            row.position, row.n = position, n
+        else:
+            row.position, row.n = here, row.n if here == row.position else None
+        row.epoch, row.opening = self._log.epoch, self._log.opening
+        self._touch(row)
 
     # --- owners
 

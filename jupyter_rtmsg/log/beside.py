@@ -91,7 +91,7 @@ class MovingSubscriptions:
         for row in list(before.all()):
             here = moved.position(row.position) if row.epoch == moved.epoch else None
             if here is not None:
-                row.epoch, row.position, row.opening = epoch, here, ""
+                row.epoch, row.position, row.opening, row.n = epoch, here, "", None
             row.used += ahead
             if row.ended is not None:
                 row.ended += ahead

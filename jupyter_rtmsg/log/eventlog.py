@@ -120,6 +120,8 @@ class RoomStats(msgspec.Struct, frozen=True, gc=False):
         Events held, and the bytes of their data and attachments.
     maker : str
         The principal that made it.
+    n : int
+        The number of the event at ``head``.
     """
 
     first: int
@@ -127,6 +129,7 @@ class RoomStats(msgspec.Struct, frozen=True, gc=False):
     count: int
     bytes: int
     maker: str = ""
+    n: int = 0
 
 
 LISTED_NAMES = 20
@@ -191,6 +194,8 @@ class Subscription:
         Up to where everything was handled; in another epoch than the log's, nothing is.
     opening : str
         The log's when it was moved last; empty where version 0.1.0 did it.
+    n : int or None
+        The number of the room's last event up to there; None where its reader did not tell.
     used : int
         When it was used last (ms of log time, see `LogClock`).
     ended : int or None
@@ -213,14 +218,7 @@ class Subscription:
     inherited: bool = False
     id: int = 0
     opening: str = ""
-
-    def cursor(self, epoch: str) -> int:
-        """Return its position in an epoch: nothing of another one counts as handled."""
-        return self.position if self.epoch == epoch else 0
-
-    def move(self, epoch: str, position: int, opening: str = "") -> None:
-        """Count everything up to a position as handled; within an epoch it never goes back."""
-        self.epoch, self.position, self.opening = epoch, max(position, self.cursor(epoch)), opening
+    n: int | None = None
 
 
 class Subscriptions(Protocol):

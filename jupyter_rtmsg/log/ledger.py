@@ -67,7 +67,7 @@ class Room(msgspec.Struct, gc=False):
     def stats(self) -> RoomStats:
         """Return what outsiders see: a room that lost all its events holds nothing before ``head + 1``."""
         first = self.first if self.count else self.head + (self.head > 0)
-        return RoomStats(first, self.head, self.count, self.bytes, self.maker)
+        return RoomStats(first, self.head, self.count, self.bytes, self.maker, self.n)
 
 
 @dataclass(slots=True)

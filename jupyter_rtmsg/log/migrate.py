@@ -20,7 +20,7 @@ _ADDED = {
         "crc INTEGER NOT NULL DEFAULT 0",
     ),
     "event": ("n INTEGER NOT NULL DEFAULT 0",),
-    "subscription": ("opening TEXT NOT NULL DEFAULT ''",),
+    "subscription": ("opening TEXT NOT NULL DEFAULT ''", "n INTEGER"),
 }
 
 # Version 1 (0.1.0) named a notebook's subscription by its relative path, and that of a kernel without one, which

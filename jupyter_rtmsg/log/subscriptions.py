@@ -16,8 +16,8 @@ from .writer import Change
 SAVE_AFTER = 0.2  # seconds
 RETRY_AFTER = 1.0
 
-_COLUMNS = "id, user, room, key, label, path, epoch, position, used, ended, inherited, opening"
-_SAVE = f"INSERT OR REPLACE INTO subscription({_COLUMNS}) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_COLUMNS = "id, user, room, key, label, path, epoch, position, used, ended, inherited, opening, n"
+_SAVE = f"INSERT OR REPLACE INTO subscription({_COLUMNS}) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _REMOVE = "DELETE FROM subscription WHERE id = ?"
 
 logger = logging.getLogger(__name__)
@@ -135,15 +135,15 @@ def load_subscriptions(connection: sqlite3.Connection) -> list[Subscription]:
 def _values(row: Subscription) -> tuple[Any, ...]:
     path = None if row.path is None else row.path.encode("utf-8", "surrogatepass")
     return (row.id, row.user, row.room, row.key, row.label, path, row.epoch, row.position, row.used, row.ended,
-            row.inherited, row.opening)  # fmt: skip
+            row.inherited, row.opening, row.n)  # fmt: skip
 
 
 def _subscription(
     id: int, user: str, room: str, key: str, label: str, path: bytes | None, epoch: str, position: int, used: int,
-    ended: int | None, inherited: int, opening: str,
+    ended: int | None, inherited: int, opening: str, n: int | None,
 ) -> Subscription:  # fmt: skip
     real = None if path is None else bytes(path).decode("utf-8", "surrogatepass")
-    return Subscription(user, room, key, label, real, epoch, position, used, ended, bool(inherited), id, opening)
+    return Subscription(user, room, key, label, real, epoch, position, used, ended, bool(inherited), id, opening, n)
 
 
 def _store(saved: list[tuple[Any, ...]], removed: list[tuple[int]], connection: sqlite3.Connection) -> None:

@@ -160,3 +160,158 @@ def test_an_event_is_what_the_wire_said() -> None:
     assert (event.seq, event.prev, event.ts, event.replay) == (1, 0, 1, False)
     assert event.sender == Sender("u", "script", "s", "m")
     assert event == Event("lab", "n", {"a": 1}, 1, 0, 1, event.sender, "x", False)
+
+
+# What is gone
+
+
+class Numbered:
+    """A room of a hub that trims anywhere, and a reader of it that may be slow, or away."""
+
+    def __init__(self) -> None:
+        self.reader = Reader(max_events=6)
+        self.gone: list[Any] = []
+        self.reader.handlers.add(Handler(self.gone.append, "$trimmed"))
+        self.inbox = self.reader.inbox
+        self.inbox.start_at(Place(LOG, 10, 0), 10)
+        self.events: list[tuple[int, int, int]] = []  # seq, prev, n
+        self.trimmed: set[int] = set()
+
+    def publish(self, step: int, *, arrives: bool) -> None:
+        prev = self.events[-1][0] if self.events else 10
+        self.events.append((prev + step, prev, len(self.events) + 1))
+        if arrives:
+            self.receive(self.events[-1])
+
+    def receive(self, event: tuple[int, int, int], **more: Any) -> None:
+        seq, prev, n = event
+        self.inbox.live(["n", n, meta(seq, prev, n=n, **more)], 1)
+
+    def held(self) -> list[tuple[int, int, int]]:
+        return [event for event in self.events if event[0] > self.inbox.received and event[2] not in self.trimmed]
+
+    def page(self, most: int, *, complete: bool) -> None:
+        held = self.held()
+        part = held if complete else held[:most]
+        head, _, last = self.events[-1] if self.events else (10, 0, 0)
+        whole = len(part) == len(held)
+        through = head if whole else part[-1][0]
+        events = [{**meta(seq, prev, n=n), "event": "n", "data": n} for seq, prev, n in part]
+        self.inbox.page(events, through, 0, last if whole else None)
+
+    def come_back(self) -> None:
+        """Be the hub's catch-up, from where the reader is: it tells what is gone, and then all live events arrive."""
+        number = self.inbox.number or 0
+        for seq, prev, n in self.held():
+            if n > number + 1:
+                self.inbox.trimmed(number + 1, n - 1, seq - 1)
+            self.receive((seq, prev, n), replay=True)
+            number = n
+        if self.events and self.events[-1][2] > number:
+            self.inbox.trimmed(number + 1, self.events[-1][2], self.events[-1][0])
+
+
+TURNS = ["live", "lost", "trim", "trim old", "run", "page", "come back"]
+
+
+@settings(max_examples=400)
+@given(st.lists(st.tuples(st.sampled_from(TURNS), st.integers(1, 5)), max_size=40))
+def test_every_event_is_handled_or_told_to_be_gone_once(turns: list[tuple[str, int]]) -> None:
+    room = Numbered()
+    for what, number in turns:
+        if what in ("live", "lost"):
+            room.publish(number, arrives=what == "live")
+        elif what == "trim" and len(room.events) >= number:
+            room.trimmed.add(room.events[-number][2])  # of one sender, from the middle
+        elif what == "trim old":
+            room.trimmed.update(event[2] for event in room.events[: number * 3])
+        elif what == "run":
+            room.reader.run(number)
+        elif what == "page" and room.inbox.behind:
+            room.page(number, complete=False)
+        elif what == "come back":
+            room.come_back()
+    room.publish(1, arrives=True)
+    while room.inbox.behind or room.inbox.waiting:
+        room.reader.run()
+        if room.inbox.behind:
+            room.page(3, complete=False)
+    handled = [event.n for event in room.reader.seen]
+    told = [n for event in room.gone for n in range(event.data["first"], event.data["last"] + 1)]
+    assert sorted(handled + told) == list(range(1, len(room.events) + 1))
+    assert handled == sorted(handled)
+    assert all(event.data["count"] == event.data["last"] - event.data["first"] + 1 for event in room.gone)
+    assert room.inbox.place == Place(LOG, room.events[-1][0], len(room.events))
+
+
+def test_what_is_gone_is_told_in_its_place() -> None:
+    room = Numbered()
+    room.publish(1, arrives=True)
+    room.publish(1, arrives=False)
+    room.publish(1, arrives=False)
+    room.trimmed.add(2)
+    room.publish(1, arrives=True)
+    room.page(9, complete=True)
+    order: list[Any] = []
+    room.reader.handlers.remove()
+    for name in ("n", "$trimmed"):
+        room.reader.handlers.add(Handler(lambda event: order.append(event.n or event.data), name))
+    room.reader.run()
+    assert order == [1, {"room": "lab", "count": 1, "first": 2, "last": 2}, 3, 4]
+
+
+def test_events_of_a_hub_that_does_not_count_raise_no_alarm() -> None:
+    reader = Reader()
+    gone: list[Any] = []
+    reader.handlers.add(Handler(gone.append, "$trimmed"))
+    reader.inbox.start_at(Place(LOG, 0), 0)
+    reader.inbox.live(["n", 1, meta(1, 0)], 1)
+    reader.inbox.live(["n", 5, meta(5, 1, n=9)], 1)  # the hub was updated meanwhile
+    reader.inbox.live(["n", 6, meta(6, 5, n=10)], 1)
+    reader.run()
+    assert (reader.seqs, gone, reader.inbox.number) == ([1, 5, 6], [], 10)
+
+
+def test_the_number_of_a_damaged_event_is_not_believed() -> None:
+    reader = Reader()
+    gone: list[Any] = []
+    reader.handlers.add(Handler(gone.append, "$trimmed"))
+    reader.inbox.start_at(Place(LOG, 0, 0), 0)
+    reader.inbox.live(["n", 1, meta(1, 0, n=1)], 1)
+    reader.inbox.live(["$corrupt", None, meta(2, 1, n=77)], 1)
+    reader.inbox.live(["n", 3, meta(3, 2, n=3)], 1)
+    reader.run()
+    assert (gone, reader.inbox.place) == ([], Place(LOG, 3, 3))
+
+
+def test_a_room_that_was_made_again_counts_from_one() -> None:
+    reader = Reader()
+    gone: list[Any] = []
+    reader.handlers.add(Handler(lambda event: gone.append((event.data["first"], event.data["last"])), "$trimmed"))
+    reader.inbox.start_at(Place(LOG, 50, 40), 50)
+    reader.inbox.live(["n", 60, meta(60, 0, n=1)], 1)
+    reader.inbox.live(["n", 61, meta(61, 60, n=2)], 1)
+    assert gone == []
+    other = Reader()
+    other.handlers.add(Handler(lambda event: gone.append((event.data["first"], event.data["last"])), "$trimmed"))
+    other.inbox.start_at(Place(LOG, 50, 40), 50)
+    other.inbox.page([{**meta(63, 61, n=3), "event": "n", "data": 1}], 63, 0)
+    other.run()
+    assert (gone, other.seqs) == ([(1, 2)], [63])
+
+
+def test_what_waits_beyond_a_cut_is_dropped_and_the_rest_is_handled() -> None:
+    reader = Reader()
+    reader.inbox.start_at(Place(LOG, 0, 0), 0)
+    for seq in range(1, 6):
+        reader.inbox.live(["n", seq, meta(seq, seq - 1, n=seq)], 1)
+        reader.inbox.live(["n", "volatile", meta(None, None)], 1)
+    cut = Place(LOG._replace(opening="second"), 3, 3)
+    reader.inbox.drop_after(3)
+    reader.inbox.turn(cut, "$reset", None)
+    assert (reader.inbox.received, reader.inbox.put_count) == (3, 3)
+    reader.inbox.live(["n", 4, meta(4, 3, n=4)], 1)
+    reader.run()
+    assert [seq for seq in reader.seqs if seq] == [1, 2, 3, 4]
+    assert reader.seqs.count(None) == 5
+    assert reader.inbox.place == Place(cut.era, 4, 4)

@@ -50,7 +50,7 @@ async def test_members_are_told_of_another_epoch_and_receive_its_events(start: A
     hub.log.epoch = "new"
     await member.publish()
     (notice,) = await member.has("$reset")
-    assert notice == {"room": "lab", "epoch": "new", "reason": "the file was replaced"}
+    assert notice == {"room": "lab", "epoch": "new", "opening": hub.log.opening, "reason": "the file was replaced"}
     seq = await member.publish()
     await until(lambda: member.seqs()[-1] == seq)
     reply = await member.join(**{"as": "notes"})

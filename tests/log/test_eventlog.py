@@ -86,7 +86,7 @@ async def test_a_conflict_in_a_room_that_never_was_makes_no_room(open_any: Opene
     with pytest.raises(LogConflict, match="is 0, not 5"):
         await log.append(draft(expect=5))
     await fill(log, 1)
-    assert await log.rooms() == {"lab": RoomStats(1, 1, 1, 1)}
+    assert await log.rooms() == {"lab": RoomStats(1, 1, 1, 1, n=1)}
     await log.close()
     again = await open_any()
     assert (await again.append(draft())).seq == again.head
@@ -335,8 +335,8 @@ async def test_stats_count_what_is_held(log: EventLog) -> None:
     await fill(log, 1, "other")
     await log.append(Draft("lab", "a", b"12345", (b"678",)))
     await log.append(Draft("lab", "a", b"9"))
-    assert await log.stats("lab") == RoomStats(2, 3, 2, 9)
-    assert await log.rooms() == {"lab": RoomStats(2, 3, 2, 9), "other": RoomStats(1, 1, 1, 1)}
+    assert await log.stats("lab") == RoomStats(2, 3, 2, 9, n=2)
+    assert await log.rooms() == {"lab": RoomStats(2, 3, 2, 9, n=2), "other": RoomStats(1, 1, 1, 1, n=1)}
 
 
 async def test_lag_counts_what_came_after_a_position(open_any: Opener) -> None:
@@ -458,7 +458,7 @@ async def test_a_room_keeps_so_many_events_and_its_head(open_any: Opener) -> Non
     await fill(log, 1, "quiet")
     await fill(log, 50)
     await until(lambda: _count(log, "lab", 10))
-    assert await log.stats("lab") == RoomStats(42, 51, 10, 20)
+    assert await log.stats("lab") == RoomStats(42, 51, 10, 20, n=50)
     assert seqs(await read_all(log)) == list(range(42, 52))
     assert seqs(await read_all(log, "quiet")) == [1]
     assert (await read_all(log))[0].prev == 41
@@ -471,7 +471,7 @@ async def test_an_event_is_kept_for_so_long(open_any: Opener) -> None:
     clock.now += 61
     await fill(log, 1, "other")
     await until(lambda: _count(log, "lab", 0))
-    assert await log.stats("lab") == RoomStats(2, 1, 0, 0)
+    assert await log.stats("lab") == RoomStats(2, 1, 0, 0, n=1)
     assert list(await log.rooms()) == ["other"]
     assert (await log.read("lab")).records == []
     assert (await log.append(draft())).seq == 3

@@ -26,7 +26,7 @@ def test_batches_build_on_what_was_accepted() -> None:
         ledger.accept(batch)
     assert [(record.seq, record.prev, record.ts) for record in batch.records] == [(3, 2, 7), (4, 3, 7)]
     assert (ledger.head, ledger.ts, ledger.count, ledger.bytes) == (4, 7, 4, 6)
-    assert ledger.rooms["lab"].stats() == RoomStats(1, 4, 4, 6)
+    assert ledger.rooms["lab"].stats() == RoomStats(1, 4, 4, 6, n=4)
 
 
 def test_known_ids_are_duplicates() -> None:

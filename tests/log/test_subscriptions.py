@@ -32,15 +32,6 @@ def fields_of(row: Subscription) -> tuple[Any, ...]:
     )
 
 
-async def test_a_cursor_never_moves_backwards_within_its_epoch() -> None:
-    row = named("notes", epoch="one")
-    row.move("one", 5)
-    row.move("one", 3)
-    assert (row.cursor("one"), row.cursor("two")) == (5, 0)
-    row.move("two", 2)
-    assert (row.cursor("one"), row.cursor("two")) == (0, 2)
-
-
 @pytest.mark.parametrize(
     "row",
     [

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from jupyter_rtmsg.errors import NotJoined
 from jupyter_rtmsg.hub.reply import Reply
-from jupyter_rtmsg.hub.request import Request, count, flag, optional_text
+from jupyter_rtmsg.hub.request import Request, count, flag, optional_count, optional_text
 
 from .command import joined, located
 
@@ -26,12 +26,12 @@ def ack(hub: Hub, connection: Connection, request: Request) -> Reply:
     called = row is not None and (name is None or membership.is_called(name))
     if not called and (name is not None or connection.identity.kernel is None):
         raise NotJoined(f"this connection has not joined room {membership.room.name!r} as {name!r}")
-    position = located(
-        hub, count(request, "seq"), "seq", optional_text(request, "epoch", longest=hub.limits.identifier)
-    )
-    is_news = row is None or not hub.subscriptions.holds(row) or position > row.position
+    seq = count(request, "seq")
+    position = located(hub, request, seq, "seq")
+    is_news = row is None or hub.subscriptions.is_news(row, position)
     if row is not None and is_news:
-        hub.subscriptions.move(row, position)
+        n = optional_count(request, "n")
+        hub.subscriptions.move(row, position, n if position == seq else None)
     if is_news and not flag(request, "idle"):
         hub.activity.acknowledged(connection)
-    return {"ok": True, "cursor": None if row is None else row.cursor(hub.log.epoch)}
+    return {"ok": True, "cursor": None if row is None else hub.subscriptions.cursor(row)}

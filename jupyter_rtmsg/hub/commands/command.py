@@ -50,19 +50,25 @@ def subscription_name(hub: Hub, connection: Connection, request: Request) -> Sub
     return connection.identity.subscription
 
 
-def located(hub: Hub, position: int, name: str, epoch: str | None = None) -> int:
-    """Return a position of a request in the log's present epoch.
+def located(hub: Hub, request: Request, position: int, name: str) -> int:
+    """Return a position of a request, with its ``epoch`` and ``opening``, in the log's present epoch.
 
     Raises
     ------
     EpochMismatch
-        If it is beyond the log's head, or belongs to an epoch that the log does not know.
+        If it is beyond the log's head, belongs to an epoch that the log does not know, or to what the log has lost.
     """
-    here = hub.log.locate(position, epoch)
+    epoch, opening = (optional_text(request, key, longest=hub.limits.identifier) for key in ("epoch", "opening"))
+    here = hub.log.locate(position, epoch, opening)
     if here is not None:
         return here
     if epoch not in (None, hub.log.epoch):
         raise EpochMismatch(f"the position belongs to epoch {epoch!r}, and the log's epoch is {hub.log.epoch!r}")
+    if opening is not None and position <= hub.log.head:
+        raise EpochMismatch(
+            f"`{name}` is {position}, and of what was read in opening {opening!r:.80} the log has lost everything "
+            f"after {hub.log.cut(opening)}: join again from where you are"
+        )
     raise EpochMismatch(
         f"`{name}` is {position}, beyond the log's head {hub.log.head}: "
         f"it belongs to another epoch than {hub.log.epoch!r}"

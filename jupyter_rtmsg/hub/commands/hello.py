@@ -67,6 +67,7 @@ def _reply(hub: Hub, connection: Connection, refused: str | None) -> Reply:
     reply: Reply = {
         "ok": True,
         "hub": log.id,
+        "opening": log.opening,
         "base": hub.base,
         "version": hub.version,
         "durable": log.durable,

@@ -22,10 +22,10 @@ async def history(hub: Hub, connection: Connection, request: Request) -> Encoded
     limit = optional_count(request, "limit", least=1)
     limits = hub.limits
     while True:
-        epoch = hub.log.epoch
+        era = hub.log.epoch, hub.log.opening
         page = await hub.log.read(
             name,
-            after=located(hub, after or 0, "after", optional_text(request, "epoch", longest=limits.identifier)),
+            after=located(hub, request, after or 0, "after"),
             before=before,
             last=last,
             since=since,
@@ -36,7 +36,7 @@ async def history(hub: Hub, connection: Connection, request: Request) -> Encoded
             sender=optional_text(request, "sender", longest=limits.identifier),
         )
         stats = await hub.log.stats(name)
-        if epoch == hub.log.epoch:
+        if era == (hub.log.epoch, hub.log.opening):
             break  # else the log was moved meanwhile
     events = encode_page(page.records)
     rest = {
@@ -44,6 +44,8 @@ async def history(hub: Hub, connection: Connection, request: Request) -> Encoded
         "through": page.through,
         "first": stats.first,
         "head": stats.head,
+        "head_n": stats.n,
         "epoch": hub.log.epoch,
+        "opening": hub.log.opening,
     }
     return EncodedJSON(b'{"ok":true,"events":%b,%b' % (events.json, encode_json(rest)[1:]), events.attachments)

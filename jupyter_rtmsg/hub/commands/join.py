@@ -10,7 +10,7 @@ from jupyter_rtmsg.hub.reply import Reply
 from jupyter_rtmsg.hub.request import Request, optional_text
 from jupyter_rtmsg.hub.room import Membership, Room
 from jupyter_rtmsg.hub.start import Start, Wanted
-from jupyter_rtmsg.log.eventlog import Cursor, Subscription
+from jupyter_rtmsg.log.eventlog import Subscription
 
 from .command import readable_room, subscription_name
 
@@ -63,8 +63,7 @@ async def _join(hub: Hub, connection: Connection, room: Room, wanted: Wanted, re
     while True:
         await hub.log.subscriptions.ready()
         resets, place = hub.follower.resets, _place(hub, connection, room, request)
-        saved = Cursor(place.row.epoch, place.row.position, place.row.opening) if place.row else None
-        start = await hub.starts.find(room, wanted, saved, named=place.name is not None)
+        start = await hub.starts.find(room, wanted, place.row, named=place.name is not None)
         stats = await hub.log.stats(room.name)
         if forgotten:
             await forgotten
@@ -84,7 +83,8 @@ def _begun(hub: Hub, connection: Connection, room: Room, place: Place, start: St
     if place.name is None or place.row is not None:
         return place
     # Not at the head: what is about to be sent is still to be handled.
-    row = hub.subscriptions.begin(connection.identity.principal, room.name, place.name, start.cursor)
+    user = connection.identity.principal
+    row = hub.subscriptions.begin(user, room.name, place.name, start.cursor, start.cursor_n)
     return place._replace(row=row)
 
 
@@ -118,8 +118,11 @@ def _reply(hub: Hub, membership: Membership, start: Start, place: Place) -> Repl
         "ok": True,
         "room": room.name,
         "epoch": log.epoch,
+        "opening": log.opening,
         "head": start.head,
         "cursor": start.cursor,
+        "cursor_n": start.cursor_n,
+        "head_n": start.head_n,
         "missed": start.missed,
         "recovered": start.reason is None,
         "user": connection.identity.principal,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from jupyter_rtmsg.errors import BadRequest, NotJoined
 from jupyter_rtmsg.hub.reply import Reply
-from jupyter_rtmsg.hub.request import Request, optional_count, optional_text
+from jupyter_rtmsg.hub.request import Request, optional_count
 
 from .command import located, only_one, readable_room, subscription_name
 
@@ -20,11 +20,9 @@ async def lag(hub: Hub, connection: Connection, request: Request) -> Reply:
     name = readable_room(hub, connection, request)
     only_one(request, "after", "as")
     after = optional_count(request, "after")
-    of = None if after is None else optional_text(request, "epoch", longest=hub.limits.identifier)
-    if after is None:
-        after = _cursor(hub, connection, request, name)
     while True:
-        epoch, here = hub.log.epoch, located(hub, after, "after", of)
+        epoch = hub.log.epoch
+        here = _cursor(hub, connection, request, name) if after is None else located(hub, request, after, "after")
         behind = await hub.log.lag(name, here)
         if epoch == hub.log.epoch:
             break  # else the log was moved meanwhile
@@ -46,10 +44,10 @@ def _cursor(hub: Hub, connection: Connection, request: Request, room: str) -> in
     membership = connection.memberships.get(room)
     name = subscription_name(hub, connection, request)
     if membership and membership.subscription and (request.get("as") is None or membership.is_called(request["as"])):
-        return membership.subscription.cursor(hub.log.epoch)
+        return hub.subscriptions.cursor(membership.subscription)
     if name is None:
         raise BadRequest("a lag needs a subscription (`as`) or a position (`after`)")
     row = hub.subscriptions.find(connection.identity.principal, room, name)
     if row is None:
         raise NotJoined(f"nobody has ever joined room {room!r} as {name.label!r}, or that subscription has ended")
-    return row.cursor(hub.log.epoch)
+    return hub.subscriptions.cursor(row)

@@ -56,7 +56,7 @@ async def _described(hub: Hub, row: Subscription) -> dict[str, Any]:
         "room": row.room,
         "as": row.label,
         "kind": "name" if row.path is None else "notebook",
-        "cursor": row.cursor(hub.log.epoch),
+        "cursor": hub.subscriptions.cursor(row),
         "head": (await hub.log.stats(row.room)).head,
         "used": row.used - ahead,
         "live": hub.subscriptions.owner(row) is not None,

@@ -144,7 +144,7 @@ async def test_each_event_of_a_page_has_its_own_attachments(hub: Any) -> None:
         await member.publish(data)
     reply = await member.call("history", room="lab")
     assert [event["data"] for event in reply["events"]] == sent
-    assert list(reply) == ["ok", "events", "more", "through", "first", "head", "epoch"]
+    assert list(reply) == ["ok", "events", "more", "through", "first", "head", "head_n", "epoch", "opening"]
 
 
 @pytest.mark.parametrize("leaf", [0, b"x"], ids=["plain", "binary"])

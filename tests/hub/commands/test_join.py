@@ -15,7 +15,8 @@ async def test_a_join_that_names_no_past_starts_from_now(hub: Any) -> None:
     (me,) = reply["members"]
     assert me == {"member": me["member"], "user": "ann", "kind": "script", "name": "Ann", "state": "here"}
     assert reply == {
-        "ok": True, "room": "lab", "epoch": hub.log.epoch, "head": head, "first": 1, "cursor": head,
+        "ok": True, "room": "lab", "epoch": hub.log.epoch, "head": head, "head_n": 3, "first": 1,
+        "cursor": head, "cursor_n": 3, "opening": hub.log.opening,
         "missed": None, "recovered": True, "user": "ann", "member": me["member"], "members": [me], "count": 1,
         "durable": hub.log.durable,
     }  # fmt: skip
