@@ -272,14 +272,9 @@ class Hub:
         self.feed.changed(room)
         self.rooms.watchers.changed()
         membership.catch_up = CatchUp(
-            membership,
-            self.log,
-            self.follower,
-            self.limits,
-            position=start.position,
-            missed_through=start.head,
-            number=start.number,
-        )
+            membership, self.log, self.follower, self.limits,
+            position=start.position, missed_through=start.head, number=start.number,
+        )  # fmt: skip
         self.loop.call_soon(membership.catch_up.begin)
         return membership
 
