@@ -98,6 +98,7 @@ class Hub:
             )
         self.limits = limits or Limits()
         self.log = log
+        self._warning = log.warning
         self.base, self.version = base, version
         self.clock = clock
         self.activity: Activity = activity or Unobserved()
@@ -349,7 +350,10 @@ class Hub:
             self.remove(membership, lost=reason != CLEAN)
 
     def _deliver(self, batch: Sequence[tuple[str, Encoded]]) -> None:
-        """Write events that came out of the log to the members of their rooms."""
+        """Write events that came out of the log to the members of their rooms, and say what became of the log."""
+        if self.log.warning != self._warning:
+            self._warning = self.log.warning
+            self._namespace.emit("$log", self.describe_log())
         if self.recovery:
             self.recovery.deliver(self._namespace, batch)
         else:
@@ -372,6 +376,7 @@ class Hub:
             room.reset(self._ring())
             notice = {"room": room.name, "epoch": self.log.epoch, "opening": self.log.opening, "reason": reason}
             batch.append((room.channel, encode_event(["$reset", notice])))
+        self._warning = self.log.warning
         self._namespace.emit("$log", self.describe_log())
         self._namespace.deliver(batch)
         if self.recovery:

@@ -6,25 +6,26 @@ import logging
 import os
 import secrets
 import sqlite3
-import time
 import uuid
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 from jupyter_rtmsg.errors import LogError
 
+from .aside import move_aside
 from .dedup import Dedup
 from .disk import Disk
 from .eventlog import Subscription
 from .filesystem import NETWORK, filesystem_type
+from .guard import Guard, TakenError
 from .ledger import Ledger
 from .lock import FileLock, InUseError, NoLocksError
-from .mark import Mark, State, mark_path, read_mark
+from .mark import Mark, mark_path, read_mark
 from .openings import Openings
 from .options import Options
 from .private import UnsafePlaceError, check_directory, check_file
+from .rollback import Before, lost_events, rollback_warning
 from .schema import APPLICATION_ID, VERSION, connect, identity, prepare
 from .store import Store, is_full
 from .subscriptions import load_subscriptions
@@ -52,13 +53,6 @@ class _UnreadableError(Exception):
     """The file is to be set aside; the arguments are the word for its new name and the reason."""
 
 
-class _Before(NamedTuple):
-    """What a file held before this opening; it has no epoch if it was just made."""
-
-    epoch: str | None
-    commits: int
-
-
 @dataclass
 class LogFile:
     """An open log file.
@@ -78,6 +72,9 @@ class LogFile:
     warning : str or None
     lock : FileLock
     disk : Disk
+    options : Options
+    guard : Guard
+        Keeps the file where it is, once `watch` was called.
     """
 
     path: Path
@@ -91,11 +88,46 @@ class LogFile:
     warning: str | None
     lock: FileLock
     disk: Disk
+    options: Options
+    guard: Guard = field(init=False)
+
+    def begin_opening(self, lost: int = 0) -> None:
+        """Begin an opening of the file at its head."""
+        store, openings = self.store, self.openings
+        start = max(self.ledger.head, store.written.head)
+        store.begin_opening(openings, start, int(self.options.clock() * 1000), lost)
+        store.mark = Mark(self.path, self.epoch, openings.number, openings.id)
+        store.mark.write(*store.written)
+        with suppress(sqlite3.OperationalError):  # a full disk; what has lost its write-ahead log should know all this
+            store.connection.execute("PRAGMA wal_checkpoint").fetchall()
+
+    def watch(self) -> None:
+        """See from now on that the file stays where it is."""
+        (mode,) = self.store.connection.execute("PRAGMA journal_mode").fetchone()
+        self.guard = Guard(self.path, self.lock, lambda: self.store.connection, self._reopen, wal=mode == "wal")
+
+    def _reopen(self) -> None:
+        """Go on in the file that is at the path now, and holds the same, in a new opening."""
+        before, network = self.store.connection, filesystem_type(self.path) in NETWORK
+        connection = connect(str(self.path))
+        try:
+            prepare(connection, "DELETE" if network else "WAL")
+            if self.options.durability == "process":
+                connection.execute("PRAGMA synchronous=NORMAL")
+        except BaseException:
+            connection.close()
+            raise
+        self.store.renew(connection)
+        before.close()
+        if self.store.mark is not None:
+            self.store.mark.close()
+        self.begin_opening()
 
     def close(self, whole: bool) -> None:
         """Give the file free, saying in it that everything was written; one not whole is checked when it is opened."""
         try:
             try:
+                self.guard.confirm()
                 if whole:
                     self._finish()
             except sqlite3.OperationalError as error:
@@ -103,6 +135,8 @@ class LogFile:
                     raise
                 with self.disk.yielding():
                     self._finish()
+        except TakenError as error:
+            log.error("%s. Events that were stored after that are lost", error)
         except (sqlite3.Error, LogError) as error:
             log.warning("%s could not be closed cleanly (%s); nothing acknowledged is lost", self.path, error)
         finally:
@@ -116,6 +150,7 @@ class LogFile:
         with self.store.transaction():
             self.store.put([("clean", 1)])
         self.store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        self.guard.confirm()
 
 
 def open_file(path: Path, options: Options, *, wait: bool = False) -> LogFile:
@@ -204,29 +239,24 @@ def _open(path: Path, options: Options, lock: FileLock, disk: Disk, warning: str
         _check(path, connection)
         network = filesystem_type(path) in NETWORK
         prepare(connection, "DELETE" if network else "WAL")
-        mark, before = read_mark(path), _Before(store.get("epoch"), store.count_commits())
+        mark, before = read_mark(path), Before.of(store)
         epoch, id = _begin(store, options), str(store.get("id"))
         ledger, dedup, subscriptions = store.load(), Dedup(store, options), load_subscriptions(connection)
         openings = store.openings()
         ledger.head = max(ledger.head, openings.start)  # rooms that knew a later one may be forgotten
-        lost = _lost(mark, before, openings, ledger.head)
-        store.begin_opening(openings, ledger.head, int(options.clock() * 1000), lost or 0)
-        store.mark = Mark(path, epoch, openings.number, openings.id)
-        store.mark.write(*store.written)
-        with suppress(
-            sqlite3.OperationalError
-        ):  # a full disk; what is found without its write-ahead log knows all this
-            connection.execute("PRAGMA wal_checkpoint").fetchall()
+        lost = lost_events(mark, before, openings, ledger.head)
+        file = LogFile(path, store, ledger, dedup, subscriptions, openings, id, epoch, warning, lock, disk, options)
+        file.begin_opening(lost or 0)
+        file.watch()
     except sqlite3.Error as error:
         connection.close()
         raise _classified(path, error) from error
     except BaseException:
         connection.close()
         raise
-    warning = _joined(
-        warning, _lost_warning(path, lost, before.epoch, ledger.head), _network_warning(path) if network else None
-    )
-    return LogFile(path, store, ledger, dedup, subscriptions, openings, id, epoch, warning, lock, disk)
+    rolled_back = rollback_warning(path, lost, before, ledger.head)
+    file.warning = _joined(warning, rolled_back, _network_warning(path) if network else None)
+    return file
 
 
 def _make_file(path: Path) -> None:
@@ -238,34 +268,6 @@ def _make_file(path: Path) -> None:
         path.chmod(0o600)
     except UnsafePlaceError as error:
         raise _unsafe(path, error) from error
-
-
-def _lost(mark: State | None, before: _Before, openings: Openings, head: int) -> int | None:
-    """Return how many events the mark tells of that the file does not hold; None if the file is not behind the mark.
-
-    A mark of another epoch says nothing of this file.
-    """
-    if mark is None or before.epoch not in (None, mark.epoch):
-        return None
-    if before.epoch is None:
-        return mark.head or None
-    ahead = mark.commits > before.commits or not openings.has(mark.number, mark.id)
-    return max(mark.head - head, 0) if ahead else None
-
-
-def _lost_warning(path: Path, lost: int | None, epoch: str | None, head: int) -> str | None:
-    if lost is None:
-        return None
-    what = f"The last {lost} events that were stored are gone" if lost else "What was stored last is gone, but no event"
-    if epoch is None:
-        warning = f"The log {path} was removed or emptied. {what}; a new log was begun, so history starts anew."
-    else:
-        warning = (
-            f"The log {path} lost its end: its file is older than what was written to it, or its write-ahead log was "
-            f"lost. {what}. It goes on after position {head}, and readers who had seen more are told."
-        )
-    log.error(warning)
-    return warning
 
 
 def _check(path: Path, connection: sqlite3.Connection) -> None:
@@ -321,12 +323,7 @@ def _boot_id() -> str | None:
 
 def _set_aside(path: Path, word: str, reason: str) -> str:
     """Rename a log file and what belongs to it; return the warning."""
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    aside = path.with_name(f"{path.name}.{word}-{stamp}-{secrets.token_hex(2)}")
-    for suffix in ("", "-wal", "-shm", "-journal"):
-        part = path.with_name(path.name + suffix)
-        if part.exists():
-            part.rename(aside.with_name(aside.name + suffix))
+    aside = move_aside(path, word)
     mark_path(path).unlink(missing_ok=True)  # it tells of the file that is gone from here
     warning = f"The log {path} {reason}. It was renamed to {aside.name}; a new log was begun, so history starts anew."
     log.error(warning)

@@ -58,30 +58,49 @@ class FileLock:
     """
 
     def __init__(self, log: Path, *, wait: bool = False) -> None:
-        path = log.with_name(log.name + ".lock")
-        while True:
-            self._descriptor = open_private(path, os.O_RDWR | os.O_CREAT)
-            try:
-                self._take(log, wait=wait)
-                if _is_still(self._descriptor, path):
-                    break
-            except BaseException:
-                os.close(self._descriptor)
-                raise
-            os.close(self._descriptor)  # somebody removed the file meanwhile: others would lock the new one
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"{os.getpid()} {socket.gethostname()}".encode(), 0)
+        self._log = log
+        self._path = log.with_name(log.name + ".lock")
+        self._descriptor = self._take(wait=wait)
+
+    def keep(self) -> bool:
+        """Lock the file at the path if it is another than before, since that is what others lock; whether it was.
+
+        Raises
+        ------
+        InUseError
+            If another server has it already.
+        """
+        if _is_still(self._descriptor, self._path):
+            return False
+        before, self._descriptor = self._descriptor, self._take(wait=False)
+        os.close(before)
+        return True
 
     def release(self) -> None:
         """Let another server have the log."""
         os.close(self._descriptor)
 
-    def _take(self, log: Path, *, wait: bool) -> None:
+    def _take(self, *, wait: bool) -> int:
+        """Return the descriptor of the file at the path, locked."""
+        while True:
+            descriptor = open_private(self._path, os.O_RDWR | os.O_CREAT)
+            try:
+                self._wait_for(descriptor, wait=wait)
+                if _is_still(descriptor, self._path):
+                    os.ftruncate(descriptor, 0)
+                    os.pwrite(descriptor, f"{os.getpid()} {socket.gethostname()}".encode(), 0)
+                    return descriptor
+            except BaseException:
+                os.close(descriptor)
+                raise
+            os.close(descriptor)  # somebody removed the file meanwhile: others would lock the new one
+
+    def _wait_for(self, descriptor: int, *, wait: bool) -> None:
         try:
-            _lock(self._descriptor, wait=wait)
+            _lock(descriptor, wait=wait)
         except OSError as error:
             if isinstance(error, (BlockingIOError, PermissionError)):
-                raise InUseError(log, _holder(self._descriptor)) from error
+                raise InUseError(self._log, _holder(descriptor)) from error
             if error.errno in _NO_LOCKS:
                 raise NoLocksError(f"its file system has no locks ({error})") from error
             raise

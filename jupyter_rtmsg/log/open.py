@@ -76,5 +76,5 @@ def _over(url: str, options: Options, file: LogFile) -> SQLiteLog:
     return SQLiteLog(
         file.store, file.ledger, file.dedup, readers, id=file.id, url=url, epoch=file.epoch, durable=True,
         warning=file.warning, openings=file.openings, subscriptions=file.subscriptions, disk=file.disk,
-        options=options, release=file.close,
+        options=options, release=file.close, guard=file.guard,
     )  # fmt: skip

@@ -47,6 +47,7 @@ class Readers:
         self._ended: list[asyncio.Future[None]] = []
         self._reading = Spell("events cannot be read", "those who ask for them are refused, everything else goes on")
         self._closed = False
+        self._files = 0
         self.damaged = False  # whether a read found the file itself broken
 
     async def __call__(self, work: Callable[..., Any], *args: Any) -> Any:
@@ -73,6 +74,10 @@ class Readers:
         """See `EventLog.failing`."""
         return self._reading.fault
 
+    def renew(self) -> None:
+        """Have every reader open the file at the path anew: the log goes on in another one."""
+        self._files += 1
+
     async def close(self, timeout: float) -> bool:
         """End after the reads under way, and tell whether that was within so many seconds: a disk may hang."""
         self._closed = True
@@ -89,8 +94,11 @@ class Readers:
         threading.Thread(target=self._serve, args=(loop, ended), name="rtmsg-log-read", daemon=True).start()
 
     def _serve(self, loop: asyncio.AbstractEventLoop, ended: asyncio.Future[None]) -> None:
-        reader = self._make()
+        reader, file = self._make(), self._files
         while (read := self._queue.get()) is not None:
+            if file != self._files:
+                file = self._files
+                reader.renew()
             try:
                 value = self._run(reader, read)
             except BaseException as error:  # noqa: BLE001 -- it belongs to whoever asked

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from jupyter_rtmsg.errors import EpochChanged, LogBusy, LogClosed
 from jupyter_rtmsg.logthrottle import throttled_logger
@@ -31,6 +32,7 @@ from .eventlog import (
     Subscriptions,
     size_of,
 )
+from .guard import Guard
 from .ledger import Entry, Ledger, Result, announced
 from .notes import SQLiteNotes
 from .openings import Openings
@@ -73,6 +75,8 @@ class SQLiteLog:
     options : Options
     release : callable
         Called last, on a thread: with whether the file was found whole, gives it free.
+    guard : Guard or None
+        Looks after the file, if there is one.
     """
 
     def __init__(
@@ -92,12 +96,14 @@ class SQLiteLog:
         subscriptions: Iterable[Subscription] = (),
         options: Options,
         release: Callable[[bool], None],
+        guard: Guard | None = None,
     ) -> None:
         self.id, self.url, self.epoch, self.durable, self.warning = id, url, epoch, durable, warning
         self._openings = openings
         self._options = options
         self._readers = readers
         self._release = release
+        self._guard = guard
         self._loop = asyncio.get_running_loop()
         self._head, self._ts = ledger.head, ledger.ts
         self._rooms = {name: room.stats() for name, room in ledger.rooms.items()}
@@ -109,9 +115,9 @@ class SQLiteLog:
             options.clock, options.monotonic, ledger.time, store.get("clock"), ts=ledger.ts, usual=options.max_age
         )
         retention = Retention(store, ledger, dedup, options, clock, disk)
-        self._writer = Writer(store, ledger, dedup, retention, disk, clock, self._loop, self._publish)
+        self._writer = Writer(store, ledger, dedup, retention, disk, clock, self._loop, self._publish, guard)
         self._subscriptions = SQLiteSubscriptions(subscriptions, self._submit, clock, self._loop)
-        self._notes = SQLiteNotes(self._submit, readers, clock)
+        self._notes = SQLiteNotes(self._submit, self._read, clock)
 
     @property
     def head(self) -> int:
@@ -198,7 +204,7 @@ class SQLiteLog:
         query = Query(
             room, after, before, last, since, until, limit, max_bytes, max_attachments, name, user, sender, self._head
         )
-        page: Page = await self._readers(Reader.page, query)
+        page: Page = await self._read(Reader.page, query)
         return page
 
     async def follow(self, *, after: int) -> AsyncIterator[Sequence[Record]]:
@@ -241,7 +247,7 @@ class SQLiteLog:
 
     async def lag(self, room: str, after: int) -> Lag:
         """See `EventLog.lag`."""
-        lag: Lag = await self._readers(Reader.lag, room, after, self._head)
+        lag: Lag = await self._read(Reader.lag, room, after, self._head)
         return lag
 
     async def before_last(self, room: str, number: int) -> int:
@@ -249,9 +255,19 @@ class SQLiteLog:
         position: int = await self._readers(Reader.before_last, room, number, self._head)
         return position
 
+    async def _read(self, work: Callable[..., Any], *args: Any) -> Any:
+        """Await a method of `Reader`; before, see now and then whether the file is still at its path."""
+        if self._guard and self._guard.is_due() and not await self._readers(_is_there, self._guard):
+            await self._committed()  # the writer puts it back
+        return await self._readers(work, *args)
+
     async def settle(self) -> None:
         """Wait until everything that was appended, and every cursor that was moved, is stored."""
         self._subscriptions.flush()
+        await self._committed()
+
+    async def _committed(self) -> None:
+        """Wait for a commit behind everything that waits now."""
         done: asyncio.Future[None] = self._loop.create_future()
         self._submit(Change(lambda _: None, partial(_done, done)))
         await done
@@ -323,6 +339,9 @@ class SQLiteLog:
         for name, stats in outcome.rooms.items():
             if not stats.head:  # forgotten
                 del self._rooms[name]
+        if outcome.warning:
+            self.warning = outcome.warning
+            self._readers.renew()
         if outcome.anew:
             self._tail.restart(outcome.head)
         if outcome.records:
@@ -332,6 +351,10 @@ class SQLiteLog:
             self._loop.call_soon(_tell, outcome.results)  # behind those who follow, who are awake now
         for change in outcome.work.changes:
             _contained(change.done, outcome.error)
+
+
+def _is_there(_reader: Reader, _connection: object, guard: Guard) -> bool:
+    return guard.is_there()
 
 
 def _tell(results: Sequence[Result]) -> None:

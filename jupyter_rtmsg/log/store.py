@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 from jupyter_rtmsg.errors import LogError
 
@@ -29,6 +29,13 @@ _HANDFULS = (256, 128, 64, 32, 16, 8, 4, 2, 1)
 
 class OvertakenError(LogError):
     """Another process has opened the file, and writes to it."""
+
+
+class Written(NamedTuple):
+    """How many transactions a file holds, and the position of its last event."""
+
+    commits: int
+    head: int
 
 
 class Store:
@@ -52,9 +59,15 @@ class Store:
         self._head = 0
 
     @property
-    def written(self) -> tuple[int, int]:
-        """How many transactions the file holds, and the position of its last event."""
-        return self._commits or 0, self._head
+    def written(self) -> Written:
+        """What was committed so far."""
+        return Written(self._commits or 0, self._head)
+
+    def renew(self, connection: sqlite3.Connection) -> None:
+        """Go on with another connection, whose file holds the same."""
+        connection.text_factory = _text
+        with self.lock:
+            self.connection = connection
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:

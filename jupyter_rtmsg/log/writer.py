@@ -25,6 +25,7 @@ from .dedup import Dedup
 from .disk import Disk
 from .eventlog import Fault, Record, RoomStats
 from .fault import Spell, diagnose
+from .guard import Guard
 from .ledger import Batch, Entry, Ledger, Result, dedup_key
 from .retention import Retention
 from .store import Store, is_damage
@@ -75,7 +76,7 @@ class Work(NamedTuple):
 class Outcome(NamedTuple):
     """What came of some work, for the loop: events that are now out, what their appends came to, rooms that changed.
 
-    With ``anew``, events are in the file that did not come out: who follows reads them from there.
+    With ``anew``, the file has events that did not come out. With a ``warning``, the log goes on in another file.
     """
 
     records: Sequence[Record] = ()
@@ -85,6 +86,7 @@ class Outcome(NamedTuple):
     work: Work = Work()
     error: LogError | None = None
     anew: bool = False
+    warning: str | None = None
 
 
 Item = Entry | Change
@@ -95,7 +97,7 @@ class Writer:
 
     Parameters
     ----------
-    store, ledger, dedup, retention, disk
+    store, ledger, dedup, retention, disk, guard
         All of them belong to this thread from now on.
     clock : LogClock
     publish : callable
@@ -112,6 +114,7 @@ class Writer:
         clock: LogClock,
         loop: asyncio.AbstractEventLoop,
         publish: Callable[[Outcome], None],
+        guard: Guard | None = None,
     ) -> None:
         self._store = store
         self._ledger = ledger
@@ -120,7 +123,7 @@ class Writer:
         self._disk = disk
         self._clock = clock
         self._loop = loop
-        self._publish = publish
+        self._publish, self._guard = publish, guard
         self._queue: queue.SimpleQueue[Sequence[Item] | None] = queue.SimpleQueue()
         self._waiting: deque[Item] = deque()
         self._stopping = False
@@ -264,13 +267,22 @@ class Writer:
     def _outcome(self, work: Work) -> Outcome:
         batch: Batch | None = None
         try:
+            if self._guard and self._guard.failed:
+                raise self._guard.failed
             if not self._state_is_sure:
                 self._reload()
             batch = self._decide(work.entries)
             self._write(batch, work.changes)
         except Exception as error:  # noqa: BLE001 -- whatever it was, it is told, and this thread goes on
-            return self._refused(batch, work, self._explain(error))
-        return self._stored(batch, work)
+            return self._confirmed(self._refused(batch, work, self._explain(error)))
+        return self._confirmed(self._stored(batch, work))
+
+    def _confirmed(self, outcome: Outcome) -> Outcome:
+        """Tell what was stored only once it is in the file at the log's path, which may have been taken away."""
+        try:
+            return outcome._replace(warning=self._guard.confirm() if self._guard else None)
+        except LogError as error:  # the events come out all the same: they are in the log, and in its open file
+            return outcome._replace(results=[Result(each.done, error) for each in outcome.results], error=error)
 
     def _reload(self) -> None:
         """Find out what the file holds, after a failure that leaves it open; the tail of the log begins anew."""

@@ -53,7 +53,7 @@ async def test_replies_say_that_events_are_in_memory_until_they_are_not(hub: Any
     assert await member.call("publish", room="lab", event="tick") == {"ok": True, "seq": 7, "duplicate": False}
     for reply in (await member.call("hello", {}), await member.join()):
         assert (reply["durable"], reply.get("warning")) == (True, None)
-    assert hub.hub.status()["log"] == {"url": other.url, "durable": True, "warning": None}
+    assert hub.hub.status()["log"] == {"url": other.url, "durable": True, "warning": None, "failing": None}
 
 
 async def test_everybody_is_told_of_the_move(hub: Any, other: EventLog) -> None:

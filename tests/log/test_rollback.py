@@ -157,6 +157,7 @@ async def test_a_directory_in_which_everybody_may_write_is_refused(path: Path, o
     assert not log.durable
     assert log.warning
     assert "chmod o-w" in log.warning
+    await log.close()
     os.chmod(path.parent, 0o1777)
     log = await open_sqlite()
     assert log.durable

@@ -1,0 +1,171 @@
+"""A log's file is at its path as long as it is open, whatever is done to it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import stat
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from jupyter_rtmsg.log.file import LogFile, open_file
+from jupyter_rtmsg.log.guard import LOOK_AFTER, RETRY_AFTER, TakenError
+from jupyter_rtmsg.log.lock import FileLock, InUseError
+from jupyter_rtmsg.log.options import Options
+
+
+@pytest.fixture
+def file(path: Path) -> Iterator[LogFile]:
+    file = open_file(path, Options(ballast=0))
+    put(file, "before")
+    yield file
+    file.close(True)
+
+
+def put(file: LogFile, key: str) -> None:
+    """Commit something."""
+    with file.store.transaction():
+        file.store.put([(key, 1)])
+
+
+def keys_at(path: Path) -> set[str]:
+    """What a process that opens the path finds there."""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        return {key for (key,) in connection.execute("SELECT k FROM meta")}
+
+
+def beside(path: Path, part: str) -> Path:
+    return path.with_name(path.name + part)
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+def remove_all(path: Path) -> None:
+    for part in ("", "-wal", "-shm"):
+        beside(path, part).unlink()
+
+
+def remove_directory(path: Path) -> None:
+    shutil.rmtree(path.parent)
+
+
+def move(path: Path) -> None:
+    path.rename(path.with_suffix(".moved"))
+
+
+def move_directory(path: Path) -> None:
+    path.parent.rename(path.parent.with_name("elsewhere"))
+
+
+def move_and_link(path: Path) -> None:
+    path.rename(path.with_suffix(".moved"))
+    path.symlink_to(path.with_suffix(".moved"))
+
+
+def remove_wal(path: Path) -> None:
+    beside(path, "-wal").unlink()
+
+
+def another(path: Path) -> None:
+    made = path.with_suffix(".another")
+    with closing(sqlite3.connect(made)) as connection:
+        connection.execute("CREATE TABLE other(x)")
+    made.replace(path)
+
+
+def empty(path: Path) -> None:
+    path.unlink()
+    path.touch()
+
+
+TAKEN = [remove, remove_all, remove_directory, move, move_directory, move_and_link, remove_wal, another, empty]
+
+
+@pytest.mark.parametrize("take", TAKEN)
+def test_what_was_committed_is_at_the_path_again(file: LogFile, path: Path, take: Callable[[Path], None]) -> None:
+    assert file.guard.confirm() is None
+    opening = file.openings.name
+    take(path)
+    put(file, "after")
+    assert not file.guard.is_there()
+    warning = file.guard.confirm()
+    assert warning
+    assert "nothing is lost" in warning
+    assert {"before", "after"} <= keys_at(path)
+    assert file.openings.name != opening
+    put(file, "later")
+    assert file.guard.confirm() is None
+    assert {"before", "after", "later"} <= keys_at(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert not list(path.parent.glob("*.saved*"))
+
+
+@pytest.mark.parametrize("take", TAKEN)
+def test_a_file_that_was_taken_is_put_back_by_a_close_too(path: Path, take: Callable[[Path], None]) -> None:
+    file = open_file(path, Options(ballast=0))
+    put(file, "mine")
+    take(path)
+    file.close(True)
+    again = open_file(path, Options(ballast=0))
+    assert again.warning is None
+    assert again.epoch == file.epoch
+    assert again.store.get("mine") == 1
+    again.close(True)
+
+
+def test_another_file_at_the_path_is_renamed_and_its_name_told(file: LogFile, path: Path) -> None:
+    another(path)
+    warning = file.guard.confirm()
+    (aside,) = path.parent.glob("*.other-*")
+    assert str(aside) in str(warning)
+    with closing(sqlite3.connect(aside)) as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("other",)]
+
+
+def test_what_is_left_of_the_file_is_never_read_with_the_one_that_takes_its_place(file: LogFile, path: Path) -> None:
+    another(path)
+    file.guard.confirm()
+    put(file, "after")
+    file.store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    assert file.store.connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert "after" in keys_at(path)
+
+
+def test_a_place_that_cannot_be_written_is_an_error_and_tried_again(
+    file: LogFile, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(path.parent)
+    path.parent.write_bytes(b"in the way")
+    put(file, "after")
+    for _ in range(2):
+        with pytest.raises(TakenError, match="could not be written there again"):
+            file.guard.confirm()
+    assert file.guard.failed
+    path.parent.unlink()
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + RETRY_AFTER)
+    assert file.guard.confirm()
+    assert not file.guard.failed
+    assert "after" in keys_at(path)
+
+
+@pytest.mark.parametrize("replace", [False, True])
+def test_a_lock_whose_file_is_gone_is_taken_again(
+    file: LogFile, path: Path, replace: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = beside(path, ".lock")
+    lock.unlink()
+    if replace:
+        lock.touch()
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + LOOK_AFTER)
+    assert file.guard.confirm() is None
+    with pytest.raises(InUseError, match=str(os.getpid())):
+        FileLock(path)
