@@ -23,6 +23,7 @@ from .tallies import EVENT_OVERHEAD, STORE_EVERY, Tally
 _SLICE = 1_000  # rows deleted in one transaction, about 10 ms
 _KEPT_EMPTY = 10_000  # rooms that hold nothing, of which the head and the number are kept
 _ENTRIES = 10_000  # entries of an index that are looked at for them
+_SHARE = MIB  # bytes of events that are deleted at once on a full disk, where a deletion itself has little room
 _UNEVEN = 64  # a principal may be trimmed below the next one by such a part of a limit, so that it goes by the handful
 _VACUUM_PAGES = 200
 _FREE_PAGES = 1_024  # left in the file for the events to come
@@ -59,6 +60,7 @@ class Retention:
         self._over = {name for name, room in ledger.rooms.items() if room.count > options.max_events}
         self._oldest = stored_first(store.connection)
         self._debt = 0
+        self._grown = _SHARE  # bytes stored since room was made on a full disk
         self._rooms_looked_at = 0
         self._shrunk = False
         self.busy = True
@@ -67,6 +69,7 @@ class Retention:
         """Take note of what was stored."""
         self.busy = True
         self._debt += len(batch.events)
+        self._grown += batch.bytes + EVENT_OVERHEAD * len(batch.events)
         self._dedup.grown(batch)
         if self._oldest is None and batch.events:
             self._oldest = batch.time
@@ -84,21 +87,34 @@ class Retention:
         return self._disk.short
 
     def relieve(self) -> dict[str, RoomStats]:
-        """Make room on a full disk: with the ballast gone, trim what may be trimmed, and give the space back."""
+        """Make room on a full disk: with the ballast gone, trim what may be trimmed, and give the space back.
+
+        Where that is not enough and several principals hold events, the one that holds most loses some of what it has
+        beyond an even share. So who filled the disk does not keep the others from writing; a principal that is alone
+        loses nothing, and is refused.
+        """
         changed: dict[str, RoomStats] = {}
         self._disk.release()
         try:
             self._checkpoint()
-            while trimmed := self._trim(0):
-                changed |= trimmed
-                self._checkpoint()
-            # What stays free within the file is no help to its write-ahead log.
-            while self._vacuum(keep=0):
-                self._checkpoint()
+            self._make_room(lambda: self._trim(0), changed)
+            self._disk.reserve()
+            if self._disk.short or self._grown < _SHARE:  # else this was enough for some time
+                enough = self._cost - max(2 * _SHARE, 2 * self._options.ballast * self._disk.short)
+                self._make_room(lambda: self._trim_share() if self._cost > enough else {}, changed)
         except sqlite3.Error as error:
             log.debug("no more room could be made on the full disk: %s", error)
         self._disk.reserve()
+        self._grown = 0
         return changed
+
+    def _make_room(self, trim: Callable[[], dict[str, RoomStats]], changed: dict[str, RoomStats]) -> None:
+        while trimmed := trim():
+            changed |= trimmed
+            self._checkpoint()
+        # What stays free within the file is no help to its write-ahead log.
+        while self._vacuum(keep=0):
+            self._checkpoint()
 
     def step(self, quiet: bool) -> dict[str, RoomStats]:
         """Do a slice of work, and return the rooms that it changed."""
@@ -184,9 +200,14 @@ class Retention:
         self._over = {name for name in self._over if rooms[name].count > most}
         return bool(self._over or self._ledger.hidden) or self._excess() > 0
 
+    @property
+    def _cost(self) -> int:
+        """What all events together take, in bytes."""
+        return self._ledger.bytes + EVENT_OVERHEAD * self._ledger.count
+
     def _excess(self) -> int:
         """Return by how many bytes the log is too large."""
-        return self._ledger.bytes + EVENT_OVERHEAD * self._ledger.count - self._options.max_bytes
+        return self._cost - self._options.max_bytes
 
     def _cutoff(self) -> int:
         return self._clock.time - int(self._options.max_age * 1000)
@@ -209,6 +230,20 @@ class Retention:
             return self._trim_oldest(excess)
         user, lead = heaviest
         wanted = min(excess, lead + self._options.max_bytes // _UNEVEN)
+        return self._delete_oldest(user, tallies.of(user), wanted, lambda size: size + EVENT_OVERHEAD)
+
+    def _trim_share(self) -> dict[str, RoomStats]:
+        """Delete some of what the principal that holds most has beyond an even share."""
+        tallies = self._ledger.tallies
+        heaviest = tallies.heaviest()
+        if heaviest is None:
+            return {}
+        user, lead = heaviest
+        costs = tallies.costs()
+        beyond = costs[user] - sum(costs.values()) // len(costs)
+        wanted = min(beyond, lead + self._options.max_bytes // _UNEVEN, _SHARE)
+        if wanted <= 0:
+            return {}
         return self._delete_oldest(user, tallies.of(user), wanted, lambda size: size + EVENT_OVERHEAD)
 
     def _delete_oldest(

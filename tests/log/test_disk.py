@@ -61,9 +61,11 @@ def limit_pages(log: EventLog, count: int) -> None:
     log._writer._store.connection.execute(f"PRAGMA max_page_count = {max(count, 1)}")  # type: ignore[attr-defined]
 
 
-async def append_until_refused(log: EventLog) -> None:
+async def append_until_refused(log: EventLog, *users: str) -> None:
     for _ in range(100_000):
-        await asyncio.gather(*(log.append(Draft("lab", "tick", b"1" * 3000)) for _ in range(10)))
+        for user in users or ("",):
+            draft = Draft(user or "lab", "tick", b"1" * 3000, user=user)
+            await asyncio.gather(*(log.append(draft) for _ in range(10)))
 
 
 async def test_a_full_disk_refuses_appends_and_nothing_else(disk: SmallDisk) -> None:
@@ -165,3 +167,49 @@ def test_a_ballast_that_does_not_fit_leaves_nothing_behind(disk: SmallDisk) -> N
         large.reserve()
         assert large.short == (place is not blocked)
         assert list(disk.path.iterdir()) == []
+
+
+async def test_who_filled_the_disk_does_not_keep_the_others_from_writing(disk: SmallDisk) -> None:
+    if not disk.mounted:
+        pytest.skip("needs a file system of its own")
+    log = await disk.open()
+    mine = await fill(log, 100, room="mine", user="ann")
+    with pytest.raises(LogFull):
+        await append_until_refused(log, "eve")
+    before = (await log.stats("eve")).count
+
+    async def stored() -> bool:
+        try:
+            await asyncio.gather(*(log.append(Draft("mine", "tick", b"1" * 3000, user="ann")) for _ in range(10)))
+        except LogFull:
+            return False
+        return True
+
+    while (await log.stats("eve")).count == before:
+        await until(stored)
+    for _ in range(5):
+        await until(stored)
+    assert [record.seq for record in await read_all(log, "mine")][:100] == mine
+    assert (await log.stats("eve")).count > before // 4
+    await log.close()
+
+
+async def test_what_a_full_disk_costs_a_user_is_what_it_holds_beyond_an_even_share(disk: SmallDisk) -> None:
+    if not disk.mounted:
+        pytest.skip("needs a file system of its own")
+    log = await disk.open()
+    with pytest.raises(LogFull):
+        await append_until_refused(log, "a", "b")
+    (disk.path / "other").write_bytes(b"1" * max(0, free(disk.path) - 65_536))  # somebody else fills the rest
+    before = [(await log.stats(room)).count for room in "ab"]
+    for _ in range(20):
+        with pytest.raises(LogFull):
+            await asyncio.gather(*(log.append(Draft("a", "tick", b"1" * 100_000, user="a")) for _ in range(10)))
+    after = [(await log.stats(room)).count for room in "ab"]
+    assert min(after) >= min(before) - 400
+    await log.close()
+
+
+def free(path: Path) -> int:
+    found = os.statvfs(path)
+    return found.f_bavail * found.f_frsize
