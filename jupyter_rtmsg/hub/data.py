@@ -6,7 +6,7 @@ from itertools import chain
 from typing import Any
 
 from jupyter_rtmsg.errors import BadRequest, LimitExceeded, NotJSON, TooDeep
-from jupyter_rtmsg.wire.data import SHALLOW, dump, encode_json, is_shallow
+from jupyter_rtmsg.wire.data import SHALLOW, EncodedJSON, dump, encode_json, is_shallow
 
 _CONTAINERS = frozenset({list, dict})
 _SCALARS = frozenset({str, int, float, bool, type(None)})
@@ -29,6 +29,8 @@ def encode_data(value: Any, *, max_depth: int, max_attachments: int) -> tuple[by
     TooDeep, LimitExceeded, BadRequest
     """
     kind = type(value)
+    if kind is EncodedJSON:  # it was looked at when its packet was decoded
+        return value.json, ()
     if kind in _SCALARS or (kind is dict and _SCALARS.issuperset(map(type, value.values())) and _MARK not in value):
         return encode_json(value), ()  # nearly all there is
     if max_depth >= SHALLOW and is_shallow(value):

@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
-from jupyter_rtmsg.errors import NotJSON
 from jupyter_rtmsg.log.eventlog import Record
-from jupyter_rtmsg.wire.data import MAX_DEPTH, EncodedJSON, dump, encode_json, load, reconstruct, too_deep
+from jupyter_rtmsg.wire.data import EncodedJSON, dump, encode_json, load, reconstruct, renumbered
 from jupyter_rtmsg.wire.socketio import EVENT, Encoded, encode_event, header
 
-from .limits import PAGE_LEVELS
-
 _TEXT = header(EVENT)
-_DATA_DEPTH = MAX_DEPTH - PAGE_LEVELS
 
 
 @lru_cache(maxsize=16_384)
@@ -61,6 +57,14 @@ def encode_trimmed(room: str, numbers: range, through: int) -> Encoded:
     return encode_event(["$trimmed", gone])
 
 
+def _numbered(record: Record, before: tuple[bytes, ...]) -> tuple[bytes, tuple[bytes, ...]]:
+    """Return the data of an event that stands behind others, and all attachments so far."""
+    json = renumbered(record.data, len(record.attachments), len(before))
+    if json is not None:
+        return json, (*before, *record.attachments)
+    return dump(reconstruct(load(record.data), record.attachments), after=before)
+
+
 def encode_page(records: Iterable[Record]) -> EncodedJSON:
     """Encode the stored events of a page of history.
 
@@ -69,20 +73,14 @@ def encode_page(records: Iterable[Record]) -> EncodedJSON:
     EncodedJSON
         The list of them, each ``{"event","data","seq","prev","n","ts","from","id"?}`` (docs/wire.md).
 
-    Raises
-    ------
-    NotJSON
-        If data is nested so deeply that nobody could read the reply.
+    How deeply data is nested was found out when it came in.
     """
     events: list[bytes] = []
     attachments: tuple[bytes, ...] = ()
     for record in records:
         data = record.data
         if record.attachments:
-            value = reconstruct(load(data), record.attachments)
-            data, attachments = dump(value, max_depth=_DATA_DEPTH, after=attachments)
-        elif too_deep(data, _DATA_DEPTH):
-            raise NotJSON(f"the data of event {record.seq} is nested too deeply for a page")
+            data, attachments = _numbered(record, attachments)
         events.append(
             b'{"event":%b,"data":%b,"seq":%b,"ts":%d,"from":%b%b}'
             % (_json(record.name), data, _place(record), record.ts, record.sender, _id(record))

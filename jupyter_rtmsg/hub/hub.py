@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from jupyter_rtmsg.errors import Forbidden, Shutdown
@@ -15,6 +16,7 @@ from jupyter_rtmsg.server import Server, Socket
 from jupyter_rtmsg.wire.parser import JSON
 from jupyter_rtmsg.wire.socketio import Encoded, encode_event
 
+from . import payload
 from .access import Access, Action, Open, Permits, anybody
 from .activity import Activity, Unobserved
 from .catchup import CatchUp
@@ -135,6 +137,7 @@ class Hub:
             self._namespace.recovery = self.recovery
             self._namespace.on("connection", self._recoverable)
         self._namespace.route(Dispatcher(self).route)
+        self._namespace.decode_large(partial(payload.decode, max_depth=self.limits.depth), payload.LARGE)
 
     async def close(self, reason: str = "server shutting down") -> None:
         """Take no more commands and stop following; the server tells the clients, its owner closes the log."""

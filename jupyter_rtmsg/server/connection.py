@@ -15,8 +15,10 @@ from ..wire.socketio import (
     ACK,
     CONNECT,
     EVENT,
+    Encoded,
     Packet,
 )
+from .session import CLOSE_POLICY
 from .socket import Socket
 from .waiting import Waiting
 
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _REASONS = {"server shutting down": "server shutting down", "forced close": "forced server close"}
+FRAMED = 1_024  # characters of a message that is looked at before it is parsed
+_CONNECT = "40"
+_MAX_REFUSALS = 32  # CONNECTs of a session that nobody has let in
 _MAX_CONNECTING = 100  # namespaces that one client may wait for: functions and middlewares look at each in a task
 
 
@@ -56,6 +61,7 @@ class Connection:
         "_gone",
         "_held",
         "_left",
+        "_refusals",
         "_server",
         "busy",
         "session",
@@ -72,6 +78,7 @@ class Connection:
         self._left: set[str] = set()  # what still comes for these was sent before the peer could know
         self._gone: list[Socket] = []  # sockets of a session that has ended
         self._held = 0  # bytes of a packet whose attachments are still to come
+        self._refusals = 0
         self.busy = 0
         self.waiting = Waiting(self)
         session.on_packet = self.receive
@@ -80,7 +87,10 @@ class Connection:
     def receive(self, message: str | bytes) -> None:
         """Take an Engine.IO message."""
         try:
-            packet = self._receive_busy(message) if self.busy else self._decoder.feed(message)
+            if self.busy or len(message) > FRAMED or message[:2] == _CONNECT:
+                packet = self._receive_framed(message)
+            else:
+                packet = self._decoder.feed(message)
             if packet is None or self._held:
                 self._hold_partial()
             if packet is None:
@@ -103,15 +113,20 @@ class Connection:
         except ProtocolError as error:
             self._violated(error, message)
 
-    def _receive_busy(self, message: str | bytes) -> Packet | None:
-        """Let an event wait whose socket runs a handler; return any other packet."""
+    def _receive_framed(self, message: str | bytes) -> Packet | None:
+        """Look at a packet before it is parsed: an event may wait, or be parsed otherwise, a CONNECT be refused."""
         undecoded = self._decoder.frame(message)
         if undecoded is None:
             return None
-        if undecoded.type is EVENT:
-            socket = self.sockets.get(undecoded.namespace)
-            if socket is not None and socket.wait(undecoded):
+        socket = self.sockets.get(undecoded.namespace)
+        if undecoded.type is EVENT and socket is not None:
+            if socket.wait(undecoded):
                 return None
+            if undecoded.size > socket.namespace.large:
+                return socket.namespace.decode(undecoded)
+        elif undecoded.type is CONNECT and not self._server.namespaces.may_have(undecoded.namespace):
+            self._refuse_name(undecoded.namespace)
+            return None
         return undecoded.decode()
 
     def _hold_partial(self) -> None:
@@ -144,7 +159,7 @@ class Connection:
         elif socket is not None and error.type == ACK:
             socket.acknowledged(error.id, error)
         elif socket is None and error.type == CONNECT:
-            self.session.put(self._server.parser.connect_error(str(error), namespace=error.namespace))
+            self._answer_refused(self._server.parser.connect_error(str(error), namespace=error.namespace))
         elif error.namespace not in self._left:
             self.session.violated(error, late=True)  # a GET that comes later is told of the end, as Node does
 
@@ -198,9 +213,19 @@ class Connection:
             self._connecting.discard(name)
             self._enter(name, namespace, auth)
 
+    def _refuse_name(self, name: str) -> None:
+        self._answer_refused(self._server.parser.connect_error("Invalid namespace", namespace=name))
+
+    def _answer_refused(self, answer: Encoded) -> None:
+        """Answer a CONNECT that is refused; a stranger may try only so often in one session."""
+        self.session.put(answer)
+        self._refusals += 1
+        if self._refusals >= _MAX_REFUSALS and self.session.pending:
+            self.session.close(f"{self._refusals} CONNECTs were refused", CLOSE_POLICY)
+
     def _enter(self, name: str, namespace: Namespace | None, auth: dict[str, Any]) -> None:
         if namespace is None:
-            self.session.put(self._server.parser.connect_error("Invalid namespace", namespace=name))
+            self._refuse_name(name)
             return
         self._connecting.add(name)
         self._admit(Socket(namespace, self, auth), iter(namespace.middlewares))
@@ -236,7 +261,7 @@ class Connection:
         except Exception as fault:
             socket.namespace.failed(f"a middleware of namespace {name}", fault)
             answer = self._server.parser.connect_error("internal error", namespace=name)
-        self.session.put(answer)
+        self._answer_refused(answer)
 
     def _accept(self, socket: Socket) -> None:
         pid, recovery = socket.auth.get("pid"), socket.namespace.recovery

@@ -238,7 +238,8 @@ class Dispatcher(Hooked):
         event = queue.events.popleft()
         self._connection.waiting.remove(event)
         try:
-            return event.decode().data, event.id
+            decode = self.namespace.decode if event.size > self.namespace.large else Undecoded.decode
+            return decode(event).data, event.id
         except PacketRefused as error:
             self.answer(event.id, error.answer)
             return None, None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from functools import partial
 from types import CoroutineType
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import TooLarge
 from ..notebook import where_raised
+from ..wire.packet import Packet, Undecoded
 from ..wire.parser import decoded
 from ..wire.socketio import Encoded
 from .arguments import explain
@@ -57,6 +59,8 @@ class Namespace(Emitter, Broadcaster):
         self.overheard: set[Hooked] = set()  # somebody wants to know what is sent to these
         self.unchecked = min(CHUNK, server.engine.max_queue)  # bytes of a packet up to which `check_size` has no say
         self.closing = False
+        self.decode: Callable[[Undecoded], Packet] = Undecoded.decode
+        self.large = sys.maxsize  # bytes of an event, from which on `decode` decodes it
         self._departures: tuple[Callable[[Socket, str], object], ...] = ()
         self._middlewares: tuple[Handler, ...] = ()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -112,6 +116,11 @@ class Namespace(Emitter, Broadcaster):
         """
         self.router = route
         return route
+
+    def decode_large(self, decode: Callable[[Undecoded], Packet], size: int) -> None:
+        """Let a function decode the events that are larger than so many bytes: it raises as `Undecoded.decode` does."""
+        self.decode = decode
+        self.large = size
 
     # --- speaking
 

@@ -69,6 +69,10 @@ class Namespaces:
             self._named[name] = self._children.get(name) or self._new(name)
         return self._named[name]
 
+    def may_have(self, name: str) -> bool:
+        """Return whether a client may ask for a name: it is there, or parents could make it."""
+        return bool(self.parents) or name in self._named
+
     def find(self, name: str) -> Namespace | None:
         """Return a namespace that is there, and that a client may ask for without a function having a say."""
         found = self._named.get(name) or self._children.get(name)

@@ -15,17 +15,18 @@ from typing import Any
 import msgspec
 
 from ..errors import NotJSON, ProtocolError
+from .nesting import nesting_fault
 
 MAX_DEPTH = 64
 SHALLOW = 5  # each level more doubles the type that msgspec checks a shallow value against
 PLAIN = frozenset({str, bool, type(None), int})
 # The closing quote is optional, or a text full of quotes and without a last one would be searched from each of them.
 _STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
-_BRACKETS = re.compile(r"[\[\]{}]")
-_TOKEN = re.compile(_STRING.pattern + "|" + _BRACKETS.pattern, re.DOTALL)
+_TOKEN = re.compile(_STRING.pattern + r"|[\[\]{}]", re.DOTALL)
 # The escapes of UTF-16's halves. A high one directly before a low one is a pair, whatever stands around them.
 _HIGH, _LOW = r"[dD][89abAB][0-9a-fA-F]{2}", r"[dD][c-fC-F][0-9a-fA-F]{2}"
 _LONE = re.compile(rf"\\u(?:{_HIGH}(?!\\u{_LOW})|{_LOW}(?<!\\u{_HIGH}\\u{_LOW}))")
+_PLACEHOLDER = b'{"_placeholder":true,"num":'  # as `dump` writes it; in a string the quotes have backslashes
 _BACKSLASH, _STAND_IN = "\\\\", "\0"  # an escaped backslash, and what no JSON holds
 
 
@@ -109,6 +110,8 @@ def _deconstruct(value: Any, attachments: list[bytes], depth: int) -> Any:
         if not depth:
             raise NotJSON("the data is nested too deeply, or contains itself")
         if not isinstance(value, dict):
+            if PLAIN.issuperset(map(type, value)):
+                return value
             return [_deconstruct(item, attachments, depth - 1) for item in value]
         return {_key(key): _deconstruct(item, attachments, depth - 1) for key, item in value.items()}
     if isinstance(value, (bytes, bytearray, memoryview)):
@@ -188,13 +191,14 @@ def load(text: str | bytes, *, max_depth: int = MAX_DEPTH) -> Any:
     ProtocolError
         If it is no JSON (RFC 8259: no NaN, no lone surrogates), or nested more than ``max_depth`` deep.
     """
-    if too_deep(text, max_depth):
-        raise ProtocolError(f"JSON nested more than {max_depth} levels deep")
+    fault = nesting_fault(text, max_depth)
+    if fault:
+        raise ProtocolError(fault)
     return parse(text)
 
 
 def parse(text: str | bytes) -> Any:
-    """Decode JSON that is not `too_deep`; see `load`."""
+    """Decode JSON that has no `nesting_fault`; see `load`."""
     try:
         return _decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
@@ -237,24 +241,20 @@ def mend(text: str | bytes) -> str | None:
     return None if mended == plain else mended.replace(_STAND_IN, _BACKSLASH)
 
 
-def too_deep(text: str | bytes, max_depth: int) -> bool:
-    """Return whether a JSON text is nested more than ``max_depth`` deep."""
-    if len(text) <= 2 * max_depth:
-        return False
-    if isinstance(text, bytes):
-        if text.count(b"[") + text.count(b"{") <= max_depth:
-            return False
-        text = text.decode(errors="replace")
-    return text.count("[") + text.count("{") > max_depth and depth(text) > max_depth
+def renumbered(json: bytes, attachments: int, first: int) -> bytes | None:
+    """Return JSON that `dump` has made, its placeholders numbered from ``first`` on.
 
-
-def depth(text: str) -> int:
-    """Return how deeply the lists and objects of a JSON text are nested."""
-    deepest = level = 0
-    for bracket in _BRACKETS.findall(_STRING.sub("", text)):
-        level += 1 if bracket in "[{" else -1
-        deepest = max(deepest, level)
-    return deepest
+    Returns
+    -------
+    bytes or None
+        None if so many attachments do not have their placeholders as `dump` writes them.
+    """
+    head, *parts = json.split(_PLACEHOLDER)
+    if len(parts) != attachments:
+        return None
+    numbers, rests = zip(*(part.split(b"}", 1) for part in parts), strict=True)
+    pieces = (b"%d}%b" % (int(number) + first, rest) for number, rest in zip(numbers, rests, strict=True))
+    return _PLACEHOLDER.join([head, *pieces])
 
 
 def reconstruct(value: Any, attachments: Sequence[bytes]) -> Any:
@@ -275,7 +275,7 @@ def reconstruct(value: Any, attachments: Sequence[bytes]) -> Any:
 
 def _replace(value: Any, unused: dict[int, bytes]) -> Any:
     if type(value) is list:
-        return [_replace(item, unused) for item in value]
+        return value if PLAIN.issuperset(map(type, value)) else [_replace(item, unused) for item in value]
     if type(value) is not dict:
         return value
     if "_placeholder" not in value:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..errors import NotJSON, ProtocolError, TooDeepJSON
-from .data import MAX_DEPTH, EncodedJSON, dump, load, mend, parse, reconstruct, too_deep
+from .data import MAX_DEPTH, EncodedJSON, dump, load, mend, parse, reconstruct
+from .nesting import nesting_fault
 from .packet import (
     ACK,
     BINARY_EVENT,
@@ -32,6 +33,9 @@ from .packet import (
 )
 
 MAX_ATTACHMENTS = 10
+MOST_BESIDE_BYTES = 10_000
+"""Lists and objects in a packet with attachments, and in a CONNECT."""
+
 _HEADER = re.compile(r"(/[^,]*)?,?(\d*)", re.ASCII)
 _COUNT = re.compile(r"(\d{1,9})-", re.ASCII)
 _MAX_ID_DIGITS = 64
@@ -218,9 +222,8 @@ class Decoder:
     def decode(self, packet: Undecoded) -> Packet:
         """Parse the payload of a packet; see `Undecoded.decode`."""
         kind, namespace, payload = packet.type, packet.namespace, packet.payload
-        if payload and too_deep(payload, MAX_DEPTH):
-            message = f"JSON nested more than {MAX_DEPTH} levels deep"
-            raise TooDeepJSON(message, kind, namespace, packet.id, payload)
+        if payload and (fault := nesting_fault(payload, MAX_DEPTH, _containers(packet))):
+            raise TooDeepJSON(fault, kind, namespace, packet.id, payload)
         data = self._parse(payload) if payload else None
         if data is None and payload and kind is CONNECT:
             raise ProtocolError("the payload of a CONNECT must be an object")
@@ -273,6 +276,11 @@ class Decoder:
             return None
         self.partial = None
         return packet
+
+
+def _containers(packet: Undecoded) -> int | None:
+    """Return how many lists and objects a packet may have: few where each is visited, or of a stranger."""
+    return MOST_BESIDE_BYTES if packet.attachments or packet.type is CONNECT else None
 
 
 def _id(digits: str) -> int:

@@ -284,11 +284,11 @@ def test_a_reserved_name_in_escapes_is_reserved():
 
 @pytest.mark.parametrize("head", ["42", "427", "42/n,", "431", "451-", "40", "461-1"])
 def test_an_array_50_000_deep_is_refused(head):
-    assert "levels deep" in refused(*whole(head + "[" * 50_000 + "]" * 50_000))
+    assert re.search("levels deep|lists and objects", refused(*whole(head + "[" * 50_000 + "]" * 50_000)))
 
 
 def test_depth_is_bounded_for_objects_too():
-    assert "levels deep" in refused("40" + '{"a":' * 50_000 + "1" + "}" * 50_000)
+    assert "levels deep" in refused("42" + '{"a":' * 50_000 + "1" + "}" * 50_000)
 
 
 def test_what_may_be_sent_at_the_greatest_depth_is_accepted():
