@@ -288,7 +288,7 @@ class Connection:
         self._left.discard(name)
         self.sockets[name] = socket
         if socket.user is not None:
-            self.session.principal = str(socket.user)
+            self.session.belongs_to(str(socket.user))
         self.session.admit()
         answer = {"sid": socket.id}
         if socket.namespace.recovery and not socket.recovered:

@@ -15,7 +15,6 @@ from .arguments import explain
 from .emitter import Concurrent, Handler, function_of
 from .hooks import Hooked, Hooks, refusal
 from .waiting import EventQueue
-from .websocket import TURN_SECONDS
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -211,10 +210,10 @@ class Dispatcher(Hooked):
 
     async def _run(self, queue: EventQueue, coroutine: Coroutine[Any, Any, Any] | None, id: int | None) -> None:
         """Await a handler, then handle what has waited for it, in order."""
-        loop = asyncio.get_running_loop()
+        loop, share = asyncio.get_running_loop(), self.session.share
         while coroutine is not None:
             self.answer(id, await self._finish(coroutine))
-            coroutine, until = None, loop.time() + TURN_SECONDS
+            coroutine, begun = None, loop.time()
             while coroutine is None and queue.events:
                 args, id = self._next(queue)
                 if args is None:
@@ -225,9 +224,11 @@ class Dispatcher(Hooked):
                     queue.runs(f"the handler of {args[0]!r:.80}", loop.time())
                     break
                 self.answer(id, result)
-                if loop.time() > until:
-                    await asyncio.sleep(0)
-                    until = loop.time() + TURN_SECONDS
+                if loop.time() - begun >= share.rest:
+                    share.used += loop.time() - begun
+                    await share.turn()
+                    begun = loop.time()
+            share.used += loop.time() - begun
         self._queue = None
         self._connection.busy -= 1
         if self._reason is not None:

@@ -24,6 +24,7 @@ from .request import Request
 from .request_hooks import EVENTS, Check, IdFactory, Middleware, RequestHooks
 from .requests import RequestDispatcher
 from .session import CLOSE_GOING_AWAY, Session, call
+from .turns import Turns
 from .watch import Watch
 from .websocket import WebSocketTransport
 
@@ -124,6 +125,7 @@ class Engine:
         self.max_queue = max_queue
         self.send_timeout = ping_interval + ping_timeout if send_timeout is None else send_timeout
         self.memory = Memory(max_memory, self._relieve_soon)
+        self.turns = Turns()
         self.watch = Watch()
         self.dropped = 0
         self.mended = 0

@@ -20,7 +20,7 @@ from ..wire.engineio import CLOSE, NOOP, SEPARATOR, Packet, decode_payload
 from .outbox import CHUNK, Backlog
 from .refusal import Refused
 from .tcp import unsent
-from .websocket import TURN, TURN_SECONDS
+from .websocket import TURN
 
 if TYPE_CHECKING:
     from .session import Session
@@ -134,8 +134,10 @@ class PollingTransport:
         handler.write("ok")
 
     async def _receive(self, session: Session, packets: list[Packet]) -> None:
-        loop = asyncio.get_running_loop()
-        until = loop.time() + TURN_SECONDS
+        share, time = session.share, asyncio.get_running_loop().time
+        if share.over:
+            await share.turn()
+        begun = time()
         for at, packet in enumerate(packets, 1):
             if packet == CLOSE:
                 self._answer(NOOP)
@@ -145,9 +147,12 @@ class PollingTransport:
             session.receive(packet)
             if self._readable is not None:
                 await self._readable
-            elif not at % TURN or (not at & 15 and loop.time() > until):
-                await asyncio.sleep(0)
-                until = loop.time() + TURN_SECONDS
+                begun = time()
+            elif not at % TURN or (not at & 15 and time() - begun >= share.rest):
+                share.used += time() - begun
+                await share.turn()
+                begun = time()
+        share.used += time() - begun
 
     def _overlapped(self, session: Session) -> None:
         """Two GETs or two POSTs at once: this client lost count of its requests (docs/protocol.md#engineio-polling)."""

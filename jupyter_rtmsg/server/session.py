@@ -58,8 +58,8 @@ class Session:
 
     __slots__ = (
         "_on_close", "_on_message", "_on_upgrade", "_pending", "_unsent", "backlog", "closed", "deadline", "engine",
-        "id", "on_cut_off", "on_packet", "out", "principal", "received", "request", "transport", "upgrade", "user",
-        "violation", "waiting",
+        "id", "on_cut_off", "on_packet", "out", "principal", "received", "request", "share", "transport", "upgrade",
+        "user", "violation", "waiting",
     )  # fmt: skip
 
     def __init__(self, engine: Engine, id: str, request: Request, user: Any = None) -> None:
@@ -82,8 +82,13 @@ class Session:
         self._on_close: list[Callable[[str], Any]] = []
         self._on_upgrade: list[Callable[[str], Any]] = []
         self.on_cut_off: Callable[[], None] | None = None  # drops what was received and waits, after the end
-        self.principal = str(user) if user is not None else request.address  # whom its memory is charged to
+        self.belongs_to(str(user) if user is not None else request.address)
         self._pending: asyncio.TimerHandle | None = None  # runs until somebody has let the peer in
+
+    def belongs_to(self, principal: str) -> None:
+        """Charge somebody with the memory and the time that this session takes."""
+        self.principal = principal
+        self.share = self.engine.turns.of(principal)
 
     # --- for applications
 

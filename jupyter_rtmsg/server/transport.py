@@ -8,11 +8,16 @@ from ..errors import ProtocolError
 
 if TYPE_CHECKING:
     from .outbox import Backlog
+    from .turns import Share
     from .websocket import WebSocketTransport
 
 
 class Peer(Protocol):
     """What a transport asks of whoever it works for: a `Session`, or the candidate of an `Upgrade`."""
+
+    @property
+    def share(self) -> Share:
+        """What its principal has of the event loop."""
 
     @property
     def max_size(self) -> int:

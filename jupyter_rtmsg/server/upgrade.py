@@ -12,6 +12,7 @@ from .polling import PollingTransport
 
 if TYPE_CHECKING:
     from .session import Session
+    from .turns import Share
     from .websocket import WebSocketTransport
 
 
@@ -44,6 +45,11 @@ class Upgrade:
     def max_size(self) -> int:
         """The session's: what comes right behind the ``5`` is for it."""
         return self._session.max_size
+
+    @property
+    def share(self) -> Share:
+        """The session's."""
+        return self._session.share
 
     def admitted(self) -> None:
         """The session may send messages of full size from now on."""
@@ -154,6 +160,7 @@ class SurplusWebSocket:
 
     def __init__(self, session: Session) -> None:
         self.max_size = session.max_size
+        self.share = session.share
 
     def opened(self, transport: WebSocketTransport) -> None:
         """Close it."""

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from .transport import Peer
 
 READ_SIZE = 64 * 1024  # at most so much in one read, so that no member holds the loop for long
-TURN = 256  # packets of one session before the others have a turn,
-TURN_SECONDS = 0.005  # or the time that they take, whichever is first
+TURN = 256  # packets of one session before the others have a turn, unless the principal's is over before: see `Turns`
 LINGER = 5.0  # seconds that a peer has to answer a close frame
 
 
@@ -44,7 +43,7 @@ class WebSocketTransport(asyncio.Protocol):
         self._parser = FrameParser(masked=True, max_size=peer.max_size)
         self._stream: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
-        self._early = early
+        self._early = early  # bytes that were read and are not parsed
         self._inbox: list[Message] | None = None  # read, but its turn has not come
         self._unread = False  # whether the session wants nothing more for now
         self._linger: asyncio.TimerHandle | None = None
@@ -72,27 +71,42 @@ class WebSocketTransport(asyncio.Protocol):
             self.data_received(early)
 
     def data_received(self, data: bytes) -> None:
-        """Take what was read: all its frames at once."""
-        messages = self._parser.feed(data)
-        if self._parser.buffered or self._kept:
-            self._keep(self._parser.buffered)
+        """Take what was read: all its frames at once, unless the principal's turn is over."""
+        if self._early or (self._session is not None and self._session.share.over):
+            self._early += data
+            self._defer(())
+            return
+        begun = self._loop.time()
+        messages = self._parse(data)
         if self._inbox is not None or self._unread:
             self._defer(messages)
             return
-        left = self._deal(messages)
+        left = self._deal(messages, begun)
+        self._charge(begun)
         if left:
             self._defer(left)
         elif self._parser.error:
             self._violated()
 
-    def _deal(self, messages: Sequence[Message]) -> Sequence[Message]:
+    def _parse(self, data: bytes) -> list[Message]:
+        messages = self._parser.feed(data)
+        if self._parser.buffered or self._kept:
+            self._keep(self._parser.buffered)
+        return messages
+
+    def _deal(self, messages: Sequence[Message], begun: float) -> Sequence[Message]:
         """Take the messages of one turn; return the others."""
-        until = self._loop.time() + TURN_SECONDS
+        until = begun + (self._session.share.rest if self._session else math.inf)
         for at, message in enumerate(messages[:TURN], 1):
             self._receive(message)
             if self._unread or (not at & 15 and self._loop.time() > until):
                 return messages[at:]
         return messages[TURN:]
+
+    def _charge(self, begun: float) -> None:
+        """Count the time since then as used by the principal."""
+        if self._session is not None:
+            self._session.share.used += self._loop.time() - begun
 
     def _keep(self, size: int) -> None:
         """Count what is held of a message that is not complete."""
@@ -108,7 +122,8 @@ class WebSocketTransport(asyncio.Protocol):
         """The connection is gone."""
         if self._linger:
             self._linger.cancel()
-        for message in self._inbox or ():  # it was received before the connection broke
+        early, self._early = self._early, b""
+        for message in (*(self._inbox or ()), *self._parse(early)):  # received before the connection broke
             self._receive(message)
         self._keep(0)
         session, self._session, self._stream = self._session, None, None
@@ -171,7 +186,7 @@ class WebSocketTransport(asyncio.Protocol):
         self._unread = False
         self._resumed = self._loop.time()
         if self._inbox is not None:
-            self._loop.call_soon(self._turn)
+            self._go_on_later()
         elif self._stream:
             self._stream.resume_reading()
 
@@ -277,20 +292,32 @@ class WebSocketTransport(asyncio.Protocol):
         if self._inbox is None:
             self._inbox = []
             if not self._unread:
-                self._loop.call_soon(self._turn)
+                self._go_on_later()
             if self._stream:
                 self._stream.pause_reading()
         self._inbox.extend(messages)
 
+    def _go_on_later(self) -> None:
+        if self._session is not None:
+            self._session.share.wait(self._turn)
+        else:
+            self._loop.call_soon(self._turn)
+
     def _turn(self) -> None:
         if self._unread or self._inbox is None:
             return
+        begun = self._loop.time()
         inbox, self._inbox = self._inbox, []
-        self._inbox = [*self._deal(inbox), *self._inbox]
+        left = self._deal(inbox, begun)
+        if not left and not self._unread and self._early:
+            early, self._early = self._early, b""
+            left = self._deal(self._parse(early), begun)
+        self._inbox = [*left, *self._inbox]
+        self._charge(begun)
         if self._unread:
             return
-        if self._inbox:
-            self._loop.call_soon(self._turn)
+        if self._inbox or self._early:
+            self._go_on_later()
             return
         self._inbox = None
         if self._parser.error:

@@ -1,0 +1,106 @@
+"""Shares the event loop fairly: however many sessions somebody has, they take one turn together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from weakref import WeakValueDictionary
+
+TURN_SECONDS = 0.005
+"""Seconds for which all sessions of one principal are dealt with, before everybody else has a turn."""
+
+
+class Share:
+    """What one principal has of the event loop.
+
+    Parameters
+    ----------
+    turns : Turns
+
+    Attributes
+    ----------
+    used : float
+        Seconds in this turn.
+    waiting : deque of callable
+        What goes on in a later turn, in order.
+    """
+
+    __slots__ = ("__weakref__", "_turns", "used", "waiting")
+
+    def __init__(self, turns: Turns) -> None:
+        self._turns = turns
+        self.used = 0.0
+        self.waiting: deque[Callable[[], object]] = deque()
+
+    @property
+    def rest(self) -> float:
+        """Seconds that are left in this turn."""
+        return TURN_SECONDS - self.used
+
+    @property
+    def over(self) -> bool:
+        """Whether what comes now has to wait: the turn is over, or others of the principal's sessions wait already."""
+        return self.used >= TURN_SECONDS or bool(self.waiting)
+
+    def wait(self, go_on: Callable[[], object]) -> None:
+        """Call a function in a later turn, behind those that wait."""
+        self.waiting.append(go_on)
+        self._turns.begin_later(self)
+
+    async def turn(self) -> None:
+        """Return in a later turn, behind those that wait."""
+        loop = asyncio.get_running_loop()
+        while True:
+            begun: asyncio.Future[None] = loop.create_future()
+            self.wait(partial(_begin, begun))
+            await begun
+            if self.rest > 0:  # else those that began at the same moment have used it up
+                return
+
+
+def _begin(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
+
+
+class Turns:
+    """The turns of all principals.
+
+    One that has used `TURN_SECONDS` waits until the event loop has been round. Nobody is slowed down while others are
+    idle, and nothing runs while nobody waits.
+    """
+
+    __slots__ = ("_shares", "_waiting")
+
+    def __init__(self) -> None:
+        self._shares: WeakValueDictionary[str, Share] = WeakValueDictionary()  # their sessions keep them
+        self._waiting: dict[Share, None] = {}
+
+    def of(self, principal: str) -> Share:
+        """Return the share of a principal."""
+        share = self._shares.get(principal)
+        if share is None:
+            share = self._shares[principal] = Share(self)
+        return share
+
+    def begin_later(self, share: Share) -> None:
+        """Begin a new turn of a share when the event loop has been round."""
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self._begin)
+        self._waiting[share] = None
+
+    def _begin(self) -> None:
+        waiting, self._waiting = self._waiting, {}
+        for share in waiting:
+            self._go_on(share)
+
+    def _go_on(self, share: Share) -> None:
+        share.used = 0.0
+        goes_on, share.waiting = share.waiting, deque()
+        while goes_on and share.used < TURN_SECONDS:
+            goes_on.popleft()()
+        if goes_on or share.waiting:
+            share.waiting.extendleft(reversed(goes_on))
+            self.begin_later(share)

@@ -1,0 +1,127 @@
+"""Who shares the event loop with whom, and when what waits goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+from typing import Any
+
+from support.wsclient import until
+
+from jupyter_rtmsg.server import turns
+from jupyter_rtmsg.server.turns import TURN_SECONDS, Turns
+
+
+async def round_of_the_loop() -> None:
+    for _ in range(2):
+        await asyncio.sleep(0)
+
+
+async def test_who_has_used_a_turn_waits_until_the_loop_has_been_round() -> None:
+    shares, order = Turns(), []
+    greedy, other = shares.of("greedy"), shares.of("other")
+    assert not greedy.over
+    greedy.used += TURN_SECONDS
+    assert greedy.over
+    assert not other.over
+    greedy.wait(lambda: order.append("greedy"))
+    asyncio.get_running_loop().call_soon(order.append, "others")
+    order.append("now")
+    await round_of_the_loop()
+    assert order == ["now", "greedy", "others"]
+    assert not greedy.over
+
+
+async def test_sessions_of_one_principal_share_a_turn_and_go_on_in_order() -> None:
+    shares, order = Turns(), []
+    greedy, modest = shares.of("greedy"), shares.of("modest")
+
+    def use(name: str) -> None:
+        order.append(name)
+        greedy.used += TURN_SECONDS
+
+    for name in ("first", "second", "third"):
+        greedy.wait(lambda name=name: use(name))
+    modest.wait(lambda: order.append("modest"))
+    await asyncio.sleep(0)
+    assert order == ["first", "modest"]
+    assert greedy.over  # what comes now stands behind those that wait
+    greedy.wait(lambda: order.append("late"))
+    for _ in range(4):
+        await asyncio.sleep(0)
+    assert order == ["first", "modest", "second", "third", "late"]
+
+
+async def test_those_that_begin_at_once_stop_when_the_first_has_used_the_turn() -> None:
+    share = Turns().of("greedy")
+    order = []
+
+    async def work(name: int) -> None:
+        await share.turn()
+        order.append(name)
+        share.used += TURN_SECONDS
+
+    tasks = [asyncio.create_task(work(name)) for name in range(3)]
+    seen = []
+    while not all(task.done() for task in tasks):
+        await asyncio.sleep(0)
+        seen.append(len(order))
+    assert order == [0, 1, 2]
+    assert {1, 2} <= set(seen)
+
+
+async def test_a_share_is_forgotten_with_the_last_session_of_its_principal() -> None:
+    shares = Turns()
+    share = shares.of("ann")
+    assert shares.of("ann") is share
+    del share
+    gc.collect()
+    assert not shares._shares
+
+
+async def test_a_flood_over_many_connections_leaves_others_their_turn(serve: Any, monkeypatch: Any) -> None:
+    """Each session used to have a turn of its own, so that many of one user's came before everybody else's next one."""
+    served = await serve()
+    log: list[str] = []
+
+    def work(who: str) -> None:
+        log.append(who)
+        if who == "greedy":
+            time.sleep(0.001)  # what is asked is much work
+
+    @served.io.use
+    def know(socket: Any) -> None:
+        socket.user = socket.auth["user"]
+
+    served.io.on("connection", lambda socket: socket.on("work", work))
+    greedy = [await served.enter(auth={"user": "greedy"}) for _ in range(20)]
+    modest = await served.enter(auth={"user": "modest"})
+    monkeypatch.setattr(turns, "TURN_SECONDS", 0.005)
+    for client in greedy:
+        client.send(*['42["work","greedy"]'] * 50)
+    await until(lambda: log)
+    modest.send('42["work","modest"]')
+    await until(lambda: "modest" in log)
+    assert log.index("modest") < 500
+    await until(lambda: len(log) == 1_001)
+
+
+async def test_what_waits_for_its_turn_is_handled_in_order_also_where_the_client_leaves(serve: Any) -> None:
+    served = await serve()
+    seen: list[int] = []
+
+    def work(number: int) -> None:
+        seen.append(number)
+        time.sleep(0.0005)
+
+    served.io.on("connection", lambda socket: socket.on("work", work))
+    clients = [await served.enter() for _ in range(4)]
+    for start, client in enumerate(clients):
+        client.send(*[f'42["work",{number}]' for number in range(start * 1_000, start * 1_000 + 300)])
+    for client in clients[:2]:
+        client.writer.close()
+    await until(lambda: len(seen) == 1_200)
+    for start in range(4):
+        mine = [number for number in seen if number // 1_000 == start]
+        assert mine == list(range(start * 1_000, start * 1_000 + 300))
