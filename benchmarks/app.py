@@ -38,7 +38,9 @@ async def serve(port: int, log: str | None) -> None:
     if log is None:
         plain(io)
     else:
-        unlimited = Limits(publish_rate=1e9, publish_burst=1e9, connections_per_user=10**6)
+        unlimited = Limits(
+            publish_rate=1e9, publish_burst=1e9, command_rate=1e9, command_burst=1e9, connections_per_user=10**6
+        )
         hub = Hub(io, await open_log(log, **ALL), limits=unlimited)
         await hub.start()
     await io.listen(port)

@@ -211,6 +211,10 @@ class RateExceeded(CommandError):
     code = "rate"
     passing = True
 
+    def __init__(self, message: str = "", retry: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry = retry  # seconds after which the command may be taken; 0: not known
+
 
 class Busy(CommandError):
     code = "busy"

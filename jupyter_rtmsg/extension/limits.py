@@ -45,6 +45,10 @@ class LimitTraits(HasTraits):
         config=True
     )
     publish_burst = Float(_DEFAULT.publish_burst, help="Events that it may publish at once.").tag(config=True)
+    command_rate = Float(
+        _DEFAULT.command_rate, help="Units of work a second that one user may ask for; a small publish is one."
+    ).tag(config=True)
+    command_burst = Float(_DEFAULT.command_burst, help="Units that one user may ask for at once.").tag(config=True)
     max_queue = Integer(
         8 << 20,
         help="The largest packet in bytes, and what may wait for one connection: it is cut off when more waits at two "
@@ -68,6 +72,8 @@ class LimitTraits(HasTraits):
             subscription_age=self.max_subscription_age,
             publish_rate=self.publish_rate,
             publish_burst=self.publish_burst,
+            command_rate=self.command_rate,
+            command_burst=self.command_burst,
         )
 
     def server_limits(self) -> dict[str, Any]:

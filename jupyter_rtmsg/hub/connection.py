@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from jupyter_rtmsg.server import Socket
 
+from .budget import Budget
 from .identity import Identity
 from .rate import TokenBucket
 from .room import Membership
@@ -22,6 +23,8 @@ class Connection:
         The ``from`` of its events, as JSON.
     bucket : TokenBucket
         For its publishes.
+    budget : Budget
+        Its principal's, for all commands.
     memberships : dict
         By room name.
     closed : str or None
@@ -33,13 +36,17 @@ class Connection:
     """
 
     __slots__ = (
-        "_changed", "_identity", "_owe", "bucket", "closed", "joining", "memberships", "owed", "sender", "socket",
+        "_changed", "_identity", "_owe", "bucket", "budget", "closed", "joining", "memberships", "owed", "sender",
+        "socket",
     )  # fmt: skip
 
-    def __init__(self, socket: Socket, identity: Identity, bucket: TokenBucket, closed: str | None) -> None:
+    def __init__(
+        self, socket: Socket, identity: Identity, bucket: TokenBucket, budget: Budget, closed: str | None
+    ) -> None:
         self.socket = socket
         self.identity = identity
         self.bucket = bucket
+        self.budget = budget
         self.memberships: dict[str, Membership] = {}
         self.closed = closed
         self.joining = 0

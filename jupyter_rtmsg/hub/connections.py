@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from jupyter_rtmsg.errors import ConnectionRefused
 from jupyter_rtmsg.server import Socket
 
+from .budget import Budgets
 from .connection import Connection
 from .identity import Identity, identify
 from .limits import Limits
@@ -42,6 +43,7 @@ class Connections:
         self._connections: dict[str, Connection] = {}
         self._counted: dict[Socket, Identity] = {}  # as whom each was counted: what is known of it may change
         self._users: Counter[str] = Counter()
+        self._budgets = Budgets(limits, clock, self._users)
         self._clients: Counter[tuple[str, str]] = Counter()
         self._cut_off: dict[tuple[str, str], str] = {}
         self.closed = False
@@ -91,7 +93,7 @@ class Connections:
         identity: Identity = socket.data["identity"]
         bucket = TokenBucket(self._limits.publish_rate, self._limits.publish_burst, self._clock())
         closed = self._cut_off.pop((identity.principal, identity.client), None) if identity.client else None
-        connection = Connection(socket, identity, bucket, closed)
+        connection = Connection(socket, identity, bucket, self._budgets.of(identity.principal), closed)
         self._connections[socket.id] = socket.data["connection"] = connection
         self._counted[socket] = identity
         self._users[identity.principal] += 1

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from functools import partial
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from jupyter_rtmsg.errors import Shutdown, UnknownCommand
 from jupyter_rtmsg.log.eventlog import Appended, Draft
 from jupyter_rtmsg.server import LATER, Socket
 from jupyter_rtmsg.wire.data import EncodedJSON
 
+from .budget import READING
 from .commands import COMMANDS
 from .reply import Reply, command_error, refusal
 from .request import request_of
@@ -19,6 +20,9 @@ from .request import request_of
 if TYPE_CHECKING:
     from .connection import Connection
     from .hub import Hub
+
+
+Command: TypeAlias = "Coroutine[Any, Any, Reply | EncodedJSON]"
 
 
 class Dispatcher:
@@ -44,6 +48,7 @@ class Dispatcher:
             if hub.connections.closed:
                 raise Shutdown("the server is going down")
             connection: Connection = socket.data["connection"]
+            connection.budget.charge(name, hub.clock())
             answer = command(hub, connection, request_of(args[1:]))
             if type(answer) is Draft:
                 # Many may be under way, and share a commit: the socket's next command does not wait for this one.
@@ -51,11 +56,19 @@ class Dispatcher:
                 return LATER
         except Exception as error:  # noqa: BLE001 - told to its caller, logged where it is ours
             return self._refuse(socket, name, error, id)
-        return self._finish(socket, name, answer, id) if isinstance(answer, CoroutineType) else answer
+        if not isinstance(answer, CoroutineType):
+            return answer
+        if name in READING:
+            answer = self._read(connection, answer)
+        return self._finish(socket, name, answer, id)
 
-    async def _finish(
-        self, socket: Socket, name: str, command: Coroutine[Any, Any, Reply | EncodedJSON], id: int | None
-    ) -> Any:
+    @staticmethod
+    async def _read(connection: Connection, command: Command) -> Reply | EncodedJSON:
+        """Run a command that reads from the log, of which few of one principal run at once."""
+        async with connection.budget.reads:
+            return await command
+
+    async def _finish(self, socket: Socket, name: str, command: Command, id: int | None) -> Any:
         try:
             return await command
         except Exception as error:  # noqa: BLE001 - told to its caller, logged where it is ours

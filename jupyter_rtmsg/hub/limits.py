@@ -30,6 +30,8 @@ class Limits:
         What they may take, those that have ended lately too: of one user, and of all. One more makes place likewise.
     publish_rate, publish_burst : float
         Publishes of one connection: events a second, and how many at once.
+    command_rate, command_burst : float
+        Commands of one user, over all connections, in units of work: a small publish is one, see `hub.budget`.
     identifier : int
         Characters of an ``id``, an ``as`` and a client's UUID.
     name : int
@@ -67,6 +69,8 @@ class Limits:
     subscription_bytes_in_all: int = 16 << 20
     publish_rate: float = 1_000.0
     publish_burst: float = 5_000.0
+    command_rate: float = 20_000.0
+    command_burst: float = 200_000.0
     identifier: int = 256
     name: int = 64
     replay: int = 100_000

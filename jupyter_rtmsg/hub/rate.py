@@ -16,30 +16,39 @@ class TokenBucket:
         How many there are at most, and at first.
     now : float
         Seconds, of the clock that `take` is called with.
+    what : str
+        What the tokens are, for people.
     """
 
-    __slots__ = ("_burst", "_rate", "_tokens", "_when")
+    __slots__ = ("_burst", "_rate", "_tokens", "_what", "_when")
 
-    def __init__(self, rate: float, burst: float, now: float) -> None:
+    def __init__(self, rate: float, burst: float, now: float, what: str = "publishes") -> None:
         self._rate = rate
         self._burst = burst
         self._tokens = burst
         self._when = now
+        self._what = what
 
-    def take(self, now: float) -> None:
-        """Take a token.
+    def take(self, now: float, tokens: float = 1) -> None:
+        """Take tokens.
 
         Raises
         ------
         RateExceeded
-            When there is none.
+            When there are not so many.
         """
-        tokens = min(self._burst, self._tokens + (now - self._when) * self._rate)
+        there = min(self._burst, self._tokens + (now - self._when) * self._rate)
         self._when = now
-        if tokens < 1:
-            self._tokens = tokens
+        if there < tokens:
+            self._tokens = there
+            wait = (tokens - there) / self._rate
             raise RateExceeded(
-                f"more than {self._rate:g} publishes a second, after a burst of {self._burst:g}: "
-                f"try again in {(1 - tokens) / self._rate:.3f} s"
+                f"more than {self._rate:g} {self._what} a second, after a burst of {self._burst:g}: "
+                f"try again in {wait:.3f} s",
+                wait,
             )
-        self._tokens = tokens - 1
+        self._tokens = there - tokens
+
+    def is_full(self, now: float) -> bool:
+        """Return whether all tokens have come back."""
+        return self._tokens + (now - self._when) * self._rate >= self._burst

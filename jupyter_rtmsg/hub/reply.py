@@ -21,6 +21,7 @@ from jupyter_rtmsg.errors import (
     LogError,
     LogFull,
     LogIdConflict,
+    RateExceeded,
     Shutdown,
 )
 from jupyter_rtmsg.logthrottle import throttled_logger
@@ -42,7 +43,10 @@ _OF_THE_LOG: dict[type[BaseException], type[CommandError]] = {
 
 def refusal(error: CommandError) -> Reply:
     """Return the reply that tells of an error."""
-    return {"ok": False, "error": {"code": error.code, "message": error.message}}
+    told: dict[str, Any] = {"code": error.code, "message": error.message}
+    if isinstance(error, RateExceeded):
+        told["retry"] = round(error.retry, 3)
+    return {"ok": False, "error": told}
 
 
 def command_error(error: BaseException, command: str) -> CommandError:

@@ -37,6 +37,7 @@ def _draft(hub: Hub, connection: Connection, request: Request) -> Draft:
     room = room_name(text(request, "room"))
     name = event_name(text(request, "event"))
     data, attachments = encode_data(request.get("data"), max_depth=limits.depth, max_attachments=limits.attachments)
+    connection.budget.charge_bytes(len(data), hub.clock())
     size = len(data) + ENVELOPE + (sum(map(len, attachments)) if attachments else 0)
     if size > limits.message:
         raise TooLarge(

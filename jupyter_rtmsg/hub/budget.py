@@ -1,0 +1,92 @@
+"""What one principal may ask of the hub, over all of its connections: commands, by the work that they make."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Container
+
+from .limits import Limits
+from .rate import TokenBucket
+
+COSTS = {
+    "presence": 10, "hello": 10, "prove": 10, "unsubscribe": 10,
+    "join": 20, "history": 20, "lag": 20, "delete": 20,
+    "rooms": 50, "subscriptions": 50,
+}  # fmt: skip
+"""The work of commands, in that of a small publish: about 20 microseconds. Those that are not here cost 1."""
+BYTES = 16 * 1024
+"""Bytes of an event's data that are as much work."""
+READS = 4
+"""Commands of one principal that may read from the log at once: the others wait."""
+READING = frozenset({"history", "lag"})
+_MANY = 1_000  # principals
+
+
+class Budget:
+    """The budget of one principal.
+
+    Parameters
+    ----------
+    limits : Limits
+    now : float
+        Seconds.
+
+    Attributes
+    ----------
+    reads : asyncio.Semaphore
+        Held by commands of `READING`.
+    """
+
+    __slots__ = ("_bucket", "reads")
+
+    def __init__(self, limits: Limits, now: float) -> None:
+        self._bucket = TokenBucket(limits.command_rate, limits.command_burst, now, "units of work of one user")
+        self.reads = asyncio.Semaphore(READS)
+
+    def charge(self, command: str, now: float) -> None:
+        """Count a command; raises `RateExceeded`."""
+        self._bucket.take(now, COSTS.get(command, 1))
+
+    def charge_bytes(self, size: int, now: float) -> None:
+        """Count what an event holds; raises `RateExceeded`."""
+        if size > BYTES:
+            self._bucket.take(now, size // BYTES)
+
+    def is_full(self, now: float) -> bool:
+        """Return whether it is as if nothing had been asked."""
+        return self._bucket.is_full(now)
+
+
+class Budgets:
+    """The budgets of all principals. They outlive connections, or a new one would have a full budget.
+
+    Parameters
+    ----------
+    limits : Limits
+    clock : callable
+        Seconds.
+    connected : container of str
+        The principals that are connected: their budgets are not forgotten.
+    """
+
+    def __init__(self, limits: Limits, clock: Callable[[], float], connected: Container[str]) -> None:
+        self._limits = limits
+        self._clock = clock
+        self._connected = connected
+        self._budgets: dict[str, Budget] = {}
+
+    def of(self, principal: str) -> Budget:
+        """Return the budget of a principal."""
+        budget = self._budgets.get(principal)
+        if budget is None:
+            now = self._clock()
+            if len(self._budgets) >= _MANY:
+                self._forget(now)
+            budget = self._budgets[principal] = Budget(self._limits, now)
+        return budget
+
+    def _forget(self, now: float) -> None:
+        """Forget the budgets of those who are gone, once they are as full as new ones."""
+        for name, budget in list(self._budgets.items()):
+            if name not in self._connected and budget.is_full(now):
+                del self._budgets[name]

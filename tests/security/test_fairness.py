@@ -1,0 +1,69 @@
+"""One user takes neither the event loop nor the hub from the others; and honest bursts pass unnoticed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from support.members import until
+
+COSTLY = {"room": "crowd"}
+
+
+async def test_a_flood_of_commands_over_many_connections_lets_others_publish_in_between(start: Any) -> None:
+    """120 connections that asked for `presence` 256 times each held up everybody for 6.3 s."""
+    hub = await start(url="memory:", command_burst=1e9)
+    crowd = [await hub.joined("crowd", user=f"guest{number}") for number in range(40)]
+    honest = await hub.joined("lab", user="ann")
+    flood = [await hub.connect(user="mallory") for _ in range(40)]
+    asked = [member.ask("presence", COSTLY) for member in flood for _ in range(100)]
+    answered: list[int] = []
+    for number in range(5):
+        await honest.publish(number)
+        answered.append(sum(reply.done() for reply in asked))
+    assert answered[2] < len(asked)  # the third acknowledgement did not wait for all of them
+    assert all(reply["ok"] for reply in await asyncio.gather(*asked))
+    assert len(crowd) == 40
+
+
+async def test_what_exceeds_a_users_budget_is_refused_and_others_are_not(start: Any) -> None:
+    hub = await start(url="memory:", command_rate=100, command_burst=1_000)
+    flood = [await hub.connect(user="mallory") for _ in range(10)]
+    replies = await asyncio.gather(*(member.ask("rooms") for member in flood for _ in range(10)))
+    codes = [reply["error"]["code"] for reply in replies if not reply["ok"]]
+    assert set(codes) == {"rate"}
+    assert len(codes) >= 60
+    assert (await (await hub.connect(user="ann")).ask("rooms"))["ok"]
+
+
+async def test_honest_bursts_never_notice_the_budget(start: Any) -> None:
+    """Kernels of one user on one server are one user."""
+    hub = await start(url="memory:")
+    kernels = [await hub.connect(user="ann") for _ in range(4)]
+    seqs = await asyncio.gather(*(kernel.publish_many(5_000, room="lab") for kernel in kernels))
+    assert sum(map(len, seqs)) == 20_000
+    for kernel in kernels:  # the server was restarted: all rooms are joined again at once
+        joined = [kernel.ask("join", {"room": f"room{number}", "after": 0}) for number in range(100)]
+        assert all(reply["ok"] for reply in await asyncio.gather(*joined))
+    panel = await hub.connect(user="ann")
+    for _ in range(20):
+        assert (await panel.ask("rooms", {"watch": True}))["ok"]
+        assert (await panel.ask("history", {"room": "lab", "last": 100}))["ok"]
+
+
+async def test_a_room_with_many_members_is_written_to_in_slices(start: Any) -> None:
+    hub = await start(url="memory:", connections_per_user=1_000)
+    members = [await hub.joined("lab", user="ann") for _ in range(300)]
+    written: list[int] = []
+    engine = hub.io.engine
+    flush = engine._flush
+
+    def counted() -> None:
+        before = len(engine._dirty)
+        flush()
+        written.append(before - len(engine._dirty))
+
+    engine._flush = counted
+    await members[0].publish("x")
+    await until(lambda: all(member.seqs() for member in members))
+    assert max(written) <= 256
