@@ -391,7 +391,7 @@ def test_binary_is_refused_when_none_is_awaited():
         f"{HOLE},{HOLE}",
         "1",
         "{}",
-        ",".join([HOLE] * 16_000),
+        ",".join([HOLE] * 9_000),
     ],
     ids=lambda argument: argument[:60],
 )
