@@ -140,10 +140,12 @@ class Inbox:
     def turn(self, place: Place, name: str = "", data: Any = None, *, joined_at: int | None = None) -> None:
         """Go on after a position of another era; handlers of ``name`` are told in between.
 
-        Where it is the same event in both, ``joined_at`` is the end of what was missed, in the new one.
+        Where it is the same event in both, ``joined_at`` is the end of what was missed, in the new one. Without a name
+        the log is the same, and what is behind here stays so.
         """
         self.era = place.era
-        self.received = self.seen = place.seq
+        self.received = place.seq
+        self.seen = place.seq if name else max(self.seen, place.seq)
         self.number = place.n
         if joined_at is not None:
             self.joined_at = joined_at

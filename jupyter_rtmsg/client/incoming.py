@@ -71,6 +71,9 @@ class Incoming:
             return True
         if name == "$log":
             self._log_changed(data)
+            for each in tuple(self._memberships.values()):
+                each.resumption.opened(data)
+                self._touched.add(each)
             return True
         if name == "$error":
             _log.warning("the hub refused %s: %s (%s)", data.get("command"), data.get("message"), data.get("code"))

@@ -100,6 +100,12 @@ class Resumption:
             if era != here:
                 self._inbox.turn(Place(era, self._inbox.received, self._inbox.number))
 
+    def opened(self, log: Mapping[str, Any]) -> None:
+        """Learn that the hub's log goes on, with all that it held, in another opening: later positions are of that."""
+        era = Era.of(log)
+        if era.opening and era.epoch == self._inbox.era.epoch and era != self._inbox.era:
+            self._inbox.turn(Place(era, self._inbox.received, self._inbox.number))
+
     def replaced(self, notice: Mapping[str, Any]) -> None:
         """Begin anew, since the hub says that its log was replaced."""
         self._reset(Place(Era.of(notice), 0, 0), EPOCH, str(notice.get("reason") or "the log was replaced"))
@@ -113,6 +119,7 @@ class Resumption:
         _log.warning("room %r: %s", self._room, f"{said}; positions start anew" if said else _RESETS[reason])
         if reason == ROLLBACK:
             self._inbox.drop_after(place.seq)
+            self.missed = self.missed and (min(self.missed[0], place.seq), min(self.missed[1], place.seq))
         self._tell(place, said or reason)
 
     def _tell(self, place: Place, reason: str, *, joined_at: int | None = None) -> None:

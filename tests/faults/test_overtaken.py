@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import sqlite3
+from collections.abc import AsyncIterator, Iterable
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.hub import TOKEN, HubServer
 from support.logs import draft
+from support.wsclient import until
 
+import jupyter_rtmsg as rt
 from jupyter_rtmsg.client.handlers import Handler, Handlers
 from jupyter_rtmsg.client.inbox import Inbox
 from jupyter_rtmsg.client.place import Era, Place
@@ -194,3 +201,170 @@ def test_each_event_is_handled_or_told_to_be_gone_once(turns: list[tuple[str, in
         await world.following
 
     asyncio.run(example())
+
+
+# With processes
+
+
+class Member:
+    """A reader whose handler may be held up, on a client whose queue is short."""
+
+    def __init__(self, client: rt.AsyncClient, room: rt.AsyncRoom) -> None:
+        self.client = client
+        self.room = room
+        self.handled: list[int] = []
+        self.gone: list[range] = []
+        self.running = asyncio.Event()
+        room.on("n", self._handle)
+        room.on("$trimmed", self._trimmed)
+
+    async def _handle(self, event: Event) -> None:
+        await self.running.wait()
+        assert event.n is not None
+        self.handled.append(event.n)
+
+    def _trimmed(self, event: Event) -> None:
+        first, last = event.data["first"], event.data["last"]
+        assert event.data == {"room": "lab", "count": last - first + 1, "first": first, "last": last}
+        self.gone.append(range(first, last + 1))
+
+    async def away(self) -> asyncio.Event:
+        """Cut it off, and have it stay away until the event is set."""
+        prepare, gate = self.client.socket.prepare, asyncio.Event()
+
+        async def later() -> None:
+            await gate.wait()
+            assert prepare
+            await prepare()
+
+        self.client.socket.prepare = later
+        self.client.socket.drop()
+        await until(lambda: self.client.state != "connected")
+        return gate
+
+    async def accounts_for(self, first: int, last: int) -> None:
+        """Wait until everything is handled or told to be gone, and see that it is so once, and in order."""
+        self.running.set()
+        await until(lambda: self.room.membership.inbox.place.n == last, 60)
+        told = [number for numbers in self.gone for number in numbers]
+        assert sorted(self.handled + told) == list(range(first, last + 1))
+        assert self.handled == sorted(self.handled)
+        await until(lambda: self.room.lag == 0)
+
+
+class Ground:
+    """A hub that keeps few events of a room, and clients of it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.server = HubServer(f"sqlite:///{path}", log_options={"max_events": 100}, limits={"ring_events": 10})
+        self._clients: list[rt.AsyncClient] = []
+
+    async def client(self) -> rt.AsyncClient:
+        self._clients.append(await rt.AsyncClient(self.server.url, TOKEN).connect())
+        return self._clients[-1]
+
+    async def member(self, **options: Any) -> Member:
+        client = await self.client()
+        return Member(client, await client.join("lab", **options))
+
+    async def emit(self, number: int) -> rt.AsyncRoom:
+        room = await (await self.client()).join("lab")
+        for receipt in [await room.emit("n", i, wait=False) for i in range(number)]:
+            await receipt.wait(60)
+        return room
+
+    async def is_trimmed(self, most: int) -> None:
+        """Wait until the room holds no more than so many events."""
+        room = await (await self.client()).join("lab")
+        for _ in range(1_000):
+            if len(await room.history()) <= most:
+                return
+            await asyncio.sleep(0.05)
+
+    async def close(self) -> None:
+        for client in self._clients:
+            await client.close()
+        await asyncio.to_thread(self.server.stop)
+
+
+@pytest.fixture
+async def ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Ground]:
+    monkeypatch.setattr("jupyter_rtmsg.client.inbox.Inbox.__init__.__defaults__", (40, 1_000_000))
+    ground = Ground(tmp_path / "log.sqlite3")
+    await asyncio.to_thread(ground.server.start)
+    yield ground
+    await ground.close()
+
+
+async def test_a_slow_live_member_is_told_of_what_retention_took(
+    ground: Ground, caplog: pytest.LogCaptureFixture
+) -> None:
+    slow = await ground.member()
+    await ground.emit(600)
+    await ground.is_trimmed(100)
+    assert slow.room.lag > 0
+    await slow.accounts_for(1, 600)
+    assert sum(map(len, slow.gone)) >= 400
+    assert "no longer held" in caplog.text
+
+
+async def test_who_was_away_is_told_of_what_went_meanwhile(ground: Ground) -> None:
+    member = await ground.member()
+    member.running.set()
+    await ground.emit(20)
+    await until(lambda: len(member.handled) == 20)
+    gate = await member.away()
+    await ground.emit(400)
+    await ground.is_trimmed(100)
+    gate.set()
+    await member.accounts_for(1, 420)
+    assert member.gone == [range(21, member.gone[0].stop)]
+
+
+async def test_a_kernel_that_was_restarted_is_told_of_what_passed_its_cursor(ground: Ground) -> None:
+    first = await ground.member(as_="reader")
+    first.running.set()
+    await ground.emit(20)
+    await until(lambda: len(first.handled) == 20 and first.room.lag == 0)
+    await first.client.close()
+    await ground.emit(400)
+    await ground.is_trimmed(100)
+    second = await ground.member(as_="reader")
+    missed = await second.room.missed()
+    assert len(missed) + missed.trimmed == 400
+    await second.accounts_for(21, 420)
+    assert [len(numbers) for numbers in second.gone] == [missed.trimmed]
+    await second.client.close()
+    third = await ground.member(as_="reader")
+    await ground.emit(1)
+    await third.accounts_for(421, 421)
+    assert third.gone == []
+
+
+async def test_what_is_deleted_from_the_middle_is_told_in_its_place(ground: Ground) -> None:
+    first = await ground.member(as_="reader")
+    await first.client.close()
+    await ground.emit(50)
+    await asyncio.to_thread(ground.server.stop)
+    with closing(sqlite3.connect(ground.path)) as file, file:
+        file.execute("DELETE FROM event WHERE n IN (1, 7, 8, 20, 22, 50)")
+    await asyncio.to_thread(ground.server.start)
+    second = await ground.member(as_="reader")
+    await second.accounts_for(1, 50)
+    assert [(numbers.start, numbers.stop - 1) for numbers in second.gone] == [
+        (1, 1), (7, 8), (20, 20), (22, 22), (50, 50),
+    ]  # fmt: skip
+
+
+async def test_what_went_with_a_room_that_was_deleted_is_told_to_who_was_away(ground: Ground) -> None:
+    member = await ground.member()
+    member.running.set()
+    await ground.emit(20)
+    await until(lambda: len(member.handled) == 20)
+    gate = await member.away()
+    await (await ground.emit(5)).delete()
+    await ground.emit(5)  # it is made again
+    gate.set()
+    await member.accounts_for(1, 30)
+    assert member.gone == [range(21, 26)]
