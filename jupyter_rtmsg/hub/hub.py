@@ -27,6 +27,7 @@ from .feed import PresenceFeed
 from .follow import Follower
 from .identity import Identity, Kernel
 from .limits import Limits
+from .log_state import LogState
 from .recovery import LogRecovery
 from .ring import Ring
 from .room import Membership, Room
@@ -100,7 +101,6 @@ class Hub:
             )
         self.limits = limits or Limits()
         self.log = log
-        self._warning = log.warning
         self.base, self.version = base, version
         self.clock = clock
         self.activity: Activity = activity or Unobserved()
@@ -113,6 +113,7 @@ class Hub:
         self.connections = Connections(self.limits, clock, self._gone)
         self._access = access or Open()
         self._namespace = server.of("/")
+        self._log_state = LogState(log, self._namespace.emit)
         self._tasks: list[asyncio.Task[None]] = []
         self._sweep_at = clock()  # soon: the hub may have been away for long
 
@@ -173,10 +174,6 @@ class Hub:
                 "failing": log.failing and log.failing._asdict(),
             },
         }
-
-    def describe_log(self) -> dict[str, Any]:
-        """Return what clients are told of the log: whether events outlive the server, and what else to know of it."""
-        return {"durable": self.log.durable, "warning": self.log.warning}
 
     def principals(self) -> set[str]:
         """Return who is connected."""
@@ -354,9 +351,7 @@ class Hub:
 
     def _deliver(self, batch: Sequence[tuple[str, Encoded]]) -> None:
         """Write events that came out of the log to the members of their rooms, and say what became of the log."""
-        if self.log.warning != self._warning:
-            self._warning = self.log.warning
-            self._namespace.emit("$log", self.describe_log())
+        self._log_state.look()
         if self.recovery:
             self.recovery.deliver(self._namespace, batch)
         else:
@@ -379,8 +374,7 @@ class Hub:
             room.reset(self._ring())
             notice = {"room": room.name, "epoch": self.log.epoch, "opening": self.log.opening, "reason": reason}
             batch.append((room.channel, encode_event(["$reset", notice])))
-        self._warning = self.log.warning
-        self._namespace.emit("$log", self.describe_log())
+        self._log_state.tell()
         self._namespace.deliver(batch)
         if self.recovery:
             self.recovery.reset()

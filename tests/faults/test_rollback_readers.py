@@ -177,3 +177,17 @@ async def test_what_was_acknowledged_of_the_lost_end_moves_nothing(ground: Groun
     place = {"epoch": joined["epoch"], "opening": joined["opening"]}
     assert (await again.call("ack", room="lab", seq=9, n=9, **place))["cursor"] == 9
     await again.close()
+
+
+async def test_a_file_that_is_put_back_under_a_running_hub_goes_back_for_nobody(ground: Ground) -> None:
+    reader, without = await Reader.join(ground, as_="reader"), await Reader.join(ground)
+    sent = await ground.emit("a", 10)
+    ground.path.unlink()
+    sent += await ground.emit("b", 10)  # the hub writes the file again, and goes on in another opening
+    sent += await ground.emit("c", 10)
+    await until(lambda: reader.seen == without.seen == sent and reader.room.lag == 0)
+    assert ground.path.exists()
+    await asyncio.to_thread(ground.server.stop)
+    await asyncio.to_thread(ground.server.start)
+    sent += await ground.emit("d", 10)
+    await until(lambda: reader.seen == without.seen == sent and reader.room.lag == 0)

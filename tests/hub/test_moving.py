@@ -61,7 +61,9 @@ async def test_everybody_is_told_of_the_move(hub: Any, other: EventLog) -> None:
     await member.publish()
     await end(hub, other)
     for each in (member, nowhere):
-        assert await each.has("$log") == [{"durable": True, "warning": None}]
+        assert await each.has("$log") == [
+            {"durable": True, "warning": None, "epoch": hub.log.epoch, "opening": hub.log.opening}
+        ]
     assert await member.has("$reset") == [
         {"room": "lab", "epoch": other.epoch, "opening": hub.log.opening, "reason": "moved"}
     ]
