@@ -133,7 +133,7 @@ class Hub:
         self._namespace.on("connection", self.connections.add)
         self._namespace.on_departure(self.connections.remove)
         if self.limits.recovery:
-            self.recovery = LogRecovery(self, self.limits.recovery)
+            self.recovery = LogRecovery(self, self._namespace, self.limits.recovery)
             await self.recovery.load()
             self._namespace.recovery = self.recovery
             self._namespace.on("connection", self._recoverable)
@@ -353,7 +353,7 @@ class Hub:
         """Write events that came out of the log to the members of their rooms, and say what became of the log."""
         self._log_state.look()
         if self.recovery:
-            self.recovery.deliver(self._namespace, batch)
+            self.recovery.deliver(batch)
         else:
             self._namespace.deliver(batch)
 

@@ -69,12 +69,15 @@ class LogRecovery:
     Parameters
     ----------
     hub : Hub
+    namespace : Namespace
+        The one that it takes.
     max_disconnection : float
         Seconds that a client may be away.
     """
 
-    def __init__(self, hub: Hub, max_disconnection: float) -> None:
+    def __init__(self, hub: Hub, namespace: Namespace, max_disconnection: float) -> None:
         self._hub = hub
+        self._namespace = namespace
         self._max_disconnection = max_disconnection
         self._sockets: dict[str, Socket] = {}  # by pid
         self._claimed: set[str] = set()  # pids that a connection is being recovered with
@@ -154,12 +157,10 @@ class LogRecovery:
         self._give_up(recovered.returns)
         self.changed(connection)
 
-    def deliver(self, namespace: Namespace, batch: Sequence[tuple[str, Encoded]]) -> None:
+    def deliver(self, batch: Sequence[tuple[str, Encoded]]) -> None:
         """Write events that came out of the log to the members of their rooms, and tell these how far that was."""
-        told: set[Socket] = set()
-        if self._sockets:
-            for channel in {channel for channel, encoded in batch if not encoded.volatile}:
-                told.update([each for each in namespace.rooms.members(channel) if each.pid is not None])
+        namespace = self._namespace
+        told = self._told({channel for channel, encoded in batch if not encoded.volatile}) if self._sockets else ()
         if not told:
             namespace.deliver(batch)
             return
@@ -200,6 +201,11 @@ class LogRecovery:
         self._notes.close()
 
     # --- inside
+
+    def _told(self, channels: Collection[str]) -> Collection[Socket]:
+        """Return the members of some Socket.IO rooms that may be recovered."""
+        members = self._namespace.rooms.select(channels) if channels else ()
+        return [member for member in members if member.pid is not None]
 
     def _offset(self) -> str:
         return str(Offset(self._hub.follower.position, self._marks, self._series))
