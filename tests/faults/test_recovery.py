@@ -29,6 +29,14 @@ def take_user(socket: Socket) -> None:
     socket.user = socket.auth.get("user")
 
 
+def _copy(files: Path, to: Path) -> None:
+    """Copy what a process leaves that dies now; what is written meanwhile stands at the end of the last file."""
+    to.mkdir(mode=0o700)
+    for path in sorted(files.iterdir(), key=lambda path: (path.name.endswith("-wal"), path.suffix == ".sqlite3")):
+        if path.is_file() and not path.name.endswith((".lock", "-shm")):
+            shutil.copy2(path, to / path.name)
+
+
 class Served:
     """A hub over a log in a directory, which may die: what its files hold at that moment is what is left."""
 
@@ -54,7 +62,7 @@ class Served:
         if killed:
             self._deaths += 1
             left = self.directory.with_name(f"{self.directory.name}-{self._deaths}")
-            shutil.copytree(self.directory, left, ignore=shutil.ignore_patterns("*.lock"))
+            _copy(self.directory, left)
         await self.close()
         self.directory = left
         await self.start()
@@ -157,15 +165,17 @@ class Client:
             self.joined.add(room)
 
     def join(self, room: str, **fields: Any) -> None:
-        """Join a room, where it is in it."""
+        """Join a room, from where it is in it; one join at a time."""
+        if room in self._asked.values():
+            return
         self.joined.discard(room)
         first = self.wanted.setdefault(room, fields)
         if room in self.base:
             last = self.got[room][-1] if self.got[room] else self.base[room]
             first = {**first, "after": last, "epoch": self.served.log.epoch}
-        self._numbers += 1
-        self._asked[self._numbers] = room
         if self._raw is not None:
+            self._numbers += 1
+            self._asked[self._numbers] = room
             self._raw.send(f"42{self._numbers}" + json.dumps(["join", {"room": room, **first}]))
 
     def in_the_room(self) -> bool:
