@@ -40,15 +40,16 @@ def _copy(files: Path, to: Path) -> None:
 class Served:
     """A hub over a log in a directory, which may die: what its files hold at that moment is what is left."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, limits: Limits = SMALL) -> None:
         self.directory = directory
+        self._limits = limits
         self._deaths = 0
 
     async def start(self) -> None:
         self.io = Server()
         self.io.use(take_user)
         self.log: EventLog = await open_log(f"sqlite:///{self.directory / 'log.sqlite3'}", ballast=0)
-        self.hub = Hub(self.io, self.log, limits=SMALL)
+        self.hub = Hub(self.io, self.log, limits=self._limits)
         await self.hub.start()
         self.port = await self.io.listen()
 
