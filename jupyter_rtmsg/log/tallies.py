@@ -49,6 +49,7 @@ class Tallies:
 
     def __init__(self) -> None:
         self.unsaved = 0
+        self._pairs: dict[tuple[int, str], Tally] = {}
         self._rooms: dict[int, dict[str, Tally]] = {}
         self._users: dict[str, dict[int, Tally]] = {}
         self._costs: dict[str, int] = {}
@@ -71,19 +72,20 @@ class Tallies:
 
     def add(self, room: int, user: str, count: int, size: int) -> None:
         """Count so many events more, or less, of a principal in a room."""
-        users = self._rooms.setdefault(room, {})
-        tally = users.get(user)
+        tally = self._pairs.get((room, user))
         if tally is None:
-            tally = users[user] = self._users.setdefault(user, {})[room] = Tally()
+            tally = self._pairs[room, user] = Tally()
+            self._rooms.setdefault(room, {})[user] = self._users.setdefault(user, {})[room] = tally
+            self._costs.setdefault(user, 0)
         tally.count += count
         tally.bytes += size
-        self._costs[user] = self._costs.get(user, 0) + size + EVENT_OVERHEAD * count
+        self._costs[user] += size + EVENT_OVERHEAD * count
         self._changed.add((room, user))
         if not tally.count:
             self._forget(room, user)
 
     def _forget(self, room: int, user: str) -> None:
-        del self._rooms[room][user], self._users[user][room]
+        del self._pairs[room, user], self._rooms[room][user], self._users[user][room]
         if not self._rooms[room]:
             del self._rooms[room]
         if not self._users[user]:
@@ -119,7 +121,7 @@ class Tallies:
         kept: list[Lost] = []
         gone: list[tuple[int, str]] = []
         for room, user in self._changed | less.keys():
-            tally = self._rooms.get(room, {}).get(user) or Tally()
+            tally = self._pairs.get((room, user)) or Tally()
             count, size = less.get((room, user), (0, 0))
             if tally.count > count:
                 kept.append((room, user, tally.count - count, tally.bytes - size))
@@ -186,8 +188,10 @@ _NO_END = 2**63
 def _first_and_lead(amounts: Mapping[str, int]) -> tuple[str, int] | None:
     if len(amounts) < 2:
         return None
-    user = max(amounts, key=lambda each: (amounts[each], each))
-    return user, amounts[user] - max(amount for each, amount in amounts.items() if each != user)
+    user = max(amounts, key=amounts.__getitem__)
+    others = list(amounts.values())
+    others.remove(amounts[user])
+    return user, amounts[user] - max(others)
 
 
 def load_tallies(connection: sqlite3.Connection) -> Tallies:
