@@ -149,3 +149,27 @@ async def test_rooms_that_the_log_holds_count_after_a_restart(start: Any, tmp_pa
     ann = await again.connect(user="ann")
     with pytest.raises(Refused, match="limit: ann"):
         await ann.publish(room="b")
+
+
+async def test_a_connection_that_is_lost_while_it_joins_leaves_no_room(start: Any) -> None:
+    hub = await start(rooms_per_user=5)
+    for i in range(20):
+        ann = await hub.connect(user="ann")
+        for j in range(3):
+            ann.post("join", {"room": f"r{i}-{j}", "last": 10})
+        await ann.raw.writer.drain()
+        await ann.close()
+    await until(lambda: not hub.hub.connections.principals())
+    await until(lambda: not hub.hub.rooms.active)
+    assert hub.hub.rooms.quota.count("ann") == 0
+
+
+async def test_who_was_in_a_deleted_room_does_not_make_it_again_by_itself(start: Any) -> None:
+    hub = await start()
+    ann, bob = await hub.joined(user="ann"), await hub.joined(user="bob")
+    await ann.publish()
+    await ann.call("delete", room="lab")
+    await bob.has("$deleted")
+    await bob.settled()
+    assert not hub.hub.rooms.active
+    assert not hub.hub.rooms.quota.makers
