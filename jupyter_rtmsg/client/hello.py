@@ -10,8 +10,10 @@ from typing import Any
 
 from jupyter_rtmsg.errors import CommandError, UnknownCommand
 
+from .address import Address
 from .commands import Commands
-from .kernel import this_kernel
+from .discovery import is_known
+from .kernel import Kernel, this_kernel
 from .processes import process_id
 
 _log = logging.getLogger("jupyter_rtmsg")
@@ -78,16 +80,17 @@ async def say_hello(commands: Commands, url: str, socket_id: str) -> Hello:
     ----------
     commands : Commands
     url : str
-        Of the server, for the log.
+        Of the server. It gets the proof if it is one of this user's own, as a `Discovery` would find it.
     socket_id : str
         Of this connection: the proof is good for it alone.
     """
     kernel = this_kernel()
-    proof = {"kernel": kernel.id, "proof": kernel.proof(socket_id)} if kernel else {}
+    if kernel and not is_known(Address.parse(url)):
+        kernel = None  # the proof is for servers of one's own: another one could try to use it there
     try:
-        reply = await commands.ask("hello", {"process": process_id(), **proof})
+        reply = await commands.ask("hello", {"process": process_id(), **_proof(kernel, url, socket_id)})
     except UnknownCommand:  # a hub of 0.1.0
-        reply = await _prove(commands, proof) if proof else {}
+        reply = await _prove(commands, kernel, socket_id) if kernel else {}
     hello = Hello.of(reply)
     if hello.refused:
         # a kernel of another server is like a script to this one
@@ -101,9 +104,13 @@ async def is_beside(commands: Commands, client: str) -> bool:
     return reply.get("beside") is True
 
 
-async def _prove(commands: Commands, proof: Mapping[str, str]) -> dict[str, Any]:
+def _proof(kernel: Kernel | None, url: str, socket_id: str) -> dict[str, str]:
+    return {"kernel": kernel.id, "proof": kernel.proof(url, socket_id), "address": url} if kernel else {}
+
+
+async def _prove(commands: Commands, kernel: Kernel, socket_id: str) -> dict[str, Any]:
     try:
-        return await commands.ask("prove", proof)
+        return await commands.ask("prove", {"kernel": kernel.id, "proof": kernel.proof_1(socket_id)})
     except CommandError as error:
         return {"refused": error.message}
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 import os
 import re
@@ -11,6 +9,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from jupyter_rtmsg.proof import kernel_proof, kernel_proof_1
 
 from .processes import forked
 
@@ -28,9 +28,13 @@ class Kernel(NamedTuple):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id}>"
 
-    def proof(self, socket_id: str) -> str:
-        """Return what shows, to a server that holds the key too, that this process is the kernel."""
-        return hmac.new(self.key, f"rtmsg:{socket_id}".encode(), hashlib.sha256).hexdigest()
+    def proof(self, address: str, socket_id: str) -> str:
+        """Return what shows, to the server at an address that holds the key too, that this process is the kernel."""
+        return kernel_proof(self.key, address, socket_id)
+
+    def proof_1(self, socket_id: str) -> str:
+        """Return the same for a hub of version 0.1.0."""
+        return kernel_proof_1(self.key, socket_id)
 
 
 def is_kernel() -> bool:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from jupyter_server.serverapp import ServerApp
+
+from ..client.address import Address
+from ..client.servers import reachable, same_host
 
 WILDCARDS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]", "*": "127.0.0.1"}  # noqa: S104
 
@@ -20,6 +24,29 @@ def kernel_url(serverapp: ServerApp) -> str:
     if serverapp.sock or serverapp.certfile or serverapp.ip not in WILDCARDS:
         return url
     return f"http://{WILDCARDS[serverapp.ip]}:{serverapp.port}{serverapp.base_url}"
+
+
+def is_own_address(address: str, serverapp: ServerApp, url: str) -> bool:
+    """Return whether an address is one at which this server is reached, by whatever it knows of itself.
+
+    Parameters
+    ----------
+    address : str
+        A base URL.
+    serverapp : ServerApp
+    url : str
+        The one that kernels were told.
+    """
+    bound = f"{urlsplit(serverapp.connection_url).scheme}://{serverapp.ip}:{serverapp.port}{serverapp.base_url}"
+    known = [url, str(serverapp.connection_url), os.environ.get("JUPYTERHUB_SERVICE_URL")]
+    if not serverapp.sock:
+        known += [bound, f"{urlsplit(bound).scheme}://localhost:{serverapp.port}{serverapp.base_url}"]
+    try:
+        claimed = Address.parse(address)
+        own = [reachable(each) for each in known if each]
+    except ValueError:
+        return False
+    return any(same_host(claimed, each) and claimed.path == each.path for each in own)
 
 
 def certificate_of(serverapp: ServerApp) -> dict[str, str]:

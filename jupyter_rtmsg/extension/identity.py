@@ -9,11 +9,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
-from urllib.parse import urlsplit
 
 from jupyter_server.auth import IdentityProvider, User
 from jupyter_server.base.handlers import JupyterHandler
 from tornado.web import HTTPError
+
+from ..server import Request
+from ..server.origin import is_own
 
 SERVER_TOKEN = "token:server"  # noqa: S105 - the name of a principal
 KERNEL_TOKEN = "token:kernel"  # noqa: S105
@@ -109,7 +111,7 @@ class Identity:
         if "token" in handler.request.query_arguments:
             raise Denied(403, f"A token does not belong into a URL, which ends up in logs. {HOW}")
         token = authorization(handler)
-        trusted = self.trusts(handler.request.headers)
+        trusted = self.trusts(handler.request.headers, secure=handler.request.protocol == "https")
         if token is not None and self._is_kernel_token(token):
             if not trusted:
                 raise Denied(403, _foreign("the token of a kernel"))
@@ -126,29 +128,31 @@ class Identity:
             user = handler.current_user
             return None if user is None else self._of_user(user, handler.get_query_argument("token", ""))
 
-    def of_token(self, token: str, headers: Mapping[str, str]) -> Principal | None:
+    def of_token(self, token: str, headers: Mapping[str, str], *, secure: bool = False) -> Principal | None:
         """Return the principal of a token given in CONNECT, or None if it is wrong or may not be used from there."""
         provider: IdentityProvider = self._settings["identity_provider"]
         if provider.token and secrets.compare_digest(token.encode(), str(provider.token).encode()):
             return self._of_secret(SERVER_TOKEN)
-        if self._is_kernel_token(token) and self.trusts(headers):
+        if self._is_kernel_token(token) and self.trusts(headers, secure=secure):
             return self._of_secret(KERNEL_TOKEN)
         return None
 
-    def trusts(self, headers: Mapping[str, str]) -> bool:
+    def trusts(self, headers: Mapping[str, str], *, secure: bool = False) -> bool:
         """Tell whether a request comes from a script, from this server's own pages, or from an origin allowed by name.
 
-        ``allow_origin = "*"`` lets every page ask, but does not lend it the cookie of whoever has it open.
+        ``allow_origin = "*"`` lets every page ask, but does not lend it the cookie of whoever has it open. A page that
+        came without TLS, and could be anybody's on the way, is foreign where the request is known to have come by TLS.
         """
         origin, host = headers.get("Origin"), headers.get("Host")
         if origin is None or host is None:
             return True
-        origin = origin.lower()
-        if urlsplit(origin).netloc == host.lower():
+        if is_own(origin, Request(headers, host=host, secure=secure)):
             return True
         pattern = self._settings.get("allow_origin_pat")
-        allowed = self._settings.get("allow_origin") or None  # "" allows none, not an empty Origin
-        return origin == allowed or bool(pattern and re.fullmatch(pattern, origin))
+        allowed = (self._settings.get("allow_origin") or "").lower().rstrip("/")
+        origin = origin.lower()
+        # "" allows none, not an empty Origin
+        return (origin == allowed != "") or bool(pattern and re.fullmatch(pattern, origin))
 
     def _is_kernel_token(self, token: str) -> bool:
         return secrets.compare_digest(token.encode(), self._kernel_token.encode())

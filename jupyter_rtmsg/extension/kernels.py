@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import hmac
 import re
 from typing import Any
@@ -11,6 +10,8 @@ from typing import Any
 from jupyter_core.utils import ensure_async
 from jupyter_server.serverapp import ServerApp
 
+from ..hub import Claim
+from ..proof import kernel_proof, kernel_proof_1
 from .gateway import Gateway
 
 SETTLE, LOOK = 3.0, 0.05
@@ -40,23 +41,19 @@ class Kernels:
         self._gateway = gateway
         self._unnamed: dict[str, str] = {}  # kernels whose session kept the UUID that it was opened under
 
-    async def identify(self, name: str, proof: str, socket_id: str) -> str | None:
+    async def identify(self, claim: Claim) -> str | None:
         """Return the id of the kernel that has proved itself, or None.
 
-        Parameters
-        ----------
-        name : str
-            The kernel's id, by which its connection file is named.
-        proof : str
-            ``hex(HMAC-SHA256(key, "rtmsg:" + socket id))``; the key is that of the kernel's connection file, or the
-            one that a kernel behind the gateway was given.
-        socket_id : str
+        The key is that of the kernel's connection file, or the one that a kernel behind the gateway was given.
         """
-        kernel_id, key = await self._gateway.find(name) or (name, self._key(name))
+        kernel_id, key = await self._gateway.find(claim.kernel) or (claim.kernel, self._key(claim.kernel))
         if not key:  # without a key (unknown kernel, or signing switched off) nothing can be proved
             return None
-        expected = hmac.new(key, f"rtmsg:{socket_id}".encode(), hashlib.sha256).hexdigest()
-        return kernel_id if hmac.compare_digest(expected.encode(), proof.encode()) else None
+        if claim.address is None:
+            expected = kernel_proof_1(key, claim.socket_id)
+        else:
+            expected = kernel_proof(key, claim.address, claim.socket_id)
+        return kernel_id if hmac.compare_digest(expected.encode(), claim.proof.encode(errors="replace")) else None
 
     async def notebook(self, kernel_id: str) -> str | None:
         """Return the path of the notebook that runs in a kernel, relative to the server's root, or None.

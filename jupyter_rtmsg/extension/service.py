@@ -13,15 +13,16 @@ from jupyter_server.serverapp import ServerApp
 
 from .. import __version__
 from ..errors import ConnectionRefused, LogClosed
-from ..hub import Hub, Kernel, Limits, Permits, anybody, nobody
+from ..hub import Claim, Hub, Kernel, Limits, Permits, anybody, nobody
 from ..log import EventLog, open_log
 from ..redaction import redacted
 from ..server import Server, Socket
 from .activity import ServerActivity
-from .environment import kernel_url
+from .environment import is_own_address, kernel_url
 from .gateway import Gateway
 from .identity import HOW, KERNEL_TOKEN, Identity, Principal
 from .kernels import Kernels
+from .newcomers import upgraded
 from .renames import Renames
 from .rights import Rights
 from .single_user import account
@@ -154,7 +155,9 @@ class Service:
     async def _authenticate(self, socket: Socket) -> None:
         """Admit a CONNECT: with what the HTTP handshake showed, or else with the token in ``auth`` (a middleware)."""
         if socket.user is None:
-            socket.user = self._of_auth(socket)
+            principal = self._of_auth(socket)
+            await upgraded(socket.session)
+            socket.user = principal
         if not await self.rights.admit(socket.user):
             raise ConnectionRefused(f"{socket.user} may neither read nor write here.", {"code": "forbidden"})
 
@@ -163,13 +166,17 @@ class Service:
         token = auth.get("token") if isinstance(auth, dict) else None
         if not isinstance(token, str) or not token:
             raise ConnectionRefused(f"No token was given. {HOW}", {"code": "unauthorized"})
-        principal = self.identity.of_token(token, socket.handshake.headers)
+        principal = self.identity.of_token(token, socket.handshake.headers, secure=socket.handshake.secure)
         if principal is None:
             raise ConnectionRefused(f"The token is wrong. {HOW}", {"code": "unauthorized"})
         return principal
 
-    async def _prove(self, kernel_id: str, proof: str, socket_id: str) -> Kernel | None:
-        proved = await self._kernels.identify(kernel_id, proof, socket_id)
+    async def _prove(self, claim: Claim) -> Kernel | None:
+        """Take the proof of a kernel from whoever has its token, for this server alone."""
+        own = claim.address is None or is_own_address(claim.address, self._serverapp, self.url)
+        if not own or claim.principal != str(self.identity.kernels):
+            return None
+        proved = await self._kernels.identify(claim)
         return None if proved is None else await self._kernel(proved)
 
     async def _kernel(self, kernel_id: str) -> Kernel:

@@ -4,7 +4,19 @@ from .access import Access, Permits, anybody, nobody
 from .activity import Activity
 from .connection import Connection
 from .hub import Hub
-from .identity import Identity, Kernel
+from .identity import Claim, Identity, Kernel
 from .limits import Limits
 
-__all__ = ["Access", "Activity", "Connection", "Hub", "Identity", "Kernel", "Limits", "Permits", "anybody", "nobody"]
+__all__ = [
+    "Access",
+    "Activity",
+    "Claim",
+    "Connection",
+    "Hub",
+    "Identity",
+    "Kernel",
+    "Limits",
+    "Permits",
+    "anybody",
+    "nobody",
+]

@@ -7,7 +7,7 @@ from functools import partial
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from jupyter_rtmsg.errors import Shutdown, UnknownCommand
+from jupyter_rtmsg.errors import LogConflict, Shutdown, UnknownCommand
 from jupyter_rtmsg.log.eventlog import Appended, Draft
 from jupyter_rtmsg.server import LATER, Socket
 from jupyter_rtmsg.wire.data import EncodedJSON
@@ -52,7 +52,7 @@ class Dispatcher:
             answer = command(hub, connection, request_of(args[1:]))
             if type(answer) is Draft:
                 # Many may be under way, and share a commit: the socket's next command does not wait for this one.
-                hub.log.submit(answer, partial(self._stored, connection, name, id))
+                hub.log.submit(answer, partial(self._stored, connection, name, id, answer))
                 return LATER
         except Exception as error:  # noqa: BLE001 - told to its caller, logged where it is ours
             return self._refuse(socket, name, error, id)
@@ -74,17 +74,26 @@ class Dispatcher:
         except Exception as error:  # noqa: BLE001 - told to its caller, logged where it is ours
             return self._refuse(socket, name, error, id)
 
-    def _stored(self, connection: Connection, name: str, id: int | None, outcome: Appended | Exception) -> None:
+    def _stored(
+        self, connection: Connection, name: str, id: int | None, draft: Draft, outcome: Appended | Exception
+    ) -> None:
         """Answer an append."""
         socket = connection.socket
         if isinstance(outcome, Exception):
-            socket.answer(id, self._refuse(socket, name, outcome, id))
+            error = self._without_head(connection, draft, outcome)
+            socket.answer(id, self._refuse(socket, name, error, id))
             return
         self._hub.activity.published(connection)
         if id is not None:
             kept = b"" if self._hub.log.durable else b',"durable":false'
             duplicate = b"true" if outcome.duplicate else b"false"
             socket.answer(id, EncodedJSON(b'{"ok":true,"seq":%d,"duplicate":%b%b}' % (outcome.seq, duplicate, kept)))
+
+    def _without_head(self, connection: Connection, draft: Draft, error: Exception) -> Exception:
+        """Return an error of the log as a publisher may see it: only readers are told the head of a room."""
+        if not isinstance(error, LogConflict) or self._hub.allows(connection.identity, "read", draft.room):
+            return error
+        return LogConflict(f"the head of room {draft.room!r} is not {draft.expect}")
 
     @staticmethod
     def _refuse(socket: Socket, name: Any, error: Exception, id: int | None) -> Reply | None:

@@ -25,7 +25,7 @@ from .connections import CLEAN, Connections
 from .dispatch import Dispatcher
 from .feed import PresenceFeed
 from .follow import Follower
-from .identity import Identity, Kernel
+from .identity import Claim, Identity, Kernel
 from .limits import Limits
 from .log_state import LogState
 from .recovery import LogRecovery
@@ -37,7 +37,7 @@ from .subscriptions import Subscriptions
 
 logger = logging.getLogger(__name__)
 
-Prove = Callable[[str, str, str], Awaitable["Kernel | None"]]
+Prove = Callable[["Claim"], Awaitable["Kernel | None"]]
 FindKernel = Callable[[str], Awaitable["Kernel"]]
 KERNELS = "token:kernel"
 """The principal that kernels had in version 0.1.0."""
@@ -67,7 +67,7 @@ class Hub:
     Attributes
     ----------
     prove : callable or None
-        ``await prove(kernel_id, proof, socket_id)`` returns the `Kernel` that a connection runs in, or None.
+        ``await prove(claim)`` returns the `Kernel` that a connection runs in, or None.
     find_kernel : callable or None
         ``await find_kernel(kernel_id)`` returns a kernel that has proved itself, with the notebook that it runs by now.
     owner : callable

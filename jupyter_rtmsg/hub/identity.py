@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import PurePosixPath
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from jupyter_rtmsg.displayname import displayable, fault
 from jupyter_rtmsg.errors import ConnectionRefused
@@ -31,6 +31,28 @@ class Peer(Protocol):
     @property
     def handshake(self) -> Any:
         """What is known from the connecting."""
+
+
+class Claim(NamedTuple):
+    """What a connection shows to be taken for that of a kernel (docs/wire.md, "Proof of a kernel").
+
+    Attributes
+    ----------
+    kernel : str
+        The kernel's id, by which its connection file is named.
+    proof : str
+    socket_id : str
+    principal : str
+        Who has connected.
+    address : str or None
+        The server's base URL as the client has asked for it; the proof covers it. None with a proof of 0.1.0.
+    """
+
+    kernel: str
+    proof: str
+    socket_id: str
+    principal: str
+    address: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

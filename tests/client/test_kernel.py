@@ -28,6 +28,7 @@ def in_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             abs_connection_file=str(path), iopub_thread=SimpleNamespace(_master_pid=os.getpid())
         ),
     )
+    monkeypatch.setattr("jupyter_rtmsg.client.hello.is_known", lambda address: True)  # whatever it connects to
     monkeypatch.setitem(sys.modules, "ipykernel.kernelapp", SimpleNamespace(IPKernelApp=application))
     return path
 
@@ -116,8 +117,10 @@ def test_a_connection_file_that_says_nothing_makes_a_script(in_kernel: Path, tex
 
 
 def test_the_proof_is_that_of_the_wire() -> None:
-    expected = hmac.new(b"the-key", b"rtmsg:socket", hashlib.sha256).hexdigest()
-    assert Kernel("id", b"the-key").proof("socket") == expected
+    kernel = Kernel("id", b"the-key")
+    expected = hmac.new(b"the-key", b"rtmsg 2\nhttp://h:1/\nsocket", hashlib.sha256).hexdigest()
+    assert kernel.proof("http://h:1/", "socket") == expected
+    assert kernel.proof_1("socket") == hmac.new(b"the-key", b"rtmsg:socket", hashlib.sha256).hexdigest()
 
 
 def test_a_kernel_gets_its_notebooks_subscription_without_asking(in_kernel: Path, room_name: str) -> None:

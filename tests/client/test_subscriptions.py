@@ -18,7 +18,7 @@ from support.wsclient import until
 import jupyter_rtmsg as rt
 from jupyter_rtmsg.client.subscriptions import Subscription, Subscriptions
 from jupyter_rtmsg.errors import NotJoined
-from jupyter_rtmsg.hub import Hub, Kernel
+from jupyter_rtmsg.hub import Claim, Hub, Kernel
 from jupyter_rtmsg.log import open_log
 from jupyter_rtmsg.server import Server
 
@@ -79,8 +79,8 @@ class Ground:
         self.url = url
         self.notebook = "a/old.ipynb"
 
-    async def prove(self, kernel_id: str, proof: str, socket_id: str) -> Kernel:
-        return Kernel(kernel_id, self.notebook)
+    async def prove(self, claim: Claim) -> Kernel:
+        return Kernel(claim.kernel, self.notebook)
 
     def rename(self, new: str) -> None:
         old, self.notebook = self.notebook, new
@@ -93,6 +93,7 @@ async def ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     path.write_text(json.dumps({"key": "the-key", "ip": "127.0.0.1"}))
     instance = SimpleNamespace(abs_connection_file=str(path))
     application = SimpleNamespace(initialized=lambda: True, instance=lambda: instance)
+    monkeypatch.setattr("jupyter_rtmsg.client.hello.is_known", lambda address: True)
     monkeypatch.setitem(sys.modules, "ipykernel.kernelapp", SimpleNamespace(IPKernelApp=application))
     io, log = Server(), await open_log("memory:")
     hub = Hub(io, log)

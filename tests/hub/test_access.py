@@ -93,3 +93,17 @@ async def test_a_fault_of_whoever_decides_means_no(start: Any, table: Table) -> 
     assert await refusal(ann, "join") == "forbidden"
     table.broken = False
     await ann.join()
+
+
+async def test_only_readers_are_told_the_head_that_was_not_expected(start: Any, table: Table) -> None:
+    hub = await start(access=table)
+    ann, eve = await hub.connect(user="ann"), await hub.connect(user="eve")
+    head = await ann.publish()
+    told = {}
+    for name, member in (("ann", ann), ("eve", eve)):
+        with pytest.raises(Refused) as refused:
+            await member.publish(expect=999)
+        told[name] = str(refused.value)
+        assert refused.value.code == "conflict"
+    assert f"is {head}, not 999" in told["ann"]
+    assert told["eve"].endswith("the head of room 'lab' is not 999")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from support.members import Refused, until
 
-from jupyter_rtmsg.hub import Kernel
+from jupyter_rtmsg.hub import Claim, Kernel
 from jupyter_rtmsg.hub.hub import SWEEP_EVERY
 from jupyter_rtmsg.hub.subscription_index import weight
 from jupyter_rtmsg.log import Subscription
@@ -237,8 +237,8 @@ async def proved(
     process: str | None = None,
     **auth: Any,
 ) -> Any:
-    async def prove(kernel: str, proof: str, socket_id: str) -> Kernel | None:
-        return Kernel(kernel, notebook, path) if proof == "of " + socket_id else None
+    async def prove(claim: Claim) -> Kernel | None:
+        return Kernel(claim.kernel, notebook, path) if claim.proof == "of " + claim.socket_id else None
 
     hub.hub.prove = prove
     member = await hub.connect(**auth)

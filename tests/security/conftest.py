@@ -1,8 +1,13 @@
-"""The fixtures of the hub's and the server's tests."""
-
 from __future__ import annotations
 
-from hub.conftest import hub, start, url
-from server.conftest import poll, serve
+from collections.abc import Iterator
 
-__all__ = ["hub", "poll", "serve", "start", "url"]
+import pytest
+from support.jupyter import JupyterServer
+
+
+@pytest.fixture(scope="module")
+def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
+    """A server for all tests of a module."""
+    with JupyterServer(tmp_path_factory.mktemp("jupyter")) as server:
+        yield server

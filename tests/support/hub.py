@@ -101,7 +101,7 @@ async def serve(port: int, log_url: str, options: dict[str, Any]) -> None:
     from jupyter_rtmsg.errors import ConnectionRefused
     from jupyter_rtmsg.hub import Hub, Limits
     from jupyter_rtmsg.hub.commands import COMMANDS
-    from jupyter_rtmsg.hub.identity import Kernel
+    from jupyter_rtmsg.hub.identity import Claim, Kernel
     from jupyter_rtmsg.log import open_log
     from jupyter_rtmsg.server import Server
 
@@ -127,8 +127,8 @@ async def serve(port: int, log_url: str, options: dict[str, Any]) -> None:
     hub = Hub(server, log, limits=limits)
     if prove:
 
-        async def proved(kernel_id: str, _proof: str, _socket_id: str) -> Kernel | None:
-            return Kernel(kernel_id, prove) if kernel_id else None
+        async def proved(claim: Claim) -> Kernel | None:
+            return Kernel(claim.kernel, prove) if claim.kernel else None
 
         hub.prove = proved
     await hub.start()

@@ -6,12 +6,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from jupyter_rtmsg.errors import BadProof
+from jupyter_rtmsg.hub.identity import Claim
 from jupyter_rtmsg.hub.reply import Reply
 from jupyter_rtmsg.hub.request import Request, optional_text, text
 
 if TYPE_CHECKING:
     from jupyter_rtmsg.hub.connection import Connection
     from jupyter_rtmsg.hub.hub import Hub
+
+LONGEST_ADDRESS = 2048
 
 
 async def hello(hub: Hub, connection: Connection, request: Request) -> Reply:
@@ -39,10 +42,16 @@ async def prove_kernel(hub: Hub, connection: Connection, request: Request) -> No
     ------
     BadProof
     """
-    kernel_id, proof = text(request, "kernel"), text(request, "proof")
-    kernel = await hub.prove(kernel_id, proof, connection.socket.id) if hub.prove else None
+    claim = Claim(
+        kernel=text(request, "kernel"),
+        proof=text(request, "proof"),
+        address=optional_text(request, "address", longest=LONGEST_ADDRESS),
+        socket_id=connection.socket.id,
+        principal=connection.identity.principal,
+    )
+    kernel = await hub.prove(claim) if hub.prove else None
     if kernel is None:
-        raise BadProof(f"no kernel {kernel_id!r:.80} of this server, or the proof is wrong")
+        raise BadProof(f"no kernel {claim.kernel!r:.80} of this server, or the proof is wrong")
     hub.describe(connection, connection.identity.proved(kernel))
 
 

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 from support.members import Refused
 
-from jupyter_rtmsg.hub import Kernel
+from jupyter_rtmsg.hub import Claim, Kernel
 
 
-async def proof_of(kernel: str, proof: str, socket_id: str) -> Kernel | None:
-    return Kernel(kernel, "a/train.ipynb") if proof == "of " + socket_id else None
+async def proof_of(claim: Claim) -> Kernel | None:
+    return Kernel(claim.kernel, "a/train.ipynb") if claim.proof == "of " + claim.socket_id else None
 
 
 async def test_hello_tells_who_one_is_and_what_hub_this_is(hub: Any) -> None:
