@@ -6,6 +6,7 @@ As a script: ``python _build/install.py examples`` installs it with the extra ``
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -43,9 +44,10 @@ def announce() -> str:
 
 def install(python: str, extras: Sequence[str]) -> int:
     """Install everything; return the exit status of the first step that fails, else 0."""
-    with tempfile.TemporaryDirectory() as wheels:
+    with tempfile.TemporaryDirectory() as wheels, tempfile.TemporaryDirectory() as brought:
+        build = [python, "-m", "pip", "wheel", *QUIET, "--no-deps", "--wheel-dir", wheels, str(ROOT)]
         steps = [
-            subprocess.Popen([python, "-m", "pip", "wheel", *QUIET, "--no-deps", "--wheel-dir", wheels, str(ROOT)]),  # noqa: S603
+            subprocess.Popen(build, env=dict(os.environ) if assets.fresh() else node.environment(brought, python)),  # noqa: S603
             subprocess.Popen([python, "-m", "pip", "install", *LATER, *requirements(extras)]),  # noqa: S603
         ]
         if status := max([step.wait() for step in steps], key=abs):

@@ -1,13 +1,9 @@
+"""The fixtures of the hub's, the server's and the extension's tests."""
+
 from __future__ import annotations
 
-from collections.abc import Iterator
+from extension.conftest import jupyter
+from hub.conftest import hub, start, url
+from server.conftest import poll, serve
 
-import pytest
-from support.jupyter import JupyterServer
-
-
-@pytest.fixture(scope="module")
-def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
-    """A server for all tests of a module."""
-    with JupyterServer(tmp_path_factory.mktemp("jupyter")) as server:
-        yield server
+__all__ = ["hub", "jupyter", "poll", "serve", "start", "url"]
