@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 # Where SQLite's write-ahead log does not work, since it needs memory shared between processes:
-# https://www.sqlite.org/wal.html, "Overview", disadvantage 2.
+# https://www.sqlite.org/wal.html, "Overview", disadvantage 2. Folders that a virtual machine shares with its host are
+# such: Docker Desktop's bind mounts among them.
 # fmt: off
 NETWORK = frozenset({
     "nfs", "nfs4", "cifs", "smb", "smb2", "smb3", "smbfs", "ncpfs",
     "afs", "9p", "ceph", "glusterfs", "lustre", "beegfs", "gpfs", "davfs",
+    "virtiofs", "vboxsf", "prl_fs", "fakeowner", "fuse.grpcfuse", "fuse.vmhgfs-fuse",
     "fuse.sshfs", "fuse.glusterfs", "fuse.ceph", "fuse.s3fs", "fuse.rclone", "fuse.davfs2", "fuse.cifs"
 })
 # fmt: on

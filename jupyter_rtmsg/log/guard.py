@@ -8,6 +8,7 @@ the path again, and the log goes on there.
 
 from __future__ import annotations
 
+import glob
 import logging
 import os
 import sqlite3
@@ -30,6 +31,13 @@ RETRY_AFTER = 1.0
 Identity = tuple[int, int]
 
 log = logging.getLogger(__name__)
+
+
+def remove_saved(path: Path) -> None:
+    """Remove what an earlier process had not put back when it ended, if the log is there."""
+    if path.exists():
+        for saved in path.parent.glob(f"{glob.escape(path.name)}.saved-*"):
+            saved.unlink(missing_ok=True)
 
 
 class TakenError(LogDiskError):
@@ -67,6 +75,7 @@ class Guard:
         self._connection = connection
         self._reopen = reopen
         self._parts = ("", "-wal") if wal else ("",)
+        self._names = [f"{path}{part}" for part in self._parts]
         self._looked = self._looked_at_read = time.monotonic()
         self._failed: tuple[float, LogError] | None = None
         self._open = self._identities()
@@ -120,7 +129,7 @@ class Guard:
         return warning
 
     def _identities(self) -> list[Identity]:
-        return [_identity(f"{self._path}{part}") for part in self._parts]
+        return [_identity(name) for name in self._names]
 
     def _keep_lock(self) -> None:
         now = time.monotonic()

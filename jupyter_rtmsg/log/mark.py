@@ -18,9 +18,10 @@ from typing import NamedTuple
 from .private import open_private
 
 _MAGIC = b"RTMSMARK"
-_FORMAT = struct.Struct("<8s32s16sQQQ")  # magic, epoch, id of the opening, its number, commits, head
+_NAMES = struct.Struct("<8s32s16sQ")  # magic, epoch, id of the opening, its number: the same for an opening's life
+_COUNTS = struct.Struct("<QQ")  # commits, head
 _CRC = struct.Struct("<I")
-SIZE = _FORMAT.size + _CRC.size
+SIZE = _NAMES.size + _COUNTS.size + _CRC.size
 
 log = logging.getLogger(__name__)
 
@@ -46,11 +47,6 @@ class State(NamedTuple):
     commits: int
     head: int
 
-    def encode(self) -> bytes:
-        """Return the bytes of the mark."""
-        text = _FORMAT.pack(_MAGIC, self.epoch.encode(), self.id.encode(), self.number, self.commits, self.head)
-        return text + _CRC.pack(zlib.crc32(text))
-
 
 def mark_path(log_path: Path) -> Path:
     """Return where the mark of a log is."""
@@ -75,7 +71,8 @@ def read_mark(log_path: Path) -> State | None:
 def _decode(text: bytes) -> State | None:
     if len(text) != SIZE or _CRC.unpack(text[-_CRC.size :])[0] != zlib.crc32(text[: -_CRC.size]):
         return None
-    magic, epoch, id, number, commits, head = _FORMAT.unpack(text[: -_CRC.size])
+    magic, epoch, id, number = _NAMES.unpack_from(text)
+    commits, head = _COUNTS.unpack_from(text, _NAMES.size)
     if magic != _MAGIC:
         return None
     return State(_text(epoch), number, _text(id), commits, head)
@@ -100,7 +97,8 @@ class Mark:
 
     def __init__(self, log_path: Path, epoch: str, number: int, id: str) -> None:
         self._path = mark_path(log_path)
-        self._state = State(epoch, number, id, 0, 0)
+        self._names = _NAMES.pack(_MAGIC, epoch.encode(), id.encode(), number)
+        self._crc = zlib.crc32(self._names)
         self._descriptor: int | None = None
         try:
             self._descriptor = open_private(self._path, os.O_WRONLY | os.O_CREAT)
@@ -113,7 +111,8 @@ class Mark:
         if self._descriptor is None:
             return
         try:
-            os.pwrite(self._descriptor, self._state._replace(commits=commits, head=head).encode(), 0)
+            counts = _COUNTS.pack(commits, head)
+            os.pwrite(self._descriptor, self._names + counts + _CRC.pack(zlib.crc32(counts, self._crc)), 0)
         except OSError as error:
             self._give_up(error)
 

@@ -257,7 +257,7 @@ class SQLiteLog:
 
     async def _read(self, work: Callable[..., Any], *args: Any) -> Any:
         """Await a method of `Reader`; before, see now and then whether the file is still at its path."""
-        if self._guard and self._guard.is_due() and not await self._readers(_is_there, self._guard):
+        if self._guard and self._guard.is_due() and not await on_thread(self._guard.is_there, self._loop):
             await self._committed()  # the writer puts it back
         return await self._readers(work, *args)
 
@@ -351,10 +351,6 @@ class SQLiteLog:
             self._loop.call_soon(_tell, outcome.results)  # behind those who follow, who are awake now
         for change in outcome.work.changes:
             _contained(change.done, outcome.error)
-
-
-def _is_there(_reader: Reader, _connection: object, guard: Guard) -> bool:
-    return guard.is_there()
 
 
 def _tell(results: Sequence[Result]) -> None:

@@ -112,15 +112,20 @@ def restore(*parts: str) -> Callable[[Path, random.Random], None]:
     return lambda path, _: copy(beside(path, ".copy"), path, *parts)
 
 
+def restore_file_alone(path: Path, _: random.Random) -> None:
+    copy(beside(path, ".copy"), path, "")
+    beside(path, "-wal").unlink(missing_ok=True)
+
+
 DAMAGES: dict[str, Callable[[Path, random.Random], None]] = {
     "the write-ahead log is removed": lose_wal,
     "the write-ahead log is cut": truncate_wal,
     "a bit of the write-ahead log is flipped": flip_wal,
     "an older copy is restored": restore("", "-wal", "-shm"),
-    "an older copy of the file alone is restored": lambda path, _: (copy(beside(path, ".copy"), path, ""),
-                                                                    beside(path, "-wal").unlink(missing_ok=True))[0],
+    "an older copy of the file alone is restored": restore_file_alone,
+    "an older copy is restored beside the newer write-ahead log": restore(""),
     "an older copy is restored, mark and all": restore(*PARTS),
-}  # fmt: skip
+}
 WITHOUT_MARK = frozenset({"an older copy is restored, mark and all"})
 
 
@@ -148,7 +153,7 @@ class Verdict:
 
 async def trial(path: Path, damage: str, seed: int) -> Verdict:
     rng = random.Random(seed)
-    size = rng.choice((10, 300, 3_000))
+    size = rng.choice((10, 300, 3_000, 30_000))
     count = rng.randrange(40, 200)
     publish(path, 10)
     told = publish(
@@ -181,11 +186,12 @@ async def _read_all(log: EventLog) -> list:
     return records
 
 
-def main(count: int) -> None:
+def main(count: int, *only: str) -> None:
+    damages = only or list(DAMAGES)
     rng = random.Random(11)
     seen: Counter[str] = Counter()
     for number in range(count):
-        damage = list(DAMAGES)[number % len(DAMAGES)]
+        damage = damages[number % len(damages)]
         with tempfile.TemporaryDirectory() as directory:
             verdict = asyncio.run(trial(Path(directory) / "log.sqlite3", damage, rng.randrange(1 << 30)))
         kind = "kept" if not verdict.lost else "lost and told" if verdict.told else "LOST SILENTLY"
@@ -195,4 +201,4 @@ def main(count: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), *sys.argv[2:])

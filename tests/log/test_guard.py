@@ -7,16 +7,22 @@ import shutil
 import sqlite3
 import stat
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
+from support.logs import draft, fill, read_all
 
+from jupyter_rtmsg.errors import LogDiskError
+from jupyter_rtmsg.log import EventLog, guard
+from jupyter_rtmsg.log import file as log_file
 from jupyter_rtmsg.log.file import LogFile, open_file
 from jupyter_rtmsg.log.guard import LOOK_AFTER, RETRY_AFTER, TakenError
 from jupyter_rtmsg.log.lock import FileLock, InUseError
 from jupyter_rtmsg.log.options import Options
+
+Opener = Callable[..., Awaitable[EventLog]]
 
 
 @pytest.fixture
@@ -141,14 +147,13 @@ def test_what_is_left_of_the_file_is_never_read_with_the_one_that_takes_its_plac
 def test_a_place_that_cannot_be_written_is_an_error_and_tried_again(
     file: LogFile, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shutil.rmtree(path.parent)
-    path.parent.write_bytes(b"in the way")
+    block(path)
     put(file, "after")
     for _ in range(2):
         with pytest.raises(TakenError, match="could not be written there again"):
             file.guard.confirm()
     assert file.guard.failed
-    path.parent.unlink()
+    unblock(path)
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now + RETRY_AFTER)
     assert file.guard.confirm()
@@ -169,3 +174,80 @@ def test_a_lock_whose_file_is_gone_is_taken_again(
     assert file.guard.confirm() is None
     with pytest.raises(InUseError, match=str(os.getpid())):
         FileLock(path)
+
+
+def test_what_a_process_had_not_put_back_when_it_ended_is_removed(path: Path) -> None:
+    open_file(path, Options(ballast=0)).close(True)
+    saved = beside(path, ".saved-1")
+    saved.touch()
+    open_file(path, Options(ballast=0)).close(True)
+    assert not saved.exists()
+
+
+# In a log that is followed and read
+
+
+@pytest.mark.parametrize("take", TAKEN)
+@pytest.mark.parametrize("durability", ["full", "process"])
+async def test_appends_and_reads_go_on_over_the_loss_of_the_file(
+    open_sqlite: Opener, path: Path, take: Callable[[Path], None], durability: str
+) -> None:
+    log = await open_sqlite(durability=durability)
+    await fill(log, 3)
+    epoch, opening, head = log.epoch, log.opening, log.head
+    await read_all(log)
+    take(path)
+    assert await fill(log, 3) == [4, 5, 6]
+    assert [record.seq for record in await read_all(log)] == [1, 2, 3, 4, 5, 6]
+    assert log.warning
+    assert log.locate(head, epoch, opening) == head
+    assert log.opening != opening
+    await log.close()
+    again = await open_sqlite()
+    assert [record.seq for record in await read_all(again)] == [1, 2, 3, 4, 5, 6]
+    assert again.warning is None
+    assert again.locate(6, epoch, log.opening) == 6
+
+
+async def test_a_read_finds_out_too(open_sqlite: Opener, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "LOOK_AFTER", 0.0)
+    log = await open_sqlite()
+    await fill(log, 3)
+    remove(path)
+    assert len(await read_all(log)) == 3
+    assert "epoch" in keys_at(path)
+
+
+async def test_who_appends_is_told_that_the_file_cannot_be_put_back(open_sqlite: Opener, path: Path) -> None:
+    log = await open_sqlite()
+    await fill(log, 1)
+    block(path)
+    for _ in range(2):
+        with pytest.raises(LogDiskError, match="could not be written there again"):
+            await log.append(draft())
+    unblock(path)
+
+
+@pytest.mark.parametrize("take", [remove, remove_directory, move, another])
+async def test_on_a_network_file_system_the_append_after_is_stored_or_refused(
+    open_sqlite: Opener, path: Path, take: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_file, "filesystem_type", lambda path: "nfs")
+    log = await open_sqlite()
+    await fill(log, 3)
+    take(path)
+    with suppress(LogDiskError):
+        await log.append(draft(3))
+    (last,) = await fill(log, 1)
+    await log.close()
+    again = await open_sqlite()
+    assert [record.seq for record in await read_all(again)][-1] == last
+
+
+def block(path: Path) -> None:
+    shutil.rmtree(path.parent)
+    path.parent.write_bytes(b"in the way")
+
+
+def unblock(path: Path) -> None:
+    path.parent.unlink()
