@@ -9,6 +9,9 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 
+NEVER = -1
+"""A checksum that no row has."""
+
 
 def event_crc(
     seq: int,

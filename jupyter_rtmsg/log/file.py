@@ -22,6 +22,7 @@ from .guard import Guard, TakenError, remove_saved
 from .ledger import Ledger
 from .lock import FileLock, InUseError, NoLocksError
 from .mark import Mark, mark_path, read_mark
+from .mend import finish, mend
 from .openings import Openings
 from .options import Options
 from .private import UnsafePlaceError, check_directory, check_file
@@ -156,7 +157,7 @@ class LogFile:
 def open_file(path: Path, options: Options, *, wait: bool = False) -> LogFile:
     """Open or make a log file; blocks.
 
-    A file that is damaged, or of a newer version, is renamed, and a new one begun.
+    A damaged file is mended, see `mend`. One that cannot be, or is of a newer version, is renamed, and a new one begun.
 
     Parameters
     ----------
@@ -186,14 +187,28 @@ def open_file(path: Path, options: Options, *, wait: bool = False) -> LogFile:
 
 
 def _open_or_begin(path: Path, options: Options, lock: FileLock, disk: Disk) -> LogFile:
+    finish(path)
     try:
         return _open(path, options, lock, disk)
     except _FullError:
         disk.release()
         return _open(path, options, lock, disk)
     except _UnreadableError as reason:
-        warning = _set_aside(path, *reason.args)
-        return _open(path, options, lock, disk, warning)
+        return _open_again(path, options, lock, disk, reason)
+
+
+def _open_again(path: Path, options: Options, lock: FileLock, disk: Disk, reason: _UnreadableError) -> LogFile:
+    """Open a file once it is mended; set it aside where it cannot be."""
+    word, what = reason.args
+    mended = mend(path) if word == "corrupt" else None
+    if mended is not None:
+        warning = f"The log {path} {what}. {mended}"
+        log.error(warning)
+        try:
+            return _open(path, options, lock, disk, warning)
+        except _UnreadableError as error:
+            word, what = error.args
+    return _open(path, options, lock, disk, _set_aside(path, word, what))
 
 
 def _lock(path: Path, *, wait: bool) -> FileLock:

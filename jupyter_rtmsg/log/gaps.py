@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 _BEYOND = 1 << 62
+_LEAST = -(1 << 63)
 
 
 class Gap(NamedTuple):
@@ -19,30 +20,31 @@ class Gap(NamedTuple):
 
 def read_table(connection: sqlite3.Connection, columns: str, table: str, key: str) -> Iterator[tuple[Any, ...] | Gap]:
     """Give the rows of a table in order of its integer key, each with the key before it, and the gaps between them."""
-    ahead = f"SELECT {key}, {columns} FROM {table} NOT INDEXED WHERE {key} > ? ORDER BY {key}"  # noqa: S608 -- fixed
-    position = -(1 << 63)
+    # A seek to ``>= key`` never looks at the page before; one to ``> key`` may.
+    ahead = f"SELECT {key}, {columns} FROM {table} NOT INDEXED WHERE {key} >= ? ORDER BY {key}"  # noqa: S608 -- fixed
+    start = _LEAST
     while True:
         try:
-            for row in connection.execute(ahead, (position,)):
-                position = row[0]
+            for row in connection.execute(ahead, (start,)):
+                start = min(row[0], -_LEAST - 2) + 1
                 yield row
             return
         except sqlite3.DatabaseError as error:
-            following = _following(connection, table, key, max(position, 0))
-            yield Gap(position, following, str(error))
-        if following is None:
+            following = _following(connection, table, key, max(start, 1))
+            yield Gap(start - 1, following, str(error))
+        if following is None or following < start:
             return
-        position = following - 1
+        start = following
 
 
-def _following(connection: sqlite3.Connection, table: str, key: str, position: int) -> int | None:
-    """Return the key of the first row behind a damaged part of a table, found in steps that grow."""
+def _following(connection: sqlite3.Connection, table: str, key: str, start: int) -> int | None:
+    """Return the key of the first row behind a damaged part of a table, found in steps that grow; None if none is."""
     step = 1
-    while (found := _first(connection, table, key, position + step)) is _UNREADABLE:
+    while (found := _first(connection, table, key, start + step)) is _UNREADABLE:
         step *= 2
-        if position + step > _BEYOND:
+        if start + step > _BEYOND:
             return None
-    low, high = position + step // 2, position + step
+    low, high = start + step // 2, start + step
     while high - low > 1:  # between them is where it can be read again
         middle = (low + high) // 2
         at = _first(connection, table, key, middle)
@@ -57,7 +59,7 @@ _UNREADABLE = object()
 
 
 def _first(connection: sqlite3.Connection, table: str, key: str, start: int) -> object:
-    query = f"SELECT * FROM {table} NOT INDEXED WHERE {key} >= ? ORDER BY {key} LIMIT 1"  # noqa: S608 -- fixed text
+    query = f"SELECT {key}, * FROM {table} NOT INDEXED WHERE {key} >= ? ORDER BY {key} LIMIT 1"  # noqa: S608 -- fixed text
     try:
         row = connection.execute(query, (start,)).fetchone()
     except sqlite3.DatabaseError:

@@ -18,6 +18,7 @@ from .ledger import Ledger, Room
 from .moved import FIRST
 from .roomrows import load_rooms
 from .rows import COLUMNS, SIZE, Row, Rows
+from .sane import remove_nonsense
 from .tallies import Tallies, Tally, load_tallies
 
 _LARGE = 1 << 20  # bytes of an event from which on its size is measured anew
@@ -38,6 +39,7 @@ logger = logging.getLogger(__name__)
 
 def load_ledger(connection: sqlite3.Connection) -> Ledger:
     """Return the ledger of what is in a file, and mend there what is damaged; within a transaction."""
+    remove_nonsense(connection)
     ledger = Ledger()
     for name, room in load_rooms(connection):
         ledger.names[room.id] = name

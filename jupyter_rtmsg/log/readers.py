@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from jupyter_rtmsg.errors import LogClosed, LogDiskError
 
+from .damage import Damage
 from .eventlog import Fault
 from .fault import Spell
 from .reader import Reader
@@ -46,6 +47,7 @@ class Readers:
         self._queue: queue.SimpleQueue[_Read | None] = queue.SimpleQueue()
         self._ended: list[asyncio.Future[None]] = []
         self._reading = Spell("events cannot be read", "those who ask for them are refused, everything else goes on")
+        self._damage = Damage()
         self._closed = False
         self._files = 0
         self.damaged = False  # whether a read found the file itself broken
@@ -72,7 +74,7 @@ class Readers:
     @property
     def failing(self) -> Fault | None:
         """See `EventLog.failing`."""
-        return self._reading.fault
+        return self._reading.fault or self._damage.fault
 
     def renew(self) -> None:
         """Have every reader open the file at the path anew: the log goes on in another one."""
@@ -114,16 +116,14 @@ class Readers:
             value = reader.run(read.work, *read.args)
         except sqlite3.Error as error:
             reader.renew()
-            raise self._explained(error) from error
+            raise self._explained(error, read.args) from error
         self._reading.over()
         return value
 
-    def _explained(self, error: sqlite3.Error) -> LogDiskError:
+    def _explained(self, error: sqlite3.Error, args: tuple[Any, ...]) -> LogDiskError:
         if is_damage(error):
             self.damaged = True
-            return LogDiskError(
-                f"the log could not be read: {error}; if it is damaged, restart the server: it will be set aside"
-            )
+            return self._damage.found(error, args[0] if args else None)
         answer = LogDiskError(f"the log could not be read: {error}. Try again; if it lasts, look at the disk")
         self._reading.failed(answer)
         return answer

@@ -110,7 +110,7 @@ class Store:
     def count_commits(self) -> int:
         """Return how many transactions the file says that it holds."""
         commits = self.get("commits")
-        return commits if isinstance(commits, int) else 0
+        return commits if isinstance(commits, int) and 0 <= commits < 1 << 62 else 0
 
     def load(self) -> Ledger:
         """Return the ledger of what is in the file; what is damaged there is mended, or contained."""

@@ -129,7 +129,13 @@ class SQLiteSubscriptions:
 def load_subscriptions(connection: sqlite3.Connection) -> list[Subscription]:
     """Return the subscriptions of a file."""
     rows = connection.execute(f"SELECT {_COLUMNS} FROM subscription ORDER BY id")  # noqa: S608 -- constants
-    return [_subscription(*row) for row in rows]
+    found = []
+    for row in rows:
+        try:
+            found.append(_subscription(*row))
+        except ValueError:  # a path that is none
+            logger.warning("subscription %d is damaged on disk; it was left out", row[0])
+    return found
 
 
 def _values(row: Subscription) -> tuple[Any, ...]:

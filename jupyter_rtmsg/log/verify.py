@@ -20,6 +20,7 @@ from .gaps import Gap, read_table
 from .roomrows import COLUMNS_OF_ROOM, is_sound
 from .rows import COLUMNS, Row, Rows
 from .runs import decode_keys
+from .sane import nonsense
 from .schema import APPLICATION_ID, VERSION, identity
 
 _MOST = 1_000  # findings that are kept
@@ -110,7 +111,7 @@ def verify(path_or_url: str | Path) -> Report:
                 "of an older format gets this one when a server opens it"
             )
         connection.execute("BEGIN")
-        for check in (_pages, _meta, _openings, Events, _attachments, _subscriptions, _ids, _notes, _stretches):
+        for check in (_pages, _meta, _openings, Events, _attachments, _subscriptions, _ids, _others):
             _contained(report, connection, check)
     return report
 
@@ -278,14 +279,12 @@ def _attachments(report: Report, connection: sqlite3.Connection) -> None:
 
 def _subscriptions(report: Report, connection: sqlite3.Connection) -> None:
     head = _head(connection)
-    rows = connection.execute("SELECT id, user, room, key, label, epoch, position, used FROM subscription")
-    for id, user, room, key, label, epoch, position, used in rows:
-        texts = all(type(value) is str for value in (user, room, key, label, epoch))
-        if not texts or type(position) is not int or type(used) is not int:
-            report.add("row", f"subscription {id}", "holds something of another type")
-        elif position < 0 or (epoch == report.epoch and position > head):
-            report.add("reference", f"subscription {id} ({key!r} of {user!r} in {room!r})",
-                       f"is at {position}, and the log's head is {head}")  # fmt: skip
+    rows = connection.execute(
+        "SELECT id, user, room, key, position FROM subscription WHERE epoch = ? AND position > ?", (report.epoch, head)
+    )
+    for id, user, room, key, position in rows:
+        where = f"subscription {id} ({key!r} of {user!r} in {room!r})"
+        report.add("reference", where, f"is at {position}, and the log's head is {head}")
 
 
 def _ids(report: Report, connection: sqlite3.Connection) -> None:
@@ -297,16 +296,10 @@ def _ids(report: Report, connection: sqlite3.Connection) -> None:
                 report.add("row", f"{table} {number}", "the ids of appends in it are damaged")
 
 
-def _notes(report: Report, connection: sqlite3.Connection) -> None:
-    for key, value, until in connection.execute("SELECT key, value, until FROM note"):
-        if type(key) is not str or type(value) is not bytes or type(until) not in (int, float):
-            report.add("row", f"note {key!r}", "holds something of another type")
-
-
-def _stretches(report: Report, connection: sqlite3.Connection) -> None:
-    for seq, ahead in connection.execute("SELECT seq, ahead FROM stretch"):
-        if type(ahead) is not int:
-            report.add("row", f"stretch {seq}", f"is ahead by {ahead!r}")
+def _others(report: Report, connection: sqlite3.Connection) -> None:
+    for table, count in nonsense(connection).items():
+        if count:
+            report.add("row", f"table {table}", f"{count} of its rows hold something of another type, or out of bounds")
 
 
 def lines(report: Report) -> Iterator[str]:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
 import sqlite3
 import struct
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.logs import Clock, draft, fill, read_all, until
 
+from jupyter_rtmsg.errors import LogDiskError, LogError
 from jupyter_rtmsg.event import CORRUPT
-from jupyter_rtmsg.log import Draft, Record
+from jupyter_rtmsg.log import Appended, Draft, EventLog, Record, Subscription, open_log
 from jupyter_rtmsg.log.ledger import Batch, Entry, Ledger
 from jupyter_rtmsg.log.reader import Query, Reader
 from jupyter_rtmsg.log.schema import connect, prepare
 from jupyter_rtmsg.log.store import Store
-from jupyter_rtmsg.log.verify import Events, Report, _attachments
+from jupyter_rtmsg.log.verify import Events, Report, _attachments, verify
 
 COUNT = 6
 AT = 3  # the seq of the event whose row is damaged: one of ``lab``, with others before and behind it
@@ -111,11 +116,6 @@ def damage_found(store: Store) -> int:
     return report.damaged
 
 
-@pytest.fixture(autouse=True)
-def _texts_that_are_none(store: Store) -> None:
-    store.connection.text_factory = lambda text: text.decode(errors="replace")
-
-
 def each_flip(store: Store, table: str, column: str, where: str) -> Iterator[Any]:
     """Flip each bit of a value in turn, and undo it."""
     execute = store.connection.execute
@@ -186,3 +186,232 @@ def test_every_flipped_bit_of_a_room_is_found_and_set_right_when_the_log_is_open
             continue
         assert loaded.rooms == rooms, (column, flipped)
         assert records_of(store) == whole
+
+
+# Pages, under a log with its threads
+
+PAGE = 4096
+ROOMS = ("one", "two", "three")
+EACH = 400
+
+Opener = Callable[..., Awaitable[EventLog]]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "rtmsg" / "log.sqlite3"
+
+
+@pytest.fixture
+async def opened(path: Path) -> AsyncIterator[Opener]:
+    """Opens the same file each time it is called."""
+    logs: list[EventLog] = []
+
+    async def open_(**options: Any) -> EventLog:
+        logs.append(await open_log(f"sqlite:///{path}", **{"ballast": 0, **options}))
+        return logs[-1]
+
+    yield open_
+    for log in logs:
+        await log.close()
+
+
+def sql(path: Path, statement: str, *values: Any) -> list[Any]:
+    """Do something to a log file behind the log's back."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        return connection.execute(statement, values).fetchall()
+
+
+async def written(opened: Opener) -> dict[str, list[Record]]:
+    """Write three rooms, one after the other, and close the log; return what is in them."""
+    log = await opened()
+    for room in ROOMS:
+        await asyncio.gather(*(log.append(Draft(room, "tick", b'"%b-%d"' % (room.encode(), i))) for i in range(EACH)))
+    log.subscriptions.add(Subscription("ada", "one", "notes", "notes", epoch=log.epoch, position=4))
+    records = {room: await read_all(log, room) for room in ROOMS}
+    await log.close()
+    return records
+
+
+def overwrite_page_of(path: Path, text: bytes) -> None:
+    """Destroy the start of the page that has a text."""
+    with path.open("r+b") as file:
+        file.seek(file.read().index(text) // PAGE * PAGE)
+        file.write(b"\xff" * 100)
+
+
+def move(path: Path, to: Path) -> None:
+    path.rename(to)
+
+
+def contents(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+def restore(path: Path, kept: bytes) -> None:
+    """Have a file hold what it held, and none of what belongs to it beside it."""
+    for each in path.parent.iterdir():
+        each.unlink()
+    path.write_bytes(kept)
+
+
+def crashed(path: Path) -> None:
+    """Have the file look as if its process was killed."""
+    sql(path, "DELETE FROM meta WHERE k = 'clean'")
+
+
+def asides(path: Path) -> list[Path]:
+    return [each for each in path.parent.iterdir() if ".corrupt-" in each.name]
+
+
+@pytest.mark.parametrize("noticed_by", ["opening", "reader"])
+async def test_a_damaged_page_costs_its_events_only_and_they_are_told_in_their_places(
+    opened: Opener, path: Path, noticed_by: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = await written(opened)
+    if noticed_by == "opening":
+        crashed(path)
+        overwrite_page_of(path, b'"two-200"')
+    else:
+        log = await opened()
+        overwrite_page_of(path, b'"two-200"')
+        for _ in range(2):
+            with pytest.raises(LogDiskError, match="room 'two' could not be read"):
+                await read_all(log, "two")
+        assert log.failing
+        assert [each.message.startswith("room 'two' could") for each in caplog.records].count(True) == 1
+        assert [await read_all(log, room) for room in ("one", "three")] == [whole["one"], whole["three"]]
+        assert (await log.append(draft(room="two"))).seq == 3 * EACH + 1
+        whole["two"] += await read_all(log, "two", after=3 * EACH)
+        await log.close()
+    log = await opened()
+    assert "stand as $corrupt in their rooms (two)" in (log.warning or "")
+    assert [await read_all(log, room) for room in ("one", "three")] == [whole["one"], whole["three"]]
+    two = await read_all(log, "two")
+    assert_places(two)
+    assert [record.n for record in two] == [record.n for record in whole["two"]]
+    damaged = [record for record in two if record.name == CORRUPT]
+    assert 0 < len(damaged) < 150
+    assert [record for record in two if record.name != CORRUPT] == [
+        record for record in whole["two"] if record.seq not in {each.seq for each in damaged}
+    ]
+    assert [row.position for row in log.subscriptions.all()] == [4]
+    await fill(log, 1, "two")
+    assert (await read_all(log, "two"))[-1].n == (two[-1].n or 0) + 1
+    await log.close()
+    assert len(asides(path)) == 1
+    assert (await opened()).warning is None
+    report = verify(path)
+    assert {finding.kind for finding in report.findings} == {"event"}
+    assert report.damaged == len(damaged)
+
+
+async def test_a_damaged_index_is_built_anew_and_nothing_is_lost(opened: Opener, path: Path) -> None:
+    whole = await written(opened)
+    (root,) = sql(path, "SELECT rootpage FROM sqlite_master WHERE name = 'event_room'")[0]
+    with path.open("r+b") as file:
+        file.seek((root - 1) * PAGE + 12)
+        leaf = int.from_bytes(file.read(2), "big")
+        file.seek((root - 1) * PAGE + leaf)
+        child = int.from_bytes(file.read(4), "big")
+        file.seek((child - 1) * PAGE + 8)
+        file.write(b"\xff" * 40)
+    crashed(path)
+    log = await opened()
+    assert {room: await read_all(log, room) for room in ROOMS} == whole
+    assert "nothing is lost" in (log.warning or "")
+
+
+async def test_a_process_that_dies_while_it_mends_a_file_leaves_one_to_be_mended_again(
+    opened: Opener, path: Path
+) -> None:
+    whole = await written(opened)
+    half = path.with_name(path.name + ".mended")
+    half.write_bytes(b"half of it")
+    log = await opened()  # died before it was whole
+    assert {room: await read_all(log, room) for room in ROOMS} == whole
+    await log.close()
+    assert not half.exists()
+    move(path, half)  # died between the renames
+    log = await opened()
+    assert {room: await read_all(log, room) for room in ROOMS} == whole
+
+
+@pytest.mark.parametrize("seed", range(30))
+async def test_a_flipped_bit_anywhere_in_the_file_is_contained(opened: Opener, path: Path, seed: int) -> None:
+    whole = await written(opened)
+    if seed % 2:
+        crashed(path)
+    draw = random.Random(seed)
+    with path.open("r+b") as file:
+        size = file.seek(0, 2)
+        at = draw.randrange(PAGE, size)  # the first page has the schema: with it the whole file is set aside
+        file.seek(at)
+        old = file.read(1)[0]
+        file.seek(at)
+        file.write(bytes([old ^ 1 << draw.randrange(8)]))
+    log = await opened(max_events=EACH)
+    for room in ROOMS:
+        try:
+            records = await read_all(log, room)
+        except LogError:
+            continue
+        assert_places(records)
+        by_seq = {record.seq: record for record in whole[room]}
+        assert all(record.name == CORRUPT or record == by_seq.get(record.seq) for record in records), at
+        assert records == whole[room] or is_told(records) or verify(path).damaged, at
+    outcomes = await asyncio.gather(*(log.append(draft(room=room)) for room in ROOMS), return_exceptions=True)
+    assert all(isinstance(outcome, Appended | LogError) for outcome in outcomes)
+    await log.close()
+
+
+TABLES = {
+    "known": ("last", "ts", "count", "keys"),
+    "subscription": ("user", "room", "key", "label", "path", "epoch", "position", "used", "ended", "inherited"),
+    "note": ("key", "value", "until"), "stretch": ("seq", "ahead"),
+    "tally": ("room", "user", "count", "bytes"), "opening": ("number", "id", "start", "ts", "lost"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("table", TABLES)
+async def test_what_another_table_holds_may_be_anything(opened: Opener, path: Path, table: str) -> None:
+    """The log opens, gives back its events, stores new ones, and trims only what is too much."""
+    clock = Clock()
+    log = await opened(clock=clock)
+    await log.append(draft(0, client="c", id="once"))
+    await fill(log, 20)
+    log.notes.put("session", b"state", clock() + 60)
+    log.subscriptions.add(Subscription("ada", "lab", "notes", "notes", epoch=log.epoch, position=4))
+    clock.now += 500  # a stretch begins
+    await fill(log, 1)
+    whole = await read_all(log)
+    await log.close()
+    kept = contents(path)
+    for column in TABLES[table]:
+        for value in (2**62, -(2**62), 1.5, b"\xff\xfe", "x"):
+            restore(path, kept)
+            try:
+                sql(path, f"UPDATE {table} SET {column} = ?", value)
+            except sqlite3.IntegrityError:
+                continue
+            log = await opened(clock=clock)
+            assert log.durable, (column, value)
+            assert await read_all(log) == whole, (column, value)
+            await log.append(draft(1, client="c", id="again"))
+            await log.notes.all()
+            await log.close()
+
+
+@pytest.mark.parametrize(("column", "value"), [("ts", 0), ("ts", 2**60), ("ts", "x"), ("size", 2**50), ("size", "x")])
+@pytest.mark.parametrize("seq", [1, 50, 100])
+async def test_a_damaged_event_has_no_other_event_trimmed(
+    opened: Opener, path: Path, column: str, value: Any, seq: int
+) -> None:
+    log = await opened()
+    await fill(log, 100)
+    await log.close()
+    sql(path, f"UPDATE event SET {column} = ? WHERE seq = ?", value, seq)
+    log = await opened(max_age=3600.0, max_bytes=1 << 20)
+    await fill(log, 10)
+    await until(lambda: not log._writer._retention.busy)  # type: ignore[attr-defined]
+    assert len(await read_all(log)) == 110

@@ -210,15 +210,19 @@ async def test_a_file_that_is_no_database_is_set_aside_not_overwritten(open_sqli
 
 
 @pytest.mark.parametrize("table", ["known", "settled"])
-async def test_damaged_publish_ids_set_the_file_aside(open_sqlite: Opener, path: Path, table: str) -> None:
+async def test_damaged_publish_ids_cost_nothing_else(open_sqlite: Opener, path: Path, table: str) -> None:
     log = await open_sqlite()
     await asyncio.gather(*(log.append(draft(client="c", id=str(i))) for i in range(500)))
     await log.close()
     spoil_page(path, table)
     again = await open_sqlite()
-    assert again.durable
+    assert (again.durable, again.epoch, again.head) == (True, log.epoch, 500)
     assert len(beside(path, "corrupt")) == 1
-    assert "is damaged" in (again.warning or "")
+    assert (
+        f"is damaged (database disk image is malformed). Everything that could be read was copied: parts of {table}"
+        in (again.warning or "")
+    )
+    assert len(await read_all(again)) == 500
 
 
 async def test_after_a_crash_damaged_pages_are_found_when_opening(open_sqlite: Opener, path: Path) -> None:
@@ -226,11 +230,12 @@ async def test_after_a_crash_damaged_pages_are_found_when_opening(open_sqlite: O
     await fill(log, 2000)
     await log.close()
     sql(path, "DELETE FROM meta WHERE k = 'clean'")
-    spoil_page(path, "event")
+    spoil_page(path, "event")  # its root: nothing of the table can be read
     again = await open_sqlite()
     assert len(beside(path, "corrupt")) == 1
-    assert "is damaged" in (again.warning or "")
-    assert again.head == 0
+    assert "2000 events could not be read any more and stand as $corrupt in their rooms (lab)" in (again.warning or "")
+    assert (again.head, again.epoch) == (2000, log.epoch)
+    assert [(each.name, each.n) for each in await read_all(again)] == [("$corrupt", n) for n in range(1, 2001)]
 
 
 async def test_a_newer_version_is_set_aside(open_sqlite: Opener, path: Path) -> None:
@@ -322,12 +327,13 @@ async def test_a_page_damaged_under_a_running_log_is_an_error_that_says_what_to_
     await log.close()
     again = await open_sqlite()
     spoil_page(path, "event")
-    with pytest.raises(LogError, match="restart the server"):
+    with pytest.raises(LogError, match="Restart the server"):
         await again.read("lab")
     await again.close()
     third = await open_sqlite()
     assert len(beside(path, "corrupt")) == 1
-    assert "is damaged" in (third.warning or "")
+    assert "stand as $corrupt" in (third.warning or "")
+    assert third.head == 2000
 
 
 # Crashes

@@ -1,0 +1,265 @@
+"""Mending a file with damaged pages when it is opened, so that they cost what stood on them and nothing else.
+
+Where only an index is damaged it is built anew. Else everything that can be read is copied into a new file, which takes
+the place of the damaged one; that is kept under another name. An event that cannot be read any more, but that the index
+of its room still tells of, stands in the new file without its data: it reads as ``$corrupt``, and its room goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from .aside import move_aside
+from .crc import NEVER
+from .gaps import Gap, read_table
+from .schema import APPLICATION_ID, connect_reader
+
+_CHUNK = 256  # rows that are copied with one statement, as long as all of them can be read
+_NAMED = 5  # rooms that a warning names
+
+logger = logging.getLogger(__name__)
+
+
+def mend(path: Path) -> str | None:
+    """Mend a file that nobody has open.
+
+    Returns
+    -------
+    str or None
+        What was done, and what is lost, for people; None if it cannot be mended.
+    """
+    try:
+        if _reindex(path):
+            return "An index of it was built anew; nothing is lost."
+    except sqlite3.DatabaseError as error:
+        logger.debug("building the indices of %s anew does not help: %s", path, error)
+    new = _beside(path)
+    try:
+        what = _copy(path, new)
+    except (sqlite3.Error, OSError) as error:
+        logger.error("what is left of the log %s could not be copied: %s", path, error)
+        new.unlink(missing_ok=True)
+        return None
+    return f"{what} The damaged file was renamed to {_replace(path, new).name}."
+
+
+def finish(path: Path) -> None:
+    """Finish what a process that died in `mend` had begun."""
+    new = _beside(path)
+    if not new.exists():
+        return
+    if path.exists():
+        new.unlink()  # it may hold only a part
+    else:
+        new.rename(path)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(path.name + ".mended")
+
+
+def _replace(path: Path, new: Path) -> Path:
+    """Put a whole file into the place of a damaged one; return what that is called now.
+
+    From the first rename on, `finish` would do the rest.
+    """
+    for suffix in ("-wal", "-shm"):  # emptied by `_copy`
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    aside = move_aside(path, "corrupt", ("",))
+    new.rename(path)
+    return aside
+
+
+def _reindex(path: Path) -> bool:
+    """Build the indices anew, and tell whether the file is whole then."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("REINDEX")
+        (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+        connection.execute("COMMIT" if found == "ok" else "ROLLBACK")
+        return bool(found == "ok")
+
+
+def _copy(path: Path, new: Path) -> str:
+    """Copy what can be read of a file into a new one, and return what was lost, for people."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()  # it copies pages as they are
+    new.unlink(missing_ok=True)
+    os.close(os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    with closing(sqlite3.connect(new, isolation_level=None)) as target, closing(connect_reader(str(path))) as source:
+        target.execute("PRAGMA page_size=4096")
+        target.execute("PRAGMA auto_vacuum=INCREMENTAL")
+        schema = source.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
+        source.text_factory = _Text
+        return _Copy(source, target, schema).run()
+
+
+class _Text(bytes):
+    """A text as the file has it."""
+
+
+class _Copy:
+    """Copies a database.
+
+    Parameters
+    ----------
+    source : sqlite3.Connection
+    target : sqlite3.Connection
+    schema : sequence of (str, str, str)
+        The kinds, names and statements of the old file.
+    """
+
+    def __init__(
+        self, source: sqlite3.Connection, target: sqlite3.Connection, schema: Sequence[tuple[str, str, str]]
+    ) -> None:
+        self._source = source
+        self._schema = sorted(schema, key=lambda row: row[0] == "index")  # indices are made of what is there then
+        self._target = target
+        self._lost: dict[str, int] = {}  # rows by table, as far as they were there to be counted
+        self._holes: set[str] = set()  # tables with parts that could not be read
+
+    def run(self) -> str:
+        """Copy everything; return what was lost."""
+        (application,) = self._source.execute("PRAGMA application_id").fetchone()
+        (version,) = self._source.execute("PRAGMA user_version").fetchone()
+        if application != APPLICATION_ID:
+            raise sqlite3.DatabaseError("it does not say any more that it is a log")
+        execute = self._target.execute
+        execute("BEGIN IMMEDIATE")
+        for kind, name, sql in self._schema:
+            execute(sql)
+            if kind == "table":
+                self._table(name, has_rowid="WITHOUT ROWID" not in sql.upper())
+        if not execute("SELECT count(*) FROM meta WHERE k IN ('id', 'epoch')").fetchone()[0] == 2:
+            raise sqlite3.DatabaseError("it does not say any more which log it is")
+        rooms = self._stand_ins()
+        execute(f"PRAGMA application_id={APPLICATION_ID}")
+        execute(f"PRAGMA user_version={version}")
+        execute("COMMIT")
+        return self._told(rooms)
+
+    # --- tables
+
+    def _table(self, table: str, *, has_rowid: bool) -> None:
+        if not has_rowid:
+            self._by_primary_key(table)
+            return
+        rows = read_table(self._source, "rowid", table, "rowid")
+        for keys in _runs(rows):
+            if isinstance(keys, Gap):
+                self._holes.add(table)
+            elif not self._insert(table, keys[0], keys[-1]):
+                self._lost[table] = self._lost.get(table, 0) + sum(not self._insert(table, key, key) for key in keys)
+
+    def _insert(self, table: str, first: int, last: int) -> bool:
+        """Copy the rows of a range of keys, if all of them can be read."""
+        query = f"SELECT * FROM {table} NOT INDEXED WHERE rowid BETWEEN ? AND ?"  # noqa: S608 -- from the schema
+        try:
+            rows = self._source.execute(query, (first, last)).fetchall()
+        except sqlite3.DatabaseError:
+            return False
+        for row in rows:
+            self._put(table, row)
+        return True
+
+    def _put(self, table: str, row: Sequence[object]) -> None:
+        """Store a row as it was, texts that are none among them."""
+        marks = ",".join(["CAST(? AS TEXT)" if type(value) is _Text else "?" for value in row])
+        self._target.execute(f"INSERT OR IGNORE INTO {table} VALUES({marks})", tuple(row))
+
+    def _by_primary_key(self, table: str) -> None:
+        """Copy a table that is its own index: from its start and from its end, up to where it cannot be read."""
+        columns = self._target.execute(f"PRAGMA table_info({table})").fetchall()
+        names = [name for _, name, *_, at in sorted(columns, key=lambda column: column[-1]) if at]
+        copied = []
+        for order in ("ASC", "DESC"):
+            keys = ", ".join(f"{name} {order}" for name in names)
+            rows = self._source.execute(f"SELECT * FROM {table} ORDER BY {keys}")  # noqa: S608 -- from the schema
+            copied.append(self._insert_all(table, rows))
+            if copied[0]:
+                return
+        self._holes.add(table)
+
+    def _insert_all(self, table: str, rows: Iterable[Sequence[object]]) -> bool:
+        try:
+            for row in rows:
+                self._put(table, row)
+        except sqlite3.DatabaseError:
+            return False
+        return True
+
+    # --- events
+
+    def _stand_ins(self) -> dict[str, int]:
+        """Put something in the place of each lost event that an index still tells of; return how many by room."""
+        numbered = "n" in {name for _, name, *_ in self._target.execute("PRAGMA table_info(event)")}
+        lost: dict[str, int] = {}
+        for key, name in self._target.execute("SELECT id, name FROM room").fetchall():
+            for seq in self._missing(key):
+                self._stand_in(key, seq, numbered)
+                lost[str(name)] = lost.get(str(name), 0) + 1
+        return lost
+
+    def _missing(self, room: int) -> list[int]:
+        """Return the events of a room that its index has, and the new file has not."""
+        missing: list[int] = []
+        index = "SELECT seq FROM event INDEXED BY event_room WHERE room = ? ORDER BY seq"
+        there = {seq for (seq,) in self._target.execute("SELECT seq FROM event WHERE room = ?", (room,))}
+        try:
+            entries = self._source.execute(index, (room,))
+            missing += (seq for (seq,) in entries if type(seq) is int and seq > 0 and seq not in there)
+        except sqlite3.DatabaseError:
+            self._holes.add("event")
+        return missing
+
+    def _stand_in(self, room: int, seq: int, numbered: bool) -> None:
+        execute = self._target.execute
+        number = "n" if numbered else "0"
+        prev, ts, n = execute(
+            f"SELECT seq, ts, {number} FROM event WHERE room = ? AND seq < ? ORDER BY seq DESC LIMIT 1",  # noqa: S608
+            (room, seq),
+        ).fetchone() or (0, 0, 0)
+        columns = "seq, room, prev, ts, name, data, attachments, sender, user, size, crc"
+        execute(
+            f"INSERT OR IGNORE INTO event({columns}) VALUES(?, ?, ?, ?, '', x'', 0, x'', '', 0, {NEVER})",
+            (seq, room, prev, ts),
+        )
+        if numbered:
+            execute("UPDATE event SET n = ? WHERE seq = ?", (n + 1 if type(n) is int else 0, seq))
+
+    def _told(self, rooms: dict[str, int]) -> str:
+        names = sorted(rooms, key=lambda name: (-rooms[name], name))
+        for name in names:
+            logger.error("%d events of room %r cannot be read any more, and stand there as $corrupt", rooms[name], name)
+        parts = []
+        if rooms:
+            more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+            parts.append(
+                f"{sum(rooms.values())} events could not be read any more and stand as $corrupt in their rooms "
+                f"({', '.join(names[:_NAMED])}{more})"
+            )
+        others = sorted((self._holes | self._lost.keys()) - {"event"})
+        if others:
+            parts.append(f"parts of {', '.join(others)} are lost")
+        return f"Everything that could be read was copied: {'; '.join(parts) or 'nothing is lost'}."
+
+
+def _runs(rows: Iterator[tuple[int, ...] | Gap]) -> Iterator[list[int] | Gap]:
+    """Cut keys into parts, at the gaps between them too."""
+    keys: list[int] = []
+    for row in rows:
+        if isinstance(row, Gap) or len(keys) == _CHUNK:
+            if keys:
+                yield keys
+            keys = []
+        if isinstance(row, Gap):
+            yield row
+        else:
+            keys.append(row[0])
+    if keys:
+        yield keys
