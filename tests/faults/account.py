@@ -67,6 +67,12 @@ class Account:
         """Whether every reader has got everything that was acknowledged."""
         return not any(self.missing(reader) for reader in self.readers)
 
+    def forget(self) -> None:
+        """Begin anew."""
+        self.acked.clear()
+        for reader in self.readers:
+            reader.got.clear()
+
     def verdict(self, log: Path | None) -> Verdict:
         """Compare; the log's file is read where it is given."""
         stored = read(log) if log else None

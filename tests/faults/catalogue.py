@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from faults.world import World, until
+from support.hub import HubServer
 
 
 @dataclass(frozen=True)
@@ -158,3 +161,118 @@ async def cut_and_kill(world: World) -> None:
     world.link.cut()
     await world.kill()
     world.link.cut()
+
+
+# --- the log's file
+
+
+def _files(world: World) -> list[Path]:
+    return sorted(world.log.parent.glob(world.log.name + "*"))
+
+
+@asynccontextmanager
+async def _while_down(world: World, *, killed: bool = False, publishing: int = 0) -> AsyncIterator[None]:
+    """Let every reader have everything, and have the hub down for the block.
+
+    So many events are published before any reader is back.
+    """
+    await world.turn_page()
+    world.link.refuse()
+    await asyncio.to_thread(world.hub.kill if killed else world.hub.stop)
+    yield
+    await world.start()
+    await world.publish_past(publishing)
+    world.link.refuse(False)
+    world.resume()
+
+
+@fault("the log is removed while the hub is down", "file", told=True)
+async def remove(world: World) -> None:
+    async with _while_down(world):
+        for path in _files(world):
+            path.unlink()
+
+
+@fault("the log's first page is overwritten while the hub is down", "file", told=True)
+async def overwrite(world: World) -> None:
+    async with _while_down(world):
+        with world.log.open("r+b") as file:
+            file.write(world.random.randbytes(4096))
+
+
+@fault("an older copy of the log is put back while the hub is down", "file", told=True)
+async def put_back(world: World) -> None:
+    async with _while_down(world):
+        older = world.log.read_bytes()
+    await world.flow(100)
+    async with _while_down(world, publishing=200):
+        world.log.write_bytes(older)
+
+
+@fault("the write-ahead log is lost with the hub", "file", told=True)
+async def lose_wal(world: World) -> None:
+    await world.stop()  # what came until now is in the file itself
+    await world.flow(100)
+    async with _while_down(world, killed=True, publishing=200):
+        world.log.with_name(world.log.name + "-wal").unlink()
+        world.log.with_name(world.log.name + "-shm").unlink()
+
+
+@fault("the write-ahead log is damaged", "file", told=True)
+async def damage_wal(world: World) -> None:
+    await world.stop()  # what came until now is in the file itself
+    await world.flow(100)
+    async with _while_down(world, killed=True, publishing=200):
+        with world.log.with_name(world.log.name + "-wal").open("r+b") as file:
+            file.seek(32 + world.random.randrange(24))  # in the first frame's header: all of it is void
+            file.write(world.random.randbytes(8))
+
+
+@fault("the log is deleted under the running hub, which is killed later", "file")
+async def delete_running(world: World) -> None:
+    world.log.unlink()
+    await world.flow(50)
+    await world.kill()
+
+
+@fault("the log is moved away under the running hub, which is killed later", "file")
+async def move_running(world: World) -> None:
+    world.log.rename(world.log.with_name("elsewhere"))
+    await world.flow(50)
+    await world.kill()
+
+
+@fault("the log is replaced by another file under the running hub, which is killed later", "file")
+async def replace_running(world: World) -> None:
+    copy = world.log.with_name("copy")
+    copy.write_bytes(world.log.read_bytes())
+    copy.rename(world.log)
+    await world.flow(50)
+    await world.kill()
+
+
+@fault("all files of the log are deleted under the running hub, which is killed later", "file")
+async def delete_all_running(world: World) -> None:
+    for path in _files(world):
+        path.unlink()
+    await world.flow(50)
+    await world.kill()
+
+
+# --- neighbours
+
+
+@fault("another server is started on the same log", "neighbour")
+async def second_server(world: World) -> None:
+    second = HubServer(f"sqlite:///{world.log}")
+    await asyncio.to_thread(second.start)
+    await world.flow(50)
+    await asyncio.to_thread(second.kill)
+
+
+@fault("fifty clients come back at one moment", "neighbour")
+async def storm(world: World) -> None:
+    clients = [await world.client() for _ in range(50)]
+    rooms = [await client.join("lab") for client in clients]
+    world.link.cut()
+    await until(lambda: all(room.state == "connected" for room in rooms), "all are back")

@@ -77,6 +77,7 @@ class World:
         self._pausing = asyncio.Event()
         self._pausing.set()
         self._stopping = False
+        self._publishing = 0
         limits = {"publish_rate": 1e6, "publish_burst": 1e6, **(limits or {})}
         options = {"ping_interval": 2.0, "ping_timeout": 2.0, **options}
         self.hub = HubServer(f"sqlite:///{self.log}", limits=limits, log_options=log_options or {}, **options)
@@ -172,7 +173,9 @@ class World:
         while not self._stopping:
             await self._pausing.wait()
             id = f"e{next(self._numbers)}"
+            self._publishing += 1
             seq = await self._store(room, id)
+            self._publishing -= 1
             if seq is not None:
                 self.account.acked[id] = seq
                 if self.healed is not None and self.recovery is None:
@@ -191,6 +194,14 @@ class World:
                 self.account.refused[id] = type(error).__name__
             await asyncio.sleep(0.05)
 
+    async def publish_past(self, count: int) -> None:
+        """Publish over a connection that does not pass through the link."""
+        async with rt.AsyncClient(self.hub.url, timeout=PATIENCE) as client:
+            room = await client.join(ROOM)
+            for _ in range(count):
+                id = f"e{next(self._numbers)}"
+                self.account.acked[id] = await room.emit("tick", id, id=id, timeout=PATIENCE)
+
     # --- what a trial does
 
     async def flow(self, count: int = 100) -> None:
@@ -198,10 +209,12 @@ class World:
         wanted = len(self.account.acked) + count
         await until(lambda: len(self.account.acked) >= wanted, "publishes are acknowledged")
 
-    async def pause(self) -> None:
-        """Stop publishing, once what is under way is acknowledged."""
+    async def turn_page(self) -> None:
+        """Stop publishing until every reader has everything, and begin a new account: events before are no more."""
         self._pausing.clear()
-        await asyncio.sleep(0)
+        await until(lambda: not self._publishing, "what was under way is acknowledged")
+        await until(lambda: self.account.complete, "every reader has everything")
+        self.account.forget()
 
     def resume(self) -> None:
         """Publish again."""
