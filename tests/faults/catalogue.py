@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -209,23 +210,37 @@ async def put_back(world: World) -> None:
         world.log.write_bytes(older)
 
 
+@contextmanager
+def _unmerged(world: World) -> Iterator[None]:
+    """Read meanwhile, so that what comes is in the write-ahead log only."""
+    connection = sqlite3.connect(f"file:{world.log}?mode=ro", uri=True, isolation_level=None)
+    connection.execute("BEGIN")
+    connection.execute("SELECT count(*) FROM event").fetchone()
+    try:
+        yield
+    finally:
+        connection.close()
+
+
 @fault("the write-ahead log is lost with the hub", "file", told=True)
 async def lose_wal(world: World) -> None:
     await world.stop()  # what came until now is in the file itself
-    await world.flow(100)
-    async with _while_down(world, killed=True, publishing=200):
-        world.log.with_name(world.log.name + "-wal").unlink()
-        world.log.with_name(world.log.name + "-shm").unlink()
+    with _unmerged(world):
+        await world.flow(100)
+        async with _while_down(world, killed=True, publishing=200):
+            world.log.with_name(world.log.name + "-wal").unlink()
+            world.log.with_name(world.log.name + "-shm").unlink()
 
 
 @fault("the write-ahead log is damaged", "file", told=True)
 async def damage_wal(world: World) -> None:
     await world.stop()  # what came until now is in the file itself
-    await world.flow(100)
-    async with _while_down(world, killed=True, publishing=200):
-        with world.log.with_name(world.log.name + "-wal").open("r+b") as file:
-            file.seek(32 + world.random.randrange(24))  # in the first frame's header: all of it is void
-            file.write(world.random.randbytes(8))
+    with _unmerged(world):
+        await world.flow(100)
+        async with _while_down(world, killed=True, publishing=200):
+            with world.log.with_name(world.log.name + "-wal").open("r+b") as file:
+                file.seek(32 + world.random.randrange(24))  # in the first frame's header: all of it is void
+                file.write(world.random.randbytes(8))
 
 
 @fault("the log is deleted under the running hub, which is killed later", "file")
