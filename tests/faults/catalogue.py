@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -210,37 +211,43 @@ async def put_back(world: World) -> None:
         world.log.write_bytes(older)
 
 
-@contextmanager
-def _unmerged(world: World) -> Iterator[None]:
-    """Read meanwhile, so that what comes is in the write-ahead log only."""
+def _reading(world: World) -> sqlite3.Connection:
+    """Return a connection that reads: until it is closed, what comes stays in the write-ahead log."""
     connection = sqlite3.connect(f"file:{world.log}?mode=ro", uri=True, isolation_level=None)
     connection.execute("BEGIN")
     connection.execute("SELECT count(*) FROM event").fetchone()
-    try:
-        yield
-    finally:
-        connection.close()
+    return connection
+
+
+@asynccontextmanager
+async def _with_wal(world: World) -> AsyncIterator[Path]:
+    """Have the hub killed for the block, and the last events in the write-ahead log alone."""
+    await world.stop()  # what came until now is in the file itself
+    reading = _reading(world)
+    await world.flow(100)
+    async with _while_down(world, killed=True, publishing=200):
+        reading.close()
+        yield world.log.with_name(world.log.name + "-wal")
 
 
 @fault("the write-ahead log is lost with the hub", "file", told=True)
 async def lose_wal(world: World) -> None:
-    await world.stop()  # what came until now is in the file itself
-    with _unmerged(world):
-        await world.flow(100)
-        async with _while_down(world, killed=True, publishing=200):
-            world.log.with_name(world.log.name + "-wal").unlink()
-            world.log.with_name(world.log.name + "-shm").unlink()
+    async with _with_wal(world) as wal:
+        wal.unlink()
+
+
+@fault("the write-ahead log is cut short", "file", told=True)
+async def cut_wal(world: World) -> None:
+    async with _with_wal(world) as wal:
+        os.truncate(wal, 32 + 10 * (24 + 4096))
 
 
 @fault("the write-ahead log is damaged", "file", told=True)
 async def damage_wal(world: World) -> None:
-    await world.stop()  # what came until now is in the file itself
-    with _unmerged(world):
-        await world.flow(100)
-        async with _while_down(world, killed=True, publishing=200):
-            with world.log.with_name(world.log.name + "-wal").open("r+b") as file:
-                file.seek(32 + world.random.randrange(24))  # in the first frame's header: all of it is void
-                file.write(world.random.randbytes(8))
+    async with _with_wal(world) as wal:
+        with wal.open("r+b") as file:
+            file.seek(32 + 10 * (24 + 4096) + world.random.randrange(4096))
+            file.write(b"damage")
 
 
 @fault("the log is deleted under the running hub, which is killed later", "file")
