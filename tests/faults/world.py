@@ -162,7 +162,12 @@ class World:
                         return
                 await asyncio.sleep(0.1)
 
+        def follow(log: dict[str, Any]) -> None:
+            if log.get("epoch") == place.get("epoch"):
+                place["opening"] = log["opening"]
+
         socket.on("tick", take)
+        socket.on("$log", follow)
         socket.on("connect", join)
         await socket.connect()
 
