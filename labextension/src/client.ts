@@ -10,15 +10,7 @@ import { Attention } from './attention';
 import { Backoff } from './backoff';
 import { type IConnection, Room } from './room';
 import type { IJoinOptions, IRoom, IRtmsg, State } from './tokens';
-import {
-  HubError,
-  type IMeta,
-  type IPresence,
-  type IRoomPage,
-  type IRoomSummary,
-  type IStatus,
-  type Reply
-} from './wire';
+import { HubError, type ILog, type IMeta, type IRoomPage, type IRoomSummary, type IStatus, type Reply } from './wire';
 
 /** Milliseconds that a command may take. */
 const TIMEOUT = 10_000;
@@ -268,20 +260,20 @@ export class Client implements IRtmsg, IConnection, IDisposable {
   }
 
   private dispatch(name: string, args: unknown[]): void {
-    if (name === '$presence') {
-      const presence = args[0] as IPresence;
-      this._joined.get(presence.room)?.presence(presence);
-    } else if (name === '$reset') {
-      const { room, reason } = args[0] as { room: string; reason: string };
-      void this._joined.get(room)?.reset(reason);
-    } else if (name === '$log') {
-      this._warning = (args[0] as Pick<IStatus['log'], 'warning'>).warning;
+    if (name === '$log') {
+      const log = args[0] as ILog;
+      this._joined.forEach(room => {
+        room.opened(log);
+      });
+      this._warning = log.warning;
       this._changed.emit();
     } else if (name === '$rooms') {
       this._outdated.emit();
     } else if ((name === '$corrupt' || !name.startsWith('$')) && args.length > 1) {
       const meta = args[1] as IMeta;
       this._joined.get(meta.room)?.receive(name, args[0], meta);
+    } else if (name.startsWith('$')) {
+      this._joined.get((args[0] as { room?: string }).room ?? '')?.notice(name, args[0]);
     }
   }
 

@@ -5,16 +5,19 @@ import { type ISignal, Signal } from '@lumino/signaling';
 
 import { Backoff } from './backoff';
 import { Names } from './names';
+import { Place } from './place';
 import type { Entry, IRoom } from './tokens';
 import {
   HubError,
   type IEvent,
   type IJoined,
   type ILag,
+  type ILog,
   type IMember,
   type IMeta,
   type IPresence,
-  type ISender
+  type ISender,
+  type ITrimmed
 } from './wire';
 
 /** How many entries are held; the oldest go first. */
@@ -91,7 +94,7 @@ export class Room implements IRoom {
 
   /** Join, or catch up after the connection was gone. To be called at each connect. */
   async resume(): Promise<void> {
-    if (this._epoch !== null) {
+    if (this._place.isKnown) {
       await this.tellMissed();
     }
     await this.join();
@@ -128,16 +131,36 @@ export class Room implements IRoom {
 
   /** Take in an event of the room, unless it is known. */
   receive(name: string, data: unknown, meta: IMeta): void {
-    if (meta.seq !== null && (meta.seq <= this._cursor || this.gapBefore(meta))) {
+    if (this._place.has(meta)) {
       return;
     }
-    this._cursor = meta.seq ?? this._cursor;
+    if (this._place.lacksBefore(meta)) {
+      void this.join();
+      return;
+    }
+    this._place.take(name, meta);
     this._names.add(meta.from);
     this.add({ kind: 'event', key: this._nextKey++, event: { ...meta, name, data } satisfies IEvent });
   }
 
+  /** Take in one of the hub's own events. */
+  notice(name: string, data: unknown): void {
+    if (name === '$presence') {
+      this.presence(data as IPresence);
+    } else if (name === '$reset') {
+      void this.reset((data as { reason: string }).reason);
+    } else if (name === '$trimmed') {
+      this._place.trimmed(data as ITrimmed);
+    }
+  }
+
+  /** The log goes on in another opening. */
+  opened(log: ILog): void {
+    this._place.opened(log);
+  }
+
   /** Take in who came and went. */
-  presence(presence: IPresence): void {
+  private presence(presence: IPresence): void {
     for (const member of presence.changes) {
       this.see(member);
     }
@@ -146,7 +169,7 @@ export class Room implements IRoom {
   }
 
   /** The log was replaced: positions in the old one mean nothing any more. */
-  async reset(reason: string): Promise<void> {
+  private async reset(reason: string): Promise<void> {
     if (reason !== 'moved') {
       // Else the hub knows where the cursor of the old log is in the new one.
       this.forget(
@@ -158,7 +181,7 @@ export class Room implements IRoom {
 
   /** Say how much is to come; of more than would be held, only the latest events are asked for. */
   private async tellMissed(): Promise<void> {
-    const request = { room: this.name, after: this._cursor, epoch: this._epoch };
+    const request = { room: this.name, ...this._place.fields };
     // An answer that does not come, or speaks of another log, costs the remark only: joining finds out as well.
     const missed = await this.connection.request<ILag>('lag', request).then(
       lag => lag.missed,
@@ -173,11 +196,11 @@ export class Room implements IRoom {
   }
 
   private start(): object {
-    return this._epoch === null ? { last: FIRST_PAGE } : { after: this._cursor, epoch: this._epoch };
+    return this._place.isKnown ? this._place.fields : { last: FIRST_PAGE };
   }
 
   private joined(reply: IJoined): void {
-    const resumed = this._epoch !== null;
+    const resumed = this._place.isKnown;
     this._rejoin.cancel();
     this._error = null;
     this._names.you = reply.user;
@@ -186,26 +209,15 @@ export class Room implements IRoom {
       this.see(member);
     });
     this._count = reply.count;
-    if (resumed && !reply.recovered) {
-      this.lost(reply);
+    if (resumed && !reply.recovered && reply.reason !== 'trimmed') {
+      const isRollback = reply.reason === 'rollback';
+      const lost = this.trans.__('The log of this room has lost its end; these are its latest events.');
+      this.forget(isRollback ? lost : this.trans.__('Too much has happened since; these are the latest events.'));
+      void this.join();
       return;
     }
-    const moved = resumed && reply.epoch !== this._epoch;
-    this._epoch = reply.epoch;
-    this._cursor = moved ? reply.cursor : Math.max(this._cursor, reply.cursor);
+    this._place.joined(reply);
     this.announce();
-  }
-
-  /** Some of what happened while we were away is gone. */
-  private lost(reply: IJoined): void {
-    if (reply.reason === 'trimmed') {
-      // What is left comes right after this reply.
-      this._cursor = Math.max(this._cursor, reply.cursor);
-      this.remark(this.trans.__('Some events in between are no longer held.'));
-    } else {
-      this.forget(this.trans.__('Too much has happened since; these are the latest events.'));
-      void this.join();
-    }
   }
 
   private refused(error: unknown): void {
@@ -221,17 +233,14 @@ export class Room implements IRoom {
     }
   }
 
-  /**
-   * An event was missed if the one before this is not known. Joining again where the cursor stands brings both; once per
-   * position, since what is missing may have been trimmed.
-   */
-  private gapBefore(meta: IMeta): boolean {
-    if (meta.replay || meta.prev === null || meta.prev <= this._cursor || this._repairedAt === this._cursor) {
-      return false;
+  /** Say how many events are gone before what comes next; null where nobody knows. */
+  private gone(count: number | null): void {
+    if (count === null) {
+      this.remark(this.trans.__('Some events in between are no longer held.'));
+      return;
     }
-    this._repairedAt = this._cursor;
-    void this.join();
-    return true;
+    const [one, many] = ['%1 event in between is no longer held.', '%1 events in between are no longer held.'];
+    this.remark(this.trans._n(one, many, count, count));
   }
 
   private see(member: IMember): void {
@@ -244,9 +253,7 @@ export class Room implements IRoom {
   }
 
   private forget(remark: string): void {
-    this._epoch = null;
-    this._cursor = 0;
-    this._repairedAt = null;
+    this._place.forget();
     this.remark(remark);
   }
 
@@ -273,9 +280,7 @@ export class Room implements IRoom {
   private readonly _names: Names;
   private _count = 0;
   private _error: string | null = null;
-  private _epoch: string | null = null;
-  private _cursor = 0;
-  private _repairedAt: number | null = null;
+  private readonly _place = new Place(this.gone.bind(this));
   private _nextKey = 0;
   private _isDisposed = false;
   private _following: IDisposable | null = null;

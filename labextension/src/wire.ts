@@ -59,13 +59,16 @@ export interface IRoomSummary {
 /** The reply of `join`. */
 export interface IJoined {
   epoch: string;
+  opening: string;
   head: number;
   first: number;
   cursor: number;
+  /** Number of the last event up to `cursor`; null where it is not known. */
+  cursor_n: number | null;
   missed: number | null;
   recovered: boolean;
   user: string;
-  reason?: 'trimmed' | 'epoch' | 'limit';
+  reason?: 'trimmed' | 'epoch' | 'limit' | 'rollback';
   members: IMember[];
   count: number;
 }
@@ -75,6 +78,21 @@ export interface IRoomPage {
   rooms: IRoomSummary[];
   more: boolean;
   through: string;
+}
+
+/** Data of `$trimmed`: the events of these numbers are gone, and all up to a position. */
+export interface ITrimmed {
+  room: string;
+  first: number;
+  last: number;
+  through: number;
+}
+
+/** Data of `$log`. */
+export interface ILog {
+  warning: string | null;
+  epoch: string;
+  opening: string;
 }
 
 /** The reply of `lag`. */
