@@ -242,16 +242,6 @@ class Hub:
         if not self.allows(connection.identity, action, room):
             raise Forbidden(f"{connection.identity.principal} may not {action} in room {room!r}")
 
-    def require_manage(self, connection: Connection, room: str, maker: str) -> None:
-        """Refuse to manage a room; raises `Forbidden`.
-
-        Who is not given the right by name has it where it may write, and has made the room or owns the server.
-        """
-        identity = connection.identity
-        if identity.principal in (maker, self.owner()) and self.allows(identity, "write", room):
-            return
-        self.require(connection, "manage", room)
-
     def formerly(self, identity: Identity) -> list[str]:
         """Return the principals of version 0.1.0 whose subscriptions somebody inherits."""
         kernels = [KERNELS] if identity.path is not None else []
@@ -294,22 +284,8 @@ class Hub:
         self.settle(room)
         connection.changed()
 
-    async def dissolve(self, name: str, by: str) -> None:
-        """Take everybody out of a room that was deleted, and tell them who did it."""
-        room = self.rooms.active.get(name)
-        if room is not None:
-            for membership in list(room.members.values()):
-                self.remove(membership)
-                membership.connection.socket.emit("$deleted", {"room": name, "user": by})
-            room.reset(self._ring())
-            self.follower.resets += 1  # joins under way look again where they start
-        self.rooms.quota.forget(name)
-        stats = await self.log.stats(name)
-        if stats.count:  # it was made again meanwhile
-            self.rooms.quota.made(name, stats.maker)
-        self.rooms.watchers.changed()
-
-    def _ring(self) -> Ring:
+    def new_ring(self) -> Ring:
+        """Return a ring for a room that begins with what comes next."""
         return Ring(self.follower.position, max_events=self.limits.ring_events, max_bytes=self.limits.ring_bytes)
 
     def describe(self, connection: Connection, identity: Identity) -> None:
@@ -371,7 +347,7 @@ class Hub:
         self.subscriptions.reload()
         batch: list[tuple[str, Encoded]] = []
         for room in self.rooms.active.values():
-            room.reset(self._ring())
+            room.reset(self.new_ring())
             notice = {"room": room.name, "epoch": self.log.epoch, "opening": self.log.opening, "reason": reason}
             batch.append((room.channel, encode_event(["$reset", notice])))
         self._log_state.tell()

@@ -116,10 +116,14 @@ class Room:
 
     def reset(self, ring: Ring) -> None:
         """Begin anew with the log of another epoch: all receive its live events, and may join again for its past."""
-        self.ring = ring
-        self.base = self.base_n = 0
-        self.numbers = Numbers()
-        for membership in self.members.values():
+        for membership in self.begin(ring):
             if membership.catch_up:
                 membership.catch_up.cancel()
             membership.enter(ring.start)
+
+    def begin(self, ring: Ring) -> list[Membership]:
+        """Begin anew for those who join from now on, and return who is in it."""
+        self.ring = ring
+        self.base = self.base_n = 0
+        self.numbers = Numbers()
+        return list(self.members.values())

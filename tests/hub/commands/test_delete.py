@@ -35,7 +35,7 @@ async def test_events_of_before_come_before_the_word_of_the_deletion(hub: Any) -
     ann, bob = await hub.joined(user="ann"), await hub.joined(user="bob")
     stored = [ann.ask("publish", {"room": "lab", "event": "tick", "data": i}) for i in range(200)]
     deleted = ann.ask("delete", {"room": "lab"})
-    await asyncio.gather(*stored, deleted)
+    assert all(reply["ok"] for reply in await asyncio.gather(*stored, deleted))
     await bob.has("$deleted")
     names = [got.name for got in bob.got if got.name in ("tick", "$deleted")]
     assert names == ["tick"] * 200 + ["$deleted"]
