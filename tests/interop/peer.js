@@ -38,5 +38,5 @@ socket.onAny((event, ...args) => say({ event, args }));
 readline.createInterface({ input: process.stdin }).on('line', async line => {
   const { command, body } = JSON.parse(line, (_, value) => open(value));
   const patient = options.ackTimeout ? socket : socket.timeout(60_000); // else an answer may take its time
-  say({ reply: await patient.emitWithAck(command, body) });
+  say({ reply: await patient.emitWithAck(command, body).catch(error => ({ ok: false, lost: error.message })) });
 }).on('close', () => socket.disconnect());
