@@ -267,6 +267,9 @@ def _open(path: Path, options: Options, lock: FileLock, disk: Disk, warning: str
     except sqlite3.Error as error:
         connection.close()
         raise _classified(path, error) from error
+    except (TypeError, ValueError, OverflowError, LookupError, AttributeError) as error:  # what nobody thought of
+        connection.close()
+        raise _UnreadableError("corrupt", f"is damaged ({error!r})") from error
     except BaseException:
         connection.close()
         raise

@@ -20,6 +20,7 @@ from .gaps import Gap, read_table
 from .schema import APPLICATION_ID, connect_reader
 
 _CHUNK = 256  # rows that are copied with one statement, as long as all of them can be read
+_LENIENT = "PRAGMA writable_schema=ON"  # a file whose end is missing is read as far as it goes, too
 _NAMED = 5  # rooms that a warning names
 
 logger = logging.getLogger(__name__)
@@ -88,10 +89,12 @@ def _reindex(path: Path) -> bool:
 def _copy(path: Path, new: Path) -> str:
     """Copy what can be read of a file into a new one, and return what was lost, for people."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(_LENIENT)
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()  # it copies pages as they are
     new.unlink(missing_ok=True)
     os.close(os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     with closing(sqlite3.connect(new, isolation_level=None)) as target, closing(connect_reader(str(path))) as source:
+        source.execute(_LENIENT)
         target.execute("PRAGMA page_size=4096")
         target.execute("PRAGMA auto_vacuum=INCREMENTAL")
         schema = source.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()

@@ -233,15 +233,20 @@ async def written(opened: Opener) -> dict[str, list[Record]]:
     return records
 
 
-def overwrite_page_of(path: Path, text: bytes) -> None:
+def overwrite_page_of(path: Path, text: bytes, with_: bytes = b"\xff" * 100) -> None:
     """Destroy the start of the page that has a text."""
     with path.open("r+b") as file:
         file.seek(file.read().index(text) // PAGE * PAGE)
-        file.write(b"\xff" * 100)
+        file.write(with_)
 
 
 def move(path: Path, to: Path) -> None:
     path.rename(to)
+
+
+def cut(path: Path, size: int) -> None:
+    with path.open("r+b") as file:
+        file.truncate(size)
 
 
 def contents(path: Path) -> bytes:
@@ -304,6 +309,29 @@ async def test_a_damaged_page_costs_its_events_only_and_they_are_told_in_their_p
     report = verify(path)
     assert {finding.kind for finding in report.findings} == {"event"}
     assert report.damaged == len(damaged)
+
+
+@pytest.mark.parametrize("how", ["zeros", "a page of another place", "the end is missing"])
+async def test_however_pages_were_lost_the_rest_is_kept(opened: Opener, path: Path, how: str) -> None:
+    whole = await written(opened)
+    crashed(path)
+    content = contents(path)
+    if how == "zeros":
+        overwrite_page_of(path, b'"two-200"', bytes(PAGE))
+    elif how == "the end is missing":
+        cut(path, len(content) * 3 // 4)
+    else:
+        start = content.index(b'"one-100"') // PAGE * PAGE
+        overwrite_page_of(path, b'"two-200"', content[start : start + PAGE])
+    log = await opened()
+    assert "renamed to" in (log.warning or "")
+    read = {room: await read_all(log, room) for room in ROOMS}
+    assert sum(map(len, read.values())) >= EACH
+    for room, records in read.items():
+        assert_places(records)
+        by_seq = {record.seq: record for record in whole[room]}
+        assert all(record.name == CORRUPT or record == by_seq.get(record.seq) for record in records)
+        assert records == whole[room] or is_told(records) or log.warning
 
 
 async def test_a_damaged_index_is_built_anew_and_nothing_is_lost(opened: Opener, path: Path) -> None:
