@@ -39,7 +39,13 @@ async def serve(port: int, log: str | None) -> None:
         plain(io)
     else:
         unlimited = Limits(
-            publish_rate=1e9, publish_burst=1e9, command_rate=1e9, command_burst=1e9, connections_per_user=10**6
+            publish_rate=1e9,
+            publish_burst=1e9,
+            command_rate=1e9,
+            command_burst=1e9,
+            pending_events=10**9,
+            pending_bytes=10**12,
+            connections_per_user=10**6,
         )
         hub = Hub(io, await open_log(log, **ALL), limits=unlimited)
         await hub.start()

@@ -242,6 +242,9 @@ async def measure(port: int, kind: str, seconds: float) -> None:
         process.stdin.close()
         answers = f"{await asyncio.to_thread(process.stdout.read)}".strip()
         process.wait()
+    if not found:
+        print(f"{kind:16} no event arrived")
+        return
     p50, p99 = statistics.median(found) * 1000, found[len(found) * 99 // 100] * 1000
     print(f"{kind:16} {len(found):5} events   p50 {p50:7.2f} ms   p99 {p99:7.2f} ms   {answers}", flush=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Container
 
 from .limits import Limits
@@ -22,6 +23,50 @@ READING = frozenset({"history", "lag"})
 _MANY = 1_000  # principals
 
 
+class UnderWay:
+    """Events of one principal that are on their way to the disk: others' events wait behind no more than these.
+
+    Parameters
+    ----------
+    limits : Limits
+    """
+
+    __slots__ = ("_bytes", "_count", "_most", "_most_bytes", "_waiting")
+
+    def __init__(self, limits: Limits) -> None:
+        self._most = limits.pending_events
+        self._most_bytes = limits.pending_bytes
+        self._count = 0
+        self._bytes = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    @property
+    def has_place(self) -> bool:
+        """Whether one more may go; one does, however large it is."""
+        return not self._count or (self._count < self._most and self._bytes < self._most_bytes)
+
+    def begin(self, size: int) -> None:
+        """Count an event of so many bytes."""
+        self._count += 1
+        self._bytes += size
+
+    def end(self, size: int) -> None:
+        """Count it no more; let those go on that wait once half of the places are free."""
+        self._count -= 1
+        self._bytes -= size
+        if self._waiting and self._count <= self._most // 2 and self._bytes <= self._most_bytes // 2:
+            waiting, self._waiting = self._waiting, deque()
+            for each in waiting:
+                if not each.done():
+                    each.set_result(None)
+
+    async def place(self) -> None:
+        """Wait until there is one."""
+        while not self.has_place:
+            self._waiting.append(asyncio.get_running_loop().create_future())
+            await self._waiting[-1]
+
+
 class Budget:
     """The budget of one principal.
 
@@ -35,13 +80,15 @@ class Budget:
     ----------
     reads : asyncio.Semaphore
         Held by commands of `READING`.
+    under_way : UnderWay
     """
 
-    __slots__ = ("_bucket", "reads")
+    __slots__ = ("_bucket", "reads", "under_way")
 
     def __init__(self, limits: Limits, now: float) -> None:
         self._bucket = TokenBucket(limits.command_rate, limits.command_burst, now, "units of work of one user")
         self.reads = asyncio.Semaphore(READS)
+        self.under_way = UnderWay(limits)
 
     def charge(self, command: str, now: float) -> None:
         """Count a command; raises `RateExceeded`."""

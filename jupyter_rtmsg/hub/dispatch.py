@@ -8,7 +8,7 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from jupyter_rtmsg.errors import LogConflict, Shutdown, UnknownCommand
-from jupyter_rtmsg.log.eventlog import Appended, Draft
+from jupyter_rtmsg.log.eventlog import Appended, Draft, size_of
 from jupyter_rtmsg.server import LATER, Socket
 from jupyter_rtmsg.wire.data import EncodedJSON
 
@@ -52,8 +52,9 @@ class Dispatcher:
             answer = command(hub, connection, request_of(args[1:]))
             if type(answer) is Draft:
                 # Many may be under way, and share a commit: the socket's next command does not wait for this one.
-                hub.log.submit(answer, partial(self._stored, connection, name, id, answer))
-                return LATER
+                if connection.budget.under_way.has_place:
+                    return self._submit(connection, name, answer, id)
+                answer = self._submit_later(connection, name, answer, id)
         except Exception as error:  # noqa: BLE001 - told to its caller, logged where it is ours
             return self._refuse(socket, name, error, id)
         if not isinstance(answer, CoroutineType):
@@ -61,6 +62,22 @@ class Dispatcher:
         if name in READING:
             answer = self._read(connection, answer)
         return self._finish(socket, name, answer, id)
+
+    def _submit(self, connection: Connection, name: str, draft: Draft, id: int | None) -> Any:
+        """Hand an event to the log, which answers it."""
+        size = size_of(draft)
+        under_way = connection.budget.under_way
+        under_way.begin(size)
+        try:
+            self._hub.log.submit(draft, partial(self._stored, connection, name, id, draft))
+        except BaseException:
+            under_way.end(size)
+            raise
+        return LATER
+
+    async def _submit_later(self, connection: Connection, name: str, draft: Draft, id: int | None) -> Any:
+        await connection.budget.under_way.place()
+        return self._submit(connection, name, draft, id)
 
     @staticmethod
     async def _read(connection: Connection, command: Command) -> Reply | EncodedJSON:
@@ -78,6 +95,7 @@ class Dispatcher:
         self, connection: Connection, name: str, id: int | None, draft: Draft, outcome: Appended | Exception
     ) -> None:
         """Answer an append."""
+        connection.budget.under_way.end(size_of(draft))
         socket = connection.socket
         if isinstance(outcome, Exception):
             error = self._without_head(connection, draft, outcome)

@@ -32,6 +32,8 @@ class Limits:
         Publishes of one connection: events a second, and how many at once.
     command_rate, command_burst : float
         Commands of one user, over all connections, in units of work: a small publish is one, see `hub.budget`.
+    pending_events, pending_bytes : int
+        Events of one user that are on their way to the disk at once; what is published beyond that waits, unread.
     identifier : int
         Characters of an ``id``, an ``as`` and a client's UUID.
     name : int
@@ -71,6 +73,8 @@ class Limits:
     publish_burst: float = 5_000.0
     command_rate: float = 20_000.0
     command_burst: float = 200_000.0
+    pending_events: int = 500
+    pending_bytes: int = 4 << 20
     identifier: int = 256
     name: int = 64
     replay: int = 100_000

@@ -41,7 +41,7 @@ class Dispatcher(Hooked):
         """Take an event while no handler runs."""
         result = self._handle(args, id)
         if type(result) is CoroutineType:
-            self.run(result, id, f"the handler of {args[0]!r:.80}")
+            self.run(result, id, self._label(args[0]))
         else:
             self.answer(id, result)
 
@@ -61,6 +61,10 @@ class Dispatcher(Hooked):
         self._queue = EventQueue(handler, asyncio.get_running_loop().time())
         self._connection.busy += 1
         self.namespace.spawn(self._run(self._queue, coroutine, id))
+
+    def _label(self, event: Any) -> str:
+        """Return what to call the handler of an event; a route knows itself what its clients wait for."""
+        return "" if self.namespace.router is not None else f"the handler of {event!r:.80}"
 
     def answer(self, id: int | None, result: Any) -> None:
         """Send the acknowledgement, at once or when the result is there."""
@@ -221,7 +225,7 @@ class Dispatcher(Hooked):
                 result = self._handle(args, id)
                 if type(result) is CoroutineType:
                     coroutine = result
-                    queue.runs(f"the handler of {args[0]!r:.80}", loop.time())
+                    queue.runs(self._label(args[0]), loop.time())
                     break
                 self.answer(id, result)
                 if loop.time() - begun >= share.rest:

@@ -29,7 +29,7 @@ class EventQueue:
     Parameters
     ----------
     handler : str
-        Names the handler that runs.
+        Names the handler that runs; of one without a name nothing is told.
     now : float
         The loop's time.
 
@@ -50,7 +50,7 @@ class EventQueue:
 
     def check(self, now: float) -> bool:
         """Warn of a handler that holds up others for long; return whether to look again."""
-        if self.events and not self._told and now - self._since > TOO_LONG:
+        if self.events and self._handler and not self._told and now - self._since > TOO_LONG:
             self._told = True
             logger.warning(
                 "%s has run for %.0f s, and %d later events of its client wait for it: let it return and go on in a "

@@ -4,10 +4,11 @@ import asyncio
 from typing import Any
 
 import pytest
+from support.members import until
 
-from jupyter_rtmsg.errors import RateExceeded
+from jupyter_rtmsg.errors import LogBusy, RateExceeded
 from jupyter_rtmsg.hub import Limits, budget
-from jupyter_rtmsg.hub.budget import BYTES, COSTS, Budget, Budgets
+from jupyter_rtmsg.hub.budget import BYTES, COSTS, Budget, Budgets, UnderWay
 from jupyter_rtmsg.hub.commands import COMMANDS
 
 
@@ -77,3 +78,59 @@ async def test_few_commands_of_one_user_read_at_once_and_the_others_wait(
     replies = await asyncio.gather(*(member.ask("history", {"room": "lab"}) for member in members))
     assert all(reply["ok"] for reply in replies)
     assert most == 2
+
+
+async def test_what_one_user_has_under_way_to_the_disk_is_bounded_and_the_rest_waits_in_order(
+    start: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = await start(pending_events=10)
+    members = [await hub.joined(user="ann") for _ in range(3)]
+    under_way = most = 0
+    submit = hub.log.submit
+
+    def counted(draft: Any, done: Any) -> None:
+        nonlocal under_way, most
+
+        def ended(outcome: Any) -> None:
+            nonlocal under_way
+            under_way -= 1
+            done(outcome)
+
+        under_way += 1
+        most = max(most, under_way)
+        submit(draft, ended)
+
+    monkeypatch.setattr(hub.log, "submit", counted)
+    seqs = await asyncio.gather(*(member.publish_many(100) for member in members))
+    assert most <= 10
+    for mine in seqs:
+        assert mine == sorted(mine)
+    await until(lambda: len(members[0].seqs()) == 300)
+    assert members[0].seqs() == sorted(number for mine in seqs for number in mine)
+
+
+async def test_places_are_counted_by_bytes_too_and_one_event_always_has_one() -> None:
+    under_way = UnderWay(Limits(pending_events=10, pending_bytes=100))
+    under_way.begin(1_000)
+    waiting = [asyncio.ensure_future(under_way.place()) for _ in range(2)]
+    await asyncio.sleep(0)
+    assert not under_way.has_place
+    waiting[0].cancel()
+    under_way.end(1_000)
+    await waiting[1]
+    assert under_way.has_place
+
+
+async def test_an_event_that_the_log_does_not_take_leaves_its_place(
+    start: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = await start(pending_events=1)
+    member = await hub.connect(user="ann")
+
+    def full(draft: Any, done: Any) -> None:
+        raise LogBusy("the queue is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(hub.log, "submit", full)
+        assert (await member.ask("publish", {"room": "lab", "event": "x"}))["error"]["code"] == "busy"
+    assert await member.publish()
