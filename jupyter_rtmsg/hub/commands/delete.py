@@ -54,6 +54,7 @@ async def _dissolve(hub: Hub, name: str, user: str) -> None:
             hub.remove(membership)
             membership.connection.socket.emit("$deleted", {"room": name, "user": user})
             membership.connection.owe()
+            membership.connection.owe()
         if i % _AT_ONCE == 0:
             await asyncio.sleep(0)
 
