@@ -33,7 +33,7 @@ from jupyter_rtmsg.event import CORRUPT, Event
 from .handlers import Handlers
 from .lane import Call
 from .names import sender_of
-from .place import NOWHERE, Place
+from .place import NOWHERE, Era, Place
 
 MAX_EVENTS = 50_000
 MAX_BYTES = 32 * 1024 * 1024
@@ -110,7 +110,7 @@ class Inbox:
         self.joined_at = 0
         self.seen = self.received = 0
         self.number: int | None = None  # that of the last event up to ``received``
-        self.place = NOWHERE
+        self._handled: tuple[Era, int, int | None] = NOWHERE
         self.handled_count = 0
         self.call_count = 0
         self._room = room
@@ -132,7 +132,7 @@ class Inbox:
 
     def start_at(self, place: Place, head: int) -> None:
         """Begin after a position of the log. What comes up to ``head`` was missed."""
-        self.place, self.era, self._lanes_era = place, place.era, place.era
+        self._handled, self.era, self._lanes_era = place, place.era, place.era
         self.received = self.seen = place.seq
         self.number = place.n
         self.joined_at = head
@@ -187,7 +187,10 @@ class Inbox:
             return
         self.seen = max(self.seen, seq)
         if meta.get("prev", 0) <= self.received and self._has_room(size):
-            meta = self._counted(args[0], seq, meta)
+            if self.number is not None and meta.get("n") == self.number + 1:
+                self.number += 1
+            else:
+                meta = self._counted(args[0], seq, meta)
             self._put((args[0], args[1], meta, size, self._mark(seq) if "replay" in meta else _LIVE))
             self.received = seq
         else:
@@ -278,7 +281,12 @@ class Inbox:
     @property
     def handled(self) -> int:
         """Up to where the handlers have returned."""
-        return self.place.seq
+        return self._handled[1]
+
+    @property
+    def place(self) -> Place:
+        """The same, with the log that it is a position of. Any thread may ask."""
+        return Place(*self._handled)
 
     @property
     def behind(self) -> bool:
@@ -339,10 +347,10 @@ class Inbox:
         self._bytes_out += size
         if seq is not None:
             self.handled_count += 1
-            self.place = Place(self._lanes_era, seq, meta.get("n"))
+            self._handled = self._lanes_era, seq, meta.get("n")
         elif mark == _MARK:
-            self.place = meta["place"]
-            self._lanes_era = self.place.era
+            self._handled = meta["place"]
+            self._lanes_era = self._handled[0]
         self._tell()
 
     def _tell(self) -> None:

@@ -162,6 +162,10 @@ async def test_what_was_acknowledged_of_the_lost_end_moves_nothing(ground: Groun
     assert (await member.call("ack", room="lab", seq=10, n=10, **place))["cursor"] == 10
     await member.close()
     await ground.restore(mark=True)
+    beyond = await Member.connect(ground.server.port)
+    joined = await beyond.join("lab", after=10, **place)  # the log is shorter than that now
+    assert (joined["recovered"], joined["reason"], joined["cursor"], joined["missed"]) == (False, "rollback", 5, 0)
+    await beyond.close()
     await ground.emit("new", 10)
     again = await Member.connect(ground.server.port)
     joined = await again.join("lab", after=10, n=10, **{"as": "reader"}, **place)
