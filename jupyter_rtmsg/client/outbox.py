@@ -13,9 +13,9 @@ from functools import partial
 from itertools import count
 from typing import Any
 
-from jupyter_rtmsg.errors import CommandError, Disconnected, QueueFull, TooLarge
+from jupyter_rtmsg.errors import CommandError, Disconnected, IdConflict, QueueFull, TooLarge
 
-from .commands import LATER, reply_of
+from .commands import LATER, Reply, reply_of
 from .hub_socket import HubSocket
 from .publish import Publish
 from .receipt import Receipt
@@ -108,6 +108,10 @@ class Outbox:
         """Queue an event when there is room; one with the same room and id that is on its way already stands for it."""
         self._socket.io.check_loop()
         known = self._unacknowledged.get(publish.key)
+        if known and known.json != publish.json:
+            raise IdConflict(
+                f"an event with the id {publish.receipt.id!r} is on its way, with another name or other data"
+            )
         if known:
             return known.receipt
         await self.admit(publish, timeout)
@@ -190,7 +194,7 @@ class Outbox:
                 return
             self._finish(publish, error)
         else:
-            self._finish(publish, reply.get("seq"), durable=reply.get("durable") is not False)
+            self._finish(publish, reply.get("seq"), reply)
         self.pump()
 
     def _later(self, publish: Publish, error: CommandError) -> None:
@@ -204,14 +208,16 @@ class Outbox:
         self._paused = False
         self._requeue(lambda publish: not publish.sent)
 
-    def _finish(self, publish: Publish, outcome: int | Exception | None, *, durable: bool = True) -> None:
+    def _finish(self, publish: Publish, outcome: int | Exception | None, reply: Reply | None = None) -> None:
         if self._unacknowledged.pop(publish.key, None) is not publish:
             return
         self._bytes -= publish.size
         if isinstance(outcome, Exception):
             publish.receipt.refused(outcome)
         else:
-            publish.receipt.stored(outcome, durable=None if outcome is None else durable)
+            reply = reply or {}
+            durable = None if outcome is None else reply.get("durable") is not False
+            publish.receipt.stored(outcome, durable=durable, duplicate=reply.get("duplicate") is True)
         if self._space:
             self._wake()
 

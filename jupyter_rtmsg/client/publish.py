@@ -47,8 +47,17 @@ class Publish:
         self.sent = False
 
 
-def draft(room: str, event: str, data: Any, id: str, *, volatile: bool = False, expect: int | None = None) -> Publish:
-    """Encode an event.
+def draft(
+    room: str,
+    event: str,
+    data: Any,
+    id: str,
+    *,
+    auto: bool = False,
+    volatile: bool = False,
+    expect: int | None = None,
+) -> Publish:
+    """Encode an event; ``auto``: its id was made up by the client, and is told apart from those of other clients.
 
     Raises
     ------
@@ -68,6 +77,8 @@ def draft(room: str, event: str, data: Any, id: str, *, volatile: bool = False, 
         *(b'["publish",{"room":', encode_json(room), b',"event":', encode_json(event)),
         *(b',"id":', encode_json(id), b',"data":', json),
     ]
+    if auto:
+        fields.append(b',"auto":true')
     if volatile:
         fields.append(b',"volatile":true')
     if expect is not None:

@@ -23,6 +23,9 @@ class Receipt:
         The id of the event. Emitting again with the same id stores nothing twice.
     durable : bool or None
         Whether the event outlives the server; None until the hub has answered, and for a volatile event.
+    duplicate : bool or None
+        Whether the hub had the event already: an earlier one with this id, or this one, sent again after a reconnect;
+        None until the hub has answered.
     """
 
     _seen = True  # until it is made, which an interrupt may prevent
@@ -30,6 +33,7 @@ class Receipt:
     def __init__(self, id: str, what: str) -> None:
         self.id = id
         self.durable: bool | None = None
+        self.duplicate: bool | None = None
         self._what = what
         self._future: concurrent.futures.Future[int | None] = concurrent.futures.Future()
         self._seen = False
@@ -105,10 +109,10 @@ class Receipt:
         """Say that whoever emitted it is told of a refusal in another way."""
         self._seen = True
 
-    def stored(self, seq: int | None, *, durable: bool | None = None) -> None:
+    def stored(self, seq: int | None, *, durable: bool | None = None, duplicate: bool | None = None) -> None:
         """Say that the hub has stored the event."""
         if not self._future.done():
-            self.durable = durable
+            self.durable, self.duplicate = durable, duplicate
             self._future.set_result(seq)
 
     def refused(self, error: Exception) -> None:

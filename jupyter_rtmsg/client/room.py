@@ -148,7 +148,8 @@ class Room:
         data : object
             JSON, with bytes anywhere inside.
         id : str, optional
-            Emitting again with the same id stores nothing twice.
+            The event is stored once, whatever client or process of this user emits it with this id within a day. Tell
+            the runs of a program apart in it: f"{run}-{step}".
         volatile : bool
             Only for those who are there now: it is not stored and may be lost.
         expect : int, optional
@@ -171,13 +172,15 @@ class Room:
             If the hub does not acknowledge in time; the event stays queued and may still be stored.
         QueueFull
             If too many events wait already.
+        IdConflict
+            If the id belongs to another event of this user in the room.
         CommandError
             If the hub refuses it.
         """
         self._bridge.check()
         self._async.membership.check()
         key = id if id is not None else self._outbox.new_id()
-        publish = draft(self.name, event, data, key, volatile=volatile, expect=expect)
+        publish = draft(self.name, event, data, key, auto=id is None, volatile=volatile, expect=expect)
         self._outbox.check(publish)
         receipt = self._put(publish, timeout, again=id is not None)
         outcome: int | Receipt | None = receipt

@@ -9,9 +9,12 @@ Belongs to the writer's thread.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
-from .ledger import Batch
+from .eventlog import Draft
+from .explicit import ExplicitIds
+from .ledger import Batch, client_key
 from .options import Options
 from .runs import MOST, Runs, decode_keys, encode_keys
 from .store import Store
@@ -20,8 +23,23 @@ _FRESH = 16_384  # at about 150 bytes each
 _FORGET = 1_000  # commits forgotten in a transaction
 
 
+class Known(NamedTuple):
+    """What is known of some appends.
+
+    Attributes
+    ----------
+    seqs : dict
+        By their keys.
+    differing : collection of int
+        The `id()` of each draft that differs from the event that has its id.
+    """
+
+    seqs: dict[bytes, int]
+    differing: Collection[int] = frozenset()
+
+
 class Dedup:
-    """The dedup keys of a log.
+    """The dedup keys of a log: those of ids that clients made up, and `ExplicitIds`.
 
     Parameters
     ----------
@@ -34,11 +52,13 @@ class Dedup:
     def __init__(self, store: Store, options: Options, *, fresh: int = _FRESH) -> None:
         self._store = store
         self._options = options
+        self.explicit = ExplicitIds(store, options)
         self._limit = max(fresh, options.dedup_count // (MOST * 3 // 4))  # so that a fourth of the runs is to spare
         self.load()
 
     def load(self) -> None:
         """Begin with what the file has."""
+        self.explicit.load()
         self._fresh: dict[bytes, int] = {}
         self._leaving: dict[bytes, int] = {}  # those that become a run now
         self._move: Iterator[None] | None = None
@@ -56,6 +76,21 @@ class Dedup:
         """How many keys are in memory."""
         return len(self._fresh) + len(self._leaving)
 
+    def look_up(self, drafts: Sequence[Draft], keys: Sequence[bytes | None], now: int) -> Known:
+        """Return what is known of appends at a log time (ms)."""
+        automatic = [key for draft, key in zip(drafts, keys, strict=True) if key is not None and draft.auto]
+        seqs = self.find(automatic, now) if automatic else {}
+        if len(automatic) == len(keys):
+            return Known(seqs)
+        chosen = [(draft, key) for draft, key in zip(drafts, keys, strict=True) if key is not None and not draft.auto]
+        # A client that was sending as the server got newer sends the same id again, which had another key then.
+        before = {old: key for draft, key in chosen if (old := client_key(draft))}
+        seqs |= {before[old]: seq for old, seq in self.find(before, now).items()}
+        seqs |= self.explicit.find([key for _, key in chosen], now)
+        hits = [(key, seqs[key], draft) for draft, key in chosen if key in seqs]
+        differing = self.explicit.differing([(seq, draft) for _, seq, draft in hits]) if hits else ()
+        return Known(seqs, {id(draft) for (_, _, draft), differs in zip(hits, differing, strict=True) if differs})
+
     def find(self, keys: Iterable[bytes], now: int) -> dict[bytes, int]:
         """Return the seqs of those keys that are known at a log time (ms)."""
         fresh, leaving = self._fresh, self._leaving
@@ -71,12 +106,14 @@ class Dedup:
 
     def insert(self, batch: Batch) -> None:
         """Store the keys of a batch, within its transaction."""
+        self.explicit.insert(batch)
         if batch.keys:
             row = (batch.head, batch.time, len(batch.keys), encode_keys(batch.keys))
             self._store.connection.execute("INSERT INTO known VALUES(?, ?, ?, ?)", row)
 
     def grown(self, batch: Batch) -> None:
         """Take note of a batch that was stored."""
+        self.explicit.grown(batch)
         if batch.keys:
             self._fresh.update(batch.keys)
             self._last = batch.head
@@ -91,6 +128,7 @@ class Dedup:
             self.settle()
         if self._count > self._options.dedup_count * 21 // 20:
             self.forget(now)
+        self.explicit.forget(now)
 
     def settle(self) -> bool:
         """Move a slice of the fresh keys into a run, if it is time; whether there is more to do."""
@@ -114,6 +152,8 @@ class Dedup:
         """Forget a slice of the keys that are too old at a log time (ms), or too many; whether there was one."""
         if self._move:
             self.settle()
+            return True
+        if self.explicit.forget(now):
             return True
         cutoff = now - int(self._options.dedup_age * 1000)
         excess = self._count - self._options.dedup_count

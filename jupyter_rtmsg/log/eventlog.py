@@ -33,9 +33,13 @@ class Draft(msgspec.Struct, frozen=True, gc=False):
         The ``from`` object as JSON, given back as it is.
     user : str
         The principal; the ``sender`` filter of `EventLog.read` compares it.
-    client, id : str or None
-        Where both are given, (room, user, client, id) is stored at most once within the dedup window.
-        ``id`` alone is only given back.
+    client : str or None
+    id : str or None
+        With one, (room, user, id) is stored at most once within the window of ids, whichever client sends it; the same
+        with another name or other data is a `LogIdConflict`.
+    auto : bool
+        Whether the client made the id up: then it is (room, user, client, id) that is stored at most once, in a window
+        of its own; without a client the id is only given back.
     expect : int or None
         Store only if the room's head is this seq. Checked after dedup.
     """
@@ -49,6 +53,7 @@ class Draft(msgspec.Struct, frozen=True, gc=False):
     client: str | None = None
     id: str | None = None
     expect: int | None = None
+    auto: bool = False
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -336,7 +341,7 @@ class EventLog(Protocol):
     def append(self, draft: Draft) -> asyncio.Future[Appended]:
         """Store an event; the future is done once that is as durable as the log promises.
 
-        Call order is log order. The future fails with `LogConflict` or `LogFull`.
+        Call order is log order. The future fails with `LogConflict`, `LogIdConflict`, `LogFull` or `LogDiskError`.
 
         Raises
         ------

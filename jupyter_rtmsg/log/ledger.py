@@ -6,14 +6,14 @@ only then accepted: a transaction that fails leaves no trace.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from hashlib import blake2b
 
 import msgspec
 
-from jupyter_rtmsg.errors import LogConflict, LogError
+from jupyter_rtmsg.errors import LogConflict, LogError, LogIdConflict
 
 from .clock import MINUTE, stamp
 from .crc import event_crc
@@ -123,15 +123,24 @@ class Ledger:
 
 
 def dedup_key(draft: Draft) -> bytes | None:
-    """Return what names an append within the dedup window, or None if it asked for no dedup.
+    """Return what names an append within the window of its id, or None if it asked for no dedup.
 
     The keys of one publisher stand together, and so do ids that were counted up: an index of them stays warm.
     """
-    if draft.client is None or draft.id is None:
+    return client_key(draft) if draft.auto else _key(_principal, draft.id, draft.room, draft.user)
+
+
+def client_key(draft: Draft) -> bytes | None:
+    """Return the key of an id that a client made up; versions before 0.2 had only these."""
+    return None if draft.client is None else _key(_publisher, draft.id, draft.room, draft.user, draft.client)
+
+
+def _key(owner: Callable[..., bytes], id: str | None, *parts: str) -> bytes | None:
+    if id is None:
         return None
     try:
-        id = draft.id.encode("utf-8", "surrogatepass")
-        return _publisher(draft.room, draft.user, draft.client) + (id if len(id) < _LONG else _digest(id, size=_LONG))
+        text = id.encode("utf-8", "surrogatepass")
+        return owner(*parts) + (text if len(text) < _LONG else _digest(text, size=_LONG))
     except (AttributeError, TypeError):  # none of them is the str it should be: `Batch.add` refuses it alone
         return None
 
@@ -141,6 +150,12 @@ def _publisher(room: str, user: str, client: str) -> bytes:
     # The lengths keep ("a", "bc") apart from ("ab", "c"), whatever characters a client puts into its names.
     text = f"{len(room)},{len(user)},{room}{user}{client}"
     return _digest(text.encode("utf-8", "surrogatepass"), size=16)
+
+
+@lru_cache(maxsize=16_384)
+def _principal(room: str, user: str) -> bytes:
+    """Return the begin of the keys of a principal in a room; its first eight bytes name the principal."""
+    return b"".join(_digest(text.encode("utf-8", "surrogatepass"), size=8) for text in (user, room))
 
 
 def _digest(text: bytes, size: int) -> bytes:
@@ -189,7 +204,9 @@ class Batch:
         self.results: list[Result] = []
         self.events: list[EventRow] = []
         self.attachments: list[tuple[int, int, bytes]] = []
-        self.keys: dict[bytes, int] = {}
+        self.keys: dict[bytes, int] = {}  # of ids that clients made up
+        self.explicit: dict[bytes, int] = {}  # of those that publishers chose
+        self._drafts: dict[bytes, Draft] = {}  # with an id of the latter kind
         self.deleted: dict[str, int] = {}
 
     @property
@@ -202,29 +219,32 @@ class Batch:
         self.ts = max(self.ts, ts)
         self.add(entry, key)
 
-    def add(self, entry: Entry, key: bytes | None) -> None:
-        """Decide on one entry; what is wrong with it is its own failure, not the batch's."""
+    def add(self, entry: Entry, key: bytes | None, *, differs: bool = False) -> None:
+        """Decide on one entry; what is wrong with it is its own failure, not the batch's.
+
+        ``differs``: the event that the log holds under its key has another name or other data.
+        """
         draft, done = entry.draft, entry.done
         if done is None:
             self.records.append(announced(draft, self.ts))
             return
         value: Appended | Exception
         try:
-            value = self._append(draft, entry.size, key)
+            value = self._append(draft, entry.size, key, differs)
         except (LogError, AttributeError, TypeError, ValueError) as error:
             value = error
         self.results.append(Result(done, value))
 
-    def _append(self, draft: Draft, size: int, key: bytes | None) -> Appended:
+    def _append(self, draft: Draft, size: int, key: bytes | None, differs: bool) -> Appended:
         if draft.name == DELETED:
             return self._delete(draft.room)
-        if key is None and draft.client is not None and draft.id is not None:
+        if key is None and draft.id is not None and not (draft.auto and draft.client is None):
             raise TypeError("`room`, `user`, `client` and `id` must be str")
         room = self.rooms.get(draft.room)
         known = room or self._ledger.rooms.get(draft.room)
-        earlier = None if key is None else self.keys.get(key) or self._known.get(key)
+        earlier = None if key is None else self._earlier(key)
         if earlier is not None and (known is None or earlier > known.since):  # else the room was deleted since
-            return Appended(earlier, True)
+            return self._again(draft, key, earlier, differs)
         prev = known.head if known else 0
         if draft.expect is not None and draft.expect != prev:
             raise LogConflict(f"the head of room {draft.room!r} is {prev}, not {draft.expect}")
@@ -244,9 +264,27 @@ class Batch:
         room.bytes += size
         self.bytes += size
         self._store(draft, room, prev, size, crc)
-        if key is not None:
+        if key is not None and draft.auto:
             self.keys[key] = seq
+        elif key is not None:
+            self.explicit[key], self._drafts[key] = seq, draft
         return Appended(seq, False)
+
+    def _earlier(self, key: bytes) -> int | None:
+        """Return the seq of the event with a key, in this batch or in the log."""
+        return self.keys.get(key) or self.explicit.get(key) or self._known.get(key)
+
+    def _again(self, draft: Draft, key: bytes | None, seq: int, differs: bool) -> Appended:
+        """Return the outcome of an append whose id is known."""
+        first = self._drafts.get(key) if key is not None else None
+        if first is not None:
+            differs = (first.name, first.data, first.attachments) != (draft.name, draft.data, draft.attachments)
+        if differs:
+            raise LogIdConflict(
+                f"the id {draft.id!r} belongs to event {seq} of room {draft.room!r}, which has another name or other "
+                "data: choose another id, or send the same event"
+            )
+        return Appended(seq, True)
 
     def _touch(self, name: str, known: Room | None) -> Room:
         """Return this batch's own copy of a room, or a new room."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import msgspec
 
 from jupyter_rtmsg.errors import LogError
 
@@ -16,6 +19,16 @@ from .runs import decode_keys
 from .store import Store, is_full
 
 _MOST = 1_000  # events that are decided on together
+
+
+class _Keys(NamedTuple):
+    """Dedup keys by position."""
+
+    automatic: dict[int, bytes]
+    explicit: dict[int, bytes]
+
+    def of(self, seq: int) -> bytes | None:
+        return self.automatic.get(seq) or self.explicit.get(seq)
 
 
 def move_events(source: Store, epoch: str, head: int, file: LogFile) -> Moved:
@@ -72,22 +85,27 @@ def _parts(file: LogFile, page: Sequence[Record]) -> Iterator[Sequence[Record]]:
             start = end
 
 
-def _keys(source: Store) -> dict[int, bytes]:
-    """Return the dedup keys of a log by their positions."""
+def _keys(source: Store) -> _Keys:
+    """Return the dedup keys of a log by their positions: of ids that clients made up, and of those that were chosen."""
     execute = source.connection.execute
     with source.lock:
         rows = execute("SELECT keys FROM settled").fetchall() + execute("SELECT keys FROM known").fetchall()
-    return {seq: key for (keys,) in rows for key, seq in decode_keys(keys).items()}
+        explicit = execute("SELECT seq, key FROM explicit").fetchall()
+    automatic = {seq: key for (keys,) in rows for key, seq in decode_keys(keys).items()}
+    return _Keys(automatic, {seq: bytes(key) for seq, key in explicit})
 
 
-def _append(file: LogFile, records: Sequence[Record], keys: dict[int, bytes], moved: Moved) -> None:
+def _append(file: LogFile, records: Sequence[Record], keys: _Keys, moved: Moved) -> None:
     ledger = file.ledger
-    mine = [keys.get(record.seq or 0) for record in records]
+    drafts = [_draft(record, auto=record.seq not in keys.explicit) for record in records]
+    mine = [keys.of(record.seq or 0) for record in records]
     time = max(ledger.time, records[0].ts + ledger.ahead)
-    known = file.dedup.find([key for key in mine if key is not None], time)
-    batch = Batch(ledger, known, records[0].ts, time, ahead=ledger.ahead)
-    for record, key in zip(records, mine, strict=True):
-        batch.take_over(Entry(_draft(record), _nobody, size_of(record)), key, record.ts)
+    known = file.dedup.look_up(drafts, mine, time)
+    batch = Batch(ledger, known.seqs, records[0].ts, time, ahead=ledger.ahead)
+    for record, draft, key in zip(records, drafts, mine, strict=True):
+        if id(draft) in known.differing:  # both were acknowledged: both are kept
+            draft, key = msgspec.structs.replace(draft, auto=True), None
+        batch.take_over(Entry(draft, _nobody, size_of(record)), key, record.ts)
     if batch.events:
         file.store.insert(batch)
         file.dedup.insert(batch)
@@ -99,8 +117,11 @@ def _append(file: LogFile, records: Sequence[Record], keys: dict[int, bytes], mo
         moved.add(record.seq or 0, result.value.seq, known=result.value.duplicate)
 
 
-def _draft(record: Record) -> Draft:
-    return Draft(record.room, record.name, record.data, record.attachments, record.sender, record.user, None, record.id)
+def _draft(record: Record, *, auto: bool) -> Draft:
+    return Draft(
+        record.room, record.name, record.data, record.attachments, record.sender, record.user, None, record.id,
+        auto=auto,
+    )  # fmt: skip
 
 
 def _nobody(_: Appended | Exception) -> None:

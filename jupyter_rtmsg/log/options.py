@@ -29,7 +29,9 @@ class Options:
     max_bytes : int
         Bytes of all events together, with `retention.EVENT_OVERHEAD` for each.
     dedup_age, dedup_count : float, int
-        How long (s of log time), and how many, ids of appends are remembered.
+        How long (s of log time), and how many, ids of appends that clients made up are remembered.
+    explicit_age, explicit_count : float, int
+        The same for ids that publishers chose, for each principal.
     max_queue, max_queue_bytes : int
         Appends that may wait for the disk.
     tail_events, tail_bytes : int
@@ -48,6 +50,8 @@ class Options:
     max_bytes: int = 256 * MIB
     dedup_age: float = DAY
     dedup_count: int = 1_000_000
+    explicit_age: float = DAY
+    explicit_count: int = 100_000
     max_queue: int = 10_000
     max_queue_bytes: int = 64 * MIB
     tail_events: int = 10_000

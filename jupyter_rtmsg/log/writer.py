@@ -298,11 +298,12 @@ class Writer:
 
     def _decide(self, entries: Sequence[Entry]) -> Batch:
         time = self._clock.look()
+        drafts = [entry.draft for entry in entries]
         keys = [dedup_key(entry.draft) if entry.done else None for entry in entries]
-        wanted = [key for key in keys if key is not None]
-        batch = Batch(self._ledger, self._dedup.find(wanted, time), self._clock.wall, time)
+        known = self._dedup.look_up(drafts, keys, time)
+        batch = Batch(self._ledger, known.seqs, self._clock.wall, time)
         for entry, key in zip(entries, keys, strict=True):
-            batch.add(entry, key)
+            batch.add(entry, key, differs=id(entry.draft) in known.differing)
         return batch
 
     def _write(self, batch: Batch, changes: Sequence[Change]) -> None:

@@ -125,7 +125,7 @@ async def test_a_refused_append_leaves_no_trace(open_sqlite: Opener) -> None:
         await append_until_refused(log)
     stats, head = await log.stats("lab"), log.head
     with pytest.raises(LogFull):
-        await log.append(Draft("lab", "tick", b"1" * 100_000, client="c", id="x"))
+        await log.append(Draft("lab", "tick", b"1" * 100_000, client="c", id="x", auto=True))
     assert (await log.stats("lab"), log.head) == (stats, head)
     limit_pages(log, 1 << 30)
     assert await log.append(draft(client="c", id="x")) == Appended(head + 1, False)

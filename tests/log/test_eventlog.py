@@ -156,8 +156,8 @@ async def test_another_room_user_client_or_id_is_no_duplicate(log: EventLog, oth
     assert await log.append(draft(**{**same, **other})) == Appended(2, False)
 
 
-async def test_an_id_without_a_client_is_only_given_back(log: EventLog) -> None:
-    await asyncio.gather(*(log.append(draft(i, id="x")) for i in range(3)))
+async def test_a_made_up_id_without_a_client_is_only_given_back(log: EventLog) -> None:
+    await asyncio.gather(*(log.append(draft(i, client=None, id="x")) for i in range(3)))
     assert [record.id for record in await read_all(log)] == ["x"] * 3
 
 

@@ -31,7 +31,7 @@ NAMES = st.sampled_from(["x", "y"])
 POSITIONS = st.integers(0, 60)
 DRAFTS = st.builds(
     lambda room, name, i, expect: Draft(
-        room, name, b"%d" % i, (b"part",) * (i % 3), client=None if i < 5 else "c", id=str(i), expect=expect
+        room, name, b"%d" % i, (b"part",) * (i % 3), client=None if i < 5 else "c", id=str(i), expect=expect, auto=True
     ),
     ROOMS, NAMES, st.integers(0, 12), st.none() | POSITIONS,
 )  # fmt: skip

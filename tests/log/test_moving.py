@@ -31,7 +31,7 @@ from jupyter_rtmsg.log import Draft, open_log
 async def hold():
     log = await open_log(sys.argv[1], ballast=0)
     for i in range(int(sys.argv[2])):
-        await log.append(Draft("lab", "held", b"%d" % i, user="ada", client="c", id=f"h{i}"))
+        await log.append(Draft("lab", "held", b"%d" % i, user="ada", client="c", id=f"h{i}", auto=True))
     print("held", flush=True)
     await asyncio.to_thread(sys.stdin.read)
     await log.close()

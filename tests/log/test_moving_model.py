@@ -70,7 +70,9 @@ class TwoServers(RuleBasedStateMachine):
         made = []
         for room, id in events:
             known = id is not None and (room, id) in self.known
-            made.append((Draft(room, "n", b"%d" % self.next, user="u", client=id and "c", id=id and f"i{id}"), known))
+            made.append(
+                (Draft(room, "n", b"%d" % self.next, user="u", client=id and "c", id=id and f"i{id}", auto=True), known)
+            )
             if id:
                 self.known.add((room, id))
             if not (id and known):

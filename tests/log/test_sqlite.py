@@ -282,7 +282,9 @@ async def test_a_damaged_event_reads_as_corrupt_and_is_logged_once(
 ) -> None:
     log = await open_sqlite()
     for i in range(3):
-        await log.append(Draft("lab", "tick", b'"payload%d"' % i, sender=b'{"user":"ada"}', user="ada", id="id"))
+        await log.append(
+            Draft("lab", "tick", b'"payload%d"' % i, sender=b'{"user":"ada"}', user="ada", id="id", auto=True)
+        )
     await log.close()
     sql(path, f"UPDATE event SET {column} = {damage} WHERE seq = 2")
     again = await open_sqlite()
@@ -347,7 +349,7 @@ async def main(url, start):
     async def publish(lane):
         for i in range(start, 10**9):
             data = b'"%d-%d"' % (lane, i)
-            done = await log.append(Draft("r%d" % (lane % 3), "tick", data, client=str(lane), id=str(i)))
+            done = await log.append(Draft("r%d" % (lane % 3), "tick", data, client=str(lane), id=str(i), auto=True))
             sys.stdout.write("%d %d %d\\n" % (done.seq, lane, i))
             sys.stdout.flush()
     await asyncio.gather(*(publish(lane) for lane in range(8)))

@@ -54,4 +54,5 @@ def _draft(hub: Hub, connection: Connection, request: Request) -> Draft:
         client=identity.client,
         id=optional_text(request, "id", longest=limits.identifier),
         expect=optional_count(request, "expect"),
+        auto=flag(request, "auto"),
     )

@@ -106,15 +106,28 @@ async def test_everybody_sees_the_same_order(hub: Any) -> None:
     assert members[0].seqs() == sorted(members[0].seqs())
 
 
-async def test_the_same_id_from_the_same_client_is_stored_once(hub: Any) -> None:
+async def test_the_same_id_of_a_user_is_stored_once(hub: Any) -> None:
     member = await hub.joined(user="ann", client="c1")
-    first = await member.call("publish", room="lab", event="a", id="1")
+    first = await member.call("publish", room="lab", event="a", data=1, id="1")
+    for auth in ({"client": "c1"}, {"client": "c2"}, {}):
+        again = await hub.connect(user="ann", **auth)
+        assert await again.call("publish", room="lab", event="a", data=1, id="1") == {**first, "duplicate": True}
+        for other in ({"event": "b", "data": 1}, {"event": "a", "data": 2}):
+            with pytest.raises(Refused, match=f"id_conflict.*event {first['seq']} "):
+                await again.call("publish", room="lab", id="1", **other)
+    other_user = await hub.connect(user="bob", client="c1")
+    assert not (await other_user.call("publish", room="lab", event="a", data=1, id="1"))["duplicate"]
+
+
+async def test_an_id_that_a_client_made_up_is_stored_once_for_that_client(hub: Any) -> None:
+    member = await hub.joined(user="ann", client="c1")
+    first = await member.call("publish", room="lab", event="a", id="1", auto=True)
     again = await hub.connect(user="ann", client="c1")
-    assert await again.call("publish", room="lab", event="a", id="1") == {**first, "duplicate": True}
+    assert await again.call("publish", room="lab", event="a", id="1", auto=True) == {**first, "duplicate": True}
     assert not first["duplicate"]
     for auth in ({"user": "bob", "client": "c1"}, {"user": "ann", "client": "c2"}, {"user": "ann"}):
         other = await hub.connect(**auth)
-        assert not (await other.call("publish", room="lab", event="a", id="1"))["duplicate"]
+        assert not (await other.call("publish", room="lab", event="a", id="1", auto=True))["duplicate"]
 
 
 async def test_a_volatile_event_is_seen_live_and_not_kept(hub: Any) -> None:

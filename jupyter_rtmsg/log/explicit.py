@@ -1,0 +1,142 @@
+"""Ids that publishers chose: each names one event of a principal in a room, whatever client or process sends it.
+
+They have a window of their own, a day and 100,000 ids for each principal, so that neither the ids that clients make up
+nor other principals push them out. They lie in a table whose key begins with the principal and the room, which keeps
+what one publisher adds together.
+
+Belongs to the writer's thread.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+from .eventlog import Draft, size_of
+from .ledger import Batch
+from .options import Options
+from .store import Store, handfuls, with_marks
+
+_SLICE = 1_000  # rows deleted in one transaction
+_PRINCIPAL = 8  # bytes of a key that name the principal
+_LAST = b"\xff" * 64  # behind every key that begins alike
+
+
+class ExplicitIds:
+    """The ids of a log that publishers chose.
+
+    Parameters
+    ----------
+    store : Store
+    options : Options
+    """
+
+    def __init__(self, store: Store, options: Options) -> None:
+        self._store = store
+        self._options = options
+        self.load()
+
+    def load(self) -> None:
+        """Begin with what the file has."""
+        self._counts: dict[bytes, int] = {}  # by principal, of those who added some since the log was opened
+        self._over: set[bytes] = set()
+        self._oldest = self._first_ts()
+
+    def find(self, keys: Collection[bytes], now: int) -> dict[bytes, int]:
+        """Return the seqs of those keys that are known at a log time (ms)."""
+        if self._oldest is None:
+            return {}
+        since = self._since(now)
+        rows = self._select("SELECT key, seq, ts FROM explicit WHERE key IN", list(keys))
+        return {bytes(key): seq for key, seq, ts in rows if ts >= since}
+
+    def differing(self, hits: Sequence[tuple[int, Draft]]) -> list[bool]:
+        """Tell of events and drafts whether they differ in name or data; what was trimmed does not."""
+        rows = self._rows("seq, name, size", "event", {seq for seq, _ in hits})
+        held: dict[int, tuple[str, int]] = {seq: (name, size) for seq, name, size in rows}
+        alike = {seq for seq, draft in hits if held.get(seq) == (draft.name, size_of(draft))}
+        data = {seq: (bytes(data), count) for seq, data, count in self._rows("seq, data, attachments", "event", alike)}
+        parts: dict[int, list[bytes]] = {}
+        attached = {seq for seq, (_, count) in data.items() if count}
+        for seq, _, part in sorted(self._rows("seq, num, data", "attachment", attached)):
+            parts.setdefault(seq, []).append(bytes(part))
+        return [
+            seq in held
+            and (seq not in alike or data[seq][0] != draft.data or parts.get(seq, []) != list(draft.attachments))
+            for seq, draft in hits
+        ]
+
+    def insert(self, batch: Batch) -> None:
+        """Store the ids of a batch, within its transaction."""
+        rows = [(seq, batch.time, key) for key, seq in batch.explicit.items()]
+        self._store.rows("INSERT OR REPLACE INTO explicit VALUES", rows)
+
+    def grown(self, batch: Batch) -> None:
+        """Take note of a batch that was stored."""
+        if not batch.explicit:
+            return
+        if self._oldest is None:
+            self._oldest = batch.time
+        for principal, count in Counter(key[:_PRINCIPAL] for key in batch.explicit).items():
+            known = self._counts.get(principal)
+            total = self._counts[principal] = self._count(principal) if known is None else known + count
+            if total > self._options.explicit_count * 21 // 20:
+                self._over.add(principal)
+
+    def forget(self, now: int) -> bool:
+        """Forget a slice of the ids that are too many of a principal, or too old; whether there was one."""
+        return self._forget_excess() or self._forget_old(now)
+
+    def _forget_excess(self) -> bool:
+        if not self._over:
+            return False
+        principal = next(iter(self._over))
+        excess = min(self._counts[principal] - self._options.explicit_count, _SLICE)
+        execute, reach = self._store.connection.execute, (principal, principal + _LAST)
+        row = execute(
+            "SELECT seq FROM explicit WHERE key BETWEEN ? AND ? ORDER BY seq LIMIT 1 OFFSET ?", (*reach, excess)
+        ).fetchone()
+        if row is not None:
+            with self._store.transaction():
+                execute("DELETE FROM explicit WHERE key BETWEEN ? AND ? AND seq < ?", (*reach, row[0]))
+        self._counts[principal] = self._count(principal)
+        if row is None or self._counts[principal] <= self._options.explicit_count:
+            self._over.discard(principal)
+        return True
+
+    def _forget_old(self, now: int) -> bool:
+        since = self._since(now)
+        if self._oldest is None or self._oldest >= since:
+            return False
+        execute = self._store.connection.execute
+        rows = execute("SELECT seq, ts, key FROM explicit ORDER BY seq LIMIT ?", (_SLICE,)).fetchall()
+        old = [(seq, bytes(key)) for seq, ts, key in rows if ts < since]
+        if old:
+            with self._store.transaction():
+                execute("DELETE FROM explicit WHERE seq <= ?", (old[-1][0],))
+        for principal, count in Counter(key[:_PRINCIPAL] for _, key in old).items():
+            if principal in self._counts:
+                self._counts[principal] -= count
+        self._oldest = self._first_ts()
+        return bool(old)
+
+    def _since(self, now: int) -> int:
+        return now - int(self._options.explicit_age * 1000)
+
+    def _first_ts(self) -> int | None:
+        row = self._store.connection.execute("SELECT ts FROM explicit ORDER BY seq LIMIT 1").fetchone()
+        return None if row is None else int(row[0])
+
+    def _count(self, principal: bytes) -> int:
+        count: int = self._store.connection.execute(
+            "SELECT count(*) FROM explicit WHERE key BETWEEN ? AND ?", (principal, principal + _LAST)
+        ).fetchone()[0]
+        return count
+
+    def _rows(self, columns: str, table: str, seqs: Collection[int]) -> Iterator[tuple[Any, ...]]:
+        return self._select(f"SELECT {columns} FROM {table} WHERE seq IN", list(seqs))  # noqa: S608 -- fixed texts
+
+    def _select(self, statement: str, values: Sequence[object]) -> Iterator[tuple[Any, ...]]:
+        for part in handfuls(values):
+            yield from self._store.connection.execute(with_marks(statement, 1, len(part)), part)

@@ -1,0 +1,148 @@
+"""An id that a publisher chose names one event of that principal in a room, whatever client or process sends it."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.logs import Clock, draft, fill, read_all, until
+
+from jupyter_rtmsg.errors import LogConflict, LogIdConflict
+from jupyter_rtmsg.log import Appended, Draft, EventLog
+
+Opener = Callable[..., Awaitable[EventLog]]
+
+
+def chosen(id: str, data: bytes = b"1", user: str = "ada", **rest: Any) -> Draft:
+    return Draft("lab", rest.pop("name", "tick"), data, user=user, id=id, **rest)
+
+
+async def test_it_is_stored_once_whatever_client_sends_it(open_any: Opener) -> None:
+    log = await open_any()
+    outcomes = [await log.append(chosen("x", client=client)) for client in ("one", "two", None)]
+    assert [(each.seq, each.duplicate) for each in outcomes] == [(1, False), (1, True), (1, True)]
+
+
+async def test_of_several_in_one_commit_the_first_is_stored(open_any: Opener) -> None:
+    log = await open_any()
+    outcomes = await asyncio.gather(*(log.append(chosen("x", client=f"{n}")) for n in range(5)))
+    assert [(each.seq, each.duplicate) for each in outcomes] == [(1, False)] + [(1, True)] * 4
+
+
+async def test_other_rooms_and_principals_have_ids_of_their_own(open_any: Opener) -> None:
+    log = await open_any()
+    drafts = [chosen("x"), chosen("x", user="bob"), Draft("other", "tick", b"1", user="ada", id="x")]
+    assert [(await log.append(each)).duplicate for each in drafts] == [False] * 3
+
+
+async def test_ids_that_clients_made_up_are_told_apart_by_client(open_any: Opener) -> None:
+    log = await open_any()
+    drafts = [chosen("x", client="one", auto=True), chosen("x", client="two", auto=True), chosen("x")]
+    assert [(await log.append(each)).seq for each in drafts] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [chosen("x", b"2"), chosen("x", name="tock"), chosen("x", attachments=(b"part",)), chosen("x", b"a longer one")],
+)
+@pytest.mark.parametrize("together", [True, False])
+async def test_another_event_with_its_id_is_a_conflict_that_names_the_seq(
+    open_any: Opener, other: Draft, together: bool
+) -> None:
+    log = await open_any()
+    await fill(log, 3)
+    first = log.append(chosen("x"))
+    if not together:
+        await first
+    with pytest.raises(LogIdConflict, match=r"'x' belongs to event 4 of room 'lab'"):
+        await log.append(other)
+    assert (await first).seq == log.head == 4
+
+
+async def test_attachments_are_compared(open_any: Opener) -> None:
+    log = await open_any()
+    await log.append(chosen("x", attachments=(b"one", b"two")))
+    assert (await log.append(chosen("x", attachments=(b"one", b"two")))).duplicate
+    with pytest.raises(LogIdConflict):
+        await log.append(chosen("x", attachments=(b"one", b"owt")))
+
+
+async def test_it_is_checked_before_what_is_expected(open_any: Opener) -> None:
+    log = await open_any()
+    assert await log.append(chosen("x", expect=0)) == Appended(1, False)
+    assert await log.append(chosen("x", expect=0)) == Appended(1, True)
+    with pytest.raises(LogIdConflict):
+        await log.append(chosen("x", b"2", expect=7))
+    with pytest.raises(LogConflict):
+        await log.append(chosen("y", expect=7))
+    assert not (await log.append(chosen("y"))).duplicate  # what was refused has no id
+
+
+async def test_it_is_remembered_over_restarts_for_a_day(open_sqlite: Opener) -> None:
+    clock = Clock()
+    options: dict[str, Any] = {"clock": clock, "monotonic": clock}
+    log = await open_sqlite(**options)
+    await log.append(chosen("x"))
+    await log.close()
+    clock.now += 3_500
+    log = await open_sqlite(**options)
+    clock.now += 86_400 - 3_510
+    assert (await log.append(chosen("x"))).duplicate
+    clock.now += 20
+    assert await log.append(chosen("x", b"another by now")) == Appended(2, False)
+    assert (await log.append(chosen("x", b"another by now"))).duplicate
+
+
+async def test_neither_made_up_ids_nor_other_principals_push_it_out(open_sqlite: Opener) -> None:
+    log = await open_sqlite(explicit_count=100, dedup_count=100)
+    await asyncio.gather(*(log.append(chosen(f"{n}")) for n in range(100)))
+    for part in range(10):
+        more = [chosen(f"{part}-{n}", user="bob", client="c", auto=n % 2 == 0) for n in range(100)]
+        await asyncio.gather(*map(log.append, more))
+    again = await asyncio.gather(*(log.append(chosen(f"{n}")) for n in range(100)))
+    assert all(each.duplicate for each in again)
+
+
+async def test_of_a_principal_the_newest_are_remembered(open_sqlite: Opener, path: Path) -> None:
+    log = await open_sqlite(explicit_count=100)
+    for part in range(10):
+        await asyncio.gather(*(log.append(chosen(f"{part}-{n}")) for n in range(50)))
+    explicit = log._writer._dedup.explicit  # type: ignore[attr-defined]
+    await until(lambda: not explicit._over)
+    again = await asyncio.gather(*(log.append(chosen(f"{part}-{n}")) for part in (8, 9) for n in range(50)))
+    assert all(each.duplicate for each in again)
+    assert not (await log.append(chosen("0-0"))).duplicate
+
+
+async def test_old_ones_leave_the_file(open_sqlite: Opener) -> None:
+    clock = Clock()
+    log = await open_sqlite(clock=clock, monotonic=clock, max_age=10 * 86_400)
+    await asyncio.gather(*(log.append(chosen(uuid.uuid4().hex)) for _ in range(2500)))
+    clock.now += 86_401
+    await log.append(draft())
+    explicit = log._writer._dedup.explicit  # type: ignore[attr-defined]
+    await until(lambda: explicit._oldest is None)
+    assert len(await read_all(log)) == 2501
+
+
+async def test_what_a_client_sends_again_to_a_newer_server_is_stored_once(open_sqlite: Opener, path: Path) -> None:
+    """Version 0.1 told all ids apart by client, and its clients don't say who chose an id."""
+    log = await open_sqlite()
+    await log.append(chosen("x", client="c", auto=True))  # as such a version has stored it
+    assert await log.append(chosen("x", client="c")) == Appended(1, True)
+
+
+async def test_what_was_trimmed_is_a_duplicate_still(open_sqlite: Opener) -> None:
+    log = await open_sqlite(max_events=10)
+    await log.append(chosen("x"))
+    await fill(log, 500, user="ada")
+
+    async def trimmed() -> bool:
+        return (await log.stats("lab")).first > 1
+
+    await until(trimmed)
+    assert await log.append(chosen("x", b"2")) == Appended(1, True)
