@@ -50,7 +50,8 @@ class EngineRequests(tornado.web.RequestHandler):
             self._limit = session.max_size if session else 0  # what belongs to no session has no body
             if session and self.request.method == "POST" and isinstance(session.transport, PollingTransport):
                 self._session, self._polling = session, session.transport
-                self._polling.body_begins(self, self._let_go)
+                if not self._polling.body_begins(self, self._let_go, self._too_late):
+                    self._limit, self.payload = -1, None  # of two at once, the second is not even kept
             announced = self.request.headers.get("Content-Length", "")
             self._measure(int(announced) if announced.isdecimal() else 0)
 
@@ -75,6 +76,14 @@ class EngineRequests(tornado.web.RequestHandler):
         """Do the same where the body will never be complete."""
         super().on_connection_close()
         self._ended()
+
+    def _too_late(self) -> None:
+        """Give up a body that has not come in time."""
+        self._let_go()
+        if not self._finished:
+            self.set_status(408)
+            self.set_header("Connection", "close")
+            self.finish()
 
     def _ended(self) -> None:
         self._let_go()

@@ -45,8 +45,8 @@ class PollingTransport:
 
     name = "polling"
     __slots__ = (
-        "_answering", "_bodies", "_poll", "_posting", "_readable", "_resumed", "_session", "_when_free", "_writing",
-        "paused", "probing",
+        "_answering", "_bodies", "_deadlines", "_poll", "_posting", "_readable", "_resumed", "_session", "_surplus",
+        "_when_free", "_writing", "paused", "probing",
     )  # fmt: skip
 
     def __init__(self, session: Session) -> None:
@@ -56,6 +56,8 @@ class PollingTransport:
         self._posting = False
         self._answering = False  # a GET has its answer, which is not written yet
         self._bodies: dict[tornado.web.RequestHandler, Callable[[], None]] = {}  # of POSTs under way
+        self._deadlines: dict[tornado.web.RequestHandler, asyncio.TimerHandle] = {}  # of bodies that are not complete
+        self._surplus: set[tornado.web.RequestHandler] = set()  # of these, those that began beside another
         self._when_free: Callable[[], None] | None = None
         self._readable: asyncio.Future[None] | None = None  # while the session wants nothing more
         self._resumed = 0.0
@@ -109,10 +111,11 @@ class PollingTransport:
 
     async def post(self, handler: tornado.web.RequestHandler, body: bytes | bytearray) -> None:
         """Take the packets of a POST, however many."""
+        self._body_is_here(handler)
         session = self._session
         if session is None:
             raise Refused(1, "Session ID unknown")
-        if self._posting:
+        if self._posting or handler in self._surplus:
             self._overlapped(session)
             handler.set_status(400)
             return
@@ -185,13 +188,47 @@ class PollingTransport:
         """Call back when it is no longer `busy`; of several callbacks the last."""
         self._when_free = callback
 
-    def body_begins(self, handler: tornado.web.RequestHandler, drop: Callable[[], None]) -> None:
-        """A POST has begun: its body may take its time. ``drop`` is called when nobody wants it any more."""
+    def body_begins(
+        self, handler: tornado.web.RequestHandler, drop: Callable[[], None], too_late: Callable[[], None]
+    ) -> bool:
+        """A POST has begun: its body may take its time.
+
+        Parameters
+        ----------
+        handler : tornado.web.RequestHandler
+        drop : callable
+            Called when nobody wants it any more.
+        too_late : callable
+            Called when it is not complete after the engine's ``send_timeout``.
+
+        Returns
+        -------
+        bool
+            Whether it is wanted: one at a time is.
+        """
+        first = not self._bodies
         self._bodies[handler] = drop
+        if self._session is not None:
+            timeout = self._session.engine.send_timeout
+            self._deadlines[handler] = asyncio.get_running_loop().call_later(timeout, too_late)
+        if not first:
+            self._surplus.add(handler)
+        return first
+
+    def _body_is_here(self, handler: tornado.web.RequestHandler) -> None:
+        deadline = self._deadlines.pop(handler, None)
+        if deadline is not None:
+            deadline.cancel()
+
+    def is_surplus(self, handler: tornado.web.RequestHandler) -> bool:
+        """Return whether a POST began while the body of another was on its way."""
+        return handler in self._surplus
 
     def body_ended(self, handler: tornado.web.RequestHandler) -> None:
         """A POST is answered."""
+        self._body_is_here(handler)
         self._bodies.pop(handler, None)
+        self._surplus.discard(handler)
         self._check_free()
 
     def _drop_bodies(self) -> None:

@@ -133,7 +133,7 @@ class RequestDispatcher:
         _set(handler, headers)
         if method == "GET":
             await transport.get(handler)
-        elif method == "POST" and body is None:
+        elif method == "POST" and body is None and not transport.is_surplus(handler):
             handler.set_status(413)
         elif method == "POST":
             await transport.post(handler, body or b"")
