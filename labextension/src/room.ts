@@ -29,9 +29,6 @@ const FIRST_PAGE = 50;
 /** Milliseconds between two signals: a busy room must not keep the page from being used. */
 const SIGNAL_INTERVAL = 50;
 
-/** Codes of refusals that the same request gets again, however often it is sent. */
-const FINAL: ReadonlySet<string> = new Set(['bad_request', 'bad_room', 'forbidden', 'unauthorized', 'unknown_command']);
-
 /** What a room needs of the connection. */
 export interface IConnection {
   readonly connected: boolean;
@@ -151,6 +148,10 @@ export class Room implements IRoom {
       void this.reset((data as { reason: string }).reason);
     } else if (name === '$trimmed') {
       this._place.trimmed(data as ITrimmed);
+    } else if (name === '$deleted') {
+      const { user } = data as { user: string };
+      this.forget(this.trans.__('%1 deleted this room with all that it held.', user));
+      this.refused(new HubError('deleted', this.trans.__('%1 deleted this room. Open it again to begin anew.', user)));
     }
   }
 
@@ -226,7 +227,7 @@ export class Room implements IRoom {
     } else if (this.connection.connected) {
       // Otherwise the next connection joins again.
       this._error = error instanceof Error ? error.message : String(error);
-      if (!(error instanceof HubError && FINAL.has(error.code))) {
+      if (!(error instanceof HubError && error.isFinal)) {
         this._rejoin.schedule();
       }
       this.announce();

@@ -117,6 +117,16 @@ export interface IStatus {
 /** What every command is answered with. */
 export type Reply<T> = ({ ok: true } & T) | { ok: false; error: { code: string; message: string } };
 
+/** Codes of what the same request gets again, however often it is sent; `deleted`: somebody deleted the room. */
+const FINAL: ReadonlySet<string> = new Set([
+  'bad_request',
+  'bad_room',
+  'deleted',
+  'forbidden',
+  'unauthorized',
+  'unknown_command'
+]);
+
 /** A command that the hub refused, or did not answer. `code` is one of docs/wire.md, or `offline` or `timeout`. */
 export class HubError extends Error {
   constructor(
@@ -125,5 +135,10 @@ export class HubError extends Error {
   ) {
     super(message);
     this.name = 'HubError';
+  }
+
+  /** Whether to try again is of no use. */
+  get isFinal(): boolean {
+    return FINAL.has(this.code);
   }
 }
