@@ -6,8 +6,12 @@ before the texts, so that nothing can pass from one field to the next.
 
 from __future__ import annotations
 
+import struct
 import zlib
 from collections.abc import Sequence
+
+_numbers = struct.Struct("<10q").pack
+_length = struct.Struct("<q").pack
 
 NEVER = -1
 """A checksum that no row has."""
@@ -30,20 +34,15 @@ def event_crc(
 
     Raises
     ------
-    ValueError, TypeError
+    ValueError, TypeError, struct.error
         If a text has a lone surrogate, or something is of another type.
     """
     id_length = -1 if event_id is None else len(event_id)
-    head = (
-        f"{seq:d},{prev:d},{ts:d},{n:d},{len(room)},{len(name)},{len(user)},{id_length},{len(sender)},{len(data)},"
-        f"{room}{name}{user}{event_id}"
-    )
-    if not attachments:
-        return zlib.crc32(data, zlib.crc32(sender, zlib.crc32(head.encode())))
-    lengths = ",".join([str(len(part)) for part in attachments])
-    crc = zlib.crc32(data, zlib.crc32(sender, zlib.crc32(f"{head}{lengths}".encode())))
+    head = _numbers(seq, prev, ts, n, len(room), len(name), len(user), id_length, len(sender), len(data))
+    texts = f"{room}{name}{user}{event_id}".encode()
+    crc = zlib.crc32(data, zlib.crc32(sender, zlib.crc32(texts, zlib.crc32(head))))
     for part in attachments:
-        crc = zlib.crc32(part, crc)
+        crc = zlib.crc32(part, zlib.crc32(_length(len(part)), crc))
     return crc
 
 

@@ -7,6 +7,7 @@ checksum does not confirm becomes a record with the name ``$corrupt`` and no dat
 from __future__ import annotations
 
 import sqlite3
+import struct
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -76,7 +77,7 @@ class Rows:
             whole = event_crc(seq, prev, ts, n, room, *what) == crc or (
                 seq <= self._since(connection) and event_crc_of_2(*what) == crc and _are_numbers(prev, ts, n)
             )
-        except (TypeError, ValueError):  # a number became a text, or a text bytes
+        except (TypeError, ValueError, struct.error):  # a number became a text, or a text bytes
             return None
         if not whole or len(attachments) != count:
             return None
