@@ -134,7 +134,7 @@ class LogRecovery:
             session: Session | None = recovered.session
         else:
             connection = self._hub.connections.get(socket.id)
-            session = self._describe(connection) if connection else None
+            session = self._describe(connection) if connection and connection.socket is socket else None
         self._notes.leave(pid, None if reason in FINAL else session, self._max_disconnection)
 
     def keep(self, encoded: Encoded, rooms: Collection[str | float], excluded: Collection[str | float]) -> None:

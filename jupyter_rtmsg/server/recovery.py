@@ -153,8 +153,8 @@ class MemoryRecovery:
             del self._states[pid]
             return False
         rooms = state.rooms | {state.id}
-        missed = [p.encoded for p in self._packets if p.offset > after and p.receivers.meet(rooms)]
-        state.missed = (*missed, offset_event(self._namespace, self._offset)) if missed else ()
+        missed = [packet for packet in self._packets if packet.offset > after and packet.receivers.meet(rooms)]
+        state.missed = tuple(each for packet in missed for each in self._told(packet))
         socket.id, socket.pid, socket.data = state.id, pid, state.data or {}
         state.socket = socket
         return True
@@ -194,6 +194,10 @@ class MemoryRecovery:
         if volatile and not isinstance(args[-1], str):
             return None
         return offset_event(self._namespace, self._offset)
+
+    def _told(self, packet: _Packet) -> tuple[Encoded, Encoded]:
+        """Return a packet and its offset: who is cut in the midst of a replay does not get its beginning again."""
+        return packet.encoded, offset_event(self._namespace, packet.offset)
 
     def _take_over(self, state: _State, old: Socket) -> None:
         state.rooms, state.data = frozenset(old.joined), old.data
