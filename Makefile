@@ -3,6 +3,7 @@
 # make check   what must hold before tests are worth running: lint, format, types, imports, TypeScript
 # make faults  what docs/reliability.md reports: every fault 20 times, an hour.   make faults ARGS="--times 3 --only network"
 # make bench   our server beside Node.js and others: a quarter of an hour.   make bench ARGS="--only fan8 node ours"   make bench-quick
+# make sbom    dist/sbom.json (CycloneDX) of what the package needs, and what is known of its vulnerabilities
 # make clean   remove all that the above have made
 #
 # PYTHON=/path/to/python3.12 chooses the interpreter; CHROMIUM=/path the browser. Node.js comes from PyPI where none is installed.
@@ -55,8 +56,17 @@ bench bench-quick: $(TEST)/bench $(TEST)/node tests/interop/node_modules/.instal
 	$(IN_TEST) python benchmarks/compare.py $(if $(filter bench-quick,$@),--quick) \
 	  --json benchmarks/results/$@.json --plot benchmarks/results/$@.png $(ARGS)
 
+# Both tools, and what they look at, have environments of their own. The scan needs the internet: PyPI, and npm's registry.
+sbom: $(RUN)/installed
+	@test -x .venv-sbom/bin/cyclonedx-py || $(PYTHON) -m venv .venv-sbom
+	@.venv-sbom/bin/python $(PIP) "cyclonedx-bom>=7,<8" "pip-audit>=2.9,<3"
+	@mkdir -p dist
+	.venv-sbom/bin/cyclonedx-py environment $(RUN) --pyproject pyproject.toml --mc-type library --output-reproducible --of JSON -o dist/sbom.json
+	.venv-sbom/bin/pip-audit --path $$($(RUN)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+	cd labextension && PATH="$(CURDIR)/$(RUN)/bin:$$PATH" jlpm npm audit --environment production --recursive
+
 clean:
-	rm -rf $(RUN) $(TEST) dist labextension/lib labextension/node_modules $(GENERATED)
+	rm -rf .venv-sbom $(RUN) $(TEST) dist labextension/lib labextension/node_modules $(GENERATED)
 	rm -rf tests/interop/node_modules benchmarks/peers/node_modules tests/artefacts benchmarks/results .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 $(RUN)/bin/python $(TEST)/bin/python:
@@ -85,7 +95,7 @@ $(TEST)/bench: $(TEST)/installed
 	@touch $@
 
 $(TEST)/node: $(TEST)/bin/python _build/node.py
-	@need=$$($(IN_TEST) python _build/node.py) && if [ -n "$$need" ]; then $(TEST)/bin/python $(PIP) $$need; fi
+	@need=$$($(IN_TEST) python _build/node.py) && if [ -n "$$need" ]; then $(TEST)/bin/python $(PIP) $$need; fi  # by hash
 	@touch $@
 
 labextension/node_modules/.installed: labextension/package.json labextension/yarn.lock $(TEST)/installed $(TEST)/node

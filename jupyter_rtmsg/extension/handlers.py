@@ -64,15 +64,15 @@ class SocketHandler(EngineRequests, JupyterHandler):  # type: ignore[misc]  # Ju
         principal = await self._service.identity.of_request(self)
         await _ready(self._service, tell=principal is not None)
         self._check_forgery(principal)
-        if principal is None:
-            self._check_sender()
+        if principal is None and self._is_of_another_client():
+            Refused(1).answer(self)
+            return
         await self.engine_of_request().accept(self, user=principal, body=self.payload)
 
-    def _check_sender(self) -> None:
-        """Take requests of a session that was opened without credentials from the page that opened it only."""
+    def _is_of_another_client(self) -> bool:
+        """Tell whether a session that was opened without credentials was opened by another page or browser."""
         session = self.engine_of_request().session_of(self)
-        if session is not None and session.user is None and not is_same_client(session.request, self.request):
-            raise Denied(400, "Session ID unknown")
+        return session is not None and session.user is None and not is_same_client(session.request, self.request)
 
     def check_xsrf_cookie(self) -> None:
         """Jupyter asks too early, before it is known who speaks: `_check_forgery` does it."""

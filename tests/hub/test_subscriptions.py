@@ -487,7 +487,7 @@ async def test_a_second_client_that_comes_back_first_leaves_the_place_to_the_fir
 @pytest.mark.parametrize("name", ["a\0b", "line\nbreak", "bell\a", "\u2028"])
 async def test_control_characters_in_a_name_are_refused(hub: Any, name: str) -> None:
     member = await hub.connect(user="ann")
-    with pytest.raises(Refused, match="control characters") as refused:
+    with pytest.raises(Refused, match="control, format") as refused:
         await member.join(**{"as": name})
     assert refused.value.code == "bad_request"
 

@@ -68,7 +68,7 @@ def test_the_id_of_a_session_is_worth_nothing_in_another_page_or_browser(
     session = opened(server, **PAGE)
     for body in (None, '40{"token":"x"}'):
         answer = ask(server, session, body, **thief)
-        assert (answer.status, answer.text.strip()) == (400, "Session ID unknown")
+        assert (answer.status, answer.json()) == (400, {"code": 1, "message": "Session ID unknown"})
     assert ask(server, session, "40", **PAGE).text == "ok", "the session goes on"
 
 

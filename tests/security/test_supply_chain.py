@@ -1,0 +1,60 @@
+"""What the package is built from is pinned, and what it needs is no version with a known advisory."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_every_npm_package_has_a_checksum_on_every_platform() -> None:
+    lock = (ROOT / "labextension" / "yarn.lock").read_text()
+    entries = [entry for entry in lock.split("\n\n") if "resolution:" in entry and "@workspace:" not in entry]
+    assert len(entries) > 100
+    assert [entry.split("\n")[0] for entry in entries if "checksum:" not in entry] == []
+
+
+@pytest.mark.parametrize("lock", ["tests/interop/package-lock.json", "benchmarks/peers/package-lock.json"])
+def test_every_package_of_npms_locks_has_one(lock: str) -> None:
+    packages = json.loads((ROOT / lock).read_text())["packages"]
+    assert [name for name, package in packages.items() if name and "integrity" not in package] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "least"),
+    [
+        ("tornado", (6, 5, 6)),
+        ("jupyter_server", (2, 21)),
+        ("jupyterlab", (4, 4, 8)),
+        ("h11", (0, 16)),
+        (r"python-socketio\[asyncio_client\]", (5, 16, 2)),
+        ("jupyterhub", (5, 4, 5)),
+        ("scikit-learn", (1, 5)),
+    ],
+)
+def test_floors_have_no_advisory_that_a_later_version_mends(name: str, least: tuple[int, ...]) -> None:
+    """Each is the first version without one (docs/security.md)."""
+    floor = re.search(rf'"{name}>=([\d.]+)', (ROOT / "pyproject.toml").read_text())
+    assert floor is not None
+    assert tuple(map(int, floor[1].split("."))) >= least
+
+
+def test_nothing_is_pickled() -> None:
+    for path in (ROOT / "jupyter_rtmsg").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, (ast.Import, ast.ImportFrom)) else []
+            module = node.module or "" if isinstance(node, ast.ImportFrom) else ""
+            assert not {"pickle", "marshal", "shelve", "dill", "cloudpickle"} & {*names, module}, path
+
+
+def test_the_tests_that_the_threat_model_names_are_there() -> None:
+    named = re.findall(r"`((?!_)[\w/]+\.py)(?:::(\w+))?`", (ROOT / "docs" / "security.md").read_text())
+    assert len(named) > 25
+    for path, function in named:
+        source = (ROOT / "tests" / path).read_text()
+        assert not function or f"def {function}(" in source, f"{path}::{function}"
