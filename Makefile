@@ -100,6 +100,7 @@ $(TEST)/node: $(TEST)/bin/python _build/node.py
 
 labextension/node_modules/.installed: labextension/package.json labextension/yarn.lock $(TEST)/installed $(TEST)/node
 	cd labextension && $(IN_TEST) jlpm install --immutable
+	@$(TEST)/bin/python _build/bindings.py
 	@touch $@
 
 tests/interop/node_modules/.installed: tests/interop/package.json tests/interop/package-lock.json $(TEST)/node

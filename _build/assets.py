@@ -16,6 +16,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import bindings
 import bundle
 import node
 
@@ -53,6 +54,7 @@ def build() -> None:
     # What tsc made of a source that is gone would stay in lib/.
     shutil.rmtree(SOURCES / "lib", ignore_errors=True)
     jlpm("install", "--immutable")
+    bindings.check()
     jlpm("run", "build:prod")
     bundle.copy()
     (ASSETS / DIGEST).write_text(digest())

@@ -7,16 +7,35 @@ import json
 import re
 from pathlib import Path
 
+import bindings
 import pytest
 
 ROOT = Path(__file__).parents[2]
 
 
 def test_every_npm_package_has_a_checksum_on_every_platform() -> None:
+    """Yarn keeps none for packages with conditions, in any version of its lock: those are in a file of ours."""
     lock = (ROOT / "labextension" / "yarn.lock").read_text()
     entries = [entry for entry in lock.split("\n\n") if "resolution:" in entry and "@workspace:" not in entry]
     assert len(entries) > 100
-    assert [entry.split("\n")[0] for entry in entries if "checksum:" not in entry] == []
+    without = [entry for entry in entries if "checksum:" not in entry]
+    versions = {re.search("version: (.*)", entry)[1] for entry in without}  # type: ignore[index]
+    names = {re.search(r'resolution: "(.*)@npm:', entry)[1] for entry in without}  # type: ignore[index]
+    assert names == {path.rpartition("/")[0] for path in bindings.pins() if path.count("/") == 2}
+    assert len(names) == 14
+    assert versions == {"2.2.9"}, "the checksums are of this version"
+
+
+def test_a_changed_program_keeps_the_build_from_running(tmp_path: Path) -> None:
+    package = tmp_path / "@rspack" / "binding-linux-x64-gnu"
+    package.mkdir(parents=True)
+    (package / "rspack.linux-x64-gnu.node").write_bytes(b"something else")
+    (tmp_path / "@rspack" / "binding-of-evil").mkdir()
+    wrong = bindings.faults(tmp_path)
+    assert [line.split(" ")[0] for line in wrong] == [
+        "@rspack/binding-linux-x64-gnu/rspack.linux-x64-gnu.node", "binding-of-evil",
+    ]  # fmt: skip
+    assert bindings.faults(ROOT / "labextension" / "node_modules") == []
 
 
 @pytest.mark.parametrize("lock", ["tests/interop/package-lock.json", "benchmarks/peers/package-lock.json"])
