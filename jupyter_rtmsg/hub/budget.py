@@ -95,9 +95,8 @@ class Budget:
         self._bucket.take(now, COSTS.get(command, 1))
 
     def charge_bytes(self, size: int, now: float) -> None:
-        """Count what an event holds; raises `RateExceeded`."""
-        if size > BYTES:
-            self._bucket.take(now, size // BYTES)
+        """Count what a large event holds; raises `RateExceeded`."""
+        self._bucket.take(now, size // BYTES)
 
     def is_full(self, now: float) -> bool:
         """Return whether it is as if nothing had been asked."""

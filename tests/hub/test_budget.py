@@ -20,7 +20,6 @@ def test_commands_cost_what_they_make_of_work_and_data_by_their_size() -> None:
     mine = Budget(Limits(command_rate=10, command_burst=30), 0.0)
     mine.charge("presence", 0.0)
     mine.charge("publish", 0.0)
-    mine.charge_bytes(BYTES, 0.0)
     mine.charge_bytes(18 * BYTES, 0.0)
     with pytest.raises(RateExceeded, match="10 units of work of one user a second, after a burst of 30") as raised:
         mine.charge("presence", 0.0)

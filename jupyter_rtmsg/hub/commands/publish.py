@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from jupyter_rtmsg.errors import TooLarge
+from jupyter_rtmsg.hub.budget import BYTES
 from jupyter_rtmsg.hub.data import encode_data
 from jupyter_rtmsg.hub.names import event_name, room_name
 from jupyter_rtmsg.hub.reply import Reply
@@ -37,7 +38,8 @@ def _draft(hub: Hub, connection: Connection, request: Request) -> Draft:
     room = room_name(text(request, "room"))
     name = event_name(text(request, "event"))
     data, attachments = encode_data(request.get("data"), max_depth=limits.depth, max_attachments=limits.attachments)
-    connection.budget.charge_bytes(len(data), hub.clock())
+    if len(data) > BYTES:
+        connection.budget.charge_bytes(len(data), hub.clock())
     size = len(data) + ENVELOPE + (sum(map(len, attachments)) if attachments else 0)
     if size > limits.message:
         raise TooLarge(
