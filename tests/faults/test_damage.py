@@ -6,14 +6,17 @@ import asyncio
 import random
 import sqlite3
 import struct
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.hub import TOKEN, HubServer
 from support.logs import Clock, draft, fill, read_all, until
 
+import jupyter_rtmsg as rt
 from jupyter_rtmsg.errors import LogDiskError, LogError
 from jupyter_rtmsg.event import CORRUPT
 from jupyter_rtmsg.log import Appended, Draft, EventLog, Record, Subscription, open_log
@@ -443,3 +446,47 @@ async def test_a_damaged_event_has_no_other_event_trimmed(
     await fill(log, 10)
     await until(lambda: not log._writer._retention.busy)  # type: ignore[attr-defined]
     assert len(await read_all(log)) == 110
+
+
+# A hub and its clients
+
+
+@pytest.mark.parametrize(
+    ("page", "names"), [(False, ["tick", "tick", "$corrupt", "tick", "tick"]), (True, ["$corrupt"] * 5)]
+)
+def test_clients_are_told_of_damage_in_its_place(tmp_path: Path, page: bool, names: list[str]) -> None:
+    """Handlers of all events, iterators and history have it, and the room goes on."""
+    path = tmp_path / "rtmsg" / "log.sqlite3"
+    with HubServer(f"sqlite:///{path}", log_options={"ballast": 0}) as server:
+        with rt.Client(server.url, TOKEN) as hub:
+            for i in range(1, 6):
+                hub.join("lab").emit("tick", f"lab-{i}")
+        server.stop()
+        if page:
+            crashed(path)
+            overwrite_page_of(path, b'"lab-3"')
+        else:
+            sql(path, "UPDATE event SET data = x'30' WHERE seq = 3")
+        server.start()
+        with rt.Client(server.url, TOKEN) as hub:
+            lab = hub.join("lab", after=0)
+            got: list[rt.Event] = []
+            iterated: list[rt.Event] = []
+            stream = lab.events()
+            lab.on("*", got.append)
+            lab.emit("tick", "lab-6")
+            expected = [*zip(range(1, 7), [*names, "tick"], strict=True)]
+            while len(iterated) < 6:
+                iterated.append(next(stream))
+            deadline(lambda: len(got) == 6)
+            for events in (got, iterated, lab.history(last=100)):
+                assert [(event.n, event.name) for event in events] == expected
+                assert all((event.data is None) == (event.name == "$corrupt") for event in events)
+
+
+def deadline(condition: Callable[[], bool]) -> None:
+    """Wait for a condition, for a while."""
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
