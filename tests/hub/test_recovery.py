@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from support.members import Member, until
 
+from jupyter_rtmsg.hub import session_notes
 from jupyter_rtmsg.hub.offset import OPEN, Offset
 
 
@@ -249,3 +250,60 @@ async def test_an_offset_of_another_log_recovers_nothing(hub: Any, wrong: str) -
     ann = await hub.joined("lab", user="ann")
     await lose(hub, ann)
     assert not recovered(await back(hub, ann, user="ann", offset=wrong), ann)
+
+
+async def test_what_is_kept_of_a_connection_is_written_once_for_many_joins(
+    start: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_notes, "PAUSE", 3600.0)
+    hub = await start(url=f"sqlite:///{tmp_path / 'log.sqlite3'}")
+    written: list[int] = []
+    put = hub.log.notes.put
+
+    def count(key: str, value: bytes | None, until: float) -> Any:
+        written.append(len(value or b""))
+        return put(key, value, until)
+
+    monkeypatch.setattr(hub.log.notes, "put", count)
+    ann = await hub.connect(user="ann")
+    for _ in range(3):
+        for number in range(30):
+            await ann.join(f"room-{number}")
+    assert len(written) <= 2  # the first room, and that it is no longer all
+    await lose(hub, ann)
+    assert recovered(await back(hub, ann, user="ann"), ann)
+
+
+async def test_who_did_not_receive_that_it_was_taken_out_of_a_room_is_not_recovered(hub: Any) -> None:
+    ann = await hub.joined("lab", user="ann", fields={"as": "x"})
+    seen = offset(ann)
+    other = await hub.joined("lab", user="ann", fields={"as": "x"})
+    await ann.has("$taken")
+    await lose(hub, ann)
+    assert not recovered(await hub.connect(user="ann", pid=ann.raw.welcome["pid"], **told(seen)), ann)
+    await other.settled()
+
+
+async def test_who_received_a_part_of_a_batch_is_not_recovered(hub: Any) -> None:
+    ann = await hub.joined("lab", user="ann")
+    await (await hub.joined("lab", user="bob")).publish()
+    assert (await ann.has("$offset", 2))[0] == OPEN
+    await lose(hub, ann)
+    assert not recovered(await hub.connect(user="ann", pid=ann.raw.welcome["pid"], offset=OPEN), ann)
+
+
+async def test_a_live_event_shows_that_what_was_before_it_was_received(hub: Any) -> None:
+    bob = await hub.joined("lab", user="bob")
+    await bob.publish_many(3)
+    ann = await hub.joined("lab", user="ann", fields={"last": 3})
+    replayed = (await ann.has("$offset"))[0]
+    await bob.publish()
+    await ann.has("$offset", 3)
+    await lose(hub, ann)
+    ann2 = await hub.connect(user="ann", pid=ann.raw.welcome["pid"], offset=replayed)
+    assert recovered(ann2, ann)  # it received the replay, and not what came behind it
+    await until(lambda: len(ann2.seqs()) == 1)
+
+
+def told(offset: str | None) -> dict[str, str]:
+    return {} if offset is None else {"offset": offset}
