@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from faults.world import World, until
+from support.faulty_disk import Files, Operation
 from support.hub import HubServer
 
 
@@ -281,6 +283,76 @@ async def delete_all_running(world: World) -> None:
     await world.kill()
 
 
+# --- the disk
+
+
+async def _fail(world: World, operations: Operation, *, error: int = errno.EIO, files: Files = Files.ANY) -> None:
+    """Have the disk fail until publishers have been refused, or where nobody is, until it was asked."""
+    assert world.disk
+    refused = len(world.account.refused)
+    world.disk.fail(operations, error=error, files=files)
+    await until(lambda: world.disk and world.disk.hits > 10, "the disk fails")
+    if files != Files.NOT_WAL and operations != Operation.READ:
+        await until(lambda: len(world.account.refused) > refused, "publishers are refused")
+    world.disk.work()
+
+
+@fault("the write-ahead log cannot be written for a while (EIO)", "disk", faulty_disk=True)
+async def eio(world: World) -> None:
+    await _fail(world, Operation.WRITE, files=Files.WAL)
+
+
+@fault("one fsync fails", "disk", faulty_disk=True)
+async def fsync_once(world: World) -> None:
+    assert world.disk
+    world.disk.fail(Operation.FSYNC, count=1)
+    await until(lambda: world.disk and world.disk.hits, "an fsync fails")
+
+
+@fault("no fsync works for a while", "disk", faulty_disk=True)
+async def fsync(world: World) -> None:
+    await _fail(world, Operation.FSYNC)
+
+
+@fault("half of each write is written for a while", "disk", faulty_disk=True)
+async def short_write(world: World) -> None:
+    await _fail(world, Operation.SHORT_WRITE, files=Files.WAL)
+
+
+@fault("the disk is full for a while (ENOSPC)", "disk", faulty_disk=True)
+async def enospc(world: World) -> None:
+    await _fail(world, Operation.WRITE, error=errno.ENOSPC)
+
+
+@fault("the quota is used up for a while (EDQUOT)", "disk", faulty_disk=True)
+async def edquot(world: World) -> None:
+    await _fail(world, Operation.WRITE, error=errno.EDQUOT)
+
+
+@fault("the file system is read-only for a while (EROFS)", "disk", faulty_disk=True)
+async def erofs(world: World) -> None:
+    await _fail(world, Operation.WRITE | Operation.FSYNC | Operation.TRUNCATE, error=errno.EROFS)
+
+
+@fault("nothing works on the disk, and the hub is killed meanwhile", "disk", faulty_disk=True)
+async def all_and_kill(world: World) -> None:
+    assert world.disk
+    await _fail(world, Operation.WRITE | Operation.FSYNC | Operation.READ | Operation.TRUNCATE)
+    world.disk.fail(Operation.WRITE)
+    await asyncio.to_thread(world.hub.kill)
+    world.disk.work()
+    await world.start()
+
+
+@fault("the disk hangs for longer than publishers wait", "disk", faulty_disk=True)
+async def hang(world: World) -> None:
+    assert world.disk
+    lost = len(world.account.refused)
+    world.disk.hang(Operation.WRITE | Operation.FSYNC)
+    await until(lambda: len(world.account.refused) > lost, "a publisher gives up waiting")
+    world.disk.work()
+
+
 # --- neighbours
 
 
@@ -298,3 +370,15 @@ async def storm(world: World) -> None:
     rooms = [await client.join("lab") for client in clients]
     world.link.cut()
     await until(lambda: all(room.state == "connected" for room in rooms), "all are back")
+
+
+@fault("every publisher emits the same id, over two connections and a restart", "neighbour")
+async def same_id(world: World) -> None:
+    clients = [await world.client() for _ in range(4)]
+    rooms = [await client.join("lab") for client in clients]
+    for number in range(10):
+        seqs = await asyncio.gather(*(room.emit("same", number, id=f"same-{number}") for room in rooms))
+        assert len(set(seqs)) == 1
+    await world.kill()
+    again = await asyncio.gather(*(room.emit("same", 9, id="same-9", timeout=60.0) for room in rooms))
+    assert set(again) == set(seqs)

@@ -9,6 +9,7 @@ from faults.catalogue import FAULTS, Fault
 from faults.trial import run
 
 
+@pytest.mark.needs_gcc
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=[name.replace(" ", "-") for name in FAULTS])
 async def test_nothing_acknowledged_is_lost_and_nothing_comes_twice(fault: Fault, tmp_path: Path) -> None:

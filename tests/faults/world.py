@@ -15,6 +15,7 @@ from typing import Any
 
 from faults.account import Account, Reader, Verdict
 from faults.link import Link
+from support.faulty_disk import FaultyDisk, build_shim
 from support.hub import HubServer
 
 import jupyter_rtmsg as rt
@@ -40,10 +41,13 @@ class World:
         Of the hub.
     environment : dict
         Of the hub's process.
+    faulty_disk : bool
+        Whether the hub's disk can be made to fail.
 
     Attributes
     ----------
     hub : HubServer
+    disk : FaultyDisk or None
     link : Link
         All clients but the operator's go through it.
     account : Account
@@ -62,8 +66,10 @@ class World:
         limits: dict[str, Any] | None = None,
         log_options: dict[str, Any] | None = None,
         environment: dict[str, str] | None = None,
+        faulty_disk: bool = False,
         **options: Any,
     ) -> None:
+        self.disk = FaultyDisk(build_shim(folder), folder) if faulty_disk else None
         self.log = folder / "log.sqlite3"
         self.random = random.Random(seed)
         self.account = Account()
@@ -81,7 +87,7 @@ class World:
         limits = {"publish_rate": 1e6, "publish_burst": 1e6, **(limits or {})}
         options = {"ping_interval": 2.0, "ping_timeout": 2.0, **options}
         self.hub = HubServer(f"sqlite:///{self.log}", limits=limits, log_options=log_options or {}, **options)
-        self._environment = environment
+        self._environment = {**(environment or {}), **(self.disk.environment if self.disk else {})}
 
     # --- beginning and end
 
@@ -100,6 +106,9 @@ class World:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.link.heal()
+        if self.disk:
+            self.disk.work()
+            self._stack.callback(self.disk.close)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
