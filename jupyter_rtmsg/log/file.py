@@ -18,7 +18,7 @@ from .dedup import Dedup
 from .disk import Disk
 from .eventlog import Subscription
 from .filesystem import NETWORK, filesystem_type
-from .guard import Guard, TakenError, remove_saved
+from .guard import Guard, TakenError, take_over_saved
 from .ledger import Ledger
 from .lock import FileLock, InUseError, NoLocksError
 from .mark import Mark, mark_path, read_mark
@@ -174,7 +174,7 @@ def open_file(path: Path, options: Options, *, wait: bool = False) -> LogFile:
     path = Path(os.path.realpath(path.expanduser()))  # the lock lies beside the file itself, whatever leads to it
     lock = _lock(path, wait=wait)
     try:
-        remove_saved(path)
+        take_over_saved(path)
         disk = Disk(path, options.ballast)
         file = _open_or_begin(path, options, lock, disk)
         disk.reserve()

@@ -33,11 +33,25 @@ Identity = tuple[int, int]
 log = logging.getLogger(__name__)
 
 
-def remove_saved(path: Path) -> None:
-    """Remove what an earlier process had not put back when it ended, if the log is there."""
-    if path.exists():
-        for saved in path.parent.glob(f"{glob.escape(path.name)}.saved-*"):
-            saved.unlink(missing_ok=True)
+def take_over_saved(path: Path) -> None:
+    """Finish what a process was doing that ended while it put its file back; before the log is opened."""
+    saved = _saved(path)
+    for partial in path.parent.glob(f"{glob.escape(path.name)}.saving-*"):
+        partial.unlink(missing_ok=True)
+    if not saved.exists():
+        return
+    if os.path.lexists(path):
+        log.warning("%s was written by a server whose file was taken; it was renamed to %s", saved,
+                    move_aside(saved, "other", ("",)))  # fmt: skip
+        return
+    for part in ("-wal", "-shm"):  # of the file that is gone
+        Path(f"{path}{part}").unlink(missing_ok=True)
+    os.replace(saved, path)
+    log.warning("the log %s was gone, and is what the last server had saved of it", path)
+
+
+def _saved(path: Path) -> Path:
+    return path.with_name(f"{path.name}.saved")
 
 
 class TakenError(LogDiskError):
@@ -162,16 +176,16 @@ class Guard:
         )
 
     def _save(self) -> Path:
-        """Write all that the open connection holds to a file beside the path."""
-        saved = self._path.with_name(f"{self._path.name}.saved-{os.getpid()}")
-        saved.unlink(missing_ok=True)
-        os.close(open_private(saved, os.O_WRONLY | os.O_CREAT | os.O_EXCL))  # SQLite would give it another mode
+        """Write all that the open connection holds to a file beside the path; under this name it is whole."""
+        saving, saved = self._path.with_name(f"{self._path.name}.saving-{os.getpid()}"), _saved(self._path)
+        saving.unlink(missing_ok=True)
+        os.close(open_private(saving, os.O_WRONLY | os.O_CREAT | os.O_EXCL))  # SQLite would give it another mode
         try:
-            self._connection().execute("VACUUM INTO ?", (str(saved),))
-            _flush(saved)
-        except BaseException:
-            saved.unlink(missing_ok=True)
-            raise
+            self._connection().execute("VACUUM INTO ?", (str(saving),))
+            _flush(saving)
+            os.replace(saving, saved)
+        finally:
+            saving.unlink(missing_ok=True)
         return saved
 
     def _make_way(self) -> str:

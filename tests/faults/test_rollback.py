@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from faults.rollback import DAMAGES, WITHOUT_MARK, beside, publish, trial
+from faults.rollback import DAMAGES, PARTS, WITHOUT_MARK, beside, copy, publish, trial
+from support.hub import TOKEN, HubServer
+from support.wsclient import until
 
+import jupyter_rtmsg as rt
 from jupyter_rtmsg.log import open_log
 
 
@@ -42,3 +45,41 @@ async def test_a_mark_that_tells_nothing_is_no_reason_to_warn(tmp_path: Path, ma
     assert log.warning is None
     assert log.locate(told.last, told.epoch, told.opening) == told.last
     await log.close()
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("parts", [("", "-wal", "-shm"), PARTS], ids=["mark-stays", "mark-too"])
+async def test_a_live_reader_gets_what_came_after_an_older_copy_was_restored(
+    tmp_path: Path, parts: tuple[str, ...]
+) -> None:
+    path = tmp_path / "log.sqlite3"
+    got: list[int] = []
+    resets: list[str] = []
+    hub = HubServer(f"sqlite:///{path}", log_options={"ballast": 0})
+    with hub:
+        async with (
+            rt.AsyncClient(hub.url, token=TOKEN) as writer,
+            rt.AsyncClient(hub.url, token=TOKEN) as reader,
+        ):
+            writing, reading = await writer.join("lab"), await reader.join("lab")
+            reading.on("tick", lambda event: got.append(event.data))
+            reading.on("$reset", lambda event: resets.append(event.data["reason"]))
+            for number in range(10):
+                await writing.emit("tick", number)
+            hub.freeze()
+            copy(path, beside(path, ".copy"), *PARTS)
+            hub.thaw()
+            for number in range(10, 30):
+                await writing.emit("tick", number)
+            await until(lambda: got[-1:] == [29])
+            await writer.close()
+            hub.kill()
+            copy(beside(path, ".copy"), path, *parts)
+            hub.start()
+            async with rt.AsyncClient(hub.url, token=TOKEN) as another:
+                writing = await another.join("lab")
+                for number in range(100, 140):
+                    await writing.emit("tick", number)
+            await until(lambda: got[-1:] == [139])
+    assert got == [*range(30), *range(100, 140)]
+    assert resets == ["rollback"]

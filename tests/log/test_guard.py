@@ -110,7 +110,7 @@ def test_what_was_committed_is_at_the_path_again(file: LogFile, path: Path, take
     assert file.guard.confirm() is None
     assert {"before", "after", "later"} <= keys_at(path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert not list(path.parent.glob("*.saved*"))
+    assert not list(path.parent.glob("*.sav*"))
 
 
 @pytest.mark.parametrize("take", TAKEN)
@@ -176,12 +176,34 @@ def test_a_lock_whose_file_is_gone_is_taken_again(
         FileLock(path)
 
 
-def test_what_a_process_had_not_put_back_when_it_ended_is_removed(path: Path) -> None:
-    open_file(path, Options(ballast=0)).close(True)
-    saved = beside(path, ".saved-1")
-    saved.touch()
-    open_file(path, Options(ballast=0)).close(True)
-    assert not saved.exists()
+def save(file: LogFile) -> None:
+    file.store.connection.execute("VACUUM INTO ?", (f"{file.path}.saved",))
+
+
+def test_what_a_process_had_saved_when_it_was_killed_is_the_log(path: Path) -> None:
+    file = open_file(path, Options(ballast=0))
+    put(file, "mine")
+    save(file)
+    beside(path, ".saving-1").write_bytes(b"half of it")
+    path.unlink()  # what is left of its write-ahead log is not for the file that was saved
+    file.lock.release()
+    again = open_file(path, Options(ballast=0))
+    assert again.store.get("mine") == 1
+    assert again.epoch == file.epoch
+    again.close(True)
+    assert not list(path.parent.glob("*.sav*"))
+    file.store.connection.close()
+
+
+def test_what_a_process_had_saved_is_kept_beside_another_log(path: Path) -> None:
+    file = open_file(path, Options(ballast=0))
+    save(file)
+    file.close(True)
+    again = open_file(path, Options(ballast=0))
+    assert again.warning is None
+    again.close(True)
+    (aside,) = path.parent.glob("*.saved.other-*")
+    assert "epoch" in keys_at(aside)
 
 
 # In a log that is followed and read
