@@ -124,6 +124,7 @@ async def flood(port: int, packets: Callable[[itertools.count[int]], list[str | 
         while not answers.done():
             client.send(*packets(ids))
             await client.writer.drain()
+            await asyncio.sleep(0)  # a socket that takes all at once makes nobody wait
     except ConnectionError:
         pass
     except asyncio.CancelledError:

@@ -10,6 +10,8 @@ from weakref import WeakValueDictionary
 
 TURN_SECONDS = 0.005
 """Seconds for which all sessions of one principal are dealt with, before everybody else has a turn."""
+LENIENT, LONGEST_REST = 2, 0.05
+"""After a turn of more than two its principal rests, at most for so many seconds."""
 
 
 class Share:
@@ -23,15 +25,18 @@ class Share:
     ----------
     used : float
         Seconds in this turn.
+    resting : bool
+        Whether its next turn begins later, since this one was much too long.
     waiting : deque of callable
         What goes on in a later turn, in order.
     """
 
-    __slots__ = ("__weakref__", "_turns", "used", "waiting")
+    __slots__ = ("__weakref__", "_turns", "resting", "used", "waiting")
 
     def __init__(self, turns: Turns) -> None:
         self._turns = turns
         self.used = 0.0
+        self.resting = False
         self.waiting: deque[Callable[[], object]] = deque()
 
     @property
@@ -86,9 +91,21 @@ class Turns:
         return share
 
     def begin_later(self, share: Share) -> None:
-        """Begin a new turn of a share when the event loop has been round."""
+        """Begin a new turn of a share when the event loop has been round.
+
+        One message may take longer than a turn, and nothing can be done about that while it is dealt with: afterwards,
+        its sender rests for about as long as it was too long.
+        """
+        if share.resting:
+            return
+        loop = asyncio.get_running_loop()
+        too_long = share.used - LENIENT * TURN_SECONDS
+        if too_long > 0:
+            share.resting = True
+            loop.call_later(min(too_long, LONGEST_REST), self._go_on, share)
+            return
         if not self._waiting:
-            asyncio.get_running_loop().call_soon(self._begin)
+            loop.call_soon(self._begin)
         self._waiting[share] = None
 
     def _begin(self) -> None:
@@ -97,7 +114,7 @@ class Turns:
             self._go_on(share)
 
     def _go_on(self, share: Share) -> None:
-        share.used = 0.0
+        share.used, share.resting = 0.0, False
         goes_on, share.waiting = share.waiting, deque()
         while goes_on and share.used < TURN_SECONDS:
             goes_on.popleft()()

@@ -7,6 +7,7 @@ import gc
 import time
 from typing import Any
 
+import pytest
 from support.wsclient import until
 
 from jupyter_rtmsg.server import turns
@@ -69,6 +70,31 @@ async def test_those_that_begin_at_once_stop_when_the_first_has_used_the_turn() 
         seen.append(len(order))
     assert order == [0, 1, 2]
     assert {1, 2} <= set(seen)
+
+
+async def test_after_a_turn_that_was_much_too_long_its_principal_rests(monkeypatch: Any) -> None:
+    share, order = Turns().of("greedy"), []
+    rests: list[float] = []
+    loop = asyncio.get_running_loop()
+    later = loop.call_later
+
+    def call_later(delay: float, *args: Any, **options: Any) -> Any:
+        rests.append(delay)
+        return later(delay, *args, **options)
+
+    monkeypatch.setattr(loop, "call_later", call_later)
+    share.used += 3 * TURN_SECONDS
+    for name in ("first", "second"):
+        share.wait(lambda name=name: order.append(name))
+    await round_of_the_loop()
+    assert (order, rests) == ([], [pytest.approx(TURN_SECONDS)])  # once, for both
+    assert share.over
+    await until(lambda: order == ["first", "second"])
+    assert not share.over
+    share.used += 100.0
+    share.wait(lambda: order.append("third"))
+    assert rests[-1] == turns.LONGEST_REST
+    await until(lambda: order[-1] == "third")
 
 
 async def test_a_share_is_forgotten_with_the_last_session_of_its_principal() -> None:
