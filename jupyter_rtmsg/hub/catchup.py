@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Iterator, Sequence
 
 from jupyter_rtmsg.errors import LogClosed
 from jupyter_rtmsg.log.eventlog import EventLog, Record
+from jupyter_rtmsg.logthrottle import throttled_logger
 from jupyter_rtmsg.wire.socketio import Encoded
 
 from .encode import encode_record, encode_trimmed
@@ -17,7 +17,7 @@ from .numbers import Numbers
 from .ring import Entry
 from .room import Membership, Room
 
-logger = logging.getLogger(__name__)
+logger = throttled_logger(__name__)
 
 
 class CatchUp:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 
 from jupyter_rtmsg.errors import EpochChanged, LogClosed
 from jupyter_rtmsg.log.eventlog import EventLog, Record
+from jupyter_rtmsg.logthrottle import throttled_logger
 from jupyter_rtmsg.wire.socketio import Encoded
 
 from .encode import encode_record, encode_trimmed
 from .ring import Entry
 from .rooms import Rooms
 
-logger = logging.getLogger(__name__)
+logger = throttled_logger(__name__)
 
 RETRY_AFTER = 1.0
 """Seconds until the log is followed again after a fault."""

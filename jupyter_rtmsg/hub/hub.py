@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
@@ -12,6 +11,7 @@ from typing import Any
 
 from jupyter_rtmsg.errors import Forbidden, Shutdown
 from jupyter_rtmsg.log.eventlog import EventLog, Subscription
+from jupyter_rtmsg.logthrottle import throttled_logger
 from jupyter_rtmsg.server import Server, Socket
 from jupyter_rtmsg.wire.parser import JSON
 from jupyter_rtmsg.wire.socketio import Encoded, encode_event
@@ -35,7 +35,7 @@ from .rooms import Rooms
 from .start import Start, StartFinder
 from .subscriptions import Subscriptions
 
-logger = logging.getLogger(__name__)
+logger = throttled_logger(__name__)
 
 Prove = Callable[["Claim"], Awaitable["Kernel | None"]]
 FindKernel = Callable[[str], Awaitable["Kernel"]]

@@ -18,11 +18,13 @@ from typing import NamedTuple
 
 import msgspec
 
+from jupyter_rtmsg.logthrottle import throttled_logger
+
 MINUTE = 60_000  # ms
 HOUR = 60 * MINUTE
 _TELL_EVERY = 10_000  # ms between two warnings: a clock may flap
 
-logger = logging.getLogger(__name__)
+logger = throttled_logger(__name__)
 
 
 def steady_clock() -> Callable[[], float]:

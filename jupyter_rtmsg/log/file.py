@@ -249,7 +249,10 @@ def _make_directory(directory: Path) -> None:
 
 def _open(path: Path, options: Options, lock: FileLock, disk: Disk, warning: str | None = None) -> LogFile:
     _make_file(path)
-    connection = connect(str(path))
+    try:
+        connection = connect(str(path))
+    except sqlite3.Error as error:
+        raise _classified(path, error) from error
     try:
         store = Store(connection)
         _check(path, connection)

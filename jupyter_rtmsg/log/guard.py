@@ -9,7 +9,6 @@ the path again, and the log goes on there.
 from __future__ import annotations
 
 import glob
-import logging
 import os
 import sqlite3
 import time
@@ -17,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from jupyter_rtmsg.errors import LogDiskError, LogError
+from jupyter_rtmsg.logthrottle import throttled_logger
 
 from .aside import PARTS, move_aside
 from .lock import FileLock, InUseError, NoLocksError
@@ -30,7 +30,7 @@ RETRY_AFTER = 1.0
 
 Identity = tuple[int, int]
 
-log = logging.getLogger(__name__)
+log = throttled_logger(__name__)
 
 
 def take_over_saved(path: Path) -> None:

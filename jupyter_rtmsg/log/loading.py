@@ -6,10 +6,11 @@ on what expires, so they are taken from events that their checksums confirm.
 
 from __future__ import annotations
 
-import logging
 import sqlite3
 from collections.abc import Iterable
 from typing import Any
+
+from jupyter_rtmsg.logthrottle import throttled_logger
 
 from .clock import MINUTE
 from .deletion import load_deleted
@@ -34,7 +35,7 @@ _HELD = (
     "FROM event INDEXED BY event_room GROUP BY room"
 )
 
-logger = logging.getLogger(__name__)
+logger = throttled_logger(__name__)
 
 
 def load_ledger(connection: sqlite3.Connection) -> Ledger:

@@ -8,12 +8,13 @@ log was flushed and the mark was not. Where it is ahead of the file, commits are
 
 from __future__ import annotations
 
-import logging
 import os
 import struct
 import zlib
 from pathlib import Path
 from typing import NamedTuple
+
+from jupyter_rtmsg.logthrottle import throttled_logger
 
 from .private import open_private
 
@@ -23,7 +24,7 @@ _COUNTS = struct.Struct("<QQ")  # commits, head
 _CRC = struct.Struct("<I")
 SIZE = _NAMES.size + _COUNTS.size + _CRC.size
 
-log = logging.getLogger(__name__)
+log = throttled_logger(__name__)
 
 
 class State(NamedTuple):

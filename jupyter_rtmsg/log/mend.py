@@ -7,12 +7,13 @@ of its room still tells of, stands in the new file without its data: it reads as
 
 from __future__ import annotations
 
-import logging
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+
+from jupyter_rtmsg.logthrottle import throttled_logger
 
 from .aside import move_aside
 from .crc import NEVER
@@ -23,7 +24,7 @@ _CHUNK = 256  # rows that are copied with one statement, as long as all of them 
 _LENIENT = "PRAGMA writable_schema=ON"  # a file whose end is missing is read as far as it goes, too
 _NAMED = 5  # rooms that a warning names
 
-logger = logging.getLogger(__name__)
+logger = throttled_logger(__name__)
 
 
 def mend(path: Path) -> str | None:

@@ -12,7 +12,6 @@ Its states, in order:
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -23,6 +22,7 @@ from typing import NamedTuple
 import msgspec
 
 from jupyter_rtmsg.errors import EpochChanged, LogBusy, LogClosed
+from jupyter_rtmsg.logthrottle import throttled_logger
 
 from .beside import Gate, MovingNotes, MovingSubscriptions
 from .eventlog import DELETED, Appended, Done, Draft, Fault, Lag, Page, Record, RoomStats, size_of
@@ -44,7 +44,7 @@ _LOCK_THREAD = "rtmsg-log-lock"
 _LAST_CHANCE = 1.0  # seconds that another server, which may be stopped as well, has to give the file up at `close`
 _FOLLOWED_WITHIN = 5.0  # seconds that who follows the log has to notice that it was moved
 
-logger = logging.getLogger(__name__)
+logger = throttled_logger(__name__)
 
 
 class _Next(NamedTuple):

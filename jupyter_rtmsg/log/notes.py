@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import sqlite3
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
+
+from jupyter_rtmsg.logthrottle import throttled_logger
 
 from .clock import LogClock
 from .reader import Reader
@@ -15,7 +16,7 @@ from .writer import Change
 
 _PUT = "INSERT INTO note VALUES(?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value, until = excluded.until"
 
-log = logging.getLogger(__name__)
+log = throttled_logger(__name__)
 
 
 class SQLiteNotes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -10,6 +9,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from jupyter_rtmsg.event import CORRUPT
+from jupyter_rtmsg.logthrottle import throttled_logger
 from jupyter_rtmsg.wire.data import encode_json
 
 from .deletion import deleted_until
@@ -29,7 +29,7 @@ _LAG = (
 )
 _REPORTS = 100  # damaged events that a reader names in the server's log
 
-log = logging.getLogger(__name__)
+log = throttled_logger(__name__)
 
 
 class Query(NamedTuple):

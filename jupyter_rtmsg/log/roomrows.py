@@ -6,10 +6,11 @@ its events say it is.
 
 from __future__ import annotations
 
-import logging
 import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import Any
+
+from jupyter_rtmsg.logthrottle import throttled_logger
 
 from .crc import room_crc
 from .ledger import Room
@@ -23,7 +24,7 @@ _READ = f"SELECT {COLUMNS_OF_ROOM} FROM room"  # noqa: S608 -- constants
 SAVE = "INSERT OR REPLACE INTO room(id, name, head, n, maker, used, crc) VALUES"
 _LOOK = 100  # of the newest events of a room that are asked for its name
 
-logger = logging.getLogger(__name__)
+logger = throttled_logger(__name__)
 
 _Row = tuple[Any, ...]  # id, name, head, n, maker, used, crc
 

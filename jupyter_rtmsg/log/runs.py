@@ -9,7 +9,6 @@ Belongs to the writer's thread.
 
 from __future__ import annotations
 
-import logging
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,6 +16,8 @@ from typing import TypeVar
 from zlib import crc32
 
 import msgspec
+
+from jupyter_rtmsg.logthrottle import throttled_logger
 
 from .store import Store
 
@@ -36,7 +37,7 @@ _NO_COMMITS: tuple[list[int], list[int]] = ([], [])
 
 Value = TypeVar("Value")
 
-log = logging.getLogger(__name__)
+log = throttled_logger(__name__)
 
 
 class Run(msgspec.Struct, frozen=True):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import sqlite3
+
+from jupyter_rtmsg.logthrottle import throttled_logger
 
 from .rows import LAST_TS
 
@@ -39,7 +40,7 @@ _SANE = {
     f"AND {_integer('bytes', 0, _MOST)}",
 }
 
-logger = logging.getLogger(__name__)
+logger = throttled_logger(__name__)
 
 
 def remove_nonsense(connection: sqlite3.Connection) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import sqlite3
 from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from typing import Any
+
+from jupyter_rtmsg.logthrottle import throttled_logger
 
 from .clock import LogClock
 from .eventlog import Subscription
@@ -20,7 +21,7 @@ _COLUMNS = "id, user, room, key, label, path, epoch, position, used, ended, inhe
 _SAVE = f"INSERT OR REPLACE INTO subscription({_COLUMNS}) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _REMOVE = "DELETE FROM subscription WHERE id = ?"
 
-logger = logging.getLogger(__name__)
+logger = throttled_logger(__name__)
 
 
 class SQLiteSubscriptions:

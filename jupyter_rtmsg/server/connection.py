@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import logging
 from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from jupyter_rtmsg.logthrottle import throttled_logger
 
 from ..errors import ConnectionRefused, PacketRefused, ProtocolError, QueueFull
 from ..wire.parser import answer_to_other_parser
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from .server import Server
     from .session import Session
 
-logger = logging.getLogger(__name__)
+logger = throttled_logger(__name__)
 
 _REASONS = {"server shutting down": "server shutting down", "forced close": "forced server close"}
 FRAMED = 1_024  # characters of a message that is looked at before it is parsed

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import inspect
-import logging
 
 import tornado.web
+
+from jupyter_rtmsg.logthrottle import throttled_logger
 
 from .engine import Engine
 from .polling import PollingTransport
 from .refusal import Refused
 from .session import Session
 
-logger = logging.getLogger(__name__)
+logger = throttled_logger(__name__)
 
 METHODS = "GET,HEAD,PUT,PATCH,POST,DELETE"
 EXCESS = 16 << 20  # bytes beyond the limit that are read and dropped, so that whoever sent them can hear the answer

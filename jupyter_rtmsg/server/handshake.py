@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import logging
 import re
 from typing import TYPE_CHECKING, cast
 
 import tornado.iostream
 import tornado.web
+
+from jupyter_rtmsg.logthrottle import throttled_logger
 
 from ..wire.deflate import AGREED, accepts
 from ..wire.websocket import accept_value
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _EARLY_SIZE = 1 << 20  # bytes that a peer may send before it has its answer
-logger = logging.getLogger(__name__)
+logger = throttled_logger(__name__)
 
 
 async def open_websocket(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from functools import partial
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
+
+from jupyter_rtmsg.logthrottle import throttled_logger
 
 from ..errors import TooLarge
 from ..notebook import where_raised
@@ -27,7 +28,7 @@ from .socket import Answered, Socket
 if TYPE_CHECKING:
     from .server import Server
 
-logger = logging.getLogger(__name__)
+logger = throttled_logger(__name__)
 
 Middleware = Callable[[Socket], Awaitable[None] | None]
 Route = Callable[[Socket, str, list[Any], int | None], Any]

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import inspect
 import ipaddress
-import logging
 import re
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Literal, cast
 
 import tornado.web
+
+from jupyter_rtmsg.logthrottle import throttled_logger
 
 from .refusal import Refused
 from .request import Request
@@ -28,7 +29,7 @@ _PORTS = {"http": ":80", "https": ":443"}
 _ORIGIN = re.compile(r"(\w+)://([^/?#@\s]+)/?")
 _LONGEST = 200  # characters of an origin or host that are repeated in an answer
 
-logger = logging.getLogger(__name__)
+logger = throttled_logger(__name__)
 
 
 class Origins:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
-import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from http.cookies import SimpleCookie
 from typing import Any
+
+from jupyter_rtmsg.logthrottle import throttled_logger
 
 from ..errors import ConnectionRefused
 from ..notebook import where_raised
@@ -23,7 +24,7 @@ EVENTS = ("connection", "connection_error", "initial_headers", "headers")
 _MIDDLEWARE = "middleware"
 _ID = re.compile(r"[\w~.-]{1,128}", re.ASCII)
 
-logger = logging.getLogger(__name__)
+logger = throttled_logger(__name__)
 
 
 class RequestHooks:

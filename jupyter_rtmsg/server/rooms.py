@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import inspect
-import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from math import isnan
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from jupyter_rtmsg.logthrottle import throttled_logger
 
 from .emitter import Emitter, Handler
 
 if TYPE_CHECKING:
     from .socket import Socket
 
-logger = logging.getLogger(__name__)
+logger = throttled_logger(__name__)
 _EVENTS = ("create_room", "delete_room", "join_room", "leave_room")
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from jupyter_rtmsg.logthrottle import throttled_logger
 
 from ..errors import ProtocolError, WebSocketError
 from ..wire.engineio import CLOSE, MESSAGE, NOOP, PING, PONG, SEPARATOR, Handshake
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from .transport import Transport
     from .upgrade import Upgrade
 
-logger = logging.getLogger(__name__)
+logger = throttled_logger(__name__)
 
 CLOSE_PROTOCOL, CLOSE_POLICY, CLOSE_GOING_AWAY, CLOSE_SLOW = 1002, 1008, 1001, 4008
 TURN_BYTES = 1 << 20  # that one session is written in a turn, before the others have theirs

@@ -7,9 +7,10 @@ nor a pong, nor that the client leaves. So reading goes on, within bounds.
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from typing import TYPE_CHECKING
+
+from jupyter_rtmsg.logthrottle import throttled_logger
 
 from ..wire.packet import Undecoded
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 MAX_BYTES, MAX_EVENTS = 1 << 20, 10_000  # that wait for one session before it is read no more
 WHILE_ASKING = 16  # times as many, as long as the client owes an acknowledgement
 TOO_LONG = 5.0  # seconds that a handler may hold up later events before that is logged
-logger = logging.getLogger(__name__)
+logger = throttled_logger(__name__)
 
 
 class EventQueue:

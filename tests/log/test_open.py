@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from pathlib import Path
 
 import pytest
-from support.logs import fill, follow, read_all, seqs
+from support.logs import draft, fill, follow, read_all, seqs, until
 
 import jupyter_rtmsg.log.file as file_module
 from jupyter_rtmsg.log import open_log
@@ -49,4 +50,24 @@ async def test_on_a_network_file_system_there_is_no_write_ahead_log_and_a_warnin
     assert len(await read_all(log)) == 300
     assert seqs(await follow(log, 290, 10)) == list(range(291, 301))
     assert not [each for each in os.listdir(tmp_path) if each.endswith("-wal")]
+    await log.close()
+
+
+async def test_a_connection_that_fails_once_serves_from_memory_until_it_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jupyter_rtmsg.log.moving.LOOK_AFTER", 0.01)
+    connect, failures = file_module.connect, iter([sqlite3.OperationalError("unable to open database file")])
+
+    def once(path: str) -> sqlite3.Connection:
+        for error in failures:
+            raise error
+        return connect(path)
+
+    monkeypatch.setattr(file_module, "connect", once)
+    log = await open_log(f"sqlite:///{tmp_path}/log.sqlite3", ballast=0)
+    assert not log.durable
+    await log.append(draft(1))
+    await until(lambda: log.durable)
+    assert [record.data for record in await read_all(log)] == [b"1"]
     await log.close()
