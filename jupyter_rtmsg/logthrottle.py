@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 _FIRST = 3  # of a kind are logged as they are
+_LONGEST = 2_000  # characters of a message: names and texts of others may be in it
 _QUIET = 60.0  # seconds without one of its kind, after which a message counts as new
 _KINDS = 256  # remembered for each logger
 
@@ -39,12 +40,14 @@ class LogThrottle(logging.Filter):
         if record.levelno < logging.INFO:
             return True
         count = self._count((record.levelno, str(record.msg), _origin(record.exc_info)))
-        if count <= _FIRST:
-            return True
-        if not _is_power_of_ten(count):
+        if count > _FIRST and not _is_power_of_ten(count):
             return False
-        record.msg = f"{record.getMessage()} (the {count:,}th message like this; most are left out)"
-        record.args = ()
+        text = record.getMessage()
+        if len(text) > _LONGEST:
+            record.msg, record.args = f"{text[:_LONGEST]}... ({len(text):,} characters)", ()
+        if count > _FIRST:
+            counted = f"{record.getMessage()} (the {count:,}th message like this; most are left out)"
+            record.msg, record.args = counted, ()
         return True
 
     def clear(self) -> None:

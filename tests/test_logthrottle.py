@@ -63,3 +63,23 @@ def test_a_module_has_one_throttle() -> None:
     name = "jupyter_rtmsg.test.module"
     assert throttled_logger(name) is throttled_logger(name)
     assert len(throttled_logger(name).filters) == 1
+
+
+def test_a_message_is_cut_where_others_made_it_long(logger: logging.Logger, caplog: pytest.LogCaptureFixture) -> None:
+    logger.warning("refused %s", "x" * 1_000_000)
+    assert len(caplog.messages[0]) < 2_100
+
+
+def test_exceptions_from_different_lines_are_different_kinds(
+    logger: logging.Logger, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(10):
+        try:
+            raise ValueError
+        except ValueError:
+            logger.exception("a handler raised")
+        try:
+            raise ValueError
+        except ValueError:
+            logger.exception("a handler raised")
+    assert len(caplog.messages) == 8
