@@ -672,11 +672,11 @@ async def test_closes_the_connection_and_no_other(serve, packets):
 async def test_what_a_client_sends_forges_no_line_of_the_log(serve, caplog):
     caplog.set_level(logging.INFO, logger="jupyter_rtmsg")
     served = await serve()
-    for packet in ('42/a\nERROR forged,["x"]', "2\nERROR forged", "4\nERROR forged", "42\nERROR forged[]"):
+    for packet in ('42/a\nERROR forged,["x"]', "2\nERROR forged", "4\nERROR forged"):
         client = await served.enter()
         client.send(packet)
         await client.closing()
-    assert len(caplog.messages) >= 4
+    assert len(caplog.messages) >= 3
     assert not any("\n" in message for message in caplog.messages)
 
 

@@ -105,7 +105,8 @@ async def test_a_listener_that_raises_is_logged_and_ends_no_connection(listening
     client.send_close()
     await until(lambda: reasons)
     faults = [record for record in caplog.records if record.levelno == logging.ERROR]
-    assert len(faults) == 302
+    assert 3 <= len(faults) < 10  # and how many there were
+    assert "the 100th message like this" in faults[-1].getMessage()
 
 
 async def test_a_closed_engine_takes_no_session(listening):
