@@ -170,6 +170,21 @@ async def test_expect_may_be_a_head_of_before_the_move(open_sqlite: Opener) -> N
         await second.append(draft(expect=FIRST + 9))
 
 
+async def test_openings_of_before_the_move_go_on_meaning_the_same(open_sqlite: Opener) -> None:
+    first, second = await open_sqlite(), await open_sqlite()
+    await fill(first, 5)
+    await fill(second, 4)
+    (file, in_file), (memory, in_memory) = (first.epoch, first.opening), (second.epoch, second.opening)
+    assert second.cut(in_memory) == FIRST + 4
+    await first.close()
+    await moved(second)
+    assert second.opening not in (in_file, in_memory)
+    assert second.locate(FIRST + 4, memory, in_memory) == second.cut(in_memory) == 9
+    assert second.locate(5, file, in_file) == second.cut(in_file) == 5
+    assert second.locate(6, file, in_file) is None  # it is an event of memory
+    assert second.locate(9, file, second.opening) == 9
+
+
 async def test_positions_of_before_go_on_meaning_the_same(open_sqlite: Opener) -> None:
     first, second = await open_sqlite(), await open_sqlite()
     await fill(first, 5)
