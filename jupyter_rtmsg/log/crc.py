@@ -56,6 +56,11 @@ def event_crc_of_2(
     return crc
 
 
+def deletion_crc(key: int, since: int) -> int:
+    """Return the crc32 of a room's deletion."""
+    return zlib.crc32(f"{key},{since}".encode())
+
+
 def room_crc(key: int, name: str, head: int, n: int, maker: str, used: int) -> int:
     """Return the crc32 of a room's row."""
     return zlib.crc32(f"{key:d},{head:d},{n:d},{used:d},{len(name)},{name}{maker}".encode("utf-8", "surrogatepass"))

@@ -142,7 +142,7 @@ class Reader:
         rows = connection.execute(
             f"SELECT {COLUMNS}, room.name FROM event JOIN room ON room.id = event.room "  # noqa: S608 -- constants
             "WHERE event.seq > ? AND event.seq <= ? "
-            "AND event.seq > coalesce((SELECT since FROM deleted WHERE deleted.room = event.room), 0) "
+            "AND event.seq > coalesce((SELECT since FROM deletion WHERE deletion.room = event.room), 0) "
             "ORDER BY event.seq LIMIT ?",
             (after, head, _SCAN_EVENTS + 1),
         )

@@ -186,7 +186,7 @@ class Retention:
         mine = sorted((room.used, room.id, name) for room, name in empty if room.maker == maker)
         gone = mine[: min(excess, _SLICE)]
         with self._store.transaction() as connection:
-            for table, key in (("room", "id"), ("deleted", "room")):
+            for table, key in (("room", "id"), ("deletion", "room")):
                 connection.executemany(f"DELETE FROM {table} WHERE {key} = ?", [(each[1],) for each in gone])  # noqa: S608
         for _, number, name in gone:
             del self._ledger.names[number], rooms[name]

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from jupyter_rtmsg.errors import LogError
 
+from .crc import deletion_crc
 from .ledger import Batch, Ledger, Room
 from .loading import load_ledger
 from .mark import Mark
@@ -138,7 +139,8 @@ class Store:
         self.save_rooms((name, batch.rooms[name]) for name in batch.saved_rooms)
         self.rows("INSERT INTO event VALUES", batch.events)
         self.rows("INSERT INTO attachment VALUES", batch.attachments)
-        self.rows("INSERT OR REPLACE INTO deleted VALUES", [(batch.rooms[n].id, s) for n, s in batch.deleted.items()])
+        deletions = [(batch.rooms[name].id, since) for name, since in batch.deleted.items()]
+        self.rows("INSERT OR REPLACE INTO deletion VALUES", [(*each, deletion_crc(*each)) for each in deletions])
         if batch.turns:
             self.rows("INSERT INTO stretch VALUES", batch.stretches)
 

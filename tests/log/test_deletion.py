@@ -178,3 +178,20 @@ async def test_of_many_empty_rooms_those_go_of_whoever_left_most(
     assert [row[0] for row in query(path, "SELECT name FROM room ORDER BY used, id")] == [
         "mine", *(f"r{i}" for i in range(21, 40)), "kept",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("change", ["since = since | 1024", "since = since - 1", "crc = crc + 1", "room = room | 64"])
+async def test_a_damaged_deletion_deletes_nothing(open_sqlite: Opener, path: Path, change: str) -> None:
+    log = await open_sqlite()
+    await fill(log, 3)
+    await log.delete("lab")
+    new = await fill(log, 5)
+    await until(lambda: events_in(path) == 5)
+    await log.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"UPDATE deletion SET {change}")
+    connection.close()
+    again = await open_sqlite()
+    await fill(again, 1, room="other")
+    assert seqs(await read_all(again)) == new
+    assert (await again.stats("lab")).count == 5
