@@ -113,6 +113,8 @@ class Room:
         """Learn what the log had of it when it became active."""
         if head >= self.base:
             self.base, self.base_n = head, number
+        if self.numbers.last is None:  # nothing has come since
+            self.numbers.last = number
 
     def reset(self, ring: Ring) -> None:
         """Begin anew with the log of another epoch: all receive its live events, and may join again for its past."""
