@@ -180,6 +180,7 @@ async def test_the_server_ends_within_five_seconds_on_a_disk_that_hangs(
     assert stored_ids(tmp_path) == [f"{n}" for n in range(20)] + [f"late {n}" for n in range(20)]
 
 
+@pytest.mark.filterwarnings("ignore::jupyter_rtmsg.errors.NotDurable")
 async def test_a_disk_that_fails_once_does_not_keep_the_hub_from_starting(
     hub: HubServer, disk: FaultyDisk, tmp_path: Path
 ) -> None:
