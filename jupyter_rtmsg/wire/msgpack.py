@@ -19,6 +19,7 @@ import msgspec
 
 from ..errors import NotJSON, PacketRefused, ProtocolError, TooDeepJSON
 from .data import MAX_DEPTH, PLAIN, plain_key, plain_scalar
+from .nesting import MAX_CONTAINERS
 from .packet import CONNECT_ERROR, Packet, PacketType, Undecoded, check_data, check_header
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -31,6 +32,10 @@ _TAKEN = frozenset({type(None), bool, int, float, str, bytes, datetime, list, di
 _FORMS = {1: re.compile(rb"\xd4\x00|\xc7\x01\x00"), 8: re.compile(rb"\xd7\x00|\xc7\x08\x00")}
 _LONG = (b"\xc7\x01\x00", b"\xc7\x08\x00")
 _KINDS = {int(kind): kind for kind in PacketType if kind <= CONNECT_ERROR}
+
+_CONTAINERS = bytes([*range(0x80, 0xA0), *range(0xDC, 0xE0)])  # first bytes of lists and maps
+_LEAVES = frozenset([*range(0xC4, 0xCA), *range(0xD9, 0xDC)])  # of binaries, extensions and texts
+_FEW = 1_000  # items that are looked at one by one
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -130,6 +135,10 @@ class MsgpackDecoder:
     def decode(self, packet: Undecoded) -> Packet:
         """Parse the data of a packet; see `Undecoded.decode`."""
         kind, namespace, payload, id = packet.type, packet.namespace, packet.payload, packet.id
+        count = most_containers(payload) if len(payload) > MAX_CONTAINERS else 0
+        if count > max(MAX_CONTAINERS, len(payload) // 5):
+            message = f"data of up to {count:,} lists and maps: send less of it, or bytes"
+            raise TooDeepJSON(message, kind, namespace, id)
         try:
             data = None if len(payload) <= len(_UNDEFINED) and payload in _NOTHING else _load(payload)
             _check(data)
@@ -145,6 +154,43 @@ class MsgpackDecoder:
 
 
 # --- reading
+
+
+def most_containers(payload: bytes) -> int:
+    """Return how many lists and maps MessagePack holds at most.
+
+    Bytes that may begin one are counted. Large texts and binaries hold such bytes too: those that stand in lists and
+    maps of few items are left out.
+    """
+    total = looked = 0
+    todo = [payload]
+    while todo:
+        item = todo.pop()
+        count = len(item) - len(item.translate(None, _CONTAINERS))
+        if count > _FEW and looked < _FEW and item[0] in _LEAVES:
+            continue
+        parts = _parts(item) if count > _FEW and looked < _FEW else None
+        if parts is None:
+            total += count
+        else:
+            total += 1
+            looked += len(parts) + _FEW // 10  # each look is at all of its bytes
+            todo += parts
+    return total
+
+
+def _parts(item: bytes) -> list[bytes] | None:
+    """Return the items of a list or a map, if they are few."""
+    first = item[0]
+    size = first & 0xF if first < 0xA0 else int.from_bytes(item[1 : 3 if first in (0xDC, 0xDE) else 5], "big")
+    try:
+        if size <= _FEW and (0x90 <= first < 0xA0 or first in (0xDC, 0xDD)):
+            return [bytes(part) for part in _decode_list(item)]
+        if size <= _FEW and (0x80 <= first < 0x90 or first in (0xDE, 0xDF)):
+            return [bytes(part) for part in _decode_map(item).values()]
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        pass  # keys of another kind, or no MessagePack: who decodes it finds out
+    return None
 
 
 class _Unknown(Exception):
@@ -194,6 +240,8 @@ def _forms(message: bytes) -> Callable[[int, memoryview], Any]:
 
 _decode_header = msgspec.msgpack.Decoder(_Header, ext_hook=_extension).decode
 _decode = msgspec.msgpack.Decoder(ext_hook=_extension).decode
+_decode_list = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
+_decode_map = msgspec.msgpack.Decoder(dict[str, msgspec.Raw]).decode
 
 
 def _load(payload: bytes) -> Any:

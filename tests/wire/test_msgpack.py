@@ -339,3 +339,20 @@ def test_encoding_raises_nothing_but_not_json(value):
 def test_what_was_received_can_be_sent_on(value):
     message = PARSER.encode(Packet(EVENT, "/", ["e", value]))
     assert PARSER.encode(decode(message)) == message
+
+
+def sized(*args: Any) -> Packet:
+    """What comes out of a packet of these arguments."""
+    return PARSER.decode(PARSER.encode(Packet(EVENT, "/", ["x", *args])))
+
+
+def test_large_texts_and_binaries_of_any_bytes_are_taken() -> None:
+    silence, text = b"\x80" * 900_000, "\u4e00" * 300_000
+    for args in ([silence], [{"a": [silence, {"b": text}]}], [text], [[[1, 2]] * 180_000], [list(range(200_000))]):
+        assert sized(*args).data == ["x", *args]
+
+
+def test_more_lists_than_anybody_should_build_are_refused_before_they_are_built() -> None:
+    for value in ([[]] * 300_000, {"a": [b"\x80" * 10, [{}] * 300_000]}, "\x80" and [[[]] * 500] * 700):
+        with pytest.raises(TooDeepJSON, match="lists and maps"):
+            sized(value)
