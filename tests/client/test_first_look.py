@@ -53,7 +53,7 @@ class Text(HTMLParser):
 def card(room: Any) -> str:
     """Return the text of what a cell shows of a room; no markup but our own may be in it."""
     text = Text(room._repr_html_())
-    assert text.tags <= {"div", "b", "code", "p", "table", "thead", "tbody", "tr", "th", "td"}
+    assert text.tags <= {"div", "b", "bdi", "code", "p", "table", "thead", "tbody", "tr", "th", "td"}
     return text.words
 
 
