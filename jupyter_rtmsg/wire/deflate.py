@@ -22,7 +22,10 @@ def accepts(offers: str) -> bool:
     One with ``server_max_window_bits`` below 15 is not, nor one with parameters that RFC 7692 does not know. A
     header of more than `LONGEST_OFFER` characters is not looked at.
     """
-    return len(offers) <= LONGEST_OFFER and any(_accepts(*offer.split(";")) for offer in offers.split(","))
+    each = offers.split(",") if len(offers) <= LONGEST_OFFER else []
+    if any(offer.count('"') % 2 for offer in each):
+        return False  # a comma in a quoted value, which no parameter of ours has: not for us
+    return any(_accepts(*offer.split(";")) for offer in each)
 
 
 def _accepts(name: str, *parameters: str) -> bool:

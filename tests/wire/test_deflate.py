@@ -56,6 +56,7 @@ def test_offers_that_are_accepted(offers: str) -> None:
         "permessage-deflate; client_no_context_takeover; client_no_context_takeover",
         "permessage-deflate-more",
         "permessage-deflate; " + "x" * LONGEST_OFFER,
+        'x; y=",permessage-deflate; client_max_window_bits,"',
     ],
 )
 def test_offers_that_are_declined(offers: str) -> None:
