@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
 import tempfile
@@ -15,8 +14,7 @@ import hypothesis
 import pytest
 from support import programs
 from support.certificate import make_certificate
-
-from jupyter_rtmsg.logthrottle import LogThrottle
+from support.logs import unthrottle_logs
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -138,10 +136,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 @pytest.fixture(autouse=True)
 def _unthrottled_logs() -> None:
     """Have what was logged by one test not be left out in the next."""
-    for logger in logging.Logger.manager.loggerDict.values():
-        for throttle in getattr(logger, "filters", ()):
-            if isinstance(throttle, LogThrottle):
-                throttle.clear()
+    unthrottle_logs()
 
 
 # --- what needs a program

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from support.hub import TOKEN, HubServer
-from support.logs import Clock, draft, fill, read_all, until
+from support.logs import Clock, draft, fill, read_all, unthrottle_logs, until
 
 import jupyter_rtmsg as rt
 from jupyter_rtmsg.errors import LogDiskError, LogError
@@ -63,7 +63,9 @@ def store(tmp_path: Path) -> Iterator[Store]:
     for i in range(1, COUNT + 1):
         parts = (b"one", b"") if i == AT else ()
         data = b'{"loss":%d}' % i
-        drafted = Draft("lab" if i % 2 else "other", "tick", data, parts, b'{"user":"ann"}', "ann", None, f"id{i}")
+        drafted = Draft(
+            "lab" if i % 2 else "other", "tick", data, parts, b'{"user":"ann"}', "ann", id=f"id{i}", auto=True
+        )
         batch.add(Entry(drafted, lambda _: None, len(data) + sum(map(len, parts))), None)
     with store.transaction():
         store.insert(batch)
@@ -183,6 +185,7 @@ def test_every_flipped_bit_of_a_room_is_found_and_set_right_when_the_log_is_open
     for flipped in each_flip(store, "room", column, where):
         assert damage_found(store), (column, flipped)
         caplog.clear()
+        unthrottle_logs()
         loaded = store.load()
         assert "damaged on disk" in caplog.text, (column, flipped)
         if isinstance(flipped, float) or type(flipped) is bytes:  # more than a bit: events tell what the room is

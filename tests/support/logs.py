@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,8 +13,17 @@ from typing import Any
 
 from jupyter_rtmsg.log import Draft, EventLog, Record
 from jupyter_rtmsg.log.crc import event_crc
+from jupyter_rtmsg.logthrottle import LogThrottle
 
 DEADLINE = 30.0  # seconds
+
+
+def unthrottle_logs() -> None:
+    """Have no message be left out because others like it were logged before."""
+    for logger in logging.Logger.manager.loggerDict.values():
+        for throttle in getattr(logger, "filters", ()):
+            if isinstance(throttle, LogThrottle):
+                throttle.clear()
 
 
 class Clock:
