@@ -61,7 +61,7 @@ sbom: $(RUN)/installed
 	@test -x .venv-sbom/bin/cyclonedx-py || $(PYTHON) -m venv .venv-sbom
 	@.venv-sbom/bin/python $(PIP) "cyclonedx-bom>=7,<8" "pip-audit>=2.9,<3"
 	@mkdir -p dist
-	.venv-sbom/bin/cyclonedx-py environment $(RUN) --pyproject pyproject.toml --mc-type library --output-reproducible --of JSON -o dist/sbom.json
+	.venv-sbom/bin/cyclonedx-py environment $(RUN) --no-validate --pyproject pyproject.toml --mc-type library --output-reproducible --of JSON -o dist/sbom.json
 	.venv-sbom/bin/pip-audit --path $$($(RUN)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 	cd labextension && PATH="$(CURDIR)/$(RUN)/bin:$$PATH" jlpm npm audit --environment production --recursive
 
