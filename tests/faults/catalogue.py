@@ -353,6 +353,45 @@ async def hang(world: World) -> None:
     world.disk.work()
 
 
+# --- the clock
+
+_DAY = 86_400
+
+
+@fault("the clock is 40 days ahead for a moment", "clock")
+async def ahead(world: World) -> None:
+    world.set_clock(40 * _DAY)
+    await world.flow(50)
+    world.set_clock(0)
+
+
+@fault(
+    "the clock is three hours ahead for a moment, and events are kept two",
+    "clock",
+    log_options={"max_age": 7_200.0},
+)
+async def hours_ahead(world: World) -> None:
+    world.set_clock(3 * 3_600)
+    await world.flow(50)
+    world.set_clock(0)
+
+
+@fault("the clock goes back by a day while the hub is down", "clock")
+async def day_back(world: World) -> None:
+    await asyncio.to_thread(world.hub.kill)
+    world.set_clock(-_DAY)
+    await world.start()
+
+
+@fault("the hub starts with a clock that is 40 days ahead, which is put right later", "clock")
+async def start_ahead(world: World) -> None:
+    await asyncio.to_thread(world.hub.stop)
+    world.set_clock(40 * _DAY)
+    await world.start()
+    await world.flow(50)
+    world.set_clock(0)
+
+
 # --- neighbours
 
 

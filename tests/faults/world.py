@@ -85,7 +85,9 @@ class World:
         self._stopping = False
         self._publishing = 0
         limits = {"publish_rate": 1e6, "publish_burst": 1e6, **(limits or {})}
-        options = {"ping_interval": 2.0, "ping_timeout": 2.0, **options}
+        self._clock = folder / "clock"
+        self.set_clock(0)
+        options = {"ping_interval": 2.0, "ping_timeout": 2.0, "clock": str(self._clock), **options}
         self.hub = HubServer(f"sqlite:///{self.log}", limits=limits, log_options=log_options or {}, **options)
         self._environment = {**(environment or {}), **(self.disk.environment if self.disk else {})}
 
@@ -253,6 +255,12 @@ class World:
         await self.settle()
         await asyncio.to_thread(self.hub.stop)
         return self.account.verdict(self.log)
+
+    def set_clock(self, seconds: float) -> None:
+        """Have the log's wall clock be wrong by so many seconds."""
+        new = self._clock.with_suffix(".new")
+        new.write_text(str(seconds))
+        new.replace(self._clock)
 
     # --- faults of processes
 

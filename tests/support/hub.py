@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from pathlib import Path
@@ -30,7 +31,8 @@ class HubServer:
     **options
         ``limits`` (fields of the hub's `Limits`), ``kernel`` (the notebook of every kernel), ``without`` (commands
         that an older hub does not know), ``refuse`` (codes by command: each one's first calls are refused with them),
-        ``id`` (that the hub claims to have), ``ping_interval`` and so on, as the child takes them.
+        ``id`` (that the hub claims to have), ``clock`` (a file that says by how many seconds the log's wall clock is
+        wrong), ``ping_interval`` and so on, as the child takes them.
     """
 
     def __init__(self, log: str = "memory:", port: int | None = None, **options: Any) -> None:
@@ -113,6 +115,8 @@ async def serve(port: int, log_url: str, options: dict[str, Any]) -> None:
         del COMMANDS[command]
     for command, codes in options.pop("refuse", {}).items():
         COMMANDS[command] = _refusing(COMMANDS[command], iter(codes))
+    if clock := options.pop("clock", None):
+        log_options["clock"] = lambda: time.time() + float(Path(clock).read_text())
     server = Server(**options)
     log = await open_log(log_url, **log_options)
     if id:
