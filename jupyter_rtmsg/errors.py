@@ -146,8 +146,10 @@ class CommandError(_OneLine, RtmsgError):
         return str(self.args[0]) if self.args else self.code
 
     @staticmethod
-    def of(code: str, message: str) -> CommandError:
-        """Make the error that belongs to a code received over the wire."""
+    def of(code: str, message: str, retry: float = 0.0) -> CommandError:
+        """Make the error that belongs to a code received over the wire, with the seconds of its ``retry``."""
+        if code == RateExceeded.code:
+            return RateExceeded(message, retry)
         return COMMAND_ERRORS.get(code, Internal)(message)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias, TypeVar
 
-from jupyter_rtmsg.errors import AckTimeout, CommandError, Disconnected
+from jupyter_rtmsg.errors import AckTimeout, CommandError, Disconnected, RateExceeded
 from jupyter_rtmsg.wire.data import dump
 
 from .backoff import Backoff
@@ -15,6 +16,7 @@ from .hub_socket import HubSocket
 T = TypeVar("T")
 Reply: TypeAlias = "dict[str, Any]"
 LATER = frozenset({"rate", "busy", "shutdown"})  # codes of refusals that say "not now"
+_SOONEST, _LATEST = 0.02, 1.0  # seconds until a command that was refused for its rate is sent again
 
 
 class Commands:
@@ -43,12 +45,28 @@ class Commands:
     async def ask(self, command: str, request: Mapping[str, Any], then: Callable[[Reply], None] | None = None) -> Reply:
         """Send a command and return its reply; ``then`` is called with it before anything that follows it is read.
 
+        A user's other clients may have used up what one user may ask at once: `RateExceeded` is waited out.
+
         Raises
         ------
         CommandError
-            If the hub refuses.
+            If the hub refuses; for its rate, until the timeout is over.
         AckTimeout, Disconnected
         """
+        loop = asyncio.get_running_loop()
+        deadline, session = loop.time() + self.timeout, self._socket.id
+        while True:
+            try:
+                return await self._ask(command, request, then)
+            except RateExceeded as error:
+                delay = min(max(error.retry, _SOONEST), _LATEST) * (1 + random.random())
+                if loop.time() + delay >= deadline:
+                    raise
+            await asyncio.sleep(delay)
+            if self._socket.id != session:
+                raise Disconnected(f"the connection was lost before the hub took {command!r}")
+
+    async def _ask(self, command: str, request: Mapping[str, Any], then: Callable[[Reply], None] | None) -> Reply:
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
 
         def answer(args: Any) -> None:
@@ -104,5 +122,10 @@ def reply_of(args: Any) -> Reply:
     reply = args[0] if args and isinstance(args[0], dict) else {}
     if not reply.get("ok"):
         error = reply.get("error") or {}
-        raise CommandError.of(str(error.get("code", "internal")), str(error.get("message", "no reason given")))
+        retry = error.get("retry")
+        raise CommandError.of(
+            str(error.get("code", "internal")),
+            str(error.get("message", "no reason given")),
+            retry if type(retry) in (int, float) else 0.0,
+        )
     return reply

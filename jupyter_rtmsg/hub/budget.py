@@ -20,7 +20,7 @@ BYTES = 16 * 1024
 READS = 4
 """Commands of one principal that may read from the log at once: the others wait."""
 READING = frozenset({"history", "lag"})
-_MANY = 1_000  # principals
+_MANY = 1_000  # principals from which on budgets are forgotten
 
 
 class UnderWay:
@@ -42,8 +42,8 @@ class UnderWay:
 
     @property
     def has_place(self) -> bool:
-        """Whether one more may go; one does, however large it is."""
-        return not self._count or (self._count < self._most and self._bytes < self._most_bytes)
+        """Whether one more may go: nobody waits, and there is a place. One event may go, however large it is."""
+        return not self._count or (not self._waiting and self._count < self._most and self._bytes < self._most_bytes)
 
     def begin(self, size: int) -> None:
         """Count an event of so many bytes."""
@@ -120,14 +120,16 @@ class Budgets:
         self._clock = clock
         self._connected = connected
         self._budgets: dict[str, Budget] = {}
+        self._many = _MANY
 
     def of(self, principal: str) -> Budget:
         """Return the budget of a principal."""
         budget = self._budgets.get(principal)
         if budget is None:
             now = self._clock()
-            if len(self._budgets) >= _MANY:
+            if len(self._budgets) >= self._many:
                 self._forget(now)
+                self._many = max(_MANY, 2 * len(self._budgets))  # else each newcomer would look at all of them
             budget = self._budgets[principal] = Budget(self._limits, now)
         return budget
 

@@ -30,18 +30,21 @@ class TokenBucket:
         self._what = what
 
     def take(self, now: float, tokens: float = 1) -> None:
-        """Take tokens.
+        """Take tokens, if there is one at least; those that are missing are owed.
+
+        So what costs much is refused no more often than what costs little, which else would take each token that
+        comes back before there are many.
 
         Raises
         ------
         RateExceeded
-            When there are not so many.
+            When there is none.
         """
         there = min(self._burst, self._tokens + (now - self._when) * self._rate)
         self._when = now
-        if there < tokens:
+        if there < 1:
             self._tokens = there
-            wait = (tokens - there) / self._rate
+            wait = (1 - there) / self._rate
             raise RateExceeded(
                 f"more than {self._rate:g} {self._what} a second, after a burst of {self._burst:g}: "
                 f"try again in {wait:.3f} s",

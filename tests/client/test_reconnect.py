@@ -398,3 +398,25 @@ def test_a_first_join_raises_what_did_not_pass_within_its_timeout(hub_server: Hu
     hub = client(hub_server, timeout=1.5)
     with pytest.raises(errors.DiskError, match="refused by the test"):
         hub.join("lab")
+
+
+def test_no_command_tells_its_caller_that_the_user_has_asked_too_much(client: Make) -> None:
+    """The other kernels of one user may use up what all of them may ask; then each command waits."""
+    commands = ("hello", "join", "history", "rooms", "subscriptions", "unsubscribe", "leave", "delete")
+    with HubServer(refuse={command: ["rate"] * 3 for command in commands}) as server:
+        hub = client(server)
+        room = hub.join("lab", as_="notes")
+        room.emit("n", 1)
+        assert room.history().data == [1]
+        assert [each["room"] for each in hub.rooms()] == ["lab"]
+        assert [each.name for each in hub.subscriptions()] == ["notes"]
+        hub.unsubscribe("lab", "notes")
+        room.leave()
+        assert hub.join("lab").delete() == 1
+
+
+def test_a_client_waits_as_long_as_the_hub_says(client: Make) -> None:
+    with HubServer(limits={"command_rate": 50, "command_burst": 100}) as server:
+        room = client(server).join("lab")
+        for _ in range(10):
+            room.history()  # each is 20 units of work
