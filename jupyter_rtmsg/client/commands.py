@@ -59,7 +59,7 @@ class Commands:
             try:
                 return await self._ask(command, request, then)
             except RateExceeded as error:
-                delay = min(max(error.retry, _SOONEST), _LATEST) * (1 + random.random())
+                delay = min(max(error.retry, _SOONEST), _LATEST) * (1 + random.random())  # noqa: S311
                 if loop.time() + delay >= deadline:
                     raise
             await asyncio.sleep(delay)

@@ -31,6 +31,7 @@ from .connection import Connection
 from .identity import Identity, identify
 from .names import SubscriptionName
 from .offset import OPEN, Offset
+from .ring import Ring
 from .room import Room
 from .session_notes import Session, SessionNotes
 from .session_quota import SessionQuota
@@ -48,11 +49,17 @@ _LONGEST = 64
 
 @dataclass(frozen=True, slots=True)
 class Return:
-    """A room that a recovered connection is about to be in again."""
+    """A room that a recovered connection is about to be in again, and the ring for which its start was found."""
 
     room: Room
+    ring: Ring
     start: Start
     subscription: Subscription | None
+
+    @property
+    def holds(self) -> bool:
+        """Whether the start still means something: not if the room was deleted, or the log replaced."""
+        return self.ring is self.room.ring
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +231,7 @@ class LogRecovery:
         try:
             found = position is not None and await self._find(recovered, position, identity)
             await self._notes.take(pid)  # before any answer: what is replayed to it must not be replayed again
+            found = found and all(back.holds for back in recovered.returns)
         except BaseException:
             self._give_up(recovered.returns)
             raise
@@ -242,10 +250,10 @@ class LogRecovery:
                 room = hub.rooms.open(name, session.principal, lambda: hub.follower.position)
             except LimitExceeded:
                 return False
-            start = await self._start(room, Wanted(after=Cursor(epoch, after, opening)))
+            ring, start = room.ring, await self._start(room, Wanted(after=Cursor(epoch, after, opening)))
             row = hub.subscriptions.find(session.principal, name, SubscriptionName(key, key)) if key else None
-            recovered.returns.append(Return(room, start, row))
-            if start.reason is not None:
+            recovered.returns.append(Return(room, ring, start, row))
+            if start.reason is not None or (key and row is None):  # its subscription has ended: it must know that
                 return False
         return True
 

@@ -59,8 +59,9 @@ class RoomQuota:
         self.made(room, principal)
 
     def made(self, room: str, principal: str) -> None:
-        """Count a room that holds events, whatever the limits say."""
+        """Count a room that holds events for its maker, whatever the limits say."""
         self.close(room)
+        self.forget(room)
         self.makers[room] = principal
         self._counts[principal] += 1
 

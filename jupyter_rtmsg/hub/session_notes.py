@@ -75,22 +75,18 @@ class SessionNotes:
         self._last: dict[str, float] = {}  # when the sessions of connected sockets were written, in the loop's time
 
     async def load(self) -> None:
-        """Count what an earlier hub has left; whose it is, only its clients show."""
+        """Count what an earlier hub has left, for those whose sessions it is."""
         now = self._log.now() / 1000
         for key, value, until in await self._log.notes.all():
             if key.startswith(_PREFIX):
-                self._keep(key, Kept("", len(value), until), now)
+                session = _session(value)
+                self._keep(key, Kept(session.principal if session else "", len(value), until), now)
 
     async def get(self, pid: str) -> Session | None:
         """Return the session of a pid, or None if none is kept, or its log was replaced."""
         note = await self._log.notes.get(_key(pid))
-        if note is None:
-            return None
-        try:
-            session = msgspec.json.decode(note, type=Session)
-        except msgspec.DecodeError:
-            return None  # of another version
-        return session if self._log.locate(0, session.epoch) is not None else None
+        session = None if note is None else _session(note)
+        return session if session and self._log.locate(0, session.epoch) is not None else None
 
     def changed(self, pid: str, socket: Socket) -> None:
         """Write the session of a socket soon; until then there is none."""
@@ -146,7 +142,7 @@ class SessionNotes:
             self._log.notes.put(key, value, now + seconds)
 
     def _keep(self, key: str, note: Kept, now: float) -> bool:
-        """Make place for a note; tell whether there is any. What an earlier hub has left counts for nobody."""
+        """Make place for a note; tell whether there is any."""
         gone = self._quota.keep(key, note, now)
         for each in [key] if gone is None else gone:
             self._drop(each)
@@ -164,3 +160,11 @@ class SessionNotes:
 def _key(pid: str) -> str:
     """Return the key of a session: the pid itself is a secret, and is not stored."""
     return _PREFIX + hashlib.sha256(pid.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _session(note: bytes) -> Session | None:
+    """Return the session that a note holds; None if it is of another version."""
+    try:
+        return msgspec.json.decode(note, type=Session)
+    except msgspec.DecodeError:
+        return None

@@ -117,7 +117,11 @@ class Turns:
         share.used, share.resting = 0.0, False
         goes_on, share.waiting = share.waiting, deque()
         while goes_on and share.used < TURN_SECONDS:
-            goes_on.popleft()()
+            try:
+                goes_on.popleft()()
+            except Exception as error:  # the others that wait go on all the same
+                told = {"message": "what waited for its turn failed", "exception": error}
+                asyncio.get_running_loop().call_exception_handler(told)
         if goes_on or share.waiting:
             share.waiting.extendleft(reversed(goes_on))
             self.begin_later(share)

@@ -307,3 +307,49 @@ async def test_a_live_event_shows_that_what_was_before_it_was_received(hub: Any)
 
 def told(offset: str | None) -> dict[str, str]:
     return {} if offset is None else {"offset": offset}
+
+
+async def test_who_has_lost_its_subscription_meanwhile_is_not_recovered(hub: Any) -> None:
+    ann = await hub.joined("lab", user="ann", fields={"as": "notes"})
+    await lose(hub, ann)
+    other = await hub.connect(user="ann")
+    await other.call("unsubscribe", room="lab", **{"as": "notes"})
+    assert not recovered(await back(hub, ann, user="ann"), ann)
+
+
+@pytest.mark.parametrize("what", ["delete", "reset"])
+async def test_nobody_is_recovered_into_a_room_that_ended_meanwhile(hub: Any, monkeypatch: Any, what: str) -> None:
+    """Where it goes on was found out before the room was deleted, or the log was replaced."""
+    ann = await hub.joined("lab", user="ann")
+    bob = await hub.joined("lab", user="bob")
+    await bob.publish("seen")
+    await until(lambda: ann.seqs())
+    await lose(hub, ann)
+    notes = hub.hub.recovery._notes
+    take = notes.take
+
+    async def take_late(pid: str) -> None:
+        if what == "delete":
+            assert (await bob.ask("delete", {"room": "lab"}))["ok"]
+        else:
+            hub.hub._reset("it was replaced")
+        await take(pid)
+
+    monkeypatch.setattr(notes, "take", take_late)
+    assert not recovered(await back(hub, ann, user="ann"), ann)
+
+
+async def test_what_an_earlier_hub_has_kept_of_one_user_makes_no_place_for_that_of_others(
+    start: Any, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path}/log.sqlite3"
+    first = await start(url=url)
+    members = [await first.joined("lab", user=f"user{i}") for i in range(10)]
+    for member in members:
+        await lose(first, member)
+    size = first.hub.recovery._notes._quota.bytes("user0")
+    await first.close()
+    second = await start(url=url, session_bytes=2 * size)
+    assert [second.hub.recovery._notes._quota.bytes(f"user{i}") for i in range(10)] == [size] * 10
+    again = [await back(second, member, user=f"user{i}") for i, member in enumerate(members)]
+    assert all(recovered(new, old) for new, old in zip(again, members, strict=True))

@@ -40,7 +40,7 @@ class Counting(RuleBasedStateMachine):
     @rule(room=ROOMS, user=USERS)
     def make(self, room: str, user: str) -> None:
         after = self.mine(user) + (self.opened.get(room) != user)
-        if room not in self.made and (len(self.made) == 5 or (after > 2 and user != "own")):
+        if room not in self.made and (len(self.made) >= 5 or (after > 2 and user != "own")):
             with pytest.raises(LimitExceeded):
                 self.quota.make(room, user)
             return
@@ -49,8 +49,14 @@ class Counting(RuleBasedStateMachine):
         self.opened.pop(room, None)
 
     @rule(room=ROOMS, user=USERS)
+    def made_by(self, room: str, user: str) -> None:
+        self.quota.made(room, user)
+        self.made[room] = user
+        self.opened.pop(room, None)
+
+    @rule(room=ROOMS, user=USERS)
     def join(self, room: str, user: str) -> None:
-        if room not in {**self.made, **self.opened} and self.mine(user) == 2 and user != "own":
+        if room not in {**self.made, **self.opened} and self.mine(user) >= 2 and user != "own":
             with pytest.raises(LimitExceeded):
                 self.quota.open(room, user)
             return

@@ -54,6 +54,19 @@ async def test_sessions_of_one_principal_share_a_turn_and_go_on_in_order() -> No
     assert order == ["first", "modest", "second", "third", "late"]
 
 
+async def test_one_that_fails_keeps_nobody_from_going_on() -> None:
+    """Neither the other sessions of its principal, nor those of others."""
+    shares, order, told = Turns(), [], []
+    greedy, modest = shares.of("greedy"), shares.of("modest")
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(context["exception"]))
+    greedy.wait(lambda: 1 // 0)
+    greedy.wait(lambda: order.append("greedy"))
+    modest.wait(lambda: order.append("modest"))
+    await round_of_the_loop()
+    assert order == ["greedy", "modest"]
+    assert [type(error) for error in told] == [ZeroDivisionError]
+
+
 async def test_those_that_begin_at_once_stop_when_the_first_has_used_the_turn() -> None:
     share = Turns().of("greedy")
     order = []

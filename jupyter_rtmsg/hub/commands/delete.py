@@ -47,13 +47,11 @@ async def _dissolve(hub: Hub, name: str, user: str) -> None:
     room = hub.rooms.active.get(name)
     if room is None:
         return
-    members = room.begin(hub.new_ring())
-    hub.follower.resets += 1  # joins under way look again where they start
+    members = room.begin(hub.new_ring())  # joins under way look again where they start
     for i, membership in enumerate(members, 1):
         if membership.connection.memberships.get(name) is membership:
             hub.remove(membership)
             membership.connection.socket.emit("$deleted", {"room": name, "user": user})
-            membership.connection.owe()
             membership.connection.owe()
         if i % _AT_ONCE == 0:
             await asyncio.sleep(0)

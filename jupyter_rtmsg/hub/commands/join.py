@@ -62,13 +62,13 @@ async def _join(hub: Hub, connection: Connection, room: Room, wanted: Wanted, re
     forgotten = hub.recovery.forget(connection) if hub.recovery else None
     while True:
         await hub.log.subscriptions.ready()
-        resets, place = hub.follower.resets, _place(hub, connection, room, request)
+        ring, place = room.ring, _place(hub, connection, room, request)
         start = await hub.starts.find(room, wanted, place.row, named=place.name is not None)
         stats = await hub.log.stats(room.name)
         if forgotten:
             await forgotten
-        # Else the log was replaced meanwhile, or the notebook was renamed or deleted.
-        if resets == hub.follower.resets and place == _place(hub, connection, room, request):
+        # Else the room was deleted or the log replaced meanwhile, or the notebook was renamed or deleted.
+        if ring is room.ring and place == _place(hub, connection, room, request):
             place = _begun(hub, connection, room, place, start)
             if place.row is None or not await hub.subscriptions.began(place.row):
                 break

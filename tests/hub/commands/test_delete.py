@@ -131,3 +131,37 @@ async def test_a_room_of_many_events_does_not_hold_up_the_others(start: Any, tmp
 
 def held(hub: Any) -> int:
     return int(hub.log._writer._ledger.count)
+
+
+async def test_a_join_does_not_begin_anew_because_another_room_was_deleted(hub: Any, monkeypatch: Any) -> None:
+    """Somebody who deletes room after room would keep all others from joining."""
+    ann, bob = await hub.joined("other", user="ann"), await hub.connect(user="bob")
+    find, finds = hub.hub.starts.find, 0
+
+    async def find_slowly(*args: Any, **options: Any) -> Any:
+        nonlocal finds
+        finds += 1
+        start = await find(*args, **options)
+        if finds == 1:
+            await ann.publish(room="other")
+            await ann.call("delete", room="other")
+        return start
+
+    monkeypatch.setattr(hub.hub.starts, "find", find_slowly)
+    await bob.join("lab")
+    assert finds == 1
+
+
+async def test_a_room_that_is_made_again_while_it_is_deleted_counts_once(hub: Any, monkeypatch: Any) -> None:
+    ann, again = await hub.connect(user="ann"), await hub.connect(user="ann")
+    await ann.publish()
+    stats = hub.log.stats
+
+    async def stats_late(room: str) -> Any:
+        if "lab" not in hub.hub.rooms.quota.makers:
+            await again.publish()
+        return await stats(room)
+
+    monkeypatch.setattr(hub.log, "stats", stats_late)
+    await ann.call("delete", room="lab")
+    assert hub.hub.rooms.quota.count("ann") == 1
