@@ -126,6 +126,6 @@ def reply_of(args: Any) -> Reply:
         raise CommandError.of(
             str(error.get("code", "internal")),
             str(error.get("message", "no reason given")),
-            retry if type(retry) in (int, float) else 0.0,
+            float(retry) if isinstance(retry, (int, float)) else 0.0,
         )
     return reply
