@@ -128,7 +128,7 @@ class LogFile:
         """Give the file free, saying in it that everything was written; one not whole is checked when it is opened."""
         try:
             try:
-                self.guard.confirm()
+                self.guard.confirm(last=True)
                 if whole:
                     self._finish()
             except sqlite3.OperationalError as error:

@@ -40,14 +40,13 @@ def take_over_saved(path: Path) -> None:
         partial.unlink(missing_ok=True)
     if not saved.exists():
         return
-    if os.path.lexists(path):
-        log.warning("%s was written by a server whose file was taken; it was renamed to %s", saved,
-                    move_aside(saved, "other", ("",)))  # fmt: skip
-        return
+    if os.path.lexists(path):  # another's, or the log's own that has lost its write-ahead log
+        log.warning("%s is not the file of the server that ran last, and was renamed to %s", path,
+                    move_aside(path, "other"))  # fmt: skip
     for part in ("-wal", "-shm"):  # of the file that is gone
         Path(f"{path}{part}").unlink(missing_ok=True)
     os.replace(saved, path)
-    log.warning("the log %s was gone, and is what the last server had saved of it", path)
+    log.warning("the log %s is what the last server had saved of it when its file was taken", path)
 
 
 def _saved(path: Path) -> Path:
@@ -92,6 +91,7 @@ class Guard:
         self._names = [f"{path}{part}" for part in self._parts]
         self._looked = self._looked_at_read = time.monotonic()
         self._failed: tuple[float, LogError] | None = None
+        self._placed: Identity | None = None  # of the file that was put there last
         self._open = self._identities()
 
     @property
@@ -116,8 +116,13 @@ class Guard:
         except OSError:
             return True
 
-    def confirm(self) -> str | None:
+    def confirm(self, *, last: bool = False) -> str | None:
         """See that what was committed is at the path, and put it there if it is not; then return a warning.
+
+        Parameters
+        ----------
+        last : bool
+            Whether the log is being closed: then it is tried again at once where it failed before.
 
         Raises
         ------
@@ -127,7 +132,7 @@ class Guard:
         if self._failed is None and self.is_there():
             self._keep_lock()
             return None
-        if failed := self.failed:
+        if not last and (failed := self.failed):
             raise failed
         try:
             warning = self._put_back()
@@ -165,6 +170,7 @@ class Guard:
         try:
             what = self._make_way()
             os.replace(saved, self._path)
+            self._placed = _found(str(self._path))
         finally:
             saved.unlink(missing_ok=True)
         _flush(self._path.parent)
@@ -193,6 +199,8 @@ class Guard:
         mine = dict(zip(self._parts, self._open, strict=True))
         found = {part: identity for part in PARTS if (identity := _found(f"{self._path}{part}"))}
         others = [part for part, identity in found.items() if mine.get(part) != identity]
+        if self._placed is not None and found.get("") == self._placed:  # it could not be opened: its copy comes again
+            others = []
         if "-wal" not in others:
             # Beside the other file what is left of ours would be read as that one's, and spoil it.
             others = [part for part in others if part != "-shm"]

@@ -35,7 +35,7 @@ class MemoryLog(SQLiteLog):
         ledger = store.load()
         ledger.head = after
         openings = Openings()
-        openings.begin(after, ts=int(options.clock() * 1000))
+        openings.add(openings.next(after, ts=int(options.clock() * 1000)))
         # There is only this connection, so reads and writes take turns.
         readers = Readers(lambda: Reader(lambda: connection, store.lock), 1, "memory:")
         super().__init__(

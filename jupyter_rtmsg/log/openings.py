@@ -92,13 +92,15 @@ class Openings:
         """Whether an opening is one of these."""
         return number in self._rows and self._rows[number].id == id
 
-    def begin(self, start: int, ts: int, lost: int = 0) -> Opening:
-        """Add an opening, and return the row to be stored; rows up to its number less `KEPT` are to be removed."""
-        row = Opening(self._last + 1, secrets.token_urlsafe(6), start, ts, lost)
+    def next(self, start: int, ts: int, lost: int = 0) -> Opening:
+        """Return the row of one more opening, to be stored and then added."""
+        return Opening(self._last + 1, secrets.token_urlsafe(6), start, ts, lost)
+
+    def add(self, row: Opening) -> None:
+        """Add the next opening; rows up to its number less `KEPT` are to be removed."""
         self._rows[row.number] = row
         self._rows.pop(row.number - KEPT, None)
         self._last, self._name = row.number, self._name_of(row.number)
-        return row
 
     def holds(self, name: str, position: int, head: int) -> bool:
         """Whether a position that was reached in an opening has the same events before it here."""
@@ -131,8 +133,10 @@ class Openings:
         return 0
 
     def _end(self, row: Opening, head: int) -> int:
+        if row.number == self._last:
+            return head
         following = self._rows.get(row.number + 1)
-        return following.start if following else head
+        return following.start if following else row.start  # its row was damaged: nobody knows where it began
 
     def _name_of(self, number: int) -> str:
         rows = [self._rows.get(number - distance) for distance in _DISTANCES]

@@ -56,6 +56,7 @@ class Store:
         self.lock = threading.Lock()
         self.mark: Mark | None = None
         self._commits: int | None = None
+        self._begun = False
         self._opening = 0
         self._head = 0
 
@@ -92,11 +93,16 @@ class Store:
     def _count(self) -> int:
         """Count this transaction, and return how many there were.
 
+        Those of an opening that is not begun are not counted: if it fails, the file would seem to have come further,
+        and the next opening would not see that it is behind the mark.
+
         Raises
         ------
         OvertakenError
             If another process has opened the file, which it can if the lock's file was removed.
         """
+        if not self._begun:
+            return self.count_commits()
         if self._commits is None or self.connection.execute(_COUNT, (self._commits,)).rowcount != 1:
             (last,) = self.connection.execute("SELECT coalesce(max(number), 0) FROM opening").fetchone()
             if self._opening and last != self._opening:
@@ -124,12 +130,13 @@ class Store:
         return Openings(Opening(*row) for row in rows if _is_opening(*row))
 
     def begin_opening(self, openings: Openings, start: int, ts: int, lost: int = 0) -> None:
-        """Begin an opening, and store it; see `Openings.begin`."""
-        row = openings.begin(start, ts, lost)
-        self._opening, self._head = 0, start
+        """Begin an opening, and store it; see `Openings.next`."""
+        row = openings.next(start, ts, lost)
+        self._begun, self._opening, self._head = True, 0, start
         with self.transaction():
             self.rows("INSERT INTO opening VALUES", [row])
             self.connection.execute("DELETE FROM opening WHERE number <= ?", (row.number - KEPT,))
+        openings.add(row)
         self._opening = row.number
 
     def insert(self, batch: Batch) -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from support.logs import draft, fill, read_all
@@ -17,7 +18,7 @@ from support.logs import draft, fill, read_all
 from jupyter_rtmsg.errors import LogDiskError
 from jupyter_rtmsg.log import EventLog, guard
 from jupyter_rtmsg.log import file as log_file
-from jupyter_rtmsg.log.file import LogFile, open_file
+from jupyter_rtmsg.log.file import CannotServeError, LogFile, open_file
 from jupyter_rtmsg.log.guard import LOOK_AFTER, RETRY_AFTER, TakenError
 from jupyter_rtmsg.log.lock import FileLock, InUseError
 from jupyter_rtmsg.log.options import Options
@@ -195,15 +196,64 @@ def test_what_a_process_had_saved_when_it_was_killed_is_the_log(path: Path) -> N
     file.store.connection.close()
 
 
-def test_what_a_process_had_saved_is_kept_beside_another_log(path: Path) -> None:
+@pytest.mark.parametrize("take", [remove_wal, another, empty])
+def test_what_a_process_had_saved_is_the_log_whatever_is_at_the_path(path: Path, take: Callable[[Path], None]) -> None:
     file = open_file(path, Options(ballast=0))
+    put(file, "mine")
     save(file)
-    file.close(True)
+    take(path)
+    file.lock.release()  # killed before it put the saved file to the path
     again = open_file(path, Options(ballast=0))
     assert again.warning is None
+    assert again.store.get("mine") == 1
     again.close(True)
-    (aside,) = path.parent.glob("*.saved.other-*")
-    assert "epoch" in keys_at(aside)
+    (aside,) = (each for each in path.parent.glob("*.other-*") if not each.name.endswith(("-wal", "-shm")))
+    assert aside.name.startswith(path.name + ".other-")
+    assert not list(path.parent.glob("*.sav*"))
+    file.store.connection.close()
+
+
+def test_a_file_that_was_put_back_but_cannot_be_opened_leaves_no_copies(
+    file: LogFile, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remove(path)
+    put(file, "after")
+    with monkeypatch.context() as patch:
+        patch.setattr(LogFile, "begin_opening", Mock(side_effect=sqlite3.OperationalError("disk I/O error")))
+        for _ in range(3):
+            with pytest.raises(TakenError):
+                file.guard.confirm(last=True)
+    assert file.guard.confirm(last=True)
+    assert {"before", "after"} <= keys_at(path)
+    assert not list(path.parent.glob("*.other-*"))
+
+
+def test_an_opening_that_fails_hides_no_lost_end(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = open_file(path, Options(ballast=0))
+    file.store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    copy = path.read_bytes()  # of this opening
+    put(file, "lost")
+    file.close(True)
+    path.write_bytes(copy)
+    with monkeypatch.context() as patch:
+        patch.setattr(LogFile, "begin_opening", Mock(side_effect=sqlite3.OperationalError("disk I/O error")))
+        for _ in range(10):
+            with suppress(CannotServeError):
+                open_file(path, Options(ballast=0))
+    again = open_file(path, Options(ballast=0))
+    assert "lost its end" in str(again.warning)
+    again.close(True)
+
+
+def test_a_close_puts_the_file_back_although_that_failed_just_before(path: Path) -> None:
+    file = open_file(path, Options(ballast=0))
+    put(file, "mine")
+    block(path)
+    with pytest.raises(TakenError):
+        file.guard.confirm()
+    unblock(path)
+    file.close(True)
+    assert "mine" in keys_at(path)
 
 
 # In a log that is followed and read

@@ -28,7 +28,8 @@ class File:
 
     def open(self) -> Openings:
         openings = self.openings()
-        self.written.append(openings.begin(self.head, ts=0))
+        self.written.append(openings.next(self.head, ts=0))
+        openings.add(self.written[-1])
         return openings
 
 
@@ -139,6 +140,16 @@ def test_the_opening_of_a_file_that_went_on_elsewhere_is_cut_where_that_began() 
     assert file.openings().cut(stranger.name, file.head) == 14
 
 
+def test_where_the_row_of_the_next_opening_is_damaged_a_reader_gets_events_again_rather_than_none() -> None:
+    file = opened(0, 20)
+    before = file.openings().name
+    file.open()
+    file.written += range(100, 105)
+    last = file.open()
+    rows = [row for row in last._rows.values() if row.number != last.number - 1]
+    assert Openings(rows).cut(before, file.head) == 20
+
+
 @pytest.mark.parametrize("name", ["1", "1.", "1.0", "1.0.", "1.0.x", "x", "-1.0.x", "²." * 2, "1.0." * 200, "9" * 5_000,
                                   "1.0.x.x.x.x.x.x.x.x.x.x", "\0", "1.0.\ud800"])  # fmt: skip
 def test_a_name_that_nobody_here_had_shares_nothing(name: str) -> None:
@@ -151,7 +162,7 @@ def test_as_many_openings_are_kept_as_told_and_a_reader_of_an_earlier_one_begins
     openings = Openings()
     names = []
     for number in range(KEPT + 2):
-        openings.begin(number, ts=0)
+        openings.add(openings.next(number, ts=0))
         names.append(openings.name)
     assert [openings.cut(name, KEPT + 5) for name in names[:3]] == [0, 0, 3]
 
