@@ -128,7 +128,7 @@ class Dedup:
             self.settle()
         if self._count > self._options.dedup_count * 21 // 20:
             self.forget(now)
-        self.explicit.forget(now)
+        self.explicit.keep_up(now)
 
     def settle(self) -> bool:
         """Move a slice of the fresh keys into a run, if it is time; whether there is more to do."""

@@ -16,11 +16,19 @@ from typing import Any
 from .eventlog import Draft, size_of
 from .ledger import Batch
 from .options import Options
+from .rows import COLUMNS, Rows
 from .store import Store, handfuls, with_marks
 
 _SLICE = 1_000  # rows deleted in one transaction
 _PRINCIPAL = 8  # bytes of a key that name the principal
 _LAST = b"\xff" * 64  # behind every key that begins alike
+_LOOK = 2_000  # keys that are looked at in one go, about 2 ms
+_PACE = 250  # ids added for which one more slice is forgotten while the log is busy
+_WHOLE = 1_000  # events that are remembered to be whole
+_EVENT = (
+    f"SELECT {COLUMNS}, coalesce((SELECT name FROM room WHERE id = event.room), '') FROM event "  # noqa: S608
+    "WHERE seq = ?"
+)
 
 
 class ExplicitIds:
@@ -41,6 +49,9 @@ class ExplicitIds:
         """Begin with what the file has."""
         self._counts: dict[bytes, int] = {}  # by principal, of those who added some since the log was opened
         self._over: set[bytes] = set()
+        self._added = 0  # since `keep_up`
+        self._excess: Iterator[None] | None = None  # what is forgotten of one of these now
+        self._rows_read, self._whole = Rows(), set[int]()
         self._oldest = self._first_ts()
 
     def find(self, keys: Collection[bytes], now: int) -> dict[bytes, int]:
@@ -52,7 +63,7 @@ class ExplicitIds:
         return {bytes(key): seq for key, seq, ts in rows if ts >= since}
 
     def differing(self, hits: Sequence[tuple[int, Draft]]) -> list[bool]:
-        """Tell of events and drafts whether they differ in name or data; what was trimmed does not."""
+        """Tell of events and drafts whether they differ in name or data; what was trimmed or damaged does not."""
         rows = self._rows("seq, name, size", "event", {seq for seq, _ in hits})
         held: dict[int, tuple[str, int]] = {seq: (name, size) for seq, name, size in rows}
         alike = {seq for seq, draft in hits if held.get(seq) == (draft.name, size_of(draft))}
@@ -64,8 +75,20 @@ class ExplicitIds:
         return [
             seq in held
             and (seq not in alike or data[seq][0] != draft.data or parts.get(seq, []) != list(draft.attachments))
+            and self._is_whole(seq)
             for seq, draft in hits
         ]
+
+    def _is_whole(self, seq: int) -> bool:
+        """Tell whether an event is as it was stored; looked at once, since a large one takes some ms."""
+        if seq not in self._whole:
+            *row, room = self._store.connection.execute(_EVENT, (seq,)).fetchone()
+            if self._rows_read.intact(self._store.connection, room, row) is None:
+                return False
+            if len(self._whole) >= _WHOLE:
+                self._whole.clear()
+            self._whole.add(seq)
+        return True
 
     def insert(self, batch: Batch) -> None:
         """Store the ids of a batch, within its transaction."""
@@ -76,6 +99,7 @@ class ExplicitIds:
         """Take note of a batch that was stored."""
         if not batch.explicit:
             return
+        self._added += len(batch.explicit)
         if self._oldest is None:
             self._oldest = batch.time
         for principal, count in Counter(key[:_PRINCIPAL] for key in batch.explicit).items():
@@ -83,6 +107,12 @@ class ExplicitIds:
             total = self._counts[principal] = self._count(principal) if known is None else known + count
             if total > self._options.explicit_count * 21 // 20:
                 self._over.add(principal)
+
+    def keep_up(self, now: int) -> None:
+        """Between the commits of a busy log: forget about as fast as ids come."""
+        slices, self._added = 1 + self._added // _PACE, 0
+        while slices and self.forget(now):
+            slices -= 1
 
     def forget(self, now: int) -> bool:
         """Forget a slice of the ids that are too many of a principal, or too old; whether there was one."""
@@ -92,18 +122,39 @@ class ExplicitIds:
         if not self._over:
             return False
         principal = next(iter(self._over))
-        excess = min(self._counts[principal] - self._options.explicit_count, _SLICE)
-        execute, reach = self._store.connection.execute, (principal, principal + _LAST)
-        row = execute(
-            "SELECT seq FROM explicit WHERE key BETWEEN ? AND ? ORDER BY seq LIMIT 1 OFFSET ?", (*reach, excess)
-        ).fetchone()
-        if row is not None:
-            with self._store.transaction():
-                execute("DELETE FROM explicit WHERE key BETWEEN ? AND ? AND seq < ?", (*reach, row[0]))
-        self._counts[principal] = self._count(principal)
-        if row is None or self._counts[principal] <= self._options.explicit_count:
+        self._excess = self._excess or self._leave(principal)
+        try:
+            next(self._excess)
+        except StopIteration:
             self._over.discard(principal)
+            self._excess = None
+        except BaseException:
+            self._excess = None
+            raise
         return True
+
+    def _leave(self, principal: bytes) -> Iterator[None]:
+        """Forget the oldest ids of a principal that are too many, a slice each time that it is resumed.
+
+        No index has them in order of position, so all of the principal's are looked at first.
+        """
+        execute, options = self._store.connection.execute, self._options
+        excess = self._counts[principal] - options.explicit_count
+        oldest: list[int] = []
+        key, count = principal, 0
+        keys = "SELECT key, seq FROM explicit WHERE key > ? AND key < ? ORDER BY key LIMIT ?"
+        while rows := execute(keys, (key, principal + _LAST, _LOOK)).fetchall():
+            key, count = bytes(rows[-1][0]), count + len(rows)
+            oldest = sorted([*oldest, *(seq for _, seq in rows)])[:excess]
+            yield
+        self._counts[principal] = count
+        del oldest[max(count - options.explicit_count, 0) :]
+        for at in range(0, len(oldest), _SLICE):
+            gone = oldest[at : at + _SLICE]
+            with self._store.transaction() as connection:
+                connection.executemany("DELETE FROM explicit WHERE seq = ?", [(seq,) for seq in gone])
+            self._counts[principal] -= len(gone)
+            yield
 
     def _forget_old(self, now: int) -> bool:
         since = self._since(now)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import uuid
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +136,28 @@ async def test_what_a_client_sends_again_to_a_newer_server_is_stored_once(open_s
     log = await open_sqlite()
     await log.append(chosen("x", client="c", auto=True))  # as such a version has stored it
     assert await log.append(chosen("x", client="c")) == Appended(1, True)
+
+
+@pytest.mark.parametrize("damage", ["data = x'00'", "name = 'other'", "crc = -1, size = 0, data = x'', name = ''"])
+async def test_what_is_damaged_is_a_duplicate_too(open_sqlite: Opener, path: Path, damage: str) -> None:
+    log = await open_sqlite()
+    await log.append(chosen("x"))
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(f"UPDATE event SET {damage}")
+    assert await log.append(chosen("x")) == Appended(1, True)
+
+
+async def test_too_many_are_forgotten_while_more_come(open_sqlite: Opener, path: Path) -> None:
+    log = await open_sqlite(explicit_count=3_000)
+    for part in range(12):
+        await asyncio.gather(*(log.append(chosen(f"{part}-{uuid.uuid4().hex}")) for _ in range(1_000)))
+        await log.append(chosen(f"{part}"))
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT count(*) FROM explicit").fetchone()[0] < 6_000
+    explicit = log._writer._dedup.explicit  # type: ignore[attr-defined]
+    await until(lambda: not explicit._over)
+    assert (await log.append(chosen("11"))).duplicate
+    assert not (await log.append(chosen("0"))).duplicate
 
 
 async def test_what_was_trimmed_is_a_duplicate_still(open_sqlite: Opener) -> None:
