@@ -299,7 +299,7 @@ class Batch:
     def _begin(self, room: Room, draft: Draft, seq: int) -> None:
         """Begin a room that holds nothing: whoever does makes it, if it is new, was deleted, or is forgotten."""
         room.first = seq
-        if room.head == room.since or self.time - room.used > FORGOTTEN_AFTER:
+        if room.head <= room.since or self.time - room.used > FORGOTTEN_AFTER:
             room.maker = draft.user
             self.saved_rooms[draft.room] = None
 

@@ -174,7 +174,8 @@ class Retention:
         Those of the principal that made most of them go first, and of these the ones that were not used for longest.
         """
         rooms = self._ledger.rooms
-        if len(rooms) < self._rooms_looked_at + _KEPT_EMPTY // 10:
+        # What a deleted room held is in the file as long as it is hidden, and would belong to no room.
+        if self._ledger.hidden or len(rooms) < self._rooms_looked_at + _KEPT_EMPTY // 10:
             return {}
         # The one with the last event of all stays: it tells the log's head.
         empty = [(room, name) for name, room in rooms.items() if not room.count and room.head != self._ledger.head]
@@ -190,7 +191,6 @@ class Retention:
                 connection.executemany(f"DELETE FROM {table} WHERE {key} = ?", [(each[1],) for each in gone])  # noqa: S608
         for _, number, name in gone:
             del self._ledger.names[number], rooms[name]
-            self._ledger.hidden.discard(name)
             self._over.discard(name)
         return {name: RoomStats(0, 0, 0, 0) for _, _, name in gone}
 

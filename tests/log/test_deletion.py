@@ -143,6 +143,29 @@ async def test_an_empty_room_that_nobody_used_for_a_day_is_made_by_whoever_write
         assert (await log.stats("lab")).maker == maker
 
 
+async def test_a_room_made_again_is_its_who_makes_it_also_when_others_were_written_to_meanwhile(log: EventLog) -> None:
+    await fill(log, 1, user="ann")
+    await fill(log, 1, room="other", user="ann")
+    await log.delete("lab")
+    await fill(log, 1, user="bob")
+    assert (await log.stats("lab")).maker == "bob"
+
+
+async def test_no_room_is_forgotten_of_which_something_is_in_the_file(
+    open_sqlite: Opener, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jupyter_rtmsg.log.retention._KEPT_EMPTY", 2)
+    log = await open_sqlite()
+    for i in range(8):
+        await fill(log, 1_500, room=f"r{i}")
+    await fill(log, 1, room="kept")
+    await asyncio.gather(*(log.delete(f"r{i}") for i in range(8)))
+    await until(lambda: query(path, "SELECT count(*) FROM room") == [(3,)])
+    await log.close()
+    assert events_in(path) == 1
+    assert query(path, "SELECT count(*) FROM event WHERE room NOT IN (SELECT id FROM room)") == [(0,)]
+
+
 def events_in(path: Path) -> int:
     return int(query(path, "SELECT count(*) FROM event")[0][0])
 
