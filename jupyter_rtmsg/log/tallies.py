@@ -170,7 +170,7 @@ class Tallies:
 
     def _entries(self, connection: sqlite3.Connection, room: int, first: int, most: int) -> sqlite3.Cursor:
         """Return (seq, size, principal) of a room's events in order; None for the principal where there is only one."""
-        owner = "NULL" if len(self.in_room(room)) == 1 else "user"
+        owner = "NULL" if len(self.in_room(room)) == 1 else USER
         return connection.execute(
             f"SELECT seq, {SIZE}, {owner} FROM event INDEXED BY event_room WHERE room = ? AND seq >= ? ORDER BY seq LIMIT ?",  # noqa: S608, E501 -- fixed text
             (room, first, most),
@@ -205,7 +205,7 @@ def load_tallies(connection: sqlite3.Connection) -> Tallies:
     else:
         connection.execute("DELETE FROM tally")
     later = connection.execute(
-        f"SELECT room, {USER}, count(*), total({SIZE}) FROM event WHERE seq > ? GROUP BY 1, 2",  # noqa: S608
+        f"SELECT room, {USER}, count(*), total({SIZE}) FROM event NOT INDEXED WHERE seq > ? GROUP BY 1, 2",  # noqa: S608
         (position,),
     )
     tallies.unsaved = _load(tallies, later)

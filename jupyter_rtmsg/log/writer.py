@@ -261,6 +261,8 @@ class Writer:
             return
         if outcome.error is not None:
             self._storing.failed(outcome.error, work.total, outcome.error.__cause__)
+        elif outcome.rooms or work.changes:  # something was stored
+            self._storing.over()
         self._work, self._began = None, None
         self._call(self._publish, outcome)
 
@@ -331,8 +333,6 @@ class Writer:
         except BaseException as error:  # noqa: BLE001 -- it is on disk, and so it is told
             self._state_is_sure, self._state_is_wrong = False, True
             self._keeping.failed(diagnose(error), unexpected=error)
-        if batch.events or work.changes:
-            self._storing.over()
         rooms = {name: room.stats() for name, room in batch.rooms.items()}
         return Outcome(batch.records, batch.results, rooms, batch.head, work)
 
