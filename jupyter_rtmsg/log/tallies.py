@@ -49,7 +49,6 @@ class Tallies:
 
     def __init__(self) -> None:
         self.unsaved = 0
-        self._pairs: dict[tuple[int, str], Tally] = {}
         self._rooms: dict[int, dict[str, Tally]] = {}
         self._users: dict[str, dict[int, Tally]] = {}
         self._costs: dict[str, int] = {}
@@ -72,10 +71,9 @@ class Tallies:
 
     def add(self, room: int, user: str, count: int, size: int) -> None:
         """Count so many events more, or less, of a principal in a room."""
-        tally = self._pairs.get((room, user))
+        tally = self._rooms.setdefault(room, {}).get(user)
         if tally is None:
-            tally = self._pairs[room, user] = Tally()
-            self._rooms.setdefault(room, {})[user] = self._users.setdefault(user, {})[room] = tally
+            tally = self._rooms[room][user] = self._users.setdefault(user, {})[room] = Tally()
             self._costs.setdefault(user, 0)
         tally.count += count
         tally.bytes += size
@@ -85,7 +83,7 @@ class Tallies:
             self._forget(room, user)
 
     def _forget(self, room: int, user: str) -> None:
-        del self._pairs[room, user], self._rooms[room][user], self._users[user][room]
+        del self._rooms[room][user], self._users[user][room]
         if not self._rooms[room]:
             del self._rooms[room]
         if not self._users[user]:
@@ -121,7 +119,7 @@ class Tallies:
         kept: list[Lost] = []
         gone: list[tuple[int, str]] = []
         for room, user in self._changed | less.keys():
-            tally = self._pairs.get((room, user)) or Tally()
+            tally = self.in_room(room).get(user) or Tally()
             count, size = less.get((room, user), (0, 0))
             if tally.count > count:
                 kept.append((room, user, tally.count - count, tally.bytes - size))
@@ -214,7 +212,8 @@ def load_tallies(connection: sqlite3.Connection) -> Tallies:
 
 def _load(tallies: Tallies, rows: Iterable[tuple[int, str, int, int]]) -> int:
     number = 0
+    users: dict[str, str] = {}  # one text of each, in however many rooms
     for room, user, count, size in rows:
-        tallies.add(room, user, count, int(size))
+        tallies.add(room, users.setdefault(user, user), count, int(size))
         number += count
     return number
