@@ -105,7 +105,8 @@ class LogFile:
     def watch(self) -> None:
         """See from now on that the file stays where it is."""
         (mode,) = self.store.connection.execute("PRAGMA journal_mode").fetchone()
-        self.guard = Guard(self.path, self.lock, lambda: self.store.connection, self._reopen, wal=mode == "wal")
+        wal = mode == "wal"
+        self.guard = Guard(self.path, self.lock, self.disk, lambda: self.store.connection, self._reopen, wal=wal)
 
     def _reopen(self) -> None:
         """Go on in the file that is at the path now, and holds the same, in a new opening."""

@@ -19,8 +19,10 @@ from jupyter_rtmsg.errors import LogDiskError, LogError
 from jupyter_rtmsg.logthrottle import throttled_logger
 
 from .aside import PARTS, move_aside
+from .disk import FULL, Disk
 from .lock import FileLock, InUseError, NoLocksError
 from .private import open_private
+from .store import is_full
 
 LOOK_AFTER = 1.0
 """Seconds between two looks at reads, and at what a commit does not depend on: the files of the lock and the mark."""
@@ -66,6 +68,7 @@ class Guard:
     ----------
     path : Path
     lock : FileLock
+    disk : Disk
     connection : callable
         Returns the connection that writes now.
     reopen : callable
@@ -78,6 +81,7 @@ class Guard:
         self,
         path: Path,
         lock: FileLock,
+        disk: Disk,
         connection: Callable[[], sqlite3.Connection],
         reopen: Callable[[], None],
         *,
@@ -85,6 +89,7 @@ class Guard:
     ) -> None:
         self._path = path
         self._lock = lock
+        self._disk = disk
         self._connection = connection
         self._reopen = reopen
         self._parts = ("", "-wal") if wal else ("",)
@@ -135,7 +140,7 @@ class Guard:
         if not last and (failed := self.failed):
             raise failed
         try:
-            warning = self._put_back()
+            warning = self._put_back_somehow()
         except (OSError, sqlite3.Error, LogError) as error:
             answer = TakenError(
                 f"the log's file {self._path} was removed or replaced while the server runs, and could not be written "
@@ -162,6 +167,16 @@ class Guard:
                 )
         except (InUseError, NoLocksError, OSError) as error:  # whoever has it now is noticed by `Store`
             log.error("the log %s is not locked any more: %s", self._path, error)
+
+    def _put_back_somehow(self) -> str:
+        """Put the file back, if need be without the ballast."""
+        try:
+            return self._put_back()
+        except (OSError, sqlite3.OperationalError) as error:
+            if not (is_full(error) or getattr(error, "errno", None) in FULL):
+                raise
+        with self._disk.yielding():
+            return self._put_back()
 
     def _put_back(self) -> str:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -191,7 +206,8 @@ class Guard:
             _flush(saving)
             os.replace(saving, saved)
         finally:
-            saving.unlink(missing_ok=True)
+            for part in PARTS:
+                Path(f"{saving}{part}").unlink(missing_ok=True)
         return saved
 
     def _make_way(self) -> str:

@@ -19,7 +19,7 @@ from jupyter_rtmsg.errors import LogDiskError
 from jupyter_rtmsg.log import EventLog, guard
 from jupyter_rtmsg.log import file as log_file
 from jupyter_rtmsg.log.file import CannotServeError, LogFile, open_file
-from jupyter_rtmsg.log.guard import LOOK_AFTER, RETRY_AFTER, TakenError
+from jupyter_rtmsg.log.guard import LOOK_AFTER, RETRY_AFTER, Guard, TakenError
 from jupyter_rtmsg.log.lock import FileLock, InUseError
 from jupyter_rtmsg.log.options import Options
 
@@ -243,6 +243,26 @@ def test_an_opening_that_fails_hides_no_lost_end(path: Path, monkeypatch: pytest
     again = open_file(path, Options(ballast=0))
     assert "lost its end" in str(again.warning)
     again.close(True)
+
+
+def test_on_a_full_disk_the_file_is_put_back_in_the_place_of_the_ballast(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = open_file(path, Options(ballast=1 << 16))
+    put(file, "mine")
+    ballast, save = beside(path, ".ballast"), Guard._save
+
+    def save_if_there_is_room(guard: Guard) -> Path:
+        if ballast.exists():
+            raise sqlite3.OperationalError("database or disk is full")
+        return save(guard)
+
+    monkeypatch.setattr(Guard, "_save", save_if_there_is_room)
+    remove(path)
+    assert "nothing is lost" in str(file.guard.confirm())
+    assert "mine" in keys_at(path)
+    assert ballast.exists()
+    file.close(True)
 
 
 def test_a_close_puts_the_file_back_although_that_failed_just_before(path: Path) -> None:
