@@ -216,9 +216,15 @@ class Dispatcher(Hooked):
         """Await a handler, then handle what has waited for it, in order."""
         loop, share = asyncio.get_running_loop(), self.session.share
         while coroutine is not None:
-            self.answer(id, await self._finish(coroutine))
+            result = await share.run(self._finish(coroutine), loop.time)
             coroutine, begun = None, loop.time()
+            self.answer(id, result)
             while coroutine is None and queue.events:
+                if loop.time() - begun >= share.rest:
+                    share.used += loop.time() - begun
+                    await share.turn()
+                    begun = loop.time()
+                    continue  # meanwhile what waits may have been dropped
                 args, id = self._next(queue)
                 if args is None:
                     continue
@@ -226,12 +232,8 @@ class Dispatcher(Hooked):
                 if type(result) is CoroutineType:
                     coroutine = result
                     queue.runs(self._label(args[0]), loop.time())
-                    break
-                self.answer(id, result)
-                if loop.time() - begun >= share.rest:
-                    share.used += loop.time() - begun
-                    await share.turn()
-                    begun = loop.time()
+                else:
+                    self.answer(id, result)
             share.used += loop.time() - begun
         self._queue = None
         self._connection.busy -= 1

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import types
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Generator
 from functools import partial
+from typing import Any, TypeVar
 from weakref import WeakValueDictionary
+
+T = TypeVar("T")
 
 TURN_SECONDS = 0.005
 """Seconds for which all sessions of one principal are dealt with, before everybody else has a turn."""
@@ -63,6 +67,36 @@ class Share:
             await begun
             if self.rest > 0:  # else those that began at the same moment have used it up
                 return
+
+    @types.coroutine
+    def run(
+        self, coroutine: Coroutine[Any, Any, T], clock: Callable[[], float]
+    ) -> Generator[asyncio.Future[Any], None, T]:
+        """Await a coroutine: each of its steps is a part of a turn, and the next waits for one if this turn is over.
+
+        Parameters
+        ----------
+        coroutine : coroutine
+        clock : callable
+            Seconds.
+        """
+        error: BaseException | None = None
+        while True:
+            begun = clock()
+            try:
+                waits_for = coroutine.send(None) if error is None else coroutine.throw(error)
+            except StopIteration as done:
+                result: T = done.value
+                return result
+            finally:
+                self.used += clock() - begun
+            error = None
+            try:
+                yield waits_for
+                if self.over:
+                    yield from self.turn().__await__()
+            except BaseException as thrown:
+                error = thrown
 
 
 def _begin(waiter: asyncio.Future[None]) -> None:

@@ -146,6 +146,73 @@ async def test_a_flood_over_many_connections_leaves_others_their_turn(serve: Any
     await until(lambda: len(log) == 1_001)
 
 
+async def test_coroutine_handlers_that_wait_for_nothing_leave_others_their_turn(serve: Any) -> None:
+    """All events that a session had waiting used to be handled in one step of the loop, if none had to wait."""
+    served = await serve()
+    log: list[str] = []
+
+    async def work(who: str) -> None:
+        log.append(who)
+        if who == "greedy":
+            time.sleep(0.0005)  # noqa: ASYNC251 - what is asked is much work
+
+    @served.io.use
+    def know(socket: Any) -> None:
+        socket.user = socket.auth["user"]
+
+    served.io.on("connection", lambda socket: socket.on("work", work))
+    greedy = [await served.enter(auth={"user": "greedy"}) for _ in range(4)]
+    modest = await served.enter(auth={"user": "modest"})
+    for client in greedy:
+        client.send(*['42["work","greedy"]'] * 500)
+    await until(lambda: log)
+    modest.send('42["work","modest"]')
+    await until(lambda: "modest" in log)
+    assert log.index("modest") < 1_000
+    await until(lambda: len(log) == 2_001)
+
+
+async def test_steps_of_coroutines_count_and_go_on_in_the_turn_of_their_principal() -> None:
+    share, order = Turns().of("greedy"), []
+    loop = asyncio.get_running_loop()
+    go_on: asyncio.Future[None] = loop.create_future()
+
+    async def work(name: str) -> str:
+        order.append(name)
+        await go_on
+        order.append(name)
+        share.used += TURN_SECONDS
+        return name
+
+    tasks = [asyncio.create_task(share.run(work(name), lambda: 0.0)) for name in ("first", "second")]
+    await round_of_the_loop()
+    go_on.set_result(None)
+    seen = []
+    while not all(task.done() for task in tasks):
+        await asyncio.sleep(0)
+        seen.append(order.count("first") + order.count("second"))
+    assert order == ["first", "second", "first", "second"]
+    assert seen.count(3) >= 1  # the second one waited for another turn
+    assert [task.result() for task in tasks] == ["first", "second"]
+
+
+async def test_a_coroutine_in_a_turn_is_cancelled_and_raises_as_any_other() -> None:
+    share, times = Turns().of("ann"), iter(range(10))
+
+    async def fail() -> None:
+        try:
+            await asyncio.get_running_loop().create_future()
+        except asyncio.CancelledError:
+            raise ValueError("cancelled") from None
+
+    task = asyncio.create_task(share.run(fail(), lambda: float(next(times))))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(ValueError, match="cancelled"):
+        await task
+    assert share.used == 2.0
+
+
 async def test_what_waits_for_its_turn_is_handled_in_order_also_where_the_client_leaves(serve: Any) -> None:
     served = await serve()
     seen: list[int] = []
