@@ -7,13 +7,13 @@ import logging
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
-from jupyter_rtmsg.errors import Disconnected, RtmsgError, TooDeepJSON
+from jupyter_rtmsg.errors import Disconnected, EpochMismatch, RtmsgError, TooDeepJSON
 from jupyter_rtmsg.wire.data import prune
 
 from .backoff import Backoff
 from .commands import Commands, Reply, reply_of
 from .inbox import Inbox
-from .place import Era
+from .place import Era, Place
 
 _log = logging.getLogger("jupyter_rtmsg")
 _PAGE_BYTES = 1024  # what an event of a page is taken to weigh
@@ -95,7 +95,11 @@ class Repair:
             self._page({**reply_of(prune(error.payload or "")), "events": []})
 
     def _page(self, reply: Reply) -> None:
-        if Era.of(reply) == self._inbox.era:
-            events, through = reply["events"], reply["through"]
-            last = reply.get("head_n") if through >= reply["head"] else None
-            self._inbox.page(events, through, _PAGE_BYTES * len(events), last)
+        inbox, era = self._inbox, Era.of(reply)
+        if era.epoch != inbox.era.epoch:
+            raise EpochMismatch(f"the page is of epoch {era.epoch!r}, and this reader is in {inbox.era.epoch!r}")
+        if era != inbox.era:  # the hub holds the position in a new opening, and tells of that with the next event only
+            inbox.turn(Place(era, inbox.received, inbox.number))
+        events, through = reply["events"], reply["through"]
+        last = reply.get("head_n") if through >= reply["head"] else None
+        inbox.page(events, through, _PAGE_BYTES * len(events), last)
