@@ -10,7 +10,8 @@ from functools import partial
 from typing import Any
 
 from jupyter_rtmsg.errors import Forbidden, Shutdown
-from jupyter_rtmsg.log.eventlog import EventLog, Subscription
+from jupyter_rtmsg.log.eventlog import EventLog
+from jupyter_rtmsg.log.kept import Subscription
 from jupyter_rtmsg.logthrottle import throttled_logger
 from jupyter_rtmsg.server import Server, Socket
 from jupyter_rtmsg.wire.parser import JSON

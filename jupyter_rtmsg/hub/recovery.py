@@ -21,7 +21,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from jupyter_rtmsg.errors import LimitExceeded
-from jupyter_rtmsg.log.eventlog import Cursor, Subscription
+from jupyter_rtmsg.log.eventlog import Cursor
+from jupyter_rtmsg.log.kept import Subscription
 from jupyter_rtmsg.server import Namespace, Socket
 from jupyter_rtmsg.server.recovery import FINAL, offset_event
 from jupyter_rtmsg.wire.packet import OFFSET

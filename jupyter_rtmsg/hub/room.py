@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jupyter_rtmsg.log.eventlog import Subscription
+from jupyter_rtmsg.log.kept import Subscription
 
 from .numbers import Numbers
 from .presence import Presence

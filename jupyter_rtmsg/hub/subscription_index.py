@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, KeysView
 
-from jupyter_rtmsg.log.eventlog import Subscription
+from jupyter_rtmsg.log.kept import Subscription
 
 Key = tuple[str, str, str]
 OVERHEAD = 100

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from typing import NoReturn
 
 from jupyter_rtmsg.errors import LimitExceeded
-from jupyter_rtmsg.log.eventlog import EventLog, Subscription
+from jupyter_rtmsg.log.eventlog import EventLog
+from jupyter_rtmsg.log.kept import Subscription
 
 from .access import Permits
 from .limits import Limits

@@ -9,9 +9,8 @@ from .eventlog import (
     Page,
     Record,
     RoomStats,
-    Subscription,
-    Subscriptions,
 )
+from .kept import Subscription, Subscriptions
 from .open import open_log
 from .options import Options
 

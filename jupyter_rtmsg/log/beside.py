@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Iterable
 
-from .eventlog import Notes, Subscription, Subscriptions
+from .kept import Notes, Subscription, Subscriptions
 from .moved import Moved
 
 

@@ -16,9 +16,9 @@ from jupyter_rtmsg.errors import LogError
 from .aside import move_aside
 from .dedup import Dedup
 from .disk import Disk
-from .eventlog import Subscription
 from .filesystem import NETWORK, filesystem_type
 from .guard import Guard, TakenError, take_over_saved
+from .kept import Subscription
 from .ledger import Ledger
 from .lock import FileLock, InUseError, NoLocksError
 from .mark import Mark, mark_path, read_mark

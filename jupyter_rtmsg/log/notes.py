@@ -12,7 +12,7 @@ from jupyter_rtmsg.logthrottle import throttled_logger
 
 from .clock import LogClock
 from .reader import Reader
-from .writer import Change
+from .work import Change
 
 _PUT = "INSERT INTO note VALUES(?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value, until = excluded.until"
 

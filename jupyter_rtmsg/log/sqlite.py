@@ -24,15 +24,13 @@ from .eventlog import (
     Draft,
     Fault,
     Lag,
-    Notes,
     Page,
     Record,
     RoomStats,
-    Subscription,
-    Subscriptions,
     size_of,
 )
 from .guard import Guard
+from .kept import Notes, Subscription, Subscriptions
 from .ledger import Entry, Ledger, Result, announced
 from .notes import SQLiteNotes
 from .openings import Openings
@@ -44,7 +42,8 @@ from .store import Store
 from .subscriptions import SQLiteSubscriptions
 from .tail import Tail, last_seq
 from .threads import on_thread
-from .writer import Change, Item, Outcome, Writer
+from .work import Change, Item, Outcome
+from .writer import Writer
 
 logger = throttled_logger(__name__)
 

@@ -13,22 +13,21 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from types import MappingProxyType
-from typing import NamedTuple
 
 from jupyter_rtmsg.errors import LogError, LogFull
 
 from .clock import LogClock, encode_state
 from .dedup import Dedup
 from .disk import Disk
-from .eventlog import Fault, Record, RoomStats
+from .eventlog import Fault, RoomStats
 from .fault import Spell, diagnose
 from .guard import Guard
 from .ledger import Batch, Entry, Ledger, Result, dedup_key
 from .retention import Retention
 from .store import Store, is_damage
+from .work import Change, Item, Outcome, Work
 
 _MAX_BATCH = 1_000  # events in a transaction: more do not make it faster, but let the first one wait
 _MAX_BATCH_BYTES = 1 << 20
@@ -40,56 +39,6 @@ _STUMBLE, _LONGEST_STUMBLE = 0.01, 1.0  # seconds that the thread pauses when it
 _SLOW = 5.0  # seconds after which a commit counts as hanging
 
 log = logging.getLogger(__name__)
-
-
-class Change(NamedTuple):
-    """Work for a transaction beside the events: ``apply`` runs on the writer's thread, ``done`` on the loop's."""
-
-    apply: Callable[[sqlite3.Connection], None]
-    done: Callable[[Exception | None], None]
-
-
-class Work(NamedTuple):
-    """What shares a transaction; ``size`` is that of the payloads in bytes."""
-
-    entries: Sequence[Entry] = ()
-    changes: Sequence[Change] = ()
-    size: int = 0
-
-    @property
-    def total(self) -> int:
-        """How many things it is."""
-        return len(self.entries) + len(self.changes)
-
-    def halves(self) -> tuple[Work, Work]:
-        """Return the same in two parts, in order; the changes are a part of their own."""
-        if self.entries and self.changes:
-            return Work(self.entries, size=self.size), Work(changes=self.changes)
-        middle = self.total // 2
-        if self.changes:
-            return Work(changes=self.changes[:middle]), Work(changes=self.changes[middle:])
-        first = self.entries[:middle]
-        size = sum(entry.size for entry in first)
-        return Work(first, size=size), Work(self.entries[middle:], size=self.size - size)
-
-
-class Outcome(NamedTuple):
-    """What came of some work, for the loop: events that are now out, what their appends came to, rooms that changed.
-
-    With ``anew``, the file has events that did not come out. With a ``warning``, the log goes on in another file.
-    """
-
-    records: Sequence[Record] = ()
-    results: Sequence[Result] = ()
-    rooms: Mapping[str, RoomStats] = MappingProxyType({})
-    head: int = 0
-    work: Work = Work()
-    error: LogError | None = None
-    anew: bool = False
-    warning: str | None = None
-
-
-Item = Entry | Change
 
 
 class Writer:
@@ -131,8 +80,8 @@ class Writer:
         self._storing = Spell("events cannot be stored", "publishers are refused meanwhile, everything else goes on")
         self._keeping = Spell("the log cannot be tidied up", "nothing is trimmed meanwhile, everything else goes on")
         self._keep_at, self._keep_delay = 0.0, _KEEP_AGAIN
-        self._work: Work | None = None  # what is being stored, until it is answered
-        self._began: float | None = None  # when that began
+        self._under_way: list[Work] = []  # what is being stored, until it is answered; the last part is next
+        self._began: float | None = None  # when that part began
         self._state_is_sure = True  # whether the ledger has what the file has
         self._state_is_wrong = False  # whether it surely has not
         self._stumbles = 0
@@ -160,9 +109,10 @@ class Writer:
     @property
     def failing(self) -> Fault | None:
         """See `EventLog.failing`."""
-        began, work = self._began, self._work
-        if began is not None and work is not None and (waited := time.monotonic() - began) > _SLOW:
-            return Fault(f"the disk has not answered for {waited:.0f} s", time.time() - waited, work.total)
+        began = self._began
+        if began is not None and (waited := time.monotonic() - began) > _SLOW:
+            total = sum(work.total for work in tuple(self._under_way))
+            return Fault(f"the disk has not answered for {waited:.0f} s", time.time() - waited, total)
         return self._storing.fault or self._keeping.fault
 
     def _run(self) -> None:
@@ -191,12 +141,12 @@ class Writer:
     def _stumbled(self, error: BaseException) -> None:
         """Contain what this thread itself failed at: answer the work under way, and go on a little later."""
         with suppress(BaseException):  # such as no memory even for this
-            work, self._work, self._began = self._work, None, None
+            parts, self._under_way, self._began = self._under_way, [], None
             answer = diagnose(error)
             self._keeping.failed(answer, unexpected=error)
-            if work is not None:
+            for work in reversed(parts):
                 self._call(self._publish, self._refused(None, work, answer))
-        self._state_is_sure = False
+        self._state_is_sure, self._state_is_wrong = False, True
         self._stumbles += 1
         time.sleep(min(_STUMBLE * 2 ** min(self._stumbles, 10), _LONGEST_STUMBLE))
 
@@ -253,18 +203,24 @@ class Writer:
 
     def _commit(self, work: Work) -> None:
         """Store some work and tell what came of it; what can't be stored must not take the rest with it."""
-        self._work, self._began = work, time.monotonic()
-        outcome = self._outcome(work)
-        if outcome.error is not None and outcome.error.__cause__ and work.total > 1:
-            for half in work.halves():
-                self._commit(half)
-            return
+        self._under_way = [work]
+        while self._under_way:
+            work, self._began = self._under_way[-1], time.monotonic()
+            outcome = self._outcome(work)
+            if outcome.error is not None and outcome.error.__cause__ and work.total > 1:
+                self._under_way[-1:] = reversed(work.halves())
+                continue
+            self._note(outcome)
+            self._under_way.pop()
+            self._call(self._publish, outcome)
+        self._began = None
+
+    def _note(self, outcome: Outcome) -> None:
+        """Begin or end a spell of failures."""
         if outcome.error is not None:
-            self._storing.failed(outcome.error, work.total, outcome.error.__cause__)
-        elif outcome.rooms or work.changes:  # something was stored
+            self._storing.failed(outcome.error, outcome.work.total, outcome.error.__cause__)
+        elif outcome.rooms or outcome.work.changes:  # something was stored
             self._storing.over()
-        self._work, self._began = None, None
-        self._call(self._publish, outcome)
 
     def _outcome(self, work: Work) -> Outcome:
         batch: Batch | None = None

@@ -59,6 +59,27 @@ async def test_what_arrives_during_a_commit_shares_the_next(open_sqlite: Opener)
     assert len(batches) <= 100
 
 
+async def test_whatever_part_of_a_batch_the_thread_itself_fails_at_everything_is_answered(
+    open_sqlite: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = await open_sqlite()
+    writer = log._writer  # type: ignore[attr-defined]
+    outcome = writer._outcome
+
+    def fail_at_parts(work: Any) -> Any:
+        if 1 < work.total < 4:
+            raise SystemError("at a part")
+        return outcome(work)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writer, "_outcome", fail_at_parts)
+        poison = Draft("lab", "tick", b"1", user="\ud800")
+        appends = [log.append(each) for each in [draft(1), draft(2), draft(3), poison, draft(4)]]
+        answers = await asyncio.wait_for(asyncio.gather(*appends, return_exceptions=True), 30)
+    assert all(isinstance(each, LogError) for each in answers)
+    assert (await log.append(draft())).seq == 1
+
+
 async def test_an_unexpected_failure_fails_its_batch_and_the_thread_goes_on(
     open_sqlite: Opener, caplog: pytest.LogCaptureFixture
 ) -> None:

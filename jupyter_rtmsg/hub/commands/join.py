@@ -10,7 +10,7 @@ from jupyter_rtmsg.hub.reply import Reply
 from jupyter_rtmsg.hub.request import Request, optional_text
 from jupyter_rtmsg.hub.room import Membership, Room
 from jupyter_rtmsg.hub.start import Start, Wanted
-from jupyter_rtmsg.log.eventlog import Subscription
+from jupyter_rtmsg.log.kept import Subscription
 
 from .command import readable_room, subscription_name
 

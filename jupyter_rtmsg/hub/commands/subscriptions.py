@@ -9,7 +9,7 @@ from jupyter_rtmsg.errors import NotJoined
 from jupyter_rtmsg.hub.names import room_name
 from jupyter_rtmsg.hub.reply import Reply
 from jupyter_rtmsg.hub.request import Request, optional_text, text
-from jupyter_rtmsg.log.eventlog import Subscription
+from jupyter_rtmsg.log.kept import Subscription
 from jupyter_rtmsg.wire.data import encode_json
 
 TURN = 100  # subscriptions that are described before others have their turn
