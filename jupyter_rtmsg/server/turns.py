@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import types
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
@@ -97,6 +98,30 @@ class Share:
                     yield from self.turn().__await__()
             except BaseException as thrown:
                 error = thrown
+
+
+@types.coroutine
+def in_turn(coroutine: Coroutine[Any, Any, T], share: Share) -> Generator[Any, Any, T]:
+    """Await a coroutine in a turn of a principal, and charge that with the time that its steps take."""
+    try:
+        if share.over:
+            yield from share.turn().__await__()
+    except BaseException:
+        coroutine.close()
+        raise
+    step, value = coroutine.send, None
+    while True:
+        begun = time.perf_counter()
+        try:
+            waits_for = step(value)
+        except StopIteration as done:
+            return done.value  # type: ignore[no-any-return]
+        finally:
+            share.used += time.perf_counter() - begun
+        try:
+            step, value = coroutine.send, (yield waits_for)
+        except BaseException as error:  # it is the coroutine's
+            step, value = coroutine.throw, error
 
 
 def _begin(waiter: asyncio.Future[None]) -> None:

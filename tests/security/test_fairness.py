@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 from support.members import until
+
+from jupyter_rtmsg.hub.commands import COMMANDS
+from jupyter_rtmsg.server.turns import TURN_SECONDS
 
 COSTLY = {"room": "crowd"}
 
@@ -24,6 +28,29 @@ async def test_a_flood_of_commands_over_many_connections_lets_others_publish_in_
     assert answered[2] < len(asked)  # the third acknowledgement did not wait for all of them
     assert all(reply["ok"] for reply in await asyncio.gather(*asked))
     assert len(crowd) == 40
+
+
+async def test_commands_that_wait_for_the_log_take_turns_as_well(start: Any, monkeypatch: Any) -> None:
+    """500 `rooms` over 100 connections, 7 ms each where there are many rooms, were one round of the event loop."""
+    done = 0
+
+    async def slow(hub: Any, connection: Any, request: Any) -> dict[str, Any]:
+        nonlocal done
+        begun = time.perf_counter()
+        while time.perf_counter() - begun < TURN_SECONDS:
+            pass
+        done += 1
+        return {"ok": True}
+
+    monkeypatch.setitem(COMMANDS, "rooms", slow)
+    hub = await start(url="memory:")
+    honest = await hub.connect(user="ann")
+    flood = [await hub.connect(user="mallory") for _ in range(50)]
+    asked = [member.ask("rooms") for member in flood]
+    await until(lambda: done)
+    assert (await honest.ask("presence", {"room": "lab"}))["ok"]
+    assert done < len(asked)
+    assert all(reply["ok"] for reply in await asyncio.gather(*asked))
 
 
 async def test_what_exceeds_a_users_budget_is_refused_and_others_are_not(start: Any) -> None:

@@ -110,6 +110,45 @@ async def test_after_a_turn_that_was_much_too_long_its_principal_rests(monkeypat
     await until(lambda: order[-1] == "third")
 
 
+async def test_a_coroutine_begins_in_a_turn_and_its_steps_are_charged() -> None:
+    share = Turns().of("greedy")
+
+    async def work(wait: asyncio.Future[int]) -> int:
+        begun = time.perf_counter()
+        while time.perf_counter() - begun < TURN_SECONDS:
+            pass
+        try:
+            return await wait
+        except ValueError as error:
+            return len(str(error))
+
+    first, second = asyncio.get_running_loop().create_future(), asyncio.get_running_loop().create_future()
+    tasks = [asyncio.ensure_future(_in_turn(work(wait), share)) for wait in (first, second)]
+    await asyncio.sleep(0)
+    assert share.used >= TURN_SECONDS
+    assert len(share.waiting) == 1  # the other one
+    first.set_result(7)
+    assert await tasks[0] == 7
+    second.set_exception(ValueError("four"))
+    assert await tasks[1] == 4
+
+
+async def test_a_coroutine_that_is_cancelled_before_its_turn_is_closed(recwarn: Any) -> None:
+    share = Turns().of("greedy")
+    share.used = TURN_SECONDS
+    task = asyncio.ensure_future(_in_turn(asyncio.sleep(0), share))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    gc.collect()
+    assert not recwarn.list
+
+
+async def _in_turn(coroutine: Any, share: Any) -> Any:
+    return await turns.in_turn(coroutine, share)
+
+
 async def test_a_share_is_forgotten_with_the_last_session_of_its_principal() -> None:
     shares = Turns()
     share = shares.of("ann")
