@@ -37,7 +37,8 @@ def is_own_address(address: str, serverapp: ServerApp, url: str) -> bool:
     url : str
         The one that kernels were told.
     """
-    bound = f"{urlsplit(serverapp.connection_url).scheme}://{serverapp.ip}:{serverapp.port}{serverapp.base_url}"
+    host = f"[{serverapp.ip}]" if ":" in serverapp.ip else serverapp.ip
+    bound = f"{urlsplit(serverapp.connection_url).scheme}://{host}:{serverapp.port}{serverapp.base_url}"
     known = [url, str(serverapp.connection_url), os.environ.get("JUPYTERHUB_SERVICE_URL")]
     if not serverapp.sock:
         known += [bound, f"{urlsplit(bound).scheme}://localhost:{serverapp.port}{serverapp.base_url}"]
