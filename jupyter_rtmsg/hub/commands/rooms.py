@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from jupyter_rtmsg.hub.names import LONGEST
@@ -11,8 +12,8 @@ from jupyter_rtmsg.log.eventlog import RoomStats
 
 PAGE = 500
 """Rooms on a page."""
-EXAMINED = 2_000
-"""Rooms of which a page finds out whether they may be read."""
+EXAMINED = 500
+"""Rooms of which one step of the loop finds out whether they may be read."""
 
 if TYPE_CHECKING:
     from jupyter_rtmsg.hub.connection import Connection
@@ -30,14 +31,23 @@ async def rooms(hub: Hub, connection: Connection, request: Request) -> Reply:
         hub.rooms.watchers.add(connection)
     held = await hub.log.rooms()
     names = sorted(name for name in {*held, *hub.rooms.active} if name > after)
-    page: list[dict[str, Any]] = []
-    through = after
-    for through in names[:EXAMINED]:
-        if hub.allows(connection.identity, "read", through):
-            page.append(_described(hub, through, held.get(through) or await hub.log.stats(through)))
-            if len(page) == limit:
+    readable = await _readable(hub, connection, names, limit + 1)
+    page = [_described(hub, name, held.get(name) or await hub.log.stats(name)) for name in readable[:limit]]
+    through = readable[len(page) - 1] if page else after  # no name that may not be read is told
+    return {"ok": True, "rooms": page, "more": len(readable) > limit, "through": through}
+
+
+async def _readable(hub: Hub, connection: Connection, names: list[str], most: int) -> list[str]:
+    """Return the first rooms that may be read, at most so many."""
+    readable: list[str] = []
+    for at, name in enumerate(names, 1):
+        if hub.allows(connection.identity, "read", name):
+            readable.append(name)
+            if len(readable) == most:
                 break
-    return {"ok": True, "rooms": page, "more": bool(names) and through < names[-1], "through": through}
+        if not at % EXAMINED:
+            await asyncio.sleep(0)
+    return readable
 
 
 def _described(hub: Hub, name: str, stats: RoomStats) -> dict[str, Any]:

@@ -60,3 +60,26 @@ async def test_a_watch_that_is_no_truth_value_is_refused(start: Any) -> None:
     watcher = await hub.connect()
     with pytest.raises(Refused, match="bad_request"):
         await names(watcher, watch="yes")
+
+
+class OnlyOpen:
+    """Rooms are open or secret."""
+
+    def allows(self, credential: str, action: str, room: str) -> bool:
+        return action == "write" or room.startswith("open")
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 500])
+async def test_no_page_names_a_room_that_may_not_be_read(start: Any, limit: int) -> None:
+    hub = await start(access=OnlyOpen())
+    ann = await hub.connect()
+    for room in ("a-secret", "open-1", "open-2", "p-secret", "q-secret"):
+        await ann.publish(room=room)
+    page = {"more": True, "through": ""}
+    told: list[str] = []
+    while page["more"]:
+        page = await ann.call("rooms", limit=limit, **({"after": page["through"]} if page["through"] else {}))
+        assert "secret" not in str(page)
+        told += [room["room"] for room in page["rooms"]]
+    assert told == ["open-1", "open-2"]
+    assert page["rooms"]  # there is no page that only tells that there is nothing more
