@@ -132,7 +132,7 @@ async def test_connecting_again_changes_nothing(shared_hub: HubServer, room_name
         ("a\u202eb", r"U\+202E"),
         ("", "empty"),
         (" ", "no visible"),
-        ("\u3164", "invisible character U+3164"),
+        ("\u3164", "invisible character U.3164"),
     ],
 )
 async def test_a_name_that_cannot_be_shown_is_refused_where_it_is_given(name: str, wrong: str) -> None:
