@@ -55,7 +55,13 @@ def test_the_second_notebook_sees_the_event_of_the_first_and_later_what_it_misse
     )
     second.run("card")
     (card,) = second.shown("card", "text/html")
-    for said in ("Room <bdi>lab</bdi></b>: connected", "first (you), second (you) [this one]", "metric", "0.12", "second.ipynb"):
+    for said in (
+        "Room <bdi>lab</bdi></b>: connected",
+        "first (you), second (you) [this one]",
+        "metric",
+        "0.12",
+        "second.ipynb",
+    ):
         assert said in card
     (text,) = second.shown("card")
     assert text.startswith("<Room 'lab': 2 members, newest event 1")
