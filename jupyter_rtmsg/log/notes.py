@@ -14,7 +14,7 @@ from .clock import LogClock
 from .reader import Reader
 from .work import Change
 
-_PUT = "INSERT INTO note VALUES(?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value, until = excluded.until"
+_PUT = "INSERT INTO note VALUES(?, ?, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value, until = excluded.until"
 
 log = throttled_logger(__name__)
 

@@ -14,9 +14,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-def on_thread(
-    work: Callable[[], T], loop: asyncio.AbstractEventLoop, name: str = "rtmsg-log-file"
-) -> asyncio.Future[T]:
+def on_thread(work: Callable[[], T], loop: asyncio.AbstractEventLoop) -> asyncio.Future[T]:
     """Run a function on a thread of its own, and return the future of what comes of it."""
     future: asyncio.Future[T] = loop.create_future()
 

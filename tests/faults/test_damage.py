@@ -357,7 +357,7 @@ async def test_a_damaged_index_is_built_anew_and_nothing_is_lost(opened: Opener,
 
 
 async def test_a_process_that_dies_while_it_mends_a_file_leaves_one_to_be_mended_again(
-    opened: Opener, path: Path
+    opened: Opener, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     whole = await written(opened)
     half = path.with_name(path.name + ".mended")
@@ -368,6 +368,7 @@ async def test_a_process_that_dies_while_it_mends_a_file_leaves_one_to_be_mended
     assert not half.exists()
     move(path, half)  # died between the renames
     log = await opened()
+    assert "what the last server had copied" in caplog.text
     assert {room: await read_all(log, room) for room in ROOMS} == whole
 
 
