@@ -48,7 +48,7 @@ def load_ledger(connection: sqlite3.Connection) -> Ledger:
         ledger.next_room = max(ledger.next_room, room.id + 1)
     _remove_displaced(connection)
     _measure_odd_sizes(connection)
-    rows = Rows()
+    rows, stamps = Rows(), dict[str, int]()
     for key, first, head, count, size in connection.execute(_HELD).fetchall():
         if key not in ledger.names:
             logger.error("%d events belong to no room (number %r): they are damaged and cannot be read", count, key)
@@ -56,13 +56,17 @@ def load_ledger(connection: sqlite3.Connection) -> Ledger:
         name = ledger.names[key]
         room = ledger.rooms[name]
         room.first, room.head, room.count, room.bytes = first, max(head, room.head), count, int(size)
-        room.n = max(room.n, _last_number(connection, rows, name, room))
+        number, stamps[name] = _last_event(connection, rows, name, room)
+        room.n = max(room.n, number)
         ledger.count += room.count
         ledger.bytes += room.bytes
     ledger.head = max((room.head for room in ledger.rooms.values()), default=0)  # kept, whatever was trimmed
     ledger.tallies = _tallies(connection, ledger)
     load_deleted(connection, ledger)
     _load_times(connection, rows, ledger)
+    for name, ts in stamps.items():  # rows of rooms say it as of when they were written
+        room = ledger.rooms[name]
+        room.used = max(room.used, min(ts + ledger.ahead, ledger.time))
     return ledger
 
 
@@ -103,20 +107,20 @@ def _measure_odd_sizes(connection: sqlite3.Connection) -> None:
             connection.execute("UPDATE event SET size = ? WHERE seq = ?", (int(measured), seq))
 
 
-def _last_number(connection: sqlite3.Connection, rows: Rows, name: str, room: Room) -> int:
-    """Return the number of a room's last event, going by the last one that is whole and how many follow it."""
+def _last_event(connection: sqlite3.Connection, rows: Rows, name: str, room: Room) -> tuple[int, int]:
+    """Return the number and ts of a room's last event, going by the last one that is whole and how many follow it."""
     newest = f"SELECT {COLUMNS} FROM event WHERE room = ? ORDER BY seq DESC"  # noqa: S608 -- constants
     later: list[Row] = []
-    n = 0
+    n = ts = 0
     for row in map(Row._make, connection.execute(newest, (room.id,))):
         if (record := rows.intact(connection, name, row)) is not None:
-            n = record.n or 0
+            n, ts = record.n or 0, record.ts
             break
         later.append(row)
     for row in reversed(later):
         seen: Any = row.n
         n = seen if type(seen) is int and n < seen <= n + len(later) else n + 1
-    return n
+    return n, ts
 
 
 def _load_times(connection: sqlite3.Connection, rows: Rows, ledger: Ledger) -> None:

@@ -151,6 +151,29 @@ async def test_a_room_made_again_is_its_who_makes_it_also_when_others_were_writt
     assert (await log.stats("lab")).maker == "bob"
 
 
+async def test_a_room_that_was_just_used_keeps_its_maker_over_a_restart_and_a_trim(open_sqlite: Opener) -> None:
+    clock, monotonic = Clock(), Clock(0.0)
+    log = await open_sqlite(clock=clock, monotonic=monotonic)
+    await fill(log, 1, user="ann")
+    for _ in range(40):  # nearly two days
+        clock.now += 3_600
+        monotonic.now += 3_600
+        await fill(log, 1, user="ann")
+    await fill(log, 1, room="other")
+    await log.close()
+    log = await open_sqlite(clock=clock, monotonic=monotonic, max_age=3)
+    clock.now += 600
+    monotonic.now += 600
+    await fill(log, 1, room="other")
+
+    async def empty() -> bool:
+        return not (await log.stats("lab")).count
+
+    await until(empty)
+    await fill(log, 1, user="bob")
+    assert (await log.stats("lab")).maker == "ann"
+
+
 async def test_no_room_is_forgotten_of_which_something_is_in_the_file(
     open_sqlite: Opener, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
