@@ -59,8 +59,10 @@ def finish(path: Path) -> None:
         new.unlink()  # it may hold only a part
     else:
         new.rename(path)
-        logger.error("the log %s was damaged, and is what the last server had copied of it: what could not be read stands "
-                     "as $corrupt in its room, and the damaged file is kept beside it", path)  # fmt: skip
+        logger.error(
+            "the log %s was damaged, and is what the last server had copied of it: what could not be read stands as "
+            "$corrupt in its room, and the damaged file is kept beside it", path,
+        )  # fmt: skip
 
 
 def _beside(path: Path) -> Path:
