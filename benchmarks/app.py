@@ -46,6 +46,7 @@ async def serve(port: int, log: str | None) -> None:
             pending_events=10**9,
             pending_bytes=10**12,
             connections_per_user=10**6,
+            rooms_per_user=10_000,
         )
         hub = Hub(io, await open_log(log, **ALL), limits=unlimited)
         await hub.start()

@@ -65,7 +65,7 @@ async def hub(folder: Path) -> AsyncIterator[Publish]:
         connection = await connect(port)
 
         async def publish(name: str) -> int:
-            body = f'{{"room":"bench","event":"tick","data":{DATA},"id":"{name}"}}'
+            body = f'{{"room":"bench","event":"tick","data":{DATA},"id":"{name}","auto":true}}'
             return stored(await connection.command("publish", body))
 
         yield publish

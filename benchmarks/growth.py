@@ -58,7 +58,7 @@ async def spread(connection: Publisher, rooms: int, count: int, run: str) -> Non
 
     async def lane() -> None:
         for number in numbers:
-            body = f'{{"room":"room{number % rooms}","event":"tick","data":{DATA},"id":"{run}-{number}"}}'
+            body = f'{{"room":"room{number % rooms}","event":"tick","data":{DATA},"id":"{run}-{number}","auto":true}}'
             stored(await connection.command("publish", body))
 
     await asyncio.gather(*(lane() for _ in range(256)))
@@ -89,7 +89,7 @@ def rooms(number: int, directory: Path | None) -> None:
 
 def drafts(count: int, run: str) -> Iterable[Draft]:
     data = DATA.encode()
-    return (Draft(f"room{i % 20}", "tick", data, client="bench", id=f"{run}-{i}") for i in range(count))
+    return (Draft(f"room{i % 20}", "tick", data, client="bench", id=f"{run}-{i}", auto=True) for i in range(count))
 
 
 async def append(log: EventLog, count: int, run: str, flight: int) -> tuple[float, float]:

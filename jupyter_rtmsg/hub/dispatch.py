@@ -70,7 +70,7 @@ class Dispatcher:
         under_way = connection.budget.under_way
         under_way.begin(size)
         try:
-            self._hub.log.submit(draft, partial(self._stored, connection, name, id, draft))
+            self._hub.log.submit(draft, partial(self._stored, connection, name, id, draft, size))
         except BaseException:
             under_way.end(size)
             raise
@@ -93,10 +93,10 @@ class Dispatcher:
             return self._refuse(socket, name, error, id)
 
     def _stored(
-        self, connection: Connection, name: str, id: int | None, draft: Draft, outcome: Appended | Exception
+        self, connection: Connection, name: str, id: int | None, draft: Draft, size: int, outcome: Appended | Exception
     ) -> None:
         """Answer an append."""
-        connection.budget.under_way.end(size_of(draft))
+        connection.budget.under_way.end(size)
         socket = connection.socket
         if isinstance(outcome, Exception):
             error = self._without_head(connection, draft, outcome)

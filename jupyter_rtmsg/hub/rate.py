@@ -40,7 +40,9 @@ class TokenBucket:
         RateExceeded
             When there is none.
         """
-        there = min(self._burst, self._tokens + (now - self._when) * self._rate)
+        there = self._tokens + (now - self._when) * self._rate
+        if there > self._burst:
+            there = self._burst
         self._when = now
         if there < 1:
             self._tokens = there

@@ -242,7 +242,9 @@ class Batch:
             raise TypeError("`room`, `user`, `client` and `id` must be str")
         room = self.rooms.get(draft.room)
         known = room or self._ledger.rooms.get(draft.room)
-        earlier = None if key is None else self._earlier(key)
+        earlier = None
+        if key is not None:
+            earlier = self.keys.get(key) or self.explicit.get(key) or self._known.get(key)
         if earlier is not None and (known is None or earlier > known.since):  # else the room was deleted since
             return self._again(draft, key, earlier, differs)
         prev = known.head if known else 0
@@ -269,10 +271,6 @@ class Batch:
         elif key is not None:
             self.explicit[key], self._drafts[key] = seq, draft
         return Appended(seq, False)
-
-    def _earlier(self, key: bytes) -> int | None:
-        """Return the seq of the event with a key, in this batch or in the log."""
-        return self.keys.get(key) or self.explicit.get(key) or self._known.get(key)
 
     def _again(self, draft: Draft, key: bytes | None, seq: int, differs: bool) -> Appended:
         """Return the outcome of an append whose id is known."""
