@@ -72,7 +72,7 @@ class Server:
     def join(self, kernel: str, room: str) -> None:
         path = self.known[kernel]
         name = SubscriptionName.of_notebook(path, path)
-        row = self.subscriptions.find("ann", room, name) or self.subscriptions.begin("ann", room, name, 0)
+        row = self.subscriptions.find("ann", room, name) or self.subscriptions.begin("ann", room, name, 0, 0)
         assert self.rows.setdefault(row, self.numbers[kernel]) == self.numbers[kernel], "another notebook's place"
 
     # --- what people do
