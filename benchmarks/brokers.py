@@ -53,7 +53,7 @@ async def process(command: Sequence[str], port: int) -> AsyncIterator[subprocess
 async def log(folder: Path) -> AsyncIterator[Publish]:
     events = await open_log(f"sqlite:///{folder}/log.sqlite3", **ALL)
     data = DATA.encode()
-    yield lambda name: events.append(Draft("bench", "tick", data, client="bench", id=name))
+    yield lambda name: events.append(Draft("bench", "tick", data, client="bench", id=name, auto=True))
     await events.close()
 
 

@@ -37,7 +37,7 @@ async def publish(log: EventLog, lane: int, run: str, end: float, latencies: lis
     """Append one event after the other until the end of time."""
     count = 0
     while (start := time.perf_counter()) < end:
-        await log.append(Draft(f"room{lane % 20}", "tick", DATA, client=f"{run}-{lane}", id=str(count)))
+        await log.append(Draft(f"room{lane % 20}", "tick", DATA, client=f"{run}-{lane}", id=str(count), auto=True))
         latencies.append(time.perf_counter() - start)
         count += 1
 
