@@ -35,10 +35,15 @@ def cookie(server: JupyterServer) -> dict[str, str]:
     return {"Cookie": login[0], "Origin": f"http://127.0.0.1:{server.port}"}
 
 
+def header(server: JupyterServer) -> dict[str, str]:
+    """Return the headers of a client that shows its token in one."""
+    return {"Authorization": f"token {server.token}"}
+
+
 @contextmanager
 def entered(server: JupyterServer, how: str, way: str) -> Iterator[NodePeer]:
     """Connect in one of the ways to show who one is, over one of the ways to transport."""
-    headers = {"cookie": cookie, "header": lambda server: {"Authorization": f"token {server.token}"}}
+    headers = {"cookie": cookie, "header": header}
     options: dict[str, Any] = dict(WAYS[way])
     if how in headers:
         options["extraHeaders"] = headers[how](server)
@@ -85,7 +90,7 @@ def test_a_long_past_and_the_present_arrive_once_and_in_order(server: JupyterSer
     with node_connected(server, server.token) as writer:
         seqs = [writer.command("publish", room=room, event="tick", data="x" * 2000)["seq"] for _ in range(1200)]
         epoch = writer.command("history", room=room)["epoch"]
-        with node_connected(server, server.token, **WAYS[way]) as reader:
+        with entered(server, "header", way) as reader:
             reply = reader.command("join", room=room, after=seqs[0], epoch=epoch)
             assert reply["missed"] == len(seqs) - 1
             seqs += [writer.command("publish", room=room, event="tick", data="now")["seq"] for _ in range(50)]
@@ -93,7 +98,7 @@ def test_a_long_past_and_the_present_arrive_once_and_in_order(server: JupyterSer
 
 
 def test_a_client_on_polling_comes_back_when_the_server_was_restarted(tmp_path: Path) -> None:
-    with JupyterServer(tmp_path) as server, node_connected(server, server.token, transports=["polling"]) as peer:
+    with JupyterServer(tmp_path) as server, entered(server, "header", "polling") as peer:
         seq = peer.command("publish", room="lab", event="tick", data="before")["seq"]
         epoch = peer.command("history", room="lab")["epoch"]
         server.restart()
