@@ -38,12 +38,12 @@ def test_it_is_built_while_what_it_needs_is_installed_and_comes_last(tmp_path: P
     wheel, needs = sorted(both, key=lambda command: "install" in command)
     assert "wheel" in wheel
     assert wheel[-1] == str(install.ROOT)
-    assert {"jupyterlab>=4.4,<5", "matplotlib>=3.8"} <= set(needs)
+    assert {"jupyterlab>=4.4.8,<5", "matplotlib>=3.8"} <= set(needs)
     assert last[-1].endswith("one-1-py3-none-any.whl")
     assert "--no-deps" in last
 
 
-@pytest.mark.parametrize("fails", ["wheel", "jupyterlab>=4.4,<5"])
+@pytest.mark.parametrize("fails", ["wheel", "jupyterlab>=4.4.8,<5"])
 def test_a_step_that_fails_ends_it(tmp_path: Path, log: Path, fails: str) -> None:
     assert install.install(python(tmp_path, log, fails, 3), ["examples"]) == 3
     assert len(log.read_text().splitlines()) == 2
