@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from jupyter_rtmsg.errors import LogConflict, Shutdown, UnknownCommand
 from jupyter_rtmsg.log.eventlog import Appended, Draft, size_of
 from jupyter_rtmsg.server import LATER, Socket
-from jupyter_rtmsg.server.turns import in_turn
 from jupyter_rtmsg.wire.data import EncodedJSON
 
 from .budget import READING
@@ -88,7 +87,7 @@ class Dispatcher:
 
     async def _finish(self, socket: Socket, name: str, command: Command, id: int | None) -> Any:
         try:
-            return await in_turn(command, socket.session.share)
+            return await command
         except Exception as error:  # noqa: BLE001 - told to its caller, logged where it is ours
             return self._refuse(socket, name, error, id)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 import types
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
@@ -73,7 +72,7 @@ class Share:
     def run(
         self, coroutine: Coroutine[Any, Any, T], clock: Callable[[], float]
     ) -> Generator[asyncio.Future[Any], None, T]:
-        """Await a coroutine: each of its steps is a part of a turn, and the next waits for one if this turn is over.
+        """Await a coroutine: each of its steps is a part of a turn, and waits for the next one if this turn is over.
 
         Parameters
         ----------
@@ -83,6 +82,11 @@ class Share:
         """
         error: BaseException | None = None
         while True:
+            try:
+                if self.over and error is None:
+                    yield from self.turn().__await__()
+            except BaseException as thrown:
+                error = thrown
             begun = clock()
             try:
                 waits_for = coroutine.send(None) if error is None else coroutine.throw(error)
@@ -94,34 +98,8 @@ class Share:
             error = None
             try:
                 yield waits_for
-                if self.over:
-                    yield from self.turn().__await__()
             except BaseException as thrown:
                 error = thrown
-
-
-@types.coroutine
-def in_turn(coroutine: Coroutine[Any, Any, T], share: Share) -> Generator[Any, Any, T]:
-    """Await a coroutine in a turn of a principal, and charge that with the time that its steps take."""
-    try:
-        if share.over:
-            yield from share.turn().__await__()
-    except BaseException:
-        coroutine.close()
-        raise
-    step, value = coroutine.send, None
-    while True:
-        begun = time.perf_counter()
-        try:
-            waits_for = step(value)
-        except StopIteration as done:
-            return done.value  # type: ignore[no-any-return]
-        finally:
-            share.used += time.perf_counter() - begun
-        try:
-            step, value = coroutine.send, (yield waits_for)
-        except BaseException as error:  # it is the coroutine's
-            step, value = coroutine.throw, error
 
 
 def _begin(waiter: asyncio.Future[None]) -> None:

@@ -146,7 +146,7 @@ async def test_a_coroutine_that_is_cancelled_before_its_turn_is_closed(recwarn: 
 
 
 async def _in_turn(coroutine: Any, share: Any) -> Any:
-    return await turns.in_turn(coroutine, share)
+    return await share.run(coroutine, time.perf_counter)
 
 
 async def test_a_share_is_forgotten_with_the_last_session_of_its_principal() -> None:
