@@ -14,33 +14,33 @@ import typing as _typing
 
 if _typing.TYPE_CHECKING:
     __version__: str
-    from .client.async_client import AsyncClient
-    from .client.async_room import AsyncRoom
-    from .client.events import Events
-    from .client.members import Member
-    from .client.receipt import Receipt
-    from .client.room import Room
     from .client.socket import SocketClient
-    from .client.sync import Client, connect
     from .client.sync_socket import Socket
     from .errors import NotDurable, RtmsgError
     from .event import Event, Sender
+    from .rooms.async_client import AsyncClient
+    from .rooms.async_room import AsyncRoom
+    from .rooms.events import Events
+    from .rooms.members import Member
+    from .rooms.receipt import Receipt
+    from .rooms.room import Room
+    from .rooms.sync import Client, connect
 
 _HOMES = {
-    "AsyncClient": "client.async_client",
-    "AsyncRoom": "client.async_room",
-    "Client": "client.sync",
+    "AsyncClient": "rooms.async_client",
+    "AsyncRoom": "rooms.async_room",
+    "Client": "rooms.sync",
     "Event": "event",
-    "Events": "client.events",
-    "Member": "client.members",
+    "Events": "rooms.events",
+    "Member": "rooms.members",
     "NotDurable": "errors",
-    "Receipt": "client.receipt",
-    "Room": "client.room",
+    "Receipt": "rooms.receipt",
+    "Room": "rooms.room",
     "RtmsgError": "errors",
     "Sender": "event",
     "Socket": "client.sync_socket",
     "SocketClient": "client.socket",
-    "connect": "client.sync",
+    "connect": "rooms.sync",
 }
 
 _MODULES = ("errors", "server", "widgets")  # that people import

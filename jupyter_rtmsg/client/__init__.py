@@ -1,7 +1,5 @@
-"""The client for kernels and scripts: plain Socket.IO beneath, rooms with a memory on top.
+"""A Socket.IO client, useful alone: it knows neither rooms nor hubs.
 
-Told from below: `transport` (HTTP upgrade, WebSocket), `session` (Engine.IO), `connection` (reconnects, shared by
-namespaces), `socket` with `sending` and `receiving` (Socket.IO), `hub_socket` (one that always comes back), `inbox` and
-`outbox` (what makes events arrive once, in order), `async_client` and `async_room`, and the same for code that does not
-await: `sync_socket`, `sync` and `room`.
+From the bottom up: `transport` (WebSocket and long-polling), `session` (Engine.IO), `connection` (reconnects, shared by
+namespaces), `socket` with `sending` and `receiving` (Socket.IO), and `sync_socket` for code that does not await.
 """

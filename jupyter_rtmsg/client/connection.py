@@ -17,7 +17,6 @@ from jupyter_rtmsg.wire.parser import Codec
 
 from .address import Address
 from .backoff import Backoff
-from .discovery import Found, Search
 from .endpoint import Endpoint
 from .http import HttpRefused
 from .lane import LaneFactory
@@ -26,6 +25,7 @@ from .opening import Opener
 from .reasons import reason_for
 from .refusal import reason_of
 from .route import Route
+from .search import Found, Search
 from .session import Session
 from .strategy import Strategy
 

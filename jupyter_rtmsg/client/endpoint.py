@@ -9,10 +9,10 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from .address import Address
-from .discovery import Found, Given
 from .http import Response
 from .proxy import Proxy, proxy_for
 from .route import Route
+from .search import Found, Given
 from .tls import contexts
 
 _SAFE = "/%:@!$&'()*+,;=~"  # what a path may hold beside letters and digits (RFC 3986, section 3.3), and escapes

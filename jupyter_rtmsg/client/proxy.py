@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 from .address import Address
-from .discovery import is_known
+from .servers import is_known
 
 _PORTS = {"http": 80, "https": 443}
 _LOOPBACK = re.compile(r"localhost|.+\.localhost|127(\.\d+){3}|::1", re.IGNORECASE)

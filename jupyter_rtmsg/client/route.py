@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from jupyter_rtmsg.errors import AccessDenied, ServerNotFound
 
-from .discovery import Found, Search
 from .http import HttpFailed, HttpRefused
 from .owner import Stranger
+from .search import Found, Search
 
 _NOBODY = (ConnectionRefusedError, FileNotFoundError, Stranger)  # at a port, behind the path of a Unix socket
 

@@ -1,4 +1,7 @@
-"""The Jupyter servers of this user on this machine, as they tell of themselves in Jupyter's runtime directory."""
+"""The Jupyter servers of this user on this machine, as they tell of themselves in Jupyter's runtime directory.
+
+The environment of a kernel names its own server as well.
+"""
 
 from __future__ import annotations
 
@@ -57,6 +60,12 @@ def same_host(one: Address, other: Address) -> bool:
     return (one.port, one.unix) == (other.port, other.unix) and (len(hosts) == 1 or hosts <= _LOCAL)
 
 
+def is_same_server(one: str, other: str) -> bool:
+    """Whether two URLs are of one server: ``localhost`` and ``127.0.0.1`` are."""
+    first, second = Address.parse(one), Address.parse(other)
+    return same_host(first, second) and first.path == second.path
+
+
 def reachable(url: str) -> Address:
     """Return where to connect, for the URL of a server that may be bound to all addresses."""
     parts = urlsplit(url)
@@ -64,6 +73,28 @@ def reachable(url: str) -> Address:
     if host is None:
         return Address.parse(url)
     return Address.parse(parts._replace(netloc=f"{host}:{parts.port}" if parts.port else host).geturl())
+
+
+def is_known(address: Address, environment: Mapping[str, str] = os.environ, runtime_dir: Path | None = None) -> bool:
+    """Return whether the environment names this server, or it is one of this user's that run here."""
+    named = (kernel_variables(environment)[0], environment.get("JUPYTERHUB_SERVICE_URL"))
+    return any(is_page(address, url) for url in named if url) or any(
+        server.is_at(address) for server in running_servers(runtime_dir)
+    )
+
+
+def kernel_variables(environment: Mapping[str, str]) -> tuple[str | None, str | None, str | None]:
+    """Return the URL, the token and the file with the certificate that the extension gives to kernels."""
+    for prefix in ("", "KERNEL_"):  # a gateway passes on what begins with KERNEL_
+        if url := environment.get(f"{prefix}RTMSG_URL"):
+            return url, environment.get(f"{prefix}RTMSG_TOKEN"), environment.get(f"{prefix}RTMSG_CAFILE")
+    return None, None, None
+
+
+def is_page(address: Address, url: str) -> bool:
+    """Return whether an address is a page of the server with that URL."""
+    base = reachable(url)
+    return same_host(base, address) and address.is_page_of(base.path)
 
 
 def _read(directory: Path) -> Iterator[RunningServer]:

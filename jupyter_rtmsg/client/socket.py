@@ -22,12 +22,12 @@ from jupyter_rtmsg.wire.socketio import (
 
 from .backoff import Backoff
 from .connection import Connection
-from .discovery import Given, Search
 from .emitter import Flags
 from .lane import LaneFactory, TaskLane
 from .reasons import CLIENT_LEFT, SERVER_LEFT, reason_for
 from .receiving import Receiving
 from .refusal import reason_of, refused
+from .search import Given, Search
 from .session import Session
 from .strategy import TRANSPORTS
 

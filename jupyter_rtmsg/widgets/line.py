@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from jupyter_rtmsg.client.names import Names, title
-from jupyter_rtmsg.client.text import data_text
 from jupyter_rtmsg.event import Event, Sender
 from jupyter_rtmsg.invisible import escaped
+from jupyter_rtmsg.rooms.names import Names, title
+from jupyter_rtmsg.rooms.text import data_text
 
 MAX_TEXT = 500
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypedDict
 
-from jupyter_rtmsg.client.members import Member
-from jupyter_rtmsg.client.names import Names, title
+from jupyter_rtmsg.rooms.members import Member
+from jupyter_rtmsg.rooms.names import Names, title
 
 
 class Label(TypedDict):

@@ -13,9 +13,9 @@ import anywidget
 import traitlets
 
 import jupyter_rtmsg
-from jupyter_rtmsg.client.names import Names, Who
 from jupyter_rtmsg.errors import RtmsgError
 from jupyter_rtmsg.event import CORRUPT, Event
+from jupyter_rtmsg.rooms.names import Names, Who
 
 from .feed import LIMIT, Feed, Stretch
 from .line import Line, key, line

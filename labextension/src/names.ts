@@ -17,7 +17,7 @@ const DRAWN = /^[0-9a-f]{32}$/;
  *
  * Somebody is called by name, with the user in brackets where that is another, or "you"; a token that several people
  * share is nobody's own. Where two notebooks have the same name, so much of their folders is added as tells them apart.
- * The rule is that of `jupyter_rtmsg.client.names`.
+ * The rule is that of `jupyter_rtmsg.rooms.names`.
  */
 export class Names {
   constructor(private readonly trans: { __(text: string, ...values: unknown[]): string }) {}

@@ -11,8 +11,8 @@ from support.wsclient import until
 
 from jupyter_rtmsg import AsyncClient, SocketClient
 from jupyter_rtmsg.client.backoff import Backoff
-from jupyter_rtmsg.client.hub_socket import HubSocket
 from jupyter_rtmsg.errors import AccessDenied, ConnectionRefused, QueueFull, ServerUnreachable
+from jupyter_rtmsg.rooms.hub_socket import HubSocket
 from jupyter_rtmsg.server import Server
 from jupyter_rtmsg.wire.socketio import encode_event
 from jupyter_rtmsg.wire.websocket import TEXT, accept_value, encode_frame

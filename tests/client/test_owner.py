@@ -11,10 +11,11 @@ import pytest
 from support.hub import TOKEN, HubServer
 
 import jupyter_rtmsg as rt
-from jupyter_rtmsg.client import discovery, owner
-from jupyter_rtmsg.client.discovery import Found
+from jupyter_rtmsg.client import owner
 from jupyter_rtmsg.client.owner import Stranger, check_owner, check_socket
+from jupyter_rtmsg.client.search import Found
 from jupyter_rtmsg.errors import ServerUnreachable
+from jupyter_rtmsg.rooms import discovery
 
 OTHER = os.geteuid() + 4711
 HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"

@@ -19,8 +19,6 @@ from support.wsclient import until
 
 import jupyter_rtmsg as rt
 from jupyter_rtmsg.client.handlers import Handler, Handlers
-from jupyter_rtmsg.client.inbox import Inbox
-from jupyter_rtmsg.client.place import Era, Place
 from jupyter_rtmsg.event import Event
 from jupyter_rtmsg.hub import Limits
 from jupyter_rtmsg.hub.catchup import CatchUp
@@ -30,6 +28,8 @@ from jupyter_rtmsg.hub.rooms import Rooms
 from jupyter_rtmsg.hub.start import StartFinder, Wanted
 from jupyter_rtmsg.log import open_log
 from jupyter_rtmsg.log.eventlog import Cursor
+from jupyter_rtmsg.rooms.inbox import Inbox
+from jupyter_rtmsg.rooms.place import Era, Place
 from jupyter_rtmsg.wire.data import load
 from jupyter_rtmsg.wire.socketio import Encoded
 
@@ -290,7 +290,7 @@ class Ground:
 
 @pytest.fixture
 async def ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Ground]:
-    monkeypatch.setattr("jupyter_rtmsg.client.inbox.Inbox.__init__.__defaults__", (40, 1_000_000))
+    monkeypatch.setattr("jupyter_rtmsg.rooms.inbox.Inbox.__init__.__defaults__", (40, 1_000_000))
     ground = Ground(tmp_path / "log.sqlite3")
     await asyncio.to_thread(ground.server.start)
     yield ground

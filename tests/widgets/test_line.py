@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from jupyter_rtmsg.client.names import Names
 from jupyter_rtmsg.event import Event, Sender
+from jupyter_rtmsg.rooms.names import Names
 from jupyter_rtmsg.widgets.line import MAX_TEXT, line
 
 
