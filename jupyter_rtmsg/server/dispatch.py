@@ -221,7 +221,7 @@ class Dispatcher(Hooked):
             self.answer(id, result)
             while coroutine is None and queue.events:
                 if loop.time() - begun >= share.rest:
-                    share.used += loop.time() - begun
+                    share.charge(loop.time() - begun)
                     await share.turn()
                     begun = loop.time()
                     continue  # meanwhile what waits may have been dropped
@@ -234,7 +234,7 @@ class Dispatcher(Hooked):
                     queue.runs(self._label(args[0]), loop.time())
                 else:
                     self.answer(id, result)
-            share.used += loop.time() - begun
+            share.charge(loop.time() - begun)
         self._queue = None
         self._connection.busy -= 1
         if self._reason is not None:

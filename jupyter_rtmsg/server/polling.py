@@ -152,10 +152,10 @@ class PollingTransport:
                 await self._readable
                 begun = time()
             elif not at % TURN or (not at & 15 and time() - begun >= share.rest):
-                share.used += time() - begun
+                share.charge(time() - begun)
                 await share.turn()
                 begun = time()
-        share.used += time() - begun
+        share.charge(time() - begun)
 
     def _overlapped(self, session: Session) -> None:
         """Two GETs or two POSTs at once: this client lost count of its requests (docs/protocol.md#engineio-polling)."""

@@ -13,13 +13,15 @@ from weakref import WeakValueDictionary
 T = TypeVar("T")
 
 TURN_SECONDS = 0.005
-"""Seconds for which all sessions of one principal are dealt with, before everybody else has a turn."""
+"""Seconds for which all sessions of one principal are served in one pass of the event loop."""
 LENIENT, LONGEST_REST = 2, 0.05
 """After a turn of more than two its principal rests, at most for so many seconds."""
+ALONE = 1.0
+"""Seconds without a turn of anybody else after which a principal need not rest."""
 
 
 class Share:
-    """What one principal has of the event loop.
+    """The part of the event loop's time that one principal has.
 
     Parameters
     ----------
@@ -29,19 +31,25 @@ class Share:
     ----------
     used : float
         Seconds in this turn.
-    resting : bool
-        Whether its next turn begins later, since this one was much too long.
+    begun : bool
+        Whether a turn has begun that `Turns` will end.
     waiting : deque of callable
         What goes on in a later turn, in order.
     """
 
-    __slots__ = ("__weakref__", "_turns", "resting", "used", "waiting")
+    __slots__ = ("__weakref__", "_turns", "begun", "used", "waiting")
 
     def __init__(self, turns: Turns) -> None:
         self._turns = turns
         self.used = 0.0
-        self.resting = False
+        self.begun = False
         self.waiting: deque[Callable[[], object]] = deque()
+
+    def charge(self, seconds: float) -> None:
+        """Count time as used in this turn."""
+        self.used += seconds
+        if not self.begun:
+            self._turns.begin(self)
 
     @property
     def rest(self) -> float:
@@ -56,7 +64,8 @@ class Share:
     def wait(self, go_on: Callable[[], object]) -> None:
         """Call a function in a later turn, behind those that wait."""
         self.waiting.append(go_on)
-        self._turns.begin_later(self)
+        if not self.begun:
+            self._turns.begin(self)
 
     async def turn(self) -> None:
         """Return in a later turn, behind those that wait."""
@@ -94,7 +103,7 @@ class Share:
                 result: T = done.value
                 return result
             finally:
-                self.used += clock() - begun
+                self.charge(clock() - begun)
             error = None
             try:
                 yield waits_for
@@ -110,15 +119,18 @@ def _begin(waiter: asyncio.Future[None]) -> None:
 class Turns:
     """The turns of all principals.
 
-    One that has used `TURN_SECONDS` waits until the event loop has been round. Nobody is slowed down while others are
-    idle, and nothing runs while nobody waits.
+    A turn lasts for one pass of the event loop. A principal that has used `TURN_SECONDS` in it waits for the next pass.
+    Nobody is slowed down while others are idle, and nothing runs at rest: a turn begins with the first use of the loop,
+    and one callback of the next pass ends all of them.
     """
 
-    __slots__ = ("_shares", "_waiting")
+    __slots__ = ("_begun", "_contended", "_latest", "_shares")
 
     def __init__(self) -> None:
         self._shares: WeakValueDictionary[str, Share] = WeakValueDictionary()  # their sessions keep them
-        self._waiting: dict[Share, None] = {}
+        self._begun: list[Share] = []
+        self._latest: Share | None = None  # whose turn ended last
+        self._contended = -ALONE  # when turns of two principals followed each other last
 
     def of(self, principal: str) -> Share:
         """Return the share of a principal."""
@@ -127,31 +139,34 @@ class Turns:
             share = self._shares[principal] = Share(self)
         return share
 
-    def begin_later(self, share: Share) -> None:
-        """Begin a new turn of a share when the event loop has been round.
+    def begin(self, share: Share) -> None:
+        """Begin a turn, which the next pass of the event loop ends."""
+        share.begun = True
+        if not self._begun:
+            asyncio.get_running_loop().call_soon(self._end)
+        self._begun.append(share)
 
-        One message may take longer than a turn, and nothing can be done about that while it is dealt with: afterwards,
-        its sender rests for about as long as it was too long.
+    def _end(self) -> None:
+        """End all turns of the last pass.
+
+        One message may take longer than a turn, and cannot be interrupted. Its sender then rests for the time that it
+        was too long, unless nobody else has used the loop lately.
         """
-        if share.resting:
-            return
+        begun, self._begun = self._begun, []
         loop = asyncio.get_running_loop()
-        too_long = share.used - LENIENT * TURN_SECONDS
-        if too_long > 0:
-            share.resting = True
-            loop.call_later(min(too_long, LONGEST_REST), self._go_on, share)
-            return
-        if not self._waiting:
-            loop.call_soon(self._begin)
-        self._waiting[share] = None
-
-    def _begin(self) -> None:
-        waiting, self._waiting = self._waiting, {}
-        for share in waiting:
-            self._go_on(share)
+        if len(begun) > 1 or begun[0] is not self._latest:
+            self._contended = loop.time()
+        self._latest = begun[-1]
+        for share in begun:
+            too_long = share.used - LENIENT * TURN_SECONDS
+            if too_long > 0 and loop.time() - self._contended < ALONE:
+                loop.call_later(min(too_long, LONGEST_REST), self._go_on, share)
+            else:
+                self._go_on(share)
 
     def _go_on(self, share: Share) -> None:
-        share.used, share.resting = 0.0, False
+        """Call what waits for the next turn of a share, until that turn is over, too."""
+        share.used, share.begun = 0.0, False
         goes_on, share.waiting = share.waiting, deque()
         while goes_on and share.used < TURN_SECONDS:
             try:
@@ -159,6 +174,6 @@ class Turns:
             except Exception as error:  # the others that wait go on all the same
                 told = {"message": "what waited for its turn failed", "exception": error}
                 asyncio.get_running_loop().call_exception_handler(told)
-        if goes_on or share.waiting:
-            share.waiting.extendleft(reversed(goes_on))
-            self.begin_later(share)
+        share.waiting.extendleft(reversed(goes_on))
+        if share.waiting and not share.begun:
+            self.begin(share)

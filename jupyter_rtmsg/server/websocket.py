@@ -106,7 +106,7 @@ class WebSocketTransport(asyncio.Protocol):
     def _charge(self, begun: float) -> None:
         """Count the time since then as used by the principal."""
         if self._session is not None:
-            self._session.share.used += self._loop.time() - begun
+            self._session.share.charge(self._loop.time() - begun)
 
     def _keep(self, size: int) -> None:
         """Count what is held of a message that is not complete."""
