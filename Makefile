@@ -1,6 +1,7 @@
 # make run     JupyterLab with the extension, in notebooks/.   make run ARGS="--no-browser --port 8899"
 # make test    all tests, in an environment of their own.      make test ARGS="-k panel"    make test BROWSER=0
 # make check   what must hold before tests are worth running: lint, format, types, imports, TypeScript
+# make docs    the documentation as a site, in docs/_build/html.   make docs ARGS="-D run_notebooks=0"
 # make faults  what docs/reliability.md reports: every fault 20 times, an hour.   make faults ARGS="--times 3 --only network"
 # make bench   our server beside Node.js and others: a quarter of an hour.   make bench ARGS="--only fan8 node ours"   make bench-quick
 # make sbom    dist/sbom.json (CycloneDX) of what the package needs, and what is known of its vulnerabilities
@@ -27,7 +28,7 @@ FRONTEND := $(shell find labextension/src labextension/style labextension/*.json
 BUILD := pyproject.toml $(wildcard _build/*.py jupyter-config/*.json)
 NOTEBOOKS := $(abspath notebooks)
 
-.PHONY: help run test check faults bench bench-quick clean
+.PHONY: help run test check docs faults bench bench-quick clean
 .DELETE_ON_ERROR:
 
 help:
@@ -52,6 +53,10 @@ check: $(TEST)/installed $(TEST)/node labextension/node_modules/.installed
 	$(IN_TEST) lint-imports
 	cd labextension && $(IN_TEST) jlpm run check
 
+docs: $(TEST)/docs
+	$(IN_TEST) python -m sphinx -M html docs docs/_build --fail-on-warning --keep-going $(ARGS)
+	$(IN_TEST) python docs/check_links.py docs/_build/html
+
 bench bench-quick: $(TEST)/bench $(TEST)/node tests/interop/node_modules/.installed benchmarks/peers/node_modules/.installed
 	$(IN_TEST) python benchmarks/compare.py $(if $(filter bench-quick,$@),--quick) \
 	  --json benchmarks/results/$@.json --plot benchmarks/results/$@.png $(ARGS)
@@ -66,7 +71,7 @@ sbom: $(RUN)/installed
 	cd labextension && PATH="$(CURDIR)/$(RUN)/bin:$$PATH" jlpm npm audit --environment production --recursive
 
 clean:
-	rm -rf .venv-sbom $(RUN) $(TEST) dist labextension/lib labextension/node_modules $(GENERATED)
+	rm -rf .venv-sbom $(RUN) $(TEST) dist docs/_build docs/notebooks labextension/lib labextension/node_modules $(GENERATED)
 	rm -rf tests/interop/node_modules benchmarks/peers/node_modules tests/artefacts benchmarks/results .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 $(RUN)/bin/python $(TEST)/bin/python:
@@ -88,6 +93,11 @@ $(TEST)/installed: $(TEST)/bin/python $(FRONTEND) $(BUILD)
 $(TEST)/neighbours/installed: $(TEST)/installed
 	@test -x $(@D)/bin/python || $(TEST)/bin/python -m venv $(@D)
 	$(@D)/bin/python $(PIP) --editable '.[neighbours]'
+	@touch $@
+
+# Beside the tests: the pages need the package with its widgets, and the notebooks a Jupyter server.
+$(TEST)/docs: $(TEST)/installed
+	$(TEST)/bin/python $(PIP) --editable '.[docs]'
 	@touch $@
 
 $(TEST)/bench: $(TEST)/installed

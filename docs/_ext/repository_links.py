@@ -1,0 +1,59 @@
+"""Sphinx extension: read the Markdown of this folder as GitHub does.
+
+Three things differ. ``<a id="name"></a>`` gives a rule an anchor of its own, which MyST writes as ``(name)=``. A link
+to a file outside of this folder leads to the page that shows it. And the comment in front of a block that no test runs,
+which says why, is shown.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from sphinx.application import Sphinx
+
+PAGES = {
+    "README.md": "index.md",
+    "CHANGELOG.md": "changes.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "SECURITY.md": "vulnerabilities.md",
+    "notebooks/01-listen.ipynb": "notebooks/01-listen.ipynb",
+    "notebooks/01-train.ipynb": "notebooks/01-train.ipynb",
+}
+"""Files outside of this folder, and the pages that show them."""
+
+_ANCHOR = re.compile(r'^<a id="([\w-]+)"></a>$', re.MULTILINE)
+_NOT_RUN = re.compile(r"^<!-- not run: (.+) -->$", re.MULTILINE)
+_LINK = re.compile(r"\]\(((?:\.\./)+)([^)#\s]+)")
+
+
+def translate(page: str, text: str) -> str:
+    """Return the Markdown of a page as MyST reads it.
+
+    Parameters
+    ----------
+    page : str
+        The page's name without its suffix, such as ``decisions/0002-sqlite``.
+    text : str
+        The Markdown as it is in the repository.
+    """
+    depth = page.count("/")
+
+    def link(match: re.Match[str]) -> str:
+        up, target = match.groups()
+        if up.count("../") <= depth or target not in PAGES:
+            return match[0]
+        return "](" + "../" * depth + PAGES[target]
+
+    text = _NOT_RUN.sub(r"*Not run by the tests of this page: \1.*\n", text)
+    return _LINK.sub(link, _ANCHOR.sub(r"(\1)=", text))
+
+
+def _read(app: Sphinx, page: str, source: list[str]) -> None:
+    source[0] = translate(page, source[0])
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Connect the extension."""
+    app.connect("source-read", _read)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
