@@ -13,9 +13,10 @@ PAGE = (ROOT / "docs" / "first-steps.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
 
-def test_its_notebooks_are_those_of_the_readme() -> None:
+@pytest.mark.parametrize("name", ["first-steps.md", "index.md"])
+def test_its_notebooks_are_those_of_the_readme(name: str) -> None:
     readme = BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8"))
-    assert BLOCK.findall(PAGE) == readme[:2]
+    assert BLOCK.findall((ROOT / "docs" / name).read_text(encoding="utf-8")) == readme[:2]
 
 
 def test_what_make_run_says_is_quoted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
