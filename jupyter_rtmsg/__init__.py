@@ -20,11 +20,11 @@ if _typing.TYPE_CHECKING:
     from .event import Event, Sender
     from .rooms.async_client import AsyncClient
     from .rooms.async_room import AsyncRoom
+    from .rooms.connect import connect
     from .rooms.events import Events
     from .rooms.members import Member
     from .rooms.receipt import Receipt
-    from .rooms.room import Room
-    from .rooms.sync import Client, connect
+    from .rooms.sync import Client, Room
 
 _HOMES = {
     "AsyncClient": "rooms.async_client",
@@ -35,12 +35,12 @@ _HOMES = {
     "Member": "rooms.members",
     "NotDurable": "errors",
     "Receipt": "rooms.receipt",
-    "Room": "rooms.room",
+    "Room": "rooms.sync",
     "RtmsgError": "errors",
     "Sender": "event",
     "Socket": "client.sync_socket",
     "SocketClient": "client.socket",
-    "connect": "rooms.sync",
+    "connect": "rooms.connect",
 }
 
 _MODULES = ("errors", "server", "widgets")  # that people import

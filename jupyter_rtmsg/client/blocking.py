@@ -71,6 +71,16 @@ def direct(method: Callable[Concatenate[A, P], T], owner: str) -> Callable[Conca
     return _named(call, method, owner)
 
 
+def documented_by(original: Callable[..., Any]) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Decorate a method that is written by hand: it gets the docstring of the async one, with the same arguments."""
+
+    def decorate(method: Callable[P, T]) -> Callable[P, T]:
+        method.__doc__ = original.__doc__
+        return method
+
+    return decorate
+
+
 def _named(call: Callable[P, T], method: Callable[..., Any], owner: str) -> Callable[P, T]:
     """Give a method the docstring and the signature of another, and the name that it has in its own class."""
     # Without the original's attributes: one of them marks a coroutine function.

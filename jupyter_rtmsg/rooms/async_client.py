@@ -272,29 +272,30 @@ class AsyncClient:
         since: float | datetime | None = None,
         after: int | None = None,
     ) -> AsyncRoom:
-        """Join a room; a room that is joined already is given back as it is.
+        """Join a room. If this client is in the room already, return that room.
 
-        Without a start it goes on where the subscription ``as_`` has come to. In a notebook that is the notebook's own,
-        so nothing is missed when its kernel restarts; a script gives a name, or starts from now.
+        Without a start, reading continues after the cursor of the subscription ``as_``. In a notebook the subscription
+        is that of the notebook, so nothing is missed when its kernel restarts. A script passes a name, or starts from
+        now.
 
         Parameters
         ----------
         room : str
             1 to 128 letters and digits of any script, ``_``, ``~``, ``-`` and inner dots.
         as_ : str, optional
-            Names the subscription.
+            The name of the subscription.
         last : int, optional
-            Start with the last so many events.
+            Start with this number of newest events.
         since : float or datetime, optional
-            Start with what happened since; seconds since 1970.
+            Start with the events since this time; a float is in seconds since 1970.
         after : int, optional
             Start after this seq.
 
         Raises
         ------
         BadRoom, Forbidden, LimitExceeded
-            If the hub refuses. What may pass (`Busy`, `Full`, `DiskError`, `Shutdown`, `Internal`, `RateExceeded`) is
-            tried again, and raised where it lasts for the client's timeout.
+            If the hub refuses. Transient refusals (`Busy`, `Full`, `DiskError`, `Shutdown`, `Internal`,
+            `RateExceeded`) are retried, and raised when they last for the client's timeout.
         Disconnected
             If there is no connection within the client's timeout.
         """
@@ -334,7 +335,7 @@ class AsyncClient:
         self.user = membership.user or self.user
         if membership.subscription is None and self.hello:
             add_join_notices(self.notices, room, membership.place, self.url, self.hello, asked=bool(start))
-        joined = self._rooms[room] = AsyncRoom(self, membership)
+        joined = self._rooms[room] = AsyncRoom(self, membership, self.commands, self.outbox, self.durability)
         return joined
 
     def _forget(self, membership: Membership) -> None:

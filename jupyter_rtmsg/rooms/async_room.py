@@ -1,13 +1,13 @@
-"""A room, for code that awaits. `room` gives the same to code that does not."""
+"""A room, for code that awaits. `sync.Room` is the same for code that does not."""
 
 from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol, TypeVar, overload
 
 from jupyter_rtmsg.advice import ROOM, no_such_name
 from jupyter_rtmsg.client.handlers import Handler
@@ -16,36 +16,56 @@ from jupyter_rtmsg.event import Event
 
 from . import card
 from .awaited import awaited
+from .commands import Commands
+from .durability import Durability
 from .events import Events
 from .history import milliseconds, read_history
 from .member_list import MemberList
 from .members import Member
 from .membership import Membership
-from .publish import draft
+from .outbox import Outbox
 from .receipt import Receipt
 from .stream import AsyncBuffer, AsyncEventStream, open_stream
 from .wrong_calls import check_event, check_handler, emit_like_this, explained, history_like_this
 
-if TYPE_CHECKING:
-    from .async_client import AsyncClient
-
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class RoomClient(Protocol):
+    """The client of a room, an `AsyncClient`, as far as the room's user needs it."""
+
+    @property
+    def url(self) -> str:
+        """The base URL of the server."""
+
+    @property
+    def state(self) -> str:
+        """The state of the connection."""
+
+    def join(self, room: str, *, as_: str | None = None) -> Coroutine[Any, Any, AsyncRoom]:
+        """Join another room."""
+
+    async def close(self, timeout: float = 5.0) -> None:
+        """Leave all rooms and disconnect."""
+
+
 class AsyncRoom:
-    """A room: a named, ordered log, and who is in it now. Made by `AsyncClient.join`.
+    """A room: a named, ordered log of events, and its present members. `AsyncClient.join` makes one.
 
     Attributes
     ----------
     client : AsyncClient
-        The client that joined it.
+        The client that joined the room.
     """
 
-    def __init__(self, client: AsyncClient, membership: Membership) -> None:
+    def __init__(
+        self, client: RoomClient, membership: Membership, commands: Commands, outbox: Outbox, durability: Durability
+    ) -> None:
         self.client = client
         self.membership = membership
-        self._outbox = client.outbox
-        self._commands = client.commands
+        self._commands = commands
+        self._outbox = outbox
+        self._durability = durability
         self._missed: Events | None = None
 
     def __reduce__(self) -> NoReturn:
@@ -56,7 +76,7 @@ class AsyncRoom:
 
     def _repr_html_(self) -> str:
         newest = Events(self.membership.watchers.latest(), self.membership.user)
-        return card.html(self.membership, newest, complete=False, kept=self.client.durability.described())
+        return card.html(self.membership, newest, complete=False, kept=self._durability.described())
 
     if not TYPE_CHECKING:
 
@@ -70,36 +90,36 @@ class AsyncRoom:
 
     @property
     def subscription(self) -> str | None:
-        """The name under which the hub remembers how far this reader has come; without one it does not."""
+        """The name under which the hub keeps this reader's cursor; None if it keeps none."""
         return self.membership.subscription
 
     @property
     def me(self) -> Member | None:
-        """Who this client is among the members.
+        """The member that is this client.
 
-        In a room so large that this client is not listed, only ``member`` and ``user`` are known.
+        In a large room that does not list this client, only its ``member`` and ``user`` are known.
         """
         return self.membership.me
 
     @property
     def members(self) -> MemberList:
-        """Who is here now, or was a moment ago: a sequence of `Member`. A large room's is cut at 100, see ``total``."""
+        """The members, with those whose connection was lost a moment ago; at most 100. ``total`` counts all."""
         membership = self.membership
         return MemberList(membership.members.all(), membership.members.count, membership.member, membership.user)
 
     @property
     def state(self) -> str:
-        """The client's ``state``; ``"closed"``, too, once the room was left or lost."""
+        """The ``state`` of the client; ``"closed"`` also after the room was left or lost."""
         return self.membership.state
 
     @property
     def durable(self) -> bool | None:
-        """Whether what is emitted outlives the server; `NotDurable` warnings say so in the cell if it does not."""
-        return self.client.durable
+        """Whether emitted events outlive the server. If they do not, a `NotDurable` warning says so in the cell."""
+        return self._durability.durable
 
     @property
     def missed_count(self) -> int:
-        """How many events `missed` returns, without reading them."""
+        """The number of events that `missed` returns, without reading them."""
         return self.membership.resumption.missed_count
 
     @property
@@ -109,9 +129,9 @@ class AsyncRoom:
 
     @property
     def lag(self) -> int:
-        """How many events are still to be handled, and to be acknowledged where there is a subscription.
+        """The number of events that are not handled yet or, with a subscription, not acknowledged yet.
 
-        0 means that nothing known to this client would come again if its process were killed now.
+        0 means that no event known to this client would come again if its process were killed now.
         """
         return self.membership.lag
 
@@ -140,63 +160,61 @@ class AsyncRoom:
         wait: bool = True,
         timeout: float = 10.0,
     ) -> int | Receipt | None:
-        """Emit an event to everyone in the room, this client included.
+        """Emit an event to all members of the room, including this client.
 
         Parameters
         ----------
         event : str
-            Its name: 1 to 128 characters, none of Socket.IO's own, and not starting with ``$``.
+            The event's name: 1 to 128 characters, not one of Socket.IO's own, and not starting with ``$``.
         data : object
             JSON, with bytes anywhere inside.
         id : str, optional
-            The event is stored once, whatever client or process of this user emits it with this id within a day. Tell
-            the runs of a program apart in it: f"{run}-{step}".
+            The event is stored once, whichever client or process of this user emits it with this id within a day.
+            Include the run of the program: f"{run}-{step}".
         volatile : bool
-            Only for those who are there now: it is not stored and may be lost.
+            Send it to the present members only: it is not stored and may be lost.
         expect : int, optional
-            Store only if the room's head is this seq.
+            Store it only if the room's head is this seq.
         wait : bool
-            Wait until it is stored; else return a `Receipt` at once.
+            Wait until it is stored. Otherwise return a `Receipt` at once, so that several events can be under way.
         timeout : float
             Seconds.
 
         Returns
         -------
         int or None or Receipt
-            The seq of the event; None for a volatile one.
+            The seq of the event; None for a volatile event.
 
         Raises
         ------
         NotJSON, TooLarge, BadEvent, ReservedEvent
-            At once, if it cannot be sent.
+            At once, if the event cannot be sent.
         EmitTimeout
-            If the hub does not acknowledge in time; the event stays queued and may still be stored.
+            If the hub does not acknowledge in time. The event stays queued and may still be stored.
         QueueFull
-            If too many events wait already.
+            If the queue of this client is full.
         IdConflict
             If the id belongs to another event of this user in the room.
         CommandError
-            If the hub refuses it.
+            If the hub refuses the event.
         """
         self.membership.check()
-        key = id if id is not None else self._outbox.new_id()
-        publish = draft(self.name, event, data, key, auto=id is None, volatile=volatile, expect=expect)
-        self._outbox.check(publish)
+        publish = self._outbox.draft(self.name, event, data, id=id, volatile=volatile, expect=expect)
         receipt = await self._outbox.put(publish, timeout)
         outcome = await receipt.wait(timeout) if wait else receipt
-        self.client.durability.warn_emitted(self.name, stacklevel=2)
+        self._durability.warn_emitted(self.name, stacklevel=2)
         return outcome
 
     # --- reading back
 
     @awaited
     async def missed(self) -> Events:
-        """Return what happened while this reader was away.
+        """Return the events that this reader missed while it was away.
 
-        That is what the room held after the subscription's cursor when this client joined: it stays the same while the
-        room is joined, and is empty at the first join ever. Without a subscription (a script that gave no ``as_``)
-        it holds what the join asked for by ``last``, ``since`` or ``after``, and nothing if it asked for nothing.
-        What is no longer held is counted in ``trimmed`` of the result.
+        These are the events that the room held after the subscription's cursor when this client joined. They stay the
+        same while the client is in the room; at the very first join there are none. Without a subscription (a script
+        that passed no ``as_``) they are the events that the join asked for by ``last``, ``since`` or ``after``, or
+        none. The attribute ``trimmed`` of the result counts missed events that the hub no longer holds.
         """
         resumption = self.membership.resumption
         if resumption.missed is None:
@@ -223,22 +241,27 @@ class AsyncRoom:
         sender: str | None = None,
         limit: int | None = None,
     ) -> Events:
-        """Read the room's log. Nothing is handled or acknowledged by it.
+        """Read events from the room's log. Reading neither calls handlers nor acknowledges.
 
         Parameters
         ----------
         last : int, optional
-            The last so many.
+            This number of newest events.
         after, before : int, optional
-            Positions (seq), both exclusive.
+            Events between these positions (seq), both exclusive.
         since : float or datetime, optional
-            Seconds since 1970.
+            Events since this time; a float is in seconds since 1970.
         event : str, optional
             Only events of this name.
         sender : str, optional
-            Only events whose sender has this name, user, or path of its notebook.
+            Only events whose sender has this name, user, or notebook path.
         limit : int, optional
-            At most so many from the beginning; without it everything that is held.
+            At most this number of events, from the oldest on. By default all that the hub holds.
+
+        Returns
+        -------
+        Events
+            In the order of the log.
         """
         wanted = {"after": after, "before": before, "since": milliseconds(since), "event": event, "sender": sender}
         return await self._read(last=last, limit=limit, **wanted)
@@ -252,20 +275,20 @@ class AsyncRoom:
     @overload
     def on(self, event: str | None, function: F, /, *, replay: bool = True, output: object = None) -> F: ...
     def on(self, event: Any = None, function: Any = None, /, *, replay: bool = True, output: Any = None) -> Any:
-        """Have a function called with every `Event` of a name; a decorator, or with the function given.
+        """Register a handler for the events of a name: as a decorator, or with the function as an argument.
 
-        It runs in the context of the cell that registered it, in order, one event at a time per room. A cell that runs
-        again replaces the handlers that it registered before: see docs/client.md, Handlers and cells.
+        Handlers run in the context of the cell that registered them, in order, one event at a time per room. A cell
+        that runs again replaces the handlers that it registered before: see docs/client.md, Handlers and cells.
 
         Parameters
         ----------
         event : str, optional
             The event's name; ``"*"`` or nothing for all. ``"$presence"``, ``"$reset"``, ``"$taken"`` and
-            ``"$deleted"`` are the hub's.
+            ``"$deleted"`` are events of the hub.
         function : callable, optional
             Sync or async; gets one `Event`.
         replay : bool
-            False leaves out what happened before the room was joined.
+            False leaves out the events from before the room was joined.
         output : ipywidgets.Output or IPython.display.DisplayHandle, optional
             Shows what the function prints and displays, instead of the cell: see docs/client.md, Output.
         """
@@ -279,21 +302,21 @@ class AsyncRoom:
         return function
 
     def off(self, event: str | None = None, function: Callable[..., Any] | None = None) -> None:
-        """Undo `on`: for one event and function, for all functions of an event, or for all."""
+        """Remove handlers: the given function of an event, all functions of an event, or all handlers."""
         self.membership.handlers.remove(_name(event), function)
 
     @awaited
     async def replay(self, events: Sequence[Event]) -> int:
-        """Hand stored events to the handlers again, marked as replay, and return how many there were.
+        """Pass stored events to the handlers again, marked as replay, and return their number.
 
-        Returns when they have been handled; called from within a handler, at once: they are handled after it.
+        It returns when they have been handled. Called by a handler, it returns at once, and they are handled after it.
         """
         self._commands.check_loop()
         done = self.start_replay(events)
         return len(events) if self.membership.lane.inside() else await asyncio.wrap_future(done)
 
     def start_replay(self, events: Sequence[Event]) -> concurrent.futures.Future[int]:
-        """Do the same without waiting; the future gives the number. Any thread may."""
+        """Start a `replay`; the future's result is the number of events. Thread-safe."""
         return self.membership.replay([replace(event, replay=True) for event in events])
 
     def events(self, event: str | None = None, *, timeout: float | None = None) -> AsyncEventStream:
@@ -304,18 +327,28 @@ class AsyncRoom:
         event : str, optional
             Only events of this name.
         timeout : float, optional
-            End after so many seconds without one.
+            End after this number of seconds without an event.
         """
         self._commands.check_loop()
         buffer = AsyncBuffer()
         return AsyncEventStream(buffer, timeout, open_stream(self.membership, _name(event), buffer))
 
     def watch(self, function: Callable[[Event], object]) -> Callable[[], None]:
-        """Have a function look on as events arrive, handled or not; return what ends that.
+        """Register an observer: a function that sees events as they arrive, whether or not they are handled.
 
-        It is for views: it starts nothing, acknowledges nothing and is called on a thread of the client, where it must
-        not wait. `on` is for everything else. Beside the hub's own events it sees ``"$state"``, when the connection is
-        lost or back, and ``"$left"`` with a ``reason``, the last one.
+        It is for views. It neither starts the handlers nor acknowledges, and runs on the I/O thread of a `Client`,
+        where it must not wait; for everything else use `on`. Besides the hub's own events it sees ``"$state"``, when
+        the connection is lost or restored, and as the last one ``"$left"`` with a ``reason``.
+
+        Parameters
+        ----------
+        function : callable
+            Gets one `Event`.
+
+        Returns
+        -------
+        callable
+            Removes the observer.
 
         Raises
         ------
@@ -328,25 +361,25 @@ class AsyncRoom:
     # --- the end
 
     async def leave(self) -> None:
-        """Leave the room: what has been handled is acknowledged, and no more events come."""
+        """Leave the room: handled events are acknowledged, and no more events come."""
         await self.membership.leave()
 
     @awaited
     async def delete(self) -> int:
-        """Delete the room for everybody, with all that it holds: events, and how far its readers have come.
+        """Delete the room for everybody: its events and the cursors of its readers.
 
-        Its members are out, and their handlers get ``"$deleted"``. Whoever made the room may delete it, and whose
-        server it is. A room that is joined again under the name begins empty.
+        All members leave, and their handlers get ``"$deleted"``. The user who created the room may delete it, and the
+        owner of the server. Joining under the name again creates an empty room.
 
         Returns
         -------
         int
-            How many events that were.
+            The number of deleted events.
 
         Raises
         ------
         Forbidden
-            If this user may not.
+            If this user may not delete it.
         """
         self.membership.check()
         reply = await self._commands.ask("delete", {"room": self.name})

@@ -17,7 +17,7 @@ from jupyter_rtmsg.errors import CommandError, Disconnected, IdConflict, QueueFu
 
 from .commands import LATER, Reply, reply_of
 from .hub_socket import HubSocket
-from .publish import Publish
+from .publish import Publish, draft
 from .receipt import Receipt
 
 _log = logging.getLogger("jupyter_rtmsg")
@@ -56,11 +56,20 @@ class Outbox:
         self._loop = asyncio.get_running_loop()
         self._ids = map(f"{client[:12]}-%d".__mod__, count(1))
 
-    def new_id(self) -> str:
-        """Return an id for an event."""
-        return next(self._ids)
-
     # --- in
+
+    def draft(self, room: str, event: str, data: Any, *, id: str | None, volatile: bool, expect: int | None) -> Publish:
+        """Encode an event, with a new id unless one is given. Thread-safe.
+
+        Raises
+        ------
+        NotJSON, TooLarge, BadEvent, ReservedEvent, LimitExceeded
+            If the event cannot be sent.
+        """
+        key = id if id is not None else next(self._ids)
+        publish = draft(room, event, data, key, auto=id is None, volatile=volatile, expect=expect)
+        self.check(publish)
+        return publish
 
     def fits(self, size: int) -> bool:
         """Whether there is room for an event of so many bytes."""

@@ -1,58 +1,51 @@
-"""The client for notebooks and scripts that do not await: `AsyncClient` on a thread of its own."""
+"""The client and its rooms for code that does not await: facades of `AsyncClient` and `AsyncRoom`.
+
+Each holds the async object that does the work, and the `Bridge` to that object's thread. `blocking` and `direct` make
+the methods that only pass on a call.
+"""
 
 from __future__ import annotations
 
-import os
 import ssl
 import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, overload
 
-from jupyter_rtmsg.advice import CLIENT, no_such_name
+from jupyter_rtmsg.advice import CLIENT, ROOM, no_such_name
+from jupyter_rtmsg.client.blocking import blocking, direct, documented_by
 from jupyter_rtmsg.client.bridge import Bridge
 from jupyter_rtmsg.client.processes import refuse_copy
-from jupyter_rtmsg.client.search import Found
 from jupyter_rtmsg.client.strategy import TRANSPORTS
 from jupyter_rtmsg.client.sync_socket import Socket
 from jupyter_rtmsg.client.threads import Served
+from jupyter_rtmsg.errors import RtmsgError
+from jupyter_rtmsg.event import Event
 
+from . import card
 from .async_client import AsyncClient
 from .async_room import AsyncRoom
-from .discovery import find_server
 from .hello import Hello
-from .room import Room
-from .subscriptions import Subscriptions
-from .ways import Ways
-from .wrong_calls import check_url, explained, join_like_this
+from .member_list import MemberList
+from .members import Member
+from .publish import Publish
+from .receipt import Receipt
+from .stream import Buffer, EventStream, open_stream
+from .wrong_calls import emit_like_this, explained, join_like_this
 
 F = TypeVar("F", bound=Callable[..., Any])
+_SMALL = 64 * 1024  # bytes; larger events wait for their place in the queue, so that its limit in bytes holds
 
 
 class Client:
     """A connection to a hub, and the rooms joined over it. `connect` makes one.
 
-    Parameters
-    ----------
-    url : str, optional
-        The base URL of a Jupyter server; without it the server is found, see `connect`.
-    token : str, optional
-        Sent in a header, never in a URL.
-    name : str, optional
-        Shown to the other members; at most 64 characters.
-    timeout : float
-        Seconds that the first connection, and every command, may take.
-    tls : ssl.SSLContext, optional
-        For ``https`` with a certificate that the system does not know.
-    transports : sequence of str
-        Tried in this order: ``"websocket"`` and ``"polling"``, or one of them. See docs/client.md, Transports.
-    durable : bool
-        Refuse a hub that cannot keep events on disk, see `connect`.
+    The parameters are those of `AsyncClient`.
 
     Attributes
     ----------
     socket : Socket
-        The plain Socket.IO client beneath.
+        The plain Socket.IO client below.
     """
 
     def __init__(
@@ -83,9 +76,9 @@ class Client:
             raise
         io = inner.socket.io
         self._bridge.serve(Served(lambda: io.address, inner.close, lambda: io.descriptors, lambda: inner.heard))
-        self.socket = Socket("", _socket=self._async.socket, _bridge=self._bridge)
+        self.socket = Socket("", _socket=inner.socket, _bridge=self._bridge)
         self._rooms: dict[AsyncRoom, Room] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # of _rooms: any thread may join
 
     def __reduce__(self) -> NoReturn:
         refuse_copy(self, "connect()")
@@ -106,14 +99,14 @@ class Client:
         AccessDenied, ServerNotFound
             At once, if the token is refused, or the server has no hub.
         ServerUnreachable
-            If it does not answer within the timeout.
+            If the server does not answer within the timeout.
         """
         try:
             self._bridge.ask(self._async.connect())
         except BaseException:
             self._bridge.close()
             raise
-        self._async.notices.show(stacklevel=3)  # for who called the function `connect`
+        self._async.notices.show(stacklevel=3)  # in the cell that called the function `connect`
         return self
 
     def __enter__(self) -> Client:
@@ -134,12 +127,12 @@ class Client:
 
     @property
     def user(self) -> str | None:
-        """Who the hub takes this client for: known once it is connected."""
+        """The user that the hub authenticated; None before the first connection."""
         return self._async.user
 
     @property
     def hello(self) -> Hello | None:
-        """What the hub said of itself at the last connect."""
+        """The hub's description of itself and of this client, at the last connect."""
         return self._async.hello
 
     @property
@@ -147,18 +140,11 @@ class Client:
         """Whether events outlive the server; None before the first connection."""
         return self._async.durable
 
-    def require_durable(self) -> None:
-        """Refuse the hub if it cannot keep events on disk, now with `NotDurableError`, later by staying offline."""
-        self._async.require_durable()
+    require_durable = direct(AsyncClient.require_durable, "Client")
+    on_state = direct(AsyncClient.on_state, "Client")
+    off_state = direct(AsyncClient.off_state, "Client")
 
-    def on_state(self, function: F) -> F:
-        """Have a function called with the new state whenever it changes."""
-        return self._async.on_state(function)
-
-    def off_state(self, function: Callable[..., Any]) -> None:
-        """Undo `on_state`."""
-        self._async.off_state(function)
-
+    @documented_by(AsyncClient.join)
     @explained(join_like_this)
     def join(
         self,
@@ -169,192 +155,246 @@ class Client:
         since: float | datetime | None = None,
         after: int | None = None,
     ) -> Room:
-        """Join a room; a room that is joined already is given back as it is.
-
-        Without a start it goes on where the subscription ``as_`` has come to. In a notebook that is the notebook's own,
-        so nothing is missed when its kernel restarts; a script gives a name, or starts from now.
-
-        Parameters
-        ----------
-        room : str
-            1 to 128 letters and digits of any script, ``_``, ``~``, ``-`` and inner dots.
-        as_ : str, optional
-            Names the subscription.
-        last : int, optional
-            Start with the last so many events.
-        since : float or datetime, optional
-            Start with what happened since; seconds since 1970.
-        after : int, optional
-            Start after this seq.
-
-        Raises
-        ------
-        BadRoom, Forbidden, LimitExceeded
-            If the hub refuses.
-        Disconnected
-            If there is no connection within the client's timeout.
-        """
+        """Join a room; see `AsyncClient.join`."""
         joined = self._bridge.ask(self._async.join(room, as_=as_, last=last, since=since, after=after))
-        self._async.notices.show(stacklevel=3)  # of the caller of `explained`
+        self._async.notices.show(stacklevel=3)  # in the caller of `explained`
         self._async.durability.warn_joined(room, stacklevel=3)
         with self._lock:
             self._rooms = {key: value for key, value in self._rooms.items() if key.membership.gone is None}
-            return self._rooms.setdefault(joined, Room(self, joined, self._bridge))
+            return self._rooms.setdefault(joined, Room(self, joined, self._bridge, self._async))
 
-    def rooms(self) -> list[dict[str, Any]]:
-        """Return the rooms that this user may see: dicts of ``room, head, first, count, bytes, members``."""
-        return self._bridge.ask(self._async.rooms())
-
-    def subscriptions(self, room: str | None = None) -> Subscriptions:
-        """Return what the hub remembers for this user: how far the readers of each room have come.
-
-        What has ended, since it was not used for 30 days or its notebook was deleted, is listed for a day more.
-
-        Parameters
-        ----------
-        room : str, optional
-            Only those of this room.
-
-        Returns
-        -------
-        list
-            Of objects with ``room``, ``name``, ``kind``, ``cursor``, ``head``, ``live``, ``used``, ``ended`` and
-            ``expires``; notebooks and terminals show it as a table.
-        """
-        return self._bridge.ask(self._async.subscriptions(room))
-
-    def unsubscribe(self, room: str, name: str) -> None:
-        """Have the hub forget a subscription of this user: the next join under its name starts from now.
-
-        Parameters
-        ----------
-        room, name : str
-            As `subscriptions` lists them. Whoever uses it goes on until it leaves.
-
-        Raises
-        ------
-        NotJoined
-            If there is none.
-        """
-        self._bridge.ask(self._async.unsubscribe(room, name))
+    rooms = blocking(AsyncClient.rooms, "Client")
+    subscriptions = blocking(AsyncClient.subscriptions, "Client")
+    unsubscribe = blocking(AsyncClient.unsubscribe, "Client")
 
     def is_beside(self, other: Client) -> bool:
-        """Return whether another client of this user is connected to the same hub: this one's hub says so."""
+        """Return whether another client of this user is connected to the same hub, which this one asks."""
         return self._bridge.ask(self._async.is_beside(other._async))
 
     @property
     def descriptors(self) -> list[int]:
-        """The descriptors of the connection, none when there is no connection."""
+        """The file descriptors of the connection; an empty list without a connection."""
         return self._async.socket.descriptors
 
     def close(self, timeout: float = 5.0) -> None:
-        """Have what came handled, store what waits, acknowledge what was handled, leave all rooms and end.
+        """Handle what was received, store what was emitted, acknowledge, leave all rooms and disconnect.
 
         Parameters
         ----------
         timeout : float
-            Seconds for handlers to finish what was received, and for the hub to store what waits, which has two seconds
-            at least. A handler may close its own client: it is the last.
+            Seconds for handlers to finish, and for the hub to store what is queued, which has at least two seconds. A
+            handler may close its own client; it is then the last handler that runs.
         """
         self._bridge.close(timeout)
 
 
-class _Connected(NamedTuple):
-    """A client that `connect` has made, and the ways that led to it."""
+class Room:
+    """A room: a named, ordered log of events, and its present members. `Client.join` makes one.
 
-    client: Client
-    ways: Ways
-
-
-_connected: list[_Connected] = []
-_connecting = threading.Lock()
-
-
-def connect(
-    url: str | None = None,
-    token: str | None = None,
-    *,
-    name: str | None = None,
-    timeout: float = 10.0,
-    tls: ssl.SSLContext | None = None,
-    transports: Sequence[str] = TRANSPORTS,
-    durable: bool = False,
-) -> Client:
-    """Connect to a hub; if this process is connected to it already, return that client.
-
-    Another token makes another client: the one before goes on until it is closed. So does a token that was renewed,
-    while a call without a token is for the latest client of that server. Another name is refused. ``timeout``, ``tls``
-    and ``transports`` are those of the call that connected.
-
-    Without a URL the server is found: the one that this kernel belongs to (``RTMSG_URL``, which the extension sets), a
-    JupyterHub's (``JUPYTERHUB_SERVICE_URL``), the running server that started this process, or the only one running.
-
-    Parameters
+    Attributes
     ----------
-    url : str, optional
-        The base URL of a Jupyter server, such as ``http://127.0.0.1:8888/``.
-    token : str, optional
-        Sent in a header, never in a URL. That of a server of your own on this machine is found.
-    name : str, optional
-        Shown to the other members; at most 64 characters.
-    timeout : float
-        Seconds that the first connection, and every command, may take.
-    tls : ssl.SSLContext, optional
-        For ``https`` with a certificate that the system does not know.
-    transports : sequence of str
-        Tried in this order: ``"websocket"`` and ``"polling"``, or one of them. See docs/client.md, Transports.
-    durable : bool
-        Refuse a hub that cannot keep events on disk, because another server has its log, say: this raises
-        `NotDurableError`, and after a reconnect the client stays offline until the hub can.
-
-    Raises
-    ------
-    ServerNotFound
-        If there is no server; the message says what was tried.
-    AccessDenied
-        If the token is refused.
-    ServerUnreachable
-        If the server does not answer within ``timeout`` seconds.
-    NotDurableError
-        If ``durable`` is asked for, and events would be kept in memory only.
-    ValueError
-        If this process is connected to that server under another name.
+    client : Client
+        The client that joined the room.
     """
-    check_url(url)
-    found = find_server(url, token)
-    with _connecting:
-        _connected[:] = [one for one in _connected if one.client.state != "closed"]
-        for one in reversed(_connected):
-            if one.ways.lead_to(found):
-                one.ways.check(name)
-                client = one.client
-                break
-        else:
-            client = Client(url, token, name=name, timeout=timeout, tls=tls, transports=transports, durable=durable)
-            client = _remember(client.connect(), name, found)
-    if durable:
-        client.require_durable()
-    return client
 
+    def __init__(self, client: Client, room: AsyncRoom, bridge: Bridge, inner: AsyncClient) -> None:
+        self.client = client
+        self._async = room
+        self._bridge = bridge
+        self._commands = inner.commands
+        self._outbox = inner.outbox
+        self._durability = inner.durability
 
-def _remember(client: Client, name: str | None, found: Found) -> Client:
-    """Return the client that there is for the hub of a new one, or else the new one."""
-    for one in reversed(_connected):
-        if one.ways.are_one_with(client):
-            client.close()
-            one.ways.check(name)
-            one.ways.add(found)
-            return one.client
-    _connected.append(_Connected(client, Ways(client, name, found)))
-    return client
+    def __reduce__(self) -> NoReturn:
+        refuse_copy(self, f"connect().join({self.name!r})")
 
+    def __repr__(self) -> str:
+        return card.text(type(self).__name__, self._async.membership)
 
-def _forked() -> None:
-    """Forget, in a forked child, the clients of the parent."""
-    global _connecting
-    _connecting = threading.Lock()
-    _connected.clear()
+    def _repr_html_(self) -> str:
+        room = self._async
+        try:
+            room.membership.check()
+            newest = self._bridge.ask(card.newest(self._commands, room.membership))
+        except (RtmsgError, RuntimeError, TimeoutError):  # left, offline, forked, or on the I/O thread
+            return room._repr_html_()
+        return card.html(room.membership, newest, complete=True, kept=self._durability.described())
 
+    if not TYPE_CHECKING:
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forked)
+        def __getattr__(self, name):
+            no_such_name(self, name, ROOM)
+
+    @property
+    def name(self) -> str:
+        """The room's name."""
+        return self._async.name
+
+    @property
+    def subscription(self) -> str | None:
+        """The name under which the hub keeps this reader's cursor; None if it keeps none."""
+        return self._async.subscription
+
+    @property
+    def me(self) -> Member | None:
+        """The member that is this client.
+
+        In a large room that does not list this client, only its ``member`` and ``user`` are known.
+        """
+        return self._async.me
+
+    @property
+    def members(self) -> MemberList:
+        """The members, with those whose connection was lost a moment ago; at most 100. ``total`` counts all."""
+        return self._async.members
+
+    @property
+    def state(self) -> str:
+        """The ``state`` of the client; ``"closed"`` also after the room was left or lost."""
+        return self._async.state
+
+    @property
+    def durable(self) -> bool | None:
+        """Whether emitted events outlive the server. If they do not, a `NotDurable` warning says so in the cell."""
+        return self._async.durable
+
+    @property
+    def missed_count(self) -> int:
+        """The number of events that `missed` returns, without reading them."""
+        return self._async.missed_count
+
+    @property
+    def head(self) -> int:
+        """The seq of the newest event that this client knows of; 0 in an empty room."""
+        return self._async.head
+
+    @property
+    def lag(self) -> int:
+        """The number of events that are not handled yet or, with a subscription, not acknowledged yet."""
+        return self._async.lag
+
+    # --- emitting
+
+    @overload
+    def emit(
+        self, event: str, data: Any = None, *, id: str | None = None, volatile: bool = False,
+        expect: int | None = None, wait: Literal[True] = True, timeout: float = 10.0,
+    ) -> int | None: ...  # fmt: skip
+    @overload
+    def emit(
+        self, event: str, data: Any = None, *, id: str | None = None, volatile: bool = False,
+        expect: int | None = None, wait: Literal[False], timeout: float = 10.0,
+    ) -> Receipt: ...  # fmt: skip
+    @documented_by(AsyncRoom.emit)
+    @explained(emit_like_this)
+    def emit(
+        self,
+        event: str,
+        data: Any = None,
+        *,
+        id: str | None = None,
+        volatile: bool = False,
+        expect: int | None = None,
+        wait: bool = True,
+        timeout: float = 10.0,
+    ) -> int | Receipt | None:
+        """Emit an event; see `AsyncRoom.emit`."""
+        self._bridge.check()
+        self._async.membership.check()
+        publish = self._outbox.draft(self.name, event, data, id=id, volatile=volatile, expect=expect)
+        receipt = self._put(publish, timeout, again=id is not None)
+        outcome: int | Receipt | None = receipt
+        if wait:
+            self._bridge.check_server()
+            outcome = self._wait(receipt, timeout)
+        self._durability.warn_emitted(self.name, stacklevel=3)  # in the caller of `explained`
+        return outcome
+
+    def _put(self, publish: Publish, timeout: float, *, again: bool) -> Receipt:
+        if again or publish.size > _SMALL or not self._outbox.fits(publish.size):
+            return self._bridge.ask(self._outbox.put(publish, timeout))
+        self._outbox.hand_in(publish)  # the same, without waiting for the I/O thread
+        return publish.receipt
+
+    def _wait(self, receipt: Receipt, timeout: float) -> int | None:
+        __tracebackhide__ = True  # IPython leaves this frame out
+        try:
+            return receipt.result(timeout)
+        except RtmsgError as error:
+            raise error.with_traceback(None) from None
+
+    # --- reading back
+
+    missed = blocking(AsyncRoom.missed, "Room")
+    history = blocking(AsyncRoom.history, "Room")
+
+    # --- handlers
+
+    @overload
+    def on(self, event: F, /) -> F: ...
+    @overload
+    def on(self, event: str | None = None, /, *, replay: bool = True, output: object = None) -> Callable[[F], F]: ...
+    @overload
+    def on(self, event: str | None, function: F, /, *, replay: bool = True, output: object = None) -> F: ...
+    def on(self, event: Any = None, function: Any = None, /, *, replay: bool = True, output: Any = None) -> Any:
+        """Register a handler for the events of a name: as a decorator, or with the function as an argument.
+
+        Handlers run on a thread of the room, in order, one event at a time, and print below the cell that registered
+        them. They may emit and wait. Async functions run on an event loop of their own. A cell that runs again replaces
+        the handlers that it registered before: see docs/client.md, Handlers and cells.
+
+        Parameters
+        ----------
+        event : str, optional
+            The event's name; ``"*"`` or nothing for all. ``"$presence"``, ``"$reset"``, ``"$taken"`` and
+            ``"$deleted"`` are events of the hub.
+        function : callable, optional
+            Sync or async; gets one `Event`.
+        replay : bool
+            False leaves out the events from before the room was joined.
+        output : ipywidgets.Output or IPython.display.DisplayHandle, optional
+            Shows what the function prints and displays, instead of the cell: see docs/client.md, Output.
+        """
+        return self._async.on(event, function, replay=replay, output=output)
+
+    off = direct(AsyncRoom.off, "Room")
+
+    def replay(self, events: Sequence[Event]) -> int:
+        """Pass stored events to the handlers again, marked as replay, and return their number.
+
+        It returns when they have been handled. Called by a handler, it returns at once, and they are handled after it.
+        """
+        self._bridge.check()
+        done = self._async.start_replay(events)
+        return len(events) if self._async.membership.lane.inside() else done.result()
+
+    def events(self, event: str | None = None, *, timeout: float | None = None) -> EventStream:
+        """Return the events as they come, for a ``for`` loop.
+
+        Parameters
+        ----------
+        event : str, optional
+            Only events of this name.
+        timeout : float, optional
+            End after this number of seconds without an event.
+        """
+        membership = self._async.membership
+        if membership.lane.inside():
+            raise RuntimeError("a handler cannot wait for later events of its own room: they are handled after it")
+        buffer = Buffer()
+        return EventStream(buffer, timeout, open_stream(membership, None if event == "*" else event, buffer))
+
+    watch = direct(AsyncRoom.watch, "Room")
+
+    def leave(self) -> None:
+        """Leave the room: handled events are acknowledged, and no more events come."""
+        if self._async.membership.gone is None:
+            self._bridge.ask(self._async.leave())
+
+    delete = blocking(AsyncRoom.delete, "Room")
+
+    def __enter__(self) -> Room:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.leave()

@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import inspect
 import os
+import pydoc
 import subprocess
 import sys
 import threading
@@ -21,7 +22,7 @@ from support.proxies import Proxy, running
 import jupyter_rtmsg as rt
 from jupyter_rtmsg import errors
 from jupyter_rtmsg.client.search import Found
-from jupyter_rtmsg.rooms import sync
+from jupyter_rtmsg.rooms import connect
 from jupyter_rtmsg.rooms.receipt import Receipt
 from jupyter_rtmsg.rooms.stream import AsyncEventStream, EventStream
 
@@ -32,11 +33,11 @@ _ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def no_clients() -> Iterator[None]:
     """Let `connect` begin anew, and close what it made."""
-    before, sync._connected = sync._connected, []
+    before, connect._known = connect._known, []
     yield
-    for one in sync._connected:
+    for one in connect._known:
         one.client.close()
-    sync._connected = before
+    connect._known = before
 
 
 # what a connection and the threads tell and ask a client
@@ -52,6 +53,26 @@ def public(kind: type) -> dict[str, Any]:
 def parameters(function: Any) -> list[tuple[str, Any, Any]]:
     found = inspect.signature(function).parameters.values()
     return [(one.name, one.kind, one.default) for one in found if not one.name.startswith("_")]
+
+
+@pytest.mark.parametrize(
+    ("shown", "signature", "first_line"),
+    [
+        (rt.Room.history, "(self, *, last: 'int | None' = None, ", "Read events from the room's log."),
+        (rt.Client.join, "(self, room: 'str', *, as_: 'str | None' = None, ", "Join a room. If this client is in"),
+        (rt.Room.emit, "(self, event: 'str', data: 'Any' = None, *, ", "Emit an event to all members of the room"),
+        (rt.Client.rooms, "(self) -> 'list[dict[str, Any]]'", "Return the rooms that this user may see"),
+    ],
+)
+def test_shift_tab_shows_the_signature_and_the_docstring(shown: Any, signature: str, first_line: str) -> None:
+    assert str(inspect.signature(shown)).startswith(signature)
+    assert str(inspect.getdoc(shown)).startswith(first_line)
+    assert shown.__qualname__.startswith(("Room.", "Client."))
+    assert f"{shown.__name__}{signature}" in pydoc.plain(pydoc.render_doc(shown))
+
+
+def test_shift_tab_shows_the_docstring_of_a_property() -> None:
+    assert str(inspect.getdoc(rt.Room.state)).startswith("The ``state`` of the client")
 
 
 @pytest.mark.parametrize(
@@ -334,11 +355,11 @@ def test_a_token_given_for_localhost_leads_to_nobody_elses_server(shared_hub: Hu
     """Another user may listen at ``localhost``, where ``::1`` comes first, on the port of a server of one's own."""
     localhost = shared_hub.url.replace("127.0.0.1", "localhost")
     rt.connect(localhost, TOKEN)
-    (connected,) = sync._connected
-    assert connected.ways.lead_to(Found(localhost, TOKEN, "as given", given=True))
-    assert connected.ways.lead_to(Found(localhost, None, "as given"))
-    assert connected.ways.lead_to(Found(shared_hub.url, TOKEN, "as given", given=True))
-    assert not connected.ways.lead_to(Found(shared_hub.url, "found", "the only running server", own=True))
+    (known,) = connect._known
+    assert known.serves(Found(localhost, TOKEN, "as given", given=True))
+    assert known.serves(Found(localhost, None, "as given"))
+    assert known.serves(Found(shared_hub.url, TOKEN, "as given", given=True))
+    assert not known.serves(Found(shared_hub.url, "found", "the only running server", own=True))
 
 
 async def test_a_server_that_claims_the_id_of_a_hub_gets_nothing_of_what_is_for_that_hub(
