@@ -2,6 +2,7 @@
 # make test    all tests, in an environment of their own.      make test ARGS="-k panel"    make test BROWSER=0
 # make check   what must hold before tests are worth running: lint, format, types, imports, TypeScript
 # make docs    the documentation as a site, in docs/_build/html.   make docs ARGS="-D run_notebooks=0"
+# make measure how the source reads: sizes, circles, names; beside other packages with   make measure ARGS=--peers
 # make faults  what docs/reliability.md reports: every fault 20 times, an hour.   make faults ARGS="--times 3 --only network"
 # make bench   our server beside Node.js and others: a quarter of an hour.   make bench ARGS="--only fan8 node ours"   make bench-quick
 # make sbom    dist/sbom.json (CycloneDX) of what the package needs, and what is known of its vulnerabilities
@@ -28,7 +29,7 @@ FRONTEND := $(shell find labextension/src labextension/style labextension/*.json
 BUILD := pyproject.toml $(wildcard _build/*.py jupyter-config/*.json)
 NOTEBOOKS := $(abspath notebooks)
 
-.PHONY: help run test check docs faults bench bench-quick clean
+.PHONY: help run test check measure docs faults bench bench-quick sbom clean
 .DELETE_ON_ERROR:
 
 help:
@@ -51,11 +52,15 @@ check: $(TEST)/installed $(TEST)/node labextension/node_modules/.installed
 	$(IN_TEST) ruff format --check .
 	$(IN_TEST) mypy
 	$(IN_TEST) lint-imports
+	$(IN_TEST) python tools/measure.py --check
 	cd labextension && $(IN_TEST) jlpm run check
 
 docs: $(TEST)/docs
 	$(IN_TEST) python -m sphinx -M html docs docs/_build --fail-on-warning --keep-going $(ARGS)
 	$(IN_TEST) python docs/check_links.py docs/_build/html
+
+measure: $(TEST)/installed
+	@$(IN_TEST) python tools/measure.py $(ARGS)
 
 bench bench-quick: $(TEST)/bench $(TEST)/node tests/interop/node_modules/.installed benchmarks/peers/node_modules/.installed
 	$(IN_TEST) python benchmarks/compare.py $(if $(filter bench-quick,$@),--quick) \
