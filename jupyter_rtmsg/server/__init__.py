@@ -5,9 +5,10 @@ from .bundle import BundleRequests, bundle_pattern
 from .engine import Engine, paths_below
 from .handler import EngineHandler, EngineRequests
 from .namespace import Namespace
-from .parent import ParentNamespace
+from .namespaces import ParentNamespace
+
 from .recovery import MemoryRecovery, Recovery
-from .refusal import Refused, RefusedRequest
+from .rejection import Refused, RefusedRequest
 from .request import Request
 from .server import Server
 from .session import Session

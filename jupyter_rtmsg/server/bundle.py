@@ -1,6 +1,6 @@
-"""The browser's client, socket.io-client from npm, served beside the wire so that a page needs no other host.
+"""The browser's client: the bundles of the npm package socket.io-client, so that a page needs no other host.
 
-The files come into ``static/`` when the package is built (docs/protocol.md#socketio-bundle says how they are served).
+The files are put into ``static/`` when the package is built (docs/protocol.md#socketio-bundle).
 """
 
 from __future__ import annotations
@@ -13,26 +13,27 @@ from typing import Any
 
 import tornado.web
 
-from .engine import Engine
-from .refusal import Refused
+from .origin import Origins
+from .rejection import Refused
+from .request import TrustedProxies
 
 STATIC = Path(__file__).with_name("static")
 SCRIPTS = ("socket.io.js", "socket.io.min.js", "socket.io.esm.min.js", "socket.io.msgpack.min.js")
 NAMES = (*SCRIPTS, *(name + ".map" for name in SCRIPTS))
 NOT_BUILT = (
-    "The client bundle was not built into this copy of jupyter_rtmsg: "
-    "`pip install .` (or `pip install --editable .`) in its checkout builds it, with Node.js."
+    "This copy of jupyter_rtmsg has no client bundle. To build it, run `pip install .` (or `pip install --editable .`) "
+    "in its checkout, with Node.js installed."
 )
 
 
 class BundleRequests(tornado.web.RequestHandler):
-    """What any handler of the bundle needs."""
+    """Base class of handlers that serve the bundle."""
 
     async def share(self) -> None:
-        """Let pages of other origins read it, where they are allowed to (CORS)."""
+        """Set the CORS headers. By default there are none."""
 
     async def get(self, name: str) -> None:
-        """Answer with a file of the bundle, or with 304 where the browser has it."""
+        """Send a file of the bundle, or 304 if the browser has it."""
         await self.share()
         version = client_version()
         if version is None or name not in NAMES:
@@ -59,38 +60,38 @@ class BundleRequests(tornado.web.RequestHandler):
 class BundleHandler(BundleRequests):
     """Serves the bundle in a Tornado application."""
 
-    def initialize(self, engine: Engine) -> None:
-        """Take the engine, whose origins may read it, from the route."""
-        self._engine = engine
+    def initialize(self, origins: Origins, proxies: TrustedProxies) -> None:
+        """Store the arguments of the route."""
+        self._origins = origins
+        self._proxies = proxies
 
     async def share(self) -> None:
-        """Let pages of the allowed origins read it."""
-        origins = self._engine.origins
+        """Set the CORS headers for pages of allowed origins."""
         try:
-            verdict = await origins.check(self._engine.proxies.describe(self))
+            verdict = await self._origins.check(self._proxies.describe(self))
         except Refused:
-            verdict = "none"  # anybody may have it: its origin is not let to read it
-        origins.share(self, verdict)
+            verdict = "none"  # the file is public, but a page of this origin cannot read it
+        self._origins.share(self, verdict)
 
     async def options(self, name: str) -> None:
-        """Answer a preflight, where CORS is configured."""
-        request = self._engine.proxies.describe(self)
-        if not await self._engine.origins.preflight(self, request, "GET,HEAD"):
+        """Answer a preflight request if CORS is configured."""
+        request = self._proxies.describe(self)
+        if not await self._origins.preflight(self, request, "GET,HEAD"):
             self.set_status(405)
 
 
 def bundle_pattern(path: str) -> str:
-    """Return the pattern of the bundle's URLs below a path: these names and no others."""
+    """Return a regular expression for the URLs of the bundle below a path."""
     return f"{re.escape(path.rstrip('/'))}/({'|'.join(map(re.escape, NAMES))})"
 
 
-def bundle_routes(path: str, engine: Engine) -> list[Any]:
+def bundle_routes(path: str, origins: Origins, proxies: TrustedProxies) -> list[Any]:
     """Return the routes of the bundle below a path."""
-    return [(bundle_pattern(path), BundleHandler, {"engine": engine})]
+    return [(bundle_pattern(path), BundleHandler, {"origins": origins, "proxies": proxies})]
 
 
 def client_version() -> str | None:
-    """Return the version of socket.io-client that is served, None where it was not built."""
+    """Return the version of socket.io-client that is served; None if the bundle was not built."""
     try:
         return (STATIC / "version").read_text().strip()
     except FileNotFoundError:
@@ -99,5 +100,5 @@ def client_version() -> str | None:
 
 @lru_cache(maxsize=len(NAMES))
 def _compressed(name: str, version: str) -> bytes:
-    """Compress a file, once for each version of it."""
+    """Compress a file once for each version."""
     return gzip.compress((STATIC / name).read_bytes())

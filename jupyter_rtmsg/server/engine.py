@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from threading import get_ident
 from typing import Any
@@ -13,23 +12,19 @@ from typing import Any
 import tornado.web
 
 from .admission import Admission
-from .farewell import Farewells
-from .heartbeat import Deadlines
 from .memory import Memory
 from .origin import Hosts, Origin, Origins
 from .outbox import Joiner
-from .proxies import TrustedProxies, query_of
-from .refusal import Refused
-from .request import Request
+from .rejection import Refused
+from .request import Request, TrustedProxies, query_of
 from .request_hooks import EVENTS, Check, IdFactory, Middleware, RequestHooks
 from .requests import RequestDispatcher
+from .responses import ClosedSessions
 from .session import CLOSE_GOING_AWAY, Session, call
+from .timers import Deadlines, Watch
 from .turns import Turns
-from .watch import Watch
 from .websocket import WebSocketTransport
 
-RELIEVED = 8  # sessions that are cut off for their memory in one turn of the loop,
-RELIEF = 0.05  # and seconds until the next one where that gave little back
 SLICE = 256  # sessions written to before the loop does something else
 TRANSPORTS = ("polling", "websocket")
 
@@ -124,7 +119,7 @@ class Engine:
         self.max_payload = max_payload
         self.max_queue = max_queue
         self.send_timeout = ping_interval + ping_timeout if send_timeout is None else send_timeout
-        self.memory = Memory(max_memory, self._relieve_soon)
+        self.memory = Memory(max_memory, lambda: [*self.sessions.values(), *self._leaving])
         self.turns = Turns()
         self.watch = Watch()
         self.dropped = 0
@@ -142,7 +137,7 @@ class Engine:
         self.upgrade_timeout = upgrade_timeout
         self.per_message_deflate = per_message_deflate
         self.sessions: dict[str, Session] = {}
-        self.farewells = Farewells()
+        self.closed_sessions = ClosedSessions()
         self.admission = Admission(max_pending, max_pending_per_address)
         self.deadlines = Deadlines()
         self._requests = RequestDispatcher(self)
@@ -152,7 +147,6 @@ class Engine:
         self._loop: asyncio.AbstractEventLoop | None = None  # since the first request
         self._thread: int | None = None
         self._leaving: dict[Session, None] = {}
-        self._relieving = False
         self._drained: dict[Session, asyncio.Future[None]] = {}
 
     # --- for applications
@@ -303,39 +297,6 @@ class Engine:
             self._leaving[session] = None
         else:
             self._leaving.pop(session, None)
-
-    def _relieve_soon(self) -> None:
-        if not self._relieving:
-            self._relieving = True
-            asyncio.get_running_loop().call_soon(self._relieve)
-
-    def _relieve(self) -> None:
-        """Cut off the largest sessions of whoever holds most, a few in a turn, until no more is held than may be."""
-        self._relieving = False
-        for _ in range(RELIEVED):
-            before, held = self.memory.used, self._cut_off_largest()
-            if not held or self.memory.used <= self.memory.limit:
-                return
-            if self.memory.used > before - held / 2:  # others wait for the same, or are about to read it
-                self._relieving = True
-                asyncio.get_running_loop().call_later(RELIEF, self._relieve)
-                return
-        self._relieve_soon()
-
-    def _cut_off_largest(self) -> int:
-        """Cut off the largest session of the user who holds most, and return how many bytes were held for it."""
-        memory, sessions = self.memory, [*self.sessions.values(), *self._leaving]
-        held: Counter[str] = Counter()
-        for session in sessions:
-            held[session.principal] += session.held
-        if memory.used <= memory.limit or not held.total():
-            return 0
-        worst = held.most_common(1)[0][0]
-        largest = max((each for each in sessions if each.principal == worst), key=lambda each: each.held)
-        size = largest.held
-        why = f"{size:,} bytes were held for it, of {memory.used:,} in all; {memory.limit:,} may be"
-        largest.cut_off(why, now=True)
-        return size
 
     def opened(self, session: Session) -> None:
         """A session's transport is ready."""

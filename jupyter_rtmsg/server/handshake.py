@@ -16,7 +16,7 @@ from jupyter_rtmsg.logthrottle import throttled_logger
 from ..wire.deflate import AGREED, accepts
 from ..wire.websocket import accept_value
 from .deflate import DeflateTransport
-from .refusal import Refused
+from .rejection import Refused
 from .request_hooks import Headers
 from .stream import StreamTransport
 from .websocket import READ_SIZE, WebSocketTransport

@@ -1,22 +1,26 @@
-"""The namespaces of a server, and the patterns that make more of them (docs/protocol.md#socketio-namespaces)."""
+"""The namespaces of a server, and the patterns and functions that create them (docs/protocol.md#socketio-namespaces)."""
 
 from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from ..notebook import CellFunction, name_of
-from .emitter import function_of, listener
-from .namespace import Namespace
-from .parent import ChildNamespace, Matcher, ParentNamespace
+from .emitter import Handler, function_of, listener
+from .namespace import Middleware, Namespace
 
 if TYPE_CHECKING:
+    from .broadcast import BroadcastOperator
+    from .rooms import Room
     from .server import Server
+    from .socket import Socket
 
-_LONGEST = 256  # characters in a name that a client made up
+MAX_NAME = 256  # characters in the name of a child namespace
+
+Matcher = re.Pattern[str] | Callable[[str, dict[str, Any]], bool | Awaitable[bool]]
 
 
 class RootNamespace(Namespace):
@@ -25,7 +29,7 @@ class RootNamespace(Namespace):
     events = ("connection", "new_namespace")
 
     def announce(self, namespace: Namespace) -> None:
-        """Tell that there is a new namespace."""
+        """Call the handlers of ``"new_namespace"``."""
         for handler in self._handlers.get("new_namespace", ()):
             try:
                 handler(namespace)
@@ -33,19 +37,111 @@ class RootNamespace(Namespace):
                 self.failed("a handler of 'new_namespace'", error)
 
 
+class ParentNamespace(Namespace):
+    """A pattern or function that creates child namespaces, and the middlewares and handlers that the children share.
+
+    They are called before the child's own. Events emitted with a parent go to the sockets of all children.
+
+    Attributes
+    ----------
+    matcher : re.Pattern or callable
+        A pattern must match the whole name, with its slash. A function is called with the name and the client's
+        ``auth``; it may be async.
+    """
+
+    def __init__(self, namespaces: Namespaces, matcher: Matcher) -> None:
+        super().__init__(namespaces.server, f"/_{len(namespaces.parents)}")
+        self.matcher = matcher
+        self._namespaces = namespaces
+
+    def replace_matcher(self, matcher: Matcher) -> None:
+        """Use another pattern or function from now on: its cell was run again."""
+        self.matcher = matcher
+
+    @property
+    def children(self) -> list[Namespace]:
+        """The child namespaces that exist."""
+        return self._namespaces.children_of(self)
+
+    def broadcast(self, args: list[Any], chain: BroadcastOperator) -> None:
+        """Emit to the sockets that a chain selects, in all children."""
+        for child in self.children:
+            child.broadcast(args, chain)
+
+    def select(self, rooms: Collection[Room], excluded: Collection[Room]) -> list[Socket]:
+        """Return the sockets of some rooms in all children; see `Rooms.select`."""
+        return [socket for child in self.children for socket in child.select(rooms, excluded)]
+
+    def greeters(self) -> tuple[Handler, ...]:
+        """Return the handlers of ``"connection"``."""
+        return self._greeters()
+
+    async def matches(self, name: str, auth: dict[str, Any]) -> bool:
+        """Return whether a client may join a child of this name. If the function raises, it may not."""
+        if isinstance(self.matcher, re.Pattern):
+            return self.matcher.fullmatch(name) is not None
+        try:
+            result = self.matcher(name, auth)
+            return bool(await result if inspect.isawaitable(result) else result)
+        except Exception as error:
+            self.failed("the function that chooses names", error)
+            return False
+
+
+class ChildNamespace(Namespace):
+    """A namespace that was created for a client.
+
+    Parameters
+    ----------
+    namespaces : Namespaces
+    parent : ParentNamespace
+    name : str
+    """
+
+    def __init__(self, namespaces: Namespaces, parent: ParentNamespace, name: str) -> None:
+        super().__init__(parent.server, name)
+        self.parent = parent
+        self._namespaces = namespaces
+
+    @property
+    def middlewares(self) -> tuple[Middleware, ...]:
+        """The parent's middlewares, then this namespace's own."""
+        return (*self.parent.middlewares, *super().middlewares)
+
+    def _greeters(self) -> tuple[Handler, ...]:
+        return (*self.parent.greeters(), *super()._greeters())
+
+    def connected(self, socket: Socket) -> None:
+        """Add a socket. The namespace is kept from now on."""
+        self._namespaces.keep(self)
+        super().connected(socket)
+
+    def disconnected(self, socket: Socket, reason: str) -> None:
+        """Remove a socket."""
+        super().disconnected(socket, reason)
+        if not self.sockets:
+            self._namespaces.emptied(self)
+
+
 class Namespaces:
     """The namespaces of a server by name.
 
-    A child is held as soon as a client was let in. Until then only those who ask for it hold it, so that names which
-    clients invent and are refused for leave nothing behind.
+    A child is kept once it had a socket. Before that only the clients that wait for their answer refer to it, so names
+    that clients make up and are refused for leave nothing behind.
 
     Parameters
     ----------
     server : Server
     max_children : int
-        How many namespaces clients may bring into being.
+        The number of child namespaces that may exist.
     cleanup : bool
-        Whether those are dropped when the last client leaves.
+        Whether a child is dropped when its last socket has disconnected.
+
+    Attributes
+    ----------
+    root : RootNamespace
+    parents : list of ParentNamespace
+        In the order of `of`; the first that matches a name creates the child.
     """
 
     def __init__(self, server: Server, max_children: int, cleanup: bool) -> None:
@@ -61,45 +157,45 @@ class Namespaces:
         return iter([*self._named.values(), *self.parents])
 
     def of(self, name: str | Matcher) -> Namespace:
-        """Return a namespace, or the parent of a pattern or function, making it if need be."""
+        """Return a namespace, or the parent of a pattern or function; create it if it does not exist."""
         if not isinstance(name, str):
             return self._parent(name)
         name = name if name.startswith("/") else "/" + name
         if name not in self._named:
-            self._named[name] = self._children.get(name) or self._new(name)
+            self._named[name] = self._children.get(name) or self._create(name)
         return self._named[name]
 
     def may_have(self, name: str) -> bool:
-        """Return whether a client may ask for a name: it is there, or parents could make it."""
+        """Return whether a namespace exists or a parent could create it."""
         return bool(self.parents) or name in self._named
 
     def find(self, name: str) -> Namespace | None:
-        """Return a namespace that is there, and that a client may ask for without a function having a say."""
+        """Return a namespace that a client may join without asking a parent's function; None if there is none."""
         found = self._named.get(name) or self._children.get(name)
         asks = isinstance(found, ChildNamespace) and not isinstance(found.parent.matcher, re.Pattern)
         return None if asks else found
 
     async def ask(self, name: str, auth: dict[str, Any]) -> Namespace | None:
-        """Return the namespace that a client asked for, if a parent wants it to be.
+        """Ask the parents for a namespace; return None if no parent takes the name.
 
-        A function is asked for every client, not only for the first, as it may decide by ``auth``.
+        A function is asked for every client, not only the first, since it may decide by ``auth``.
         """
         for parent in self.parents:
-            if len(name) <= _LONGEST and await self._matches(parent, name, auth):
+            if len(name) <= MAX_NAME and await parent.matches(name, auth):
                 return self._of_parent(parent, name)
         return None
 
     def keep(self, child: ChildNamespace) -> None:
-        """A client was let into a child."""
+        """Keep a child: it has a socket."""
         self._named[child.name] = self._children[child.name] = child
 
     def emptied(self, child: ChildNamespace) -> None:
-        """The last client has left a child."""
+        """Drop a child without sockets, if so configured."""
         if self._cleanup and self._named.get(child.name) is child:
             del self._named[child.name]
 
     def children_of(self, parent: ParentNamespace) -> list[Namespace]:
-        """Return the namespaces that a parent made."""
+        """Return the children of a parent."""
         return [child for child in list(self._children.values()) if child.parent is parent]
 
     # --- inside
@@ -110,13 +206,13 @@ class Namespaces:
         for same in (_equal, _redefined):
             for parent in self.parents:
                 if same(matcher, parent.matcher):
-                    parent.matcher = matcher
+                    parent.replace_matcher(matcher)
                     return parent
         self.parents.append(ParentNamespace(self, matcher))
         return self.parents[-1]
 
-    def _new(self, name: str) -> Namespace:
-        """Make a namespace: the child of the first pattern that its name matches, if one does."""
+    def _create(self, name: str) -> Namespace:
+        """Create a namespace: a child of the first pattern that matches its name, if there is one."""
         for parent in self.parents:
             if isinstance(parent.matcher, re.Pattern) and parent.matcher.fullmatch(name):
                 return self._child(parent, name)
@@ -131,20 +227,9 @@ class Namespaces:
         return found if getattr(found, "parent", parent) is parent else None
 
     def _child(self, parent: ParentNamespace, name: str) -> ChildNamespace:
-        child = self._children[name] = ChildNamespace(parent, name)
+        child = self._children[name] = ChildNamespace(self, parent, name)
         self.root.announce(child)
         return child
-
-    async def _matches(self, parent: ParentNamespace, name: str, auth: dict[str, Any]) -> bool:
-        matcher = parent.matcher
-        if isinstance(matcher, re.Pattern):
-            return matcher.fullmatch(name) is not None
-        try:
-            result = matcher(name, auth)
-            return bool(await result if inspect.isawaitable(result) else result)
-        except Exception as error:
-            parent.failed("the function that chooses names", error)
-            return False
 
 
 def _equal(new: Matcher, old: Matcher) -> bool:
@@ -154,9 +239,10 @@ def _equal(new: Matcher, old: Matcher) -> bool:
 
 
 def _redefined(new: Matcher, old: Matcher) -> bool:
-    """Return whether a function takes over the namespaces of another one, whose cell was run again.
+    """Return whether the cell of the old function was run again and has defined the new one.
 
-    By name, since other cells give the same function to reach its namespaces; lambdas in the order of their cell.
+    Functions are matched by name, because other cells may pass the same function to get its namespace; lambdas by their
+    order in the cell.
     """
     if not isinstance(new, CellFunction) or not isinstance(old, CellFunction):
         return False

@@ -1,8 +1,8 @@
-"""Which web pages may send requests, and read the answers (CORS).
+"""The web pages that may send requests and read the responses: origins (CORS) and host names (DNS rebinding).
 
-CORS guards no WebSocket, so the ``Origin`` of every request is looked at, whatever its transport. Requests without one
-come from no page. A page that calls this machine by a name of its own (DNS rebinding) is "the same origin": on a
-loopback address, `Hosts` looks at the name.
+CORS does not protect WebSockets, so the ``Origin`` of every request is checked, over both transports. A request without
+``Origin`` was not sent by a page. A page that gives its own host name the address of this machine (DNS rebinding) has
+"the same origin", so on a loopback address `Hosts` checks the name.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import tornado.web
 
 from jupyter_rtmsg.logthrottle import throttled_logger
 
-from .refusal import Refused
+from .rejection import Refused
 from .request import Request
 
 Predicate = Callable[[str, Request], "bool | Awaitable[bool]"]
@@ -27,19 +27,19 @@ Verdict = Literal["none", "own", "listed", "any"]
 _SCHEMES = {"http": "http", "ws": "http", "https": "https", "wss": "https"}
 _PORTS = {"http": ":80", "https": ":443"}
 _ORIGIN = re.compile(r"(\w+)://([^/?#@\s]+)/?")
-_LONGEST = 200  # characters of an origin or host that are repeated in an answer
+_LONGEST = 200  # characters of an origin or host that an error message repeats
 
 logger = throttled_logger(__name__)
 
 
 class Origins:
-    """The origins of pages that an application allows, beside its own.
+    """The allowed origins, in addition to the server's own.
 
     Parameters
     ----------
     allowed : str, re.Pattern or callable, or an iterable of these
-        ``"*"`` stands for any. A pattern must match all of an origin. A function, sync or async, is called with the
-        origin and the `Request` and returns whether it is allowed; if it raises, it is not.
+        ``"*"`` allows any origin. A pattern must match the whole origin. A function, sync or async, is called with the
+        origin and the `Request` and returns whether the origin is allowed. If it raises, the origin is not allowed.
     """
 
     def __init__(self, allowed: Origin | Iterable[Origin]) -> None:
@@ -47,29 +47,29 @@ class Origins:
         rules = cast("list[Origin]", [allowed] if one else list(cast("Iterable[Origin]", allowed)))
         for rule in rules:
             if not (isinstance(rule, str | re.Pattern) or callable(rule)):
-                raise TypeError(f"an origin is a str, a pattern or a function, not {rule!r}")
+                raise TypeError(f"an origin must be a str, a pattern or a function, not {rule!r}")
         self._names = {_canonical(rule) for rule in rules if isinstance(rule, str)}
         self._patterns = [rule for rule in rules if isinstance(rule, re.Pattern)]
         self._predicates = [rule for rule in rules if callable(rule)]
 
     @property
     def configured(self) -> bool:
-        """Whether any page but the server's own is allowed."""
+        """Whether origins other than the server's own are allowed."""
         return bool(self._names or self._patterns or self._predicates)
 
     async def check(self, request: Request) -> Verdict:
-        """Tell whose page a request comes from.
+        """Classify the origin of a request.
 
         Returns
         -------
         str
-            ``"none"`` of no page, ``"own"`` of this server's, ``"listed"`` of one that was named, matched or accepted,
-            ``"any"`` of one that is allowed as all are.
+            ``"none"``: the request has no origin. ``"own"``: the server's own. ``"listed"``: a name, pattern or
+            function allows it. ``"any"``: only ``"*"`` allows it.
 
         Raises
         ------
         Refused
-            403 for any other page; the message names its origin and the option to set.
+            With status 403 for any other origin; the message names the origin and the option to set.
         """
         origin = request.headers.get("Origin")
         if origin is None:
@@ -86,18 +86,18 @@ class Origins:
         raise Refused(4, f"Origin {origin!r:.{_LONGEST}} is not allowed: add it to the server's option `origins`", 403)
 
     def share(self, handler: tornado.web.RequestHandler, verdict: Verdict) -> None:
-        """Let pages of the allowed origins read the answer."""
+        """Set the CORS headers, so that pages of allowed origins can read the response."""
         if not self.configured:
             return
         if verdict == "listed":
             handler.set_header("Access-Control-Allow-Origin", handler.request.headers["Origin"])
             handler.set_header("Access-Control-Allow-Credentials", "true")
-        elif "*" in self._names:  # anybody, but nobody's cookies
+        elif "*" in self._names:  # without credentials
             handler.set_header("Access-Control-Allow-Origin", "*")
-        handler.add_header("Vary", "Origin")  # a cache must not give one origin's answer to another
+        handler.add_header("Vary", "Origin")  # or a cache would serve the response to another origin
 
     async def preflight(self, handler: tornado.web.RequestHandler, request: Request, methods: str) -> bool:
-        """Answer a browser's question before a request; return False where CORS is not configured."""
+        """Answer a preflight request; return False if CORS is not configured."""
         if not self.configured or "Origin" not in request.headers:
             return False
         try:
@@ -113,25 +113,25 @@ class Origins:
 
 
 class Hosts:
-    """The names by which clients may call this server.
+    """The allowed host names.
 
     Parameters
     ----------
     names : str or iterable of str
-        Beside the names of the loopback interface. ``"*"`` stands for any.
+        Names in addition to those of the loopback interface. ``"*"`` allows any name.
     """
 
     def __init__(self, names: str | Iterable[str]) -> None:
         self._names = {name.lower() for name in ([names] if isinstance(names, str) else names)}
 
     def check(self, request: Request, loopback: bool) -> None:
-        """Refuse the ``Host`` of a page that calls this machine by another name (DNS rebinding).
+        """Raise `Refused` if the ``Host`` of a request is not allowed (DNS rebinding).
 
         Parameters
         ----------
         request : Request
         loopback : bool
-            Whether the server listens on a loopback address only. If not, names are looked at only if some were given.
+            Whether the server listens on loopback addresses only. If not, hosts are checked only if names were given.
         """
         host = request.headers.get("Host")
         if host is None or "*" in self._names or not (loopback or self._names):
@@ -142,7 +142,7 @@ class Hosts:
 
 
 def is_loopback(name: str) -> bool:
-    """Return whether a host, or an address, is that of the loopback interface."""
+    """Return whether a host name or address belongs to the loopback interface."""
     try:
         return ipaddress.ip_address(name.strip("[]")).is_loopback
     except ValueError:
@@ -150,10 +150,10 @@ def is_loopback(name: str) -> bool:
 
 
 def is_own(origin: str, request: Request) -> bool:
-    """Return whether a page comes from the host that its request goes to.
+    """Return whether the host of an origin is the host that the request was sent to.
 
-    A TLS proxy in front of this server may leave it without knowledge of TLS, so ``https`` is allowed over what looks
-    like ``http``. The other way round it is refused: a page without TLS could be anybody's in between.
+    An ``https`` origin is accepted over plain HTTP, since a proxy may end TLS without saying so. An ``http`` origin is
+    not accepted over TLS: anyone on the network could have changed a page that was loaded without TLS.
     """
     found = _ORIGIN.fullmatch(origin.lower())
     scheme = _SCHEMES.get(found[1]) if found else None
@@ -164,7 +164,7 @@ def is_own(origin: str, request: Request) -> bool:
 
 
 def _canonical(origin: str) -> str:
-    """Return an origin without differences that mean nothing: case, a slash at the end, the scheme's own port."""
+    """Return an origin in lower case, without a final slash and without the default port of its scheme."""
     found = _ORIGIN.fullmatch(origin.lower())
     scheme = _SCHEMES.get(found[1]) if found else None
     return f"{scheme}://{found[2].removesuffix(_PORTS[scheme])}" if found and scheme else origin.lower()
@@ -175,5 +175,5 @@ async def _holds(predicate: Predicate, origin: str, request: Request) -> bool:
         result = predicate(origin, request)
         return bool(await result if inspect.isawaitable(result) else result)
     except Exception:
-        logger.exception("a function of `origins` raised, so the origin %.200r is refused", origin)
+        logger.exception("a function of `origins` raised: the origin %.200r is rejected", origin)
         return False

@@ -1,4 +1,4 @@
-"""Long-polling: packets leave in the response of a GET that waits, and come in the body of a POST.
+"""The polling transport: the server's packets leave in responses to GETs, the client's arrive in bodies of POSTs.
 
 See docs/protocol.md#engineio-polling.
 """
@@ -6,32 +6,37 @@ See docs/protocol.md#engineio-polling.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import gzip
 from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import tornado.iostream
 import tornado.web
-from tornado.http1connection import HTTP1Connection
 
 from ..errors import ProtocolError
 from ..wire.engineio import CLOSE, NOOP, SEPARATOR, Packet, decode_payload
-from .outbox import CHUNK, Backlog
-from .refusal import Refused
-from .tcp import unsent
+from .outbox import Backlog
+from .rejection import Refused
+from .responses import RESPONSE_SIZE, PollResponse, on_connection_close, stream_of
 from .websocket import TURN
 
 if TYPE_CHECKING:
     from .session import Session
 
-COMPRESS_FROM = 1024  # bytes of a response that are worth it
-RESPONSE_SIZE = 256 * 1024  # of what waits, unless one packet is larger
-LINGER = 5.0  # seconds that a client has to read its last response
+LINGER = 5.0  # seconds that a client has to read its final response
 
 
 class PollingTransport:
-    """HTTP requests of one session.
+    """The transport of a session whose client polls.
+
+    At any time there is at most one open GET and one POST; a second of either kind breaks the protocol. A GET is in one
+    of three states, which exclude each other:
+
+    * *open*: ``_poll`` is the future that `get` awaits, and ``paused`` is False: the session may write;
+    * *answered*: ``_answering`` is True from `_answer` until `get` resumes with the body;
+    * *being written*: ``_writing`` is the response that the client is reading.
+
+    Otherwise the session's packets wait in its backlog for the next GET. ``_session`` becomes None when the session has
+    ended or a WebSocket has taken over.
 
     Parameters
     ----------
@@ -39,8 +44,10 @@ class PollingTransport:
 
     Attributes
     ----------
+    paused : bool
+        Whether no GET is open.
     probing : bool
-        Whether a WebSocket is about to take over: GETs do not wait then.
+        Whether a WebSocket is about to take over. GETs are then answered at once.
     """
 
     name = "polling"
@@ -51,23 +58,23 @@ class PollingTransport:
 
     def __init__(self, session: Session) -> None:
         self._session: Session | None = session
-        self._poll: asyncio.Future[str] | None = None  # the GET that waits
-        self._writing: Response | None = None  # which the client is reading
-        self._posting = False
-        self._answering = False  # a GET has its answer, which is not written yet
-        self._bodies: dict[tornado.web.RequestHandler, Callable[[], None]] = {}  # of POSTs under way
-        self._deadlines: dict[tornado.web.RequestHandler, asyncio.TimerHandle] = {}  # of bodies that are not complete
-        self._surplus: set[tornado.web.RequestHandler] = set()  # of these, those that began beside another
+        self._poll: asyncio.Future[str] | None = None
+        self._answering = False
+        self._writing: PollResponse | None = None
+        self._posting = False  # the packets of a POST are being handled
+        self._bodies: dict[tornado.web.RequestHandler, Callable[[], None]] = {}  # POSTs, each with its `drop` callback
+        self._deadlines: dict[tornado.web.RequestHandler, asyncio.TimerHandle] = {}  # of incomplete bodies
+        self._surplus: set[tornado.web.RequestHandler] = set()  # POSTs that began while another was open
         self._when_free: Callable[[], None] | None = None
-        self._readable: asyncio.Future[None] | None = None  # while the session wants nothing more
-        self._resumed = 0.0
+        self._readable: asyncio.Future[None] | None = None  # set while the session has paused reading
+        self._resumed = 0.0  # when it resumed reading, in the loop's time
         self.paused = True
         self.probing = False
 
     # --- requests
 
     async def get(self, handler: tornado.web.RequestHandler) -> None:
-        """Answer a GET, as soon as there is something to answer with."""
+        """Answer a GET as soon as there are packets."""
         session = self._session
         if session is None:
             raise Refused(1, "Session ID unknown")
@@ -75,11 +82,11 @@ class PollingTransport:
             self._overlapped(session)
             handler.set_status(400)
             return
-        if _stream(handler).closed():  # its client left before this was read: nobody would be told of the end any more
+        if stream_of(handler).closed():  # a close callback set now would never be called
             session.ended("transport close")
             return
         poll = self._poll = asyncio.get_running_loop().create_future()
-        _on_close(handler, lambda: self._aborted(poll))
+        on_connection_close(handler, lambda: self._aborted(poll))
         self.paused = False
         session.writable()
         if self.probing and not poll.done():
@@ -88,12 +95,12 @@ class PollingTransport:
             body = await poll
         except asyncio.CancelledError:
             self._answering = False
-            return  # nobody is there to be answered
+            return  # the client is gone
         await self._respond(handler, body)
 
     async def _respond(self, handler: tornado.web.RequestHandler, body: str) -> None:
-        """Answer, and see whether it could be written: what a broken connection swallows would be lost silently."""
-        response = self._writing = Response(handler, body)
+        """Write the response. If that fails its packets are lost, so the session ends."""
+        response = self._writing = PollResponse(handler, body)
         self._answering = False
         session, held = self._session, response.unsent
         if session:
@@ -110,8 +117,8 @@ class PollingTransport:
                 session.engine.memory.add(-held)
 
     async def post(self, handler: tornado.web.RequestHandler, body: bytes | bytearray) -> None:
-        """Take the packets of a POST, however many."""
-        self._body_is_here(handler)
+        """Handle the packets of a POST."""
+        self._body_is_complete(handler)
         session = self._session
         if session is None:
             raise Refused(1, "Session ID unknown")
@@ -137,6 +144,7 @@ class PollingTransport:
         handler.write("ok")
 
     async def _receive(self, session: Session, packets: list[Packet]) -> None:
+        """Pass packets to the session, `TURN` at a time and no longer than its principal's turn (see `Turns`)."""
         share, time = session.share, asyncio.get_running_loop().time
         if share.over:
             await share.turn()
@@ -158,11 +166,11 @@ class PollingTransport:
         share.charge(time() - begun)
 
     def _overlapped(self, session: Session) -> None:
-        """Two GETs or two POSTs at once: this client lost count of its requests (docs/protocol.md#engineio-polling)."""
+        """End the session: two GETs or two POSTs at once break the protocol (docs/protocol.md#engineio-polling)."""
         session.violated(ProtocolError("two polling requests of one kind at once"))
 
     def _aborted(self, poll: asyncio.Future[str]) -> None:
-        """The client is gone while its GET waited. Packets written to a dead response would be lost: it is over."""
+        """End the session: its client closed the connection of an open GET. Packets written there would be lost."""
         if not poll.done():
             poll.cancel()
             self._poll = None
@@ -170,41 +178,41 @@ class PollingTransport:
                 self._session.ended("transport close")
 
     def _answer(self, body: str) -> None:
-        """Answer the GET that waits, if one does."""
+        """Answer the open GET, if there is one."""
         poll, self._poll = self._poll, None
         self.paused = True
         if poll is not None and not poll.done():
             self._answering = True
             poll.set_result(body)
 
-    # --- what an upgrade waits for
+    # --- for an upgrade, which waits until no request is under way
 
     @property
     def busy(self) -> bool:
-        """Whether a POST is being received, or an answer to a GET written."""
+        """Whether a POST is being received or the response to a GET written."""
         return self._answering or self._writing is not None or self._posting or bool(self._bodies)
 
     def when_free(self, callback: Callable[[], None]) -> None:
-        """Call back when it is no longer `busy`; of several callbacks the last."""
+        """Call back once this is no longer `busy`. A later call replaces the callback."""
         self._when_free = callback
 
     def body_begins(
         self, handler: tornado.web.RequestHandler, drop: Callable[[], None], too_late: Callable[[], None]
     ) -> bool:
-        """A POST has begun: its body may take its time.
+        """Register a POST whose body is about to be received.
 
         Parameters
         ----------
         handler : tornado.web.RequestHandler
         drop : callable
-            Called when nobody wants it any more.
+            Called when the session has ended and the body is no longer needed.
         too_late : callable
-            Called when it is not complete after the engine's ``send_timeout``.
+            Called if the body is incomplete after the engine's ``send_timeout``.
 
         Returns
         -------
         bool
-            Whether it is wanted: one at a time is.
+            False if another POST is under way, so that this one is rejected.
         """
         first = not self._bodies
         self._bodies[handler] = drop
@@ -215,18 +223,18 @@ class PollingTransport:
             self._surplus.add(handler)
         return first
 
-    def _body_is_here(self, handler: tornado.web.RequestHandler) -> None:
+    def _body_is_complete(self, handler: tornado.web.RequestHandler) -> None:
         deadline = self._deadlines.pop(handler, None)
         if deadline is not None:
             deadline.cancel()
 
     def is_surplus(self, handler: tornado.web.RequestHandler) -> bool:
-        """Return whether a POST began while the body of another was on its way."""
+        """Return whether a POST began while another was under way."""
         return handler in self._surplus
 
     def body_ended(self, handler: tornado.web.RequestHandler) -> None:
-        """A POST is answered."""
-        self._body_is_here(handler)
+        """Unregister a POST that was answered or aborted."""
+        self._body_is_complete(handler)
         self._bodies.pop(handler, None)
         self._surplus.discard(handler)
         self._check_free()
@@ -240,10 +248,10 @@ class PollingTransport:
             callback, self._when_free = self._when_free, None
             callback()
 
-    # --- what the session calls
+    # --- for the session: `Transport`
 
     def take(self, backlog: Backlog) -> int:
-        """See `Transport.take`: a response of `RESPONSE_SIZE`, or one packet if that is larger."""
+        """See `Transport.take`. One response has at most `RESPONSE_SIZE` bytes, or a single larger packet."""
         packets = backlog.take_packets(RESPONSE_SIZE)
         self._answer(SEPARATOR.join([encoded.polling for encoded in packets]))
         return RESPONSE_SIZE
@@ -255,11 +263,11 @@ class PollingTransport:
 
     @property
     def abandoned(self) -> bool:
-        """See `Transport.abandoned`: a POST that nobody waits for any more shows when it is answered."""
+        """See `Transport.abandoned`. A closed connection shows when the POST is answered, so this is always False."""
         return False
 
     def set_max_size(self, size: int) -> None:
-        """The body is measured as it comes in: see `Session.max_size`."""
+        """Do nothing: `EngineRequests` compares each body with `Session.max_size`."""
 
     @property
     def deaf_until(self) -> float:
@@ -267,21 +275,21 @@ class PollingTransport:
         return self._resumed if self._readable is None else asyncio.get_running_loop().time()
 
     def pause_reading(self) -> None:
-        """Let the POST wait for its answer."""
+        """Delay the rest of the POST, and with it its response."""
         if self._readable is None:
             self._readable = asyncio.get_running_loop().create_future()
 
     def resume_reading(self) -> None:
-        """Go on with it."""
+        """Continue the POST."""
         readable, self._readable = self._readable, None
         if readable is not None:
             self._resumed = asyncio.get_running_loop().time()
             readable.set_result(None)
 
     def close(self, code: int = 1000, reason: str = "", backlog: Backlog | None = None, *, late: bool = True) -> None:
-        """Answer the GET that waits, or a late one, with what waits, and the next with a close packet.
+        """See `Transport.close`. Answer one GET with the backlog, and the next with a close packet.
 
-        Not both in one answer: socket.io-client drops the events that stand before a close packet.
+        They need two responses: socket.io-client drops the events that precede a close packet in a payload.
         """
         session, self._session = self._session, None
         self._drop_bodies()
@@ -293,21 +301,21 @@ class PollingTransport:
         if self._poll is not None:
             self._answer(bodies.pop(0))
         if bodies and session and late:
-            session.engine.farewells.add(session, bodies)
+            session.engine.closed_sessions.add(session.id, session.user, bodies)
         if self._writing is not None:
             asyncio.get_running_loop().call_later(LINGER, self._abort, self._writing, self._writing.unsent)
         self.resume_reading()
 
     def abort(self) -> None:
-        """Drop the response that is being written."""
+        """See `Transport.abort`."""
         self._session = None
         self._drop_bodies()
         if self._writing is not None:
             self._writing.abort()
         self.resume_reading()
 
-    def _abort(self, response: Response, before: int) -> None:
-        """Give up a response of which nothing was read since it was looked at last."""
+    def _abort(self, response: PollResponse, before: int) -> None:
+        """Abort the final response unless its client has read some of it since the last check."""
         if self._writing is not response:
             return
         unsent = response.unsent
@@ -317,13 +325,13 @@ class PollingTransport:
             response.abort()
 
     def probe(self, probing: bool) -> None:
-        """A WebSocket is about to take over, or failed to."""
+        """Note whether a WebSocket is about to take over."""
         self.probing = probing
         if probing:
             self._answer(NOOP)
 
     def retire(self) -> None:
-        """A WebSocket took over."""
+        """Give the session up: a WebSocket has taken over."""
         self._answer(NOOP)
         self._session = None
         self.resume_reading()
@@ -336,69 +344,3 @@ def _packets(handler: tornado.web.RequestHandler, body: bytes | bytearray) -> li
         return decode_payload(body.decode())
     except UnicodeDecodeError:
         raise ProtocolError("a polling body must be UTF-8") from None
-
-
-class Response:
-    """The answer to a GET: written in pieces, so that it shows whether it is read.
-
-    Parameters
-    ----------
-    handler : tornado.web.RequestHandler
-    body : str
-        A payload.
-    """
-
-    __slots__ = ("_data", "_handler", "_stream", "_written")
-
-    def __init__(self, handler: tornado.web.RequestHandler, body: str) -> None:
-        data = body.encode()
-        handler.set_header("Content-Type", "text/plain; charset=UTF-8")
-        handler.set_header("Cache-Control", "no-store")
-        compressed = "gzip" in handler.request.headers.get("Accept-Encoding", "")
-        if COMPRESS_FROM <= len(data) <= RESPONSE_SIZE and compressed:
-            handler.set_header("Content-Encoding", "gzip")
-            handler.add_header("Vary", "Accept-Encoding")
-            data = gzip.compress(data, compresslevel=1)
-        handler.set_header("Content-Length", str(len(data)))
-        self._handler = handler
-        self._data = data
-        self._written = 0
-        self._stream = _stream(handler)
-
-    async def write(self) -> None:
-        """Write it all; raises `tornado.iostream.StreamClosedError` if the peer is gone before that."""
-        data = memoryview(self._data)
-        while len(data) - self._written > CHUNK:
-            self._handler.write(bytes(data[self._written : self._written + CHUNK]))
-            await self._handler.flush()
-            self._written += CHUNK
-        await self._handler.finish(bytes(data[self._written :]))
-        self._written = len(data)
-        if self._stream.error:
-            raise tornado.iostream.StreamClosedError(self._stream.error)
-
-    @property
-    def unsent(self) -> int:
-        """Bytes that the peer has not read yet, as far as the operating system tells."""
-        return len(self._data) - self._written + unsent(self._stream.socket)
-
-    def abort(self) -> None:
-        """Drop the connection."""
-        self._stream.close()
-
-
-async def respond(handler: tornado.web.RequestHandler, body: str) -> None:
-    """Answer a GET of a session that has ended."""
-    with contextlib.suppress(tornado.iostream.StreamClosedError):
-        await Response(handler, body).write()
-
-
-def _on_close(handler: tornado.web.RequestHandler, callback: object) -> None:
-    """Hear of the end of a request's connection, whatever class its handler is."""
-    connection = handler.request.connection
-    assert connection is not None
-    connection.set_close_callback(callback)  # type: ignore[attr-defined]
-
-
-def _stream(handler: tornado.web.RequestHandler) -> tornado.iostream.IOStream:
-    return cast(HTTP1Connection, handler.request.connection).stream

@@ -1,4 +1,4 @@
-"""What an application has to say about the requests of its engine, before and after they are answered."""
+"""The functions that an application registers for HTTP requests: middlewares, `allow_request`, header listeners."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jupyter_rtmsg.logthrottle import throttled_logger
 from ..errors import ConnectionRefused
 from ..notebook import where_raised
 from .emitter import Handlers, added, current, listener
-from .refusal import Refused, RefusedRequest
+from .rejection import Refused, RefusedRequest
 from .request import Request
 
 Headers = dict[str, "str | list[str]"]
@@ -28,17 +28,17 @@ logger = throttled_logger(__name__)
 
 
 class RequestHooks:
-    """Middlewares, `allow_request`, header listeners and the cookie of an engine.
+    """The functions that an engine calls for its HTTP requests, and the cookie that it sets.
 
     Parameters
     ----------
     allow_request : callable, optional
-        Called with the `Request` that would open a session, sync or async. It refuses by returning False, or by
-        returning or raising `Refused`; if it raises anything else, the request is refused and the fault logged.
+        Sync or async; called with each `Request` that is about to open a session. It rejects the request by returning
+        False, or by returning or raising `Refused`. Any other exception rejects the request, too, and is logged.
     cookie : bool, str or mapping
         See `Engine`.
     generate_id : callable, optional
-        Called with the `Request` that opens a session, sync or async; returns its id.
+        Sync or async; called with the `Request` that opens a session, returns the session's id.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class RequestHooks:
         self._functions: Handlers = dict.fromkeys((_MIDDLEWARE, *EVENTS), ())
 
     def on(self, event: str, function: Callable[..., Any]) -> None:
-        """Listen to one of `EVENTS`. In a notebook, a cell that is run again replaces what it registered."""
+        """Register a listener for one of `EVENTS`. A notebook cell that is run again replaces its listeners."""
         new = listener(function)
         self._functions[event] = added(self._functions[event], new)
         self._functions = {event: current(functions, new) for event, functions in self._functions.items()}
@@ -63,15 +63,16 @@ class RequestHooks:
         return self._functions[event]
 
     def use(self, middleware: Middleware) -> None:
-        """Call a middleware for every request, with it and the headers of its response, which it may change."""
+        """Register a middleware. It is called with each request and the headers of its response, which it may change."""
         self.on(_MIDDLEWARE, middleware)
 
     async def run_middlewares(self, request: Request) -> Headers:
-        """Return the headers that the middlewares give the response.
+        """Call the middlewares, and return the headers that they set.
 
         Raises
         ------
         Refused
+            If a middleware rejects the request or fails.
         """
         headers: Headers = {}
         for middleware in self._functions[_MIDDLEWARE]:
@@ -79,17 +80,17 @@ class RequestHooks:
         return headers
 
     async def check(self, request: Request) -> None:
-        """Raise `Refused` if the application wants no session opened by a request."""
+        """Call `allow_request`; raise `Refused` if it rejects the request."""
         if self._allow_request:
             await _ask(self._allow_request, request, refusal=Refused(4))
 
     async def generate_id(self, request: Request) -> str | None:
-        """Return the id that the application gives a session, None if it leaves that to the engine.
+        """Call the application's function for session ids, and return its result; None if there is no function.
 
         Raises
         ------
         Refused
-            If it fails, or gives what would have to be escaped in a URL.
+            If the function fails, or returns an id that would have to be escaped in a URL.
         """
         if self._generate_id is None:
             return None
@@ -97,14 +98,14 @@ class RequestHooks:
             result = self._generate_id(request)
             id = await result if inspect.isawaitable(result) else result
             if not (isinstance(id, str) and _ID.fullmatch(id)):
-                raise ValueError(f"a session's id is a str of 1 to 128 letters, digits and `_~.-`, not {id!r:.200}")
+                raise ValueError(f"a session id must be a str of 1 to 128 letters, digits and `_~.-`, not {id!r:.200}")
         except Exception as error:
-            logger.exception("`generate_id` failed, so the request is refused")
+            logger.exception("`generate_id` failed: the request is rejected")
             raise Refused(3, name="ID_GENERATION_ERROR", error=error) from None
         return id
 
     def add_headers(self, headers: Headers, request: Request, opened: str | None = None) -> None:
-        """Add the listeners' headers to those of a response; to one that opens a session the cookie, too."""
+        """Call the header listeners of a response. If it opens the session ``opened``, set the cookie, too."""
         if opened:
             if self._cookie and request.query.get("transport") == "polling":
                 headers["Set-Cookie"] = [_cookie(opened, self._cookie)]
@@ -112,7 +113,7 @@ class RequestHooks:
         self._emit("headers", headers, request)
 
     def refused(self, request: Request, refusal: Refused) -> None:
-        """Tell the application that a request was refused."""
+        """Call the ``connection_error`` listeners."""
         if self._functions["connection_error"]:
             self._emit("connection_error", RefusedRequest.of(request, refusal))
 
@@ -125,7 +126,7 @@ class RequestHooks:
 
 
 async def _ask(function: Callable[..., Any], *args: Any, refusal: Refused) -> None:
-    """Call a function that may refuse a request: by its result, or by raising."""
+    """Call a function that may reject a request by its result or by raising; ``refusal`` is the default error."""
     try:
         result = function(*args)
         if inspect.isawaitable(result):
@@ -135,7 +136,7 @@ async def _ask(function: Callable[..., Any], *args: Any, refusal: Refused) -> No
     except ConnectionRefused as refused:
         raise Refused(4, refused.message) from None
     except Exception:
-        logger.exception("%r raised, so the request is refused", function)
+        logger.exception("%r raised: the request is rejected", function)
         raise refusal from None
     if isinstance(result, Refused):
         raise result
@@ -146,7 +147,7 @@ async def _ask(function: Callable[..., Any], *args: Any, refusal: Refused) -> No
 def _cookie_settings(cookie: bool | str | Mapping[str, Any]) -> dict[str, Any]:
     given = {"name": cookie} if isinstance(cookie, str) else cookie if isinstance(cookie, Mapping) else {}
     settings = {"name": "io", "path": "/", "httponly": True, "samesite": "Lax", **given}
-    _cookie("x", settings)  # an attribute that does not exist raises here, rather than at every request
+    _cookie("x", settings)  # raises now, rather than at every request, if an attribute is unknown
     return settings
 
 

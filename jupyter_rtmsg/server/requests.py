@@ -8,10 +8,11 @@ import tornado.web
 
 from ..wire.engineio import PROTOCOL
 from .handshake import check_handshake, open_websocket, switching_protocols, wants_deflate
-from .polling import PollingTransport, respond
-from .refusal import Refused
+from .polling import PollingTransport
+from .rejection import Refused
 from .request import Request
 from .request_hooks import Headers
+from .responses import respond
 from .session import Session
 from .upgrade import SurplusWebSocket, Upgrade
 
@@ -87,7 +88,7 @@ class RequestDispatcher:
     async def _open_polling(self, handler: tornado.web.RequestHandler, session: Session) -> None:
         transport = PollingTransport(session)
         session.opened(transport)
-        last = self._engine.farewells.take(session.id, session.user)
+        last = self._engine.closed_sessions.take(session.id, session.user)
         if last is None:
             await transport.get(handler)
         else:  # a listener closed it at once
@@ -113,7 +114,7 @@ class RequestDispatcher:
         id, method = request.query["sid"], request.method
         session = self._engine.sessions.get(id)
         if session is None:
-            last = self._engine.farewells.take(id, user) if method == "GET" else None
+            last = self._engine.closed_sessions.take(id, user) if method == "GET" else None
             if last is None:
                 raise Refused(1, sid=id)
             await respond(handler, last)

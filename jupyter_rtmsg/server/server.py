@@ -21,9 +21,9 @@ from .connection import Connection
 from .emitter import Handler
 from .engine import Engine
 from .namespace import Middleware, Namespace, Route
-from .namespaces import Namespaces
+from .namespaces import Matcher, Namespaces
 from .origin import is_loopback
-from .parent import Matcher
+
 from .recovery import MemoryRecovery, Recovery
 from .session import Session
 
@@ -111,7 +111,7 @@ class Server(Broadcaster):
         loopback : bool
             Whether the application listens on a loopback address only, see `Engine.handlers`.
         """
-        bundle = bundle_routes(path, self.engine) if self._serve_client else []
+        bundle = bundle_routes(path, self.engine.origins, self.engine.proxies) if self._serve_client else []
         return [*bundle, *self.engine.handlers(path, loopback=loopback)]
 
     async def listen(self, port: int = 0, address: str = "127.0.0.1", path: str = "/socket.io/", **options: Any) -> int:

@@ -1,4 +1,4 @@
-"""A WebSocket that takes over a polling session (docs/protocol.md#engineio-upgrade)."""
+"""Upgrades: a WebSocket takes over a polling session (docs/protocol.md#engineio-upgrade)."""
 
 from __future__ import annotations
 
@@ -17,18 +17,24 @@ if TYPE_CHECKING:
 
 
 class Upgrade:
-    """The candidate: plays the session towards its transport until the client says ``5``.
+    """A WebSocket that may take over a session. It stands in for the session until the client sends ``5`` (upgrade).
 
-    Until then polling remains the live transport, and nothing but the answer to the probe goes over the WebSocket.
-    The ``5`` may come without a probe (PHP's elephant.io), and while requests of the client are under way. So that no
-    packet is lost or overtaken, the WebSocket is not read until these are through. If the session ends first, with
-    packets that no GET has taken yet, they go with the ``5`` or with the next GET, whichever the client sends.
+    States:
+
+    * *open*: polling remains the live transport; only the answer to the probe is sent over the WebSocket. ``5`` may
+      come without a probe (PHP's elephant.io).
+    * *waiting*, since ``5``: requests of the client are under way. The WebSocket is not read until they are complete,
+      so that no packet is lost or overtaken.
+    * *over*: the WebSocket has taken over, or it was closed, or it timed out.
+
+    If the session ends before ``5`` with packets that no GET has taken yet, they are sent with the ``5`` or with the
+    next GET, whichever the client sends first.
 
     Parameters
     ----------
     session : Session
     timeout : float
-        Seconds that the client has.
+        Seconds until the WebSocket is closed if it has not taken over.
     """
 
     __slots__ = ("_probed", "_session", "_timer", "_transport", "_waiting")
@@ -36,38 +42,51 @@ class Upgrade:
     def __init__(self, session: Session, timeout: float) -> None:
         self._session = session
         self._probed = False
-        self._waiting = False  # for requests under way, since the 5
+        self._waiting = False
         self._transport: WebSocketTransport | None = None
         self._timer = asyncio.get_running_loop().call_later(timeout, self.cancel)
         session.upgrade = self
 
+    # --- for the session
+
+    def admitted(self) -> None:
+        """Accept messages of full size: the session was admitted."""
+        if self._transport:
+            self._transport.set_max_size(self.max_size)
+
+    def session_ended(self, reason: str) -> None:
+        """Wait for the ``5`` if packets are left for the client, else close the WebSocket."""
+        # Later: the polling transport has not yet handed its final payloads to `ClosedSessions`.
+        asyncio.get_running_loop().call_soon(self._cancel_if_empty, reason)
+
+    def _cancel_if_empty(self, reason: str) -> None:
+        if not self._session.engine.closed_sessions.has_messages(self._session.id):
+            self.cancel(reason=reason)
+
+    # --- for the transport: `Peer`
+
     @property
     def max_size(self) -> int:
-        """The session's: what comes right behind the ``5`` is for it."""
+        """The session's limit: messages for the session follow the ``5``."""
         return self._session.max_size
 
     @property
     def share(self) -> Share:
-        """The session's."""
+        """The session's share of the event loop."""
         return self._session.share
 
-    def admitted(self) -> None:
-        """The session may send messages of full size from now on."""
-        if self._transport:
-            self._transport.set_max_size(self.max_size)
-
     def opened(self, transport: WebSocketTransport) -> None:
-        """The WebSocket is open."""
+        """Store the transport; close it if the upgrade timed out while the 101 was written."""
         self._transport = transport
-        if self._session.upgrade is not self:  # given up while the 101 was written: nobody else would ever close it
+        if self._session.upgrade is not self:
             transport.close(1000, "upgrade timeout")
 
     def receive(self, packet: str | bytes) -> None:
-        """Answer the probe, then let the WebSocket take over."""
+        """Answer the probe, or take over."""
         if self._transport is None:
             return
         if self._session.closed:
-            self._say_last(packet)
+            self._send_final(packet)
         elif packet == PING + PROBE and not self._probed:
             self._probed = True
             self._transport.send(encode_frame(TEXT, (PONG + PROBE).encode()))
@@ -77,13 +96,36 @@ class Upgrade:
         else:
             self.violated(ProtocolError(f"a WebSocket that probes sends '2probe' and '5', not {packet!r:.20}"))
 
+    def hold(self, size: int) -> None:
+        """Charge the session for bytes of an incomplete message."""
+        self._session.hold(size)
+
+    def writable(self) -> None:
+        """Do nothing: the session does not write to this transport yet."""
+
+    def violated(self, error: ProtocolError) -> None:
+        """Close the WebSocket. The session stays on polling."""
+        self.cancel(error.code if isinstance(error, WebSocketError) else 1002, str(error))
+
+    def ended(self, reason: str) -> None:
+        """Give the upgrade up: the WebSocket is closed."""
+        self._end()
+
+    # --- inside
+
+    def cancel(self, code: int = 1000, reason: str = "upgrade timeout") -> None:
+        """Close the WebSocket."""
+        self._end()
+        if self._transport:
+            self._transport.close(code, reason)
+
     def _take_over(self) -> None:
-        """Replace polling, once its requests under way are through."""
+        """Replace polling once no request is under way."""
         polling, transport = self._session.transport, self._transport
         if self._session.upgrade is not self or transport is None:
             return
         if self._session.closed:
-            self._say_last(UPGRADE)
+            self._send_final(UPGRADE)
             return
         if isinstance(polling, PollingTransport) and polling.busy:
             if not self._waiting:
@@ -98,44 +140,15 @@ class Upgrade:
         if self._waiting:
             transport.resume_reading()
 
-    def violated(self, error: ProtocolError) -> None:
-        """Close the candidate; the session stays on polling."""
-        self.cancel(error.code if isinstance(error, WebSocketError) else 1002, str(error))
-
-    def cancel(self, code: int = 1000, reason: str = "upgrade timeout") -> None:
-        """Close the candidate."""
-        self._end()
-        if self._transport:
-            self._transport.close(code, reason)
-
-    def ended(self, reason: str) -> None:
-        """The WebSocket is gone."""
-        self._end()
-
-    def hold(self, size: int) -> None:
-        """Count them among the session's."""
-        self._session.hold(size)
-
-    def session_ended(self, reason: str) -> None:
-        """The session is over: wait for the ``5`` if there is something to say, else close the candidate."""
-        asyncio.get_running_loop().call_soon(self._cancel_if_silent, reason)  # until polling has put its packets aside
-
-    def _cancel_if_silent(self, reason: str) -> None:
-        if not self._session.engine.farewells.holds(self._session.id):
-            self.cancel(reason=reason)
-
-    def _say_last(self, packet: str | bytes) -> None:
-        """Write what waited when the session ended, if the client comes for it this way."""
-        farewells, session = self._session.engine.farewells, self._session
-        body = farewells.take(session.id, session.user) if packet == UPGRADE else None
+    def _send_final(self, packet: str | bytes) -> None:
+        """Send the final packets of a session that has ended, if its client upgrades rather than polls."""
+        closed, session = self._session.engine.closed_sessions, self._session
+        body = closed.take(session.id, session.user) if packet == UPGRADE else None
         if body is not None and self._transport:
-            farewells.forget(session.id)  # the close packet: this client polls no more
+            closed.forget(session.id)  # the close packet, which was kept for a GET
             packets = [last for last in decode_payload(body) if last != CLOSE]
             self._transport.send(b"".join([_frame(last) for last in packets]))
         self.cancel(reason="the session is over")
-
-    def writable(self) -> None:
-        """Nothing of the session's goes this way yet."""
 
     def _end(self) -> None:
         self._timer.cancel()
@@ -149,9 +162,9 @@ def _frame(packet: str | bytes) -> bytes:
 
 
 class SurplusWebSocket:
-    """A WebSocket for a session that has one, or one that probes: it is closed once its handshake is complete.
+    """A WebSocket for a session that already has one, or one that probes. It is closed after its handshake.
 
-    An HTTP error instead of the handshake would crash clients of the official test suites. The session goes on.
+    Official test suites crash on an HTTP error in place of the handshake. The session goes on.
 
     Parameters
     ----------
@@ -163,20 +176,20 @@ class SurplusWebSocket:
         self.share = session.share
 
     def opened(self, transport: WebSocketTransport) -> None:
-        """Close it."""
+        """Close the WebSocket."""
         transport.close(1000, "this session has a WebSocket already")
 
     def receive(self, packet: str | bytes) -> None:
-        """It is not listened to."""
+        """Drop the packet."""
 
     def hold(self, size: int) -> None:
-        """Count nothing: what comes is dropped."""
+        """Count nothing: packets are dropped."""
 
     def writable(self) -> None:
-        """Nothing goes this way."""
+        """Do nothing: there is nothing to write."""
 
     def violated(self, error: ProtocolError) -> None:
-        """It is closed already."""
+        """Do nothing: the WebSocket is being closed."""
 
     def ended(self, reason: str) -> None:
-        """It is gone."""
+        """Do nothing: the session goes on."""

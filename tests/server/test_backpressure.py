@@ -10,7 +10,7 @@ from support.pollclient import PollClient
 from support.wsclient import RawClient, until
 
 from jupyter_rtmsg.errors import TooLarge
-from jupyter_rtmsg.server import Server, Socket, watch
+from jupyter_rtmsg.server import Server, Socket, timers
 from jupyter_rtmsg.wire.websocket import PING, Pong, encode_frame
 
 MASK = b"mask"
@@ -19,7 +19,7 @@ MASK = b"mask"
 @pytest.fixture
 def quick_checks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look at slow sessions more often than once a second."""
-    monkeypatch.setattr(watch, "EVERY", 0.05)
+    monkeypatch.setattr(timers, "CHECK_EVERY", 0.05)
 
 
 async def events(client: PollClient, count: int) -> list[str]:
@@ -175,7 +175,7 @@ async def test_who_reads_slowly_is_not_cut_off_though_its_pongs_come_late(serve:
 
 async def test_too_much_is_looked_at_twice(serve: Any, monkeypatch: pytest.MonkeyPatch):
     """A reader that takes all of a burst between two checks stays, one that does not is cut off."""
-    monkeypatch.setattr(watch, "EVERY", 0.4)
+    monkeypatch.setattr(timers, "CHECK_EVERY", 0.4)
     served = await serve(max_queue=1_000_000)
     reasons: list[str] = []
     served.io.on("connection", lambda socket: socket.on("disconnect", lambda _: reasons.append(socket.auth["name"])))

@@ -154,7 +154,7 @@ async def test_a_listener_may_close_a_session_at_once_on_either_transport(listen
     assert await websocket.receive() == "4no"
     assert (await websocket.closing()).code == 4000
     assert not listening.engine.sessions
-    assert not listening.engine.farewells._bodies
+    assert not listening.engine.closed_sessions._bodies
     client.close()
 
 

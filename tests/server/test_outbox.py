@@ -23,7 +23,7 @@ def packet(size: int, *, volatile: bool = False) -> Encoded:
 
 @pytest.fixture
 def memory() -> Memory:
-    return Memory(1 << 40, lambda: None)
+    return Memory(1 << 40, list)
 
 
 def backlog_of(memory: Memory, *packets: Encoded) -> Backlog:
@@ -34,7 +34,7 @@ def backlog_of(memory: Memory, *packets: Encoded) -> Backlog:
 
 @given(st.lists(st.integers(0, 3 * CHUNK), max_size=8))
 def test_the_pieces_are_small_and_together_they_are_everything_in_order(sizes: list[int]):
-    memory = Memory(1 << 40, lambda: None)
+    memory = Memory(1 << 40, list)
     packets = [packet(size) for size in sizes]
     backlog = backlog_of(memory, *packets)
     pieces = []
@@ -108,17 +108,6 @@ def test_progress_is_what_the_peer_took_not_what_the_transport_did(memory: Memor
     assert backlog.moved == 1.0
     backlog.progressed(CHUNK - 1, 3.0)
     assert backlog.moved == 3.0
-
-
-def test_a_budget_tells_when_it_is_exceeded_and_only_then():
-    told: list[int] = []
-    memory = Memory(100, lambda: told.append(memory.used))
-    memory.add(100)
-    assert told == []
-    memory.add(1)
-    memory.add(-2)
-    memory.add(1)
-    assert told == [101]
 
 
 def test_a_closed_session_keeps_nothing_and_is_never_flushed():

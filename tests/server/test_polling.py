@@ -724,23 +724,23 @@ async def test_a_server_that_closes_answers_the_gets_that_wait(serve, poll):
     assert reasons == ["server shutting down"]
 
 
-async def test_last_words_are_kept_within_bounds(serve, poll):
+async def test_the_payloads_of_closed_sessions_are_kept_within_bounds(serve, poll):
     served = await serve(max_queue=1 << 24)
-    farewells = served.io.engine.farewells
+    closed = served.io.engine.closed_sessions
     for _ in range(4):
         client = await poll(served)
         await client.enter()
         served.io.emit("big", "x" * 6_000_000)
         for session in list(served.io.engine.sessions.values()):
             session.close()
-    assert farewells._size <= 16 << 20
-    assert len(farewells._bodies) == 2
-    farewells.forget("nobody")
-    for sid in list(farewells._bodies):
-        assert farewells.take(sid, None)
-        assert farewells.take(sid, None) == "1"
-        assert farewells.take(sid, None) is None
-    assert farewells._size == 0
+    assert closed._size <= 16 << 20
+    assert len(closed._bodies) == 2
+    closed.forget("nobody")
+    for sid in list(closed._bodies):
+        assert closed.take(sid, None)
+        assert closed.take(sid, None) == "1"
+        assert closed.take(sid, None) is None
+    assert closed._size == 0
 
 
 # -- slow and many

@@ -11,14 +11,14 @@ import pytest
 from support.wsclient import until
 
 from jupyter_rtmsg.errors import ConnectionRefused, Disconnected, QueueFull
-from jupyter_rtmsg.server import Socket, waiting, watch
+from jupyter_rtmsg.server import Socket, timers, waiting
 from jupyter_rtmsg.wire.websocket import TEXT, encode_frame
 
 
 @pytest.fixture
 def quick_checks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look at what may be stuck more often than once a second."""
-    monkeypatch.setattr(watch, "EVERY", 0.05)
+    monkeypatch.setattr(timers, "CHECK_EVERY", 0.05)
 
 
 COUNT = 10_200  # more than may wait; the rest fits into the buffers of the sockets, and the end of the stream behind it

@@ -1,4 +1,4 @@
-"""Deadlines: one timer for all, and only the last deadline of a member counts."""
+"""One timer for all deadlines, and one for the checks of what may be stuck."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from jupyter_rtmsg.server.heartbeat import Deadlines
+import pytest
+from support.wsclient import until
+
+from jupyter_rtmsg.server import timers
+from jupyter_rtmsg.server.timers import SLICE, Deadlines, Watch
 
 
 class Clock(asyncio.SelectorEventLoop):
@@ -82,3 +86,54 @@ def test_a_member_without_a_deadline_is_left_alone():
 
     run(scenario)
     assert member.expired == []
+
+
+class Checked:
+    """Returns True from `check` until it was called a given number of times."""
+
+    def __init__(self, times: int, log: list[object]) -> None:
+        self.times = times
+        self.log = log
+
+    def check(self, now: float) -> bool:
+        self.log.append(self)
+        self.times -= 1
+        return self.times > 0
+
+
+@pytest.fixture(autouse=True)
+def quick_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timers, "CHECK_EVERY", 0.01)
+
+
+async def test_members_are_checked_until_they_return_false_and_then_no_timer_runs():
+    log: list[object] = []
+    watching = Watch()
+    once, thrice = Checked(1, log), Checked(3, log)
+    watching.add(once)
+    watching.add(thrice)
+    await until(lambda: watching._timer is None)
+    assert log == [once, thrice, thrice, thrice]
+    watching.add(Checked(1, log))
+    await until(lambda: len(log) == 5)
+    await until(lambda: watching._timer is None)
+
+
+async def test_many_members_are_checked_in_several_turns():
+    log: list[object] = []
+    watching = Watch()
+    for _ in range(4 * SLICE):
+        watching.add(Checked(1, log))
+    seen: set[int] = set()
+    while len(log) < 4 * SLICE:
+        seen.add(len(log))
+        await asyncio.sleep(0)
+    assert {SLICE, 2 * SLICE, 3 * SLICE} <= seen
+
+
+async def test_a_closed_watch_checks_nothing():
+    log: list[object] = []
+    watching = Watch()
+    watching.add(Checked(1, log))
+    watching.close()
+    assert (watching._timer, watching._members) == (None, {})

@@ -10,7 +10,7 @@ import pytest
 from support.pollclient import PollClient
 
 from jupyter_rtmsg.server import Request, Server
-from jupyter_rtmsg.server.proxies import _hops
+from jupyter_rtmsg.server.request import _hops
 
 
 async def told(serve: Any, trusted: list[str], **headers: str) -> Request:

@@ -1,4 +1,4 @@
-"""Requests that are refused (docs/protocol.md#engineio-errors)."""
+"""Rejected requests (docs/protocol.md#engineio-errors)."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ MESSAGES = {
 
 
 class Refused(Exception):
-    """A request that opens no session, or belongs to none; an application raises it to refuse one.
+    """A request is rejected. An application raises it to reject one itself.
 
     Parameters
     ----------
     code : int
-        Engine.IO's code, 0 to 5. An application's own refusals are 4.
+        Engine.IO's error code, 0 to 5. Applications use 4.
     message : str, optional
-        What the client is told. By default Engine.IO's words for the code.
+        Text for the client; Engine.IO's message for the code by default.
     status : int, optional
-        The status of the HTTP response. By default 403 for code 4, else 400.
+        HTTP status of the response; 403 for code 4 and 400 for the others by default.
     **context
-        What the ``connection_error`` event tells beside it.
+        Details for listeners of ``connection_error``.
     """
 
     def __init__(self, code: int = 4, message: str = "", status: int = 0, **context: Any) -> None:
@@ -44,7 +44,7 @@ class Refused(Exception):
         super().__init__(self.message)
 
     def answer(self, handler: tornado.web.RequestHandler) -> None:
-        """Answer: with JSON, or, to a WebSocket client, with the plain message."""
+        """Send the response: JSON, or plain text to a WebSocket client."""
         handler.set_status(self.status)
         if handler.request.headers.get("Upgrade", "").lower() == "websocket":
             handler.set_header("Content-Type", "text/plain; charset=UTF-8")
@@ -59,17 +59,18 @@ class Refused(Exception):
 
 
 class RefusedRequest(NamedTuple):
-    """What the ``connection_error`` event of an engine tells of a request that was refused.
+    """The argument of an engine's ``connection_error`` event.
 
     Attributes
     ----------
     req : Request
+        The rejected request.
     code : int
-        Engine.IO's code.
+        Engine.IO's error code.
     message : str
-        Engine.IO's words for it.
+        Engine.IO's message for the code.
     context : dict
-        More of it, such as the ``transport`` that is unknown; ``message`` is what the client was told instead.
+        Details, such as the unknown ``transport``; ``message`` is the text that the client got, if it differs.
     """
 
     req: Request
@@ -79,7 +80,7 @@ class RefusedRequest(NamedTuple):
 
     @classmethod
     def of(cls, request: Request, refusal: Refused) -> RefusedRequest:
-        """Return what an application is told."""
+        """Return the event's argument for a rejected request."""
         message = MESSAGES[refusal.code]
-        told = {} if refusal.message == message else {"message": refusal.message}
-        return cls(request, refusal.code, message, {**told, **refusal.context})
+        context = {} if refusal.message == message else {"message": refusal.message}
+        return cls(request, refusal.code, message, {**context, **refusal.context})
