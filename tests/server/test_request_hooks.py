@@ -276,7 +276,7 @@ async def test_an_id_that_is_none_is_refused_and_logged(serve, caplog, id):
     served.io.engine.on("connection_error", told.append)
     assert (await poll_as(served)).json() == {"code": 3, "message": "Bad request"}
     assert told[0].context["name"] == "ID_GENERATION_ERROR"
-    assert "a session's id is a str" in caplog.text
+    assert "a session id must be a str" in caplog.text
 
 
 async def test_an_id_in_use_is_not_given_twice(serve):
