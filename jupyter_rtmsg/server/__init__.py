@@ -6,7 +6,6 @@ from .engine import Engine, paths_below
 from .handler import EngineHandler, EngineRequests
 from .namespace import Namespace
 from .namespaces import ParentNamespace
-
 from .recovery import MemoryRecovery, Recovery
 from .rejection import Refused, RefusedRequest
 from .request import Request

@@ -1,4 +1,4 @@
-"""The namespaces of a server, and the patterns and functions that create them (docs/protocol.md#socketio-namespaces)."""
+"""The namespaces of a server, and the patterns that create more of them (docs/protocol.md#socketio-namespaces)."""
 
 from __future__ import annotations
 

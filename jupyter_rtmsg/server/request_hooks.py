@@ -63,7 +63,7 @@ class RequestHooks:
         return self._functions[event]
 
     def use(self, middleware: Middleware) -> None:
-        """Register a middleware. It is called with each request and the headers of its response, which it may change."""
+        """Register a middleware, called with each request and the headers of its response."""
         self.on(_MIDDLEWARE, middleware)
 
     async def run_middlewares(self, request: Request) -> Headers:

@@ -23,7 +23,6 @@ from .engine import Engine
 from .namespace import Middleware, Namespace, Route
 from .namespaces import Matcher, Namespaces
 from .origin import is_loopback
-
 from .recovery import MemoryRecovery, Recovery
 from .session import Session
 

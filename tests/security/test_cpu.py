@@ -16,8 +16,8 @@ from jupyter_rtmsg.extension.identity import _AUTHORIZATION
 from jupyter_rtmsg.extension.kernels import _VSCODE
 from jupyter_rtmsg.server import Request
 from jupyter_rtmsg.server.origin import Hosts, is_own
-from jupyter_rtmsg.server.request import _address, _forwarded
 from jupyter_rtmsg.server.rejection import Refused
+from jupyter_rtmsg.server.request import _address, _forwarded
 from jupyter_rtmsg.wire import deflate
 from jupyter_rtmsg.wire.socketio import Decoder
 
