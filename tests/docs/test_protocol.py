@@ -10,7 +10,7 @@ import pytest
 HERE = Path(__file__)
 ROOT = HERE.parents[2]
 TEXT = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
-DIFFERENCES = re.split(r"^# ", TEXT[TEXT.index("# Where we differ") + 2 :], flags=re.MULTILINE)[0]
+DIFFERENCES = re.split(r"^## ", TEXT[TEXT.index("## Where we differ") + 3 :], flags=re.MULTILINE)[0]
 ROWS = [line for line in DIFFERENCES.splitlines() if re.match(r"\| (?!elsewhere|adv)", line)]
 ANCHORS = re.findall(r'^<a id="([\w-]+)"></a>$', TEXT, re.MULTILINE)
 

@@ -102,7 +102,7 @@ def table(behaviours: Iterable[Behaviour], differences: dict[str, Difference]) -
     count, others = len(all_of_them), sum(each.id in differences for each in all_of_them)
     lines = [f"{count} behaviours, {count - others} the same, {others} different.", ""]
     for area, group in groupby(all_of_them, lambda behaviour: behaviour.area):
-        lines += [f"## {area}", "", "| Node's server | here |", "|---|---|"]
+        lines += [f"### {area}", "", "| Node's server | here |", "|---|---|"]
         for each in group:
             why = f"**different**: {differences[each.id].why}" if each.id in differences else "same"
             lines.append(f"| {_cell(each.says)} | {_cell(why)} |")
