@@ -32,10 +32,13 @@ class Known(NamedTuple):
         By their keys.
     differing : collection of int
         The `id()` of each draft that differs from the event that has its id.
+    complete : bool
+        Whether the ids that publishers chose were looked up; otherwise `Dedup.insert` finds out.
     """
 
     seqs: dict[bytes, int]
     differing: Collection[int] = frozenset()
+    complete: bool = True
 
 
 class Dedup:
@@ -66,30 +69,58 @@ class Dedup:
         self._last = 0  # the position of the last key
         self._runs = Runs(self._store)
         self._count = sum(run.count for run in self._runs)
+        self._older_until = self._keys_of_older_versions_end()
         for last, count, keys in self._store.connection.execute("SELECT last, count, keys FROM known ORDER BY last"):
             self._fresh.update(decode_keys(keys))
             self._count += count
             self._last = last
+
+    def _keys_of_older_versions_end(self) -> int:
+        """Return the log time (ms) from which on no key of a version before 0.2 is in the window; see `client_key`."""
+        (position,) = self._store.connection.execute("SELECT max(v) FROM meta WHERE k = 'crc_since'").fetchone()
+        if not position:
+            return 0
+        (last,) = self._store.connection.execute(
+            "SELECT max(ts) FROM (SELECT ts FROM known WHERE last <= ? UNION ALL SELECT ts FROM run)", (position,)
+        ).fetchone()
+        return 0 if last is None else int(last + self._options.dedup_age * 1000) + 1
 
     @property
     def fresh(self) -> int:
         """How many keys are in memory."""
         return len(self._fresh) + len(self._leaving)
 
-    def look_up(self, drafts: Sequence[Draft], keys: Sequence[bytes | None], now: int) -> Known:
-        """Return what is known of appends at a log time (ms)."""
+    def look_up(
+        self, drafts: Sequence[Draft], keys: Sequence[bytes | None], now: int, *, complete: bool = True
+    ) -> Known:
+        """Return what is known of appends at a log time (ms).
+
+        Parameters
+        ----------
+        drafts : sequence of Draft
+        keys : sequence of bytes or None
+            Their keys, see `dedup_key`.
+        now : int
+        complete : bool
+            Whether to look up the ids that publishers chose even if none of them is likely to be known, and no draft
+            expects a head: a repeated one is answered before what it expects is looked at.
+        """
         automatic = [key for draft, key in zip(drafts, keys, strict=True) if key is not None and draft.auto]
         seqs = self.find(automatic, now) if automatic else {}
         if len(automatic) == len(keys):
             return Known(seqs)
         chosen = [(draft, key) for draft, key in zip(drafts, keys, strict=True) if key is not None and not draft.auto]
-        # A client that was sending as the server got newer sends the same id again, which had another key then.
-        before = {old: key for draft, key in chosen if (old := client_key(draft))}
-        seqs |= {before[old]: seq for old, seq in self.find(before, now).items()}
-        seqs |= self.explicit.find([key for _, key in chosen], now)
-        hits = [(key, seqs[key], draft) for draft, key in chosen if key in seqs]
+        if now < self._older_until:
+            # A client that was sending while the server was updated sends the same id again, which had another key.
+            before = {old: key for draft, key in chosen if (old := client_key(draft))}
+            seqs |= {before[old]: seq for old, seq in self.find(before, now).items()}
+        complete = complete or self.explicit.repeats or any(draft.expect is not None for draft, _ in chosen)
+        if complete:
+            seqs |= self.explicit.find([key for _, key in chosen], now)
+        hits = [(key, seqs[key], draft) for draft, key in chosen if key in seqs] if seqs else []
         differing = self.explicit.differing([(seq, draft) for _, seq, draft in hits]) if hits else ()
-        return Known(seqs, {id(draft) for (_, _, draft), differs in zip(hits, differing, strict=True) if differs})
+        differ = {id(draft) for (_, _, draft), differs in zip(hits, differing, strict=True) if differs}
+        return Known(seqs, differ, complete)
 
     def find(self, keys: Iterable[bytes], now: int) -> dict[bytes, int]:
         """Return the seqs of those keys that are known at a log time (ms)."""
@@ -105,7 +136,13 @@ class Dedup:
         return {**self._runs.find(others, since), **self._recent(found, since)}
 
     def insert(self, batch: Batch) -> None:
-        """Store the keys of a batch, within its transaction."""
+        """Store the keys of a batch, within its transaction.
+
+        Raises
+        ------
+        IdRepeatedError
+            If not all were looked up, and one is in the file already.
+        """
         self.explicit.insert(batch)
         if batch.keys:
             row = (batch.head, batch.time, len(batch.keys), encode_keys(batch.keys))

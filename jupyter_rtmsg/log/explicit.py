@@ -9,6 +9,7 @@ Belongs to the writer's thread.
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
@@ -25,14 +26,22 @@ _LAST = b"\xff" * 64  # behind every key that begins alike
 _LOOK = 2_000  # keys that are looked at in one go, about 2 ms
 _PACE = 250  # ids added for which one more slice is forgotten while the log is busy
 _WHOLE = 1_000  # events that are remembered to be whole
+_REPEATS = 64  # look-ups that find nothing, after which ids are taken to be new again
 _EVENT = (
     f"SELECT {COLUMNS}, coalesce((SELECT name FROM room WHERE id = event.room), '') FROM event "  # noqa: S608
     "WHERE seq = ?"
 )
 
 
+class IdRepeatedError(Exception):
+    """An id that was taken to be new is in the file already: its batch is to be decided again, with a look-up."""
+
+
 class ExplicitIds:
     """The ids of a log that publishers chose.
+
+    Nearly all are new. So they are not looked up but inserted, which finds out as well; once one was known, which
+    happens as publishers come back, the next ones are looked up before.
 
     Parameters
     ----------
@@ -50,9 +59,15 @@ class ExplicitIds:
         self._counts: dict[bytes, int] = {}  # by principal, of those who added some since the log was opened
         self._over: set[bytes] = set()
         self._added = 0  # since `keep_up`
+        self._look_ups = 0  # that are still to come before ids are taken to be new
         self._excess: Iterator[None] | None = None  # what is forgotten of one of these now
         self._rows_read, self._whole = Rows(), set[int]()
         self._oldest = self._first_ts()
+
+    @property
+    def repeats(self) -> bool:
+        """Whether ids are likely to be known, since one was lately."""
+        return self._look_ups > 0
 
     def find(self, keys: Collection[bytes], now: int) -> dict[bytes, int]:
         """Return the seqs of those keys that are known at a log time (ms)."""
@@ -60,7 +75,9 @@ class ExplicitIds:
             return {}
         since = self._since(now)
         rows = self._select("SELECT key, seq, ts FROM explicit WHERE key IN", list(keys))
-        return {bytes(key): seq for key, seq, ts in rows if ts >= since}
+        found = {bytes(key): seq for key, seq, ts in rows if ts >= since}
+        self._look_ups = _REPEATS if found else max(0, self._look_ups - 1)
+        return found
 
     def differing(self, hits: Sequence[tuple[int, Draft]]) -> list[bool]:
         """Tell of events and drafts whether they differ in name or data; what was trimmed or damaged does not."""
@@ -91,9 +108,16 @@ class ExplicitIds:
         return True
 
     def insert(self, batch: Batch) -> None:
-        """Store the ids of a batch, within its transaction."""
+        """Store the ids of a batch, within its transaction; see `Dedup.insert`."""
         rows = [(seq, batch.time, key) for key, seq in batch.explicit.items()]
-        self._store.rows("INSERT OR REPLACE INTO explicit VALUES", rows)
+        if batch.complete:  # ids that are too old to be known may still be there
+            self._store.rows("INSERT OR REPLACE INTO explicit VALUES", rows)
+            return
+        try:
+            self._store.rows("INSERT INTO explicit VALUES", rows)
+        except sqlite3.IntegrityError as error:
+            self._look_ups = _REPEATS
+            raise IdRepeatedError from error
 
     def grown(self, batch: Batch) -> None:
         """Take note of a batch that was stored."""

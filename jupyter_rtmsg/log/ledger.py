@@ -177,6 +177,8 @@ class Batch:
         Log time (ms); that of the wall clock without.
     ahead : int, optional
         By how much log time was ahead of ``now`` then (ms), for events that are older than this commit.
+    complete : bool
+        Whether ``known`` has the ids that publishers chose, too; see `Known`.
     """
 
     def __init__(
@@ -187,9 +189,11 @@ class Batch:
         time: int | None = None,
         *,
         ahead: int | None = None,
+        complete: bool = True,
     ) -> None:
         self._ledger = ledger
         self._known = known
+        self.complete = complete
         self.head = ledger.head
         self.ts = stamp(now, ledger.ts)
         self.time = now if time is None else time

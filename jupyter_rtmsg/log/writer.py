@@ -22,6 +22,7 @@ from .clock import LogClock, encode_state
 from .dedup import Dedup
 from .disk import Disk
 from .eventlog import Fault, RoomStats
+from .explicit import IdRepeatedError
 from .fault import Spell, diagnose
 from .guard import Guard
 from .ledger import Batch, Entry, Ledger, Result, dedup_key
@@ -230,7 +231,11 @@ class Writer:
             if not self._state_is_sure:
                 self._reload()
             batch = self._decide(work.entries)
-            self._write(batch, work.changes)
+            try:
+                self._write(batch, work.changes)
+            except IdRepeatedError:
+                batch = self._decide(work.entries, complete=True)
+                self._write(batch, work.changes)
         except Exception as error:  # noqa: BLE001 -- whatever it was, it is told, and this thread goes on
             return self._confirmed(self._refused(batch, work, self._explain(error)))
         return self._confirmed(self._stored(batch, work))
@@ -254,12 +259,12 @@ class Writer:
             self._call(self._publish, Outcome(rooms=rooms, head=self._ledger.head, anew=True))
         self._state_is_sure, self._state_is_wrong = True, False
 
-    def _decide(self, entries: Sequence[Entry]) -> Batch:
+    def _decide(self, entries: Sequence[Entry], *, complete: bool = False) -> Batch:
         time = self._clock.look()
         drafts = [entry.draft for entry in entries]
         keys = [dedup_key(entry.draft) if entry.done else None for entry in entries]
-        known = self._dedup.look_up(drafts, keys, time)
-        batch = Batch(self._ledger, known.seqs, self._clock.wall, time)
+        known = self._dedup.look_up(drafts, keys, time, complete=complete)
+        batch = Batch(self._ledger, known.seqs, self._clock.wall, time, complete=known.complete)
         for entry, key in zip(entries, keys, strict=True):
             batch.add(entry, key, differs=id(entry.draft) in known.differing)
         return batch
