@@ -32,11 +32,20 @@ def execute(target: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="rtmsg-docs-") as home, JupyterServer(Path(home)) as server:
         listener = Notebook(server, SOURCES / "01-listen.ipynb")
         trainer = Notebook(server, SOURCES / "01-train.ipynb")
+        *before, computation = listener.cells
+        for cell in before:
+            listener.run(cell)
+        *cells, training, more, history, card = trainer.cells
+        for cell in cells:
+            trainer.run(cell)
         with ThreadPoolExecutor() as threads:
-            listening = threads.submit(listener.run_all)
-            wait_until(lambda: listener.running == "own", "the listener computes")
-            trainer.run_all()
-            listening.result()
+            computing = threads.submit(listener.run, computation)
+            wait_until(lambda: listener.running == computation, "the listener computes")
+            trainer.run(training)
+            computing.result()
+        for cell in (more, history, card):
+            trainer.run(cell)
+        wait_until(lambda: listener.value("lab.lag") == 0, "the listener has handled every event")
         for notebook, name in ((listener, "01-listen.ipynb"), (trainer, "01-train.ipynb")):
             write(SOURCES / name, target / name, {cell: outputs(notebook, cell) for cell in notebook.cells})
             notebook.close()

@@ -8,14 +8,14 @@ which says why, is shown.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sphinx.application import Sphinx
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 PAGES = {
     "README.md": "index.md",
     "CHANGELOG.md": "changes.md",
-    "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "vulnerabilities.md",
     "notebooks/01-listen.ipynb": "notebooks/01-listen.ipynb",
     "notebooks/01-train.ipynb": "notebooks/01-train.ipynb",
