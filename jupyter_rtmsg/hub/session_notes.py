@@ -77,14 +77,14 @@ class SessionNotes:
     async def load(self) -> None:
         """Count what an earlier hub has left, for those whose sessions it is."""
         now = self._log.now() / 1000
-        for key, value, until in await self._log.notes.all():
+        for key, value, until in await self._log.key_values.all():
             if key.startswith(_PREFIX):
                 session = _session(value)
                 self._keep(key, Kept(session.principal if session else "", len(value), until), now)
 
     async def get(self, pid: str) -> Session | None:
         """Return the session of a pid, or None if none is kept, or its log was replaced."""
-        note = await self._log.notes.get(_key(pid))
+        note = await self._log.key_values.get(_key(pid))
         session = None if note is None else _session(note)
         return session if session and self._log.locate(0, session.epoch) is not None else None
 
@@ -139,7 +139,7 @@ class SessionNotes:
     def _put(self, pid: str, session: Session, seconds: float) -> None:
         value, now = msgspec.json.encode(session), self._log.now() / 1000
         if self._keep(key := _key(pid), Kept(session.principal, len(value), now + seconds), now):
-            self._log.notes.put(key, value, now + seconds)
+            self._log.key_values.put(key, value, now + seconds)
 
     def _keep(self, key: str, note: Kept, now: float) -> bool:
         """Make place for a note; tell whether there is any."""
@@ -150,7 +150,7 @@ class SessionNotes:
 
     def _drop(self, key: str) -> asyncio.Future[None]:
         self._quota.discard(key)
-        return self._log.notes.put(key, None, 0)
+        return self._log.key_values.put(key, None, 0)
 
     def _removed(self, pid: str, done: asyncio.Future[None]) -> None:
         if self._removing.get(pid) is done:

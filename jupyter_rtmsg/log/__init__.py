@@ -1,4 +1,4 @@
-"""Where events live: `open_log` makes an `EventLog`."""
+"""The event log: `open_log` opens an `EventLog`."""
 
 from .eventlog import (
     Appended,

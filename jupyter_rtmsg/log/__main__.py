@@ -1,4 +1,4 @@
-"""``python -m jupyter_rtmsg.log verify PATH_OR_URL``: read a log file through, also one that a server has in use."""
+"""``python -m jupyter_rtmsg.log verify PATH_OR_URL``: check a log file for damage, also while a server uses it."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(prog="python -m jupyter_rtmsg.log", description="Tools for the files of logs.")
     commands = parser.add_subparsers(dest="command", required=True)
-    command = commands.add_parser(
-        "verify", help="read a log file through, and tell what is damaged; nothing is written"
-    )
+    command = commands.add_parser("verify", help="read all of a log file, and list what is damaged; nothing is written")
     command.add_argument("path", metavar="PATH_OR_URL", help="the file, or sqlite:/// and its path")
     command.add_argument("--json", action="store_true", help="print the report as JSON")
     chosen = parser.parse_args(arguments)

@@ -1,7 +1,7 @@
-"""The checksums of rows: SQLite itself notices few flipped bits.
+"""The checksums of rows. SQLite itself notices few flipped bits.
 
-A checksum covers every column of its row, and for an event the name of its room and its attachments too. Lengths stand
-before the texts, so that nothing can pass from one field to the next.
+A checksum covers every column of its row, and for an event also the name of its room and its attachments. The lengths
+of the texts come first, so that characters cannot move from one field to the next.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def event_crc(
     id_length = -1 if event_id is None else len(event_id)
     head = _numbers(seq, prev, ts, n, len(room), len(name), len(user), id_length, len(sender), len(data))
     texts = f"{room}{name}{user}{event_id}".encode()
-    crc = zlib.crc32(data, zlib.crc32(head + texts + sender))  # to join short ones takes less than to go on with a crc
+    crc = zlib.crc32(data, zlib.crc32(head + texts + sender))  # joining short texts is faster than another crc32 call
     for part in attachments:
         crc = zlib.crc32(part, zlib.crc32(_length(len(part)), crc))
     return crc
@@ -49,7 +49,7 @@ def event_crc(
 def event_crc_of_2(
     name: str, user: str, event_id: str | None, sender: bytes, data: bytes, attachments: Sequence[bytes] = ()
 ) -> int:
-    """Return the crc32 that formats 1 and 2 gave an event: rows up to ``crc_since`` (table ``meta``) keep it."""
+    """Return the crc32 of an event in formats 1 and 2. Rows up to ``crc_since`` (table ``meta``) keep it."""
     crc = zlib.crc32(data, zlib.crc32(sender, zlib.crc32("\0".join((name, user, event_id or "")).encode())))
     for part in attachments:
         crc = zlib.crc32(part, crc)

@@ -1,10 +1,8 @@
-"""Which ids of appends are known: looked up by key, remembered within the window, forgotten after it.
+"""Deduplication of appends by their ids, within a window of time and number.
 
-Table ``known`` has the keys of each commit in one row; they are in a dict too. Once these are many they become one of
-the `Runs`, which lie in the file, but for a few bytes of each: memory hardly grows with the window, nor does the cost
-of an append or the time to open the log.
-
-Belongs to the writer's thread.
+Table ``known`` has the keys of each commit in one row; they are also in a dict. When the dict is large enough, it is
+sealed: its keys become a segment of `DedupSegments`, of which only a few bytes per key stay in memory. So the window
+hardly affects the memory, the cost of an append, or the time to open the log.
 """
 
 from __future__ import annotations
@@ -16,24 +14,24 @@ from .eventlog import Draft
 from .explicit import ExplicitIds
 from .ledger import Batch, client_key
 from .options import Options
-from .runs import MOST, Runs, decode_keys, encode_keys
+from .segments import MAX_SEGMENTS, DedupSegments, decode_keys, encode_keys
 from .store import Store
 
-_FRESH = 16_384  # at about 150 bytes each
+_FRESH = 16_384  # keys in memory, at about 150 bytes each
 _FORGET = 1_000  # commits forgotten in a transaction
 
 
-class Known(NamedTuple):
-    """What is known of some appends.
+class Matches(NamedTuple):
+    """The appends whose id is known.
 
     Attributes
     ----------
     seqs : dict
-        By their keys.
+        Seqs of the stored events, by key.
     differing : collection of int
-        The `id()` of each draft that differs from the event that has its id.
+        `id()` of each draft that differs from the stored event with its id.
     complete : bool
-        Whether the ids that publishers chose were looked up; otherwise `Dedup.insert` finds out.
+        Whether the ids that publishers chose were looked up. Otherwise `Dedup.insert` checks them.
     """
 
     seqs: dict[bytes, int]
@@ -42,33 +40,41 @@ class Known(NamedTuple):
 
 
 class Dedup:
-    """The dedup keys of a log: those of ids that clients made up, and `ExplicitIds`.
+    """The dedup keys of a log: those of ids that clients made up, and `ExplicitIds`. Owned by the writer's thread.
 
     Parameters
     ----------
     store : Store
     options : Options
     fresh : int
-        Keys in memory that make a run; as many again may come while it is written.
+        Keys in memory that become a segment. As many again may be added while it is written.
+
+    Attributes
+    ----------
+    explicit : ExplicitIds
     """
+
+    # A key is in exactly one place: in `_fresh`; in `_sealing` while `_seal` writes it, slice by slice, into a segment;
+    # then in `_segments`. If `_seal` fails, its keys return to `_fresh`.
+    # `_debt` counts the keys that were added since the last slice, so that sealing keeps up with appends.
 
     def __init__(self, store: Store, options: Options, *, fresh: int = _FRESH) -> None:
         self._store = store
         self._options = options
         self.explicit = ExplicitIds(store, options)
-        self._limit = max(fresh, options.dedup_count // (MOST * 3 // 4))  # so that a fourth of the runs is to spare
+        self._limit = max(fresh, options.dedup_count // (MAX_SEGMENTS * 3 // 4))  # a fourth of the segments is spare
         self.load()
 
     def load(self) -> None:
-        """Begin with what the file has."""
+        """Load the keys in the file."""
         self.explicit.load()
         self._fresh: dict[bytes, int] = {}
-        self._leaving: dict[bytes, int] = {}  # those that become a run now
-        self._move: Iterator[None] | None = None
-        self._debt = 0  # keys added for which no slice was moved yet
+        self._sealing: dict[bytes, int] = {}
+        self._seal: Iterator[None] | None = None
+        self._debt = 0
         self._last = 0  # the position of the last key
-        self._runs = Runs(self._store)
-        self._count = sum(run.count for run in self._runs)
+        self._segments = DedupSegments(self._store)
+        self._count = sum(segment.count for segment in self._segments)
         self._older_until = self._keys_of_older_versions_end()
         for last, count, keys in self._store.connection.execute("SELECT last, count, keys FROM known ORDER BY last"):
             self._fresh.update(decode_keys(keys))
@@ -76,7 +82,7 @@ class Dedup:
             self._last = last
 
     def _keys_of_older_versions_end(self) -> int:
-        """Return the log time (ms) from which on no key of a version before 0.2 is in the window; see `client_key`."""
+        """Return the log time (ms) at which the last key of `client_key` for a chosen id leaves the window."""
         (position,) = self._store.connection.execute("SELECT max(v) FROM meta WHERE k = 'crc_since'").fetchone()
         if not position:
             return 0
@@ -87,13 +93,13 @@ class Dedup:
 
     @property
     def fresh(self) -> int:
-        """How many keys are in memory."""
-        return len(self._fresh) + len(self._leaving)
+        """The number of keys in memory."""
+        return len(self._fresh) + len(self._sealing)
 
     def look_up(
         self, drafts: Sequence[Draft], keys: Sequence[bytes | None], now: int, *, complete: bool = True
-    ) -> Known:
-        """Return what is known of appends at a log time (ms).
+    ) -> Matches:
+        """Return the drafts whose key is known.
 
         Parameters
         ----------
@@ -101,14 +107,15 @@ class Dedup:
         keys : sequence of bytes or None
             Their keys, see `dedup_key`.
         now : int
+            Log time (ms).
         complete : bool
-            Whether to look up the ids that publishers chose even if none of them is likely to be known, and no draft
-            expects a head: a repeated one is answered before what it expects is looked at.
+            Whether to look up the ids that publishers chose. They are looked up anyway if one was repeated lately, or
+            if a draft expects a head, since a repeated draft is answered before its expectation is checked.
         """
         automatic = [key for draft, key in zip(drafts, keys, strict=True) if key is not None and draft.auto]
         seqs = self.find(automatic, now) if automatic else {}
         if len(automatic) == len(keys):
-            return Known(seqs)
+            return Matches(seqs)
         chosen = [(draft, key) for draft, key in zip(drafts, keys, strict=True) if key is not None and not draft.auto]
         if now < self._older_until:
             # A client that was sending while the server was updated sends the same id again, which had another key.
@@ -120,28 +127,28 @@ class Dedup:
         hits = [(key, seqs[key], draft) for draft, key in chosen if key in seqs] if seqs else []
         differing = self.explicit.differing([(seq, draft) for _, seq, draft in hits]) if hits else ()
         differ = {id(draft) for (_, _, draft), differs in zip(hits, differing, strict=True) if differs}
-        return Known(seqs, differ, complete)
+        return Matches(seqs, differ, complete)
 
     def find(self, keys: Iterable[bytes], now: int) -> dict[bytes, int]:
-        """Return the seqs of those keys that are known at a log time (ms)."""
-        fresh, leaving = self._fresh, self._leaving
+        """Return the seqs of the keys that are known at a log time (ms)."""
+        fresh, sealing = self._fresh, self._sealing
         since = now - int(self._options.dedup_age * 1000)
         found: dict[bytes, int] = {}
         others: list[bytes] = []
         for key in keys:
-            if (seq := fresh.get(key) or leaving.get(key)) is not None:
+            if (seq := fresh.get(key) or sealing.get(key)) is not None:
                 found[key] = seq
             else:
                 others.append(key)
-        return {**self._runs.find(others, since), **self._recent(found, since)}
+        return {**self._segments.find(others, since), **self._recent(found, since)}
 
     def insert(self, batch: Batch) -> None:
-        """Store the keys of a batch, within its transaction.
+        """Store the keys of a batch, in its transaction.
 
         Raises
         ------
         IdRepeatedError
-            If not all were looked up, and one is in the file already.
+            If not all keys were looked up, and one of them is in the file already.
         """
         self.explicit.insert(batch)
         if batch.keys:
@@ -149,7 +156,7 @@ class Dedup:
             self._store.connection.execute("INSERT INTO known VALUES(?, ?, ?, ?)", row)
 
     def grown(self, batch: Batch) -> None:
-        """Take note of a batch that was stored."""
+        """Count the keys of a stored batch."""
         self.explicit.grown(batch)
         if batch.keys:
             self._fresh.update(batch.keys)
@@ -158,43 +165,43 @@ class Dedup:
             self._debt += len(batch.keys)
 
     def keep_up(self, now: int) -> None:
-        """Between the commits of a busy log: move keys as fast as they come, and forget those that are too many."""
-        pace = max(1, self._limit // 128)  # a run is finished before the next one is due
+        """Seal keys as fast as they are added, and forget surplus ones. Called between the commits of a busy log."""
+        pace = max(1, self._limit // 128)  # a segment is finished before the next one is due
         while self._debt >= pace:
             self._debt -= pace
-            self.settle()
+            self.seal()
         if self._count > self._options.dedup_count * 21 // 20:
             self.forget(now)
         self.explicit.keep_up(now)
 
-    def settle(self) -> bool:
-        """Move a slice of the fresh keys into a run, if it is time; whether there is more to do."""
-        if self._move is None:
+    def seal(self) -> bool:
+        """Write a slice of the fresh keys into a segment, if there are enough; return whether more is to be written."""
+        if self._seal is None:
             if len(self._fresh) < self._limit:
                 return False
-            if len(self._runs) == MOST:  # of a log that had shorter runs, with other options
+            if len(self._segments) == MAX_SEGMENTS:  # with other options before, segments were smaller
                 self._drop()
-            self._leaving, self._fresh = self._fresh, {}
-            self._move = self._runs.add(self._leaving, self._last)
+            self._sealing, self._fresh = self._fresh, {}
+            self._seal = self._segments.add(self._sealing, self._last)
         try:
-            next(self._move)
+            next(self._seal)
         except StopIteration:
-            self._move, self._leaving = None, {}
+            self._seal, self._sealing = None, {}
         except BaseException:
-            self._move, self._leaving, self._fresh = None, {}, {**self._leaving, **self._fresh}
+            self._seal, self._sealing, self._fresh = None, {}, {**self._sealing, **self._fresh}
             raise
-        return self._move is not None
+        return self._seal is not None
 
     def forget(self, now: int) -> bool:
-        """Forget a slice of the keys that are too old at a log time (ms), or too many; whether there was one."""
-        if self._move:
-            self.settle()
+        """Forget a slice of the keys that are too old at a log time (ms), or surplus; return whether there was one."""
+        if self._seal:
+            self.seal()
             return True
         if self.explicit.forget(now):
             return True
         cutoff = now - int(self._options.dedup_age * 1000)
         excess = self._count - self._options.dedup_count
-        oldest = next(iter(self._runs), None)
+        oldest = next(iter(self._segments), None)
         if oldest is None:
             return self._forget_commits(cutoff, excess)
         if oldest.ts >= cutoff and oldest.count > excess:
@@ -203,13 +210,13 @@ class Dedup:
         return True
 
     def _drop(self) -> None:
-        self._count -= self._runs.drop().count
+        self._count -= self._segments.drop().count
 
     def _forget_commits(self, cutoff: int, excess: int) -> bool:
         execute = self._store.connection.execute
         until = count = 0
         keys: list[bytes] = []
-        # Commits come in order of position and of log time: too many or too old are always the first ones.
+        # Commits are in order of position and of log time: old and surplus ones come first.
         for last, ts, number, encoded in execute("SELECT * FROM known ORDER BY last LIMIT ?", (_FORGET,)).fetchall():
             if ts >= cutoff and count + number > excess:
                 break
@@ -221,12 +228,12 @@ class Dedup:
             execute("DELETE FROM known WHERE last <= ?", (until,))
         self._count -= count
         for key in keys:
-            if self._fresh.get(key, until + 1) <= until:  # else it came again
+            if self._fresh.get(key, until + 1) <= until:  # else it was added again
                 del self._fresh[key]
         return True
 
     def _recent(self, found: Mapping[bytes, int], since: int) -> dict[bytes, int]:
-        """Return those of the keys in memory that are not too old."""
+        """Return the keys in memory that are not too old."""
         query = "SELECT ts >= ? FROM known WHERE last >= ? ORDER BY last LIMIT 1"
         execute = self._store.connection.execute
         return {key: seq for key, seq in found.items() if execute(query, (since, seq)).fetchone() == (1,)}

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from .kept import Notes, Subscriptions
+from .kept import KeyValueStore, Subscriptions
 
 DELETED = "$deleted"
 """Name of the draft that stands for the deletion of its room, in order with the appends."""
@@ -226,8 +226,8 @@ class EventLog(Protocol):
         """Where readers have come to."""
 
     @property
-    def notes(self) -> Notes:
-        """What is remembered beside the events."""
+    def key_values(self) -> KeyValueStore:
+        """Small values that are stored beside the events."""
 
     def now(self) -> int:
         """Return the ts (ms since 1970) that an event would get now."""

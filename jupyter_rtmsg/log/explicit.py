@@ -17,8 +17,8 @@ from typing import Any
 from .eventlog import Draft, size_of
 from .ledger import Batch
 from .options import Options
-from .rows import COLUMNS, Rows
-from .store import Store, handfuls, with_marks
+from .rows import COLUMNS, RecordDecoder
+from .store import Store, chunks, with_placeholders
 
 _SLICE = 1_000  # rows deleted in one transaction
 _PRINCIPAL = 8  # bytes of a key that name the principal
@@ -61,7 +61,7 @@ class ExplicitIds:
         self._added = 0  # since `keep_up`
         self._look_ups = 0  # that are still to come before ids are taken to be new
         self._excess: Iterator[None] | None = None  # what is forgotten of one of these now
-        self._rows_read, self._whole = Rows(), set[int]()
+        self._decoder, self._whole = RecordDecoder(), set[int]()
         self._oldest = self._first_ts()
 
     @property
@@ -100,7 +100,7 @@ class ExplicitIds:
         """Tell whether an event is as it was stored; looked at once, since a large one takes some ms."""
         if seq not in self._whole:
             *row, room = self._store.connection.execute(_EVENT, (seq,)).fetchone()
-            if self._rows_read.intact(self._store.connection, room, row) is None:
+            if self._decoder.intact(self._store.connection, room, row) is None:
                 return False
             if len(self._whole) >= _WHOLE:
                 self._whole.clear()
@@ -111,10 +111,10 @@ class ExplicitIds:
         """Store the ids of a batch, within its transaction; see `Dedup.insert`."""
         rows = [(seq, batch.time, key) for key, seq in batch.explicit.items()]
         if batch.complete:  # ids that are too old to be known may still be there
-            self._store.rows("INSERT OR REPLACE INTO explicit VALUES", rows)
+            self._store.insert_rows("INSERT OR REPLACE INTO explicit VALUES", rows)
             return
         try:
-            self._store.rows("INSERT INTO explicit VALUES", rows)
+            self._store.insert_rows("INSERT INTO explicit VALUES", rows)
         except sqlite3.IntegrityError as error:
             self._look_ups = _REPEATS
             raise IdRepeatedError from error
@@ -213,5 +213,5 @@ class ExplicitIds:
         return self._select(f"SELECT {columns} FROM {table} WHERE seq IN", list(seqs))  # noqa: S608 -- fixed texts
 
     def _select(self, statement: str, values: Sequence[object]) -> Iterator[tuple[Any, ...]]:
-        for part in handfuls(values):
-            yield from self._store.connection.execute(with_marks(statement, 1, len(part)), part)
+        for part in chunks(values):
+            yield from self._store.connection.execute(with_placeholders(statement, 1, len(part)), part)

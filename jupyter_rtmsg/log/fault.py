@@ -1,7 +1,8 @@
-"""What it means that the log cannot write or read: the error that callers get, and one line in the log for each spell.
+"""Failures of the disk: the error that callers get, and one line in the server's log when an outage begins and ends.
 
-SQLite tells little of why a write failed: a used-up quota is the same "disk I/O error" as a broken disk, and codes have
-names from Python 3.11 on only. So the disk is asked, by writing a little beside the log.
+SQLite says little about why a write failed. An exhausted quota is the same "disk I/O error" as a broken disk, and its
+error codes have names only from Python 3.11 on. So `diagnose` may write a little beside the log, to get the error of
+the operating system.
 """
 
 from __future__ import annotations
@@ -16,19 +17,29 @@ from jupyter_rtmsg.errors import LogBusy, LogDiskError, LogError, LogFull
 from jupyter_rtmsg.logthrottle import throttled_logger
 
 from .eventlog import Fault
-from .store import is_full
 
 logger = throttled_logger(__name__)
 
 
+def is_full(error: BaseException) -> bool:
+    """Tell whether SQLite ran out of space (SQLITE_FULL)."""
+    return isinstance(error, sqlite3.OperationalError) and "full" in str(error)
+
+
+def is_damage(error: BaseException) -> bool:
+    """Tell whether SQLite found the file damaged (SQLITE_CORRUPT, SQLITE_NOTADB): only these raise the bare class."""
+    return type(error) is sqlite3.DatabaseError
+
+
 def diagnose(error: BaseException, probe: Callable[[], OSError | None] = lambda: None) -> LogError:
-    """Return the error that callers get for what went wrong in the log.
+    """Return the error that callers get for a failure in the log.
 
     Parameters
     ----------
     error : BaseException
     probe : callable
-        Tries to write beside the log, and returns what that failed with; called for errors that don't tell.
+        Tries to write beside the log, and returns the error of that, or None. Called only where SQLite's error does
+        not name the cause.
     """
     if isinstance(error, LogError):
         return error
@@ -37,14 +48,14 @@ def diagnose(error: BaseException, probe: Callable[[], OSError | None] = lambda:
     if isinstance(error, MemoryError):
         return LogBusy("the server is out of memory: try again")
     if isinstance(error, sqlite3.OperationalError) and "disk I/O" in str(error):
-        return _of_system(probe()) or _disk_error(error)
+        return _out_of_space(probe()) or _disk_error(error)
     if isinstance(error, (sqlite3.DatabaseError, OSError)):
-        return _of_system(error) or _disk_error(error)
+        return _out_of_space(error) or _disk_error(error)
     return LogError(f"the log could not store: {error or type(error).__name__}")
 
 
-def _of_system(error: BaseException | None) -> LogError | None:
-    """Return the error for a full disk or quota."""
+def _out_of_space(error: BaseException | None) -> LogError | None:
+    """Return the error for a full disk or an exhausted quota; None if it is neither."""
     number = error.errno if isinstance(error, OSError) else None
     if number == errno.EDQUOT:
         return LogFull("the quota on the disk is used up: make room there, or trim rooms")
@@ -52,23 +63,23 @@ def _of_system(error: BaseException | None) -> LogError | None:
 
 
 def _disk_error(error: BaseException) -> LogError:
-    return LogDiskError(f"the log could not store: {error}. It tries again by itself; look at the disk")
+    return LogDiskError(f"the log could not store: {error}. It tries again by itself; check the disk")
 
 
-class Spell:
-    """The time in which something fails: logged when it begins and when it is over, however often it fails between.
+class Outage:
+    """A period in which an operation fails. It is logged when it begins and when it ends, not at each failure.
 
     Parameters
     ----------
     what : str
-        What does not work, for the log's line.
+        The operation that fails, for the log line.
     effect : str
-        What that means for users.
+        The consequence for users, likewise.
 
     Attributes
     ----------
     fault : Fault or None
-        What is wrong now. Any thread may read it.
+        The present failure; None while the operation works. Any thread may read it.
     """
 
     def __init__(self, what: str, effect: str) -> None:
@@ -77,7 +88,7 @@ class Spell:
         self.fault: Fault | None = None
 
     def failed(self, error: LogError, count: int = 1, unexpected: BaseException | None = None) -> None:
-        """Note a failure that concerns ``count`` things; ``unexpected`` is logged with its traceback."""
+        """Count ``count`` failures; the traceback of an ``unexpected`` exception is logged."""
         before = self.fault
         if before is None:
             logger.error("%s: %s; %s", self._what, error, self._effect, exc_info=unexpected)
@@ -85,8 +96,8 @@ class Spell:
         else:
             self.fault = Fault(str(error), before.since, before.failures + count)
 
-    def over(self) -> None:
-        """Note that it works."""
+    def ended(self) -> None:
+        """Log that the operation works again, if it failed before."""
         fault, self.fault = self.fault, None
         if fault:
             level = logging.WARNING

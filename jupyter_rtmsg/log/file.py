@@ -13,22 +13,21 @@ from pathlib import Path
 
 from jupyter_rtmsg.errors import LogError
 
-from .aside import move_aside
 from .dedup import Dedup
-from .disk import Disk
-from .filesystem import NETWORK, filesystem_type
+from .disk import NETWORK, Disk, filesystem_type
+from .fault import is_full
 from .guard import Guard, TakenError, take_over_saved
 from .kept import Subscription
 from .ledger import Ledger
 from .lock import FileLock, InUseError, NoLocksError
 from .mark import Mark, mark_path, read_mark
-from .mend import finish, mend
 from .openings import Openings
 from .options import Options
-from .private import UnsafePlaceError, check_directory, check_file
+from .paths import UnsafePlaceError, check_directory, check_file, move_aside
+from .repair import finish_repair, repair
 from .rollback import Before, lost_events, rollback_warning
-from .schema import APPLICATION_ID, VERSION, connect, identity, prepare
-from .store import Store, is_full
+from .schema import APPLICATION_ID, VERSION, connect, prepare, read_format
+from .store import Store
 from .subscriptions import load_subscriptions
 
 # What SQLite says when the place is wrong, not the file; its error codes have names from Python 3.11 on only.
@@ -135,7 +134,7 @@ class LogFile:
             except sqlite3.OperationalError as error:
                 if not is_full(error):
                     raise
-                with self.disk.yielding():
+                with self.disk.released():
                     self._finish()
         except TakenError as error:
             log.error("%s. Events that were stored after that are lost", error)
@@ -158,7 +157,8 @@ class LogFile:
 def open_file(path: Path, options: Options, *, wait: bool = False) -> LogFile:
     """Open or make a log file; blocks.
 
-    A damaged file is mended, see `mend`. One that cannot be, or is of a newer version, is renamed, and a new one begun.
+    A damaged file is repaired, see `repair`. One that cannot be, or is of a newer version, is renamed, and a new one
+    begun.
 
     Parameters
     ----------
@@ -188,7 +188,7 @@ def open_file(path: Path, options: Options, *, wait: bool = False) -> LogFile:
 
 
 def _open_or_begin(path: Path, options: Options, lock: FileLock, disk: Disk) -> LogFile:
-    finish(path)
+    finish_repair(path)
     try:
         return _open(path, options, lock, disk)
     except _FullError:
@@ -201,7 +201,7 @@ def _open_or_begin(path: Path, options: Options, lock: FileLock, disk: Disk) -> 
 def _open_again(path: Path, options: Options, lock: FileLock, disk: Disk, reason: _UnreadableError) -> LogFile:
     """Open a file once it is mended; set it aside where it cannot be."""
     word, what = reason.args
-    mended = mend(path) if word == "corrupt" else None
+    mended = repair(path) if word == "corrupt" else None
     if mended is not None:
         warning = f"The log {path} {what}. {mended}"
         log.error(warning)
@@ -294,7 +294,7 @@ def _make_file(path: Path) -> None:
 
 
 def _check(path: Path, connection: sqlite3.Connection) -> None:
-    application, version, tables = identity(connection)
+    application, version, tables = read_format(connection)
     if tables and application != APPLICATION_ID:
         raise CannotServeError(f"{path} is a database of another application and was not touched. Choose another path")
     if version > VERSION:

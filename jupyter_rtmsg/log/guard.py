@@ -18,11 +18,10 @@ from pathlib import Path
 from jupyter_rtmsg.errors import LogDiskError, LogError
 from jupyter_rtmsg.logthrottle import throttled_logger
 
-from .aside import PARTS, move_aside
 from .disk import FULL, Disk
+from .fault import is_full
 from .lock import FileLock, InUseError, NoLocksError
-from .private import open_private
-from .store import is_full
+from .paths import PARTS, move_aside, open_private
 
 LOOK_AFTER = 1.0
 """Seconds between two looks at reads, and at what a commit does not depend on: the files of the lock and the mark."""
@@ -175,7 +174,7 @@ class Guard:
         except (OSError, sqlite3.OperationalError) as error:
             if not (is_full(error) or getattr(error, "errno", None) in FULL):
                 raise
-        with self._disk.yielding():
+        with self._disk.released():
             return self._put_back()
 
     def _put_back(self) -> str:

@@ -1,4 +1,4 @@
-"""What a log keeps beside its events: where readers have come to, and small values under a key."""
+"""What a log keeps beside its events: the subscriptions of readers, and small values under a key."""
 
 from __future__ import annotations
 
@@ -10,31 +10,32 @@ from typing import Protocol
 
 @dataclass(slots=True, eq=False)
 class Subscription:
-    """How far a reader of a room has come: a named cursor.
+    """A named cursor: how far a reader has handled the events of a room.
 
     Attributes
     ----------
     user, room : str
     key : str
-        Names it among those of a user in a room: the name that its reader chose, or what stands for a notebook's path.
+        Identifies it among the subscriptions of this user in this room: the name that its reader chose, or a key made
+        from the path of a notebook.
     label : str
-        What people see as its name.
+        The name that people see.
     path : str or None
-        The real path of the notebook whose place it is.
+        The real path of its notebook; None if it belongs to no notebook.
     epoch, position : str, int
-        Up to where everything was handled; in another epoch than the log's, nothing is.
-    opening : str
-        The log's when it was moved last; empty where version 0.1.0 did it.
-    n : int or None
-        The number of the room's last event up to there; None where its reader did not tell.
+        All events up to the position are handled. It counts only in the log of that epoch.
     used : int
-        When it was used last (ms of log time, see `LogClock`).
+        Last use (ms of log time, see `LogClock`).
     ended : int or None
-        Since when it is no more (likewise).
+        When it ended (ms of log time); None while it is in use.
     inherited : bool
-        Kept by version 0.1.0, which named notebooks by their relative path, and not used since.
+        Whether it comes from version 0.1.0, which named notebooks by their relative path, and was not used since.
     id : int
-        Its number in the log, in the order of their beginning; 0 until it is there.
+        Its number in the log, in order of creation; 0 until `Subscriptions.add`.
+    opening : str
+        The opening of the log in which ``position`` was reached; empty if version 0.1.0 wrote it.
+    n : int or None
+        The number of the room's last event up to ``position``; None if the reader did not tell it.
     """
 
     user: str
@@ -51,48 +52,98 @@ class Subscription:
     opening: str = ""
     n: int | None = None
 
+    def move_to(self, epoch: str, opening: str, position: int, n: int | None) -> None:
+        """Set the cursor."""
+        self.epoch, self.opening, self.position, self.n = epoch, opening, position, n
+
+    def rename(self, user: str, key: str, label: str) -> None:
+        """Give it to a user, under a name."""
+        self.user, self.key, self.label = user, key, label
+
+    def relocate(self, path: str | None) -> None:
+        """Set the path of its notebook."""
+        self.path = path
+
+    def adopt(self) -> None:
+        """Record that this version has used it, whichever version made it."""
+        self.inherited = False
+
+    def touch(self, now: int) -> None:
+        """Record a use (ms of log time)."""
+        self.used = now
+
+    def end(self, now: int) -> None:
+        """Record its end (ms of log time)."""
+        self.ended = now
+
+    def shift(self, ms: int) -> None:
+        """Translate its times to the log time of another log, which is ahead by ``ms``."""
+        self.used += ms
+        if self.ended is not None:
+            self.ended += ms
+
+    def register(self, id: int) -> None:
+        """Set its number in the log."""
+        self.id = id
+
 
 class Subscriptions(Protocol):
-    """The subscriptions of a log: all of them in memory, and what changed written with the group commit."""
+    """The subscriptions of a log. All of them are in memory; changes are written with the group commit."""
 
     async def ready(self) -> None:
-        """Wait while the log is moved, so that what is found then stays true."""
+        """Wait while the log is being moved, so that a subscription found then stays valid."""
 
     def all(self) -> Collection[Subscription]:
-        """Return all of them, also those that have ended."""
+        """Return all of them, ended ones included."""
 
     def now(self) -> int:
         """Return log time (ms)."""
 
     def add(self, subscription: Subscription) -> None:
-        """Keep one more, and give it its id."""
+        """Add a subscription, and number it."""
 
     def save(self, subscription: Subscription) -> None:
-        """Keep what was changed in one; nothing if it was removed."""
+        """Store a changed subscription; do nothing if it was removed."""
 
     def remove(self, subscription: Subscription) -> None:
-        """Forget one."""
+        """Delete a subscription."""
 
     def flush(self) -> None:
-        """Write what was changed with the next group commit, rather than a moment later."""
+        """Write all changes with the next group commit, rather than a moment later."""
 
     async def stored(self) -> None:
-        """Return when everything that was changed until now is stored."""
+        """Wait until all changes made so far are stored.
+
+        Raises
+        ------
+        LogDiskError, LogFull
+            If one of them could not be stored.
+        """
 
 
-class Notes(Protocol):
-    """Small values under a key, such as the sessions of clients, written with the group commit; each has its end."""
+class KeyValueStore(Protocol):
+    """Small values under a key, such as the sessions of clients. They are written with the group commit, and expire."""
 
     async def get(self, key: str) -> bytes | None:
-        """Return the value as last put (also when it is not yet on disk), or None if there is none or it has ended."""
+        """Return the last value that was put, stored or not; None if there is none or it has expired."""
 
     def put(self, key: str, value: bytes | None, until: float) -> asyncio.Future[None]:
-        """Set a value until a time (seconds since 1970), or remove it with None; the future is done once it is stored.
+        """Set a value until a time, or remove it.
 
-        A wall clock that jumps meanwhile changes nothing: the value lasts as long as it was to last when it was put.
+        Parameters
+        ----------
+        key : str
+        value : bytes or None
+            None removes the value.
+        until : float
+            Seconds since 1970. Later jumps of the wall clock change nothing: the value lasts as long as it was meant to
+            last when it was put.
 
-        The future needs not be awaited, and does not fail: what could not be stored is logged.
+        Returns
+        -------
+        asyncio.Future
+            Done once the value is stored. It need not be awaited, and it does not fail: an error is logged.
         """
 
     async def all(self) -> list[tuple[str, bytes, float]]:
-        """Return all notes as they are on disk: key, value, until."""
+        """Return key, value and ``until`` of all values on disk."""

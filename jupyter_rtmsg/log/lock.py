@@ -1,4 +1,4 @@
-"""One server per file."""
+"""The lock that keeps two servers from using one log."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pathlib import Path
 
 from jupyter_rtmsg.errors import LogError
 
-from .private import open_private
+from .paths import open_private
 
-_AGAIN = 1.0  # seconds between two attempts, where the system cannot wait for a lock
+_RETRY = 1.0  # seconds between two attempts, where the system cannot wait for a lock
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP})
 
 
@@ -24,7 +24,7 @@ class InUseError(LogError):
     Attributes
     ----------
     holder : str
-        What the lock file says of it: its process id, and its host where that is another; or ``unknown``.
+        Its process id from the lock file, with its host if that is another one; or ``unknown``.
     """
 
     def __init__(self, log: Path, holder: str) -> None:
@@ -37,24 +37,24 @@ class NoLocksError(LogError):
 
 
 class FileLock:
-    """An exclusive lock beside a log, held until `release` or the process's end.
+    """An exclusive lock beside a log, held until `release` or the end of the process.
 
-    The lock file is never deleted: a server that is just opening it would lock a file that nobody else sees.
+    The lock file is never deleted: a server that is opening it at that moment would lock a file without a name.
 
     Parameters
     ----------
     log : Path
     wait : bool
-        Block until the lock is free. The system wakes this thread when its holder ends, however that comes about.
+        Block until the lock is free. The system wakes this thread when the holder ends, even if it is killed.
 
     Raises
     ------
     InUseError
-        If another server has it.
+        If another server holds it.
     NoLocksError
-        If the file system has no locks, as some network file systems.
+        If the file system has no locks, such as some network file systems.
     OSError
-        If the lock file cannot be made.
+        If the lock file cannot be created.
     """
 
     def __init__(self, log: Path, *, wait: bool = False) -> None:
@@ -63,12 +63,12 @@ class FileLock:
         self._descriptor = self._take(wait=wait)
 
     def keep(self) -> bool:
-        """Lock the file at the path if it is another than before, since that is what others lock; whether it was.
+        """Lock the file at the path again if it was replaced, since others lock that one; return whether it was.
 
         Raises
         ------
         InUseError
-            If another server has it already.
+            If another server holds it already.
         """
         if _is_still(self._descriptor, self._path):
             return False
@@ -77,11 +77,11 @@ class FileLock:
         return True
 
     def release(self) -> None:
-        """Let another server have the log."""
+        """Release the lock."""
         os.close(self._descriptor)
 
     def _take(self, *, wait: bool) -> int:
-        """Return the descriptor of the file at the path, locked."""
+        """Lock the file at the path, and return its descriptor."""
         while True:
             descriptor = open_private(self._path, os.O_RDWR | os.O_CREAT)
             try:
@@ -93,7 +93,7 @@ class FileLock:
             except BaseException:
                 os.close(descriptor)
                 raise
-            os.close(descriptor)  # somebody removed the file meanwhile: others would lock the new one
+            os.close(descriptor)  # the file was replaced meanwhile: others would lock the new one
 
     def _wait_for(self, descriptor: int, *, wait: bool) -> None:
         try:
@@ -109,7 +109,7 @@ class FileLock:
 if sys.platform == "win32":
     import msvcrt
 
-    _AT = 1 << 20  # Windows locks are mandatory: a byte far behind the process id, so that this stays readable
+    _AT = 1 << 20  # Windows locks are mandatory: lock a byte far after the process id, so that others can read that
 
     def _lock(descriptor: int, *, wait: bool) -> None:
         while True:
@@ -120,10 +120,10 @@ if sys.platform == "win32":
             except PermissionError:
                 if not wait:
                     raise
-            time.sleep(_AGAIN)
+            time.sleep(_RETRY)
 
     def _is_still(descriptor: int, path: Path) -> bool:
-        return True  # a file that is open cannot be removed
+        return True  # Windows does not remove an open file
 
 else:
     import fcntl
@@ -137,9 +137,9 @@ else:
             _lock_range(descriptor, wait=wait)
 
     def _lock_range(descriptor: int, *, wait: bool) -> None:
-        """Lock the file's bytes, where it cannot be locked as a whole (old NFS).
+        """Lock the bytes of a file that cannot be locked as a whole (old NFS).
 
-        Unlike POSIX's locks, those of open file descriptions end with the descriptor, not with any other of the file.
+        POSIX locks end when any descriptor of the file is closed; locks of open file descriptions end with theirs.
         """
         command = fcntl.F_OFD_SETLKW if wait else fcntl.F_OFD_SETLK
         everything = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)  # struct flock of 64-bit Linux

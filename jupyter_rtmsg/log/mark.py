@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from jupyter_rtmsg.logthrottle import throttled_logger
 
-from .private import open_private
+from .paths import open_private
 
 _MAGIC = b"RTMSMARK"
 _NAMES = struct.Struct("<8s32s16sQ")  # magic, epoch, id of the opening, its number: the same for an opening's life

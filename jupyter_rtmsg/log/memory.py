@@ -1,4 +1,4 @@
-"""The log in memory: the same machine over a database that ends with the process."""
+"""The log in memory: the same code with a database that ends with the process."""
 
 from __future__ import annotations
 
@@ -10,22 +10,27 @@ from .disk import Disk
 from .openings import Openings
 from .options import Options
 from .reader import Reader
-from .readers import Readers
+from .reader_pool import ReaderPool
 from .schema import connect, prepare
 from .sqlite import SQLiteLog
 from .store import Store
 
 
 class MemoryLog(SQLiteLog):
-    """An `EventLog` that remembers as long as the process lives.
+    """An `EventLog` that lasts as long as the process.
 
     Parameters
     ----------
     options : Options
     warning : str, optional
-        Why events are not kept on disk, where they should have been.
+        Why events are not stored on disk, if they should be.
     after : int
-        The position that it begins after.
+        The position after which it begins.
+
+    Attributes
+    ----------
+    store : Store
+        Read by `move_events`.
     """
 
     def __init__(self, options: Options, warning: str | None = None, *, after: int = 0) -> None:
@@ -36,8 +41,8 @@ class MemoryLog(SQLiteLog):
         ledger.head = after
         openings = Openings()
         openings.add(openings.next(after, ts=int(options.clock() * 1000)))
-        # There is only this connection, so reads and writes take turns.
-        readers = Readers(lambda: Reader(lambda: connection, store.lock), 1, "memory:")
+        # Reader and writer share the connection, and so take turns.
+        readers = ReaderPool(lambda: Reader(lambda: connection, store.lock), 1, "memory:")
         super().__init__(
             store, ledger, Dedup(store, options), readers, id=uuid.uuid4().hex, url="memory:",
             epoch=secrets.token_hex(8), durable=False, warning=warning, openings=openings, disk=Disk(None, 0),

@@ -1,8 +1,12 @@
-"""Moving the events of a log in memory into a file: in one transaction, so that all of them are there or none."""
+"""Moving the events of a log in memory into its file, and translating the positions that readers hold.
+
+The events are appended in one transaction: all of them are stored, or none.
+"""
 
 from __future__ import annotations
 
 import sqlite3
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -11,14 +15,93 @@ import msgspec
 from jupyter_rtmsg.errors import LogError
 
 from .eventlog import Appended, Draft, Record, size_of
+from .fault import is_full
 from .file import CannotServeError, LogFile
 from .ledger import Batch, Entry
-from .moved import FIRST, Moved
 from .reader import Reader
-from .runs import decode_keys
-from .store import Store, is_full
+from .schema import MEMORY_START
+from .segments import decode_keys
+from .store import Store
 
-_MOST = 1_000  # events that are decided on together
+_MAX_BATCH = 1_000  # events
+
+
+class PositionMap:
+    """Translates positions of a log in memory to those of the file that it was moved into.
+
+    The table has one row per run of events that are consecutive in both logs, so it is short.
+
+    Parameters
+    ----------
+    epoch : str
+        Epoch of the log in memory.
+    base : int
+        Head of the file before the move.
+
+    Attributes
+    ----------
+    head : int
+        Head of the file after the move.
+    """
+
+    # `add` is called for each event in order, then `end` once. From then on nothing changes.
+
+    def __init__(self, epoch: str, base: int) -> None:
+        self.epoch = epoch
+        self.head = base
+        self._base = base
+        self._last = MEMORY_START  # the last position of the log in memory
+        self._starts: list[int] = []  # of each run, the position of its first event in memory ...
+        self._runs: list[tuple[int, int]] = []  # ... and its position in the file, and the number of events
+        self._known: dict[int, int] = {}  # events that the file had before, with their position there
+
+    @property
+    def count(self) -> int:
+        """The number of events that were appended to the file."""
+        return sum(count for _, count in self._runs)
+
+    def add(self, old: int, new: int, *, known: bool) -> None:
+        """Add the positions of the next event. ``known``: the file had the event before."""
+        self._last = old
+        if known:
+            self._known[old] = new
+            return
+        self.head = new
+        if self._runs:
+            first, count = self._runs[-1]
+            if (old - self._starts[-1], new - first) == (count, count):
+                self._runs[-1] = first, count + 1
+                return
+        self._starts.append(old)
+        self._runs.append((new, 1))
+
+    def end(self, head: int) -> None:
+        """Set the head of the log in memory."""
+        self._last = max(self._last, head)
+
+    def position(self, old: int) -> int | None:
+        """Return the position in the file with the same events before it; None for one beyond the head in memory.
+
+        All events that the file had before the move come before them.
+        """
+        if old > self._last:
+            return None
+        index = bisect_right(self._starts, old) - 1
+        if index < 0:
+            return self._base
+        new, count = self._runs[index]
+        return new + min(old - self._starts[index], count - 1)
+
+    def event(self, old: int) -> int | None:
+        """Return the position of an event in the file; None if it was trimmed before the move."""
+        if old in self._known:
+            return self._known[old]
+        index = bisect_right(self._starts, old) - 1
+        if index < 0:
+            return None
+        new, count = self._runs[index]
+        at = old - self._starts[index]
+        return new + at if at < count else None
 
 
 class _Keys(NamedTuple):
@@ -31,62 +114,66 @@ class _Keys(NamedTuple):
         return self.automatic.get(seq) or self.explicit.get(seq)
 
 
-def move_events(source: Store, epoch: str, head: int, file: LogFile) -> Moved:
-    """Append what a log in memory holds to a file, where it gets new positions; blocks.
+def move_events(source: Store, epoch: str, head: int, file: LogFile) -> PositionMap:
+    """Append the events of a log in memory to a file, where they get new positions. Blocks.
 
-    Events keep their ``ts``. One whose id the file knows is not stored again. If it fails the file is as it was, and is
-    to be closed: what is in memory of it is ahead.
+    Events keep their ``ts``. An event whose id the file knows is not stored again. After an error the file is
+    unchanged, and must be closed: its state in memory is ahead of it.
 
     Parameters
     ----------
     source : Store
-        Of the log in memory, which nobody appends to meanwhile.
+        Store of the log in memory. Nobody may append to it meanwhile.
     epoch : str
-        Its epoch.
+        Epoch of the log in memory.
     head : int
-        Its head.
+        Head of the log in memory.
     file : LogFile
+
+    Returns
+    -------
+    PositionMap
 
     Raises
     ------
     CannotServeError
         If the file cannot be written, or is full.
     """
-    moved = Moved(epoch, file.ledger.head)
+    positions = PositionMap(epoch, file.ledger.head)
     try:
-        if file.ledger.head >= FIRST:
-            raise LogError(f"its positions have passed {FIRST}")
+        if file.ledger.head >= MEMORY_START:
+            raise LogError(f"its positions have passed {MEMORY_START}")
         with file.store.transaction():
             keys = _keys(source)
             for page in _pages(source, head):
-                for part in _parts(file, page):
-                    _append(file, part, keys, moved)
+                for part in _parts(page):
+                    _append(file, part, keys, positions)
     except (sqlite3.Error, LogError, OSError) as error:
         what = "the disk is full. Make room there" if is_full(error) else f"{error}"
-        raise CannotServeError(f"What is in memory could not be moved into the log {file.path}: {what}") from error
-    moved.end(head)
-    return moved
+        raise CannotServeError(f"Events in memory could not be moved into the log {file.path}: {what}") from error
+    positions.end(head)
+    return positions
 
 
 def _pages(source: Store, head: int) -> Iterator[list[Record]]:
     reader = Reader(lambda: source.connection, source.lock)
-    after = FIRST
+    after = MEMORY_START
     while after < head:
         records, after = reader.run(Reader.scan, after, head)
         yield records
 
 
-def _parts(file: LogFile, page: Sequence[Record]) -> Iterator[Sequence[Record]]:
-    """Cut a page where ts goes back."""
+def _parts(page: Sequence[Record]) -> Iterator[Sequence[Record]]:
+    """Cut a page into parts within which ``ts`` does not go back."""
     start = 0
     for end in range(1, len(page) + 1):
-        if end == len(page) or end - start == _MOST or page[end].ts < page[end - 1].ts:
+        if end == len(page) or end - start == _MAX_BATCH or page[end].ts < page[end - 1].ts:
             yield page[start:end]
             start = end
 
 
 def _keys(source: Store) -> _Keys:
-    """Return the dedup keys of a log by their positions: of ids that clients made up, and of those that were chosen."""
+    """Return the dedup keys of a log by position."""
     execute = source.connection.execute
     with source.lock:
         rows = execute("SELECT keys FROM settled").fetchall() + execute("SELECT keys FROM known").fetchall()
@@ -95,7 +182,7 @@ def _keys(source: Store) -> _Keys:
     return _Keys(automatic, {seq: bytes(key) for seq, key in explicit})
 
 
-def _append(file: LogFile, records: Sequence[Record], keys: _Keys, moved: Moved) -> None:
+def _append(file: LogFile, records: Sequence[Record], keys: _Keys, positions: PositionMap) -> None:
     ledger = file.ledger
     drafts = [_draft(record, auto=record.seq not in keys.explicit) for record in records]
     mine = [keys.of(record.seq or 0) for record in records]
@@ -103,9 +190,9 @@ def _append(file: LogFile, records: Sequence[Record], keys: _Keys, moved: Moved)
     known = file.dedup.look_up(drafts, mine, time)
     batch = Batch(ledger, known.seqs, records[0].ts, time, ahead=ledger.ahead)
     for record, draft, key in zip(records, drafts, mine, strict=True):
-        if id(draft) in known.differing:  # both were acknowledged: both are kept
+        if id(draft) in known.differing:  # both events were acknowledged, so both are kept
             draft, key = msgspec.structs.replace(draft, auto=True), None
-        batch.take_over(Entry(draft, _nobody, size_of(record)), key, record.ts)
+        batch.take_over(Entry(draft, _ignore, size_of(record)), key, record.ts)
     if batch.events:
         file.store.insert(batch)
         file.dedup.insert(batch)
@@ -114,7 +201,7 @@ def _append(file: LogFile, records: Sequence[Record], keys: _Keys, moved: Moved)
     for record, result in zip(records, batch.results, strict=True):
         if isinstance(result.value, Exception):
             raise result.value
-        moved.add(record.seq or 0, result.value.seq, known=result.value.duplicate)
+        positions.add(record.seq or 0, result.value.seq, known=result.value.duplicate)
 
 
 def _draft(record: Record, *, auto: bool) -> Draft:
@@ -124,5 +211,5 @@ def _draft(record: Record, *, auto: bool) -> Draft:
     )  # fmt: skip
 
 
-def _nobody(_: Appended | Exception) -> None:
-    """Nobody waits for an append that was answered long ago."""
+def _ignore(_: Appended | Exception) -> None:
+    """Ignore the outcome: the publisher got its answer when the event was stored in memory."""

@@ -1,18 +1,8 @@
-"""A log whose file cannot be had yet: in memory until it can, and then in the file.
-
-Its states, in order:
-
-1. In memory. A thread waits for the file's lock, or an attempt is made every few seconds where the place is wrong.
-2. Moving, while the file is open and what is in memory is copied into it, in one transaction on a thread. Appends are
-   held, and so is whoever joins as a subscription. If the copy fails, all of that goes on in memory.
-3. In the file, for ever. Every `follow` ends with `EpochChanged`, and the first one swaps the logs in the same step of
-   the loop: what follows the log sees no state in between. A table translates the positions that people still hold.
-"""
+"""A log whose file cannot be opened yet. It is in memory until the file can be opened, and then moves into the file."""
 
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
@@ -24,50 +14,61 @@ import msgspec
 from jupyter_rtmsg.errors import EpochChanged, LogBusy, LogClosed
 from jupyter_rtmsg.logthrottle import throttled_logger
 
-from .beside import Gate, MovingNotes, MovingSubscriptions
 from .eventlog import DELETED, Appended, Done, Draft, Fault, Lag, Page, Record, RoomStats, size_of
 from .file import CannotServeError, HeldError, LogFile
+from .futures import run_on_thread, settle
 from .memory import MemoryLog
-from .move import move_events
-from .moved import FIRST, Moved
+from .move import PositionMap, move_events
+from .moving_stores import Gate, MovingKeyValueStore, MovingSubscriptions
 from .options import Options
-from .sqlite import SQLiteLog, settle_append
-from .threads import on_thread
+from .schema import MEMORY_START
+from .sqlite import SQLiteLog
 
 RETRY_AFTER = 10.0
-"""Seconds until a place that could not be written is tried again."""
+"""Seconds after which a place that cannot be written is tried again."""
 
 LOOK_AFTER = 30.0
-"""Seconds after which it is looked again who has the file: the lock says when it is free, not who has it next."""
+"""Seconds after which the holder of the file is asked for again: waiting for the lock does not tell its next holder."""
 
-_LOCK_THREAD = "rtmsg-log-lock"
-_LAST_CHANCE = 1.0  # seconds that another server, which may be stopped as well, has to give the file up at `close`
-_FOLLOWED_WITHIN = 5.0  # seconds that who follows the log has to notice that it was moved
+_LAST_CHANCE = 1.0  # seconds at `close` in which another server, which may be stopped as well, can release the file
+_FOLLOWERS_TIMEOUT = 5.0  # seconds in which the followers of the log have to notice that it was moved
 
 logger = throttled_logger(__name__)
 
 
-class _Next(NamedTuple):
-    """What the present log is about to be replaced by."""
+class _Replacement(NamedTuple):
+    """The log in the file, which replaces the present one with the next swap."""
 
     log: SQLiteLog
-    moved: Moved
-    notes: Sequence[tuple[str, bytes, float]]
+    positions: PositionMap
+    values: Sequence[tuple[str, bytes, float]]
 
 
 class MovingLog:
-    """An `EventLog` that is in memory until its file can be had. Made by `open_log`.
+    """An `EventLog` that is in memory until its file can be opened. Made by `open_log`.
 
     Parameters
     ----------
     options : Options
     reason : str
-        Why the file cannot be had now.
+        Why the file cannot be opened now.
     open_file : callable
-        Opens the file, or raises `CannotServeError`; with ``wait=True`` it blocks until no other server has it.
+        Opens the file, or raises `CannotServeError`. With ``wait=True`` it blocks while another server has the file.
     over : callable
-        Makes the log over an open file.
+        Makes the log for an open file.
     """
+
+    # States:
+    # 1. In memory. A thread waits for the lock of the file; or, if the place is wrong, it is tried every ten seconds.
+    # 2. Moving: the gate is closed. The file is open, and a thread copies the events in memory into it, in one
+    #    transaction. Appends are held in `_held`, and joins that need a subscription wait. If the copy fails, all of
+    #    them continue in memory, in state 1.
+    # 3. In the file, for ever. `_replacement` is set, and every `follow` of the memory log ends with `EpochChanged`.
+    #    The first of them swaps the logs, in the same step of the loop: no follower sees a state in between.
+    #    `_positions` translates positions of the memory log.
+    #
+    # `_log` is the present log, `_memory` the one that was first. All fields belong to the loop. `_task` runs the steps
+    # from 1 to 3; `_waiting` is the file that it waits for.
 
     def __init__(
         self, options: Options, reason: str, open_file: Callable[..., LogFile], over: Callable[[LogFile], SQLiteLog]
@@ -75,19 +76,19 @@ class MovingLog:
         self._options = options
         self._open_file = open_file
         self._over = over
-        self._memory = MemoryLog(options, _warning(reason), after=FIRST)
+        self._memory = MemoryLog(options, _warning(reason), after=MEMORY_START)
         self._log: SQLiteLog = self._memory
-        self._moved: Moved | None = None
-        self._next: _Next | None = None
+        self._positions: PositionMap | None = None
+        self._replacement: _Replacement | None = None
         self._swapped = asyncio.Event()
         self._followers = 0
         self._held: deque[tuple[Draft, Done | None]] = deque()
         self._held_bytes = 0
         self._gate = Gate()
         self._subscriptions = MovingSubscriptions(lambda: self._log.subscriptions, self._gate)
-        self._notes = MovingNotes(lambda: self._log.notes, self._gate)
+        self._key_values = MovingKeyValueStore(lambda: self._log.key_values, self._gate)
         self._loop = asyncio.get_running_loop()
-        self._moving = self._loop.create_task(self._run(), name="rtmsg log")
+        self._task = self._loop.create_task(self._run(), name="rtmsg log")
         self._waiting: asyncio.Future[LogFile] | None = None
         self._closing = False
 
@@ -137,9 +138,9 @@ class MovingLog:
         return self._subscriptions
 
     @property
-    def notes(self) -> MovingNotes:
-        """See `EventLog.notes`."""
-        return self._notes
+    def key_values(self) -> MovingKeyValueStore:
+        """See `EventLog.key_values`."""
+        return self._key_values
 
     def now(self) -> int:
         """See `EventLog.now`."""
@@ -147,14 +148,15 @@ class MovingLog:
 
     def locate(self, position: int, epoch: str | None = None, opening: str | None = None) -> int | None:
         """See `EventLog.locate`."""
-        if self._moved and (epoch == self._moved.epoch or (position >= FIRST and epoch is None)):
-            return self._moved.position(position)  # a log in memory is opened only once
+        moved = self._positions
+        if moved and (epoch == moved.epoch or (position >= MEMORY_START and epoch is None)):
+            return moved.position(position)  # a log in memory has only one opening
         return self._log.locate(position, epoch, opening)
 
     def cut(self, opening: str) -> int:
         """See `EventLog.cut`."""
-        if self._moved and opening == self._memory.opening:
-            return self._moved.head
+        if self._positions and opening == self._memory.opening:
+            return self._positions.head
         return self._log.cut(opening)
 
     # --- appending
@@ -162,7 +164,7 @@ class MovingLog:
     def append(self, draft: Draft) -> asyncio.Future[Appended]:
         """See `EventLog.append`."""
         future: asyncio.Future[Appended] = self._loop.create_future()
-        self.submit(draft, partial(settle_append, future))
+        self.submit(draft, partial(settle, future))
         return future
 
     def submit(self, draft: Draft, done: Done) -> None:
@@ -186,6 +188,7 @@ class MovingLog:
             self._hold(draft, None)
 
     def _hold(self, draft: Draft, done: Done | None) -> None:
+        """Keep an append, or with no ``done`` an announcement, until the move is over."""
         size = size_of(draft)
         if self._held and not self._has_room(size):
             raise LogBusy(f"{len(self._held)} appends wait while the log is moved into its file: try again")
@@ -197,10 +200,10 @@ class MovingLog:
         return len(self._held) < options.max_queue and self._held_bytes + size <= options.max_queue_bytes
 
     def _translated(self, draft: Draft) -> Draft:
-        """Have an event expect the head that its publisher means."""
-        if self._moved is None or draft.expect is None or draft.expect <= FIRST:
+        """Translate the head that an event expects, if it is a position of the log in memory."""
+        if self._positions is None or draft.expect is None or draft.expect <= MEMORY_START:
             return draft
-        return msgspec.structs.replace(draft, expect=self._moved.event(draft.expect) or draft.expect)
+        return msgspec.structs.replace(draft, expect=self._positions.event(draft.expect) or draft.expect)
 
     # --- reading
 
@@ -238,8 +241,8 @@ class MovingLog:
         finally:
             self._followers -= 1
         self._swap()
-        if self._moved and log is self._memory:
-            raise EpochChanged("moved", self._moved.head)
+        if self._positions and log is self._memory:
+            raise EpochChanged("moved", self._positions.head)
 
     async def stats(self, room: str) -> RoomStats:
         """See `EventLog.stats`."""
@@ -264,30 +267,31 @@ class MovingLog:
     async def close(self) -> None:
         """See `EventLog.close`."""
         self._closing = True
-        if self._waiting and self._memory.head > FIRST:
-            await asyncio.wait([self._moving], timeout=_LAST_CHANCE)
+        if self._waiting and self._memory.head > MEMORY_START:
+            await asyncio.wait([self._task], timeout=_LAST_CHANCE)
         if not self._gate.closed:
-            self._moving.cancel()
-        await asyncio.wait([self._moving])
+            self._task.cancel()
+        await asyncio.wait([self._task])
         await self._log.close()
 
     # --- moving
 
     async def _run(self) -> None:
+        """Try to move the log until it succeeds."""
         while True:
             try:
                 await self._move(await self._file())
                 return
             except CannotServeError as error:
-                self._memory.warning = _warning(str(error))
+                self._memory.warn(_warning(str(error)))
                 logger.debug("%s", error)
             except Exception:
-                logger.exception("the log could not be moved from memory into its file, it will be tried again")
+                logger.exception("the log could not be moved from memory into its file; it will be tried again")
             await asyncio.sleep(RETRY_AFTER)
 
     async def _file(self) -> LogFile:
-        """Wait for the file, on a thread that nobody waits for: another server may have it for days."""
-        waiting = self._waiting = _open_on_thread(partial(self._open_file, wait=True), self._loop)
+        """Wait for the file. A daemon thread waits for its lock, since another server may hold it for days."""
+        waiting = self._waiting = self._opening_file(partial(self._open_file, wait=True))
         try:
             while not (await asyncio.wait([waiting], timeout=LOOK_AFTER))[0]:
                 with suppress(HeldError):
@@ -298,52 +302,58 @@ class MovingLog:
             self._waiting = None
 
     async def _look(self) -> LogFile:
-        """Return the file if it is free; else say who has it now, and raise `HeldError`."""
+        """Return the file if it is free; otherwise name its holder in the warning, and raise `HeldError`."""
         try:
-            return await _open_on_thread(self._open_file, self._loop)
+            return await self._opening_file(self._open_file)
         except HeldError as error:
-            self._memory.warning = _warning(str(error))
+            self._memory.warn(_warning(str(error)))
             raise
+
+    def _opening_file(self, open_file: Callable[[], LogFile]) -> asyncio.Future[LogFile]:
+        """Open the file on a thread. If the future is cancelled, and the file opens all the same, it is closed."""
+        return run_on_thread(open_file, self._loop, name="rtmsg-log-lock", discard=lambda file: file.close(True))
 
     async def _move(self, file: LogFile) -> None:
         self._gate.close()
         try:
-            self._next = await self._copy(file)
+            self._replacement = await self._copy(file)
         except BaseException:
-            await on_thread(partial(file.close, True), self._loop)
+            await run_on_thread(partial(file.close, True), self._loop)
             self._stay()
             raise
         self._memory.retire()
         if self._followers:
             with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._swapped.wait(), _FOLLOWED_WITHIN)
+                await asyncio.wait_for(self._swapped.wait(), _FOLLOWERS_TIMEOUT)
         self._swap()
         await self._memory.close()
 
-    async def _copy(self, file: LogFile) -> _Next:
+    async def _copy(self, file: LogFile) -> _Replacement:
         memory = self._memory
-        await memory.settle()
-        notes = await memory.notes.all()
-        moved = await on_thread(partial(move_events, memory.store, memory.epoch, memory.head, file), self._loop)
-        return _Next(self._over(file), moved, notes)
+        await memory.flush()
+        values = await memory.key_values.all()
+        moving = partial(move_events, memory.store, memory.epoch, memory.head, file)
+        positions = await run_on_thread(moving, self._loop)
+        return _Replacement(self._over(file), positions, values)
 
     def _swap(self) -> None:
-        """Go on in the file, if it is time."""
-        if self._next is None:
+        """Continue in the file, if the events were copied and the logs not swapped yet."""
+        if self._replacement is None:
             return
-        (self._log, self._moved, notes), self._next = self._next, None
-        self._subscriptions.take_over(self._memory.subscriptions, self._log.epoch, self._moved)
-        self._notes.take_over(notes)
-        logger.warning("what was in memory is in the log %s now (%d events)", self.url, self._moved.count)
-        self._go_on()
+        (self._log, self._positions, values), self._replacement = self._replacement, None
+        self._subscriptions.take_over(self._memory.subscriptions, self._log.epoch, self._positions)
+        self._key_values.take_over(values)
+        logger.warning("the events in memory were moved into the log %s (%d events)", self.url, self._positions.count)
+        self._resume()
         self._swapped.set()
 
     def _stay(self) -> None:
-        """Go on in memory, since the file cannot be had after all."""
-        self._notes.stay()
-        self._go_on()
+        """Continue in memory, since the move failed."""
+        self._key_values.stay()
+        self._resume()
 
-    def _go_on(self) -> None:
+    def _resume(self) -> None:
+        """Open the gate, and submit the appends that were held."""
         self._gate.open()
         held, self._held, self._held_bytes = self._held, deque(), 0
         for draft, done in held:
@@ -353,38 +363,8 @@ class MovingLog:
                 self._log.submit(self._translated(draft), done)
 
 
-def _open_on_thread(open_file: Callable[[], LogFile], loop: asyncio.AbstractEventLoop) -> asyncio.Future[LogFile]:
-    """Open a file on a thread of its own; once the future is cancelled, a file that opens all the same is closed."""
-    opened: asyncio.Future[LogFile] = loop.create_future()
-
-    def run() -> None:
-        try:
-            file = open_file()
-        except Exception as error:  # noqa: BLE001 - it belongs to whoever waits
-            with suppress(RuntimeError):  # the loop was closed meanwhile
-                loop.call_soon_threadsafe(fail, error)
-            return
-        try:
-            loop.call_soon_threadsafe(deliver, file)
-        except RuntimeError:
-            file.close(True)
-
-    def deliver(file: LogFile) -> None:
-        if opened.done():
-            threading.Thread(target=file.close, args=(True,), name=_LOCK_THREAD).start()
-        else:
-            opened.set_result(file)
-
-    def fail(error: Exception) -> None:
-        if not opened.done():
-            opened.set_exception(error)
-
-    threading.Thread(target=run, name=_LOCK_THREAD, daemon=True).start()
-    return opened
-
-
 def _warning(reason: str) -> str:
     return (
         f"{reason}. Until then events are kept in memory only, and would be lost with this server. The hub tries again "
-        "by itself, and stores in the log what is in memory as soon as it can"
+        "by itself, and moves the events in memory into the log as soon as it can"
     )

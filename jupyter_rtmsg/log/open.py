@@ -15,32 +15,32 @@ from jupyter_rtmsg.redaction import redacted
 
 from .eventlog import EventLog
 from .file import CannotServeError, LogFile, open_file
+from .futures import run_on_thread
 from .memory import MemoryLog
 from .moving import MovingLog
 from .options import Options
 from .reader import Reader
-from .readers import Readers
+from .reader_pool import ReaderPool
 from .schema import connect_reader
 from .sqlite import SQLiteLog
-from .threads import on_thread
 
 _SQLITE = "sqlite:///"
-_KNOWN = "'sqlite:////absolute/path', 'sqlite:///relative/path' and 'memory:'"
+_KNOWN = "'sqlite:////absolute/path', 'sqlite:///relative/path' or 'memory:'"
 
 logger = logging.getLogger(__name__)
 
 
 async def open_log(url: str, *, clock: Callable[[], float] = time.time, **options: Any) -> EventLog:
-    """Open a log, or make it.
+    """Open a log; create it if it does not exist.
 
-    A log that cannot be kept where it should be is kept in memory, with ``warning`` set, until it can: see `MovingLog`.
+    If the file cannot be opened, the log is in memory until it can, with ``warning`` set: see `MovingLog`.
 
     Parameters
     ----------
     url : str
         ``sqlite:////absolute/path``, ``sqlite:///relative/path`` (as in SQLAlchemy), or ``memory:``.
     clock : callable, optional
-        Seconds since 1970.
+        Returns seconds since 1970.
     **options
         The fields of `Options`.
 
@@ -60,11 +60,11 @@ async def open_log(url: str, *, clock: Callable[[], float] = time.time, **option
     if url == "memory:":
         return MemoryLog(settings)
     if not url.startswith(_SQLITE) or url == _SQLITE:
-        raise ValueError(f"{redacted(url)!r} is no log: known are {_KNOWN}")
+        raise ValueError(f"{redacted(url)!r} is not the URL of a log: use {_KNOWN}")
     path = Path(unquote(url[len(_SQLITE) :]))
     over = partial(_over, url, settings)
     try:
-        return over(await on_thread(partial(open_file, path, settings), asyncio.get_running_loop()))
+        return over(await run_on_thread(partial(open_file, path, settings), asyncio.get_running_loop()))
     except CannotServeError as error:
         moving = MovingLog(settings, str(error), partial(open_file, path, settings), over)
         logger.warning("%s", moving.warning)
@@ -72,7 +72,8 @@ async def open_log(url: str, *, clock: Callable[[], float] = time.time, **option
 
 
 def _over(url: str, options: Options, file: LogFile) -> SQLiteLog:
-    readers = Readers(lambda: Reader(lambda: connect_reader(str(file.path))), 2, str(file.path))
+    """Return the log for an open file."""
+    readers = ReaderPool(lambda: Reader(lambda: connect_reader(str(file.path))), 2, str(file.path))
     return SQLiteLog(
         file.store, file.ledger, file.dedup, readers, id=file.id, url=url, epoch=file.epoch, durable=True,
         warning=file.warning, openings=file.openings, subscriptions=file.subscriptions, disk=file.disk,

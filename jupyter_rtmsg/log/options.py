@@ -1,4 +1,4 @@
-"""What may be set on a log."""
+"""The settings of a log."""
 
 from __future__ import annotations
 
@@ -20,28 +20,29 @@ class Options:
     Attributes
     ----------
     durability : {"full", "process"}
-        ``full``: an acknowledged event survives the loss of power, as far as the disk honours a flush.
-        ``process``: it survives the death of this process only.
+        ``full``: an acknowledged event survives a power loss, if the disk honours a flush.
+        ``process``: it survives only the death of this process.
     max_events : int
         Events kept per room.
     max_age : float
-        Seconds that an event is kept, of log time (see `LogClock`).
+        Seconds of log time for which an event is kept (see `LogClock`).
     max_bytes : int
-        Bytes of all events together, with `retention.EVENT_OVERHEAD` for each.
+        Bytes of all events together, including `tallies.EVENT_OVERHEAD` for each.
     dedup_age, dedup_count : float, int
-        How long (s of log time), and how many, ids of appends that clients made up are remembered.
+        Window of the ids that clients made up: seconds of log time, and number of ids.
     explicit_age, explicit_count : float, int
-        The same for ids that publishers chose, for each principal.
+        Window of the ids that publishers chose: seconds of log time, and number of ids of each principal.
     max_queue, max_queue_bytes : int
-        Appends that may wait for the disk.
+        Number and bytes of appends that may wait for the disk.
     tail_events, tail_bytes : int
-        The newest events kept in memory for `EventLog.follow`.
+        Number and bytes of the newest events, kept in memory for `EventLog.follow`.
     ballast : int
-        Bytes held back on the disk, so that a full one can still be trimmed.
+        Bytes reserved on the disk, so that the log can be trimmed when the disk is full.
     clock : callable
-        Seconds since 1970.
+        Returns seconds since 1970.
     monotonic : callable
-        Seconds, of a clock that nobody sets; by default one that goes on while the machine sleeps, where there is one.
+        Returns seconds of a clock that cannot be set. The default continues while the machine sleeps, if the system has
+        such a clock.
     """
 
     durability: Literal["full", "process"] = "full"
@@ -62,7 +63,7 @@ class Options:
 
     def __post_init__(self) -> None:
         if self.durability not in ("full", "process"):
-            raise ValueError(f"durability is {self.durability!r}; it can be 'full' or 'process'")
+            raise ValueError(f"durability is {self.durability!r}; choose 'full' or 'process'")
         for name in ("max_events", "max_age", "max_bytes", "max_queue", "max_queue_bytes"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be more than 0")

@@ -1,4 +1,4 @@
-"""Reading events back: short read-only transactions on threads of their own, so that reads never wait for writes."""
+"""Queries for stored events. Each is a short read transaction on its own thread, so that no read waits for a write."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from jupyter_rtmsg.event import CORRUPT
 from jupyter_rtmsg.logthrottle import throttled_logger
 from jupyter_rtmsg.wire.data import encode_json
 
-from .deletion import deleted_until
 from .eventlog import LISTED_NAMES, Lag, Page, Record
-from .rows import COLUMNS, NAME, SIZE, TS, Rows
-from .stretches import first_since
+from .rows import COLUMNS, RecordDecoder
+from .schema import NAME, SIZE, TS
+from .timeline import first_since
 
 _ATTACHMENTS, _SIZE = 5, 9
 _SCAN_EVENTS = 1_000
@@ -27,13 +27,13 @@ _LAG = (
     "GROUP BY 1) SELECT * FROM (SELECT sum(n), sum(bytes), min(oldest), count(*) FROM named) "
     "UNION ALL SELECT * FROM (SELECT n, name, NULL, NULL FROM named ORDER BY n DESC, name LIMIT ?)"
 )
-_REPORTS = 100  # damaged events that a reader names in the server's log
+_MAX_REPORTS = 100  # damaged events that a reader names in the server's log
 
-log = throttled_logger(__name__)
+logger = throttled_logger(__name__)
 
 
 class Query(NamedTuple):
-    """The arguments of `EventLog.read`, with ``head``: nothing behind it is given."""
+    """The arguments of `EventLog.read`, and ``head``, the last position that may be returned."""
 
     room: str
     after: int
@@ -55,7 +55,7 @@ class Query(NamedTuple):
         return self.head if self.before is None else min(self.before - 1, self.head)
 
     def condition(self) -> tuple[str, list[Any]]:
-        """Return what selects the events, but for where they start: fixed text, and the values for its marks."""
+        """Return the WHERE clause for the events, except for their start: SQL, and the values of its placeholders."""
         clauses, values = ["event.room = (SELECT id FROM room WHERE name = ?)"], [self.room, self.end]
         clauses.append("event.seq <= ?")
         for column, value in (("event.name", self.name), ("event.user", self.user)):
@@ -73,15 +73,17 @@ class Query(NamedTuple):
 
 
 class Reader:
-    """Reads over one connection, on one thread at a time.
+    """Runs queries on one connection. Only one thread may use it at a time.
 
     Parameters
     ----------
     connect : callable
-        Makes the connection, at the first read.
-    guard : context manager
-        Held while reading; a lock where the connection is the writer's own.
+        Returns the connection. Called at the first read.
+    guard : context manager, optional
+        Entered during each read: a lock, if the connection is also the writer's.
     """
+
+    # `_own` is the open connection: None before the first read, after `renew` and after `close`.
 
     def __init__(
         self, connect: Callable[[], sqlite3.Connection], guard: AbstractContextManager[Any] | None = None
@@ -90,11 +92,11 @@ class Reader:
         self._guard = guard or nullcontext()
         self._shared = guard is not None
         self._own: sqlite3.Connection | None = None
-        self._rows = Rows()
+        self._decoder = RecordDecoder()
         self._reported: set[int] = set()
 
     def run(self, work: Callable[..., Any], *args: Any) -> Any:
-        """Call ``work(self, connection, *args)``, a method of this class, within one read transaction."""
+        """Call ``work(self, connection, *args)``, a method of this class, in a read transaction."""
         with self._guard:
             connection = self._own = self._own or self._connect()
             try:
@@ -102,7 +104,7 @@ class Reader:
             except sqlite3.OperationalError as error:
                 if "decode" not in str(error):
                     raise
-                # A text is damaged. Leave it to the checksum to find out which.
+                # A text of some row is damaged. Decode it leniently: the checksum tells which row it is.
                 connection.text_factory = partial(str, encoding="utf-8", errors="replace")
                 return self._transact(connection, work, *args)
 
@@ -114,7 +116,7 @@ class Reader:
             connection.execute("ROLLBACK")
 
     def renew(self) -> None:
-        """Connect anew at the next read, after one that failed; a connection of the writer stays."""
+        """Connect again at the next read, unless the connection is the writer's."""
         if not self._shared:
             self.close()
 
@@ -125,7 +127,7 @@ class Reader:
             self._own = None
 
     def page(self, connection: sqlite3.Connection, query: Query) -> Page:
-        """Return what `EventLog.read` promises."""
+        """Return a page of a room's events, see `EventLog.read`."""
         after = self._start(connection, query)
         where, values = query.condition()
         rows = connection.execute(
@@ -138,7 +140,7 @@ class Reader:
         return Page(records, through, more)
 
     def scan(self, connection: sqlite3.Connection, after: int, head: int) -> tuple[list[Record], int]:
-        """Return the next events of all rooms, and the position after which to go on."""
+        """Return the next events of all rooms, and the position from which to continue."""
         rows = connection.execute(
             f"SELECT {COLUMNS}, room.name FROM event JOIN room ON room.id = event.room "  # noqa: S608 -- constants
             "WHERE event.seq > ? AND event.seq <= ? "
@@ -151,33 +153,34 @@ class Reader:
         return records, taken[-1][0] if more else head
 
     def lag(self, connection: sqlite3.Connection, room: str, after: int, head: int) -> Lag:
-        """Return what `EventLog.lag` promises."""
-        after = max(after, deleted_until(connection, room))
+        """Count a room's events after a position, see `EventLog.lag`."""
+        after = max(after, _deleted_until(connection, room))
         (missed, size, oldest, names), *listed = connection.execute(_LAG, (room, after, head, LISTED_NAMES))
         return Lag(missed or 0, int(size or 0), oldest, {name: count for count, name, _, _ in listed}, names)
 
     def before_last(self, connection: sqlite3.Connection, room: str, number: int, head: int) -> int:
-        """Return what `EventLog.before_last` promises."""
+        """Return the position before a room's last ``number`` events, see `EventLog.before_last`."""
         row = connection.execute(
             "SELECT min(seq) FROM (SELECT seq FROM event WHERE event.room = "
             "(SELECT id FROM room WHERE name = ?) AND seq > ? AND seq <= ? ORDER BY seq DESC LIMIT ?)",
-            (room, deleted_until(connection, room), head, number),
+            (room, _deleted_until(connection, room), head, number),
         ).fetchone()
         return head if row[0] is None else row[0] - 1
 
-    def notes(self, connection: sqlite3.Connection) -> list[tuple[str, bytes, float]]:
-        """Return all notes on disk, but for damaged ones."""
+    def values(self, connection: sqlite3.Connection) -> list[tuple[str, bytes, float]]:
+        """Return (key, value, until) of all entries of the key-value store, except for damaged ones."""
         rows = connection.execute("SELECT key, value, until FROM note").fetchall()
         kinds = ((str, bytes, int), (str, bytes, float))
         return [row for row in rows if tuple(map(type, row)) in kinds]
 
-    def note(self, connection: sqlite3.Connection, key: str, now: float) -> bytes | None:
-        """Return a note as it is on disk, if it has not ended."""
+    def value(self, connection: sqlite3.Connection, key: str, now: float) -> bytes | None:
+        """Return the stored value of a key; None if there is none or it has expired."""
         row = connection.execute("SELECT value FROM note WHERE key = ? AND until > ?", (key, now)).fetchone()
         return row[0] if row and type(row[0]) is bytes else None
 
     def _start(self, connection: sqlite3.Connection, query: Query) -> int:
-        after = max(query.after, deleted_until(connection, query.room))
+        """Return the position after which the page begins."""
+        after = max(query.after, _deleted_until(connection, query.room))
         if query.since is not None:
             after = max(after, first_since(connection, query.since, query.head) - 1)
         if query.last is not None:
@@ -192,40 +195,50 @@ class Reader:
         return after
 
     def _record(self, connection: sqlite3.Connection, room: str, row: Sequence[Any]) -> Record:
-        record = self._rows.record(connection, room, row)
+        record = self._decoder.record(connection, room, row)
         if record.name == CORRUPT:
             self._report(room, row[0])
         return record
 
     def _report(self, room: str, seq: int) -> None:
-        if seq in self._reported or len(self._reported) > _REPORTS:
+        if seq in self._reported or len(self._reported) > _MAX_REPORTS:
             return
         self._reported.add(seq)
-        if len(self._reported) > _REPORTS:
-            log.error("more than %d events are damaged: `python -m jupyter_rtmsg.log verify` names them", _REPORTS)
+        if len(self._reported) > _MAX_REPORTS:
+            logger.error(
+                "more than %d events are damaged: `python -m jupyter_rtmsg.log verify` names them", _MAX_REPORTS
+            )
         else:
-            log.error("event %d of room %r is damaged on disk and reads as %r; restore a backup", seq, room, CORRUPT)
+            logger.error("event %d of room %r is damaged on disk and reads as %r; restore a backup", seq, room, CORRUPT)
+
+
+def _deleted_until(connection: sqlite3.Connection, room: str) -> int:
+    """Return the position up to which a room was deleted; 0 if it never was."""
+    row = connection.execute(
+        "SELECT since FROM deletion WHERE room = (SELECT id FROM room WHERE name = ?)", (room,)
+    ).fetchone()
+    return row[0] if row else 0
 
 
 def _field(key: str, value: str) -> bytes:
-    """Return a field as it stands in a sender's JSON. No text in there can look like it, since quotes are escaped."""
+    """Return a field as it appears in a sender's JSON. Quotes are escaped there, so no other text can equal it."""
     return encode_json({key: value})[1:-1]
 
 
-def _weight(value: Any) -> int:
-    """Return a number of a row as far as it can be one: it is not known yet whether the row is damaged."""
+def _positive(value: Any) -> int:
+    """Return a number of a row, or 0 if it is none: the row may be damaged."""
     return value if type(value) is int and value > 0 else 0
 
 
 def _take(
     rows: Iterable[Sequence[Any]], limit: int, max_bytes: int, max_attachments: int
 ) -> tuple[list[Sequence[Any]], bool]:
-    """Return the rows that fit, at least one if there is one, and whether any were left."""
+    """Return the rows that fit on a page, at least one if there is one, and whether more follow."""
     taken: list[Sequence[Any]] = []
     size = attachments = 0
     for row in rows:
-        size += _weight(row[_SIZE])
-        attachments += _weight(row[_ATTACHMENTS])
+        size += _positive(row[_SIZE])
+        attachments += _positive(row[_ATTACHMENTS])
         if taken and (len(taken) >= limit or size > max_bytes or attachments > max_attachments):
             return taken, True
         taken.append(row)

@@ -1,24 +1,51 @@
-"""The tables of a log in SQLite, and how a connection is made.
+"""The tables of a log in SQLite, how a connection is made, and how files of older formats are migrated.
 
-Sources of the choices: docs/decisions/0002-sqlite.md.
+Formats: 1 (version 0.1.0) had a table ``cursor``; 2 made it ``subscription``; 3 numbers the events of each room, and
+its checksums cover every column. Reasons for the settings of SQLite: docs/decisions/0002-sqlite.md.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
-from .migrate import migrate
+from .crc import room_crc
 
 APPLICATION_ID = 0x52544D53  # "RTMS"
 VERSION = 3
 
-# page_size and auto_vacuum only take effect before the first table is made.
+MEMORY_START = 10**12
+"""The position after which a log in memory begins, if it stands in for a file.
+
+No file gets that far. So a position itself tells to which log it belongs, whoever sends it: an acknowledgement may
+arrive after the log was moved into its file.
+"""
+
+LAST_TS = 253_402_300_799_999
+"""The last ms of the year 9999. A later time is damaged."""
+
+SIZE = "CASE WHEN typeof(size) = 'integer' AND size BETWEEN 0 AND 268435456 THEN size ELSE 0 END"
+"""SQL: the size of an event, for sums; 0 if it is damaged."""
+
+TS = "CASE WHEN typeof(ts) = 'integer' AND ts BETWEEN 0 AND 253402300799999 THEN ts END"
+"""SQL: the time of an event; NULL if it is damaged."""
+
+USER = "CASE typeof(event.user) WHEN 'text' THEN event.user ELSE '' END"
+"""SQL: the principal of an event; empty if it is damaged."""
+
+NAME = "CASE typeof(event.name) WHEN 'text' THEN event.name ELSE '$corrupt' END"
+"""SQL: the name of an event; ``$corrupt`` if it is damaged."""
+
+# page_size and auto_vacuum take effect only before the first table is made.
 _NEW = """
 PRAGMA page_size=4096;
 PRAGMA auto_vacuum=INCREMENTAL;
 """
 
+# Tables whose names differ from those in the code: `known` has the dedup keys that are not sealed, a row per commit;
+# `run` the segments of `DedupSegments`, and `settled` their parts; `note` the `KeyValueStore`; `stretch` the spans of
+# timeline.py.
 _TABLES = """
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS meta(k TEXT PRIMARY KEY, v) WITHOUT ROWID;
@@ -51,17 +78,48 @@ CREATE TABLE IF NOT EXISTS note(key TEXT PRIMARY KEY, value BLOB NOT NULL, until
 CREATE INDEX IF NOT EXISTS note_until ON note(until);
 """
 
+# Columns that format 3 added. They are last in a new file, too.
+_ADDED = {
+    "room": (
+        "n INTEGER NOT NULL DEFAULT 0",
+        "maker TEXT NOT NULL DEFAULT ''",
+        "used INTEGER NOT NULL DEFAULT 0",
+        "crc INTEGER NOT NULL DEFAULT 0",
+    ),
+    "event": ("n INTEGER NOT NULL DEFAULT 0",),
+    "subscription": ("opening TEXT NOT NULL DEFAULT ''", "n INTEGER"),
+}
+
+# Format 1 named a notebook's subscription by its relative path, and that of a kernel without a notebook by the kernel's
+# id. Nobody can come back to the latter, so they are dropped.
+_FROM_1 = """
+INSERT INTO subscription(user, room, key, label, epoch, position, used, inherited)
+SELECT user, room, name, name, epoch, position, 0, 1 FROM cursor
+WHERE name NOT GLOB 'kernel:????????-????-????-????-????????????'
+"""
+
+# Trimmed events get no number. The temporary table is in order of seq, which makes the update sequential.
+_NUMBER = (
+    "CREATE TEMP TABLE numbered(key INTEGER PRIMARY KEY, number INTEGER NOT NULL)",
+    "INSERT INTO numbered SELECT seq, row_number() OVER (PARTITION BY room ORDER BY seq) FROM event",
+    "UPDATE event SET n = (SELECT number FROM numbered WHERE key = event.seq)",
+    "DROP TABLE numbered",
+    "UPDATE room SET n = (SELECT count(*) FROM event WHERE event.room = room.id)",
+)
+_LAST = "SELECT max((SELECT coalesce(max(seq), 0) FROM event), (SELECT coalesce(max(head), 0) FROM room))"
+
 
 def connect(path: str) -> sqlite3.Connection:
-    """Return a connection for the log's one writer (``:memory:`` works too); nothing is read from the file yet.
+    """Return a connection for the log's one writer. Nothing is read from the file yet.
 
-    Transactions are ours to begin and end. The connection may pass from the thread that opened it to the writer's.
+    ``path`` may be ``:memory:``. Transactions begin and end explicitly. The connection may be opened on one thread and
+    used on another.
     """
     return sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
 
 
 def connect_reader(path: str) -> sqlite3.Connection:
-    """Return a connection that cannot write."""
+    """Return a read-only connection."""
     uri = Path(path).absolute().as_uri() + "?mode=ro"
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA busy_timeout=5000")
@@ -70,31 +128,57 @@ def connect_reader(path: str) -> sqlite3.Connection:
 
 
 def prepare(connection: sqlite3.Connection, journal_mode: str = "WAL") -> None:
-    """Make the tables where there are none, and set what every connection that writes must have set.
-
-    A file of an older format becomes one of this format, in one transaction.
-    """
+    """Create missing tables, migrate older formats in one transaction, and set the pragmas of a writing connection."""
     connection.execute("PRAGMA busy_timeout=5000")
     connection.executescript(_NEW)
     connection.execute(f"PRAGMA journal_mode={journal_mode}")
     connection.execute("PRAGMA synchronous=FULL")
-    # At most 3 MiB wait in the write-ahead log: less than the ballast, so that they find room in the file at a pinch.
+    # The write-ahead log holds at most 3 MiB: less than the ballast, whose space they can take on a full disk.
     connection.execute("PRAGMA wal_autocheckpoint=750")
     connection.execute("PRAGMA journal_size_limit=67108864")
-    # Some builds overwrite what is deleted with zeros: trimming would then need as much room as it frees.
+    # Some builds overwrite deleted data with zeros: trimming would then need as much space as it frees.
     connection.execute("PRAGMA secure_delete=OFF")
     connection.execute("PRAGMA trusted_schema=OFF")
     connection.execute("PRAGMA cell_size_check=ON")
     connection.executescript(_TABLES)  # begins a transaction
-    migrate(connection)
+    _migrate(connection)
     connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version={VERSION}")
     connection.execute("COMMIT")
 
 
-def identity(connection: sqlite3.Connection) -> tuple[int, int, bool]:
-    """Return the application's id, the version, and whether there are any tables."""
+def read_format(connection: sqlite3.Connection) -> tuple[int, int, bool]:
+    """Return the application id and the format of a file, and whether it has any tables."""
     application: int = connection.execute("PRAGMA application_id").fetchone()[0]
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     tables: int = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     return application, version, tables > 0
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    """Convert the contents of an older format, in the transaction that created the tables of this one."""
+    added = {table for table, columns in _ADDED.items() if _add(connection, table, columns)}
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE type='table' AND name='cursor'").fetchone():
+        connection.execute(_FROM_1)
+        connection.execute("DROP TABLE cursor")
+    if "event" in added:
+        _number(connection)
+
+
+def _add(connection: sqlite3.Connection, table: str, columns: Sequence[str]) -> bool:
+    """Add missing columns to a table, and return whether there were any."""
+    existing = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+    missing = [column for column in columns if column.split()[0] not in existing]
+    for column in missing:
+        connection.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
+    return bool(missing)
+
+
+def _number(connection: sqlite3.Connection) -> None:
+    """Number the events of each room, and record up to which position events have the checksums of format 2."""
+    for statement in _NUMBER:
+        connection.execute(statement)
+    rooms = connection.execute("SELECT id, name, head, n, maker, used FROM room").fetchall()
+    connection.executemany("UPDATE room SET crc = ? WHERE id = ?", [(room_crc(*row), row[0]) for row in rooms])
+    (last,) = connection.execute(_LAST).fetchone()
+    connection.executemany("INSERT OR IGNORE INTO meta VALUES(?, ?)", [("commits", 0), ("crc_since", last)])

@@ -1,7 +1,7 @@
-"""The log in SQLite: the loop's side of it.
+"""The log in SQLite, as the event loop sees it.
 
-An append goes into a list, which goes to the `Writer` once per turn of the loop; what comes back goes through
-`_publish`, and from the `Tail` to everybody who follows.
+Appends are collected in a list, which goes to the `Writer` once per iteration of the loop. The writer's outcomes come
+back through `_publish`, and reach followers through the `Tail`.
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ from .eventlog import (
     RoomStats,
     size_of,
 )
+from .futures import run_on_thread, settle
 from .guard import Guard
-from .kept import Notes, Subscription, Subscriptions
+from .kept import KeyValueStore, Subscription, Subscriptions
+from .keyvalue import SQLiteKeyValueStore
 from .ledger import Entry, Ledger, Result, announced
-from .notes import SQLiteNotes
 from .openings import Openings
 from .options import Options
 from .reader import Query, Reader
-from .readers import Readers
+from .reader_pool import ReaderPool
 from .retention import Retention
 from .store import Store
 from .subscriptions import SQLiteSubscriptions
 from .tail import Tail, last_seq
-from .threads import on_thread
 from .work import Change, Item, Outcome
 from .writer import Writer
 
 logger = throttled_logger(__name__)
 
-_PATIENCE = 4.0  # seconds that closing may take: a server has to end in five, also when its disk hangs
+_CLOSE_TIMEOUT = 4.0  # seconds: a server must end within five, also when its disk hangs
 _NO_ROOM = RoomStats(0, 0, 0, 0)
 
 
@@ -57,33 +57,40 @@ class SQLiteLog:
     Parameters
     ----------
     store : Store
-        Open, its tables made.
+        Open, with its tables.
     ledger : Ledger
     dedup : Dedup
-    readers : Readers
+    readers : ReaderPool
     id, url, epoch : str
     durable : bool
-        Whether it outlives the process.
+        Whether events outlive the process.
     warning : str or None
-        What its users should know.
+        A text for the users of the log.
     openings : Openings
-        This one is their last.
+        The last one is the present one.
     subscriptions : iterable of Subscription
-        What the file holds.
+        Those in the file.
     disk : Disk
     options : Options
     release : callable
-        Called last, on a thread: with whether the file was found whole, gives it free.
+        ``release(intact)`` closes the file, on a thread of its own. Called last.
     guard : Guard or None
-        Looks after the file, if there is one.
+        Checks that the file stays at its path; None for a log in memory.
     """
+
+    # Ownership: the loop owns the fields here. `store`, `ledger`, `dedup`, `disk` and `clock` belong to the writer's
+    # thread as soon as `Writer` is made; `_head`, `_ts` and `_rooms` are the loop's copies, updated by `_publish`.
+    #
+    # States: open (`_closing` is None), then closing (a task), then closed (the task is done).
+    # `_pending` holds items of this iteration of the loop. `_queued` and `_queued_bytes` count the appends that have no
+    # outcome yet, whether in `_pending` or with the writer.
 
     def __init__(
         self,
         store: Store,
         ledger: Ledger,
         dedup: Dedup,
-        readers: Readers,
+        readers: ReaderPool,
         *,
         id: str,
         url: str,
@@ -116,7 +123,7 @@ class SQLiteLog:
         retention = Retention(store, ledger, dedup, options, clock, disk)
         self._writer = Writer(store, ledger, dedup, retention, disk, clock, self._loop, self._publish, guard)
         self._subscriptions = SQLiteSubscriptions(subscriptions, self._submit, clock, self._loop)
-        self._notes = SQLiteNotes(self._submit, self._read, clock)
+        self._key_values = SQLiteKeyValueStore(self._submit, self._read, clock)
 
     @property
     def head(self) -> int:
@@ -134,9 +141,9 @@ class SQLiteLog:
         return self._subscriptions
 
     @property
-    def notes(self) -> Notes:
-        """See `EventLog.notes`."""
-        return self._notes
+    def key_values(self) -> KeyValueStore:
+        """See `EventLog.key_values`."""
+        return self._key_values
 
     @property
     def failing(self) -> Fault | None:
@@ -158,14 +165,14 @@ class SQLiteLog:
     def append(self, draft: Draft) -> asyncio.Future[Appended]:
         """See `EventLog.append`."""
         future: asyncio.Future[Appended] = self._loop.create_future()
-        self.submit(draft, partial(settle_append, future))
+        self.submit(draft, partial(settle, future))
         return future
 
     def submit(self, draft: Draft, done: Done) -> None:
         """See `EventLog.submit`."""
         self._check_open()
         size = size_of(draft)
-        if self._queued and not self._has_room(size):  # a large one may pass through an empty queue
+        if self._queued and not self._has_room(size):  # an empty queue takes an event of any size
             raise self._busy()
         self._queue(Entry(draft, done, size))
 
@@ -222,7 +229,7 @@ class SQLiteLog:
             else:
                 try:
                     batch = self._tail.get(number)
-                except LookupError:  # fell behind what memory holds: go on from the file
+                except LookupError:  # it was dropped from memory: go on from the file
                     number = None
                     continue
                 if batch is None:
@@ -255,25 +262,29 @@ class SQLiteLog:
         return position
 
     async def _read(self, work: Callable[..., Any], *args: Any) -> Any:
-        """Await a method of `Reader`; before, see now and then whether the file is still at its path."""
-        if self._guard and self._guard.is_due() and not await on_thread(self._guard.is_there, self._loop):
-            await self._committed()  # the writer puts it back
+        """Await a method of `Reader`. About once a second, check before that the file is still at its path."""
+        if self._guard and self._guard.is_due() and not await run_on_thread(self._guard.is_there, self._loop):
+            await self._committed()  # the writer puts the file back
         return await self._readers(work, *args)
 
-    async def settle(self) -> None:
-        """Wait until everything that was appended, and every cursor that was moved, is stored."""
+    async def flush(self) -> None:
+        """Wait until all appends and all changes of subscriptions are stored."""
         self._subscriptions.flush()
         await self._committed()
 
     async def _committed(self) -> None:
-        """Wait for a commit behind everything that waits now."""
+        """Wait for a commit that includes everything queued now, whether it succeeds or fails."""
         done: asyncio.Future[None] = self._loop.create_future()
-        self._submit(Change(lambda _: None, partial(_done, done)))
+        self._submit(Change(lambda _: None, lambda _: settle(done, None)))
         await done
 
     def retire(self) -> None:
-        """End every `follow` after what came so far, since another log takes over; it can be read until `close`."""
+        """End every `follow` after the events so far, since another log takes over. Reads work until `close`."""
         self._tail.close()
+
+    def warn(self, warning: str) -> None:
+        """Replace the text for the users of the log."""
+        self.warning = warning
 
     async def close(self) -> None:
         """See `EventLog.close`."""
@@ -282,21 +293,21 @@ class SQLiteLog:
         await asyncio.shield(self._closing)
 
     async def _close(self) -> None:
-        deadline = self._loop.time() + _PATIENCE
+        deadline = self._loop.time() + _CLOSE_TIMEOUT
         self._subscriptions.flush()
-        self._flush()
+        self._hand_over()
         self._writer.stop()
-        ended = await self._writer.ended(_PATIENCE)
+        ended = await self._writer.ended(_CLOSE_TIMEOUT)
         if not ended:
             logger.error(
-                "the disk of the log %s does not answer: %d appends are given up, which nobody was told are stored",
+                "the disk of the log %s does not answer: %d appends are abandoned; none of them was acknowledged",
                 self.url, self._queued,
             )  # fmt: skip
         self._tail.close()
         ended = await self._readers.close(deadline - self._loop.time()) and ended
-        if ended:  # else what is still under way may need the connection
-            whole = not (self._readers.damaged or self._writer.damaged)
-            release = on_thread(partial(self._release, whole), self._loop)
+        if ended:  # else a thread may still use the connection
+            intact = not (self._readers.damaged or self._writer.damaged)
+            release = run_on_thread(partial(self._release, intact), self._loop)
             await asyncio.wait([release], timeout=deadline - self._loop.time())
 
     def _check_open(self) -> None:
@@ -310,8 +321,8 @@ class SQLiteLog:
     def _busy(self) -> LogBusy:
         options = self._options
         return LogBusy(
-            f"{self._queued} appends of {self._queued_bytes} bytes wait for the disk (at most {options.max_queue} "
-            f"and {options.max_queue_bytes} bytes may): try again"
+            f"{self._queued} appends of {self._queued_bytes} bytes wait for the disk (limits: {options.max_queue} "
+            f"appends, {options.max_queue_bytes} bytes): try again"
         )
 
     def _queue(self, entry: Entry) -> None:
@@ -321,16 +332,17 @@ class SQLiteLog:
 
     def _submit(self, item: Item) -> None:
         if not self._pending:
-            self._loop.call_soon(self._flush)
+            self._loop.call_soon(self._hand_over)
         self._pending.append(item)
 
-    def _flush(self) -> None:
-        """Hand everything of this turn of the loop to the writer, waking it once."""
+    def _hand_over(self) -> None:
+        """Give the items of this iteration of the loop to the writer, which wakes it once."""
         if self._pending:
             items, self._pending = self._pending, []
             self._writer.put(items)
 
     def _publish(self, outcome: Outcome) -> None:
+        """Bring the loop's side up to date with an outcome of the writer. Called on the loop, in commit order."""
         self._queued -= len(outcome.work.entries)
         self._queued_bytes -= outcome.work.size
         self._head = max(self._head, outcome.head)
@@ -339,7 +351,7 @@ class SQLiteLog:
             if not stats.head:  # forgotten
                 del self._rooms[name]
         if outcome.warning:
-            self.warning = outcome.warning
+            self.warn(outcome.warning)
             self._readers.renew()
         if outcome.anew:
             self._tail.restart(outcome.head)
@@ -347,40 +359,26 @@ class SQLiteLog:
             self._ts = stamp(outcome.records[-1].ts, self._ts)
             self._tail.push(outcome.records)
         if outcome.results:
-            self._loop.call_soon(_tell, outcome.results)  # behind those who follow, who are awake now
+            self._loop.call_soon(_answer, outcome.results)  # after the followers, which `push` has scheduled
         for change in outcome.work.changes:
-            _contained(change.done, outcome.error)
+            _call(change.done, outcome.error)
 
 
-def _tell(results: Sequence[Result]) -> None:
+def _answer(results: Sequence[Result]) -> None:
     for result in results:
-        _contained(result.done, result.value)
+        _call(result.done, result.value)
 
 
-def _contained(done: Callable[..., None], value: object) -> None:
+def _call(done: Callable[..., None], value: object) -> None:
+    """Call a callback; log its exception, so that the others are called too."""
     try:
         done(value)
     except Exception:
-        logger.exception("who had something stored failed at hearing what came of it")
-
-
-def _done(future: asyncio.Future[None], _: Exception | None) -> None:
-    if not future.done():
-        future.set_result(None)
-
-
-def settle_append(future: asyncio.Future[Appended], value: Appended | Exception) -> None:
-    """Give the outcome of an append to who waits for it."""
-    if future.done():
-        return
-    if isinstance(value, Exception):
-        future.set_exception(value)
-    else:
-        future.set_result(value)
+        logger.exception("the callback of an append or a change raised an exception")
 
 
 def _after(records: Sequence[Record], position: int) -> Sequence[Record]:
-    """Return the events of a batch after a position; the batch itself where that is all of them."""
+    """Return the events of a batch after a position. A batch that is entirely after it is returned as it is."""
     first = next((record.seq for record in records if record.seq is not None), None)
     if first is None or first > position:
         return records

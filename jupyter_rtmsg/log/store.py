@@ -1,7 +1,7 @@
-"""The statements of the writer: loading the ledger, storing a batch.
+"""The statements of the writer: loading the state of a log, storing a batch.
 
-Every execution of a statement gives the interpreter's lock away and takes it back, so rows go in by the handful:
-one INSERT with 64 rows rather than 64 of them.
+Each `execute` releases the GIL and takes it again, so rows are inserted in chunks: one INSERT of 64 rows rather than 64
+statements.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from .crc import deletion_crc
 from .ledger import Batch, Ledger, Room
 from .loading import load_ledger
 from .mark import Mark
-from .moved import FIRST
 from .openings import KEPT, Opening, Openings
-from .roomrows import SAVE, row_of
+from .rows import SAVE_ROOM, room_row
+from .schema import MEMORY_START
 
 _COUNT = "UPDATE meta SET v = ?1 + 1 WHERE k = 'commits' AND v = ?1"
-_HANDFULS = (256, 128, 64, 32, 16, 8, 4, 2, 1)
+_CHUNKS = (256, 128, 64, 32, 16, 8, 4, 2, 1)
 
 
 class OvertakenError(LogError):
@@ -33,7 +33,7 @@ class OvertakenError(LogError):
 
 
 class Written(NamedTuple):
-    """How many transactions a file holds, and the position of its last event."""
+    """The number of transactions in a file, and the position of its last event."""
 
     commits: int
     head: int
@@ -42,13 +42,22 @@ class Written(NamedTuple):
 class Store:
     """The one connection that writes.
 
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+
     Attributes
     ----------
+    connection : sqlite3.Connection
     mark : Mark or None
-        Told of each commit; None where nobody could come back to what was lost.
+        Written after each commit; None for a log in memory.
     lock : threading.Lock
-        Held in every transaction; a reader that shares the connection (in memory) takes it too.
+        Held during each transaction, and by a reader that shares the connection of a log in memory.
     """
+
+    # Used by the thread that opens the file, then only by the writer's thread.
+    # Before `begin_opening`, `_begun` is False and commits are not counted. From then on `_commits` is the count in the
+    # file as of the last commit (None: unknown), and `_opening` the number of this opening (0: it is not stored yet).
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
@@ -62,18 +71,18 @@ class Store:
 
     @property
     def written(self) -> Written:
-        """What was committed so far."""
+        """The transactions committed so far."""
         return Written(self._commits or 0, self._head)
 
     def renew(self, connection: sqlite3.Connection) -> None:
-        """Go on with another connection, whose file holds the same."""
+        """Use another connection, whose file has the same contents."""
         connection.text_factory = _text
         with self.lock:
             self.connection = connection
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Commit what the block does, or nothing of it."""
+        """Commit the changes made in the block; roll all of them back if it raises."""
         with self.lock:
             self.connection.execute("BEGIN IMMEDIATE")
             head = self._head
@@ -83,7 +92,7 @@ class Store:
                 self.connection.execute("COMMIT")
             except BaseException:
                 self._head = head
-                if self.connection.in_transaction:  # a full disk has ended it already
+                if self.connection.in_transaction:  # SQLite itself rolls back on a full disk
                     self.connection.execute("ROLLBACK")
                 raise
             self._commits = commits
@@ -91,15 +100,15 @@ class Store:
                 self.mark.write(commits, self._head)
 
     def _count(self) -> int:
-        """Count this transaction, and return how many there were.
+        """Count this transaction, and return the new count.
 
-        Those of an opening that is not begun are not counted: if it fails, the file would seem to have come further,
-        and the next opening would not see that it is behind the mark.
+        Transactions before `begin_opening` are not counted. If the opening failed, the file would otherwise seem to be
+        ahead, and the next opening would not notice that it is behind the mark.
 
         Raises
         ------
         OvertakenError
-            If another process has opened the file, which it can if the lock's file was removed.
+            If another process has opened the file, which is possible after the lock's file was removed.
         """
         if not self._begun:
             return self.count_commits()
@@ -110,57 +119,57 @@ class Store:
                     "another server has opened the log's file, since the file of its lock was removed or replaced: "
                     "restart this server, and leave the files beside the log alone"
                 )
-            self._commits = self.count_commits()  # one that seemed to have failed is in the file after all
+            self._commits = self.count_commits()  # a commit that reported an error is in the file after all
             self.put([("commits", self._commits + 1)])
         return self._commits + 1
 
     def count_commits(self) -> int:
-        """Return how many transactions the file says that it holds."""
+        """Return the number of transactions, as stored in the file."""
         commits = self.get("commits")
         return commits if isinstance(commits, int) and 0 <= commits < 1 << 62 else 0
 
     def load(self) -> Ledger:
-        """Return the ledger of what is in the file; what is damaged there is mended, or contained."""
+        """Return the state of the log in the file. Damage there is repaired, or contained."""
         with self.transaction() as connection:
             return load_ledger(connection)
 
     def openings(self) -> Openings:
-        """Return the openings of the file so far."""
+        """Return the openings in the file."""
         rows = self.connection.execute("SELECT number, id, start, ts, lost FROM opening")
         return Openings(Opening(*row) for row in rows if _is_opening(*row))
 
     def begin_opening(self, openings: Openings, start: int, ts: int, lost: int = 0) -> None:
-        """Begin an opening, and store it; see `Openings.next`."""
+        """Add an opening, and store it; for the parameters see `Openings.next`."""
         row = openings.next(start, ts, lost)
         self._begun, self._opening, self._head = True, 0, start
         with self.transaction():
-            self.rows("INSERT INTO opening VALUES", [row])
+            self.insert_rows("INSERT INTO opening VALUES", [row])
             self.connection.execute("DELETE FROM opening WHERE number <= ?", (row.number - KEPT,))
         openings.add(row)
         self._opening = row.number
 
     def insert(self, batch: Batch) -> None:
-        """Store a batch, within a transaction."""
+        """Store a batch, in a transaction."""
         if batch.events:
             self._head = batch.head
         self.save_rooms((name, batch.rooms[name]) for name in batch.saved_rooms)
-        self.rows("INSERT INTO event VALUES", batch.events)
-        self.rows("INSERT INTO attachment VALUES", batch.attachments)
+        self.insert_rows("INSERT INTO event VALUES", batch.events)
+        self.insert_rows("INSERT INTO attachment VALUES", batch.attachments)
         deletions = [(batch.rooms[name].id, since) for name, since in batch.deleted.items()]
-        self.rows("INSERT OR REPLACE INTO deletion VALUES", [(*each, deletion_crc(*each)) for each in deletions])
+        self.insert_rows("INSERT OR REPLACE INTO deletion VALUES", [(*each, deletion_crc(*each)) for each in deletions])
         if batch.turns:
-            self.rows("INSERT INTO stretch VALUES", batch.stretches)
+            self.insert_rows("INSERT INTO stretch VALUES", batch.stretches)
 
     def save_rooms(self, rooms: Iterable[tuple[str, Room]]) -> None:
-        """Store the rows of rooms, within a transaction: each as a whole, since a checksum covers it."""
-        self.rows(SAVE, [row_of(name, room) for name, room in rooms])
+        """Store the rows of rooms, in a transaction; each as a whole, since its checksum covers all columns."""
+        self.insert_rows(SAVE_ROOM, [room_row(name, room) for name, room in rooms])
 
-    def rows(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
-        """Run a statement that ends in ``VALUES`` over rows, if there are any."""
+    def insert_rows(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Run a statement that ends in ``VALUES`` for all rows, in chunks."""
         if not rows:
             return
-        for part in handfuls(rows):
-            text = with_marks(statement, len(part), len(part[0]))
+        for part in chunks(rows):
+            text = with_placeholders(statement, len(part), len(part[0]))
             self.connection.execute(text, tuple(chain.from_iterable(part)))
 
     def get(self, key: str) -> Any:
@@ -169,42 +178,35 @@ class Store:
         return row[0] if row else None
 
     def put(self, entries: Iterable[tuple[str, Any]]) -> None:
-        """Set entries of ``meta``, within a transaction."""
+        """Set entries of ``meta``, in a transaction."""
         self.connection.executemany("INSERT OR REPLACE INTO meta VALUES(?, ?)", entries)
 
 
 def _text(stored: bytes) -> str:
-    """Decode a text of the file, which may be damaged."""
+    """Decode a text of the file leniently, since it may be damaged."""
     return stored.decode(errors="replace")
 
 
 def _is_opening(number: Any, id: Any, start: Any, ts: Any, lost: Any) -> bool:
-    """Whether the row of an opening is none that was damaged."""
+    """Tell whether the row of an opening has valid values."""
     numbers = number, start, ts, lost
-    return isinstance(id, str) and all(isinstance(each, int) for each in numbers) and 0 <= start < FIRST
+    return isinstance(id, str) and all(isinstance(each, int) for each in numbers) and 0 <= start < MEMORY_START
 
 
 @cache
-def with_marks(statement: str, rows: int, columns: int) -> str:
-    """Return a statement with marks for its values: the same text object each time, so that SQLite finds it quickly."""
+def with_placeholders(statement: str, rows: int, columns: int) -> str:
+    """Return a statement with placeholders for its values.
+
+    The result is cached: for the same str object, sqlite3 finds the prepared statement quickly.
+    """
     row = "(" + ",".join("?" * columns) + ")"
     return f"{statement} {','.join([row] * rows)}"
 
 
-def handfuls(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    """Cut rows into parts of few different lengths, so that the statements for them stay prepared."""
+def chunks(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """Cut rows into chunks of few different lengths, so that their statements stay prepared."""
     start = 0
-    for size in _HANDFULS:
+    for size in _CHUNKS:
         while len(rows) - start >= size:
             yield rows[start : start + size]
             start += size
-
-
-def is_full(error: BaseException) -> bool:
-    """Whether SQLite ran out of room (SQLITE_FULL; the code has a name from Python 3.11 on only)."""
-    return isinstance(error, sqlite3.OperationalError) and "full" in str(error)
-
-
-def is_damage(error: BaseException) -> bool:
-    """Whether SQLite found the file broken (SQLITE_CORRUPT, SQLITE_NOTADB): nothing else raises the bare class."""
-    return type(error) is sqlite3.DatabaseError

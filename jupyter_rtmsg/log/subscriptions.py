@@ -1,4 +1,4 @@
-"""Where readers have come to: all in memory, and what changed goes to disk with the next group commit."""
+"""The subscriptions of a log: all in memory; changes are written with the group commit."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from typing import Any
 from jupyter_rtmsg.logthrottle import throttled_logger
 
 from .clock import LogClock
+from .futures import settle
 from .kept import Subscription
 from .work import Change
 
-SAVE_AFTER = 0.2  # seconds
+SAVE_AFTER = 0.2
+"""Seconds for which changes are collected before they are written."""
+
 RETRY_AFTER = 1.0
+"""Seconds after which a failed write is tried again."""
 
 _COLUMNS = "id, user, room, key, label, path, epoch, position, used, ended, inherited, opening, n"
 _SAVE = f"INSERT OR REPLACE INTO subscription({_COLUMNS}) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -25,17 +29,20 @@ logger = throttled_logger(__name__)
 
 
 class SQLiteSubscriptions:
-    """Subscriptions in the log's own file; see `Subscriptions`.
+    """The `Subscriptions` in table ``subscription`` of the log's file.
 
     Parameters
     ----------
     rows : iterable of Subscription
-        What the file holds, see `load_subscriptions`.
+        Those in the file, see `load_subscriptions`.
     submit : callable
-        Takes a `Change` to the writer.
+        Passes a `Change` to the writer.
     clock : LogClock
     loop : asyncio.AbstractEventLoop
     """
+
+    # A changed row is in `_changed` until the timer, or `flush`, gives it to the writer. If the writer fails, it comes
+    # back to `_changed`, its error to `_failed`, and the timer starts again.
 
     def __init__(
         self,
@@ -49,12 +56,12 @@ class SQLiteSubscriptions:
         self._submit = submit
         self._clock = clock
         self._loop = loop
-        self._changed: dict[int, Subscription | None] = {}  # not yet with the writer; None: removed
-        self._failed: dict[int, Exception] = {}  # why the last attempt to store each of these failed
+        self._changed: dict[int, Subscription | None] = {}  # by id; None: removed
+        self._failed: dict[int, Exception] = {}  # by id: the error of the last write
         self._timer: asyncio.TimerHandle | None = None
         for row in self._rows.values():
-            if not row.used:  # written by a version that did not know when
-                row.used = self.now()
+            if not row.used:  # written by version 0.1.0, which did not store it
+                row.touch(self.now())
                 self.save(row)
 
     async def ready(self) -> None:
@@ -70,7 +77,8 @@ class SQLiteSubscriptions:
 
     def add(self, subscription: Subscription) -> None:
         """See `Subscriptions.add`."""
-        subscription.id, self._next = self._next, self._next + 1
+        subscription.register(self._next)
+        self._next += 1
         self._rows[subscription.id] = subscription
         self.save(subscription)
 
@@ -86,11 +94,11 @@ class SQLiteSubscriptions:
             self._change(subscription.id, None)
 
     def _has(self, subscription: Subscription) -> bool:
-        """Tell whether it is kept here: one that was forgotten before a move has the id of another one, perhaps."""
+        """Compare by identity: a subscription that was removed before the log was moved may have another one's id."""
         return self._rows.get(subscription.id) is subscription
 
     def flush(self) -> None:
-        """See `Subscriptions.flush`: hand what changed to the writer."""
+        """See `Subscriptions.flush`."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -104,7 +112,7 @@ class SQLiteSubscriptions:
         """See `Subscriptions.stored`."""
         self.flush()
         done: asyncio.Future[None] = self._loop.create_future()
-        self._submit(Change(lambda connection: None, partial(_settle, done)))
+        self._submit(Change(lambda connection: None, partial(settle, done)))
         await done
         if self._failed:
             raise next(iter(self._failed.values()))
@@ -121,7 +129,7 @@ class SQLiteSubscriptions:
             return
         self._failed.update(dict.fromkeys(changed, error))
         logger.warning("%d subscriptions could not be stored and will be tried again: %s", len(changed), error)
-        # What changed since goes first: a row that was removed meanwhile must not come back.
+        # Later changes win: a row that was removed meanwhile must not come back.
         self._changed = {**{id: row and self._rows.get(id) for id, row in changed.items()}, **self._changed}
         if self._timer is None:
             self._timer = self._loop.call_later(RETRY_AFTER, self.flush)
@@ -134,7 +142,7 @@ def load_subscriptions(connection: sqlite3.Connection) -> list[Subscription]:
     for row in rows:
         try:
             found.append(_subscription(*row))
-        except ValueError:  # a path that is none
+        except ValueError:  # its path cannot be decoded
             logger.warning("subscription %d is damaged on disk; it was left out", row[0])
     return found
 
@@ -156,12 +164,3 @@ def _subscription(
 def _store(saved: list[tuple[Any, ...]], removed: list[tuple[int]], connection: sqlite3.Connection) -> None:
     connection.executemany(_REMOVE, removed)
     connection.executemany(_SAVE, saved)
-
-
-def _settle(done: asyncio.Future[None], error: Exception | None) -> None:
-    if done.done():
-        return
-    if error is None:
-        done.set_result(None)
-    else:
-        done.set_exception(error)

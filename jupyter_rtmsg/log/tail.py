@@ -1,4 +1,4 @@
-"""The newest events in memory: where everybody who follows the log reads, unless they have fallen far behind."""
+"""The newest events in memory, from which followers of the log read unless they are far behind."""
 
 from __future__ import annotations
 
@@ -13,15 +13,27 @@ Default = TypeVar("Default", int, None)
 
 
 class Tail:
-    """Batches as they came out of the log, the oldest dropped beyond a limit.
+    """The newest batches of the log. The oldest ones are dropped beyond a limit.
 
-    Batches are numbered from the start of the process, because those of announced events hold no position.
+    Batches are numbered from 0, since a batch of announced events has no position.
+
+    Parameters
+    ----------
+    floor : int
+        The head of the log.
+    max_events, max_bytes : int
+        Limits. The newest batch is kept whatever its size.
 
     Attributes
     ----------
     floor : int
-        Every event after this position is in here.
+        Every event after this position is in memory.
+    closed : bool
+        Whether no more batches will be added.
     """
+
+    # Owned by the loop. `_batches` has the batches with their bytes, `_first` is the number of the oldest one.
+    # `_events` and `_bytes` are the sums over `_batches`. `_waiting` has a future per follower that waits in `more`.
 
     def __init__(self, floor: int, max_events: int, max_bytes: int) -> None:
         self.floor = floor
@@ -33,25 +45,25 @@ class Tail:
         self.closed = False
 
     def push(self, records: Sequence[Record]) -> None:
-        """Add a batch and wake whoever waits for one."""
+        """Add a batch, and wake the followers."""
         size = sum(map(size_of, records))
         self._batches.append((records, size))
         self._events += len(records)
         self._bytes += size
-        # The newest batch stays whatever its size: those who follow take it by reference.
+        # The newest batch stays whatever its size: followers take it by reference.
         while len(self._batches) > 1 and (self._events > self._limits[0] or self._bytes > self._limits[1]):
             self._drop()
         self._wake()
 
     def find(self, position: int) -> int | None:
-        """Return the number of the first batch with an event after a position; None if that may be forgotten."""
+        """Return the number of the first batch with an event after a position; None if it may have been dropped."""
         if position < self.floor:
             return None
         number = found = self._first + len(self._batches)
         for records, _ in reversed(self._batches):
             number -= 1
             last = last_seq(records, None)
-            if last is None:  # announced events only: they say nothing about what came before them
+            if last is None:  # announced events only: they have no position
                 continue
             if last <= position:
                 break
@@ -59,7 +71,7 @@ class Tail:
         return found
 
     def get(self, number: int) -> Sequence[Record] | None:
-        """Return a batch, or None if it has yet to come.
+        """Return a batch, or None if it was not added yet.
 
         Raises
         ------
@@ -81,7 +93,7 @@ class Tail:
             self._waiting.discard(waiter)
 
     def restart(self, floor: int) -> None:
-        """Forget everything: what came up to a position is to be read elsewhere."""
+        """Drop all batches. Events up to the position ``floor`` must be read from the file."""
         self._first += len(self._batches)
         self._batches.clear()
         self._events = self._bytes = 0
@@ -89,7 +101,7 @@ class Tail:
         self._wake()
 
     def close(self) -> None:
-        """Say that nothing more will come."""
+        """Record that no more batches will be added, and wake the followers."""
         self.closed = True
         self._wake()
 
@@ -107,7 +119,7 @@ class Tail:
 
 
 def last_seq(records: Sequence[Record], default: Default) -> int | Default:
-    """Return the position after a batch; announced events have none."""
+    """Return the position of the last stored event of a batch; ``default`` if it has only announced events."""
     for record in reversed(records):
         if record.seq is not None:
             return record.seq

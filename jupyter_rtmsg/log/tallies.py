@@ -1,8 +1,8 @@
-"""What each principal holds in each room, so that space is shared fairly.
+"""How much each principal holds in each room, so that space is shared fairly.
 
-All of it is in memory, and changes with each commit. Table ``tally`` has it as it was at the position that ``meta``
-calls ``tallied``: it is written along with what is trimmed, and else once in `STORE_EVERY` events, so that a commit
-need not touch one page more. What came after that position is counted at opening.
+The tallies are in memory, and change with each commit. Table ``tally`` has them as they were at the position
+``tallied`` of table ``meta``. It is written with each deletion of events, and otherwise once in `STORE_EVERY` events,
+so that a commit need not write one more page. Events after that position are counted when the log is opened.
 """
 
 from __future__ import annotations
@@ -14,19 +14,23 @@ from typing import Any
 
 import msgspec
 
-from .rows import SIZE, USER
+from .schema import SIZE, USER
 
-EVENT_OVERHEAD = 200  # bytes that an event takes beside its payload: keys, names, sender, index
+EVENT_OVERHEAD = 200
+"""Bytes that an event takes beside its payload: keys, names, sender, index."""
+
 STORE_EVERY = 10_000
+"""Events after which the tallies are stored."""
 
 _ROOM, _USER, _SIZE = 1, 8, 10  # columns of table ``event``
+_NO_END = 2**63
 
-Lost = tuple[int, str, int, int]
-"""A room's key, a principal, and how many of its events, of how many bytes."""
+DeletedTally = tuple[int, str, int, int]
+"""Deleted events: the key of their room, their principal, their number, their bytes."""
 
 
 class Tally(msgspec.Struct, gc=False):
-    """The events of one principal in one room; none of them is older than ``first`` (a seq)."""
+    """The events of one principal in one room: their number, their bytes, and a seq before which there is none."""
 
     count: int = 0
     bytes: int = 0
@@ -34,18 +38,21 @@ class Tally(msgspec.Struct, gc=False):
 
     @property
     def cost(self) -> int:
-        """What counts towards the log's size."""
+        """Bytes that count towards the limit of the log."""
         return self.bytes + EVENT_OVERHEAD * self.count
 
 
 class Tallies:
-    """The tallies of a log; belongs to the writer's thread.
+    """The tallies of a log. Owned by the writer's thread.
 
     Attributes
     ----------
     unsaved : int
         Events since the tallies were stored.
     """
+
+    # `_rooms` and `_users` share each `Tally`, by room and by principal. `_costs` is the sum of each principal.
+    # `_changed` has the pairs of room and principal whose row in the file is out of date.
 
     def __init__(self) -> None:
         self.unsaved = 0
@@ -54,10 +61,10 @@ class Tallies:
         self._costs: dict[str, int] = {}
         self._changed: set[tuple[int, str]] = set()
 
-    # --- what changes them
+    # --- counting
 
     def grow(self, events: Sequence[Sequence[Any]]) -> None:
-        """Count rows of table ``event`` that were stored."""
+        """Count events that were stored, given as rows of table ``event``."""
         grown: dict[tuple[int, str], list[int]] = {}
         for row in events:
             sizes = grown.get(pair := (row[_ROOM], row[_USER]))
@@ -70,7 +77,7 @@ class Tallies:
         self.unsaved += len(events)
 
     def add(self, room: int, user: str, count: int, size: int) -> None:
-        """Count so many events more, or less, of a principal in a room."""
+        """Add events of a principal in a room, or remove them with negative numbers."""
         tally = self._rooms.setdefault(room, {}).get(user)
         if tally is None:
             tally = self._rooms[room][user] = self._users.setdefault(user, {})[room] = Tally()
@@ -89,7 +96,7 @@ class Tallies:
         if not self._users[user]:
             del self._users[user], self._costs[user]
 
-    # --- who holds what
+    # --- shares
 
     def in_room(self, room: int) -> Mapping[str, Tally]:
         """Return the tallies of a room by principal."""
@@ -100,12 +107,12 @@ class Tallies:
         return self._users.get(user, {})
 
     def heaviest(self) -> tuple[str, int] | None:
-        """Return who holds most, and by how many bytes more than anybody else; None where one principal holds all."""
-        return _first_and_lead(self._costs)
+        """Return the principal with most bytes, and its lead over the next one; None if there is only one."""
+        return _largest_and_lead(self._costs)
 
     def heaviest_in(self, room: int) -> tuple[str, int] | None:
-        """Return who has most events in a room, and by how many; None where one principal has all."""
-        return _first_and_lead({user: tally.count for user, tally in self.in_room(room).items()})
+        """Return the principal with most events in a room, and its lead in events; None if there is only one."""
+        return _largest_and_lead({user: tally.count for user, tally in self.in_room(room).items()})
 
     def costs(self) -> Mapping[str, int]:
         """Return the bytes that each principal holds."""
@@ -113,10 +120,10 @@ class Tallies:
 
     # --- in the file
 
-    def save(self, connection: sqlite3.Connection, head: int, lost: Sequence[Lost] = ()) -> None:
-        """Store what changed, less what is deleted in the same transaction; `saved` says that it was committed."""
-        less = {(room, user): (count, size) for room, user, count, size in lost}
-        kept: list[Lost] = []
+    def save(self, connection: sqlite3.Connection, head: int, deleted: Sequence[DeletedTally] = ()) -> None:
+        """Store the changed tallies, minus the events that this transaction deletes; call `saved` after the commit."""
+        less = {(room, user): (count, size) for room, user, count, size in deleted}
+        kept: list[DeletedTally] = []
         gone: list[tuple[int, str]] = []
         for room, user in self._changed | less.keys():
             tally = self.in_room(room).get(user) or Tally()
@@ -129,22 +136,43 @@ class Tallies:
         connection.executemany("INSERT OR REPLACE INTO tally VALUES(?, ?, ?, ?)", kept)
         connection.execute("INSERT OR REPLACE INTO meta VALUES('tallied', ?)", (head,))
 
-    def saved(self, lost: Sequence[Lost] = ()) -> None:
-        """Take note that what `save` was given is stored."""
-        for room, user, count, size in lost:
+    def saved(self, deleted: Sequence[DeletedTally] = ()) -> None:
+        """Record that the transaction of `save` is committed: the deleted events are no longer counted."""
+        for room, user, count, size in deleted:
             self.add(room, user, -count, -size)
         self._changed.clear()
         self.unsaved = 0
+
+    def load(self, connection: sqlite3.Connection, position: int) -> None:
+        """Count the stored tallies, which are as of ``position``, and the events after it."""
+        if position:
+            self._count(connection.execute("SELECT room, user, count, bytes FROM tally"))
+            self.saved()
+        else:
+            connection.execute("DELETE FROM tally")
+        later = connection.execute(
+            f"SELECT room, {USER}, count(*), total({SIZE}) FROM event NOT INDEXED WHERE seq > ? GROUP BY 1, 2",  # noqa: S608
+            (position,),
+        )
+        self.unsaved = self._count(later)
+
+    def _count(self, rows: Iterable[tuple[int, str, int, int]]) -> int:
+        number = 0
+        users: dict[str, str] = {}  # one str object per principal, however many rooms it is in
+        for room, user, count, size in rows:
+            self.add(room, users.setdefault(user, user), count, int(size))
+            number += count
+        return number
 
     # --- the oldest events
 
     def oldest(
         self, connection: sqlite3.Connection, user: str, rooms: Mapping[int, Tally], most: int
     ) -> Iterator[tuple[int, int, int]]:
-        """Give (seq, room, size) of a principal's events in some of its rooms, the oldest first, to be deleted.
+        """Yield (seq, room, size) of a principal's events in some of its rooms, oldest first, to be deleted.
 
-        Looks at ``most`` entries of the room's indices at most. Where a room was looked at without finding anything is
-        kept in ``Tally.first``, so that nothing is looked at twice; see `look_again`.
+        At most ``most`` entries of the rooms' indices are read. ``Tally.first`` keeps how far each room was searched,
+        so that no entry is read twice; see `search_again`.
         """
         heap = [(tally.first, room) for room, tally in rooms.items()]
         heapify(heap)
@@ -167,23 +195,20 @@ class Tallies:
                 heappop(heap)
 
     def _entries(self, connection: sqlite3.Connection, room: int, first: int, most: int) -> sqlite3.Cursor:
-        """Return (seq, size, principal) of a room's events in order; None for the principal where there is only one."""
+        """Return (seq, size, principal) of a room's events in order; the principal is None if the room has only one."""
         owner = "NULL" if len(self.in_room(room)) == 1 else USER
         return connection.execute(
             f"SELECT seq, {SIZE}, {owner} FROM event INDEXED BY event_room WHERE room = ? AND seq >= ? ORDER BY seq LIMIT ?",  # noqa: S608, E501 -- fixed text
             (room, first, most),
         )
 
-    def look_again(self, user: str) -> None:
-        """Look for a principal's oldest events from the start: what was found was not deleted after all."""
+    def search_again(self, user: str) -> None:
+        """Search for a principal's oldest events from the start, since those that were found were not deleted."""
         for tally in self.of(user).values():
             tally.first = 0
 
 
-_NO_END = 2**63
-
-
-def _first_and_lead(amounts: Mapping[str, int]) -> tuple[str, int] | None:
+def _largest_and_lead(amounts: Mapping[str, int]) -> tuple[str, int] | None:
     if len(amounts) < 2:
         return None
     user = max(amounts, key=amounts.__getitem__)
@@ -196,24 +221,5 @@ def load_tallies(connection: sqlite3.Connection) -> Tallies:
     """Return the tallies of a file."""
     tallies = Tallies()
     row = connection.execute("SELECT v FROM meta WHERE k = 'tallied'").fetchone()
-    position = row[0] if row and type(row[0]) is int else 0
-    if position:
-        _load(tallies, connection.execute("SELECT room, user, count, bytes FROM tally"))
-        tallies.saved()
-    else:
-        connection.execute("DELETE FROM tally")
-    later = connection.execute(
-        f"SELECT room, {USER}, count(*), total({SIZE}) FROM event NOT INDEXED WHERE seq > ? GROUP BY 1, 2",  # noqa: S608
-        (position,),
-    )
-    tallies.unsaved = _load(tallies, later)
+    tallies.load(connection, row[0] if row and type(row[0]) is int else 0)
     return tallies
-
-
-def _load(tallies: Tallies, rows: Iterable[tuple[int, str, int, int]]) -> int:
-    number = 0
-    users: dict[str, str] = {}  # one text of each, in however many rooms
-    for room, user, count, size in rows:
-        tallies.add(room, users.setdefault(user, user), count, int(size))
-        number += count
-    return number

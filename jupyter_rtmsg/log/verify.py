@@ -1,7 +1,7 @@
-"""Reading a log file through, to find out what of it is damaged.
+"""Checking all of a log file for damage.
 
-The file is only read, and may be in use: what is found is what it held at the beginning. It is opened through SQLite,
-in a process of its own, so that no lock of a running hub is touched.
+The file is only read, and a server may use it meanwhile: the report is about its contents at the start of the check. Do
+not call it in a process that has the log open, since closing a file there drops SQLite's locks on it.
 """
 
 from __future__ import annotations
@@ -16,19 +16,17 @@ from urllib.parse import unquote
 
 import msgspec
 
-from .gaps import Gap, read_table
-from .roomrows import COLUMNS_OF_ROOM, is_sound
-from .rows import COLUMNS, Row, Rows
-from .runs import decode_keys
-from .sane import nonsense
-from .schema import APPLICATION_ID, VERSION, identity
+from .damage import Gap, count_invalid_rows, read_table
+from .rows import COLUMNS, ROOM_COLUMNS, EventRow, RecordDecoder, is_sound
+from .schema import APPLICATION_ID, VERSION, read_format
+from .segments import decode_keys
 
-_MOST = 1_000  # findings that are kept
-_PAGES = 100  # that SQLite tells of
+_MAX_FINDINGS = 1_000
+_MAX_PAGES = 100  # errors that SQLite's own check reports
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """Something that is damaged.
+    """A damaged part of a file.
 
     Attributes
     ----------
@@ -46,7 +44,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct):
-    """What a file holds, and what of it is damaged.
+    """The contents of a file, and the damage found.
 
     Attributes
     ----------
@@ -54,11 +52,13 @@ class Report(msgspec.Struct):
     format : int
     epoch : str
     rooms, events, attachments, bytes : int
-        What was read, damaged or not; bytes are those of data and attachments.
+        Number of what was read, damaged or not; the bytes of data and attachments.
     trimmed : int
-        How many events of these rooms are gone, going by their numbers.
+        Number of events that were deleted from these rooms, according to the numbers of the others.
     damaged : int
-        How many findings there are; ``findings`` has the first thousand of them.
+        Number of findings.
+    findings : list of Finding
+        The first thousand of them.
     """
 
     path: str
@@ -73,14 +73,14 @@ class Report(msgspec.Struct):
     findings: list[Finding] = []
 
     def add(self, kind: str, where: str, what: str) -> None:
-        """Take note of something that is damaged."""
+        """Add a finding."""
         self.damaged += 1
-        if len(self.findings) < _MOST:
+        if len(self.findings) < _MAX_FINDINGS:
             self.findings.append(Finding(kind, where, what))
 
 
 def verify(path_or_url: str | Path) -> Report:
-    """Read a log file through.
+    """Check all of a log file for damage.
 
     Parameters
     ----------
@@ -94,25 +94,25 @@ def verify(path_or_url: str | Path) -> Report:
     Raises
     ------
     ValueError
-        If there is no such file, or it is no log of a format that is known here.
+        If there is no such file, or it is not a log of the present format.
     """
     path = Path(unquote(str(path_or_url).removeprefix("sqlite:///")))
     if not path.is_file():
         raise ValueError(f"there is no file {path}")
-    report = Report(str(path))
     with closing(_connect(path)) as connection:
         try:
-            application, report.format, _ = identity(connection)
+            application, version, _ = read_format(connection)
         except sqlite3.DatabaseError as error:
-            raise ValueError(f"{path} is no log, or so damaged that it cannot be read as one: {error}") from error
-        if application != APPLICATION_ID or report.format != VERSION:
+            raise ValueError(f"{path} is not a log, or too damaged to be read as one: {error}") from error
+        if application != APPLICATION_ID or version != VERSION:
             raise ValueError(
-                f"{path} is no log of format {VERSION} (application {application:#x}, format {report.format}); one "
-                "of an older format gets this one when a server opens it"
+                f"{path} is not a log of format {VERSION} (application {application:#x}, format {version}). A log of "
+                "an older format is converted when a server opens it"
             )
+        report = Report(str(path), version)
         connection.execute("BEGIN")
-        for check in (_pages, _meta, _openings, Events, _attachments, _subscriptions, _ids, _others):
-            _contained(report, connection, check)
+        for check in (_pages, _meta, _openings, EventCheck, _attachments, _subscriptions, _ids, _invalid_rows):
+            _run(check, report, connection)
     return report
 
 
@@ -121,7 +121,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(uri, uri=True, isolation_level=None)
     try:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.OperationalError:  # nobody has it open, and where it lies nothing can be written
+    except sqlite3.OperationalError:  # nobody has it open, and SQLite cannot create its files beside it
         connection.close()
         connection = sqlite3.connect(uri + "&immutable=1", uri=True, isolation_level=None)
     except sqlite3.DatabaseError:
@@ -134,7 +134,8 @@ def _connect(path: Path) -> sqlite3.Connection:
 Check = Callable[[Report, sqlite3.Connection], object]
 
 
-def _contained(report: Report, connection: sqlite3.Connection, check: Check) -> None:
+def _run(check: Check, report: Report, connection: sqlite3.Connection) -> None:
+    """Run a check. If it cannot read a page, report that, and let the next check run."""
     try:
         check(report, connection)
     except sqlite3.DatabaseError as error:
@@ -142,7 +143,7 @@ def _contained(report: Report, connection: sqlite3.Connection, check: Check) -> 
 
 
 def _pages(report: Report, connection: sqlite3.Connection) -> None:
-    for (line,) in connection.execute(f"PRAGMA integrity_check({_PAGES})"):
+    for (line,) in connection.execute(f"PRAGMA integrity_check({_MAX_PAGES})"):
         if line != "ok":
             report.add("page", "file", str(line))
 
@@ -166,26 +167,26 @@ def _openings(report: Report, connection: sqlite3.Connection) -> None:
         if last is not None and number != last[0] + 1:
             report.add("opening", where, f"follows opening {last[0]}")
         if start > head:
-            report.add("opening", where, f"starts at {start}, behind the head {head}")
+            report.add("opening", where, f"starts at {start}, after the head {head}")
         last = number, start
 
 
 def _head(connection: sqlite3.Connection) -> int:
-    """Return the log's head, as far as rooms and events agree on it."""
+    """Return the head of the log, according to its rooms and its events."""
     (events,) = connection.execute("SELECT max(seq) FROM event").fetchone()
     (rooms,) = connection.execute("SELECT max(head) FROM room WHERE typeof(head) = 'integer'").fetchone()
     return max(events or 0, rooms or 0)
 
 
-class _Place(NamedTuple):
-    """Where the last event of a room was."""
+class _Last(NamedTuple):
+    """The position and the number of a room's last event so far."""
 
     seq: int
     n: int
 
 
-class Events:
-    """Checks rooms and their events, each by its checksum and by those around it.
+class EventCheck:
+    """Checks rooms and their events: each by its checksum, and by the event before it.
 
     Parameters
     ----------
@@ -193,36 +194,39 @@ class Events:
     connection : sqlite3.Connection
     """
 
+    # Done when `__init__` returns. By the key of a room: `_names` has its name, `_heads` the (head, n) of its row, and
+    # `_last` the last event that was checked.
+
     def __init__(self, report: Report, connection: sqlite3.Connection) -> None:
         self._report = report
         self._connection = connection
-        self._rows = Rows()
+        self._decoder = RecordDecoder()
         self._names: dict[Any, str] = {}
         self._heads: dict[Any, tuple[int, int]] = {}
-        self._last: dict[Any, _Place] = {}
+        self._last: dict[Any, _Last] = {}
         self._read_rooms()
         for row in read_table(connection, f"room, {COLUMNS}", "event", "seq"):
             if isinstance(row, Gap):
                 report.add("page", _range(row), f"cannot be read: {row.error}")
             else:
-                self._event(row[1], Row(*row[2:]))
+                self._event(row[1], EventRow(*row[2:]))
         self._ends()
 
     def _read_rooms(self) -> None:
-        for row in read_table(self._connection, COLUMNS_OF_ROOM, "room", "id"):
+        for row in read_table(self._connection, ROOM_COLUMNS, "room", "id"):
             if isinstance(row, Gap):
                 self._report.add("page", "rooms", f"some cannot be read: {row.error}")
                 continue
             self._report.rooms += 1
-            row = row[1:]
+            row = row[1:]  # without the key
             name = row[1].decode(errors="replace") if isinstance(row[1], bytes) else repr(row[1])
             self._names[row[0]] = name
             if not is_sound(row):
-                self._report.add("room", f"room {name!r}", "its row does not fit its checksum")
+                self._report.add("room", f"room {name!r}", "its row does not match its checksum")
             else:
                 self._heads[row[0]] = row[2], row[3]
 
-    def _event(self, key: Any, row: Row) -> None:
+    def _event(self, key: Any, row: EventRow) -> None:
         report = self._report
         report.events += 1
         if key not in self._names:
@@ -230,35 +234,36 @@ class Events:
             return
         name = self._names[key]
         where = f"room {name!r}, event {row.seq}"
-        record = self._rows.intact(self._connection, name, row)
+        record = self._decoder.intact(self._connection, name, row)
         if record is None:
-            report.add("event", where, "does not fit its checksum, and reads as $corrupt")
+            report.add("event", where, "does not match its checksum, and reads as $corrupt")
             return
         size = len(record.data) + sum(map(len, record.attachments))
         report.bytes += size
         report.attachments += len(record.attachments)
         if row.size != size or len(record.attachments) != row.attachments:
-            said = f"says it has {row.size!r} bytes and {row.attachments!r} attachments"
-            report.add("event", where, f"{said}, and has {size} and {len(record.attachments)}")
-        self._place(key, where, row)
+            claimed = f"claims {row.size!r} bytes and {row.attachments!r} attachments"
+            report.add("event", where, f"{claimed}, but has {size} and {len(record.attachments)}")
+        self._compare(key, where, row)
 
-    def _place(self, key: Any, where: str, row: Row) -> None:
-        """Check an event against the one before it: only what was trimmed, or is damaged, may be missing."""
-        last = self._last.get(key, _Place(0, 0))
+    def _compare(self, key: Any, where: str, row: EventRow) -> None:
+        """Compare the numbers of an event with those of the one before it."""
+        last = self._last.get(key, _Last(0, 0))
         missing = row.n - last.n - 1
         if not 0 <= missing < row.seq - last.seq:
             self._report.add("number", where, f"is number {row.n}, after number {last.n} at {last.seq}")
         elif missing:
             self._report.trimmed += missing
         if (row.prev == last.seq) != (missing == 0) and not (last.seq == 0 and row.prev > 0):
-            self._report.add("prev", where, f"follows {row.prev}, and the one before it here is {last.seq}")
-        self._last[key] = _Place(row.seq, row.n)
+            self._report.add("prev", where, f"follows {row.prev}, but the event before it in the file is {last.seq}")
+        self._last[key] = _Last(row.seq, row.n)
 
     def _ends(self) -> None:
+        """Compare the last event of each room with its row."""
         for key, (head, n) in self._heads.items():
-            last = self._last.get(key, _Place(0, 0))
+            last = self._last.get(key, _Last(0, 0))
             if head >= last.seq and n < last.n:
-                self._report.add("room", f"room {self._names[key]!r}", f"ends with number {n}, and has number {last.n}")
+                self._report.add("room", f"room {self._names[key]!r}", f"ends with number {n}, but has number {last.n}")
             elif head > last.seq:
                 self._report.trimmed += n - last.n
 
@@ -284,7 +289,7 @@ def _subscriptions(report: Report, connection: sqlite3.Connection) -> None:
     )
     for id, user, room, key, position in rows:
         where = f"subscription {id} ({key!r} of {user!r} in {room!r})"
-        report.add("reference", where, f"is at {position}, and the log's head is {head}")
+        report.add("reference", where, f"is at {position}, but the head of the log is {head}")
 
 
 def _ids(report: Report, connection: sqlite3.Connection) -> None:
@@ -296,14 +301,14 @@ def _ids(report: Report, connection: sqlite3.Connection) -> None:
                 report.add("row", f"{table} {number}", "the ids of appends in it are damaged")
 
 
-def _others(report: Report, connection: sqlite3.Connection) -> None:
-    for table, count in nonsense(connection).items():
+def _invalid_rows(report: Report, connection: sqlite3.Connection) -> None:
+    for table, count in count_invalid_rows(connection).items():
         if count:
-            report.add("row", f"table {table}", f"{count} of its rows hold something of another type, or out of bounds")
+            report.add("row", f"table {table}", f"{count} rows have values of the wrong type, or out of bounds")
 
 
 def lines(report: Report) -> Iterator[str]:
-    """Give a report as text."""
+    """Yield the lines of a report."""
     yield (
         f"{report.path}: format {report.format}, {report.rooms:,} rooms, {report.events:,} events of {report.bytes:,} "
         f"bytes, {report.attachments:,} attachments; {report.trimmed:,} events were trimmed"

@@ -23,11 +23,11 @@ from .dedup import Dedup
 from .disk import Disk
 from .eventlog import Fault, RoomStats
 from .explicit import IdRepeatedError
-from .fault import Spell, diagnose
+from .fault import Outage, diagnose, is_damage
 from .guard import Guard
 from .ledger import Batch, Entry, Ledger, Result, dedup_key
 from .retention import Retention
-from .store import Store, is_damage
+from .store import Store
 from .work import Change, Item, Outcome, Work
 
 _MAX_BATCH = 1_000  # events in a transaction: more do not make it faster, but let the first one wait
@@ -78,8 +78,8 @@ class Writer:
         self._waiting: deque[Item] = deque()
         self._stopping = False
         self._relieved = -_RELIEVE_EVERY
-        self._storing = Spell("events cannot be stored", "publishers are refused meanwhile, everything else goes on")
-        self._keeping = Spell("the log cannot be tidied up", "nothing is trimmed meanwhile, everything else goes on")
+        self._storing = Outage("events cannot be stored", "publishers are refused meanwhile, everything else goes on")
+        self._keeping = Outage("the log cannot be tidied up", "nothing is trimmed meanwhile, everything else goes on")
         self._keep_at, self._keep_delay = 0.0, _KEEP_AGAIN
         self._under_way: list[Work] = []  # what is being stored, until it is answered; the last part is next
         self._began: float | None = None  # when that part began
@@ -217,11 +217,11 @@ class Writer:
         self._began = None
 
     def _note(self, outcome: Outcome) -> None:
-        """Begin or end a spell of failures."""
+        """Begin or end an outage."""
         if outcome.error is not None:
             self._storing.failed(outcome.error, outcome.work.total, outcome.error.__cause__)
         elif outcome.rooms or outcome.work.changes:  # something was stored
-            self._storing.over()
+            self._storing.ended()
 
     def _outcome(self, work: Work) -> Outcome:
         batch: Batch | None = None
@@ -339,7 +339,7 @@ class Writer:
             self._postpone(error)
         else:
             self._keep_at, self._keep_delay = 0.0, _KEEP_AGAIN
-            self._keeping.over()
+            self._keeping.ended()
 
     def _postpone(self, error: Exception) -> None:
         """Try housekeeping again later: after a second, two, and so on up to a minute."""

@@ -24,7 +24,7 @@ from jupyter_rtmsg.log.ledger import Batch, Entry, Ledger
 from jupyter_rtmsg.log.reader import Query, Reader
 from jupyter_rtmsg.log.schema import connect, prepare
 from jupyter_rtmsg.log.store import Store
-from jupyter_rtmsg.log.verify import Events, Report, _attachments, verify
+from jupyter_rtmsg.log.verify import EventCheck, Report, _attachments, verify
 
 COUNT = 6
 AT = 3  # the seq of the event whose row is damaged: one of ``lab``, with others before and behind it
@@ -116,7 +116,7 @@ def assert_places(records: list[Record]) -> None:
 def damage_found(store: Store) -> int:
     """Return how much `verify` finds damaged."""
     report = Report("")
-    Events(report, store.connection)
+    EventCheck(report, store.connection)
     _attachments(report, store.connection)
     return report.damaged
 
@@ -415,7 +415,7 @@ async def test_what_another_table_holds_may_be_anything(opened: Opener, path: Pa
     log = await opened(clock=clock)
     await log.append(draft(0, client="c", id="once"))
     await fill(log, 20)
-    log.notes.put("session", b"state", clock() + 60)
+    log.key_values.put("session", b"state", clock() + 60)
     log.subscriptions.add(Subscription("ada", "lab", "notes", "notes", epoch=log.epoch, position=4))
     clock.now += 500  # a stretch begins
     await fill(log, 1)
@@ -433,7 +433,7 @@ async def test_what_another_table_holds_may_be_anything(opened: Opener, path: Pa
             assert log.durable, (column, value)
             assert await read_all(log) == whole, (column, value)
             await log.append(draft(1, client="c", id="again"))
-            await log.notes.all()
+            await log.key_values.all()
             await log.close()
 
 

@@ -13,7 +13,7 @@ from support.members import Member, Refused, until
 
 import jupyter_rtmsg.log.moving as moving
 from jupyter_rtmsg.log import Draft, EventLog, open_log
-from jupyter_rtmsg.log.moved import FIRST
+from jupyter_rtmsg.log.schema import MEMORY_START
 
 Ending = Callable[[], Awaitable[None]]
 
@@ -47,7 +47,7 @@ async def test_replies_say_that_events_are_in_memory_until_they_are_not(hub: Any
         assert reply["durable"] is False
         assert "in use by another server" in reply["warning"]
     assert await member.call("publish", room="lab", event="tick") == {
-        "ok": True, "seq": FIRST + 1, "duplicate": False, "durable": False,
+        "ok": True, "seq": MEMORY_START + 1, "duplicate": False, "durable": False,
     }  # fmt: skip
     await end(hub, other)
     assert await member.call("publish", room="lab", event="tick") == {"ok": True, "seq": 7, "duplicate": False}
@@ -85,7 +85,7 @@ async def test_a_member_that_only_listens_misses_nothing_and_gets_nothing_twice(
     await writing
     await until(lambda: len(member.events()) >= len(sent))
     assert [got.data for got in member.events()] == sent
-    assert [seq < FIRST for seq in member.seqs()] == sorted(seq < FIRST for seq in member.seqs())
+    assert [seq < MEMORY_START for seq in member.seqs()] == sorted(seq < MEMORY_START for seq in member.seqs())
 
 
 async def test_a_member_goes_on_from_where_it_was_in_memory(hub: Any, other: EventLog) -> None:
@@ -106,7 +106,7 @@ async def test_a_position_that_memory_never_had_is_of_another_epoch(hub: Any, ot
     await member.publish()
     epoch = hub.log.epoch
     await end(hub, other)
-    reply = await member.join(after=FIRST + 2, epoch=epoch)
+    reply = await member.join(after=MEMORY_START + 2, epoch=epoch)
     assert (reply["recovered"], reply["reason"], reply["missed"]) == (False, "epoch", 6)
 
 
@@ -129,7 +129,7 @@ async def test_an_acknowledgement_of_what_never_was_is_refused(hub: Any, other: 
     await member.publish()
     await end(hub, other)
     with pytest.raises(Refused, match="epoch"):
-        await member.call("ack", room="lab", seq=FIRST + 2)
+        await member.call("ack", room="lab", seq=MEMORY_START + 2)
 
 
 async def test_history_and_lag_understand_positions_of_before(hub: Any, other: EventLog) -> None:
@@ -150,7 +150,7 @@ async def test_history_and_lag_understand_positions_of_before(hub: Any, other: E
 
 async def test_an_event_that_is_sent_again_after_the_move_is_stored_once(hub: Any, other: EventLog) -> None:
     member = await hub.connect(user="ann", client="one")
-    assert await member.publish(id="a") == FIRST + 1
+    assert await member.publish(id="a") == MEMORY_START + 1
     await end(hub, other)
     again = await hub.connect(user="ann", client="one")
     reply = await again.call("publish", room="lab", event="tick", id="a")

@@ -258,13 +258,13 @@ async def test_what_is_kept_of_a_connection_is_written_once_for_many_joins(
     monkeypatch.setattr(session_notes, "PAUSE", 3600.0)
     hub = await start(url=f"sqlite:///{tmp_path / 'log.sqlite3'}")
     written: list[int] = []
-    put = hub.log.notes.put
+    put = hub.log.key_values.put
 
     def count(key: str, value: bytes | None, until: float) -> Any:
         written.append(len(value or b""))
         return put(key, value, until)
 
-    monkeypatch.setattr(hub.log.notes, "put", count)
+    monkeypatch.setattr(hub.log.key_values, "put", count)
     ann = await hub.connect(user="ann")
     for _ in range(3):
         for number in range(30):

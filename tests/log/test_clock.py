@@ -17,7 +17,7 @@ from jupyter_rtmsg.log import EventLog
 from jupyter_rtmsg.log.clock import LogClock, decode_state, encode_state, stamp, steady_clock
 from jupyter_rtmsg.log.options import DAY
 from jupyter_rtmsg.log.schema import connect, prepare
-from jupyter_rtmsg.log.stretches import first_since, first_stored
+from jupyter_rtmsg.log.timeline import first_since, first_stored
 
 Opener = Callable[..., Awaitable[EventLog]]
 
@@ -359,15 +359,15 @@ async def test_a_volatile_event_is_stamped_as_the_clock_says(open_any: Opener, m
 
 async def test_a_note_lasts_as_long_as_it_was_to_last(open_any: Opener, machine: Machine) -> None:
     log = await open_any(**machine.options())
-    log.notes.put("pid", b"state", machine.wall.now + 120)
+    log.key_values.put("pid", b"state", machine.wall.now + 120)
     machine.wall.now += 40 * DAY
-    log.notes.put("other", b"state", machine.wall.now + 120)
+    log.key_values.put("other", b"state", machine.wall.now + 120)
     await fill(log, 1)
     for _ in range(2):
-        assert await log.notes.get("pid") == await log.notes.get("other") == b"state"
+        assert await log.key_values.get("pid") == await log.key_values.get("other") == b"state"
         machine.wall.now -= 40 * DAY
     machine.wait(121)
-    assert await log.notes.get("pid") is await log.notes.get("other") is None
+    assert await log.key_values.get("pid") is await log.key_values.get("other") is None
 
 
 async def test_rows_of_stretches_go_with_their_events(open_sqlite: Opener, machine: Machine, path: Path) -> None:

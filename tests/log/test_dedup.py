@@ -95,8 +95,8 @@ class Keys:
         """In how many parts of a run keys lie."""
         return len({crc32(key(number)) % 256 for number in numbers})
 
-    def settle(self) -> None:
-        while self.dedup.settle():
+    def seal(self) -> None:
+        while self.dedup.seal():
             pass
 
     def rows(self) -> tuple[int, ...]:
@@ -113,9 +113,9 @@ def keys(tmp_path: Path) -> Iterator[Keys]:
 
 def test_keys_move_from_memory_to_the_file_and_stay_known(keys: Keys) -> None:
     for number in range(FRESH):
-        assert not keys.dedup.settle()
+        assert not keys.dedup.seal()
         keys.add(number)
-    while keys.dedup.settle():
+    while keys.dedup.seal():
         assert keys.found() == keys.recent()
     assert keys.dedup.fresh == 0
     assert keys.rows() == (0, 1, keys.parts(*range(FRESH)))
@@ -126,13 +126,13 @@ def test_a_log_opened_again_reads_only_the_keys_that_are_in_no_run(keys: Keys) -
     for number in range(FRESH + 3):
         keys.add(number)
         if number == FRESH - 1:
-            keys.settle()
+            keys.seal()
     keys.open_again()
     assert keys.dedup.fresh == 3
     assert keys.found() == keys.recent()
     for number in range(100, 100 + FRESH):
         keys.add(number)
-    keys.settle()
+    keys.seal()
     assert keys.rows()[1] == 2
     assert keys.found() == keys.recent()
 
@@ -143,7 +143,7 @@ def test_log_time_goes_on_even_if_only_old_keys_tell_it(keys: Keys) -> None:
     keys.now += 1
     for number in range(FRESH):
         keys.add(number)
-    keys.settle()
+    keys.seal()
     assert keys.rows()[:2] == (0, 1)
     assert keys.store.load().time == 1_001_000
 
@@ -151,12 +151,12 @@ def test_log_time_goes_on_even_if_only_old_keys_tell_it(keys: Keys) -> None:
 def test_a_move_that_a_crash_cut_off_loses_no_key(keys: Keys) -> None:
     for number in range(FRESH):
         keys.add(number)
-    assert keys.dedup.settle()
+    assert keys.dedup.seal()
     assert keys.rows() == (FRESH, 0, keys.parts(*range(FRESH)))
     keys.open_again()
     assert keys.rows() == (FRESH, 0, 0)
     assert keys.found() == keys.recent()
-    keys.settle()
+    keys.seal()
     assert keys.found() == keys.recent()
 
 
@@ -167,13 +167,13 @@ def test_a_slice_that_fails_changes_nothing(keys: Keys, table: str) -> None:
     broken = f"CREATE TEMP TRIGGER broken BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'x'); END"
     keys.store.connection.execute(broken)
     with pytest.raises(sqlite3.IntegrityError):
-        keys.settle()
+        keys.seal()
     keys.add(200)
     assert keys.dedup.fresh == FRESH + 1
     assert keys.rows()[:2] == (FRESH + 1, 0)
     assert keys.found() == keys.recent()
     keys.store.connection.execute("DROP TRIGGER broken")
-    keys.settle()
+    keys.seal()
     assert keys.rows() == (0, 1, keys.parts(200, *range(FRESH)))
     assert keys.found() == keys.recent()
 
@@ -181,7 +181,7 @@ def test_a_slice_that_fails_changes_nothing(keys: Keys, table: str) -> None:
 def test_what_is_forgotten_leaves_the_file(keys: Keys) -> None:
     for number in range(KEPT):
         keys.add(number)
-        keys.settle()
+        keys.seal()
     assert keys.rows()[:2] == (KEPT % FRESH, KEPT // FRESH)
     keys.now += AGE + 1
     keys.forget()
@@ -194,7 +194,7 @@ def test_a_key_is_forgotten_at_its_age_also_in_a_run_with_younger_ones(keys: Key
     for number in range(FRESH):
         keys.add(number)
         keys.now += AGE / (FRESH - 1)
-    keys.settle()
+    keys.seal()
     keys.forget()
     assert keys.rows()[1] == 1
     assert set(keys.found()) == {key(number) for number in range(1, FRESH)}
@@ -203,7 +203,7 @@ def test_a_key_is_forgotten_at_its_age_also_in_a_run_with_younger_ones(keys: Key
 def test_a_key_that_came_again_is_known_by_its_new_seq(keys: Keys) -> None:
     for number in (*range(FRESH), *range(100, 100 + FRESH)):
         keys.add(number)
-        keys.settle()
+        keys.seal()
         keys.now += 1
     keys.now += AGE - 2 * FRESH + 1
     assert key(0) not in keys.found()
@@ -211,7 +211,7 @@ def test_a_key_that_came_again_is_known_by_its_new_seq(keys: Keys) -> None:
     assert keys.found()[key(0)] == keys.seq
     for number in range(200, 200 + FRESH):
         keys.add(number)
-    keys.settle()
+    keys.seal()
     assert keys.found()[key(0)] == 2 * FRESH + 1
     keys.forget()
     assert keys.found()[key(0)] == 2 * FRESH + 1
@@ -220,7 +220,7 @@ def test_a_key_that_came_again_is_known_by_its_new_seq(keys: Keys) -> None:
 def test_what_is_forgotten_while_a_run_is_written_stays_forgotten(keys: Keys) -> None:
     for number in range(FRESH):
         keys.add(number)
-    assert keys.dedup.settle()
+    assert keys.dedup.seal()
     keys.now += AGE + 1
     keys.add(100)
     keys.forget()
@@ -241,7 +241,7 @@ def test_the_keys_of_a_commit_are_forgotten_together_and_not_one_too_early(keys:
 def test_a_run_is_forgotten_when_all_of_it_is_too_many(keys: Keys) -> None:
     for number in range(KEPT + FRESH - 1):
         keys.add(number)
-        keys.settle()
+        keys.seal()
     keys.forget()
     assert keys.rows()[1] == 3
     keys.add(200)
@@ -250,16 +250,16 @@ def test_a_run_is_forgotten_when_all_of_it_is_too_many(keys: Keys) -> None:
     assert len(keys.found()) == KEPT
 
 
-def test_no_more_runs_are_kept_than_can_be_numbered(keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jupyter_rtmsg.log.dedup.MOST", 2)
+def test_no_more_segments_are_kept_than_can_be_numbered(keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jupyter_rtmsg.log.dedup.MAX_SEGMENTS", 2)
     for number in range(3 * FRESH):
         keys.add(number)
-        keys.settle()
+        keys.seal()
     assert keys.rows()[1] == 2
     assert keys.found() == {key(number): number + 1 for number in range(FRESH, 3 * FRESH)}
 
 
-def test_numbers_of_runs_go_round(keys: Keys) -> None:
+def test_numbers_of_segments_wrap_around(keys: Keys) -> None:
     for number in range(300 * FRESH):
         keys.add(number % 256)
         keys.now += 1
@@ -284,7 +284,7 @@ def test_numbers_of_runs_go_round(keys: Keys) -> None:
 def test_keys_that_were_damaged_are_as_good_as_forgotten(keys: Keys, damage: str) -> None:
     for number in range(FRESH):
         keys.add(number)
-    keys.settle()
+    keys.seal()
     keys.add(100)
     keys.store.connection.execute(damage)
     keys.open_again()
@@ -302,7 +302,7 @@ def test_damage_is_told(keys: Keys, caplog: pytest.LogCaptureFixture) -> None:
     assert "damaged" in caplog.text
 
 
-def test_a_busy_log_settles_as_fast_as_keys_come(tmp_path: Path) -> None:
+def test_a_busy_log_seals_as_fast_as_keys_come(tmp_path: Path) -> None:
     keys = Keys(tmp_path / "keys.sqlite3", fresh=1024, kept=10_000)
     worst = 0
     for number in range(0, 30_000, 10):
@@ -318,7 +318,7 @@ STEPS = st.lists(
     st.one_of(
         st.integers(0, 40).map(lambda number: ("add", number)),
         st.integers(0, 40).map(lambda number: ("add two", number)),
-        st.sampled_from(["settle", "forget", "reopen"]).map(lambda step: (step, 0)),
+        st.sampled_from(["seal", "forget", "reopen"]).map(lambda step: (step, 0)),
         st.integers(1, AGE).map(lambda seconds: ("wait", seconds)),
     ),
     max_size=80,
@@ -337,8 +337,8 @@ def test_exactly_the_keys_of_the_window_are_known_whatever_happens_in_between(
                 keys.add(value)
             elif step == "add two":
                 keys.add(value, value + 1)
-            elif step == "settle":
-                keys.dedup.settle()
+            elif step == "seal":
+                keys.dedup.seal()
             elif step == "forget":
                 keys.forget()
             elif step == "wait":

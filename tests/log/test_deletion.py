@@ -104,7 +104,7 @@ async def test_it_is_removed_in_slices_and_survives_a_restart_in_the_middle(
 async def test_large_events_are_removed_in_slices_of_some_megabytes(
     open_sqlite: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jupyter_rtmsg.log.deletion._SLICE_BYTES", 250)
+    monkeypatch.setattr("jupyter_rtmsg.log.retention._SLICE_BYTES", 250)
     slices: list[int] = []
     original = Retention._delete
 

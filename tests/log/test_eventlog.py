@@ -503,7 +503,7 @@ async def test_trimming_does_not_disturb_those_who_follow(open_any: Opener) -> N
 async def test_too_many_waiting_appends_are_refused_with_the_numbers(open_any: Opener) -> None:
     log = await open_any(max_queue=10)
     futures = [log.append(draft(i)) for i in range(10)]
-    with pytest.raises(LogBusy, match=r"10 appends of 10 bytes .*at most 10 "):
+    with pytest.raises(LogBusy, match=r"10 appends of 10 bytes .*limits: 10 appends"):
         log.append(draft())
     assert (await asyncio.gather(*futures))[-1].seq == 10
     assert (await log.append(draft())).seq == 11
@@ -559,25 +559,25 @@ async def _count(log: EventLog, room: str, count: int) -> bool:
     return (await log.stats(room)).count == count
 
 
-# Notes
+# Key-value store
 
 
 async def test_a_note_is_there_at_once_until_its_time_or_its_removal(open_any: Opener) -> None:
     clock = Clock()
     log = await open_any(clock=clock)
-    assert await log.notes.get("pid") is None
-    log.notes.put("pid", b"one", clock() + 60)
-    assert await log.notes.get("pid") == b"one"
-    log.notes.put("pid", b"two", clock() + 120)
+    assert await log.key_values.get("pid") is None
+    log.key_values.put("pid", b"one", clock() + 60)
+    assert await log.key_values.get("pid") == b"one"
+    log.key_values.put("pid", b"two", clock() + 120)
     await fill(log, 1)  # behind it in the same queue: what was put is stored now
-    assert await log.notes.get("pid") == b"two"
+    assert await log.key_values.get("pid") == b"two"
     clock.now += 121
-    assert await log.notes.get("pid") is None
-    log.notes.put("pid", b"three", clock() + 60)
-    log.notes.put("pid", None, 0)
-    assert await log.notes.get("pid") is None
+    assert await log.key_values.get("pid") is None
+    log.key_values.put("pid", b"three", clock() + 60)
+    log.key_values.put("pid", None, 0)
+    assert await log.key_values.get("pid") is None
     await fill(log, 1)
-    assert await log.notes.get("pid") is None
+    assert await log.key_values.get("pid") is None
 
 
 async def test_a_position_of_the_present_opening_is_a_place_up_to_the_head(log: EventLog) -> None:

@@ -19,7 +19,8 @@ import jupyter_rtmsg.log.moving as module
 from jupyter_rtmsg.errors import EpochChanged, LogBusy, LogConflict
 from jupyter_rtmsg.log import EventLog, Record, Subscription, open_log
 from jupyter_rtmsg.log.file import LogFile
-from jupyter_rtmsg.log.moved import FIRST, Moved
+from jupyter_rtmsg.log.move import PositionMap
+from jupyter_rtmsg.log.schema import MEMORY_START
 from jupyter_rtmsg.log.sqlite import SQLiteLog
 
 from .conftest import Opener
@@ -58,7 +59,7 @@ async def test_what_is_in_memory_is_appended_once_the_other_server_has_ended(ope
     await fill(first, 2)
     epochs = first.epoch, second.epoch
     before = await fill(second, 3)
-    assert before == [FIRST + 1, FIRST + 2, FIRST + 3]
+    assert before == [MEMORY_START + 1, MEMORY_START + 2, MEMORY_START + 3]
     assert (second.durable, second.url) == (False, "memory:")
     await first.close()
     await moved(second)
@@ -131,7 +132,7 @@ async def test_who_follows_gets_all_of_memory_and_then_hears_of_the_move(
         await following
     assert changed.value.position == 2
     assert second.durable
-    assert seqs(got) == [FIRST + 1, FIRST + 2]
+    assert seqs(got) == [MEMORY_START + 1, MEMORY_START + 2]
     assert not any(swapped)
     assert seqs(await follow(second, 2, 200)) == [each.seq for each in await rest] == list(range(3, 203))
 
@@ -144,12 +145,12 @@ async def test_appends_during_the_move_wait_and_get_new_positions(
     await fill(second, 1)
     await first.close()
     await asyncio.to_thread(under_way.wait)
-    waiting = [second.append(draft(i, expect=None if i < 9 else FIRST + 1)) for i in (7, 8)]
-    waiting.append(second.append(draft(9, expect=FIRST + 1)))
+    waiting = [second.append(draft(i, expect=None if i < 9 else MEMORY_START + 1)) for i in (7, 8)]
+    waiting.append(second.append(draft(9, expect=MEMORY_START + 1)))
     with pytest.raises(LogBusy, match="3 appends wait while the log is moved"):
         second.append(draft())
     second.announce(draft(name="volatile"))  # dropped: there is no room for it
-    assert seqs((await second.read("lab")).records) == [FIRST + 1]
+    assert seqs((await second.read("lab")).records) == [MEMORY_START + 1]
     assert not any(each.done() for each in waiting)
     go_on.set()
     assert [(await each).seq for each in waiting[:2]] == [2, 3]
@@ -167,7 +168,7 @@ async def test_expect_may_be_a_head_of_before_the_move(open_sqlite: Opener) -> N
     with pytest.raises(LogConflict):
         await second.append(draft(expect=head))
     with pytest.raises(LogConflict):
-        await second.append(draft(expect=FIRST + 9))
+        await second.append(draft(expect=MEMORY_START + 9))
 
 
 async def test_openings_of_before_the_move_go_on_meaning_the_same(open_sqlite: Opener) -> None:
@@ -175,11 +176,11 @@ async def test_openings_of_before_the_move_go_on_meaning_the_same(open_sqlite: O
     await fill(first, 5)
     await fill(second, 4)
     (file, in_file), (memory, in_memory) = (first.epoch, first.opening), (second.epoch, second.opening)
-    assert second.cut(in_memory) == FIRST + 4
+    assert second.cut(in_memory) == MEMORY_START + 4
     await first.close()
     await moved(second)
     assert second.opening not in (in_file, in_memory)
-    assert second.locate(FIRST + 4, memory, in_memory) == second.cut(in_memory) == 9
+    assert second.locate(MEMORY_START + 4, memory, in_memory) == second.cut(in_memory) == 9
     assert second.locate(5, file, in_file) == second.cut(in_file) == 5
     assert second.locate(6, file, in_file) is None  # it is an event of memory
     assert second.locate(9, file, second.opening) == 9
@@ -191,18 +192,18 @@ async def test_positions_of_before_go_on_meaning_the_same(open_sqlite: Opener) -
     await fill(second, 4)
     epoch = second.epoch
     assert second.locate(5, first.epoch) is None
-    assert second.locate(FIRST + 5) is None
-    assert second.locate(FIRST + 4) == FIRST + 4
+    assert second.locate(MEMORY_START + 5) is None
+    assert second.locate(MEMORY_START + 4) == MEMORY_START + 4
     await first.close()
     await moved(second)
-    assert [second.locate(FIRST + i) for i in range(6)] == [5, 6, 7, 8, 9, None]
-    assert [second.locate(at, epoch) for at in (0, FIRST, FIRST + 2, FIRST + 9)] == [5, 5, 7, None]
+    assert [second.locate(MEMORY_START + i) for i in range(6)] == [5, 6, 7, 8, 9, None]
+    assert [second.locate(at, epoch) for at in (0, MEMORY_START, MEMORY_START + 2, MEMORY_START + 9)] == [5, 5, 7, None]
     assert [second.locate(at, second.epoch) for at in (0, 5, 9, 10)] == [0, 5, 9, None]
     assert second.locate(5, "another") is None
-    assert seqs(await read_all(second, after=FIRST + 2)) == [8, 9]
-    assert seqs(await read_all(second, after=FIRST, before=FIRST + 3)) == [6, 7]
-    assert (await second.lag("lab", FIRST + 3)).missed == 1
-    assert seqs(await follow(second, FIRST + 3, 1)) == [9]
+    assert seqs(await read_all(second, after=MEMORY_START + 2)) == [8, 9]
+    assert seqs(await read_all(second, after=MEMORY_START, before=MEMORY_START + 3)) == [6, 7]
+    assert (await second.lag("lab", MEMORY_START + 3)).missed == 1
+    assert seqs(await follow(second, MEMORY_START + 3, 1)) == [9]
 
 
 async def test_an_id_that_the_file_knows_is_not_stored_again(open_sqlite: Opener) -> None:
@@ -243,12 +244,12 @@ async def test_subscriptions_are_moved_and_never_lost(open_sqlite: Opener, monke
     for name, position in (("both", 1), ("elsewhere", 4)):
         first.subscriptions.add(reader(name, first.epoch, position))
     await fill(second, 3)
-    for name, position in (("stored", FIRST + 2), ("both", FIRST + 1), ("start", FIRST)):
+    for name, position in (("stored", MEMORY_START + 2), ("both", MEMORY_START + 1), ("start", MEMORY_START)):
         second.subscriptions.add(reader(name, second.epoch, position))
     (stored, *_) = second.subscriptions.all()
     await first.close()
     await asyncio.to_thread(under_way.wait)
-    second.subscriptions.add(late := reader("late", second.epoch, FIRST + 3))
+    second.subscriptions.add(late := reader("late", second.epoch, MEMORY_START + 3))
     asking = asyncio.create_task(second.subscriptions.ready())
     go_on.set()
     await asking
@@ -281,16 +282,16 @@ async def test_a_subscription_that_ended_in_memory_ends_in_the_file_too(open_sql
     await second.close()
 
 
-async def test_notes_are_moved(open_sqlite: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_key_values_are_moved(open_sqlite: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
     under_way, go_on = hold_moves(monkeypatch)
     clock = Clock()
     first, second = await open_sqlite(clock=clock), await open_sqlite(clock=clock)
-    await second.notes.put("early", b"1", clock.now + 100)
+    await second.key_values.put("early", b"1", clock.now + 100)
     await first.close()
     await asyncio.to_thread(under_way.wait)
-    second.notes.put("late", b"2", clock.now + 100)
+    second.key_values.put("late", b"2", clock.now + 100)
     go_on.set()
-    assert [await second.notes.get(key) for key in ("early", "late", "never")] == [b"1", b"2", None]
+    assert [await second.key_values.get(key) for key in ("early", "late", "never")] == [b"1", b"2", None]
 
 
 async def test_a_place_that_becomes_writable_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -313,21 +314,21 @@ async def test_a_move_that_fails_goes_on_in_memory_and_leaves_the_file_as_it_was
     first, second = await open_sqlite(), await open_sqlite()
     await fill(first, 2)
     await fill(second, 1500)
-    second.subscriptions.add(row := reader("x", second.epoch, FIRST + 3))
+    second.subscriptions.add(row := reader("x", second.epoch, MEMORY_START + 3))
     failing = fill_disk(monkeypatch)
     await first.close()
     await until(
         lambda: "database or disk is full" in (second.warning or "") or "the disk is full" in (second.warning or "")
     )
     assert not second.durable
-    assert await fill(second, 1) == [FIRST + 1501]
-    assert (row.epoch, row.position) == (second.epoch, FIRST + 3)
+    assert await fill(second, 1) == [MEMORY_START + 1501]
+    assert (row.epoch, row.position) == (second.epoch, MEMORY_START + 3)
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT count(*) FROM event").fetchone() == (2,)
     failing.clear()
     await moved(second)
     assert data(await read_all(second, limit=5000)) == [0, 1, *range(1500), 0]
-    assert second.locate(FIRST + 1501) == 1503
+    assert second.locate(MEMORY_START + 1501) == 1503
 
 
 _KILLED = """
@@ -403,7 +404,7 @@ async def test_limits_hold_after_the_move(open_sqlite: Opener) -> None:
     await moved(second)
     await until(trimmed)
     assert data(await read_all(second)) == list(range(5, 15))
-    assert [second.locate(FIRST + i) for i in (3, 5, 6, 15)] == [10, 10, 11, 20]
+    assert [second.locate(MEMORY_START + i) for i in (3, 5, 6, 15)] == [10, 10, 11, 20]
 
 
 async def test_a_log_that_is_closed_while_it_waits_leaves_the_file_alone(open_sqlite: Opener) -> None:
@@ -471,9 +472,9 @@ async def test_a_log_that_has_its_file_has_nothing_of_this(open_sqlite: Opener) 
 
 
 def test_the_table_is_as_short_as_what_it_holds_is_regular() -> None:
-    table = Moved("e", 5)
+    table = PositionMap("e", 5)
     for i in range(1, 1001):
-        table.add(FIRST + i, 5 + i, known=False)
+        table.add(MEMORY_START + i, 5 + i, known=False)
     assert (table.count, len(table._starts)) == (1000, 1)
 
 
@@ -481,7 +482,7 @@ def hold_moves(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, thread
     """Have moves wait in the middle; return the events that say that one is under way, and that it may go on."""
     under_way, go_on, move = threading.Event(), threading.Event(), module.move_events
 
-    def wait(*args: Any) -> Moved:
+    def wait(*args: Any) -> PositionMap:
         under_way.set()
         assert go_on.wait(30)
         return move(*args)
@@ -495,7 +496,7 @@ def fill_disk(monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
     full = {"full": True}
     move = module.move_events
 
-    def moves(source: Any, epoch: str, head: int, file: LogFile) -> Moved:
+    def moves(source: Any, epoch: str, head: int, file: LogFile) -> PositionMap:
         if full:
             (pages,) = file.store.connection.execute("PRAGMA page_count").fetchone()
             file.store.connection.execute(f"PRAGMA max_page_count={pages + 2}")

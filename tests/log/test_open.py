@@ -9,12 +9,12 @@ from support.logs import draft, fill, follow, read_all, seqs, until
 
 import jupyter_rtmsg.log.file as file_module
 from jupyter_rtmsg.log import open_log
-from jupyter_rtmsg.log.filesystem import filesystem_type
+from jupyter_rtmsg.log.disk import filesystem_type
 
 
 @pytest.mark.parametrize("url", ["", "redis://host", "sqlite:/path", "sqlite:///", "memory", "/path"])
 async def test_an_unknown_url_is_refused_with_a_list_of_the_known(url: str) -> None:
-    with pytest.raises(ValueError, match=r"is no log: known are 'sqlite:////absolute/path'.*'memory:'"):
+    with pytest.raises(ValueError, match=r"is not the URL of a log: use 'sqlite:////absolute/path'.*'memory:'"):
         await open_log(url)
 
 

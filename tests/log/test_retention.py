@@ -14,7 +14,7 @@ from support.logs import Clock, bare_event, draft, fill, read_all, seqs, until
 from jupyter_rtmsg.log import Draft, EventLog
 from jupyter_rtmsg.log.retention import Retention
 from jupyter_rtmsg.log.schema import connect, prepare
-from jupyter_rtmsg.log.stretches import first_at
+from jupyter_rtmsg.log.timeline import first_at
 
 Opener = Callable[..., Awaitable[EventLog]]
 

@@ -403,9 +403,9 @@ async def _is_empty(log: EventLog) -> bool:
     return not await log.rooms()
 
 
-async def test_notes_outlive_the_process(open_sqlite: Opener) -> None:
+async def test_key_values_outlive_the_process(open_sqlite: Opener) -> None:
     clock = Clock()
     log = await open_sqlite(clock=clock)
-    log.notes.put("session", b"state", clock() + 60)
+    log.key_values.put("session", b"state", clock() + 60)
     await log.close()
-    assert await (await open_sqlite(clock=clock)).notes.get("session") == b"state"
+    assert await (await open_sqlite(clock=clock)).key_values.get("session") == b"state"

@@ -17,7 +17,7 @@ from support.patience import eventually
 
 import jupyter_rtmsg as rt
 from jupyter_rtmsg.errors import NotDurableError
-from jupyter_rtmsg.log.moved import FIRST
+from jupyter_rtmsg.log.schema import MEMORY_START
 
 Make = Callable[..., rt.Client]
 
@@ -73,7 +73,7 @@ def test_the_first_emit_warns_where_the_join_could_not(
     monkeypatch.setattr("jupyter_rtmsg.rooms.durability.this_execution", lambda: next(cells))
     room = quietly(client(second))
     with pytest.warns(rt.NotDurable) as said:
-        assert room.emit("n", 1) == FIRST + 1
+        assert room.emit("n", 1) == MEMORY_START + 1
     assert [warning.filename for warning in said] == [__file__]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -158,14 +158,14 @@ def test_a_reader_that_is_up_to_date_stays_so_when_the_log_is_moved(
     seen: list[Any] = []
     room.on("n", lambda event: seen.append(event.seq))
     room.emit("n", 0)
-    eventually(lambda: seen == [FIRST + 1] and room.lag == 0)
+    eventually(lambda: seen == [MEMORY_START + 1] and room.lag == 0)
     holder.kill()
     eventually(lambda: room.durable and room.head == room._async.membership.inbox.handled == 2)
     assert room.lag == 0
     second.stop()
     second.start()
     room.emit("n", 1, timeout=60)
-    eventually(lambda: seen == [FIRST + 1, 3] and room.lag == 0)
+    eventually(lambda: seen == [MEMORY_START + 1, 3] and room.lag == 0)
 
 
 def test_missed_stays_what_it_was(holder: HubServer, second: HubServer, client: Make) -> None:

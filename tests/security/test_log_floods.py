@@ -12,7 +12,7 @@ from support.wsclient import RawClient
 
 from jupyter_rtmsg.hub import Hub
 from jupyter_rtmsg.log import open_log
-from jupyter_rtmsg.log.readers import Readers
+from jupyter_rtmsg.log.reader_pool import ReaderPool
 from jupyter_rtmsg.server import Server, Socket
 
 HANDFUL = 20
@@ -90,7 +90,7 @@ async def test_commands_that_fail(port: int, lines: pytest.LogCaptureFixture, mo
     async def broken(*_: object) -> None:
         raise RuntimeError("a fault of ours")
 
-    monkeypatch.setattr(Readers, "__call__", broken)
+    monkeypatch.setattr(ReaderPool, "__call__", broken)
     member = await Member.connect(port)
     await member.join("lab")
     for _ in range(500):

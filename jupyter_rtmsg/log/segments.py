@@ -1,10 +1,10 @@
-"""Dedup keys that are no longer in memory: runs of thousands, each written once and dropped as a whole.
+"""Dedup keys that are no longer in memory, in segments of thousands. A segment is written once and dropped as a whole.
 
-A run's keys lie in parts by their hash, so that a key is looked for in one row. In memory an index has three bytes of
-each, in a bucket by the first bits of its hash: the last two bytes of that, and the run's number. So a key that is new
-is rarely looked for.
+The keys of a segment are divided by their hash into parts, each a row, so that a lookup reads one row. An index in
+memory has three bytes per key, in a bucket chosen by the first bits of its hash: the last two bytes of the hash, and
+the number of the segment. So the lookup of a new key rarely reads the file.
 
-Belongs to the writer's thread.
+In the file a segment is a row of table ``run``, and its parts are rows of table ``settled``.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from jupyter_rtmsg.logthrottle import throttled_logger
 
 from .store import Store
 
-MOST = 255
-"""Runs that there can be: the index has a byte for their number."""
+MAX_SEGMENTS = 255
+"""Limit of segments: the index has one byte for their number."""
 
-_PARTS = 256  # of a run
-_BUCKETS = 1 << 14  # few, since each takes 33 bytes beside what it holds
+_PARTS = 256  # of a segment
+_BUCKETS = 1 << 14  # not more, since each takes 33 bytes beside its contents
 _SHIFT = 32 - 14  # from a hash to its bucket
-_STEP = 512  # keys between two pauses
+_STEP = 512  # keys between two pauses of `add`
 _ROWS = 32  # parts written in a transaction
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -37,19 +37,19 @@ _NO_COMMITS: tuple[list[int], list[int]] = ([], [])
 
 Value = TypeVar("Value")
 
-log = throttled_logger(__name__)
+logger = throttled_logger(__name__)
 
 
-class Run(msgspec.Struct, frozen=True):
-    """A run: its number, the time (ms) of its last key, and how many it has."""
+class Segment(msgspec.Struct, frozen=True):
+    """A segment: its number, the log time (ms) of its last key, and the number of its keys."""
 
     number: int
     ts: int
     count: int
 
 
-class Runs:
-    """The runs of a log.
+class DedupSegments:
+    """The segments of a log. Owned by the writer's thread.
 
     Parameters
     ----------
@@ -58,24 +58,24 @@ class Runs:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._runs: dict[int, Run] = {}
-        self._next = 0
+        self._segments: dict[int, Segment] = {}  # by number, oldest first
+        self._next = 0  # number of the next segment
         self._buckets = [b""] * _BUCKETS
         execute = store.connection.execute
         for number, ts, count, hashes in execute("SELECT number, ts, count, hashes FROM run ORDER BY number"):
             self._index(number, array("I", hashes[: len(hashes) // 4 * 4]))
-            self._admit(Run(number, ts, count))
-        execute("DELETE FROM settled WHERE part >= ?", (self._next * _PARTS,))  # of a run that was not finished
+            self._admit(Segment(number, ts, count))
+        execute("DELETE FROM settled WHERE part >= ?", (self._next * _PARTS,))  # parts of an unfinished segment
 
     def __len__(self) -> int:
-        return len(self._runs)
+        return len(self._segments)
 
-    def __iter__(self) -> Iterator[Run]:
-        """Give the runs from the oldest on."""
-        return iter(self._runs.values())
+    def __iter__(self) -> Iterator[Segment]:
+        """Iterate over the segments, oldest first."""
+        return iter(self._segments.values())
 
     def find(self, keys: Iterable[bytes], since: int) -> dict[bytes, int]:
-        """Return the seqs of those keys that a run has, and that were stored at a time (ms) or later."""
+        """Return the seqs of the keys that are in a segment and were stored at a log time (ms) or later."""
         found: dict[bytes, int] = {}
         buckets = self._buckets
         for key in keys:
@@ -85,9 +85,9 @@ class Runs:
         return found
 
     def add(self, keys: Mapping[bytes, int], until: int) -> Iterator[None]:
-        """Make a run of all keys of ``known`` up to a position: a slice each time that it is resumed.
+        """Make a segment of the keys that table ``known`` has up to a position, a slice each time it is resumed.
 
-        The run is there with the last slice; before, none of its keys is found here.
+        The segment exists only after the last slice. Until then `find` does not find its keys.
         """
         number = self._next
         hashes = array("I")
@@ -103,35 +103,35 @@ class Runs:
         rows = [(number * _PARTS + i, encode_keys(part)) for i, part in enumerate(parts) if part]
         for at in range(0, len(rows), _ROWS):
             with self._store.transaction():
-                self._store.rows("INSERT OR REPLACE INTO settled VALUES", rows[at : at + _ROWS])
+                self._store.insert_rows("INSERT OR REPLACE INTO settled VALUES", rows[at : at + _ROWS])
             yield
         with self._store.transaction() as connection:
             commits = connection.execute(
                 "SELECT last, ts FROM known WHERE last <= ? ORDER BY last", (until,)
             ).fetchall()
-            run = Run(number, commits[-1][1], len(keys))
-            values = (number, run.ts, run.count, hashes.tobytes(), _encode(tuple(zip(*commits, strict=True))))
+            segment = Segment(number, commits[-1][1], len(keys))
+            values = (number, segment.ts, segment.count, hashes.tobytes(), _encode(tuple(zip(*commits, strict=True))))
             connection.execute("INSERT INTO run VALUES(?, ?, ?, ?, ?)", values)
             connection.execute("DELETE FROM known WHERE last <= ?", (until,))
-        self._admit(run)
+        self._admit(segment)
 
-    def drop(self) -> Run:
-        """Forget the keys of the oldest run, and return it."""
-        run = next(iter(self))
-        first = run.number * _PARTS
+    def drop(self) -> Segment:
+        """Forget the keys of the oldest segment, and return it."""
+        segment = next(iter(self))
+        first = segment.number * _PARTS
         with self._store.transaction() as connection:
-            connection.execute("DELETE FROM run WHERE number = ?", (run.number,))
+            connection.execute("DELETE FROM run WHERE number = ?", (segment.number,))
             connection.execute("DELETE FROM settled WHERE part >= ? AND part < ?", (first, first + _PARTS))
-        del self._runs[run.number]
-        dropped = run.number & 0xFF
+        del self._segments[segment.number]
+        dropped = segment.number & 0xFF
         for i, bucket in enumerate(self._buckets):
-            while bucket and bucket[2] == dropped:  # the oldest come first
+            while bucket and bucket[2] == dropped:  # the oldest entries come first
                 bucket = self._buckets[i] = bucket[3:]
-        return run
+        return segment
 
-    def _admit(self, run: Run) -> None:
-        self._runs[run.number] = run
-        self._next = run.number + 1
+    def _admit(self, segment: Segment) -> None:
+        self._segments[segment.number] = segment
+        self._next = segment.number + 1
 
     def _index(self, number: int, hashes: Sequence[int]) -> None:
         buckets, byte = self._buckets, (number & 0xFF) << 16
@@ -139,12 +139,12 @@ class Runs:
             buckets[h >> _SHIFT] += (h & 0xFFFF | byte).to_bytes(3, "little")
 
     def _look(self, key: bytes, h: int, since: int) -> int:
-        """Return a key's newest seq in the runs that the index names, 0 if none has it."""
+        """Return a key's newest seq in the segments that the index names; 0 if none has it."""
         bucket, low, seq = self._buckets[h >> _SHIFT], h & 0xFFFF, 0
         for at in range(0, len(bucket), 3):
             if int.from_bytes(bucket[at : at + 2], "little") == low:
                 number = self._next - (self._next - bucket[at + 2] & 0xFF)
-                if number in self._runs:
+                if number in self._segments:
                     seq = max(seq, self._seq(key, h, number, since))
         return seq
 
@@ -166,7 +166,7 @@ def encode_keys(keys: Mapping[bytes, int]) -> bytes:
 
 
 def decode_keys(keys: bytes, *, quiet: bool = False) -> dict[bytes, int]:
-    """Return what `encode_keys` was given; nothing if it was damaged, which is logged."""
+    """Decode the result of `encode_keys`. Damaged keys are logged, and give an empty dict."""
     return _decoded(_keys, keys, {}, quiet=quiet)
 
 
@@ -175,7 +175,7 @@ def _decoded(decode: Callable[[bytes], Value], encoded: bytes, damaged: Value, *
         return decode(encoded)
     except (msgspec.DecodeError, TypeError, UnicodeDecodeError) as error:
         if not quiet:
-            log.warning(
-                "the ids of some appends are damaged in the log, they would be stored again if repeated: %s", error
+            logger.warning(
+                "the ids of some appends are damaged in the log; if one is sent again, it is stored again: %s", error
             )
         return damaged

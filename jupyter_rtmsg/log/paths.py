@@ -1,26 +1,50 @@
-"""Files beside a log that nobody else may lay there: in a directory that others can write, a link may lead anywhere."""
+"""The files beside a log: opening them safely, and moving them aside.
+
+In a directory that others can write, somebody may have placed a link that leads anywhere. So files beside a log are
+opened only if they are regular files of ours with one name.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
+import secrets
 import stat
+import time
+from collections.abc import Collection
 from pathlib import Path
+
+PARTS = ("", "-wal", "-shm", "-journal")
+"""Suffixes of the files of one SQLite database."""
 
 _NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
 
 
 class UnsafePlaceError(OSError):
-    """What a file or directory is, or whose, so that nothing is written there; the message says what to do."""
+    """A file or directory to which nothing is written, since others could misuse it. The message says what to do."""
+
+
+def move_aside(path: Path, word: str, parts: Collection[str] = PARTS) -> Path:
+    """Rename the files of a database, as far as they exist, and return the new name of the main one.
+
+    The new name is the old one with ``word``, the time and random digits.
+    """
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    aside = path.with_name(f"{path.name}.{word}-{stamp}-{secrets.token_hex(2)}")
+    for suffix in parts:
+        part = path.with_name(path.name + suffix)
+        if os.path.lexists(part):
+            part.rename(aside.with_name(aside.name + suffix))
+    return aside
 
 
 def open_private(path: Path, flags: int) -> int:
-    """Open a file of one's own, and return its descriptor; one that is made has mode 0600.
+    """Open a file of our own, and return its descriptor. A new file gets mode 0600.
 
     Raises
     ------
     UnsafePlaceError
-        If it is a link, no regular file, another user's, or has another name as well.
+        If it is a link, not a regular file, owned by another user, or has another name as well.
     OSError
         If it cannot be opened.
     """
@@ -41,7 +65,7 @@ def open_private(path: Path, flags: int) -> int:
 
 
 def check_file(path: Path) -> None:
-    """Look at a file without opening it; one that is not there is fine.
+    """Check a file without opening it. A missing file is fine.
 
     Raises
     ------
@@ -55,14 +79,14 @@ def check_file(path: Path) -> None:
 
 
 def check_directory(directory: Path) -> None:
-    """Look who may write in a directory: nobody but its owner and their group, or only their own files.
+    """Check that only its owner and their group may write in a directory, or that others may change only their files.
 
     Raises
     ------
     UnsafePlaceError
-        If it is another user's, or everybody may remove the files of others there.
+        If it is owned by another user, or everybody may remove the files of others there.
     OSError
-        If it is not there.
+        If it does not exist.
     """
     found = directory.stat()
     if not _is_ours(found):
@@ -81,12 +105,12 @@ def _check(path: Path, found: os.stat_result) -> None:
         raise UnsafePlaceError(f"{path} belongs to another user (number {found.st_uid}): remove it")
     if found.st_nlink > 1:
         raise UnsafePlaceError(
-            f"{path} has {found.st_nlink} names (hard links), and who opens it by another one damages it. "
+            f"{path} has {found.st_nlink} names (hard links), and opening it by another one damages it. "
             "Keep one of them (`find DIRECTORY -samefile FILE` finds the others); to have a copy use `cp`"
         )
 
 
 def _is_ours(found: os.stat_result) -> bool:
-    """Whether it belongs to us, or to the system's administrator; who is that may use everything."""
+    """Tell whether a file belongs to us or to root. Root may use the files of everybody."""
     me = os.geteuid() if hasattr(os, "geteuid") else found.st_uid
     return me == 0 or found.st_uid in (0, me)

@@ -1,16 +1,16 @@
-"""What a log keeps beside its events, while it is moved from memory into a file: subscriptions and notes."""
+"""The subscriptions and the key-value store of a `MovingLog`: those of its present log, and how they move."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable
 
-from .kept import Notes, Subscription, Subscriptions
-from .moved import Moved
+from .kept import KeyValueStore, Subscription, Subscriptions
+from .move import PositionMap
 
 
 class Gate:
-    """Closed while a log is moved."""
+    """Closed while a log is being moved."""
 
     def __init__(self) -> None:
         self._open = asyncio.Event()
@@ -22,25 +22,25 @@ class Gate:
         return not self._open.is_set()
 
     def close(self) -> None:
-        """Have everybody wait who comes from now on."""
+        """Make later calls of `passed` wait."""
         self._open.clear()
 
     def open(self) -> None:
-        """Let everybody pass."""
+        """End the wait of all calls of `passed`."""
         self._open.set()
 
     async def passed(self) -> None:
-        """Wait while it is closed."""
+        """Wait while the gate is closed."""
         await self._open.wait()
 
 
 class MovingSubscriptions:
-    """The `Subscriptions` of a log that is moved.
+    """The `Subscriptions` of a `MovingLog`.
 
     Parameters
     ----------
     current : callable
-        Returns those of the present log.
+        Returns the subscriptions of the present log.
     gate : Gate
     """
 
@@ -81,20 +81,18 @@ class MovingSubscriptions:
         await self._gate.passed()
         await self._current().stored()
 
-    def take_over(self, before: Subscriptions, epoch: str, moved: Moved) -> None:
-        """Keep those of the log before in the one that is the present one now; who uses them goes on using them.
+    def take_over(self, before: Subscriptions, epoch: str, positions: PositionMap) -> None:
+        """Add the subscriptions of the log before to the present one. They stay the same objects.
 
-        What the file kept under the same name goes, unless it was used after the other one had ended.
+        The file's subscription with the same name is removed, unless it was used after the other one had ended.
         """
         now = self._current()
         ahead, earlier = now.now() - before.now(), {_key(row): row for row in now.all() if row.ended is None}
         for row in list(before.all()):
-            here = moved.position(row.position) if row.epoch == moved.epoch else None
+            here = positions.position(row.position) if row.epoch == positions.epoch else None
             if here is not None:
-                row.epoch, row.position, row.opening, row.n = epoch, here, "", None
-            row.used += ahead
-            if row.ended is not None:
-                row.ended += ahead
+                row.move_to(epoch, "", here, None)
+            row.shift(ahead)
             twin = earlier.get(_key(row))
             if twin and (row.ended is None or twin.used <= row.ended):
                 now.remove(twin)
@@ -105,43 +103,43 @@ def _key(row: Subscription) -> tuple[str, str, str]:
     return row.user, row.room, row.key
 
 
-class MovingNotes:
-    """The `Notes` of a log that is moved.
+class MovingKeyValueStore:
+    """The `KeyValueStore` of a `MovingLog`.
 
     Parameters
     ----------
     current : callable
-        Returns those of the present log.
+        Returns the store of the present log.
     gate : Gate
     """
 
-    def __init__(self, current: Callable[[], Notes], gate: Gate) -> None:
+    def __init__(self, current: Callable[[], KeyValueStore], gate: Gate) -> None:
         self._current = current
         self._gate = gate
-        self._late: list[tuple[str, bytes | None, float]] = []
+        self._late: list[tuple[str, bytes | None, float]] = []  # values put while the gate is closed
 
     async def get(self, key: str) -> bytes | None:
-        """See `Notes.get`."""
+        """See `KeyValueStore.get`."""
         await self._gate.passed()
         return await self._current().get(key)
 
     def put(self, key: str, value: bytes | None, until: float) -> asyncio.Future[None]:
-        """See `Notes.put`."""
+        """See `KeyValueStore.put`."""
         if self._gate.closed:
             self._late.append((key, value, until))
         return self._current().put(key, value, until)
 
     async def all(self) -> list[tuple[str, bytes, float]]:
-        """See `Notes.all`."""
+        """See `KeyValueStore.all`."""
         await self._gate.passed()
         return await self._current().all()
 
     def stay(self) -> None:
-        """Learn that the log was not moved."""
+        """Record that the move failed, so that the present log has all values."""
         self._late.clear()
 
     def take_over(self, saved: Iterable[tuple[str, bytes, float]]) -> None:
-        """Set all notes in the log that is the present one now."""
+        """Put all values into the present log: those of the log before, and those put during the move."""
         late, self._late = self._late, []
-        for note in (*saved, *late):
-            self._current().put(*note)
+        for entry in (*saved, *late):
+            self._current().put(*entry)

@@ -1,8 +1,8 @@
-"""Mending a file with damaged pages when it is opened, so that they cost what stood on them and nothing else.
+"""Repairing a file with damaged pages when it is opened, so that only the data on these pages is lost.
 
-Where only an index is damaged it is built anew. Else everything that can be read is copied into a new file, which takes
-the place of the damaged one; that is kept under another name. An event that cannot be read any more, but that the index
-of its room still tells of, stands in the new file without its data: it reads as ``$corrupt``, and its room goes on.
+If only an index is damaged, it is rebuilt. Otherwise all that can be read is copied into a new file, which replaces the
+damaged one; the damaged one is renamed. If an event cannot be read but the index of its room has it, the new file gets
+a row without data in its place, which reads as ``$corrupt``.
 """
 
 from __future__ import annotations
@@ -15,64 +15,64 @@ from pathlib import Path
 
 from jupyter_rtmsg.logthrottle import throttled_logger
 
-from .aside import move_aside
 from .crc import NEVER
-from .gaps import Gap, read_table
+from .damage import Gap, read_table
+from .paths import move_aside
 from .schema import APPLICATION_ID, connect_reader
 
-_CHUNK = 256  # rows that are copied with one statement, as long as all of them can be read
-_LENIENT = "PRAGMA writable_schema=ON"  # a file whose end is missing is read as far as it goes, too
-_NAMED = 5  # rooms that a warning names
+_CHUNK = 256  # rows copied with one statement, if all of them can be read
+_LENIENT = "PRAGMA writable_schema=ON"  # a file whose end is missing is read as far as it goes
+_MAX_NAMED = 5  # rooms named in a warning
 
 logger = throttled_logger(__name__)
 
 
-def mend(path: Path) -> str | None:
-    """Mend a file that nobody has open.
+def repair(path: Path) -> str | None:
+    """Repair a file that nobody has open.
 
     Returns
     -------
     str or None
-        What was done, and what is lost, for people; None if it cannot be mended.
+        A text for users: what was done, and what is lost. None if the file cannot be repaired.
     """
     try:
         if _reindex(path):
-            return "An index of it was built anew; nothing is lost."
+            return "An index of it was rebuilt; nothing is lost."
     except sqlite3.DatabaseError as error:
-        logger.debug("building the indices of %s anew does not help: %s", path, error)
-    new = _beside(path)
+        logger.debug("rebuilding the indices of %s does not help: %s", path, error)
+    new = _copy_path(path)
     try:
         what = _copy(path, new)
     except (sqlite3.Error, OSError) as error:
-        logger.error("what is left of the log %s could not be copied: %s", path, error)
+        logger.error("the readable part of the log %s could not be copied: %s", path, error)
         new.unlink(missing_ok=True)
         return None
     return f"{what} The damaged file was renamed to {_replace(path, new).name}."
 
 
-def finish(path: Path) -> None:
-    """Finish what a process that died in `mend` had begun."""
-    new = _beside(path)
+def finish_repair(path: Path) -> None:
+    """Complete a repair during which the process died."""
+    new = _copy_path(path)
     if not new.exists():
         return
     if path.exists():
-        new.unlink()  # it may hold only a part
+        new.unlink()  # it may be incomplete
     else:
         new.rename(path)
         logger.error(
-            "the log %s was damaged, and is what the last server had copied of it: what could not be read stands as "
-            "$corrupt in its room, and the damaged file is kept beside it", path,
+            "the log %s was damaged, and the last server has replaced it by a copy: events that could not be read "
+            "stand as $corrupt in their rooms, and the damaged file is kept beside it", path,
         )  # fmt: skip
 
 
-def _beside(path: Path) -> Path:
+def _copy_path(path: Path) -> Path:
     return path.with_name(path.name + ".mended")
 
 
 def _replace(path: Path, new: Path) -> Path:
-    """Put a whole file into the place of a damaged one; return what that is called now.
+    """Put the complete copy into the place of the damaged file; return the new name of that.
 
-    From the first rename on, `finish` would do the rest.
+    If the process dies after the first rename, `finish_repair` does the rest.
     """
     for suffix in ("-wal", "-shm"):  # emptied by `_copy`
         path.with_name(path.name + suffix).unlink(missing_ok=True)
@@ -82,7 +82,7 @@ def _replace(path: Path, new: Path) -> Path:
 
 
 def _reindex(path: Path) -> bool:
-    """Build the indices anew, and tell whether the file is whole then."""
+    """Rebuild the indices, and return whether the file is intact then."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("REINDEX")
@@ -92,10 +92,10 @@ def _reindex(path: Path) -> bool:
 
 
 def _copy(path: Path, new: Path) -> str:
-    """Copy what can be read of a file into a new one, and return what was lost, for people."""
+    """Copy all that can be read into a new file, and return a text for users that tells what is lost."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute(_LENIENT)
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()  # it copies pages as they are
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()  # damaged pages do not stop it
     new.unlink(missing_ok=True)
     os.close(os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     with closing(sqlite3.connect(new, isolation_level=None)) as target, closing(connect_reader(str(path))) as source:
@@ -108,35 +108,35 @@ def _copy(path: Path, new: Path) -> str:
 
 
 class _Text(bytes):
-    """A text as the file has it."""
+    """The bytes of a text in the file, which may not decode."""
 
 
 class _Copy:
-    """Copies a database.
+    """Copies a database, except for the pages that cannot be read.
 
     Parameters
     ----------
     source : sqlite3.Connection
     target : sqlite3.Connection
     schema : sequence of (str, str, str)
-        The kinds, names and statements of the old file.
+        Kind, name and SQL of each table and index of the old file.
     """
 
     def __init__(
         self, source: sqlite3.Connection, target: sqlite3.Connection, schema: Sequence[tuple[str, str, str]]
     ) -> None:
         self._source = source
-        self._schema = sorted(schema, key=lambda row: row[0] == "index")  # indices are made of what is there then
+        self._schema = sorted(schema, key=lambda row: row[0] == "index")  # indices last: they are built from the rows
         self._target = target
-        self._lost: dict[str, int] = {}  # rows by table, as far as they were there to be counted
+        self._lost: dict[str, int] = {}  # lost rows by table, as far as they can be counted
         self._holes: set[str] = set()  # tables with parts that could not be read
 
     def run(self) -> str:
-        """Copy everything; return what was lost."""
+        """Copy all tables; return the text for users."""
         (application,) = self._source.execute("PRAGMA application_id").fetchone()
         (version,) = self._source.execute("PRAGMA user_version").fetchone()
         if application != APPLICATION_ID:
-            raise sqlite3.DatabaseError("it does not say any more that it is a log")
+            raise sqlite3.DatabaseError(f"its application id is {application:#x}, which is not that of a log")
         execute = self._target.execute
         execute("BEGIN IMMEDIATE")
         for kind, name, sql in self._schema:
@@ -144,12 +144,12 @@ class _Copy:
             if kind == "table":
                 self._table(name, has_rowid="WITHOUT ROWID" not in sql.upper())
         if not execute("SELECT count(*) FROM meta WHERE k IN ('id', 'epoch')").fetchone()[0] == 2:
-            raise sqlite3.DatabaseError("it does not say any more which log it is")
-        rooms = self._stand_ins()
+            raise sqlite3.DatabaseError("the id or the epoch of the log is lost")
+        rooms = self._insert_placeholders()
         execute(f"PRAGMA application_id={APPLICATION_ID}")
         execute(f"PRAGMA user_version={version}")
         execute("COMMIT")
-        return self._told(rooms)
+        return self._summary(rooms)
 
     # --- tables
 
@@ -158,14 +158,14 @@ class _Copy:
             self._by_primary_key(table)
             return
         rows = read_table(self._source, "rowid", table, "rowid")
-        for keys in _runs(rows):
+        for keys in _key_chunks(rows):
             if isinstance(keys, Gap):
                 self._holes.add(table)
             elif not self._insert(table, keys[0], keys[-1]):
                 self._lost[table] = self._lost.get(table, 0) + sum(not self._insert(table, key, key) for key in keys)
 
     def _insert(self, table: str, first: int, last: int) -> bool:
-        """Copy the rows of a range of keys, if all of them can be read."""
+        """Copy the rows of a range of keys; return whether all of them could be read. If not, none is copied."""
         query = f"SELECT * FROM {table} NOT INDEXED WHERE rowid BETWEEN ? AND ?"  # noqa: S608 -- from the schema
         try:
             rows = self._source.execute(query, (first, last)).fetchall()
@@ -176,12 +176,12 @@ class _Copy:
         return True
 
     def _put(self, table: str, row: Sequence[object]) -> None:
-        """Store a row as it was, texts that are none among them."""
+        """Insert a row unchanged, including texts that do not decode."""
         marks = ",".join(["CAST(? AS TEXT)" if type(value) is _Text else "?" for value in row])
         self._target.execute(f"INSERT OR IGNORE INTO {table} VALUES({marks})", tuple(row))
 
     def _by_primary_key(self, table: str) -> None:
-        """Copy a table that is its own index: from its start and from its end, up to where it cannot be read."""
+        """Copy a table without rowid, from its start and from its end up to where it cannot be read."""
         columns = self._target.execute(f"PRAGMA table_info({table})").fetchall()
         names = [name for _, name, *_, at in sorted(columns, key=lambda column: column[-1]) if at]
         copied = []
@@ -203,18 +203,18 @@ class _Copy:
 
     # --- events
 
-    def _stand_ins(self) -> dict[str, int]:
-        """Put something in the place of each lost event that an index still tells of; return how many by room."""
+    def _insert_placeholders(self) -> dict[str, int]:
+        """Insert a row for each lost event that the index of its room has; return their number by room."""
         numbered = "n" in {name for _, name, *_ in self._target.execute("PRAGMA table_info(event)")}
         lost: dict[str, int] = {}
         for key, name in self._target.execute("SELECT id, name FROM room").fetchall():
             for seq in self._missing(key):
-                self._stand_in(key, seq, numbered)
+                self._insert_placeholder(key, seq, numbered)
                 lost[str(name)] = lost.get(str(name), 0) + 1
         return lost
 
     def _missing(self, room: int) -> list[int]:
-        """Return the events of a room that its index has, and the new file has not."""
+        """Return the events of a room that are in its index but not in the new file."""
         missing: list[int] = []
         index = "SELECT seq FROM event INDEXED BY event_room WHERE room = ? ORDER BY seq"
         there = {seq for (seq,) in self._target.execute("SELECT seq FROM event WHERE room = ?", (room,))}
@@ -225,7 +225,7 @@ class _Copy:
             self._holes.add("event")
         return missing
 
-    def _stand_in(self, room: int, seq: int, numbered: bool) -> None:
+    def _insert_placeholder(self, room: int, seq: int, numbered: bool) -> None:
         execute = self._target.execute
         number = "n" if numbered else "0"
         prev, ts, n = execute(
@@ -240,16 +240,16 @@ class _Copy:
         if numbered:
             execute("UPDATE event SET n = ? WHERE seq = ?", (n + 1 if type(n) is int else 0, seq))
 
-    def _told(self, rooms: dict[str, int]) -> str:
+    def _summary(self, rooms: dict[str, int]) -> str:
         names = sorted(rooms, key=lambda name: (-rooms[name], name))
         for name in names:
             logger.error("%d events of room %r cannot be read any more, and stand there as $corrupt", rooms[name], name)
         parts = []
         if rooms:
-            more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+            more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
             parts.append(
                 f"{sum(rooms.values())} events could not be read any more and stand as $corrupt in their rooms "
-                f"({', '.join(names[:_NAMED])}{more})"
+                f"({', '.join(names[:_MAX_NAMED])}{more})"
             )
         others = sorted((self._holes | self._lost.keys()) - {"event"})
         if others:
@@ -257,8 +257,8 @@ class _Copy:
         return f"Everything that could be read was copied: {'; '.join(parts) or 'nothing is lost'}."
 
 
-def _runs(rows: Iterator[tuple[int, ...] | Gap]) -> Iterator[list[int] | Gap]:
-    """Cut keys into parts, at the gaps between them too."""
+def _key_chunks(rows: Iterator[tuple[int, ...] | Gap]) -> Iterator[list[int] | Gap]:
+    """Collect keys in lists of at most `_CHUNK`; a list also ends at a gap."""
     keys: list[int] = []
     for row in rows:
         if isinstance(row, Gap) or len(keys) == _CHUNK:
