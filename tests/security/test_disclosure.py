@@ -34,7 +34,7 @@ def test_credentials_are_taken_out_of_texts(text: str, shown: str) -> None:
 
 
 async def test_errors_and_reprs_hold_no_credentials() -> None:
-    with pytest.raises(ValueError, match="is no log") as refused:
+    with pytest.raises(ValueError, match="is not the URL of a log") as refused:
         await open_log("nats://ada:secret@loft")
     assert "secret" not in str(refused.value)
     with pytest.raises(ValueError, match="is no URL") as wrong:
