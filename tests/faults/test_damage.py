@@ -368,7 +368,7 @@ async def test_a_process_that_dies_while_it_mends_a_file_leaves_one_to_be_mended
     assert not half.exists()
     move(path, half)  # died between the renames
     log = await opened()
-    assert "what the last server had copied" in caplog.text
+    assert "the last server has replaced it by a copy" in caplog.text
     assert {room: await read_all(log, room) for room in ROOMS} == whole
 
 
