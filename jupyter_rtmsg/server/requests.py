@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import tornado.web
@@ -48,7 +49,8 @@ class RequestDispatcher:
             if request.query.get("sid"):
                 await self._serve(handler, request, headers, user, body)
             else:
-                await self._open(handler, request, headers, user)
+                share = self._engine.turns.of(request.address if user is None else str(user))
+                await share.run(self._open(handler, request, headers, user), asyncio.get_running_loop().time)
         except Refused as refusal:
             self.refuse(handler, request, refusal)
 

@@ -12,8 +12,9 @@ from weakref import WeakValueDictionary
 
 T = TypeVar("T")
 
-TURN_SECONDS = 0.005
-"""Seconds for which all sessions of one principal are served in one pass of the event loop."""
+TURN_SECONDS, SHARED_SECONDS = 0.005, 0.001
+"""Seconds for which all sessions of one principal are served in one pass of the event loop; fewer beside others: a
+stored event takes about five passes from its publisher to a member."""
 LENIENT, LONGEST_REST = 2, 0.05
 """After a turn of more than two its principal rests, at most for so many seconds."""
 ALONE = 1.0
@@ -54,12 +55,12 @@ class Share:
     @property
     def rest(self) -> float:
         """Seconds that are left in this turn."""
-        return TURN_SECONDS - self.used
+        return self._turns.seconds - self.used
 
     @property
     def over(self) -> bool:
         """Whether what comes now has to wait: the turn is over, or others of the principal's sessions wait already."""
-        return self.used >= TURN_SECONDS or bool(self.waiting)
+        return self.used >= self._turns.seconds or bool(self.waiting)
 
     def wait(self, go_on: Callable[[], object]) -> None:
         """Call a function in a later turn, behind those that wait."""
@@ -124,11 +125,12 @@ class Turns:
     and one callback of the next pass ends all of them.
     """
 
-    __slots__ = ("_begun", "_contended", "_latest", "_shares")
+    __slots__ = ("_begun", "_contended", "_latest", "_shares", "seconds")
 
     def __init__(self) -> None:
         self._shares: WeakValueDictionary[str, Share] = WeakValueDictionary()  # their sessions keep them
         self._begun: list[Share] = []
+        self.seconds = TURN_SECONDS
         self._latest: Share | None = None  # whose turn ended last
         self._contended = -ALONE  # when turns of two principals followed each other last
 
@@ -157,9 +159,11 @@ class Turns:
         if len(begun) > 1 or begun[0] is not self._latest:
             self._contended = loop.time()
         self._latest = begun[-1]
+        contended = loop.time() - self._contended < ALONE
+        self.seconds = SHARED_SECONDS if contended else TURN_SECONDS
         for share in begun:
             too_long = share.used - LENIENT * TURN_SECONDS
-            if too_long > 0 and loop.time() - self._contended < ALONE:
+            if too_long > 0 and contended:
                 loop.call_later(min(too_long, LONGEST_REST), self._go_on, share)
             else:
                 self._go_on(share)
@@ -168,7 +172,7 @@ class Turns:
         """Call what waits for the next turn of a share, until that turn is over, too."""
         share.used, share.begun = 0.0, False
         goes_on, share.waiting = share.waiting, deque()
-        while goes_on and share.used < TURN_SECONDS:
+        while goes_on and share.used < self.seconds:
             try:
                 goes_on.popleft()()
             except Exception as error:  # the others that wait go on all the same

@@ -11,7 +11,7 @@ import pytest
 from support.wsclient import until
 
 from jupyter_rtmsg.server import turns
-from jupyter_rtmsg.server.turns import TURN_SECONDS, Turns
+from jupyter_rtmsg.server.turns import SHARED_SECONDS, TURN_SECONDS, Turns
 
 
 async def round_of_the_loop() -> None:
@@ -139,6 +139,36 @@ async def test_a_turn_ends_with_the_pass_of_the_loop() -> None:
         share.charge(TURN_SECONDS)
         assert share.over
         await round_of_the_loop()
+
+
+async def test_beside_others_turns_are_short(monkeypatch: Any) -> None:
+    """An event of somebody else takes several passes of the loop, each of which lasted for a whole turn."""
+    shares = Turns()
+    greedy, other = shares.of("greedy"), shares.of("other")
+    other.charge(0.0001)
+    greedy.charge(0.0001)
+    await round_of_the_loop()
+    greedy.charge(SHARED_SECONDS)
+    assert greedy.over
+    monkeypatch.setattr(turns, "ALONE", 0.0)  # nobody else came for long
+    await round_of_the_loop()
+    greedy.charge(SHARED_SECONDS)
+    assert not greedy.over
+
+
+async def test_who_opens_sessions_is_charged_for_it(serve: Any, monkeypatch: Any) -> None:
+    """Strangers that opened one session after the other took all of the loop's time: nobody was charged with that."""
+    served = await serve()
+    charged: list[float] = []
+    begin = Turns.begin
+
+    def note(self: Turns, share: Any) -> None:
+        charged.append(share.used)
+        begin(self, share)
+
+    monkeypatch.setattr(Turns, "begin", note)
+    await served.open()  # it sends nothing
+    assert charged
 
 
 async def test_a_coroutine_begins_in_a_turn_and_its_steps_are_charged() -> None:
