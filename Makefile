@@ -23,9 +23,9 @@ IN_TEST := PATH="$(CURDIR)/$(TEST)/bin:$$PATH"
 # Jupyter refuses to start as root unless told that this is meant.
 ROOT_OK := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-GENERATED := jupyter_rtmsg/labextension jupyter_rtmsg/server/static
+GENERATED := jupyter_rtmsg/labextension jupyter_rtmsg/server/static jupyter_rtmsg/widgets/static
 PACKAGE := $(shell find jupyter_rtmsg $(foreach folder,$(GENERATED),-path $(folder) -prune -o) -type f ! -name '*.pyc' -print)
-FRONTEND := $(shell find labextension/src labextension/style labextension/*.json labextension/yarn.lock -type f)
+FRONTEND := $(shell find labextension/src labextension/style labextension/*.json labextension/widget.build.mjs labextension/yarn.lock -type f)
 BUILD := pyproject.toml $(wildcard _build/*.py jupyter-config/*.json)
 NOTEBOOKS := $(abspath notebooks)
 
@@ -39,7 +39,8 @@ run: $(RUN)/installed
 	@mkdir -p $(NOTEBOOKS)
 	cd $(NOTEBOOKS) && PATH="$(CURDIR)/$(RUN)/bin:$$PATH" exec jupyter lab $(ROOT_OK) $(ARGS)
 
-test: $(TEST)/installed $(TEST)/neighbours/installed $(TEST)/node tests/interop/node_modules/.installed
+test: $(TEST)/installed $(TEST)/neighbours/installed $(TEST)/node tests/interop/node_modules/.installed labextension/node_modules/.installed
+	cd labextension && $(IN_TEST) jlpm test
 	@$(IN_TEST) python tests/support/programs.py $(if $(filter 0,$(BROWSER)),--without chromium)
 	$(IN_TEST) python tests/run.py $(if $(filter 0,$(BROWSER)),-m "not browser") $(ARGS)
 

@@ -1,9 +1,8 @@
-"""The prebuilt JupyterLab extension, ``labextension/`` (TypeScript) built into ``jupyter_rtmsg/labextension/``, and the
-client bundle with it.
+"""The JavaScript of the package, built from ``labextension/`` (TypeScript): the JupyterLab extension in
+``jupyter_rtmsg/labextension/``, the widget in ``jupyter_rtmsg/widgets/static/``, and the client bundle.
 
-A build that finds assets of an earlier one must not pack them blindly: they may be older than the sources, or made for
-development. So a build leaves the digest of its sources beside the assets, and only assets with the digest of today's
-sources are used again.
+The assets of an earlier build may be older than the sources, or made for development. So a build leaves the digest of
+its sources beside the assets, and only assets with the digest of the present sources are used again.
 """
 
 from __future__ import annotations
@@ -23,19 +22,20 @@ import node
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "labextension"
 ASSETS = ROOT / "jupyter_rtmsg" / "labextension"
+WIDGET = ROOT / "jupyter_rtmsg" / "widgets" / "static"
 DIGEST = "sources.sha256"
-INPUTS = ("package.json", "yarn.lock", ".yarnrc.yml", "tsconfig.json", "src", "style")
+INPUTS = ("package.json", "yarn.lock", ".yarnrc.yml", "tsconfig.json", "widget.build.mjs", "src", "style")
 
 
 def requirements() -> list[str]:
-    """Return the Python packages that building the assets needs; none if they are fresh."""
+    """Return the Python packages that a build of the assets needs; none if they are fresh."""
     return [] if fresh() else ["jupyter-builder>=1.2,<2", *node.requirements()]
 
 
 def fresh() -> bool:
-    """Tell whether the assets, and the bundle, were built for production from the sources as they are now."""
+    """Return whether all assets were built for production from the present sources."""
     stamp = ASSETS / DIGEST
-    if not stamp.is_file() or not bundle.complete():
+    if not stamp.is_file() or not bundle.complete() or not (WIDGET / "room.js").is_file():
         return False
     return stamp.read_text() == digest() and not any(ASSETS.rglob("*.map"))
 
@@ -51,7 +51,7 @@ def build() -> None:
     if fresh():
         return
     shutil.rmtree(ASSETS, ignore_errors=True)
-    # What tsc made of a source that is gone would stay in lib/.
+    # tsc leaves the output of sources that no longer exist in lib/.
     shutil.rmtree(SOURCES / "lib", ignore_errors=True)
     jlpm("install", "--immutable")
     bindings.check()
@@ -62,7 +62,7 @@ def build() -> None:
 
 def jlpm(*arguments: str) -> None:
     """Run JupyterLab's yarn in the folder of the sources."""
-    # Without build isolation the scripts of this Python's environment need not be on the PATH.
+    # Without build isolation the scripts of this Python's environment may be missing from the PATH.
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), str(Path(sys.executable).parent)])
     command = shutil.which("jlpm", path=path) or "jlpm"
     subprocess.run([command, *arguments], cwd=SOURCES, env={**os.environ, "PATH": path}, check=True)  # noqa: S603

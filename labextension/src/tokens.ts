@@ -2,9 +2,12 @@ import { Token } from '@lumino/coreutils';
 import type { IDisposable } from '@lumino/disposable';
 import type { ISignal } from '@lumino/signaling';
 
-import type { IEvent, IMember, IRoomSummary, ISender } from './wire';
+import type { IEvent, IMember, IRoomSummary, ISender } from './hub/wire';
 
-/** How the connection to the hub is doing; `idle`: there is none, and nobody needs it. */
+/**
+ * The state of the connection to the hub. `idle`: there is none, since nothing needs it. `missing`: the server has no hub.
+ * `refused`: the server, or the hub, does not accept this user. `offline`: it was lost or failed, and is tried again.
+ */
 export type State = 'idle' | 'connecting' | 'connected' | 'offline' | 'missing' | 'refused';
 
 /** A room that this page has joined. */
@@ -12,33 +15,33 @@ export interface IRoom extends IDisposable {
   /** The name of the room. */
   readonly name: string;
 
-  /** What is held of the room: the latest events, oldest first. */
+  /** The latest events and remarks, oldest first; at most 500. */
   readonly entries: readonly Entry[];
 
-  /** Who is in the room now; at most 100 of them, see `count`. */
+  /** The members that are in the room now, at most 100 of them; `count` has their number. */
   readonly members: readonly IMember[];
 
-  /** How many are in the room now. */
+  /** The number of members that are in the room now. */
   readonly count: number;
 
-  /** What to call a member, or the sender of an event, who may have left. */
+  /** The display name of a member, or of the sender of an event, who may have left. */
   nameOf(who: ISender): string;
 
-  /** The two parts of that: the name, and the user in brackets, empty where the name says it all. */
+  /** The two parts of the display name: the name, and the user in brackets; the user is empty where the name tells it. */
   partsOf(who: ISender): readonly [string, string];
 
-  /** Why the room could not be joined, if it could not. */
+  /** Why the room could not be joined; null: it could, or was not tried yet. */
   readonly error: string | null;
 
-  /** Emitted when anything above has changed, at most every 50 ms. */
+  /** Emitted when a property above has changed, at most every 50 ms. */
   readonly changed: ISignal<IRoom, void>;
 
   /**
    * Store an event in the room.
    *
-   * @param event - its name
-   * @param data - anything that JSON can hold, and bytes; nothing means null
-   * @returns its sequence number, once it is on disk
+   * @param event - the event's name
+   * @param data - a JSON value, which may hold bytes; none means null
+   * @returns the event's position in the log, once the event is on disk
    * @throws HubError when the hub refuses it, or does not answer
    */
   publish(event: string, data?: unknown): Promise<number>;
@@ -53,8 +56,8 @@ export type Entry = { kind: 'event'; key: number; event: IEvent } | { kind: 'rem
 /** How to join a room. */
 export interface IJoinOptions {
   /**
-   * Keep the connection up for this room, until it is left; the default. A room that is only shown to people is not
-   * followed: under JupyterHub it rests while nobody attends, and catches up afterwards.
+   * Keep the connection up until the room is left. True by default. A room that is only shown to people is not followed:
+   * under JupyterHub its connection rests while nobody sees it, and the room catches up afterwards.
    */
   follow?: boolean;
 }
@@ -62,38 +65,38 @@ export interface IJoinOptions {
 /**
  * The hub of the Jupyter server, as seen from this page.
  *
- * The connection is opened when somebody needs it: who attends, or follows a room.
+ * The connection is opened at the first `attend`, or when the first room is followed.
  */
 export interface IRtmsg {
-  /** How the connection is doing. */
+  /** The state of the connection. */
   readonly state: State;
 
-  /** The state told to people: what is wrong and what to do. Empty when connected. */
+  /** What is wrong and what to do, in words; empty when connected. */
   readonly advice: string;
 
-  /** What the server warns of, as a log that is not durable. */
+  /** The server's warning about its log, such as one that is not durable; null: there is none. */
   readonly warning: string | null;
 
   /** The rooms that the user may see, as of the latest `refresh`. */
   readonly rooms: readonly IRoomSummary[];
 
-  /** Emitted when anything above has changed. */
+  /** Emitted when a property above has changed. */
   readonly changed: ISignal<IRtmsg, void>;
 
-  /** Emitted once after each `refresh`, when the rooms are others than it found. */
+  /** Emitted when the rooms are no longer those of the latest `refresh`; once until the next one. */
   readonly outdated: ISignal<IRtmsg, void>;
 
-  /** Ask for the rooms again; does nothing without a connection, which asks by itself when it is up. */
+  /** Ask the hub for the rooms. Without a connection this does nothing: each connect asks for them. */
   refresh(): Promise<void>;
 
-  /** Need the connection, as a view does while people see it, until the result is disposed. */
+  /** Hold the connection open until the result is disposed. A view does this while people see it. */
   attend(): IDisposable;
 
-  /** Join a room: its latest events, then live ones, across reconnects. Joining twice gives the same room. */
+  /** Join a room: its latest events, then live ones, also after a reconnect. Joining again returns the same room. */
   join(room: string, options?: IJoinOptions): IRoom;
 }
 
-/** What other extensions ask for to use the hub from the browser. */
+/** The token by which other extensions get the hub. */
 export const IRtmsg = new Token<IRtmsg>(
   'jupyter-rtmsg:IRtmsg',
   'The real-time hub of the Jupyter server: rooms with a memory. Join a room, follow its events, publish to it.'

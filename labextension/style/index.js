@@ -1,1 +1,2 @@
-import './base.css';
+import './roomview.css';
+import './panel.css';

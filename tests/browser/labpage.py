@@ -51,7 +51,7 @@ class LabPage:
     @property
     def events(self) -> Locator:
         """The lines of the room that is shown."""
-        return self.panel.get_by_role("log").locator(".jp-Rtmsg-event")
+        return self.panel.get_by_role("log").locator(".jp-RtmsgRoomView-event")
 
     @property
     def members(self) -> Locator:

@@ -62,17 +62,17 @@ SENDERS = ["token:kernel", "ann/hw1 (you)", "bob/hw1 (you)", "fetch (you)"]
 
 def test_the_panel_calls_those_who_have_left_by_the_names_that_they_had(homework: JupyterServer, page: LabPage) -> None:
     page.open(homework).join("homework")
-    expect(page.events.locator(".jp-Rtmsg-sender")).to_have_text(SENDERS)
+    expect(page.events.locator(".jp-RtmsgRoomView-sender")).to_have_text(SENDERS)
     expect(page.members.get_by_role("listitem")).to_have_text([YOU])
     page.emit("seen")
-    expect(page.events.locator(".jp-Rtmsg-sender").last).to_have_text(YOU)
+    expect(page.events.locator(".jp-RtmsgRoomView-sender").last).to_have_text(YOU)
 
 
 def test_a_view_in_a_notebook_calls_them_the_same(homework: JupyterServer, page: LabPage) -> None:
     (homework.root / "look.ipynb").write_text(notebook(VIEW))
     page.open(homework, "look.ipynb").join("homework")
     page.run_all_cells()
-    view = page.page.locator(".jp-RtmsgRoomView")
+    view = page.page.locator(".jp-Notebook .jp-RtmsgRoomView")
     expect(view.get_by_role("list", name="Members").get_by_role("listitem")).to_have_text([YOU, "look (you)"])
     expect(view.locator(".jp-RtmsgRoomView-sender").nth(3)).to_have_text(SENDERS[3])
     for number, sender in enumerate(SENDERS):

@@ -19,6 +19,9 @@ def project(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(assets.bundle, "TARGET", tmp_path / "bundle")
     assets.bundle.TARGET.mkdir()
     (assets.bundle.TARGET / assets.bundle.VERSION).write_text("4.8.4\n")
+    monkeypatch.setattr(assets, "WIDGET", tmp_path / "widget")
+    assets.WIDGET.mkdir()
+    (assets.WIDGET / "room.js").write_text("")
     assets.ASSETS.mkdir()
     (assets.ASSETS / assets.DIGEST).write_text(assets.digest())
     return tmp_path
@@ -33,7 +36,7 @@ def test_assets_without_a_digest_are_built_again(project: Path) -> None:
     assert not assets.fresh()
 
 
-@pytest.mark.parametrize("name", ["package.json", "yarn.lock", "src/index.ts", "style/index.ts"])
+@pytest.mark.parametrize("name", ["package.json", "yarn.lock", "src/index.ts", "style/index.ts", "widget.build.mjs"])
 def test_a_changed_source_makes_them_stale(project: Path, name: str) -> None:
     (assets.SOURCES / name).write_text("changed")
     assert not assets.fresh()
@@ -56,6 +59,11 @@ def test_assets_made_for_development_are_built_again(project: Path) -> None:
 
 def test_without_the_client_bundle_they_are_built_again(project: Path) -> None:
     (assets.bundle.TARGET / assets.bundle.VERSION).unlink()
+    assert not assets.fresh()
+
+
+def test_without_the_widget_they_are_built_again(project: Path) -> None:
+    (assets.WIDGET / "room.js").unlink()
     assert not assets.fresh()
 
 

@@ -1,5 +1,6 @@
 """What the wheel holds, and that Jupyter finds it there."""
 
+import gzip
 import json
 import os
 import subprocess
@@ -18,6 +19,7 @@ pytestmark = pytest.mark.timeout(400)
 DATA = "jupyter_rtmsg-{version}.data/data/"
 LABEXTENSION = "share/jupyter/labextensions/jupyter-rtmsg/"
 BUNDLE = "jupyter_rtmsg/server/static/"
+WIDGET = "jupyter_rtmsg/widgets/static/"
 SERVER_CONFIG = "etc/jupyter/jupyter_server_config.d/jupyter_rtmsg.json"
 
 
@@ -58,6 +60,14 @@ def test_the_client_bundle_is_packed_whole_with_its_licence(contents: Contents) 
     packed = {name.removeprefix(BUNDLE) for name in contents.names if name.startswith(BUNDLE)}
     assert packed == {*NAMES, "LICENSE", "version"}
     assert b"MIT" in contents.archive.read(BUNDLE + "LICENSE")
+
+
+def test_the_widget_is_packed_with_the_licence_of_what_it_contains(contents: Contents) -> None:
+    packed = {name.removeprefix(WIDGET) for name in contents.names if name.startswith(WIDGET)}
+    assert packed == {"room.js", "room.css", "LICENSE.preact"}
+    script = contents.archive.read(WIDGET + "room.js")
+    assert b"sourceMappingURL" not in script
+    assert len(gzip.compress(script)) < 60_000
 
 
 def test_jupyter_lab_knows_which_package_the_frontend_came_with(contents: Contents) -> None:

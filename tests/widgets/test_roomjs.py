@@ -1,4 +1,4 @@
-"""The browser's half of a view, in a real browser; the kernel is the test."""
+"""The built widget in a real browser. The test is its kernel."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 import jupyter_rtmsg.widgets
 
@@ -68,10 +68,17 @@ class View:
     def change(self, **state: Any) -> None:
         self.page.evaluate("state => model.change(state)", state)
 
-    def emit(self, event: str, data: str = "") -> None:
+    @property
+    def button(self) -> Locator:
+        return self.page.get_by_role("button", name="Emit")
+
+    def fill(self, event: str, data: str = "") -> None:
         self.page.get_by_label("Event", exact=True).fill(event)
         self.page.get_by_label("Data (JSON)").fill(data)
-        self.page.get_by_role("button", name="Emit").click()
+
+    def emit(self, event: str, data: str = "") -> None:
+        self.fill(event, data)
+        self.button.click()
 
     @property
     def sent(self) -> list[dict[str, Any]]:
@@ -206,9 +213,18 @@ def test_the_form_sends_and_says_what_came_of_it(view: View) -> None:
 
 def test_what_is_not_json_is_not_sent(view: View) -> None:
     view.begin().render()
-    view.emit("hello", "{")
-    expect(view.outcome).to_contain_text("Not JSON")
+    view.fill("hello", "{")
+    expect(view.page.get_by_role("alert")).to_contain_text(["Not JSON"])
+    expect(view.button).to_be_disabled()
+    view.page.keyboard.press("Enter")
     assert view.sent == []
+
+
+def test_enter_emits(view: View) -> None:
+    view.begin().render()
+    view.fill("hello", "1")
+    view.page.keyboard.press("Enter")
+    assert [message["event"] for message in view.sent] == ["hello"]
 
 
 def test_a_kernel_that_is_busy_is_said_to_be(view: View) -> None:

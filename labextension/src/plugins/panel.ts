@@ -2,8 +2,8 @@ import { ILayoutRestorer, type JupyterFrontEnd, type JupyterFrontEndPlugin } fro
 import { ICommandPalette } from '@jupyterlab/apputils';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
-import { messagesIcon } from '../icon';
-import { MessagesPanel } from '../panel';
+import { messagesIcon } from '../panel/icon';
+import { MessagesPanel } from '../panel/panel';
 import { IRtmsg } from '../tokens';
 
 const OPEN = 'rtmsg:open';

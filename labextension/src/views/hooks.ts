@@ -1,0 +1,29 @@
+import { createContext } from 'preact';
+import { useContext, useLayoutEffect, useState } from 'preact/hooks';
+
+import { ENGLISH, type ITranslation } from '../hub/translation';
+
+/** The translation of the page; English where it has none. */
+export const Translation = createContext<ITranslation>(ENGLISH);
+
+export function useTranslation(): ITranslation {
+  return useContext(Translation);
+}
+
+/** Anything that tells when it has changed. */
+interface IWatchable {
+  watch(changed: () => void): () => void;
+}
+
+/** Render again after each change of a model. */
+export function useChanges(model: IWatchable): void {
+  const [, setCount] = useState(0);
+  // Before the browser paints, and not after: no change is missed between the first rendering and this.
+  useLayoutEffect(
+    () =>
+      model.watch(() => {
+        setCount(count => count + 1);
+      }),
+    [model]
+  );
+}

@@ -1,0 +1,33 @@
+import { act } from 'preact/test-utils';
+import { expect, test, vi } from 'vitest';
+
+import makeWidget from '../../src/widget/index';
+import type { IKernelModel } from '../../src/widget/model';
+
+const traits: Record<string, unknown> = {
+  room_name: 'lab',
+  state: 'connected',
+  problem: '',
+  missed: 0,
+  members: [],
+  recent: { first: 1, events: [] }
+};
+
+test('several views of a model show the same room, and leave nothing behind', () => {
+  const [on, off] = [vi.fn(), vi.fn()];
+  const model = { get: (name: string) => traits[name], send: vi.fn(), on, off } as unknown as IKernelModel;
+  const widget = makeWidget();
+  const forget = widget.initialize({ model });
+  const elements = ['div', 'div'].map(tag => document.createElement(tag));
+  const closers: (() => void)[] = [];
+  act(() => {
+    closers.push(...elements.map(el => widget.render({ model, el })));
+  });
+  expect(elements.map(el => el.querySelector('h3')?.textContent)).toEqual(['lab', 'lab']);
+  closers.forEach(close => {
+    close();
+  });
+  expect(elements.map(el => el.childElementCount)).toEqual([0, 0]);
+  forget();
+  expect(off.mock.calls).toEqual(on.mock.calls);
+});

@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config';
+
+// What needs no DOM is tested without one.
+const projects = [
+  { name: 'node', environment: 'node', include: ['tests/hub/**/*.test.ts', 'tests/panel/**/*.test.ts'] },
+  { name: 'page', environment: 'happy-dom', include: ['tests/views/**/*.test.{ts,tsx}', 'tests/widget/**/*.test.ts'] }
+];
+
+export default defineConfig({
+  test: {
+    projects: projects.map(test => ({ esbuild: { jsx: 'automatic', jsxImportSource: 'preact' }, test }))
+  }
+});

@@ -1,0 +1,45 @@
+// Bundles the widget: src/widget/, as tsc has compiled it to lib/, with the views and Preact, into one ES module for
+// anywidget. `node widget.build.mjs` makes it for development, `node widget.build.mjs --production` for a release.
+
+import { rspack } from '@rspack/core';
+
+const production = process.argv.includes('--production');
+const root = import.meta.dirname;
+
+const compiler = rspack({
+  context: root,
+  mode: production ? 'production' : 'development',
+  devtool: production ? false : 'inline-source-map',
+  target: ['web', 'es2020'],
+  entry: './lib/widget/index.js',
+  output: {
+    path: `${root}/../jupyter_rtmsg/widgets/static`,
+    filename: 'room.js',
+    module: true,
+    library: { type: 'module' },
+    clean: true
+  },
+  optimization: {
+    minimizer: [
+      // Comments like that of the banner stay.
+      new rspack.SwcJsMinimizerRspackPlugin({ minimizerOptions: { format: { comments: 'some' } } })
+    ]
+  },
+  plugins: [
+    new rspack.BannerPlugin('Built from labextension/src. Contains Preact (MIT License): LICENSE.preact.'),
+    new rspack.CopyRspackPlugin({
+      patterns: [
+        { from: 'style/roomview.css', to: 'room.css' },
+        { from: 'node_modules/preact/LICENSE', to: 'LICENSE.preact', toType: 'file' }
+      ]
+    })
+  ]
+});
+
+compiler.run((error, stats) => {
+  if (error || stats.hasErrors()) {
+    console.error(error ?? stats.toString({ colors: false }));
+    process.exitCode = 1;
+  }
+  compiler.close(() => undefined);
+});
