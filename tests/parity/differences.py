@@ -99,7 +99,7 @@ DIFFERENCES = {
     "ack-long-id": Difference(["4312345678901234567890[1]"], "it comes back digit for digit"),
     "ack-never": Difference(
         "430[]",
-        "the return value of a handler is the acknowledgement, and None is one without arguments, so no client waits in vain",
+        "the return value of a handler is the acknowledgement; None is one without arguments, so no client waits",
     ),
     "ack-overtakes": Difference(
         ['430["slow"]', "431[1]"],
@@ -126,7 +126,7 @@ DIFFERENCES = {
     ),
     "on-many": Difference(
         [],
-        "it is an error that names the arguments of the event: in Python this is a mistake. Defaults make parameters optional",
+        "it is an error that names the arguments of the event: in Python this is a mistake. Defaults make them optional",
     ),
     "use-overtakes": Difference([["slow", "wait"], ["fast", 2]], "they wait: events of one client keep their order"),
     "use-refused-ack": Difference(
