@@ -122,11 +122,11 @@ DIFFERENCES = {
     ),
     "on-few": Difference(
         [],
-        "it is an error that names the arguments of the event: in Python this is a mistake. `*args` accepts any number",
+        "it is an error that names the arguments of the event: a mistake in Python. `*args` accepts any number",
     ),
     "on-many": Difference(
         [],
-        "it is an error that names the arguments of the event: in Python this is a mistake. Defaults make them optional",
+        "it is an error that names the arguments of the event: a mistake in Python. Defaults make them optional",
     ),
     "use-overtakes": Difference([["slow", "wait"], ["fast", 2]], "they wait: events of one client keep their order"),
     "use-refused-ack": Difference(
