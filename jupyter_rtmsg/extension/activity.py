@@ -14,7 +14,7 @@ from typing import Any
 
 from jupyter_server.serverapp import ServerApp
 
-from ..hub import Connection
+from ..hub import Participant
 
 SETTING = "rtmsg_last_activity"
 """Jupyter's `web_app.last_activity` looks at every setting whose name ends so."""
@@ -41,19 +41,19 @@ class ServerActivity:
         self._server_due = -float("inf")
         self._kernels_due: dict[str, float] = {}
 
-    def published(self, connection: Connection) -> None:
+    def published(self, participant: Participant) -> None:
         """Note the activity of the server, and of the kernel that published."""
         now = self._clock()
         if now >= self._server_due:
             self._touch_server(now)
-        kernel = connection.identity.kernel
+        kernel = participant.identity.kernel
         if kernel is not None and now >= self._kernels_due.get(kernel, now):
             self._touch_kernel(kernel, now)
 
-    def acknowledged(self, connection: Connection) -> None:
+    def acknowledged(self, participant: Participant) -> None:
         """Note it for a kernel; what runs elsewhere says nothing of this server by listening to it."""
-        if connection.identity.kernel is not None:
-            self.published(connection)
+        if participant.identity.kernel is not None:
+            self.published(participant)
 
     def _touch_server(self, now: float) -> None:
         self._server_due = now + INTERVAL

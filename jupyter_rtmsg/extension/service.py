@@ -13,7 +13,7 @@ from jupyter_server.serverapp import ServerApp
 
 from .. import __version__
 from ..errors import ConnectionRefused, LogClosed
-from ..hub import Claim, Hub, Kernel, Limits, Permits, anybody, nobody
+from ..hub import Claim, Hub, Limits, Permits, ProvenKernel, anybody, nobody
 from ..log import EventLog, open_log
 from ..redaction import redacted
 from ..server import Server, Socket
@@ -141,12 +141,10 @@ class Service:
         if self._log.warning:
             self._logger.warning("rtmsg: %s", redacted(self._log.warning))
         hub = Hub(
-            self.server, self._log, access=self.rights, activity=ServerActivity(self._serverapp),
+            self.server, self._log, access=self.rights, activity=ServerActivity(self._serverapp), prove=self._prove,
+            find_kernel=self._kernel, owner=lambda: self.identity.owner, former_names=self._former_names,
             limits=self._settings.limits, base=self._serverapp.base_url, version=__version__,
         )  # fmt: skip
-        hub.prove, hub.find_kernel = self._prove, self._kernel
-        hub.former_names = self._former_names
-        hub.owner = lambda: self.identity.owner
         await hub.start()
         self._hub = hub
         self._renames.start(hub)
@@ -171,7 +169,7 @@ class Service:
             raise ConnectionRefused(f"The token is wrong. {HOW}", {"code": "unauthorized"})
         return principal
 
-    async def _prove(self, claim: Claim) -> Kernel | None:
+    async def _prove(self, claim: Claim) -> ProvenKernel | None:
         """Take the proof of a kernel from whoever has its token, for this server alone."""
         own = claim.address is None or is_own_address(claim.address, self._serverapp, self.url)
         if not own or claim.principal != str(self.identity.kernels):
@@ -179,12 +177,12 @@ class Service:
         proved = await self._kernels.identify(claim)
         return None if proved is None else await self._kernel(proved)
 
-    async def _kernel(self, kernel_id: str) -> Kernel:
+    async def _kernel(self, kernel_id: str) -> ProvenKernel:
         found = await self._renames.locate(kernel_id, self._kernels.notebook)
         if found is None:
-            return Kernel(kernel_id)
+            return ProvenKernel(kernel_id)
         notebook, path = found
-        return Kernel(kernel_id, notebook, path, public=self.rights.shows_notebooks)
+        return ProvenKernel(kernel_id, notebook, path, public=self.rights.shows_notebooks)
 
     def _former_names(self, principal: str) -> tuple[str, ...]:
         """Return what a principal was called before: kernels had the only user's name while there was one."""

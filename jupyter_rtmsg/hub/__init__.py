@@ -1,22 +1,21 @@
 """The hub: rooms with a memory, on a Socket.IO server and an event log (docs/wire.md)."""
 
-from .access import Access, Permits, anybody, nobody
-from .activity import Activity
-from .connection import Connection
+from .application import Access, Activity, Permits, anybody, nobody
 from .hub import Hub
-from .identity import Claim, Identity, Kernel
+from .identity import Claim, Identity, ProvenKernel
 from .limits import Limits
+from .room import Participant
 
 __all__ = [
     "Access",
     "Activity",
     "Claim",
-    "Connection",
     "Hub",
     "Identity",
-    "Kernel",
     "Limits",
+    "Participant",
     "Permits",
+    "ProvenKernel",
     "anybody",
     "nobody",
 ]

@@ -93,12 +93,12 @@ class CatchUp:
 
     @property
     def _over(self) -> bool:
-        return self._cancelled or not self._membership.connection.socket.connected
+        return self._cancelled or not self._membership.participant.socket.connected
 
     async def _run(self) -> None:
         try:
             while not self._over:
-                await self._membership.connection.socket.drained()
+                await self._membership.participant.socket.drained()
                 if self._over or self._from_ring():
                     return
                 if self._room.ring.covers(self._position):
@@ -111,7 +111,7 @@ class CatchUp:
         except Exception:
             # Without its past the member must not get the present: it would believe that it missed nothing.
             logger.exception("a member of room %r could not catch up: disconnected", self._room.name)
-            self._membership.connection.socket.session.close()  # its client comes back
+            self._membership.participant.socket.session.close()  # its client comes back
 
     def _from_ring(self) -> bool:
         """Write the next page of the ring, if it goes back so far; return whether the member is in the room now."""
@@ -125,7 +125,7 @@ class CatchUp:
         if complete:
             here = self._follower.position
             self._write(self._trimmed(self._numbers.until(self._room.number_at(here)), here))
-            self._membership.enter(here, replayed=self._written)
+            self._membership.go_live(here, replayed=self._written)
         return complete
 
     async def _from_log(self) -> None:
@@ -152,7 +152,7 @@ class CatchUp:
     def _write(self, page: Sequence[Encoded]) -> None:
         if page:
             self._written = True
-            self._membership.connection.socket.write(page)
+            self._membership.participant.socket.write(page)
 
     def _from_entry(self, entry: Entry) -> Encoded:
         return entry.replayed if entry.seq <= self._missed_through else entry.live

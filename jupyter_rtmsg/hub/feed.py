@@ -8,7 +8,7 @@ from collections.abc import Callable
 from jupyter_rtmsg.wire.socketio import Encoded, encode_event
 
 from .limits import Limits
-from .presence import View
+from .presence import MemberView
 from .room import Room
 
 SOON = 0.02
@@ -76,18 +76,18 @@ class PresenceFeed:
             self._send(room, changes)
         self.changed(room)
 
-    def _send(self, room: Room, changes: list[View]) -> None:
+    def _send(self, room: Room, changes: list[MemberView]) -> None:
         """Write to everybody in the room; those who alone may see a notebook's path get an encoding of their own."""
         users = {change.user for change in changes if change.notebook is not None and not change.public}
         encoded: dict[str | None, Encoded] = {}
-        for connection in room.members:
-            principal = connection.identity.principal
+        for participant in room.members:
+            principal = participant.identity.principal
             key = principal if principal in users else None
             if key not in encoded:
                 encoded[key] = self._encode(room, changes, key)
-            connection.socket.write((encoded[key],))
+            participant.socket.write((encoded[key],))
 
     @staticmethod
-    def _encode(room: Room, changes: list[View], principal: str | None) -> Encoded:
+    def _encode(room: Room, changes: list[MemberView], principal: str | None) -> Encoded:
         shown = [change.shown_to(principal) for change in changes]
         return encode_event(["$presence", {"room": room.name, "changes": shown, "count": len(room.presence)}])

@@ -1,9 +1,10 @@
-"""From the log to the members: the only way of a stored event (docs/architecture.md, rule 1)."""
+"""Hands the events of the log to the rooms: no event reaches the members in another way (docs/architecture.md)."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from jupyter_rtmsg.errors import EpochChanged, LogClosed
 from jupyter_rtmsg.log.eventlog import EventLog, Record
@@ -12,38 +13,38 @@ from jupyter_rtmsg.wire.socketio import Encoded
 
 from .encode import encode_record, encode_trimmed
 from .ring import Entry
-from .rooms import Rooms
+from .rooms import RoomRegistry
 
 logger = throttled_logger(__name__)
 
 RETRY_AFTER = 1.0
-"""Seconds until the log is followed again after a fault."""
+"""Seconds after which the log is followed again when that has failed."""
 
 
 class Follower:
-    """Follows the log and hands its events to the rooms.
+    """Follows the log, encodes each event once, and hands it to its room.
 
     Parameters
     ----------
     log : EventLog
-    rooms : Rooms
+    rooms : RoomRegistry
     deliver : callable
-        Takes a batch of (Socket.IO room, Encoded).
+        Called with each batch of (Socket.IO room, Encoded).
     reset : callable
-        Called with the reason when the log was replaced.
+        Called with the reason when the log has been replaced.
 
     Attributes
     ----------
     position : int
-        Every event up to here was handed to its room.
+        The log position up to which every event was handed to its room.
     resets : int
-        How often the log was replaced: what was found out before the last time is void.
+        How often the log was replaced.
     """
 
     def __init__(
         self,
         log: EventLog,
-        rooms: Rooms,
+        rooms: RoomRegistry,
         deliver: Callable[[Sequence[tuple[str, Encoded]]], None],
         reset: Callable[[str], None],
     ) -> None:
@@ -56,7 +57,7 @@ class Follower:
         self.resets = 0
 
     async def run(self) -> None:
-        """Follow until the log is closed."""
+        """Follow the log until it is closed."""
         while True:
             try:
                 async for batch in self._log.follow(after=self.position):
@@ -68,20 +69,20 @@ class Follower:
                 self.position = self._log.head if change.position is None else change.position
                 self.resets += 1
                 self._reset(str(change))
-                self._wake(everybody=True)
-            except Exception:  # a hub that has stopped following would be dead without anybody noticing
-                logger.exception("following the log failed; trying again from position %d", self.position)
+                self._wake(everyone=True)
+            except Exception:  # if it ended here, nothing would be delivered any more
+                logger.exception("following the log failed; it will be tried again from position %d", self.position)
                 await asyncio.sleep(RETRY_AFTER)
 
     async def reached(self, position: int) -> None:
-        """Wait until every event up to a position was handed to its room, or the log was replaced."""
+        """Wait until every event up to a position was handed to its room, or the log has been replaced."""
         if self.position < position:
             done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append((position, done))
             await done
 
     def take(self, batch: Sequence[Record]) -> None:
-        """Hand a batch to the rooms, in one step of the loop."""
+        """Hand a batch to the rooms, in one step of the event loop."""
         active, quota = self._rooms.active, self._rooms.quota
         out: list[tuple[str, Encoded]] = []
         for record in batch:
@@ -97,7 +98,7 @@ class Follower:
             if seq is None:
                 encoded.volatile = True
             else:
-                if gone := room.numbers.before(record):  # the hub itself was too slow
+                if gone := room.numbers.before(record):  # trimmed before the hub had read them
                     out.append((room.channel, encode_trimmed(room.name, gone, seq - 1)))
                 room.ring.append(Entry(record, seq, encoded))
             out.append((room.channel, encoded))
@@ -106,10 +107,38 @@ class Follower:
         if self._waiting:
             self._wake()
 
-    def _wake(self, *, everybody: bool = False) -> None:
+    def _wake(self, *, everyone: bool = False) -> None:
         waiting, self._waiting = self._waiting, []
         for position, done in waiting:
-            if position > self.position and not everybody:
+            if position > self.position and not everyone:
                 self._waiting.append((position, done))
             elif not done.done():
                 done.set_result(None)
+
+
+class LogAnnouncer:
+    """Sends ``$log`` to everybody when the log has changed: its durability, its warning, or its opening.
+
+    Parameters
+    ----------
+    log : EventLog
+    emit : callable
+        Sends an event to all clients.
+    """
+
+    def __init__(self, log: EventLog, emit: Callable[[str, dict[str, Any]], object]) -> None:
+        self._log = log
+        self._emit = emit
+        self._announced = log.warning, log.opening
+
+    def announce_change(self) -> None:
+        """Announce the log's state if it has changed. Must precede the first event of another opening."""
+        if (self._log.warning, self._log.opening) != self._announced:
+            self.announce()
+
+    def announce(self) -> None:
+        """Announce the log's state."""
+        log = self._log
+        self._announced = log.warning, log.opening
+        state = {"durable": log.durable, "warning": log.warning, "epoch": log.epoch, "opening": log.opening}
+        self._emit("$log", state)

@@ -1,14 +1,15 @@
-"""Who is at the other end of a connection."""
+"""Who is connected: the identity of a participant, and how a kernel proves its own."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import PurePosixPath
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from jupyter_rtmsg.displayname import displayable, fault
 from jupyter_rtmsg.errors import ConnectionRefused
+from jupyter_rtmsg.server import Socket
 from jupyter_rtmsg.wire.data import encode_json
 
 from .limits import Limits
@@ -16,36 +17,26 @@ from .names import SubscriptionName
 
 ANONYMOUS = "anonymous"
 KINDS = ("script", "agent")
-"""What a client may call itself in CONNECT's ``auth``; that it is a browser or a kernel, the server sees itself."""
-LONGEST_NOTEBOOK = 1024
-"""Bytes of JSON of the longest path of a notebook that goes out with events: their envelope is bounded."""
-
-
-class Peer(Protocol):
-    """What is looked at of a Socket.IO socket."""
-
-    id: str
-    user: Any
-    auth: dict[str, Any]
-
-    @property
-    def handshake(self) -> Any:
-        """What is known from the connecting."""
+"""The kinds that a client may give in CONNECT's ``auth``. The server finds out browsers and kernels itself."""
+MAX_NOTEBOOK = 1024
+"""The longest path of a notebook, in bytes of JSON, that is sent with events: the size of their envelope is bounded."""
 
 
 class Claim(NamedTuple):
-    """What a connection shows to be taken for that of a kernel (docs/wire.md, "Proof of a kernel").
+    """The claim of a client to run in a kernel (docs/wire.md, "Proof of a kernel").
 
     Attributes
     ----------
     kernel : str
-        The kernel's id, by which its connection file is named.
+        The kernel's id, as in the name of its connection file.
     proof : str
+        The HMAC by the key in that file.
     socket_id : str
+        The id of the Socket.IO connection, which the proof covers.
     principal : str
-        Who has connected.
+        The principal that has connected.
     address : str or None
-        The server's base URL as the client has asked for it; the proof covers it. None with a proof of 0.1.0.
+        The server's base URL, as the client reached it. The proof covers it. None in a proof of version 0.1.0.
     """
 
     kernel: str
@@ -56,18 +47,18 @@ class Claim(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Kernel:
-    """A kernel that has proved itself.
+class ProvenKernel:
+    """A kernel that has proved its identity.
 
     Attributes
     ----------
     id : str
     notebook : str or None
-        The path of the notebook that it runs, as people see it: relative to the server's root.
+        The path of the notebook that it runs, relative to the server's root.
     path : str or None
-        The real path of that notebook, by which it is known again under another root; by default the same.
+        The real path of that notebook, which stays the same under another root; by default ``notebook``.
     public : bool
-        Whether everybody may see its path.
+        Whether everybody may see the path.
     """
 
     id: str
@@ -78,20 +69,21 @@ class Kernel:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who is speaking, established by the server and never taken from what a client says.
+    """Who is connected. The server establishes it; principal, credential and kernel are never a client's own words.
 
     Attributes
     ----------
     principal : str
-        The authenticated user, the key of subscriptions and limits.
+        The authenticated user: the key of subscriptions and limits.
     kind : str
         ``"browser"``, ``"kernel"``, ``"script"`` or ``"agent"``.
     name : str
-        What people see: a person's display name, the stem of a kernel's notebook, or what a client calls itself; the
-        principal where there is none of them.
+        The name to show: a person's display name, the stem of a kernel's notebook, the name that a client gave itself,
+        or else the principal.
     member : str
-        The id in presence: of a client, where it gave one, else of the connection.
+        The id in presence: the same for all connections of a client that gave its id, else one for each connection.
     notebook : str or None
+        The path of a kernel's notebook, relative to the server's root.
     public : bool
         Whether everybody may see the notebook's path.
     client : str or None
@@ -99,11 +91,11 @@ class Identity:
     path : str or None
         The real path of the notebook.
     kernel : str or None
-        The id of the kernel that it runs in, once that is proved.
+        The id of the kernel that the client runs in, once it is proved.
     process : str or None
-        The id that its process gave itself: a kernel that was restarted is another process.
+        A random id of the client's process: it changes when a kernel is restarted.
     credential : str
-        The key of its rights. Connections of one principal may have shown different credentials, with different rights.
+        The key of its rights. Two connections of a principal may have shown credentials with different rights.
     """
 
     principal: str
@@ -120,21 +112,21 @@ class Identity:
 
     @property
     def subscription(self) -> SubscriptionName | None:
-        """The name of its subscriptions by default: a kernel without a notebook has none, as it never comes back."""
+        """The default name of its subscriptions; None without a notebook: such a kernel never comes back."""
         if self.path is None or self.notebook is None:
             return None
         return SubscriptionName.of_notebook(self.path, self.notebook)
 
     @property
     def sender(self) -> bytes:
-        """The ``from`` of its events, as JSON."""
+        """The ``from`` object of its events, as JSON."""
         sender = {"user": self.principal, "kind": self.kind, "name": self.name, "member": self.member}
-        if self.notebook and self.public and len(encode_json(self.notebook)) <= LONGEST_NOTEBOOK:
+        if self.notebook and self.public and len(encode_json(self.notebook)) <= MAX_NOTEBOOK:
             sender["notebook"] = self.notebook
         return encode_json(sender)
 
-    def proved(self, kernel: Kernel) -> Identity:
-        """Return this identity as that of a kernel."""
+    def proved(self, kernel: ProvenKernel) -> Identity:
+        """Return this identity, changed to that of a kernel."""
         return replace(
             self,
             kind="kernel",
@@ -146,7 +138,7 @@ class Identity:
         )
 
     def is_beside(self, other: Identity) -> bool:
-        """Tell whether both are connections of one running kernel, made by different clients."""
+        """Tell whether both are connections of one kernel process, made by different clients."""
         one_process = self.kernel is not None and self.process is not None
         return (
             one_process
@@ -155,17 +147,19 @@ class Identity:
         )
 
     def renamed(self, path: str, notebook: str) -> Identity:
-        """Return this identity after its notebook was renamed, or a directory above it.
+        """Return this identity after its notebook, or a directory above it, was renamed.
 
         Parameters
         ----------
-        path, notebook : str
-            The notebook's new real path, and how people see that.
+        path : str
+            The notebook's new real path.
+        notebook : str
+            The new path relative to the server's root.
         """
         return replace(self, name=self._name_in(notebook), path=path, notebook=notebook)
 
     def _name_in(self, notebook: str | None) -> str:
-        """Return its name in a notebook: the notebook's stem, unless the client gave itself another."""
+        """Return its name in a notebook: the notebook's stem, unless the client gave itself another name."""
         user = displayable(self.principal)
         if self.name not in {user, self.principal, self.notebook and stem(self.notebook)}:
             return self.name
@@ -173,29 +167,29 @@ class Identity:
 
 
 def stem(notebook: str) -> str:
-    """Return the name of a notebook's file without its suffix, as people are shown it."""
+    """Return the name of a notebook's file without its suffix, safe to display."""
     return displayable(PurePosixPath(notebook).stem)
 
 
 def principal_of(user: Any) -> str:
-    """Return the principal that the HTTP handshake or a middleware established."""
+    """Return the principal of the user that the HTTP handshake or a middleware established."""
     if user is None:
         return ANONYMOUS
     return user if isinstance(user, str) else str(user.username)
 
 
 def credential_of(user: Any) -> str:
-    """Return the key of the rights of what the HTTP handshake or a middleware established: by default the principal."""
+    """Return the key of a user's rights: its ``rights_key``, or else its principal."""
     return str(getattr(user, "rights_key", "")) or principal_of(user)
 
 
-def identify(socket: Peer, limits: Limits) -> Identity:
-    """Return who is speaking on a socket.
+def identify(socket: Socket, limits: Limits) -> Identity:
+    """Return the identity of a client that connects.
 
     Raises
     ------
     ConnectionRefused
-        If ``client``, ``name`` or ``kind`` in CONNECT's ``auth`` are no strings, too long, or nothing to be shown.
+        If ``client``, ``name`` or ``kind`` in CONNECT's ``auth`` is not a string, is too long, or cannot be displayed.
     """
     auth = socket.auth
     client = _text(auth, "client", limits.identifier) or None
@@ -223,7 +217,7 @@ def _name(auth: dict[str, Any], longest: int) -> str:
 def _kind(auth: dict[str, Any]) -> str:
     kind = _text(auth, "kind", max(map(len, KINDS))) or KINDS[0]
     if kind not in KINDS:
-        raise _bad(f"`kind` is {kind!r}, and may be one of {', '.join(KINDS)}")
+        raise _bad(f"`kind` must be one of {', '.join(KINDS)}, not {kind!r}")
     return kind
 
 
@@ -241,5 +235,5 @@ def _text(auth: dict[str, Any], key: str, longest: int) -> str:
     return value
 
 
-def _bad(what: str) -> ConnectionRefused:
-    return ConnectionRefused(what, {"code": "bad_request"})
+def _bad(message: str) -> ConnectionRefused:
+    return ConnectionRefused(message, {"code": "bad_request"})

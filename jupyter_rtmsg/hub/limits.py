@@ -1,4 +1,4 @@
-"""Every limit of the hub, with its default; docs/wire.md lists those that clients meet."""
+"""All limits of the hub, with their defaults. docs/wire.md lists those that concern clients."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 from jupyter_rtmsg.wire.data import MAX_DEPTH
 
-PAGE_LEVELS = 4  # above the data of an event on a page of history, which stands in [{"events":[{"data":
+PAGE_LEVELS = 4
+"""Levels of JSON above an event's data on a page of history: ``[{"events":[{"data":``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the hub allows. Sizes in bytes, times in seconds.
+    """The limits of a hub. Sizes in bytes, times in seconds.
 
     Attributes
     ----------
@@ -21,41 +22,42 @@ class Limits:
         Of one event's data.
     rooms_per_connection, rooms, connections_per_user : int
     rooms_per_user : int
-        Rooms that one principal may have made, and opened by joining them. 0: a tenth of ``rooms``.
+        Rooms that one principal may have made, or opened by joining them. 0: a tenth of ``rooms``.
     subscriptions : int
-        Named cursors of one user, over all rooms. One more makes the one end that was idle longest.
+        Named cursors of one user, over all rooms. To make place for one more, the one idle longest ends.
     subscription_age : float
-        How long one may be idle before it ends, in log time; 0: it never does.
+        Log time after which an idle subscription ends; 0: never.
     subscription_bytes, subscription_bytes_in_all : int
-        What they may take, those that have ended lately too: of one user, and of all. One more makes place likewise.
+        Size of the subscriptions of one user, and of all users, including those that have ended recently. Place for
+        one more is made in the same way.
     publish_rate, publish_burst : float
-        Publishes of one connection: events a second, and how many at once.
+        Publishes of one connection: events a second, and events at once.
     command_rate, command_burst : float
-        Commands of one user, over all connections, in units of work: a small publish is one, see `hub.budget`.
+        Commands of one user, over all connections, in units of work: a small publish is one (`hub.budget`).
     pending_events, pending_bytes : int
-        Events of one user that are on their way to the disk at once; what is published beyond that waits, unread.
+        Events of one user on their way to the disk. Further publishes wait.
     identifier : int
         Characters of an ``id``, an ``as`` and a client's UUID.
     name : int
         Characters of the name that a client shows in presence.
     replay : int
-        More missed events than this are not sent: the client pages through the history.
+        Missed events that are sent at most. A client that has missed more pages through the history.
     page_events : int
-        Events of one page of history or catching up. A page also ends at half of ``message`` and at ``attachments``.
+        Events of one page of history or of a catch-up. A page also ends at half of ``message``, and at ``attachments``.
     ring_events, ring_bytes : int
-        How much of an active room is kept in memory for those who join.
+        Latest events of an active room that are kept in memory.
     listed : int
-        Members named in a list of presence; ``count`` tells how many there are.
+        Members in a list of presence; ``count`` tells how many there are in all.
     presence_interval : float
         The least time between two ``$presence`` of one room.
     grace : float
-        How long a member whose connection broke is ``away`` before it has ``left``.
+        How long a member with a lost connection is ``away`` before it has ``left``.
     recheck : float
-        How often the rights of members are asked for again.
+        Time between two checks of the members' rights.
     recovery : float
-        How long a client may be away whose connection state is recovered (Socket.IO's); 0: it never is.
+        How long a client may be away and still have its connection state recovered; 0: no recovery.
     session_bytes, session_bytes_in_all : int
-        What is kept for that, of one user and of all; the oldest makes place.
+        Size of the connection states that are saved for that, of one user and of all; the oldest make place.
     """
 
     message: int = 1_000_000
@@ -92,12 +94,12 @@ class Limits:
     def __post_init__(self) -> None:
         if self.depth > MAX_DEPTH - PAGE_LEVELS:
             raise ValueError(
-                f"events of depth {self.depth} would not fit into a page of history: at most {MAX_DEPTH - PAGE_LEVELS}"
+                f"depth={self.depth} is too large: a page of history has room for {MAX_DEPTH - PAGE_LEVELS} levels"
             )
 
     @property
     def user_rooms(self) -> int:
-        """How many rooms one principal may have."""
+        """Rooms that one principal may have."""
         return self.rooms_per_user or max(1, self.rooms // 10)
 
     @property

@@ -1,4 +1,4 @@
-"""The rules for names of rooms, events and subscriptions (docs/wire.md, "Names and limits")."""
+"""The rules for the names of rooms, events and subscriptions (docs/wire.md, "Names and limits")."""
 
 from __future__ import annotations
 
@@ -12,44 +12,45 @@ from jupyter_rtmsg.errors import BadEvent, BadRequest, BadRoom, ReservedEvent
 from jupyter_rtmsg.invisible import hidden
 from jupyter_rtmsg.wire.socketio import RESERVED_EVENTS
 
-LONGEST = 128
-_UNSEEN = "control, format and invisible characters are not allowed"
+MAX_LENGTH = 128
+"""Characters of the longest name of a room or an event."""
+_INVISIBLE = "control, format and invisible characters are not allowed"
 _SIGNS = frozenset("_~-.")
 _JOINERS = frozenset("\u200c\u200d")
 
 
 @lru_cache(maxsize=16_384)
 def room_name(name: str) -> str:
-    """Return the name of a room if it is one.
+    """Return the name of a room if it is valid.
 
     Raises
     ------
     BadRoom
-        Naming the rule that it breaks.
+        The message tells the rule that the name breaks.
     """
-    if not 1 <= len(name) <= LONGEST:
-        raise BadRoom(f"a room's name has 1 to {LONGEST} characters, this one {len(name)}")
+    if not 1 <= len(name) <= MAX_LENGTH:
+        raise BadRoom(f"a room's name has 1 to {MAX_LENGTH} characters, this one has {len(name)}")
     for unfit in _unfit(name):
-        rule = f"{name[unfit]!a} in the name {name!r}: a room's has letters, digits, _ ~ - and inner dots"
+        rule = f"{name[unfit]!a} in the name {name!r}: a room's name has letters, digits, _ ~ - and inner dots"
         raise BadRoom(rule + _instead(name))
     if name[0] == "." or name[-1] == ".":
-        raise BadRoom(f"the room's name {name!r} begins or ends with a dot{_instead(name)}")
+        raise BadRoom(f"the room's name {name!r} must not begin or end with a dot{_instead(name)}")
     if not unicodedata.is_normalized("NFC", name):
         raise BadRoom(f"the room's name {name!r} is not in Unicode's normal form C{_instead(name)}")
     return name
 
 
 def _instead(name: str) -> str:
-    """Return a name that would do, as the end of a message; nothing if there is none in it."""
+    """Return the end of a message: a similar name that is valid, or nothing if there is none."""
     name = unicodedata.normalize("NFC", name)
     unfit = set(_unfit(name))
     parts = "".join(" " if at in unfit else character for at, character in enumerate(name))
-    good = "-".join(parts.split()).strip(".-")[:LONGEST].strip(".-")
+    good = "-".join(parts.split()).strip(".-")[:MAX_LENGTH].strip(".-")
     return f". Write {good!r}" if good else ""
 
 
 def _unfit(name: str) -> Iterator[int]:
-    """Yield the positions of the characters that a room's name may not have."""
+    """Yield the positions of characters that the name of a room must not contain."""
     hides = set(hidden(name, variations=False))
     before = ""
     for position, character in enumerate(name):
@@ -63,12 +64,12 @@ def _unfit(name: str) -> Iterator[int]:
 
 
 def _is_mark(character: str) -> bool:
-    """Many scripts write their vowels as marks on letters, which are no letters in Unicode's eyes."""
+    """Tell whether a character is a combining mark. Many scripts write vowels so, and Unicode calls them no letters."""
     return unicodedata.category(character) in ("Mn", "Mc")
 
 
 def _bears(character: str) -> bool:
-    """Tell whether a mark may stand behind a character: alone it would be seen as a part of something else."""
+    """Tell whether a mark may follow a character. A mark alone would be drawn on the text before the name."""
     return character.isalnum() or (character != "" and (_is_mark(character) or character in _JOINERS))
 
 
@@ -78,33 +79,37 @@ def event_name(name: str) -> str:
 
     Raises
     ------
-    BadEvent, ReservedEvent
+    BadEvent
+        If it is too long, empty, or contains invisible characters.
+    ReservedEvent
+        If it belongs to the hub or to Socket.IO.
     """
-    if not 1 <= len(name) <= LONGEST:
-        raise BadEvent(f"an event's name has 1 to {LONGEST} characters, this one {len(name)}")
+    if not 1 <= len(name) <= MAX_LENGTH:
+        raise BadEvent(f"an event's name has 1 to {MAX_LENGTH} characters, this one has {len(name)}")
     if name[0] == "$":
-        raise ReservedEvent(f"{name!r}: names that start with $ are the hub's own")
+        raise ReservedEvent(f"{name!r} is reserved: names that start with $ belong to the hub")
     if name in RESERVED_EVENTS:
-        # Stored and replayed, such an event would drop every JavaScript client again and again.
-        raise ReservedEvent(f"{name!r} is one of Socket.IO's own events")
+        # A JavaScript client would disconnect at each replay of such an event.
+        raise ReservedEvent(f"{name!r} is reserved: it is one of Socket.IO's own events")
     for position in hidden(name):
-        raise BadEvent(f"{name[position]!a} in the event's name {name!r}: {_UNSEEN}")
+        raise BadEvent(f"{name[position]!a} in the event's name {name!r}: {_INVISIBLE}")
     if not name.strip():
-        raise BadEvent(f"the event's name {name!r} shows nothing")
+        raise BadEvent(f"the event's name {name!r} has no visible character")
     return name
 
 
 class SubscriptionName(NamedTuple):
-    """What a subscription is called.
+    """The name of a subscription.
 
     Attributes
     ----------
     key : str
-        Tells it from others; no client can choose that of a notebook, which holds a control character.
+        Identifies it among those of a user in a room. A notebook's key contains a control character, so no client can
+        choose it.
     label : str
-        What people see.
+        The name to show.
     path : str or None
-        The real path of the notebook whose place it is.
+        The real path of the notebook that it belongs to.
     """
 
     key: str
@@ -113,27 +118,27 @@ class SubscriptionName(NamedTuple):
 
     @classmethod
     def of_notebook(cls, path: str, label: str) -> SubscriptionName:
-        """Return the name for a notebook.
+        """Return the name of a notebook's subscriptions.
 
         Parameters
         ----------
         path : str
-            Its real path, of any length.
+            The real path, of any length.
         label : str
-            Its path relative to the server's root.
+            The path relative to the server's root.
         """
         digest = blake2b(path.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
         return cls(f"notebook\0{digest}", label, path)
 
     @classmethod
     def of_client(cls, name: str) -> SubscriptionName:
-        """Return the name that a client chose.
+        """Return a name that a client chose.
 
         Raises
         ------
         BadRequest
-            If it holds what nobody sees.
+            If it contains invisible characters.
         """
         for position in hidden(name):
-            raise BadRequest(f"{name[position]!a} in the subscription's name {name!r:.80}: {_UNSEEN}")
+            raise BadRequest(f"{name[position]!a} in the subscription's name {name!r:.80}: {_INVISIBLE}")
         return cls(name, name)

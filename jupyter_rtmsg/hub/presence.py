@@ -1,4 +1,4 @@
-"""Who is in a room: states and what the others were told of them. No timers and no I/O in here."""
+"""The members of a room, their states, and the changes not broadcast yet. No timers and no I/O."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from .identity import Identity
 HERE, AWAY, LEFT = "here", "away", "left"
 
 
-class View(NamedTuple):
-    """A member as others see it; ``notebook`` is for its own user only, unless it is ``public``."""
+class MemberView(NamedTuple):
+    """A member as others see it. Unless it is ``public``, only its own user sees ``notebook``."""
 
     member: str
     user: str
@@ -22,7 +22,7 @@ class View(NamedTuple):
     public: bool
 
     def shown_to(self, principal: str | None) -> dict[str, Any]:
-        """Return what a principal may see of it (None: what everybody may)."""
+        """Return the fields that a principal may see; with None, those that everybody may see."""
         shown = {"member": self.member, "user": self.user, "kind": self.kind, "name": self.name, "state": self.state}
         if self.notebook is not None and (self.public or principal == self.user):
             shown["notebook"] = self.notebook
@@ -34,12 +34,12 @@ class _Member:
     identity: Identity
     connections: int = 0
     state: str = HERE
-    told: View | None = None  # what everybody in the room knows of it
-    seen: bool = False  # somebody may know something else: tell everybody, whatever was told last
+    told: MemberView | None = None  # the view that was broadcast last
+    seen: bool = False  # a listing may have shown another view than that: broadcast the next one in any case
 
-    def view(self) -> View:
+    def view(self) -> MemberView:
         who = self.identity
-        return View(
+        return MemberView(
             who.member, who.principal, who.kind, who.name or who.principal, self.state, who.notebook, who.public
         )
 
@@ -47,7 +47,8 @@ class _Member:
 class Presence:
     """The members of one room.
 
-    A member is a client, however many connections it has and however often it comes back.
+    A member is one client, with any number of connections at once or one after the other. Its states: *here*, *away*
+    (its last connection broke, and may come back), *left*. Changes are gathered until `take_changes`.
     """
 
     __slots__ = ("_changed", "_members")
@@ -61,14 +62,14 @@ class Presence:
 
     @property
     def changed(self) -> bool:
-        """Whether there may be something to tell."""
+        """Whether there may be changes to broadcast."""
         return bool(self._changed)
 
     def arrive(self, identity: Identity) -> None:
-        """Count a connection of a member, which has joined."""
+        """Count a connection that has joined."""
         member = self._members.get(identity.member)
         if member is None:
-            # One that has left, and whom nobody was told of yet, is the same as before.
+            # If its leave has not been broadcast yet, it continues as the same member.
             member = self._changed.get(identity.member) or _Member(identity)
             self._members[identity.member] = member
         member.connections += 1
@@ -76,25 +77,25 @@ class Presence:
         self._update(member, identity)
 
     def describe(self, identity: Identity) -> None:
-        """Take a new description of a member."""
+        """Replace the identity of a member."""
         member = self._members.get(identity.member)
         if member is not None:
             self._update(member, identity)
 
     def depart(self, key: str, *, lost: bool) -> bool:
-        """Count a connection of a member as gone.
+        """Count a connection as gone.
 
         Parameters
         ----------
         key : str
-            Of the member.
+            The member's id.
         lost : bool
-            It broke, and may come back.
+            Whether the connection broke, and may come back.
 
         Returns
         -------
         bool
-            Whether the member is away now: the caller is to `expire` it after the grace time.
+            Whether the member is away now. Then the caller must call `expire` after the grace time.
         """
         member = self._members.get(key)
         if member is None:
@@ -110,21 +111,21 @@ class Presence:
         return lost
 
     def expire(self, key: str) -> None:
-        """Count a member as left, whose grace time is over, unless it came back."""
+        """Change a member from away to left, after its grace time."""
         member = self._members.get(key)
         if member is not None and member.state == AWAY:
             self._leave(key, member)
 
     def listing(self, principal: str, limit: int) -> list[dict[str, Any]]:
-        """Return the members, in the order in which they came, as a principal may see them."""
+        """Return the members as a principal may see them, in the order in which they came."""
         members = list(self._members.values())[:limit]
         for member in members:
             member.seen = member.seen or member.identity.member in self._changed
         return [member.view().shown_to(principal) for member in members]
 
-    def take_changes(self, limit: int) -> list[View]:
-        """Return the members that are not as everybody was told, and count them as told."""
-        changes: list[View] = []
+    def take_changes(self, limit: int) -> list[MemberView]:
+        """Return the members that differ from what was broadcast last, and count them as broadcast."""
+        changes: list[MemberView] = []
         while self._changed and len(changes) < limit:
             key = next(iter(self._changed))
             member = self._changed.pop(key)

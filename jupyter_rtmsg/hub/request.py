@@ -1,4 +1,4 @@
-"""Reads the fields of a request: a JSON object from a client."""
+"""Reads the fields of a request, which is a JSON object from a client."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 from jupyter_rtmsg.errors import BadRequest, LimitExceeded
 
 Request = dict[str, Any]
-LARGEST = 2**63 - 1
+MAX_INTEGER = 2**63 - 1
 
 
 def request_of(args: Sequence[Any]) -> Request:
-    """Return the one object that a command takes; none is as good as an empty one.
+    """Return the request among the arguments of a command: one object, or an empty one if there is none.
 
     Raises
     ------
@@ -21,12 +21,12 @@ def request_of(args: Sequence[Any]) -> Request:
     if not args:
         return {}
     if len(args) > 1 or type(args[0]) is not dict:
-        raise BadRequest("a command takes one object and nothing else")
+        raise BadRequest("a command takes one object and no further arguments")
     return args[0]
 
 
 def text(request: Request, key: str) -> str:
-    """Return a field that must be there; raises `BadRequest`."""
+    """Return a required string; raise `BadRequest` if it is missing or of another type."""
     value = request.get(key)
     if type(value) is str:
         return value
@@ -34,12 +34,12 @@ def text(request: Request, key: str) -> str:
 
 
 def optional_text(request: Request, key: str, *, longest: int) -> str | None:
-    """Return a field that may be missing or null.
+    """Return a string that may be missing or null.
 
     Raises
     ------
     BadRequest
-        If it is no string, or empty.
+        If it is not a string, or is empty.
     LimitExceeded
         If it has more than ``longest`` characters.
     """
@@ -47,26 +47,26 @@ def optional_text(request: Request, key: str, *, longest: int) -> str | None:
     if value is None:
         return None
     if type(value) is not str or not value:
-        raise BadRequest(f"`{key}` must be a string that is not empty, not {_shown(value)}")
+        raise BadRequest(f"`{key}` must be a non-empty string, not {_shown(value)}")
     if len(value) > longest:
         raise LimitExceeded(f"`{key}` has {len(value)} characters, more than the {longest} allowed")
     return value
 
 
 def optional_count(request: Request, key: str, *, least: int = 0) -> int | None:
-    """Return an integer that may be missing or null; raises `BadRequest`."""
+    """Return an integer that may be missing or null; raise `BadRequest` if it is invalid."""
     value = request.get(key)
     if value is None:
         return None
     if type(value) is float and value.is_integer():
-        value = int(value)  # JSON has one kind of numbers, and some encoders write 3.0
-    if type(value) is not int or not least <= value <= LARGEST:
-        raise BadRequest(f"`{key}` must be an integer from {least}, not {_shown(value)}")
+        value = int(value)  # JSON has one type of numbers, and some encoders write 3.0
+    if type(value) is not int or not least <= value <= MAX_INTEGER:
+        raise BadRequest(f"`{key}` must be an integer of at least {least}, not {_shown(value)}")
     return value
 
 
 def count(request: Request, key: str, *, least: int = 0) -> int:
-    """Return an integer that must be there; raises `BadRequest`."""
+    """Return a required integer; raise `BadRequest` if it is missing or invalid."""
     value = optional_count(request, key, least=least)
     if value is None:
         raise BadRequest(f"`{key}` is missing")
@@ -74,7 +74,7 @@ def count(request: Request, key: str, *, least: int = 0) -> int:
 
 
 def flag(request: Request, key: str) -> bool:
-    """Return a boolean that is false when missing or null; raises `BadRequest`."""
+    """Return a boolean, which is false when missing or null; raise `BadRequest` for another type."""
     value = request.get(key)
     if value is None or type(value) is bool:
         return bool(value)
@@ -82,7 +82,7 @@ def flag(request: Request, key: str) -> bool:
 
 
 def _shown(value: Any) -> str:
-    """Return a value's text, which is not made of what may hold a million values."""
+    """Return a short text for a value. A container may hold a million values, so it is not formatted."""
     if type(value) in (list, dict):
         return f"{'an array' if type(value) is list else 'an object'} of {len(value)}"
     return f"{value!r:.80}"

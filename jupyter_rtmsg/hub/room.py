@@ -1,130 +1,298 @@
-"""An active room: one that somebody is in."""
+"""Participants, rooms, and the memberships that connect them.
+
+The three classes refer to each other, so they share a file. `Participants` holds the participants and `RoomRegistry`
+the rooms. A `Membership` is held by both of its ends; only `HubCore` makes and ends memberships.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import Protocol
 
 from jupyter_rtmsg.log.kept import Subscription
+from jupyter_rtmsg.server import Socket
 
+from .budget import Budget
+from .identity import Identity
 from .numbers import Numbers
 from .presence import Presence
+from .rate import TokenBucket
 from .ring import Ring
 
-if TYPE_CHECKING:
-    from .catchup import CatchUp
-    from .connection import Connection
+
+class StateKeeper(Protocol):
+    """Connection state recovery, as participants use it. `LogRecovery` is the implementation."""
+
+    def changed(self, participant: Participant) -> None:
+        """Save the participant's state again soon: its rooms have changed."""
+
+    def require_mark(self, participant: Participant) -> None:
+        """Send a new mark, which the client must have received before its state may be recovered."""
+
+    def forget(self, participant: Participant) -> asyncio.Future[None] | None:
+        """Remove the saved state. The future is done when that is stored; None if there is no saved state."""
 
 
-class Membership:
-    """A connection in a room.
+class Participant:
+    """A connected client: one Socket.IO socket, as the hub sees it.
+
+    Made by `Participants.add` for an admitted socket, and used until that socket is gone.
+
+    Parameters
+    ----------
+    socket : Socket
+    identity : Identity
+    bucket : TokenBucket
+        Limits the publishes of this connection.
+    budget : Budget
+        Limits all commands of its principal; shared with the principal's other connections.
+    closed : str, optional
+        Why the hub cut off the client's previous connection.
 
     Attributes
     ----------
-    room : Room
-    connection : Connection
-    subscription : Subscription or None
-        The one that it owns.
-    joined_as : str or None
-        What that was called when it joined.
-    live : int or None
-        The position at which it began to receive live events, or None while it does not.
-    catch_up : CatchUp or None
+    identity : Identity
+        Replaced by `describe` when a kernel proves itself or its notebook is renamed.
+    sender : bytes
+        The ``from`` object of its events, as JSON. Always belongs to `identity`.
+    memberships : dict of str to Membership
+        By room name. `Membership.attach` and `Membership.detach` change it.
+    joins : int
+        Joins in progress. While there are any, the state of the connection is not saved.
+    required_mark : int
+        The mark that the client must show to be recovered (`LogRecovery.require_mark`); 0 if none is required.
     """
 
-    __slots__ = ("catch_up", "connection", "joined_as", "live", "room", "subscription")
+    __slots__ = (
+        "_closed", "_keeper", "bucket", "budget", "identity", "joins", "memberships", "required_mark", "sender",
+        "socket",
+    )  # fmt: skip
 
-    def __init__(self, room: Room, connection: Connection, subscription: Subscription | None) -> None:
+    def __init__(
+        self, socket: Socket, identity: Identity, bucket: TokenBucket, budget: Budget, closed: str | None = None
+    ) -> None:
+        self.socket = socket
+        self.bucket = bucket
+        self.budget = budget
+        self.memberships: dict[str, Membership] = {}
+        self.joins = 0
+        self.required_mark = 0
+        self._closed = closed
+        self._keeper: StateKeeper | None = None
+        self.describe(identity)
+
+    def describe(self, identity: Identity) -> None:
+        """Replace the identity."""
+        self.identity = identity
+        self.sender = identity.sender
+
+    def take_closed(self) -> str | None:
+        """Return why the client's previous connection was cut off. Later calls return None."""
+        closed, self._closed = self._closed, None
+        return closed
+
+    def begin_join(self) -> None:
+        """Count a join in progress."""
+        self.joins += 1
+
+    def end_join(self) -> None:
+        """Count a join as over."""
+        self.joins -= 1
+        self.rooms_changed()
+
+    # --- connection state recovery
+
+    def keep_state(self, keeper: StateKeeper) -> None:
+        """Tell this keeper of changes from now on."""
+        self._keeper = keeper
+
+    def rooms_changed(self) -> None:
+        """Have the state saved again: the rooms whose live events the client receives have changed."""
+        if self._keeper:
+            self._keeper.changed(self)
+
+    def require_mark(self) -> None:
+        """Have the client prove, if it is to be recovered, that it received everything written until now."""
+        if self._keeper:
+            self._keeper.require_mark(self)
+
+    def must_show(self, mark: int) -> None:
+        """Set the mark that the client must show to be recovered; 0 requires none."""
+        self.required_mark = mark
+
+    def forget_state(self) -> asyncio.Future[None] | None:
+        """Have the saved state removed. The future is done when that is stored; None if there is no saved state."""
+        return self._keeper.forget(self) if self._keeper else None
+
+
+class Replay(Protocol):
+    """Sends a new member the events that it missed. `CatchUp` is the implementation."""
+
+    def begin(self) -> None:
+        """Start sending."""
+
+    def cancel(self) -> None:
+        """Send nothing more, and do not put the member into the live room."""
+
+
+class Membership:
+    """A participant in a room.
+
+    States: *attached* (a member, but without live events), *catching up* (from `catch_up` on: missed events are sent),
+    *live* (from `go_live` on), *detached*.
+
+    Parameters
+    ----------
+    room : Room
+    participant : Participant
+    subscription : Subscription or None
+        The subscription that it owns. `SubscriptionRegistry` moves it.
+
+    Attributes
+    ----------
+    joined_as : str or None
+        The label of the subscription at the time of the join.
+    live_since : int or None
+        The log position from which on it receives live events; None while it does not.
+    """
+
+    __slots__ = ("_replay", "joined_as", "live_since", "participant", "room", "subscription")
+
+    def __init__(self, room: Room, participant: Participant, subscription: Subscription | None) -> None:
         self.room = room
-        self.connection = connection
+        self.participant = participant
         self.subscription = subscription
         self.joined_as = subscription and subscription.label
-        self.live: int | None = None
-        self.catch_up: CatchUp | None = None
+        self.live_since: int | None = None
+        self._replay: Replay | None = None
+
+    @property
+    def is_attached(self) -> bool:
+        """Whether it is the participant's present membership in the room."""
+        return self.participant.memberships.get(self.room.name) is self
 
     def is_called(self, name: str) -> bool:
-        """Tell whether its subscription has a name; what it was called before is as good."""
+        """Tell whether its subscription has this label, or had it at the time of the join."""
         return self.subscription is not None and name in (self.subscription.label, self.joined_as)
 
-    def enter(self, position: int, *, replayed: bool = False) -> None:
-        """Receive the room's live events from a position on; ``replayed``: what came before it was written."""
-        self.live = position
-        self.connection.socket.join(self.room.channel)
-        if replayed:
-            self.connection.owe()
-        self.connection.changed()
+    def attach(self) -> None:
+        """Enter it with the participant and the room, in place of an earlier membership."""
+        self.participant.memberships[self.room.name] = self.room.members[self.participant] = self
 
-    def exit(self) -> None:
-        """Receive nothing more of the room."""
-        if self.catch_up:
-            self.catch_up.cancel()
-        self.connection.socket.leave(self.room.channel)
+    def detach(self) -> None:
+        """Stop, and remove it from the participant and the room."""
+        self.stop()
+        del self.participant.memberships[self.room.name], self.room.members[self.participant]
+
+    def catch_up(self, replay: Replay) -> None:
+        """Send missed events, beginning with the next step of the event loop: the reply to the join goes first."""
+        self._replay = replay
+        asyncio.get_running_loop().call_soon(replay.begin)
+
+    def go_live(self, position: int, *, replayed: bool = False) -> None:
+        """Receive the room's live events from a log position on.
+
+        Parameters
+        ----------
+        position : int
+        replayed : bool
+            Whether missed events were written before.
+        """
+        self.live_since = position
+        self.participant.socket.join(self.room.channel)
+        if replayed:
+            self.participant.require_mark()
+        self.participant.rooms_changed()
+
+    def restart(self, position: int) -> None:
+        """Give up catching up and go live: the log, of which the missed events were, has been replaced."""
+        if self._replay:
+            self._replay.cancel()
+        self.go_live(position)
+
+    def stop(self) -> None:
+        """Receive no further events of the room."""
+        if self._replay:
+            self._replay.cancel()
+        self.participant.socket.leave(self.room.channel)
 
 
 class Room:
-    """A room with members.
+    """An active room: one with members, or with joins in progress.
 
     Parameters
     ----------
     name : str
     ring : Ring
-        Begins where the hub has followed the log to.
+        Empty, and beginning at the position up to which the hub has followed the log.
 
     Attributes
     ----------
     channel : str
-        The Socket.IO room of those who receive its live events: no hub room can be named like somebody's socket id.
-    members : dict
-        Memberships by connection.
-    joining : int
-        Joins under way, which need the ring.
+        The Socket.IO room of the members who receive live events. The prefix keeps it apart from socket ids.
+    members : dict of Participant to Membership
+    presence : Presence
+        The members as others see them, those that lost their connection a moment ago included.
+    joins : int
+        Joins in progress. They need the room, so it is kept while there are any.
     base, base_n : int
-        The room's head when it became active, and the number of that event; the ring has what came since.
+        The seq of the room's last event when it became active, and that event's number; 0 until `set_base`. Later
+        events are in the ring.
     numbers : Numbers
-        Of the events that were handed to the room.
+        Finds gaps in the numbers of the events that were handed to the room.
     """
 
-    __slots__ = ("base", "base_n", "channel", "joining", "members", "name", "numbers", "presence", "ring")
+    __slots__ = ("base", "base_n", "channel", "joins", "members", "name", "numbers", "presence", "ring")
 
     def __init__(self, name: str, ring: Ring) -> None:
         self.name = name
         self.channel = "r:" + name
         self.ring = ring
-        self.members: dict[Connection, Membership] = {}
+        self.members: dict[Participant, Membership] = {}
         self.presence = Presence()
-        self.joining = 0
+        self.joins = 0
         self.base = self.base_n = 0
         self.numbers = Numbers()
 
     @property
     def idle(self) -> bool:
-        """Whether nobody is in it, or may come back in a moment."""
-        return not self.members and not self.joining and not self.presence
+        """Whether it has no members, no joins in progress, and nobody in presence."""
+        return not self.members and not self.joins and not self.presence
+
+    def begin_join(self) -> None:
+        """Count a join in progress."""
+        self.joins += 1
+
+    def end_join(self) -> None:
+        """Count a join as over."""
+        self.joins -= 1
+
+    # --- the last event
 
     def head_at(self, position: int) -> int:
         """Return the seq of its last event up to a position that the hub has reached."""
         return max(self.base, self.ring.last_until(position))
 
     def number_at(self, position: int) -> int | None:
-        """Return the number of its last event up to a position that the hub has reached; None if it is not known."""
+        """Return the number of its last event up to a position that the hub has reached; None if it is unknown."""
         number = self.ring.number_until(position)
         return self.base_n if number is None and self.base <= position else number
 
-    def settled(self, head: int, number: int) -> None:
-        """Learn what the log had of it when it became active."""
+    def set_base(self, head: int, number: int) -> None:
+        """Set the seq and the number of the last event that the log had when the room became active."""
         if head >= self.base:
             self.base, self.base_n = head, number
-        if self.numbers.last is None:  # nothing has come since
-            self.numbers.last = number
+        self.numbers.start_at(number)  # has no effect if an event has come since
+
+    # --- a new log, or a deleted room
 
     def reset(self, ring: Ring) -> None:
-        """Begin anew with the log of another epoch: all receive its live events, and may join again for its past."""
-        for membership in self.begin(ring):
-            if membership.catch_up:
-                membership.catch_up.cancel()
-            membership.enter(ring.start)
+        """Begin again with the log of another epoch. All members go live; they may join again for older events."""
+        for membership in self.restart(ring):
+            membership.restart(ring.start)
 
-    def begin(self, ring: Ring) -> list[Membership]:
-        """Begin anew for those who join from now on, and return who is in it."""
+    def restart(self, ring: Ring) -> list[Membership]:
+        """Begin again with an empty ring, and return the present memberships."""
         self.ring = ring
         self.base = self.base_n = 0
         self.numbers = Numbers()

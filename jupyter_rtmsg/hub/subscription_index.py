@@ -1,4 +1,4 @@
-"""Finds subscriptions by name, by user and by the path of their notebook. All in memory, without rules."""
+"""Finds subscriptions by name, by user and by notebook path, in memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from jupyter_rtmsg.log.kept import Subscription
 
 Key = tuple[str, str, str]
 OVERHEAD = 100
-"""Bytes that a subscription takes beside its texts."""
+"""Bytes that the log needs for a subscription, beside its texts."""
 
 
 class SubscriptionIndex:
@@ -18,7 +18,7 @@ class SubscriptionIndex:
     Parameters
     ----------
     rows : iterable of Subscription
-        Of two that go on under one name, the later one counts.
+        If two that go on have the same name, the later one is used.
     """
 
     def __init__(self, rows: Iterable[Subscription] = ()) -> None:
@@ -35,23 +35,23 @@ class SubscriptionIndex:
                 self.end(row)
 
     def get(self, user: str, room: str, key: str) -> Subscription | None:
-        """Return the one that goes on under a name."""
+        """Return the subscription that goes on under a name, or None."""
         return self._named.get((user, room, key))
 
     def of(self, user: str) -> KeysView[Subscription]:
-        """Return those of a user that go on."""
+        """Return the subscriptions of a user that go on."""
         return self._users.get(user, {}).keys()
 
     def ended_of(self, user: str) -> list[Subscription]:
-        """Return those of a user that have ended, the latest last."""
+        """Return the subscriptions of a user that have ended, the latest last."""
         return self._ended.get(user, [])
 
     def bytes(self, user: str | None = None) -> int:
-        """Return what those of a user take, or all of them, whether they have ended or not."""
+        """Return the size of all subscriptions of a user, or of all users, including those that have ended."""
         return self._bytes.total() if user is None else self._bytes[user]
 
     def heaviest(self) -> str:
-        """Return the user whose subscriptions take most."""
+        """Return the user whose subscriptions are largest in all."""
         return max(self._bytes, key=self._bytes.__getitem__)
 
     def _weigh(self, row: Subscription) -> None:
@@ -64,13 +64,13 @@ class SubscriptionIndex:
             del self._bytes[row.user]
 
     def beneath(self, path: str) -> Iterator[Subscription]:
-        """Return those of a notebook, or of all notebooks beneath a directory."""
+        """Yield the subscriptions of a notebook, or of all notebooks in a directory."""
         directory = path.rstrip("/") + "/"
         for each in [each for each in self._paths if each == path or each.startswith(directory)]:
             yield from list(self._paths[each])
 
     def add(self, row: Subscription) -> None:
-        """Take one that goes on."""
+        """Add a subscription that goes on."""
         if earlier := self._named.get(_key(row)):
             self.discard(earlier)
         self._weigh(row)
@@ -80,7 +80,7 @@ class SubscriptionIndex:
             self._paths.setdefault(row.path, {})[row] = None
 
     def discard(self, row: Subscription) -> None:
-        """Let go of one that goes on, before anything by which it is found is changed."""
+        """Remove a subscription that goes on. Must precede any change to its user, room, key, label or path."""
         self._unweigh(row)
         if self._named.get(_key(row)) is row:
             del self._named[_key(row)]
@@ -88,21 +88,21 @@ class SubscriptionIndex:
         _discard(self._paths, row.path, row)
 
     def locate(self, row: Subscription, path: str | None) -> None:
-        """Change the path of one that goes on."""
+        """Change the path of a subscription that goes on."""
         if row.path != path:
             self.discard(row)
             row.path = path
             self.add(row)
 
     def end(self, row: Subscription) -> list[Subscription]:
-        """Take one that has ended, and return all of its user's."""
+        """Add a subscription that has ended, and return all ended ones of its user."""
         self._weigh(row)
         ended = self._ended.setdefault(row.user, [])
         ended.append(row)
         return ended
 
     def forget(self, row: Subscription) -> None:
-        """Let go of one that has ended."""
+        """Remove a subscription that has ended."""
         self._unweigh(row)
         ended = self._ended.get(row.user)
         if ended and row in ended:
@@ -112,7 +112,7 @@ class SubscriptionIndex:
 
 
 def weight(*texts: str | None) -> int:
-    """Return about how many bytes a subscription with these texts takes in the log's file."""
+    """Return the approximate size, in bytes of the log's file, of a subscription with these texts."""
     return OVERHEAD + sum(len(text.encode("utf-8", "surrogatepass")) for text in texts if text)
 
 

@@ -1,4 +1,4 @@
-"""Named cursors: who owns them, what they are called, and when they end."""
+"""Named cursors of users in rooms: their owners, their names, and their end."""
 
 from __future__ import annotations
 
@@ -10,46 +10,56 @@ from jupyter_rtmsg.errors import LimitExceeded
 from jupyter_rtmsg.log.eventlog import EventLog
 from jupyter_rtmsg.log.kept import Subscription
 
-from .access import Permits
+from .application import Permits
 from .limits import Limits
 from .names import SubscriptionName
 from .room import Membership
 from .subscription_index import SubscriptionIndex, weight
 
-_AT_ONCE = 500
+_ENDED_PER_STEP = 500  # subscriptions that one step of the event loop ends
 DAY = 86_400_000  # ms
 LISTED = DAY
-"""For how long (ms) a subscription that has ended is still listed."""
+"""Time (ms) for which a subscription that has ended is still listed."""
 
 
-class Subscriptions:
-    """One owner per subscription: the last who came.
+class SubscriptionRegistry:
+    """The subscriptions of all users.
 
-    All of it happens on the hub's loop, between two awaits: what is found stays true until the next.
+    A subscription *goes on* from `begin` to `end`, is listed for a day more, and is then forgotten. While it goes on
+    it may have one owner, the membership that joined last. The log stores it: each change is handed to
+    ``log.subscriptions``. Everything happens on the hub's event loop, so what was found stays true until the next
+    ``await``.
 
     Parameters
     ----------
     log : EventLog
-        Keeps them.
     limits : Limits
+
+    Attributes
+    ----------
+    _owners : dict of Subscription to Membership
+    _begun : set of Subscription
+        Those that may not be stored yet.
+    _index : SubscriptionIndex
+        Finds them by name, user and path.
     """
 
     def __init__(self, log: EventLog, limits: Limits) -> None:
         self._log = log
         self._limits = limits
         self._owners: dict[Subscription, Membership] = {}
-        self._begun: set[Subscription] = set()  # not known to be stored
+        self._begun: set[Subscription] = set()
         self._index = SubscriptionIndex()
         self.reload()
 
     def reload(self) -> None:
-        """Read anew what the log keeps."""
+        """Read all subscriptions from the log again, because the log has been replaced."""
         self._index = SubscriptionIndex(self._log.subscriptions.all())
 
-    # --- for those who join
+    # --- joining
 
     def find(self, user: str, room: str, name: SubscriptionName) -> Subscription | None:
-        """Return a subscription that goes on, or None: there was none, or it was idle for too long."""
+        """Return a subscription that goes on, or None. One that was idle for too long ends now."""
         found = self._index.get(user, room, name.key)
         if found and self._expired(found):
             self.end(found)
@@ -57,24 +67,33 @@ class Subscriptions:
         return found
 
     def inherited(self, users: Iterable[str], room: str, name: SubscriptionName) -> Subscription | None:
-        """Return what version 0.1.0 kept under what people see as a name, for one of these principals."""
+        """Return the subscription that version 0.1.0 kept, by its label, for one of some principals."""
         candidates = (self._index.get(user, room, name.label) for user in users)
         return next((each for each in candidates if each and each.inherited), None)
 
     def of_others(self, users: Iterable[str], room: str, name: SubscriptionName) -> Subscription | None:
-        """Return a notebook's subscription that one of these principals has; nothing for a name that a client chose."""
+        """Return a notebook's subscription that one of some principals has; None for a name that a client chose."""
         found = (self._index.get(user, room, name.key) for user in users) if name.path is not None else ()
         return next((each for each in found if each), None)
 
     def begin(self, user: str, room: str, name: SubscriptionName, position: int, n: int | None) -> Subscription:
-        """Begin a subscription at a position, with its number.
+        """Begin a subscription.
 
-        Where there are too many, the one that was idle longest makes place.
+        If the user has too many, the one that was idle longest ends.
+
+        Parameters
+        ----------
+        user, room : str
+        name : SubscriptionName
+        position : int
+            Everything up to this position of the log counts as handled.
+        n : int or None
+            The number of the room's last event up to there.
 
         Raises
         ------
         LimitExceeded
-            If all of the user's are in use.
+            If all of the user's subscriptions are in use.
         """
         self._make_place(user, weight(user, room, name.key, name.label, name.path))
         log = self._log
@@ -86,9 +105,12 @@ class Subscriptions:
         return row
 
     async def began(self, row: Subscription) -> bool:
-        """Wait until a subscription that has just begun is stored; return whether that took any time.
+        """Wait until a new subscription is stored, as a join must before it is answered.
 
-        A join is answered after that: from its answer on, its client relies on the subscription.
+        Returns
+        -------
+        bool
+            Whether there was anything to wait for.
 
         Raises
         ------
@@ -102,7 +124,7 @@ class Subscriptions:
         return True
 
     def use(self, row: Subscription, user: str, name: SubscriptionName) -> None:
-        """Take note that a subscription is used, by this user and under this name."""
+        """Note that a subscription is used now, and by which user and under which name."""
         if (row.user, row.key, row.label) != (user, name.key, name.label):
             self._index.discard(row)
             row.user, row.key, row.label = user, name.key, name.label
@@ -112,7 +134,7 @@ class Subscriptions:
         self._touch(row)
 
     def cursor(self, row: Subscription) -> int:
-        """Return up to which position of the present log everything was handled."""
+        """Return the position of the present log up to which everything was handled."""
         log = self._log
         here = log.locate(row.position, row.epoch, row.opening)
         if here is None:
@@ -120,11 +142,11 @@ class Subscriptions:
         return here
 
     def is_news(self, row: Subscription, position: int) -> bool:
-        """Tell whether a position is another place than a subscription has."""
+        """Tell whether moving a subscription to a position would change it."""
         return position > self.cursor(row) or (row.epoch, row.opening) != (self._log.epoch, self._log.opening)
 
     def move(self, row: Subscription, position: int, n: int | None = None) -> None:
-        """Count everything up to a position as handled; what is handled already stays so."""
+        """Count everything up to a position as handled. A cursor never moves back."""
         here = self.cursor(row)
         if position >= here:
             row.position, row.n = position, n
@@ -136,11 +158,11 @@ class Subscriptions:
     # --- owners
 
     def owner(self, row: Subscription) -> Membership | None:
-        """Return who owns a subscription."""
+        """Return the owner of a subscription, or None."""
         return self._owners.get(row)
 
     def take(self, membership: Membership) -> Membership | None:
-        """Make a membership the owner of its subscription, and return the one that was it before."""
+        """Make a membership the owner of its subscription, and return the previous owner."""
         row = membership.subscription
         if row is None:
             return None
@@ -149,26 +171,27 @@ class Subscriptions:
         return previous if previous is not membership else None
 
     def release(self, membership: Membership) -> None:
-        """Its owner has gone."""
+        """Stop being the owner: a membership has ended."""
         row = membership.subscription
         if row is not None and self._owners.get(row) is membership:
             del self._owners[row]
             self._touch(row)
 
-    # --- what happens to notebooks
+    # --- notebooks that are moved or deleted
 
     def move_path(self, old: str, new: str, label: str, *, was: str | None, permits: Permits) -> None:
-        """Follow a notebook, or a directory with all beneath it, to another real path.
+        """Change the path of a notebook's subscriptions, or of those of all notebooks in a directory.
 
         Parameters
         ----------
         old, new : str
-            Real paths.
+            Real paths of the notebook or directory.
         label : str
-            How people see the new one.
+            The new path relative to the server's root.
         was : str or None
-            Only those that people saw as this, or beneath it.
+            If given, only subscriptions whose label began with this path.
         permits : callable
+            Tells for each principal whether its subscriptions are to be changed.
         """
         for row in self._beneath(old, permits):
             assert row.path is not None
@@ -186,7 +209,7 @@ class Subscriptions:
         self._log.subscriptions.flush()
 
     def end_path(self, path: str, permits: Permits) -> None:
-        """End the subscriptions of a notebook that was deleted, or of all beneath a directory."""
+        """End the subscriptions of a deleted notebook, or of all notebooks in a deleted directory."""
         for row in self._beneath(path, permits):
             self.end(row)
         self._log.subscriptions.flush()
@@ -194,10 +217,10 @@ class Subscriptions:
     def _beneath(self, path: str, permits: Permits) -> list[Subscription]:
         return [row for row in self._index.beneath(path) if permits(row.user)]
 
-    # --- the end
+    # --- ending
 
     def end(self, row: Subscription) -> None:
-        """End a subscription: nobody finds it any more. Who owns it still may go on until it leaves."""
+        """End a subscription: no join finds it any more. Its owner keeps it until it leaves."""
         self._index.discard(row)
         row.ended = self._now()
         self._log.subscriptions.save(row)
@@ -206,21 +229,24 @@ class Subscriptions:
             self._forget(ended[0])
 
     def in_room(self, room: str) -> list[Subscription]:
-        """Return the subscriptions of a room that go on, whoever has them."""
+        """Return all subscriptions of a room that go on."""
         return [row for row in self._log.subscriptions.all() if row.room == room and row.ended is None]
 
     async def end_slowly(self, rows: Iterable[Subscription]) -> None:
-        """End subscriptions, some at a time."""
+        """End those of some subscriptions that have no owner, with pauses for other tasks."""
         for i, row in enumerate(rows, 1):
             if row.ended is None and row not in self._owners:
                 self.end(row)
-            if i % _AT_ONCE == 0:
+            if i % _ENDED_PER_STEP == 0:
                 await asyncio.sleep(0)
 
     async def delete(self, user: str, room: str, name: str) -> int:
-        """Forget the subscriptions that a user has under a name in a room, and return how many there were.
+        """Forget the subscriptions that a user has under a label in a room.
 
-        They do not come back: it returns when that is stored.
+        Returns
+        -------
+        int
+            How many there were. Their removal is stored.
         """
         rows = [row for row in self.of(user) if row.room == room and row.label == name]
         for row in rows:
@@ -230,7 +256,7 @@ class Subscriptions:
         return len(rows)
 
     def sweep(self) -> None:
-        """End what was idle for too long, forget what ended long ago, and remember what is in use."""
+        """End idle subscriptions, forget those that ended long ago, and store that others are in use."""
         now = self._now()
         for row in list(self._log.subscriptions.all()):
             if row.ended is not None:
@@ -246,32 +272,32 @@ class Subscriptions:
         return age > 0 and row not in self._owners and row.used + age * 1000 <= self._now()
 
     def _make_place(self, user: str, size: int) -> None:
-        """Make place for a subscription of a user that takes so many bytes."""
+        """Make place for a subscription of a user, with a size in bytes."""
         index, limits = self._index, self._limits
         if len(index.of(user)) >= limits.subscriptions and not self._end_idle(user):
-            self._refuse(user, f"{len(index.of(user))} subscriptions, no more than {limits.subscriptions} may be")
+            self._refuse(user, f"{len(index.of(user))} subscriptions, the limit is {limits.subscriptions}")
         while index.bytes(user) + size > limits.subscription_bytes:
             if not self._forget_one(user):
                 most = limits.subscription_bytes
-                self._refuse(user, f"subscriptions of {index.bytes(user)} bytes, no more than {most} may be")
+                self._refuse(user, f"subscriptions of {index.bytes(user)} bytes, the limit is {most}")
         while index.bytes() + size > limits.subscription_bytes_in_all and self._forget_one(index.heaviest()):
             pass
 
-    def _refuse(self, user: str, much: str) -> NoReturn:
+    def _refuse(self, user: str, usage: str) -> NoReturn:
         raise LimitExceeded(
-            f"{user} has {much}, and all of them are in use: leave a room, close another client, or join without a "
+            f"{user} has {usage}, and all of them are in use: leave a room, close another client, or join without a "
             "subscription"
         )
 
     def _forget_one(self, user: str) -> bool:
-        """Forget the subscription of a user that ended longest ago, or else was idle longest; whether there is one."""
+        """Forget the subscription that ended longest ago, or else was idle longest; return whether there was one."""
         if not self._index.ended_of(user) and not self._end_idle(user):
             return False
         self._forget(self._index.ended_of(user)[0])
         return True
 
     def _end_idle(self, user: str) -> bool:
-        """End the subscription of a user that was idle longest; whether there is one."""
+        """End the subscription of a user that was idle longest; return whether there was one."""
         idle = [row for row in self._index.of(user) if row not in self._owners]
         if idle:
             self.end(min(idle, key=lambda row: (row.used, row.id)))
@@ -283,10 +309,10 @@ class Subscriptions:
         self._begun.discard(row)
         self._log.subscriptions.remove(row)
 
-    # --- for those who look
+    # --- listing
 
     def of(self, user: str) -> Iterator[Subscription]:
-        """Return the subscriptions of a user, those that have ended last."""
+        """Return the subscriptions of a user, with those that have ended at the end."""
         yield from self._index.of(user)
         yield from self._index.ended_of(user)
 

@@ -16,7 +16,7 @@ from jupyter_server.services.contents.filemanager import AsyncFileContentsManage
 from jupyter_rtmsg.extension.renames import CONTENTS, Renames
 from jupyter_rtmsg.hub import Limits, Permits, anybody
 from jupyter_rtmsg.hub.names import SubscriptionName
-from jupyter_rtmsg.hub.subscriptions import Subscriptions
+from jupyter_rtmsg.hub.subscriptions import SubscriptionRegistry
 from jupyter_rtmsg.log import Subscription, open_log
 
 NOTEBOOK = '{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
@@ -38,7 +38,7 @@ class Sessions:
 class Server:
     """What `Renames` needs of a server. A notebook is known by what is written in it: a number."""
 
-    def __init__(self, root: Path, subscriptions: Subscriptions) -> None:
+    def __init__(self, root: Path, subscriptions: SubscriptionRegistry) -> None:
         self.root = root
         self.event_logger = EventLogger()
         self.event_logger.register_event_schema(DEFAULT_EVENTS_SCHEMA_PATH / "contents_service" / "v1.yaml")
@@ -169,7 +169,7 @@ steps = st.lists(
 
 async def run(root: Path, script: list[tuple[Any, ...]]) -> None:
     log = await open_log("memory:")
-    server = Server(root, Subscriptions(log, Limits()))
+    server = Server(root, SubscriptionRegistry(log, Limits()))
     server.make("a.ipynb")
     connecting: list[asyncio.Task[None]] = []
     for step in script:
@@ -218,7 +218,7 @@ def test_the_events_are_those_of_jupyters_contents_service() -> None:
 
 async def test_renames_without_end_keep_no_kernel_out(tmp_path: Path) -> None:
     log = await open_log("memory:")
-    server = Server(tmp_path, Subscriptions(log, Limits()))
+    server = Server(tmp_path, SubscriptionRegistry(log, Limits()))
     server.make("a.ipynb")
     going = True
 

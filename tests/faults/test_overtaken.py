@@ -23,9 +23,10 @@ from jupyter_rtmsg.event import Event
 from jupyter_rtmsg.hub import Limits
 from jupyter_rtmsg.hub.catchup import CatchUp
 from jupyter_rtmsg.hub.follow import Follower
+from jupyter_rtmsg.hub.replay import ReplayPlanner, StartRequest
+from jupyter_rtmsg.hub.ring import Ring
 from jupyter_rtmsg.hub.room import Membership
-from jupyter_rtmsg.hub.rooms import Rooms
-from jupyter_rtmsg.hub.start import StartFinder, Wanted
+from jupyter_rtmsg.hub.rooms import RoomRegistry
 from jupyter_rtmsg.log import open_log
 from jupyter_rtmsg.log.eventlog import Cursor
 from jupyter_rtmsg.rooms.inbox import Inbox
@@ -92,10 +93,10 @@ class Outlet:
         if self in self._channels.get(channel, []):
             self._channels[channel].remove(self)
 
-    def changed(self) -> None:
-        """Nobody wants to know."""
+    def rooms_changed(self) -> None:
+        """Do nothing."""
 
-    owe = changed
+    require_mark = rooms_changed
 
 
 class World:
@@ -105,14 +106,17 @@ class World:
         self.log = log
         self.limits = Limits(page_events=3, ring_events=4)
         self._channels: dict[str, list[Outlet]] = {}
-        rooms = Rooms(self.limits)
+        rooms = RoomRegistry(self.limits)
         self.follower = Follower(log, rooms, self._deliver, lambda reason: None)
         self.following = asyncio.create_task(self.follower.run())
-        self.room = rooms.open("lab", "ann", lambda: self.follower.position)
-        self.starts = StartFinder(log, self.follower, self.limits)
+        self.room = rooms.acquire("lab", "ann", self._ring)
+        self.planner = ReplayPlanner(log, self.follower, self.limits)
         self.reader = Reader(Era(log.epoch))
         self.last = 0
         self._membership: Membership | None = None
+
+    def _ring(self) -> Ring:
+        return Ring(self.follower.position, max_events=self.limits.ring_events, max_bytes=self.limits.ring_bytes)
 
     def _deliver(self, batch: Iterable[tuple[str, Encoded]]) -> None:
         for channel, encoded in batch:
@@ -121,21 +125,21 @@ class World:
 
     async def leave(self) -> None:
         if self._membership:
-            self._membership.exit()
-            self._membership.connection.socket.connected = False  # type: ignore[misc]
+            self._membership.stop()
+            self._membership.participant.socket.connected = False  # type: ignore[misc]
 
     async def join(self) -> None:
         await self.leave()
         inbox = self.reader.inbox
-        wanted = Wanted(after=Cursor(self.log.epoch, inbox.received), number=inbox.number)
-        start = await self.starts.find(self.room, wanted, None, named=False)
+        start = StartRequest(after=Cursor(self.log.epoch, inbox.received), number=inbox.number)
+        plan = await self.planner.plan_replay(self.room, start, None, named=False)
         outlet: Any = Outlet(self.reader, self._channels)
         self._membership = Membership(self.room, outlet, None)
-        self._membership.catch_up = CatchUp(
+        catch_up = CatchUp(
             self._membership, self.log, self.follower, self.limits,
-            position=start.position, missed_through=start.head, number=start.number,
+            position=plan.position, missed_through=plan.head, number=plan.number,
         )  # fmt: skip
-        self._membership.catch_up.begin()
+        self._membership.catch_up(catch_up)
 
     async def repair(self) -> None:
         inbox = self.reader.inbox

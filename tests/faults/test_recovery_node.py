@@ -114,7 +114,7 @@ async def seqs(peer: NodePeer, number: int) -> list[int]:
 
 
 def caught_up(served: Served, user: str) -> bool:
-    connections = [each for each in served.hub.connections if each.identity.principal == user]
+    connections = [each for each in served.hub.core.participants if each.identity.principal == user]
     return any(membership.live is not None for each in connections for membership in each.memberships.values())
 
 

@@ -15,8 +15,9 @@ from support.members import until
 from jupyter_rtmsg.hub import Limits
 from jupyter_rtmsg.hub.catchup import CatchUp
 from jupyter_rtmsg.hub.follow import Follower
-from jupyter_rtmsg.hub.room import Membership
-from jupyter_rtmsg.hub.rooms import Rooms
+from jupyter_rtmsg.hub.ring import Ring
+from jupyter_rtmsg.hub.room import Membership, Room
+from jupyter_rtmsg.hub.rooms import RoomRegistry
 from jupyter_rtmsg.log import EventLog, Page, open_log
 from jupyter_rtmsg.wire.socketio import Encoded
 
@@ -74,14 +75,23 @@ class SlowReads:
         return page
 
 
-class Connection:
+class FakeParticipant:
     def __init__(self, socket: Outlet) -> None:
         self.socket = socket
 
-    def changed(self) -> None:
-        """Nobody wants to know."""
+    def rooms_changed(self) -> None:
+        """Do nothing."""
 
-    owe = changed
+    require_mark = rooms_changed
+
+
+def joined_room(rooms: RoomRegistry, follower: Follower, limits: Limits) -> Room:
+    """Return a room whose ring begins where the follower is."""
+
+    def new_ring() -> Ring:
+        return Ring(follower.position, max_events=limits.ring_events, max_bytes=limits.ring_bytes)
+
+    return rooms.acquire("lab", "ann", new_ring)
 
 
 PAUSES = st.lists(st.integers(0, 12), max_size=20)
@@ -105,14 +115,14 @@ def test_a_joiner_of_a_busy_room_misses_nothing_and_gets_nothing_twice(
                 for member in channels.get(channel, ()):
                     member.write((encoded,))
 
-        rooms = Rooms(limits)
+        rooms = RoomRegistry(limits)
         follower = Follower(log, rooms, deliver, lambda reason: None)
         following = asyncio.create_task(follower.run())
         stored = [log.append(draft(i, "lab" if i % 3 else "other")) for i in range(past)]
         await asyncio.gather(*stored)
-        room = rooms.open("lab", "ann", lambda: follower.position)
+        room = joined_room(rooms, follower, limits)
         outlet = Outlet(channels, pause)
-        membership = Membership(room, Connection(outlet), None)  # type: ignore[arg-type]
+        membership = Membership(room, FakeParticipant(outlet), None)  # type: ignore[arg-type]
         position = min(start, past)
         CatchUp(membership, SlowReads(log, pause), follower, limits, position=position, missed_through=past).begin()
         for burst, ticks in steps:
@@ -135,14 +145,14 @@ async def test_what_was_read_ahead_of_the_room_is_not_delivered_again() -> None:
     log = await open_log("memory:")
     await asyncio.gather(*[log.append(draft(i)) for i in range(5)])
     channels: dict[str, list[Outlet]] = {}
-    rooms = Rooms(Limits())
+    rooms = RoomRegistry(Limits())
     follower = Follower(log, rooms, lambda batch: [m.write((e,)) for c, e in batch for m in channels.get(c, ())], print)
     follower.position = 0  # the hub is behind the log: somebody else may have written to it
-    room = rooms.open("lab", "ann", lambda: follower.position)
+    room = joined_room(rooms, follower, Limits())
     room.ring.start = 3
     outlet = Outlet(channels, Ticks([]))
     catch_up = CatchUp(
-        Membership(room, Connection(outlet), None),  # type: ignore[arg-type]
+        Membership(room, FakeParticipant(outlet), None),  # type: ignore[arg-type]
         log, follower, Limits(), position=0, missed_through=5,
     )  # fmt: skip
     catch_up.begin()
@@ -160,11 +170,11 @@ async def test_what_was_read_ahead_of_the_room_is_not_delivered_again() -> None:
 async def test_a_hub_that_is_behind_does_not_keep_the_loop_busy() -> None:
     log = await open_log("memory:")
     await asyncio.gather(*[log.append(draft(i)) for i in range(2)])
-    rooms, channels = Rooms(Limits()), dict[str, list[Outlet]]()
+    rooms, channels = RoomRegistry(Limits()), dict[str, list[Outlet]]()
     follower = Follower(log, rooms, lambda batch: None, print)
     follower.position = 0
-    room = rooms.open("lab", "ann", lambda: follower.position)
-    membership = Membership(room, Connection(Outlet(channels, Ticks([]))), None)  # type: ignore[arg-type]
+    room = joined_room(rooms, follower, Limits())
+    membership = Membership(room, FakeParticipant(Outlet(channels, Ticks([]))), None)  # type: ignore[arg-type]
     CatchUp(membership, log, follower, Limits(), position=2, missed_through=2).begin()
     await until(lambda: follower._waiting)
     following = asyncio.create_task(follower.run())

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from support.members import until
 
-from jupyter_rtmsg.hub import Claim, Kernel
+from jupyter_rtmsg.hub import Claim, ProvenKernel
 
 
 def changes(member: Any) -> list[tuple[str, str]]:
@@ -79,10 +79,10 @@ async def test_a_crowd_is_told_of_in_few_deltas(start: Any) -> None:
 async def test_a_notebooks_path_reaches_its_own_user_only(start: Any) -> None:
     hub = await start(presence_interval=0.01)
 
-    async def prove(claim: Claim) -> Kernel:
-        return Kernel(claim.kernel, "secret/train.ipynb")
+    async def prove(claim: Claim) -> ProvenKernel:
+        return ProvenKernel(claim.kernel, "secret/train.ipynb")
 
-    hub.hub.prove = prove
+    hub.hub.core.prove = prove
     ann, bob = await hub.joined(user="ann"), await hub.joined(user="bob")
     kernel = await hub.connect(user="ann")
     await kernel.call("prove", kernel="k", proof="p")

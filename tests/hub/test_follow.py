@@ -86,7 +86,7 @@ async def test_a_join_during_which_the_epoch_changes_starts_in_the_new_one(start
     async def slow(room: str, after: int) -> Any:
         if not counting.is_set():
             counting.set()
-            await until(lambda: hub.hub.follower.resets)
+            await until(lambda: hub.hub.core.follower.resets)
         return await lag(room, after)
 
     monkeypatch.setattr(hub.log, "lag", slow)

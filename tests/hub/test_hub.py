@@ -28,7 +28,7 @@ async def test_status_tells_an_operator_what_there_is(hub: Any) -> None:
     await hub.joined(user="ann")
     member = await hub.joined("other", user="ann")
     await member.publish()
-    await until(lambda: hub.hub.follower.position == 1)
+    await until(lambda: hub.hub.core.follower.position == 1)
     assert hub.hub.status() == {
         "epoch": hub.log.epoch, "head": 1, "rooms": 2, "connections": 2, "members": 2,
         "log": {"url": hub.log.url, "durable": hub.log.durable, "warning": None, "failing": None},
@@ -93,4 +93,4 @@ async def test_large_events_at_one_moment_throw_nobody_out(start: Any) -> None:
     await asyncio.gather(*(writer.publish("x" * 980_000) for _ in range(10)))
     for member in members:
         await until(lambda member=member: len(member.events()) == 10)
-    assert len(hub.hub.connections) == 6
+    assert len(hub.hub.core.participants) == 6

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from jupyter_rtmsg.errors import ConnectionRefused
-from jupyter_rtmsg.hub import Kernel, Limits
+from jupyter_rtmsg.hub import Limits, ProvenKernel
 from jupyter_rtmsg.hub.identity import Identity, identify
 from jupyter_rtmsg.hub.names import SubscriptionName
 
@@ -92,27 +92,27 @@ def test_what_a_client_says_of_itself_is_refused_where_it_cannot_be_shown(auth: 
 
 
 def test_a_proved_kernel_is_named_and_subscribed_after_its_notebook() -> None:
-    proved = who(user="ann").proved(Kernel("k1", "lab/train.ipynb"))
+    proved = who(user="ann").proved(ProvenKernel("k1", "lab/train.ipynb"))
     assert (proved.kind, proved.name, proved.notebook) == ("kernel", "train", "lab/train.ipynb")
     assert proved.subscription == SubscriptionName.of_notebook("lab/train.ipynb", "lab/train.ipynb")
     sender = {"user": "ann", "kind": "kernel", "name": "train", "member": proved.member}
     assert json.loads(proved.sender) == sender
-    proved = who(user="ann").proved(Kernel("k1", "lab/train.ipynb", public=True))
+    proved = who(user="ann").proved(ProvenKernel("k1", "lab/train.ipynb", public=True))
     assert json.loads(proved.sender) == sender | {"notebook": "lab/train.ipynb"}
 
 
 def test_a_proved_kernel_keeps_the_name_that_it_gave() -> None:
-    assert who(auth={"name": "gpu"}).proved(Kernel("k1", "train.ipynb")).name == "gpu"
+    assert who(auth={"name": "gpu"}).proved(ProvenKernel("k1", "train.ipynb")).name == "gpu"
 
 
 def test_a_kernel_without_a_notebook_has_no_subscription_of_its_own() -> None:
-    proved = who().proved(Kernel("k1"))
+    proved = who().proved(ProvenKernel("k1"))
     assert (proved.subscription, proved.notebook, proved.name) == (None, None, "anonymous")
 
 
 def test_a_notebook_is_the_same_under_every_root_and_another_file_is_another() -> None:
     one, again, other = (
-        who().proved(Kernel("k1", label, path)).subscription
+        who().proved(ProvenKernel("k1", label, path)).subscription
         for label, path in (("a.ipynb", "/r/a.ipynb"), ("r/a.ipynb", "/r/a.ipynb"), ("a.ipynb", "/s/a.ipynb"))
     )
     assert one
@@ -140,7 +140,9 @@ def test_a_second_client_of_one_running_kernel_is_beside_the_first(other: dict[s
 
 
 def test_a_renamed_notebook_takes_its_name_and_subscription_along() -> None:
-    renamed = who().proved(Kernel("k1", "a/train.ipynb", "/r/a/train.ipynb")).renamed("/r/b/fit.ipynb", "b/fit.ipynb")
+    renamed = (
+        who().proved(ProvenKernel("k1", "a/train.ipynb", "/r/a/train.ipynb")).renamed("/r/b/fit.ipynb", "b/fit.ipynb")
+    )
     assert (renamed.notebook, renamed.name) == ("b/fit.ipynb", "fit")
     assert renamed.subscription == SubscriptionName.of_notebook("/r/b/fit.ipynb", "b/fit.ipynb")
 
@@ -165,35 +167,37 @@ def test_a_script_may_say_that_it_is_an_agent_and_a_browser_or_a_kernel_may_not(
     agent = {"kind": "agent"}
     assert who(auth=agent).kind == "agent"
     assert who(auth=agent, handshake=Handshake({"Origin": "http://x"})).kind == "browser"
-    assert who(auth=agent).proved(Kernel("k1", "a.ipynb")).kind == "kernel"
+    assert who(auth=agent).proved(ProvenKernel("k1", "a.ipynb")).kind == "kernel"
 
 
 def test_a_name_that_a_client_gave_stays_when_its_notebook_is_renamed() -> None:
-    assert who(auth={"name": "gpu"}).proved(Kernel("k1", "a.ipynb")).renamed("/r/b.ipynb", "b.ipynb").name == "gpu"
+    assert (
+        who(auth={"name": "gpu"}).proved(ProvenKernel("k1", "a.ipynb")).renamed("/r/b.ipynb", "b.ipynb").name == "gpu"
+    )
 
 
 def test_a_kernel_that_proves_itself_again_is_called_by_its_notebook_of_now() -> None:
-    proved = who(user="ann").proved(Kernel("k1", "a.ipynb"))
-    assert proved.proved(Kernel("k1", "b.ipynb")).name == "b"
-    assert proved.proved(Kernel("k1")).name == "ann"
+    proved = who(user="ann").proved(ProvenKernel("k1", "a.ipynb"))
+    assert proved.proved(ProvenKernel("k1", "b.ipynb")).name == "b"
+    assert proved.proved(ProvenKernel("k1")).name == "ann"
 
 
 @pytest.mark.parametrize("path", ["/".join(["x" * 200] * 6) + "/hw1.ipynb", "\1" * 200 + "/hw1.ipynb"])
 def test_a_path_that_would_fill_the_envelope_stays_out_of_events(path: str) -> None:
-    sender = json.loads(who().proved(Kernel("k1", path, public=True)).sender)
+    sender = json.loads(who().proved(ProvenKernel("k1", path, public=True)).sender)
     assert (sender["name"], "notebook" in sender) == ("hw1", False)
 
 
 def test_a_kernel_of_a_user_with_a_long_name_is_called_by_its_notebook() -> None:
     long = who(user="https://login.example.org/realms/university/users/" + "x" * 50)
     assert len(long.name) == 64
-    assert long.proved(Kernel("k1", "train.ipynb")).name == "train"
-    assert long.proved(Kernel("k1")).name == long.name
+    assert long.proved(ProvenKernel("k1", "train.ipynb")).name == "train"
+    assert long.proved(ProvenKernel("k1")).name == long.name
 
 
 def test_a_notebook_without_a_visible_name_is_called_by_its_user() -> None:
-    assert who(user="ann").proved(Kernel("k1", "a/\u3164.ipynb")).name == "ann"
+    assert who(user="ann").proved(ProvenKernel("k1", "a/\u3164.ipynb")).name == "ann"
 
 
 def test_the_file_name_of_a_notebook_cannot_turn_the_text_around() -> None:
-    assert who().proved(Kernel("k1", "a/x\u202ebpyni.txt.ipynb")).name == "x\ufffdbpyni.txt"
+    assert who().proved(ProvenKernel("k1", "a/x\u202ebpyni.txt.ipynb")).name == "x\ufffdbpyni.txt"

@@ -37,7 +37,7 @@ async def hub(start: Any, other: EventLog) -> Any:
 async def end(hub: Any, other: EventLog) -> None:
     """End the other server, and wait until the hub's log is in the file."""
     await other.close()
-    await until(lambda: hub.log.durable and hub.hub.follower.resets == 1)
+    await until(lambda: hub.log.durable and hub.hub.core.follower.resets == 1)
 
 
 async def test_replies_say_that_events_are_in_memory_until_they_are_not(hub: Any, other: EventLog) -> None:
@@ -201,7 +201,7 @@ async def test_a_client_that_was_away_during_the_move_is_recovered(hub: Any, oth
     await away.settled()
     pid, offset = away.raw.welcome["pid"], away.named("$offset")[-1]
     await away.close()
-    await until(lambda: away.id not in hub.hub.connections._connections)
+    await until(lambda: away.id not in hub.hub.core.participants._connections)
     await writer.publish("missed")
     await end(hub, other)
     back = await hub.connect(user="ann", pid=pid, offset=offset)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from support.members import Member, until
 
-from jupyter_rtmsg.hub import session_notes
-from jupyter_rtmsg.hub.offset import OPEN, Offset
+from jupyter_rtmsg.hub import session_store
+from jupyter_rtmsg.hub.recovery import OPEN, Offset
 
 
 def offset(member: Member) -> str | None:
@@ -200,7 +200,7 @@ async def test_who_still_catches_up_cannot_be_recovered(start: Any) -> None:
         await bob.publish_many(50, room="past", data="x" * 5000)
     ann = await hub.connect(user="ann", reading=False)  # it takes nothing, so it can never have caught up
     ann.post("join", {"room": "past", "after": 0})
-    await until(lambda: hub.hub.connections[ann.id].memberships)
+    await until(lambda: hub.hub.core.participants[ann.id].memberships)
     await lose(hub, ann)
     assert not recovered(await back(hub, ann, user="ann"), ann)
 
@@ -255,7 +255,7 @@ async def test_an_offset_of_another_log_recovers_nothing(hub: Any, wrong: str) -
 async def test_what_is_kept_of_a_connection_is_written_once_for_many_joins(
     start: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session_notes, "PAUSE", 3600.0)
+    monkeypatch.setattr(session_store, "WRITE_INTERVAL", 3600.0)
     hub = await start(url=f"sqlite:///{tmp_path / 'log.sqlite3'}")
     written: list[int] = []
     put = hub.log.key_values.put
@@ -325,7 +325,7 @@ async def test_nobody_is_recovered_into_a_room_that_ended_meanwhile(hub: Any, mo
     await bob.publish("seen")
     await until(lambda: ann.seqs())
     await lose(hub, ann)
-    notes = hub.hub.recovery._notes
+    notes = hub.hub.recovery._store
     take = notes.take
 
     async def take_late(pid: str) -> None:
@@ -347,9 +347,9 @@ async def test_what_an_earlier_hub_has_kept_of_one_user_makes_no_place_for_that_
     members = [await first.joined("lab", user=f"user{i}") for i in range(10)]
     for member in members:
         await lose(first, member)
-    size = first.hub.recovery._notes._quota.bytes("user0")
+    size = first.hub.recovery._store._quota.bytes("user0")
     await first.close()
     second = await start(url=url, session_bytes=2 * size)
-    assert [second.hub.recovery._notes._quota.bytes(f"user{i}") for i in range(10)] == [size] * 10
+    assert [second.hub.recovery._store._quota.bytes(f"user{i}") for i in range(10)] == [size] * 10
     again = [await back(second, member, user=f"user{i}") for i, member in enumerate(members)]
     assert all(recovered(new, old) for new, old in zip(again, members, strict=True))

@@ -68,12 +68,12 @@ async def test_a_hub_with_a_thousand_members_does_not_wake_and_forgets_them(thre
 
     members = await live(MEMBERS)
     await members[0].publish_many(100, "all")
-    assert len(hub.connections) == MEMBERS
+    assert len(hub.core.participants) == MEMBERS
     assert await sleeps(thread.loop, beats)
     for member in members:
         await member.leave()
     await until(lambda: not sessions, 60)
-    assert len(hub.connections) == 0
+    assert len(hub.core.participants) == 0
     assert await sleeps(thread.loop, beats)
     before = Left.now(thread.loop)
     for member in await live(50):

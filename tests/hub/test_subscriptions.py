@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from support.members import Refused, until
 
-from jupyter_rtmsg.hub import Claim, Kernel
-from jupyter_rtmsg.hub.hub import SWEEP_EVERY
+from jupyter_rtmsg.hub import Claim, ProvenKernel
+from jupyter_rtmsg.hub.hub import SWEEP_INTERVAL
 from jupyter_rtmsg.hub.subscription_index import weight
 from jupyter_rtmsg.log import Subscription
 
@@ -120,7 +120,7 @@ async def test_only_when_all_subscriptions_are_in_use_another_one_is_refused(sta
     member = await hub.connect(user="ann")
     for room in ("one", "two"):
         await member.join(room, **{"as": "a"})
-    with pytest.raises(Refused, match="ann has 2 subscriptions, no more than 2 may be, and all") as refused:
+    with pytest.raises(Refused, match="ann has 2 subscriptions, the limit is 2, and all") as refused:
         await member.join("three", **{"as": "a"})
     assert refused.value.code == "limit"
     await member.join("three")  # without one
@@ -145,9 +145,9 @@ async def test_an_idle_subscription_ends_by_log_time_and_one_in_use_does_not(sta
     writer = await hub.connect()
     await writer.publish()
     await idle.leave()
-    await until(lambda: len(hub.hub.connections) == 2)
+    await until(lambda: len(hub.hub.core.participants) == 2)
     await time.go_on(31 * DAY, lambda: hub.log.subscriptions.now())
-    hub.hub.subscriptions.sweep()
+    hub.hub.core.subscriptions.sweep()
     assert await listed(live) == {"live": False, "idle": True}
     await live.leave()
     again = await hub.connect(user="ann")
@@ -155,7 +155,7 @@ async def test_an_idle_subscription_ends_by_log_time_and_one_in_use_does_not(sta
     await again.call("leave", room="lab")
     assert (await again.join(**{"as": "idle"}))["missed"] == 0  # it begins anew
     await time.go_on(25 * 3600, lambda: hub.log.subscriptions.now())
-    hub.hub.subscriptions.sweep()
+    hub.hub.core.subscriptions.sweep()
     assert await listed(again) == {"live": False, "idle": False}
 
 
@@ -166,9 +166,9 @@ async def test_the_hub_ends_idle_subscriptions_by_itself_and_looks_seldom(start:
     for name in ("first", "second"):
         reader = await hub.joined(name, user="ann", fields={"as": name})
         await reader.leave()
-        await until(lambda: not len(hub.hub.connections))
+        await until(lambda: not len(hub.hub.core.participants))
         await time.go_on(2 * DAY, lambda: hub.log.subscriptions.now())
-        now[0] += SWEEP_EVERY
+        now[0] += SWEEP_INTERVAL
         await until(lambda: all(row.ended for row in hub.log.subscriptions.all()))
 
 
@@ -178,7 +178,7 @@ async def test_a_subscription_that_expired_is_not_found_even_before_anybody_swep
     reader = await hub.joined(user="ann", fields={"as": "notes"})
     await reader.leave()
     await (await hub.connect()).publish_many(2)
-    await until(lambda: len(hub.hub.connections) == 1)
+    await until(lambda: len(hub.hub.core.participants) == 1)
     await time.go_on(2 * DAY, lambda: hub.log.subscriptions.now())
     back = await hub.connect(user="ann")
     with pytest.raises(Refused) as refused:
@@ -237,10 +237,10 @@ async def proved(
     process: str | None = None,
     **auth: Any,
 ) -> Any:
-    async def prove(claim: Claim) -> Kernel | None:
-        return Kernel(claim.kernel, notebook, path) if claim.proof == "of " + claim.socket_id else None
+    async def prove(claim: Claim) -> ProvenKernel | None:
+        return ProvenKernel(claim.kernel, notebook, path) if claim.proof == "of " + claim.socket_id else None
 
-    hub.hub.prove = prove
+    hub.hub.core.prove = prove
     member = await hub.connect(**auth)
     reply = await member.call("hello", kernel=kernel, proof="of " + member.id, process=process)
     assert reply.get("notebook") == notebook
@@ -422,7 +422,7 @@ async def test_a_principal_inherits_the_names_of_those_that_it_was_before(start:
         log.subscriptions.add(row)
 
     hub = await start(prepare=kept)
-    hub.hub.former_names = lambda principal: ["token:server"] if principal == "ann" else []
+    hub.hub.core.former_names = lambda principal: ["token:server"] if principal == "ann" else []
     await (await hub.connect()).publish_many(3)
     assert (await (await hub.connect(user="ann")).join(**{"as": "notes"}))["missed"] == 2
     assert (await (await hub.connect(user="token:server")).join(**{"as": "notes"}))["missed"] == 0
@@ -435,7 +435,7 @@ async def test_a_notebook_keeps_its_place_when_the_server_calls_its_kernels_othe
     seqs = await before.publish_many(2)
     await before.call("ack", room="lab", seq=seqs[0])
     await before.leave()
-    hub.hub.former_names = lambda principal: ["token:kernel"] if principal == "ann" else []
+    hub.hub.core.former_names = lambda principal: ["token:kernel"] if principal == "ann" else []
     for user, missed in (("bob", 0), ("ann", 1), ("token:kernel", 0)):
         kernel = await proved(hub, "nb.ipynb", user=user, kernel=user)
         assert (await kernel.join())["missed"] == missed, user
@@ -550,7 +550,7 @@ async def test_long_names_take_no_more_than_a_users_bytes(start: Any) -> None:
     for i in range(20):
         await ann.join(**{"as": f"{i:03}" + "x" * 250})
         await ann.call("leave", room="lab")
-    index = hub.hub.subscriptions._index
+    index = hub.hub.core.subscriptions._index
     assert index.bytes("ann") <= 3_000
     assert [row.label[:3] for row in index.of("ann")] == [f"{i:03}" for i in range(16, 20)]
     rows = hub.log.subscriptions.all()
@@ -564,7 +564,7 @@ async def test_when_subscriptions_take_too_much_in_all_those_go_of_whoever_has_m
         for i in range(number):
             await users[name].join(**{"as": f"{i}" + "x" * 250})
             await users[name].call("leave", room="lab")
-    index = hub.hub.subscriptions._index
+    index = hub.hub.core.subscriptions._index
     assert index.bytes() <= 4_000
     assert [len(index.of(name)) for name in users] == [2, 2, 2]
 
@@ -573,7 +573,7 @@ async def test_subscriptions_that_are_all_in_use_are_not_ended_for_their_bytes(s
     hub = await start(subscription_bytes=1_000)
     await hub.joined("a", user="ann", fields={"as": "x" * 250})
     ann = await hub.connect(user="ann")
-    with pytest.raises(Refused, match=r"limit: ann has subscriptions of .* bytes, no more than 1000 may be"):
+    with pytest.raises(Refused, match=r"limit: ann has subscriptions of .* bytes, the limit is 1000"):
         await ann.join("b", **{"as": "y" * 250})
     await ann.join("b")
 
@@ -584,7 +584,7 @@ async def test_what_subscriptions_take_is_counted_through_renames_ends_and_resta
     for name in ("a", "bb", "ccc", "a"):
         await ann.join(**{"as": name})
         await ann.call("leave", room="lab")
-    subscriptions = hub.hub.subscriptions
+    subscriptions = hub.hub.core.subscriptions
     before = subscriptions._index.bytes("ann")
     subscriptions.reload()
     assert subscriptions._index.bytes("ann") == before == sum(map(weigh, hub.log.subscriptions.all()))

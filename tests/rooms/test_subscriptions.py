@@ -17,7 +17,7 @@ from support.wsclient import until
 
 import jupyter_rtmsg as rt
 from jupyter_rtmsg.errors import NotJoined
-from jupyter_rtmsg.hub import Claim, Hub, Kernel
+from jupyter_rtmsg.hub import Claim, Hub, ProvenKernel
 from jupyter_rtmsg.log import open_log
 from jupyter_rtmsg.rooms.subscriptions import Subscription, Subscriptions
 from jupyter_rtmsg.server import Server
@@ -79,8 +79,8 @@ class Ground:
         self.url = url
         self.notebook = "a/old.ipynb"
 
-    async def prove(self, claim: Claim) -> Kernel:
-        return Kernel(claim.kernel, self.notebook)
+    async def prove(self, claim: Claim) -> ProvenKernel:
+        return ProvenKernel(claim.kernel, self.notebook)
 
     def rename(self, new: str) -> None:
         old, self.notebook = self.notebook, new
@@ -98,7 +98,7 @@ async def ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     io, log = Server(), await open_log("memory:")
     hub = Hub(io, log)
     ground = Ground(hub, f"http://127.0.0.1:{await io.listen()}/")
-    hub.prove = ground.prove
+    hub.core.prove = ground.prove
     await hub.start()
     yield ground
     await hub.close()
@@ -128,7 +128,7 @@ async def test_a_connection_that_is_lost_during_a_rename_finds_its_place_again(g
         lab.on("n", lambda event: None)
         await lab.emit("n", 1)
         await until(lambda: lab.lag == 0)
-        for connection in list(ground.hub.connections):
+        for connection in list(ground.hub.core.participants):
             connection.socket.session.close()
         ground.rename("new.ipynb")
         await lab.emit("n", 2)

@@ -73,13 +73,12 @@ class Relay:
     async def __aenter__(self) -> Relay:
         self._log = await open_log("memory:")
         self._io = Server()
-        self._hub = Hub(self._io, self._log)
-        await self._hub.start()
 
         async def prove(claim: Claim) -> None:
             self.shown.append(claim._asdict())
 
-        self._hub.prove = prove
+        self._hub = Hub(self._io, self._log, prove=prove)
+        await self._hub.start()
         self.url = f"http://127.0.0.1:{await self._io.listen()}/"
         return self
 

@@ -24,14 +24,14 @@ async def all_at_once(hub: Any, number: int, auth: dict[str, Any]) -> list[dict[
 
 async def lose(hub: Any, member: Member) -> None:
     member.raw.reset()
-    await until(lambda: not hub.hub.connections)
+    await until(lambda: not hub.hub.core.participants)
 
 
 @pytest.fixture
 async def slow(start: Any, url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A hub that looks for what somebody missed until four have come who want to be recovered."""
     hub = await start(url=url, connections_per_user=4)
-    find, come = hub.hub.starts.find, asyncio.Event()
+    find, come = hub.hub.core.planner.plan_replay, asyncio.Event()
 
     async def find_late(*args: Any, **options: Any) -> Any:
         await come.wait()
@@ -46,7 +46,7 @@ async def slow(start: Any, url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     arrived: list[Any] = []
     hub.io.use(count)
-    monkeypatch.setattr(hub.hub.starts, "find", find_late)
+    monkeypatch.setattr(hub.hub.core.planner, "plan_replay", find_late)
     return hub
 
 
@@ -57,7 +57,7 @@ async def test_of_many_that_come_with_one_pid_at_once_one_is_recovered(slow: Any
         answers = await all_at_once(slow, 4, {"user": "ann", "client": "c", "pid": ann.raw.welcome["pid"]})
         assert answers.count(ann.raw.welcome) == 1
         assert len({answer["pid"] for answer in answers}) == 4
-        await until(lambda: not slow.hub.connections)
+        await until(lambda: not slow.hub.core.participants)
 
 
 async def test_counters_fall_to_nothing_however_many_came_with_one_pid(slow: Any) -> None:
@@ -65,9 +65,9 @@ async def test_counters_fall_to_nothing_however_many_came_with_one_pid(slow: Any
         ann = await slow.joined("lab", user="ann", client="c")
         await lose(slow, ann)
         await all_at_once(slow, 4, {"user": "ann", "client": "c", "pid": ann.raw.welcome["pid"]})
-        await until(lambda: not slow.hub.connections)
+        await until(lambda: not slow.hub.core.participants)
     assert slow.hub.principals() == set()
-    assert not slow.hub.connections.has_client("ann", "c")
+    assert not slow.hub.core.participants.has_client("ann", "c")
 
 
 async def test_no_more_than_a_user_may_have_stay_of_those_that_come_at_once(start: Any) -> None:
@@ -76,10 +76,10 @@ async def test_no_more_than_a_user_may_have_stay_of_those_that_come_at_once(star
     for raw in raws:
         raw.send('40{"user":"ann","pid":"nobody\'s"}')
     await asyncio.gather(*(raw.receive() for raw in raws))
-    await until(lambda: len(hub.hub.connections) == 3)
+    await until(lambda: len(hub.hub.core.participants) == 3)
     for raw in raws:
         raw.writer.close()
-    await until(lambda: not hub.hub.connections)
+    await until(lambda: not hub.hub.core.participants)
     assert hub.hub.principals() == set()
 
 

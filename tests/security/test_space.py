@@ -44,7 +44,7 @@ async def as_before(hub: Any, ann: Member, before: list[Any]) -> None:
     """Nothing of what somebody has is gone, and all works."""
     assert await history(ann) == before
     await ann.publish(room="lab")
-    await ann.publish(room=f"another-{len(hub.hub.rooms.quota.makers)}")
+    await ann.publish(room=f"another-{len(hub.hub.core.rooms.quota.makers)}")
     back = await hub.connect(user="ann", client="ann-2")
     for room in ("lab", "shared"):
         reply = await back.join(room, **{"as": "notes"})
@@ -106,7 +106,7 @@ async def test_long_names_of_subscriptions_push_out_ones_own_only(hub: Any) -> N
             await eve.join("lab", **{"as": f"{i:03}{LONG}"})
             await eve.call("leave", room="lab")
     await as_before(hub, ann, before)
-    assert hub.hub.subscriptions._index.bytes() <= 50_000
+    assert hub.hub.core.subscriptions._index.bytes() <= 50_000
 
 
 async def test_the_space_of_what_was_deleted_is_given_back(start: Any, tmp_path: Path) -> None:

@@ -103,13 +103,13 @@ async def serve(port: int, log_url: str, options: dict[str, Any]) -> None:
     from jupyter_rtmsg.errors import ConnectionRefused
     from jupyter_rtmsg.hub import Hub, Limits
     from jupyter_rtmsg.hub.commands import COMMANDS
-    from jupyter_rtmsg.hub.identity import Claim, Kernel
+    from jupyter_rtmsg.hub.identity import Claim, ProvenKernel
     from jupyter_rtmsg.log import open_log
     from jupyter_rtmsg.server import Server
 
     limits = Limits(**options.pop("limits", {}))
     log_options = options.pop("log_options", {})
-    prove = options.pop("kernel", None)
+    notebook = options.pop("kernel", None)
     id = options.pop("id", None)
     for command in options.pop("without", ()):
         del COMMANDS[command]
@@ -128,13 +128,11 @@ async def serve(port: int, log_url: str, options: dict[str, Any]) -> None:
             raise ConnectionRefused("wrong token", {"code": "unauthorized"})
 
     server.use(authenticate)
-    hub = Hub(server, log, limits=limits)
-    if prove:
 
-        async def proved(claim: Claim) -> Kernel | None:
-            return Kernel(claim.kernel, prove) if claim.kernel else None
+    async def proved(claim: Claim) -> ProvenKernel | None:
+        return ProvenKernel(claim.kernel, notebook) if claim.kernel else None
 
-        hub.prove = proved
+    hub = Hub(server, log, limits=limits, prove=proved if notebook else None)
     await hub.start()
     server.on("connection", _plain)
     await server.listen(port)

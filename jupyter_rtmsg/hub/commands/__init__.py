@@ -1,4 +1,4 @@
-"""The commands of docs/wire.md, by name. Each checks, calls and answers; an error is raised as its `CommandError`."""
+"""The commands of docs/wire.md by name. A command reads its request, calls the hub and returns the reply."""
 
 from __future__ import annotations
 

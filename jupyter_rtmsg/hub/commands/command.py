@@ -1,82 +1,87 @@
-"""What all commands share."""
+"""The type of a command, and checks that several commands need."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from jupyter_rtmsg.errors import BadRequest, EpochMismatch, NotJoined
+from jupyter_rtmsg.hub.core import HubCore
 from jupyter_rtmsg.hub.names import SubscriptionName, room_name
 from jupyter_rtmsg.hub.reply import Reply
 from jupyter_rtmsg.hub.request import Request, optional_text, text
-from jupyter_rtmsg.hub.room import Membership
+from jupyter_rtmsg.hub.room import Membership, Participant
 from jupyter_rtmsg.log.eventlog import Draft
 from jupyter_rtmsg.wire.data import EncodedJSON
 
-if TYPE_CHECKING:
-    from jupyter_rtmsg.hub.connection import Connection
-    from jupyter_rtmsg.hub.hub import Hub
-
 Answer: TypeAlias = "Reply | Draft | Coroutine[Any, Any, Reply | EncodedJSON]"
-Command: TypeAlias = "Callable[[Hub, Connection, Request], Answer]"
+Command: TypeAlias = "Callable[[HubCore, Participant, Request], Answer]"
 
 
-def readable_room(hub: Hub, connection: Connection, request: Request) -> str:
-    """Return the room of a request that reads; raises `BadRequest`, `BadRoom`, `Forbidden`."""
+def readable_room(hub: HubCore, participant: Participant, request: Request) -> str:
+    """Return the room of a request that needs the right to read; raise `BadRequest`, `BadRoom` or `Forbidden`."""
     name = room_name(text(request, "room"))
-    hub.require(connection, "read", name)
+    hub.access.require(participant.identity, "read", name)
     return name
 
 
-def joined(connection: Connection, request: Request) -> Membership:
-    """Return the membership that a request speaks of.
+def joined(participant: Participant, request: Request) -> Membership:
+    """Return the participant's membership in the room of a request.
 
     Raises
     ------
     NotJoined
     """
     name = room_name(text(request, "room"))
-    membership = connection.memberships.get(name)
+    membership = participant.memberships.get(name)
     if membership is None:
-        raise NotJoined(f"this connection has not joined room {name!r}, or somebody took its subscription over")
+        raise NotJoined(f"this connection is not in room {name!r}, or another took its subscription over: join first")
     return membership
 
 
-def subscription_name(hub: Hub, connection: Connection, request: Request) -> SubscriptionName | None:
-    """Return the subscription that a request names, or that of the connection's notebook where it names none."""
+def subscription_name(hub: HubCore, participant: Participant, request: Request) -> SubscriptionName | None:
+    """Return the name of the subscription in a request, or else of the participant's notebook; None without both."""
     name = optional_text(request, "as", longest=hub.limits.identifier)
     if name is not None:
         return SubscriptionName.of_client(name)
-    return connection.identity.subscription
+    return participant.identity.subscription
 
 
-def located(hub: Hub, request: Request, position: int, name: str) -> int:
-    """Return a position of a request, with its ``epoch`` and ``opening``, in the log's present epoch.
+def located(hub: HubCore, request: Request, position: int, name: str) -> int:
+    """Return the position in the present log that corresponds to a position in a request.
+
+    Parameters
+    ----------
+    hub : HubCore
+    request : dict
+        Its ``epoch`` and ``opening`` tell which log the position is of.
+    position : int
+    name : str
+        The field that holds it.
 
     Raises
     ------
     EpochMismatch
-        If it is beyond the log's head, belongs to an epoch that the log does not know, or to what the log has lost.
+        If it is beyond the log's head, of an unknown epoch, or after the point from which on the log was lost.
     """
     epoch, opening = (optional_text(request, key, longest=hub.limits.identifier) for key in ("epoch", "opening"))
     here = hub.log.locate(position, epoch, opening)
     if here is not None:
         return here
     if epoch not in (None, hub.log.epoch):
-        raise EpochMismatch(f"the position belongs to epoch {epoch!r}, and the log's epoch is {hub.log.epoch!r}")
+        raise EpochMismatch(f"the position is of epoch {epoch!r}, and the log's epoch is {hub.log.epoch!r}: join again")
     if opening is not None and position <= hub.log.head:
         raise EpochMismatch(
-            f"`{name}` is {position}, and of what was read in opening {opening!r:.80} the log has lost everything "
-            f"after {hub.log.cut(opening)}: join again from where you are"
+            f"`{name}` is {position}, but of what was read in opening {opening!r:.80} the log has lost everything "
+            f"after {hub.log.cut(opening)}: join again from your position"
         )
     raise EpochMismatch(
-        f"`{name}` is {position}, beyond the log's head {hub.log.head}: "
-        f"it belongs to another epoch than {hub.log.epoch!r}"
+        f"`{name}` is {position}, beyond the log's head {hub.log.head}: it is of another epoch than {hub.log.epoch!r}"
     )
 
 
 def only_one(request: Request, *keys: str) -> None:
-    """Refuse a request with more than one of some fields; raises `BadRequest`."""
+    """Raise `BadRequest` for a request with more than one of some fields."""
     given = [key for key in keys if request.get(key) is not None]
     if len(given) > 1:
-        raise BadRequest(f"`{'`, `'.join(given)}` exclude each other: give one of them")
+        raise BadRequest(f"`{'`, `'.join(given)}` exclude each other: give only one of them")

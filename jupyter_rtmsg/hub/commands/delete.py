@@ -1,64 +1,61 @@
-"""``delete``."""
+"""``delete``: removes a room with everything in it."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
+from jupyter_rtmsg.hub.core import HubCore
 from jupyter_rtmsg.hub.names import room_name
 from jupyter_rtmsg.hub.reply import Reply
 from jupyter_rtmsg.hub.request import Request, text
+from jupyter_rtmsg.hub.room import Participant
 
-if TYPE_CHECKING:
-    from jupyter_rtmsg.hub.connection import Connection
-    from jupyter_rtmsg.hub.hub import Hub
-
-_AT_ONCE = 100
-"""Members who are told in one step of the loop."""
+_REMOVED_PER_STEP = 100
+"""Members that one step of the event loop removes."""
 
 
-async def delete(hub: Hub, connection: Connection, request: Request) -> Reply:
-    """Delete a room with all that it holds, for everybody; its members are told, and out."""
+async def delete(hub: HubCore, participant: Participant, request: Request) -> Reply:
+    """Delete a room for everybody: its events, its subscriptions, and its members, which get ``$deleted``."""
     name = room_name(text(request, "room"))
     stats = await hub.log.stats(name)
-    # Its first event may be on its way to the disk.
-    _require_manage(hub, connection, name, stats.maker if stats.count else hub.rooms.quota.makers.get(name, ""))
+    # If its first event is not on disk yet, only the quota knows its maker.
+    _require_manage(hub, participant, name, stats.maker if stats.count else hub.rooms.quota.makers.get(name, ""))
     gone = await hub.log.delete(name)
     subscriptions = hub.subscriptions.in_room(name)
     await hub.follower.reached(gone.seq)
-    await _dissolve(hub, name, connection.identity.principal)
+    await _dissolve(hub, name, participant.identity.principal)
     await _discount(hub, name)
     await hub.subscriptions.end_slowly(subscriptions)
     return {"ok": True, "deleted": stats.count}
 
 
-def _require_manage(hub: Hub, connection: Connection, room: str, maker: str) -> None:
-    """Refuse to manage a room; raises `Forbidden`.
+def _require_manage(hub: HubCore, participant: Participant, room: str, maker: str) -> None:
+    """Raise `Forbidden` unless a participant may delete a room.
 
-    Who is not given the right by name has it where it may write, and has made the room or owns the server.
+    The maker of the room and the owner of the server may if they may write; others need the right to manage.
     """
-    identity = connection.identity
-    if identity.principal not in (maker, hub.owner()) or not hub.allows(identity, "write", room):
-        hub.require(connection, "manage", room)
+    identity = participant.identity
+    if identity.principal not in (maker, hub.owner()) or not hub.access.allows(identity, "write", room):
+        hub.access.require(participant.identity, "manage", room)
 
 
-async def _dissolve(hub: Hub, name: str, user: str) -> None:
-    """Take everybody out of a room that a user deleted, and tell them."""
+async def _dissolve(hub: HubCore, name: str, user: str) -> None:
+    """Remove all members from a deleted room, and tell them which user deleted it."""
     room = hub.rooms.active.get(name)
     if room is None:
         return
-    members = room.begin(hub.new_ring())  # joins under way look again where they start
+    members = room.restart(hub.new_ring())  # joins in progress notice the new ring and plan again
     for i, membership in enumerate(members, 1):
-        if membership.connection.memberships.get(name) is membership:
+        if membership.is_attached:
             hub.remove(membership)
-            membership.connection.socket.emit("$deleted", {"room": name, "user": user})
-            membership.connection.owe()
-        if i % _AT_ONCE == 0:
+            membership.participant.socket.emit("$deleted", {"room": name, "user": user})
+            membership.participant.require_mark()
+        if i % _REMOVED_PER_STEP == 0:
             await asyncio.sleep(0)
 
 
-async def _discount(hub: Hub, name: str) -> None:
-    """Count a room no more, unless it was made again meanwhile."""
+async def _discount(hub: HubCore, name: str) -> None:
+    """Stop counting a room, unless it was made again meanwhile."""
     hub.rooms.quota.forget(name)
     stats = await hub.log.stats(name)
     if stats.count:

@@ -1,42 +1,39 @@
-"""``hello``: what a client says of itself, and learns of itself and of the hub, before anything else."""
+"""``hello``, the first command of a client: identifies the client to the hub, and the hub to the client."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from jupyter_rtmsg.errors import BadProof
+from jupyter_rtmsg.hub.core import HubCore
 from jupyter_rtmsg.hub.identity import Claim
 from jupyter_rtmsg.hub.reply import Reply
 from jupyter_rtmsg.hub.request import Request, optional_text, text
+from jupyter_rtmsg.hub.room import Participant
 
-if TYPE_CHECKING:
-    from jupyter_rtmsg.hub.connection import Connection
-    from jupyter_rtmsg.hub.hub import Hub
-
-LONGEST_ADDRESS = 2048
+MAX_ADDRESS = 2048  # characters
 
 
-async def hello(hub: Hub, connection: Connection, request: Request) -> Reply:
-    """Tell who the client is and what hub this is; a proof that fails leaves a script, and the reply says so."""
-    _remember_process(hub, connection, request)
+async def hello(hub: HubCore, participant: Participant, request: Request) -> Reply:
+    """Return who the client is and which hub this is. If a kernel's proof fails, the reply says so in ``refused``."""
+    _remember_process(hub, participant, request)
     refused = None
     if request.get("kernel") is not None:
         try:
-            await prove_kernel(hub, connection, request)
+            await prove_kernel(hub, participant, request)
         except BadProof as error:
             refused = error.message
-    return _reply(hub, connection, refused) | _beside(hub, connection, request)
+    return _reply(hub, participant, refused) | _is_beside(hub, participant, request)
 
 
-async def prove(hub: Hub, connection: Connection, request: Request) -> Reply:
-    """Do the same for a client of 0.1.0, which needs no more than the proof: one that fails is an error."""
-    await prove_kernel(hub, connection, request)
-    return {"notebook": None, **_reply(hub, connection, None)}
+async def prove(hub: HubCore, participant: Participant, request: Request) -> Reply:
+    """Check a kernel's proof for a client of version 0.1.0. A proof that fails is an error."""
+    await prove_kernel(hub, participant, request)
+    return {"notebook": None, **_reply(hub, participant, None)}
 
 
-async def prove_kernel(hub: Hub, connection: Connection, request: Request) -> None:
-    """Take a connection for that of a kernel, once it has shown that it knows the kernel's key.
+async def prove_kernel(hub: HubCore, participant: Participant, request: Request) -> None:
+    """Change the participant's identity to that of a kernel, if it proves that it knows the kernel's key.
 
     Raises
     ------
@@ -45,34 +42,35 @@ async def prove_kernel(hub: Hub, connection: Connection, request: Request) -> No
     claim = Claim(
         kernel=text(request, "kernel"),
         proof=text(request, "proof"),
-        address=optional_text(request, "address", longest=LONGEST_ADDRESS),
-        socket_id=connection.socket.id,
-        principal=connection.identity.principal,
+        address=optional_text(request, "address", longest=MAX_ADDRESS),
+        socket_id=participant.socket.id,
+        principal=participant.identity.principal,
     )
     kernel = await hub.prove(claim) if hub.prove else None
     if kernel is None:
         raise BadProof(f"no kernel {claim.kernel!r:.80} of this server, or the proof is wrong")
-    hub.describe(connection, connection.identity.proved(kernel))
+    hub.describe(participant, participant.identity.proved(kernel))
 
 
-def _remember_process(hub: Hub, connection: Connection, request: Request) -> None:
+def _remember_process(hub: HubCore, participant: Participant, request: Request) -> None:
     process = optional_text(request, "process", longest=hub.limits.identifier)
     if process is not None:
-        connection.identity = replace(connection.identity, process=process)
+        participant.describe(replace(participant.identity, process=process))
 
 
-def _beside(hub: Hub, connection: Connection, request: Request) -> Reply:
-    """Tell whether another client of the same user is connected here, too: then two addresses lead to this hub.
+def _is_beside(hub: HubCore, participant: Participant, request: Request) -> Reply:
+    """Tell whether another client of the same user, named by ``beside``, is connected to this hub as well.
 
-    Anybody may claim this hub's id, but a connection that ends elsewhere is not in the list here.
+    So a client finds out that two addresses lead to one hub. A hub's id alone does not prove that: any server can
+    claim it, but it does not have the connections of this one.
     """
     client = optional_text(request, "beside", longest=hub.limits.identifier)
-    principal = connection.identity.principal
-    return {} if client is None else {"beside": hub.connections.has_client(principal, client)}
+    principal = participant.identity.principal
+    return {} if client is None else {"beside": hub.participants.has_client(principal, client)}
 
 
-def _reply(hub: Hub, connection: Connection, refused: str | None) -> Reply:
-    identity, log = connection.identity, hub.log
+def _reply(hub: HubCore, participant: Participant, refused: str | None) -> Reply:
+    identity, log = participant.identity, hub.log
     reply: Reply = {
         "ok": True,
         "hub": log.id,

@@ -1,28 +1,24 @@
-"""``history``: pages of what a room holds."""
+"""``history``: pages of the events that a room holds."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from jupyter_rtmsg.hub.core import HubCore
 from jupyter_rtmsg.hub.encode import encode_page
 from jupyter_rtmsg.hub.request import Request, optional_count, optional_text
+from jupyter_rtmsg.hub.room import Participant
 from jupyter_rtmsg.wire.data import EncodedJSON, encode_json
 
 from .command import located, readable_room
 
-if TYPE_CHECKING:
-    from jupyter_rtmsg.hub.connection import Connection
-    from jupyter_rtmsg.hub.hub import Hub
 
-
-async def history(hub: Hub, connection: Connection, request: Request) -> EncodedJSON:
-    """Return a page; no cursor moves."""
-    name = readable_room(hub, connection, request)
+async def history(hub: HubCore, participant: Participant, request: Request) -> EncodedJSON:
+    """Return a page of stored events. It moves no cursor."""
+    name = readable_room(hub, participant, request)
     after, before, last, since = (optional_count(request, key) for key in ("after", "before", "last", "since"))
     limit = optional_count(request, "limit", least=1)
     limits = hub.limits
     while True:
-        era = hub.log.epoch, hub.log.opening
+        state = hub.log.epoch, hub.log.opening
         page = await hub.log.read(
             name,
             after=located(hub, request, after or 0, "after"),
@@ -36,8 +32,8 @@ async def history(hub: Hub, connection: Connection, request: Request) -> Encoded
             sender=optional_text(request, "sender", longest=limits.identifier),
         )
         stats = await hub.log.stats(name)
-        if era == (hub.log.epoch, hub.log.opening):
-            break  # else the log was moved meanwhile
+        if state == (hub.log.epoch, hub.log.opening):
+            break  # otherwise the log was replaced while it was read
     events = encode_page(page.records)
     rest = {
         "more": page.more,

@@ -1,36 +1,35 @@
-"""``join``."""
+"""``join``: makes a participant a member of a room, and sends it the events that it missed."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from jupyter_rtmsg.errors import LimitExceeded
+from jupyter_rtmsg.hub.core import HubCore
 from jupyter_rtmsg.hub.names import SubscriptionName
+from jupyter_rtmsg.hub.replay import ReplayPlan, StartRequest
 from jupyter_rtmsg.hub.reply import Reply
 from jupyter_rtmsg.hub.request import Request, optional_text
-from jupyter_rtmsg.hub.room import Membership, Room
-from jupyter_rtmsg.hub.start import Start, Wanted
+from jupyter_rtmsg.hub.room import Membership, Participant, Room
 from jupyter_rtmsg.log.kept import Subscription
 
 from .command import readable_room, subscription_name
 
-if TYPE_CHECKING:
-    from jupyter_rtmsg.hub.connection import Connection
-    from jupyter_rtmsg.hub.hub import Hub
-
 TAKEN = "taken"
+"""The ``place`` of a member whose notebook's subscription belongs to another client in the same process."""
 
 
-class Place(NamedTuple):
-    """Which subscription a join is for.
+class JoinedSubscription(NamedTuple):
+    """The subscription that a join is for.
 
     Attributes
     ----------
     name : SubscriptionName or None
+        None if the join is for no subscription.
     row : Subscription or None
-        None where it has yet to begin.
+        None if it has not begun yet.
     taken : bool
-        Whether another connection of the same process has the notebook's place.
+        Whether the notebook's subscription belongs to another client in the same kernel process.
     """
 
     name: SubscriptionName | None = None
@@ -38,101 +37,105 @@ class Place(NamedTuple):
     taken: bool = False
 
 
-async def join(hub: Hub, connection: Connection, request: Request) -> Reply:
-    """Answer, then send what was missed, then what comes."""
-    name = readable_room(hub, connection, request)
-    wanted = Wanted.of(request, hub.limits)
-    await hub.find_notebook(connection)
-    subscription_name(hub, connection, request)  # refused before anything is done
-    if name not in connection.memberships and len(connection.memberships) >= hub.limits.rooms_per_connection:
+async def join(hub: HubCore, participant: Participant, request: Request) -> Reply:
+    """Join a room. Missed events follow the reply, and then the live ones."""
+    name = readable_room(hub, participant, request)
+    start = StartRequest.of(request, hub.limits)
+    await hub.find_notebook(participant)
+    subscription_name(hub, participant, request)  # raises for an invalid name, before anything has changed
+    if name not in participant.memberships and len(participant.memberships) >= hub.limits.rooms_per_connection:
         limit = hub.limits.rooms_per_connection
-        raise LimitExceeded(f"this connection is in {limit} rooms, and may not be in more: leave one")
-    room = hub.rooms.open(name, connection.identity.principal, lambda: hub.follower.position)
-    connection.joining += 1
+        raise LimitExceeded(f"this connection is in {limit} rooms, the limit for one connection: leave one of them")
+    room = hub.acquire_room(name, participant.identity.principal)
+    participant.begin_join()
     try:
-        return await _join(hub, connection, room, wanted, request)
+        return await _join(hub, participant, room, start, request)
     finally:
-        room.joining -= 1
-        connection.joining -= 1
-        connection.changed()
-        hub.settle(room)
+        participant.end_join()
+        hub.release_room(room)
 
 
-async def _join(hub: Hub, connection: Connection, room: Room, wanted: Wanted, request: Request) -> Reply:
-    forgotten = hub.recovery.forget(connection) if hub.recovery else None
+async def _join(hub: HubCore, participant: Participant, room: Room, start: StartRequest, request: Request) -> Reply:
+    forgotten = participant.forget_state()
     while True:
         await hub.log.subscriptions.ready()
-        ring, place = room.ring, _place(hub, connection, room, request)
-        start = await hub.starts.find(room, wanted, place.row, named=place.name is not None)
+        ring, joined = room.ring, _find(hub, participant, room, request)
+        plan = await hub.planner.plan_replay(room, start, joined.row, named=joined.name is not None)
         stats = await hub.log.stats(room.name)
         if forgotten:
             await forgotten
-        # Else the room was deleted or the log replaced meanwhile, or the notebook was renamed or deleted.
-        if ring is room.ring and place == _place(hub, connection, room, request):
-            place = _begun(hub, connection, room, place, start)
-            if place.row is None or not await hub.subscriptions.began(place.row):
+        # If the room was deleted, the log replaced, or the notebook renamed or deleted meanwhile, the plan is void.
+        if ring is room.ring and joined == _find(hub, participant, room, request):
+            joined = _begun(hub, participant, room, joined, plan)
+            if joined.row is None or not await hub.subscriptions.began(joined.row):
                 break
-    if place.row is not None and place.name is not None:
-        # One of another epoch stays there until its reader acknowledges something of this one: it is told so each time.
-        hub.subscriptions.use(place.row, connection.identity.principal, place.name)
-    return _reply(hub, hub.enter(connection, room, start, place.row), start, place) | {"first": stats.first}
+    if joined.row is not None and joined.name is not None:
+        # The cursor stays, also one of another epoch: until its reader acknowledges an event of the present epoch, each
+        # of its joins is told of the change.
+        hub.subscriptions.use(joined.row, participant.identity.principal, joined.name)
+    return _reply(hub, hub.enter(participant, room, plan, joined.row), plan, joined) | {"first": stats.first}
 
 
-def _begun(hub: Hub, connection: Connection, room: Room, place: Place, start: Start) -> Place:
-    """Return a place with its subscription, which begins now if need be."""
-    if place.name is None or place.row is not None:
-        return place
-    # Not at the head: what is about to be sent is still to be handled.
-    user = connection.identity.principal
-    row = hub.subscriptions.begin(user, room.name, place.name, start.cursor, start.cursor_n)
-    return place._replace(row=row)
+def _begun(
+    hub: HubCore, participant: Participant, room: Room, joined: JoinedSubscription, plan: ReplayPlan
+) -> JoinedSubscription:
+    """Return a join's subscription, which begins now if it does not exist yet."""
+    if joined.name is None or joined.row is not None:
+        return joined
+    # It begins at the plan's cursor, not at the head: the replayed events have not been handled.
+    user = participant.identity.principal
+    row = hub.subscriptions.begin(user, room.name, joined.name, plan.cursor, plan.cursor_n)
+    return joined._replace(row=row)
 
 
-def _place(hub: Hub, connection: Connection, room: Room, request: Request) -> Place:
+def _find(hub: HubCore, participant: Participant, room: Room, request: Request) -> JoinedSubscription:
     """Find the subscription of a join."""
-    name, user = subscription_name(hub, connection, request), connection.identity.principal
+    name, user = subscription_name(hub, participant, request), participant.identity.principal
     if name is None:
-        return Place()
+        return JoinedSubscription()
     row = hub.subscriptions.find(user, room.name, name)
     row = row or hub.subscriptions.of_others(hub.former_names(user), room.name, name)
-    row = row or hub.subscriptions.inherited(hub.formerly(connection.identity), room.name, name)
-    if name.path is not None and (_is_beside(hub, connection, row) or _was_beside(hub, request)):
-        return Place(taken=True)
-    return Place(name, row)
+    row = row or hub.subscriptions.inherited(hub.former_principals(participant.identity), room.name, name)
+    if name.path is not None and (_is_taken(hub, participant, row) or _was_taken(hub, request)):
+        return JoinedSubscription(taken=True)
+    return JoinedSubscription(name, row)
 
 
-def _is_beside(hub: Hub, connection: Connection, row: Subscription | None) -> bool:
-    """Tell whether another connection of the same process has the place."""
+def _is_taken(hub: HubCore, participant: Participant, row: Subscription | None) -> bool:
+    """Tell whether a subscription belongs to another client in the same kernel process."""
     owner = hub.subscriptions.owner(row) if row else None
-    return owner is not None and connection.identity.is_beside(owner.connection.identity)
+    return owner is not None and participant.identity.is_beside(owner.participant.identity)
 
 
-def _was_beside(hub: Hub, request: Request) -> bool:
-    """Tell whether a client that comes back had no place before: whoever had it may come back later."""
+def _was_taken(hub: HubCore, request: Request) -> bool:
+    """Tell whether the client was told before that the subscription is taken: its owner may come back after it."""
     return optional_text(request, "place", longest=hub.limits.identifier) == TAKEN
 
 
-def _reply(hub: Hub, membership: Membership, start: Start, place: Place) -> Reply:
-    room, connection, log = membership.room, membership.connection, hub.log
+def _reply(hub: HubCore, membership: Membership, plan: ReplayPlan, joined: JoinedSubscription) -> Reply:
+    room, participant, log = membership.room, membership.participant, hub.log
     reply: Reply = {
         "ok": True,
         "room": room.name,
         "epoch": log.epoch,
         "opening": log.opening,
-        "head": start.head,
-        "cursor": start.cursor,
-        "cursor_n": start.cursor_n,
-        "head_n": start.head_n,
-        "missed": start.missed,
-        "recovered": start.reason is None,
-        "user": connection.identity.principal,
-        "member": connection.identity.member,
-        "members": room.presence.listing(connection.identity.principal, hub.limits.listed),
+        "head": plan.head,
+        "cursor": plan.cursor,
+        "cursor_n": plan.cursor_n,
+        "head_n": plan.head_n,
+        "missed": plan.missed,
+        "recovered": plan.reason is None,
+        "user": participant.identity.principal,
+        "member": participant.identity.member,
+        "members": room.presence.listing(participant.identity.principal, hub.limits.listed),
         "count": len(room.presence),
         "durable": log.durable,
     }
-    closed, connection.closed = connection.closed, None
-    label = membership.subscription and membership.subscription.label
-    place_taken = TAKEN if place.taken else None
-    optional = {"warning": log.warning, "reason": start.reason, "as": label, "closed": closed, "place": place_taken}
+    optional = {
+        "warning": log.warning,
+        "reason": plan.reason,
+        "as": membership.subscription and membership.subscription.label,
+        "closed": participant.take_closed(),
+        "place": TAKEN if joined.taken else None,
+    }
     return reply | {name: value for name, value in optional.items() if value is not None}

@@ -1,24 +1,20 @@
-"""``leave``."""
+"""``leave``: ends a membership."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from jupyter_rtmsg.hub.core import HubCore
 from jupyter_rtmsg.hub.reply import Reply
 from jupyter_rtmsg.hub.request import Request
+from jupyter_rtmsg.hub.room import Participant
 
 from .command import joined
 
-if TYPE_CHECKING:
-    from jupyter_rtmsg.hub.connection import Connection
-    from jupyter_rtmsg.hub.hub import Hub
 
-
-async def leave(hub: Hub, connection: Connection, request: Request) -> Reply:
-    """Receive nothing more of a room; a subscription keeps its place."""
-    membership = joined(connection, request)
-    forgotten = hub.recovery.forget(connection) if hub.recovery else None
+async def leave(hub: HubCore, participant: Participant, request: Request) -> Reply:
+    """Leave a room. A subscription keeps its cursor."""
+    membership = joined(participant, request)
+    forgotten = participant.forget_state()
     hub.remove(membership)
     if forgotten:
-        await forgotten  # or the connection could be recovered with a room too many
+        await forgotten  # otherwise the connection could be recovered into the room that it left
     return {"ok": True}

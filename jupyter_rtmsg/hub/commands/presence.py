@@ -1,23 +1,19 @@
-"""``presence``: who is in a room."""
+"""``presence``: lists the members of a room."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from jupyter_rtmsg.hub.core import HubCore
 from jupyter_rtmsg.hub.reply import Reply
 from jupyter_rtmsg.hub.request import Request
+from jupyter_rtmsg.hub.room import Participant
 
 from .command import readable_room
 
-if TYPE_CHECKING:
-    from jupyter_rtmsg.hub.connection import Connection
-    from jupyter_rtmsg.hub.hub import Hub
 
-
-def presence(hub: Hub, connection: Connection, request: Request) -> Reply:
-    """List the members of a room, joined or not."""
-    room = hub.rooms.active.get(readable_room(hub, connection, request))
+def presence(hub: HubCore, participant: Participant, request: Request) -> Reply:
+    """List the members of a room. The participant need not be one of them."""
+    room = hub.rooms.active.get(readable_room(hub, participant, request))
     if room is None:
         return {"ok": True, "members": [], "count": 0}
-    members = room.presence.listing(connection.identity.principal, hub.limits.listed)
+    members = room.presence.listing(participant.identity.principal, hub.limits.listed)
     return {"ok": True, "members": members, "count": len(room.presence)}

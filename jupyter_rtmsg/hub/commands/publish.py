@@ -2,44 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from jupyter_rtmsg.errors import TooLarge
 from jupyter_rtmsg.hub.budget import BYTES
+from jupyter_rtmsg.hub.core import HubCore
 from jupyter_rtmsg.hub.data import encode_data
 from jupyter_rtmsg.hub.names import event_name, room_name
 from jupyter_rtmsg.hub.reply import Reply
 from jupyter_rtmsg.hub.request import Request, flag, optional_count, optional_text, text
+from jupyter_rtmsg.hub.room import Participant
 from jupyter_rtmsg.log.eventlog import Draft
-
-if TYPE_CHECKING:
-    from jupyter_rtmsg.hub.connection import Connection
-    from jupyter_rtmsg.hub.hub import Hub
 
 ENVELOPE = 4096
 """Bytes that the names, the sender and the rest of an event take at most, beside its data."""
 
 
-def publish(hub: Hub, connection: Connection, request: Request) -> Draft | Reply:
+def publish(hub: HubCore, participant: Participant, request: Request) -> Draft | Reply:
     """Return an event that is to be stored; the answer comes when the log has it."""
-    connection.bucket.take(hub.clock())
-    draft = _draft(hub, connection, request)
-    hub.require(connection, "write", draft.room)
+    participant.bucket.take(hub.clock())
+    draft = _draft(hub, participant, request)
+    hub.access.require(participant.identity, "write", draft.room)
     if flag(request, "volatile"):
         hub.log.announce(draft)
-        hub.activity.published(connection)
+        hub.activity.published(participant)
         return {"ok": True, "seq": None, "duplicate": False}
     hub.rooms.quota.make(draft.room, draft.user)
     return draft
 
 
-def _draft(hub: Hub, connection: Connection, request: Request) -> Draft:
-    limits, identity = hub.limits, connection.identity
+def _draft(hub: HubCore, participant: Participant, request: Request) -> Draft:
+    limits, identity = hub.limits, participant.identity
     room = room_name(text(request, "room"))
     name = event_name(text(request, "event"))
     data, attachments = encode_data(request.get("data"), max_depth=limits.depth, max_attachments=limits.attachments)
     if len(data) > BYTES:
-        connection.budget.charge_bytes(len(data), hub.clock())
+        participant.budget.charge_bytes(len(data), hub.clock())
     size = len(data) + ENVELOPE + (sum(map(len, attachments)) if attachments else 0)
     if size > limits.message:
         raise TooLarge(
@@ -51,7 +47,7 @@ def _draft(hub: Hub, connection: Connection, request: Request) -> Draft:
         name=name,
         data=data,
         attachments=attachments,
-        sender=connection.sender,
+        sender=participant.sender,
         user=identity.principal,
         client=identity.client,
         id=optional_text(request, "id", longest=limits.identifier),

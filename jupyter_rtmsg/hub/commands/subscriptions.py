@@ -1,34 +1,33 @@
-"""``subscriptions`` and ``unsubscribe``: what the hub remembers for somebody, and how that is forgotten."""
+"""``subscriptions`` and ``unsubscribe``: list and forget the subscriptions of a user."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jupyter_rtmsg.errors import NotJoined
+from jupyter_rtmsg.hub.core import HubCore
 from jupyter_rtmsg.hub.names import room_name
 from jupyter_rtmsg.hub.reply import Reply
 from jupyter_rtmsg.hub.request import Request, optional_text, text
+from jupyter_rtmsg.hub.room import Participant
 from jupyter_rtmsg.log.kept import Subscription
 from jupyter_rtmsg.wire.data import encode_json
 
-TURN = 100  # subscriptions that are described before others have their turn
-
-if TYPE_CHECKING:
-    from jupyter_rtmsg.hub.connection import Connection
-    from jupyter_rtmsg.hub.hub import Hub
+DESCRIBED_PER_STEP = 100
+"""Subscriptions that one step of the event loop describes."""
 
 
-async def subscriptions(hub: Hub, connection: Connection, request: Request) -> Reply:
-    """List one's own subscriptions, in all rooms or in one; the latest used first, those that have ended last."""
+async def subscriptions(hub: HubCore, participant: Participant, request: Request) -> Reply:
+    """List the user's subscriptions, in all rooms or in one: the last used first, the ended ones at the end."""
     room = optional_text(request, "room", longest=hub.limits.identifier)
-    rows = [row for row in hub.subscriptions.of(connection.identity.principal) if room in (None, row.room)]
+    rows = [row for row in hub.subscriptions.of(participant.identity.principal) if room in (None, row.room)]
     rows.sort(key=lambda row: (row.ended is None, row.used, row.id), reverse=True)
     listed: list[dict[str, Any]] = []
     left = hub.limits.page_bytes
     for at, row in enumerate(rows, 1):
         described = await _described(hub, row)
-        if not at % TURN:
+        if not at % DESCRIBED_PER_STEP:
             await asyncio.sleep(0)
         left -= len(encode_json(described)) + 1
         if left < 0:
@@ -37,20 +36,20 @@ async def subscriptions(hub: Hub, connection: Connection, request: Request) -> R
     return {"ok": True, "subscriptions": listed, "count": len(rows), "more": len(listed) < len(rows)}
 
 
-async def unsubscribe(hub: Hub, connection: Connection, request: Request) -> Reply:
-    """Forget a subscription of one's own; whoever uses it goes on until it leaves, and begins anew next time."""
+async def unsubscribe(hub: HubCore, participant: Participant, request: Request) -> Reply:
+    """Forget a subscription of the user. A member that owns it goes on until it leaves; its next join begins anew."""
     room = room_name(text(request, "room"))
-    name, user = text(request, "as"), connection.identity.principal
+    name, user = text(request, "as"), participant.identity.principal
     deleted = await hub.subscriptions.delete(user, room, name)
     if not deleted:
         raise NotJoined(
-            f"{user} has no subscription {name!r:.80} in room {room!r}: `subscriptions` lists those that are"
+            f"{user} has no subscription {name!r:.80} in room {room!r}: `subscriptions` lists the existing ones"
         )
     return {"ok": True, "deleted": deleted}
 
 
-async def _described(hub: Hub, row: Subscription) -> dict[str, Any]:
-    ahead = hub.log.subscriptions.now() - hub.log.now()  # of log time, by which they are kept
+async def _described(hub: HubCore, row: Subscription) -> dict[str, Any]:
+    ahead = hub.log.subscriptions.now() - hub.log.now()  # their times are in log time
     age = hub.limits.subscription_age
     described: dict[str, Any] = {
         "room": row.room,

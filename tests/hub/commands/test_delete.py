@@ -69,7 +69,7 @@ async def test_an_id_of_before_is_stored_in_the_new_room(hub: Any) -> None:
 
 async def test_who_may_delete(start: Any) -> None:
     hub = await start(access=Rules(reader="read", chief="read write manage"))
-    hub.hub.owner = lambda: "own"
+    hub.hub.core.owner = lambda: "own"
     ann, bob, reader = [await hub.connect(user=name) for name in ("ann", "bob", "reader")]
     chief, own = [await hub.connect(user=name) for name in ("chief", "own")]
     for deleter in (ann, chief, own):
@@ -114,7 +114,7 @@ async def test_joins_and_publishes_under_way_find_the_new_room(hub: Any) -> None
     for member in members:
         await until(lambda member=member: "end" in [got.name for got in member.events()])
     assert (await ann.call("history", room="lab"))["events"][-1]["seq"] == end
-    await until(lambda: hub.hub.rooms.quota.count("ann") == 1)
+    await until(lambda: hub.hub.core.rooms.quota.count("ann") == 1)
 
 
 async def test_a_room_of_many_events_does_not_hold_up_the_others(start: Any, tmp_path: Any) -> None:
@@ -136,7 +136,7 @@ def held(hub: Any) -> int:
 async def test_a_join_does_not_begin_anew_because_another_room_was_deleted(hub: Any, monkeypatch: Any) -> None:
     """Somebody who deletes room after room would keep all others from joining."""
     ann, bob = await hub.joined("other", user="ann"), await hub.connect(user="bob")
-    find, finds = hub.hub.starts.find, 0
+    find, finds = hub.hub.core.planner.plan_replay, 0
 
     async def find_slowly(*args: Any, **options: Any) -> Any:
         nonlocal finds
@@ -147,7 +147,7 @@ async def test_a_join_does_not_begin_anew_because_another_room_was_deleted(hub: 
             await ann.call("delete", room="other")
         return start
 
-    monkeypatch.setattr(hub.hub.starts, "find", find_slowly)
+    monkeypatch.setattr(hub.hub.core.planner, "plan_replay", find_slowly)
     await bob.join("lab")
     assert finds == 1
 
@@ -158,10 +158,10 @@ async def test_a_room_that_is_made_again_while_it_is_deleted_counts_once(hub: An
     stats = hub.log.stats
 
     async def stats_late(room: str) -> Any:
-        if "lab" not in hub.hub.rooms.quota.makers:
+        if "lab" not in hub.hub.core.rooms.quota.makers:
             await again.publish()
         return await stats(room)
 
     monkeypatch.setattr(hub.log, "stats", stats_late)
     await ann.call("delete", room="lab")
-    assert hub.hub.rooms.quota.count("ann") == 1
+    assert hub.hub.core.rooms.quota.count("ann") == 1

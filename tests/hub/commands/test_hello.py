@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 from support.members import Refused
 
-from jupyter_rtmsg.hub import Claim, Kernel
+from jupyter_rtmsg.hub import Claim, ProvenKernel
 
 
-async def proof_of(claim: Claim) -> Kernel | None:
-    return Kernel(claim.kernel, "a/train.ipynb") if claim.proof == "of " + claim.socket_id else None
+async def proof_of(claim: Claim) -> ProvenKernel | None:
+    return ProvenKernel(claim.kernel, "a/train.ipynb") if claim.proof == "of " + claim.socket_id else None
 
 
 async def test_hello_tells_who_one_is_and_what_hub_this_is(hub: Any) -> None:
@@ -32,14 +32,14 @@ async def test_a_warning_about_the_log_is_told(hub: Any) -> None:
 
 
 async def test_a_kernel_proves_itself_with_hello(hub: Any) -> None:
-    hub.hub.prove = proof_of
+    hub.hub.core.prove = proof_of
     member = await hub.connect(user="ann")
     reply = await member.call("hello", kernel="k1", proof="of " + member.id, process="p1")
     assert (reply["kind"], reply["notebook"], reply["name"]) == ("kernel", "a/train.ipynb", "train")
 
 
 async def test_a_proof_that_fails_leaves_a_script_and_says_so(hub: Any) -> None:
-    hub.hub.prove = proof_of
+    hub.hub.core.prove = proof_of
     member = await hub.connect(user="ann")
     reply = await member.call("hello", kernel="k1", proof="wrong", process="p1")
     assert reply["kind"] == "script"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from support.members import Refused
 
-from jupyter_rtmsg.hub import Claim, Kernel
+from jupyter_rtmsg.hub import Claim, ProvenKernel
 
 
 async def pages(member: Any, **fields: Any) -> list[int]:
@@ -91,10 +91,10 @@ async def test_events_are_filtered_by_name_and_sender(hub: Any) -> None:
 
 
 async def test_a_sender_is_found_by_user_name_or_notebook(hub: Any) -> None:
-    async def prove(claim: Claim) -> Kernel:
-        return Kernel(claim.kernel, claim.kernel, public=True)
+    async def prove(claim: Claim) -> ProvenKernel:
+        return ProvenKernel(claim.kernel, claim.kernel, public=True)
 
-    hub.hub.prove = prove
+    hub.hub.core.prove = prove
     seqs = {}
     for key in ("a/hw1.ipynb", "b/hw1.ipynb"):
         member = await hub.connect(user="ann")

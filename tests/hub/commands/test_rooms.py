@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 from support.members import Refused, until
 
-from jupyter_rtmsg.hub import roomlist
+from jupyter_rtmsg.hub import rooms
 
 
 @pytest.fixture(autouse=True)
 def told_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(roomlist, "INTERVAL", 0.02)
+    monkeypatch.setattr(rooms, "NOTICE_INTERVAL", 0.02)
 
 
 def told(member: Any) -> int:
@@ -44,7 +44,7 @@ async def test_nothing_is_told_and_no_timer_runs_while_nothing_changes(start: An
     hub = await start()
     watcher = await hub.connect()
     await names(watcher, watch=True)
-    watchers = hub.hub.rooms.watchers
+    watchers = hub.hub.core.rooms.watchers
     assert watchers._timer is None
     member = await hub.joined()
     await until(lambda: told(watcher) == 1)

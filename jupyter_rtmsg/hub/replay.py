@@ -1,4 +1,4 @@
-"""Where a join begins: what was missed, and whether something of it is gone."""
+"""Finds out which missed events a join has to send, and whether some of them are gone."""
 
 from __future__ import annotations
 
@@ -14,26 +14,27 @@ from .limits import Limits
 from .request import Request, optional_count, optional_text
 from .room import Room
 
-_AHEAD = 60_000  # ms that a ts may be ahead of the clock without being wrong (`log.clock.stamp`)
-_ELSEWHEN = 3_600_000  # ms from which on a time to come says that the clock here is wrong
+_MAX_AHEAD = 60_000  # ms that the ts of an event may be ahead of a right clock (`log.clock.stamp`)
+_WRONG_CLOCK = 3_600_000  # ms: a `since` that is more than this in the future means that the clock here is wrong
 
 TRIMMED, EPOCH, LIMIT, ROLLBACK = "trimmed", "epoch", "limit", "rollback"
+"""The reasons for which a join is not ``recovered`` (docs/wire.md)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """Where a client wants to start; at most one is not None.
+class StartRequest:
+    """Where a client asks to start. At most one of ``after``, ``last`` and ``since`` is not None.
 
     Attributes
     ----------
     after : Cursor or None
-        Its epoch is empty when the client gave none, which it may for position 0.
+        The position that it has reached. The epoch is empty if it gave none, as it may with position 0.
     last : int or None
-        So many events.
+        A number of events.
     since : int or None
         In ms since 1970.
     number : int or None
-        That of the room's last event up to ``after``, where the client knows it.
+        The number of the room's last event up to ``after``, if the client knows it.
     """
 
     after: Cursor | None = None
@@ -42,13 +43,13 @@ class Wanted:
     number: int | None = None
 
     @classmethod
-    def of(cls, request: Request, limits: Limits) -> Wanted:
-        """Read a request.
+    def of(cls, request: Request, limits: Limits) -> StartRequest:
+        """Read the fields of a ``join``.
 
         Raises
         ------
         BadRequest
-            Also if it names more than one start.
+            If a field is invalid, ``epoch`` is missing, or there is more than one start.
         """
         after, last, since = (optional_count(request, key) for key in ("after", "last", "since"))
         epoch = optional_text(request, "epoch", longest=limits.identifier)
@@ -56,27 +57,27 @@ class Wanted:
         if (after is not None) + (last is not None) + (since is not None) > 1:
             raise BadRequest("a join starts `after` a position, with the `last` events, or `since` a time: give one")
         if after and epoch is None:
-            raise BadRequest("`epoch` is missing: a position means nothing without the epoch that it came with")
+            raise BadRequest("`epoch` is missing: send the epoch that came with the position `after`")
         cursor = None if after is None else Cursor(epoch or "", after, opening or "")
         return cls(cursor, last, since, optional_count(request, "n"))
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
-    """Where a join begins.
+class ReplayPlan:
+    """Which missed events a join sends.
 
     Attributes
     ----------
     cursor : int
         The missed events are those after this position.
     head : int
-        The room's last event: the last one missed.
+        The seq of the room's last event, which is the last missed one.
     missed : int or None
-        How many; None when the join names no past.
+        The number of missed events; None if the join names no start in the past.
     reason : str or None
-        Why something between the wanted start and the head is gone, or not sent.
+        Why some events after the requested start are gone, or are not sent; None if there are no such events.
     cursor_n, head_n : int or None
-        The numbers of the room's last events up to both; None where that is not known.
+        The numbers of the room's last events up to ``cursor`` and ``head``; None if unknown.
     """
 
     cursor: int
@@ -88,17 +89,17 @@ class Start:
 
     @property
     def position(self) -> int:
-        """After which events are sent: with too many missed, only new ones."""
+        """The position after which events are sent. If too many were missed, only new ones are."""
         return self.head if self.reason == LIMIT else self.cursor
 
     @property
     def number(self) -> int | None:
-        """The number of the room's last event up to there."""
+        """The number of the room's last event up to `position`."""
         return self.head_n if self.reason == LIMIT else self.cursor_n
 
 
-class StartFinder:
-    """Finds where a join begins, in memory where the ring goes back far enough.
+class ReplayPlanner:
+    """Plans replays: in memory if the room's ring goes back far enough, else from the log.
 
     Parameters
     ----------
@@ -112,41 +113,43 @@ class StartFinder:
         self._follower = follower
         self._limits = limits
 
-    async def find(self, room: Room, wanted: Wanted, saved: Subscription | None, *, named: bool) -> Start:
-        """Return the start of a join.
+    async def plan_replay(
+        self, room: Room, start: StartRequest, saved: Subscription | None, *, named: bool
+    ) -> ReplayPlan:
+        """Return the plan for a join.
 
         Parameters
         ----------
         room : Room
-        wanted : Wanted
+        start : StartRequest
         saved : Subscription or None
-            Where there is one already.
+            The subscription that the join continues, which says where to start if the request does not.
         named : bool
-            Whether it is a subscription at all.
+            Whether the join is for a subscription, existing or new.
         """
-        await self._settle(room)
-        if wanted.after is not None:
-            return await self._after(room, wanted.after, wanted.number)
-        if wanted.since is not None:
-            return await self._since(room, wanted.since)
-        if wanted.last is not None:
-            return await self._last(room, wanted.last)
+        await self._complete(room)
+        if start.after is not None:
+            return await self._after(room, start.after, start.number)
+        if start.since is not None:
+            return await self._since(room, start.since)
+        if start.last is not None:
+            return await self._last(room, start.last)
         if saved is not None:
             return await self._after(room, Cursor(saved.epoch, saved.position, saved.opening), saved.n)
         return self._now(room, 0 if named else None)
 
-    def _now(self, room: Room, missed: int | None, reason: str | None = None) -> Start:
+    def _now(self, room: Room, missed: int | None, reason: str | None = None) -> ReplayPlan:
         head, number = room.head_at(self._follower.position), room.number_at(self._follower.position)
-        return Start(head, head, missed, reason, number, number)
+        return ReplayPlan(head, head, missed, reason, number, number)
 
-    async def _settle(self, room: Room) -> None:
-        """Wait until the room's ring has what the log had when the room became active."""
+    async def _complete(self, room: Room) -> None:
+        """Wait until the room knows its last event: that of the log when it became active, or a later one."""
         if not room.base:
             stats = await self._log.stats(room.name)
             await self._follower.reached(stats.head)
-            room.settled(stats.head, stats.n)
+            room.set_base(stats.head, stats.n)
 
-    async def _after(self, room: Room, cursor: Cursor, number: int | None) -> Start:
+    async def _after(self, room: Room, cursor: Cursor, number: int | None) -> ReplayPlan:
         position = self._log.locate(cursor.position, cursor.epoch or None, cursor.opening or None)
         if position is None and cursor.opening and cursor.epoch == self._log.epoch:
             return await self._from(room, self._log.cut(cursor.opening), ROLLBACK)
@@ -154,20 +157,20 @@ class StartFinder:
             return await self._from(room, 0, EPOCH)
         return await self._from(room, position, number=number if position == cursor.position else None)
 
-    async def _since(self, room: Room, since: int) -> Start:
+    async def _since(self, room: Room, since: int) -> ReplayPlan:
         stats = await self._log.stats(room.name)
-        # Events that a wrong clock stamped with a time to come would bring everything after them along.
+        # An event with a ts in the future, from a wrong clock, would make all later events part of the replay.
         now = self._log.now()
-        until = now + _AHEAD if since <= now + _ELSEWHEN else None
+        until = now + _MAX_AHEAD if since <= now + _WRONG_CLOCK else None
         page = await self._log.read(room.name, since=since, until=until, limit=1)
         if not page.records:
             return self._now(room, 0, TRIMMED if stats.head and not stats.count else None)
         first = page.records[0]
         assert first.seq is not None
-        # Nobody knows how old the events were that are gone: they may have been wanted.
+        # The ts of trimmed events is unknown: they may be part of what was asked for.
         return await self._from(room, first.seq - 1, TRIMMED if first.prev and first.seq <= stats.first else None)
 
-    async def _last(self, room: Room, number: int) -> Start:
+    async def _last(self, room: Room, number: int) -> ReplayPlan:
         position = room.ring.position_of_last(number)
         if position is not None:
             return await self._from(room, position)
@@ -178,8 +181,20 @@ class StartFinder:
             return self._now(room, number, LIMIT)
         return await self._from(room, await self._log.before_last(room.name, number))
 
-    async def _from(self, room: Room, position: int, reason: str | None = None, number: int | None = None) -> Start:
-        """Count what comes after a position of this epoch, and what is gone of it."""
+    async def _from(
+        self, room: Room, position: int, reason: str | None = None, number: int | None = None
+    ) -> ReplayPlan:
+        """Plan to send everything after a position of the present epoch.
+
+        Parameters
+        ----------
+        room : Room
+        position : int
+        reason : str, optional
+            Why events after the requested start are gone, if that is known already.
+        number : int, optional
+            The number of the room's last event up to the position, if it is known.
+        """
         await self._follower.reached(position)
         gone = False
         if number is None:
@@ -187,7 +202,7 @@ class StartFinder:
         if room.ring.covers(position):
             through, missed = self._follower.position, room.ring.count(position)
         else:
-            through = self._log.head  # what the log counts up to
+            through = self._log.head  # the log counts up to here
             missed = (await self._log.lag(room.name, position)).missed
             await self._follower.reached(through)
         head, head_n = room.head_at(through), room.number_at(through)
@@ -195,12 +210,17 @@ class StartFinder:
             gone = head_n > number + missed
         if missed > self._limits.replay:
             reason = LIMIT
-        return Start(position, head, missed, reason or (TRIMMED if gone else None), number, head_n)
+        return ReplayPlan(position, head, missed, reason or (TRIMMED if gone else None), number, head_n)
 
     async def _number_at(self, room: Room, position: int) -> tuple[int | None, bool]:
-        """Return the number of a room's last event up to a position, and whether what came next is gone.
+        """Find the number of a room's last event up to a position.
 
-        None where nobody knows: the event itself is gone as well, or the next one is damaged.
+        Returns
+        -------
+        number : int or None
+            None if it is unknown: that event is gone, and the next one is gone too, or damaged.
+        gone : bool
+            Whether events right after the position are gone.
         """
         if not position or room.ring.covers(position):
             return room.number_at(position) if position else 0, False

@@ -11,7 +11,7 @@ from support.members import Refused, until
 
 from jupyter_rtmsg.errors import LimitExceeded
 from jupyter_rtmsg.hub import Limits
-from jupyter_rtmsg.hub.room_quota import RoomQuota
+from jupyter_rtmsg.hub.rooms import RoomQuota
 
 ROOMS = st.sampled_from("abcdefgh")
 USERS = st.sampled_from(["ann", "bob", "own"])
@@ -93,7 +93,7 @@ async def test_one_user_cannot_take_all_rooms(start: Any) -> None:
     for name in ("a", "b"):
         await ann.publish(room=name)
     for command in ("publish", "join"):
-        with pytest.raises(Refused, match="limit: ann has 2 rooms, and one user may have no more than 2"):
+        with pytest.raises(Refused, match="limit: ann has 2 rooms, and the limit for one user is 2"):
             await ann.call(command, room="c", event="tick")
     await ann.publish(room="b")  # a room that is there is no new one
     await bob.publish(room="c")
@@ -102,7 +102,7 @@ async def test_one_user_cannot_take_all_rooms(start: Any) -> None:
 
 async def test_the_owner_of_a_server_may_make_all_rooms(start: Any) -> None:
     hub = await start(rooms=20)
-    hub.hub.owner = lambda: "ann"
+    hub.hub.core.owner = lambda: "ann"
     ann = await hub.connect(user="ann")
     for i in range(20):
         await ann.publish(room=f"r{i}")
@@ -121,7 +121,7 @@ async def test_who_only_reads_makes_no_room_by_joining(start: Any) -> None:
     with pytest.raises(Refused, match="limit: reader has 50 rooms"):
         await reader.join("another")
     await reader.close()
-    await until(lambda: hub.hub.rooms.quota.count("reader") <= 1)  # but where ann is
+    await until(lambda: hub.hub.core.rooms.quota.count("reader") <= 1)  # but where ann is
 
 
 async def test_an_empty_room_ends_with_its_members(start: Any) -> None:
@@ -132,8 +132,8 @@ async def test_an_empty_room_ends_with_its_members(start: Any) -> None:
     await ann.call("leave", room="a")
     await ann.join("b")
     await ann.close()
-    await until(lambda: not hub.hub.rooms.active)
-    assert hub.hub.rooms.quota.count("ann") == 0
+    await until(lambda: not hub.hub.core.rooms.active)
+    assert hub.hub.core.rooms.quota.count("ann") == 0
 
 
 async def test_who_writes_first_has_made_a_room_that_another_joined_first(start: Any) -> None:
@@ -165,9 +165,9 @@ async def test_a_connection_that_is_lost_while_it_joins_leaves_no_room(start: An
             ann.post("join", {"room": f"r{i}-{j}", "last": 10})
         await ann.raw.writer.drain()
         await ann.close()
-    await until(lambda: not hub.hub.connections.principals())
-    await until(lambda: not hub.hub.rooms.active)
-    assert hub.hub.rooms.quota.count("ann") == 0
+    await until(lambda: not hub.hub.core.participants.principals())
+    await until(lambda: not hub.hub.core.rooms.active)
+    assert hub.hub.core.rooms.quota.count("ann") == 0
 
 
 async def test_who_was_in_a_deleted_room_does_not_make_it_again_by_itself(start: Any) -> None:
@@ -177,5 +177,5 @@ async def test_who_was_in_a_deleted_room_does_not_make_it_again_by_itself(start:
     await ann.call("delete", room="lab")
     await bob.has("$deleted")
     await bob.settled()
-    assert not hub.hub.rooms.active
-    assert not hub.hub.rooms.quota.makers
+    assert not hub.hub.core.rooms.active
+    assert not hub.hub.core.rooms.quota.makers

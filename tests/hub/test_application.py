@@ -80,10 +80,10 @@ async def test_a_recheck_of_one_principal_comes_at_once(start: Any, table: Table
     bob = await hub.joined(user="bob")
     table.allowed.clear()
     hub.hub.recheck("ann")
-    assert len(hub.hub.rooms.active) == 1
+    assert len(hub.hub.core.rooms.active) == 1
     hub.hub.recheck("bob")
     await bob.has("$error")
-    assert hub.hub.rooms.active == {}
+    assert hub.hub.core.rooms.active == {}
 
 
 async def test_a_fault_of_whoever_decides_means_no(start: Any, table: Table) -> None:

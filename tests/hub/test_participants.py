@@ -12,7 +12,7 @@ from support.wsclient import RawClient
 
 from jupyter_rtmsg.errors import ConnectionRefused
 from jupyter_rtmsg.hub import Limits
-from jupyter_rtmsg.hub.connections import Connections
+from jupyter_rtmsg.hub.participants import Participants
 
 
 async def refused(hub: Any, auth: str) -> str:
@@ -28,10 +28,11 @@ async def test_a_user_may_have_so_many_connections_and_others_are_not_concerned(
     first = await hub.connect(user="ann")
     await hub.connect(user="ann")
     answer = await refused(hub, '{"user":"ann"}')
-    assert answer == '44{"message":"ann has 2 connections already","data":{"code":"limit"}}'
+    message = "ann already has 2 connections, the limit for one user: close one of them"
+    assert answer == f'44{{"message":"{message}","data":{{"code":"limit"}}}}'
     await hub.connect(user="bob")
     await first.leave()
-    await until(lambda: len(hub.hub.connections) == 2)
+    await until(lambda: len(hub.hub.core.participants) == 2)
     await hub.connect(user="ann")
     assert hub.hub.principals() == {"ann", "bob"}
 
@@ -39,7 +40,7 @@ async def test_a_user_may_have_so_many_connections_and_others_are_not_concerned(
 async def test_a_wrong_auth_is_refused_by_name(start: Any) -> None:
     hub = await start()
     assert '"code":"bad_request"' in await refused(hub, '{"client":5}')
-    assert len(hub.hub.connections) == 0
+    assert len(hub.hub.core.participants) == 0
 
 
 async def test_after_close_nobody_is_admitted_and_commands_are_told_so(start: Any) -> None:
@@ -56,11 +57,11 @@ async def test_nothing_is_left_of_who_has_gone(start: Any) -> None:
     await members[0].join("other", after=0)
     for member in members:
         await member.close()
-    await until(lambda: not hub.hub.connections and not hub.hub.rooms.active)
+    await until(lambda: not hub.hub.core.participants and not hub.hub.core.rooms.active)
     assert hub.hub.principals() == set()
-    assert not hub.hub.subscriptions._owners
-    assert not hub.hub.feed._timers
-    assert not hub.hub.feed._away
+    assert not hub.hub.core.subscriptions._owners
+    assert not hub.hub.core.presence._timers
+    assert not hub.hub.core.presence._away
 
 
 class Named:
@@ -82,42 +83,42 @@ class Counting(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.connections = Connections(Limits(connections_per_user=3), lambda: 0.0, lambda connection, reason: None)
+        self.participants = Participants(Limits(connections_per_user=3), lambda: 0.0, lambda participant, reason: None)
         self.here: list[Any] = []
 
     @rule(id=st.sampled_from("st"), user=st.sampled_from("ab"), client=st.sampled_from(["x", "y", None]))
     def add(self, id: str, user: str, client: str | None) -> None:
         socket: Any = Named(id, user, client)
         with suppress(ConnectionRefused):
-            self.connections.admit(socket)
+            self.participants.admit(socket)
             self.here.append(socket)
-            self.connections.add(socket)
+            self.participants.add(socket)
 
     @precondition(lambda self: self.here)
     @rule(data=st.data(), reason=st.sampled_from(["transport close", "too slow", "client namespace disconnect"]))
     def remove(self, data: st.DataObject, reason: str) -> None:
         socket = self.here.pop(data.draw(st.integers(0, len(self.here) - 1)))
         for _ in range(2):  # and once more, which counts nothing
-            self.connections.remove(socket, reason)
+            self.participants.remove(socket, reason)
 
     @precondition(lambda self: self.here)
     @rule(data=st.data(), user=st.sampled_from("ab"), client=st.sampled_from(["x", "z", None]))
     def describe(self, data: st.DataObject, user: str, client: str | None) -> None:
-        connection = data.draw(st.sampled_from(self.here)).data["connection"]
-        connection.identity = replace(connection.identity, principal=user, client=client)
+        participant = data.draw(st.sampled_from(self.here)).data["participant"]
+        participant.describe(replace(participant.identity, principal=user, client=client))
 
     @invariant()
     def counters_tell_who_is_connected(self) -> None:
-        assert self.connections.principals() == {socket.user for socket in self.here}
+        assert self.participants.principals() == {socket.user for socket in self.here}
         for user, client in itertools.product("ab", "xyz"):
             here = any((socket.user, socket.auth.get("client")) == (user, client) for socket in self.here)
-            assert self.connections.has_client(user, client) == here
+            assert self.participants.has_client(user, client) == here
 
     def teardown(self) -> None:
         for socket in self.here:
-            self.connections.remove(socket, "transport close")
-        assert not self.connections
-        assert not self.connections.principals()
+            self.participants.remove(socket, "transport close")
+        assert not self.participants
+        assert not self.participants.principals()
 
 
 TestCounting = Counting.TestCase

@@ -3,37 +3,37 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyter_rtmsg.hub.session_quota import Kept, SessionQuota
+from jupyter_rtmsg.hub.session_store import SessionNote, SessionQuota
 
 
 def test_the_oldest_of_a_user_makes_place() -> None:
     quota = SessionQuota(100, 1_000)
-    assert quota.keep("a", Kept("ann", 60, 99), 0) == []
-    assert quota.keep("b", Kept("ann", 40, 99), 0) == []
-    assert quota.keep("c", Kept("ann", 30, 99), 0) == ["a"]
+    assert quota.keep("a", SessionNote("ann", 60, 99), 0) == []
+    assert quota.keep("b", SessionNote("ann", 40, 99), 0) == []
+    assert quota.keep("c", SessionNote("ann", 30, 99), 0) == ["a"]
     assert quota.bytes("ann") == 70
 
 
 def test_what_has_ended_makes_place_first() -> None:
     quota = SessionQuota(100, 1_000)
-    quota.keep("a", Kept("ann", 40, 99), 0)
-    quota.keep("b", Kept("ann", 40, 5), 0)
-    assert quota.keep("c", Kept("ann", 40, 99), 6) == ["b"]
+    quota.keep("a", SessionNote("ann", 40, 99), 0)
+    quota.keep("b", SessionNote("ann", 40, 5), 0)
+    assert quota.keep("c", SessionNote("ann", 40, 99), 6) == ["b"]
 
 
 def test_one_user_takes_nothing_from_another_until_there_is_too_much_in_all() -> None:
     quota = SessionQuota(100, 150)
-    quota.keep("a", Kept("ann", 40, 99), 0)
-    assert quota.keep("e1", Kept("eve", 60, 99), 0) == []
-    assert quota.keep("e2", Kept("eve", 40, 99), 0) == []
-    assert quota.keep("b", Kept("bob", 30, 99), 0) == ["e1"]  # of whoever holds most
+    quota.keep("a", SessionNote("ann", 40, 99), 0)
+    assert quota.keep("e1", SessionNote("eve", 60, 99), 0) == []
+    assert quota.keep("e2", SessionNote("eve", 40, 99), 0) == []
+    assert quota.keep("b", SessionNote("bob", 30, 99), 0) == ["e1"]  # of whoever holds most
     assert quota.bytes("ann") == 40
 
 
 def test_what_is_too_large_for_a_user_is_not_kept() -> None:
     quota = SessionQuota(100, 150)
-    quota.keep("a", Kept("ann", 40, 99), 0)
-    assert quota.keep("a", Kept("ann", 101, 99), 0) is None
+    quota.keep("a", SessionNote("ann", 40, 99), 0)
+    assert quota.keep("a", SessionNote("ann", 101, 99), 0) is None
     assert quota.bytes() == 0
 
 
@@ -50,7 +50,7 @@ def test_it_counts_what_is_kept(steps: list[tuple[str, str, int, bool]]) -> None
         if not keep:
             quota.discard(key)
             continue
-        for gone in quota.keep(key, Kept(user, size, 1), 0) or ():
+        for gone in quota.keep(key, SessionNote(user, size, 1), 0) or ():
             del kept[gone]
         kept[key] = (user, size)
         assert quota.bytes() == sum(size for _, size in kept.values()) <= 150
