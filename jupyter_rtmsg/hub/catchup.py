@@ -1,4 +1,4 @@
-"""A joiner catches up outside the room (docs/architecture.md, rule 2)."""
+"""Sends a new member the events that it missed, outside the room (docs/architecture.md, rule 2)."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import asyncio
 from collections.abc import Iterator, Sequence
 
 from jupyter_rtmsg.errors import LogClosed
-from jupyter_rtmsg.log.eventlog import EventLog, Record
+from jupyter_rtmsg.log import EventLog, Record
 from jupyter_rtmsg.logthrottle import throttled_logger
 from jupyter_rtmsg.wire.socketio import Encoded
 
 from .encode import encode_record, encode_trimmed
 from .follow import Follower
+from .gaps import GapDetector
 from .limits import Limits
-from .numbers import Numbers
-from .ring import Entry
+from .ring import BufferedEvent
 from .room import Membership, Room
 
 logger = throttled_logger(__name__)
@@ -23,9 +23,9 @@ logger = throttled_logger(__name__)
 class CatchUp:
     """Brings a member from its cursor to the live events.
 
-    Pages are written to that member alone, each after the one before has gone out, from the log and then from the
-    room's ring. In one step of the loop the rest of the ring is written and the member is put into the room: past and
-    future neither overlap nor leave a gap, whatever happens meanwhile.
+    Pages are written to that member alone, each after the one before has been drained: from the log until the room's
+    ring covers the position, and then from the ring. The rest of the ring is written, and the member goes live, in one
+    step of the event loop. So replayed and live events neither overlap nor leave a gap, whatever happens meanwhile.
 
     Parameters
     ----------
@@ -34,25 +34,29 @@ class CatchUp:
     follower : Follower
     limits : Limits
     position : int
-        What comes after it is sent.
+        Events after this position are sent.
     missed_through : int
-        What comes up to here is marked as ``replay``.
-    number : int or None
-        That of the room's last event up to ``position``, if it is known: of what is gone since, the member is told.
+        Events up to this position are marked as ``replay``.
+    number : int, optional
+        The number of the room's last event up to ``position``, if it is known. With it ``$trimmed`` is sent in place of
+        events that are gone.
+
+    Attributes
+    ----------
+    _position : int
+        Everything up to here has been written.
+    _written : bool
+        Whether anything has been written.
+    _cancelled : bool
+        Whether the membership has ended, or the log has been replaced.
+    _task : asyncio.Task or None
+        Runs while the backlog is not written in one step.
     """
 
     __slots__ = (
-        "_cancelled",
-        "_follower",
-        "_limits",
-        "_log",
-        "_membership",
-        "_missed_through",
-        "_numbers",
-        "_position",
-        "_task",
+        "_cancelled", "_follower", "_gaps", "_limits", "_log", "_membership", "_missed_through", "_position", "_task",
         "_written",
-    )
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -71,18 +75,18 @@ class CatchUp:
         self._limits = limits
         self._position = position
         self._missed_through = missed_through
-        self._numbers = Numbers(number)
+        self._gaps = GapDetector(number)
         self._task: asyncio.Task[None] | None = None
         self._cancelled = False
-        self._written = False  # whether there was anything to send
+        self._written = False
 
     def begin(self) -> None:
-        """Start; who is nearly current is in the room when this returns."""
+        """Write what is missed. If the ring covers it, and it is at most a page, the member is live at once."""
         if not self._over and not self._from_ring():
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     def cancel(self) -> None:
-        """Send no more, and do not enter the room."""
+        """Write nothing more, and do not go live."""
         self._cancelled = True
         if self._task:
             self._task.cancel()
@@ -102,33 +106,34 @@ class CatchUp:
                 if self._over or self._from_ring():
                     return
                 if self._room.ring.covers(self._position):
-                    # What was read may be ahead of what the room was handed: entering now would bring it again.
+                    # The log may be ahead of what the room was handed: going live now would deliver events twice.
                     await self._follower.reached(self._position)
                 else:
                     await self._from_log()
         except LogClosed:
-            pass  # the server is going down, and tells everybody
+            pass  # the server is shutting down, and disconnects everybody
         except Exception:
-            # Without its past the member must not get the present: it would believe that it missed nothing.
-            logger.exception("a member of room %r could not catch up: disconnected", self._room.name)
-            self._membership.participant.socket.session.close()  # its client comes back
+            # Going live now would hide the gap from the member. Its client connects again, and catches up then.
+            logger.exception("a member of room %r could not catch up, and is disconnected", self._room.name)
+            self._membership.participant.socket.session.close()
 
     def _from_ring(self) -> bool:
-        """Write the next page of the ring, if it goes back so far; return whether the member is in the room now."""
+        """Write the next page of the ring if it covers the position; return whether the member is live now."""
         ring = self._room.ring
         if self._follower.position < self._position or not ring.covers(self._position):
             return False
-        entries, complete = ring.page(self._position, max_bytes=self._limits.page_bytes)
-        self._write([each for entry in entries for each in self._with_gap(entry.record, self._from_entry(entry))])
-        if entries:
-            self._position = entries[-1].seq
+        events, complete = ring.page(self._position, max_bytes=self._limits.page_bytes)
+        self._write([each for event in events for each in self._with_gap(event.record, self._from_event(event))])
+        if events:
+            self._position = events[-1].seq
         if complete:
             here = self._follower.position
-            self._write(self._trimmed(self._numbers.until(self._room.number_at(here)), here))
+            self._write(self._trimmed(self._gaps.missing_until(self._room.number_at(here)), here))
             self._membership.go_live(here, replayed=self._written)
         return complete
 
     async def _from_log(self) -> None:
+        """Read the next page from the log, and write it."""
         page = await self._log.read(
             self._room.name,
             after=self._position,
@@ -142,8 +147,8 @@ class CatchUp:
         self._position = page.through
 
     def _with_gap(self, record: Record, encoded: Encoded) -> Iterator[Encoded]:
-        """Yield an event, and before it what is to be told of those that are gone."""
-        yield from self._trimmed(self._numbers.before(record), (record.seq or 1) - 1)
+        """Yield an event, preceded by ``$trimmed`` if events before it are gone."""
+        yield from self._trimmed(self._gaps.missing_before(record), (record.seq or 1) - 1)
         yield encoded
 
     def _trimmed(self, numbers: range, through: int) -> Sequence[Encoded]:
@@ -154,8 +159,8 @@ class CatchUp:
             self._written = True
             self._membership.participant.socket.write(page)
 
-    def _from_entry(self, entry: Entry) -> Encoded:
-        return entry.replayed if entry.seq <= self._missed_through else entry.live
+    def _from_event(self, event: BufferedEvent) -> Encoded:
+        return event.replayed if event.seq <= self._missed_through else event.live
 
     def _from_record(self, record: Record) -> Encoded:
         return encode_record(record, replay=(record.seq or 0) <= self._missed_through)

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from jupyter_rtmsg.errors import Forbidden, Shutdown
-from jupyter_rtmsg.log.eventlog import EventLog
-from jupyter_rtmsg.log.kept import Subscription
+from jupyter_rtmsg.log import EventLog, Subscription
 from jupyter_rtmsg.wire.socketio import Encoded
 
 from .application import Access, AccessControl, Activity, AllowAll, FindKernel, NoActivity, Prove
 from .catchup import CatchUp
-from .feed import PresenceFeed
 from .follow import Follower
 from .identity import Identity
 from .limits import Limits
 from .participants import CLIENT_LEFT, Participants
+from .presence_broadcaster import PresenceBroadcaster
 from .replay import ReplayPlan, ReplayPlanner
 from .ring import Ring
 from .room import Membership, Participant, Room
@@ -59,7 +58,7 @@ class HubCore:
         The named cursors, and the memberships that own them.
     planner : ReplayPlanner
         Finds out what a join has to send.
-    presence : PresenceFeed
+    presence : PresenceBroadcaster
         Tells members who comes and goes.
     """
 
@@ -95,7 +94,7 @@ class HubCore:
         self.follower = Follower(log, self.rooms, deliver, reset)
         self.subscriptions = SubscriptionRegistry(log, limits)
         self.planner = ReplayPlanner(log, self.follower, limits)
-        self.presence = PresenceFeed(limits, self.settle)
+        self.presence = PresenceBroadcaster(limits, self.settle)
 
     # --- rooms
 

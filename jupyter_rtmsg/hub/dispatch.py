@@ -1,4 +1,4 @@
-"""From an event of a socket to a command, and from what it returns or raises to the acknowledgement."""
+"""From an event of a socket to a command, and from its result or its exception to the acknowledgement."""
 
 from __future__ import annotations
 
@@ -7,23 +7,57 @@ from functools import partial
 from types import CoroutineType
 from typing import Any, TypeAlias
 
-from jupyter_rtmsg.errors import LogConflict, Shutdown, UnknownCommand
-from jupyter_rtmsg.log.eventlog import Appended, Draft, size_of
+from jupyter_rtmsg.errors import (
+    Busy,
+    CommandError,
+    Conflict,
+    DiskError,
+    EpochChanged,
+    EpochMismatch,
+    Full,
+    IdConflict,
+    Internal,
+    LogBusy,
+    LogClosed,
+    LogConflict,
+    LogDiskError,
+    LogError,
+    LogFull,
+    LogIdConflict,
+    RateExceeded,
+    Shutdown,
+    UnknownCommand,
+)
+from jupyter_rtmsg.log import Appended, Draft
+from jupyter_rtmsg.log.eventlog import size_of
+from jupyter_rtmsg.logthrottle import throttled_logger
 from jupyter_rtmsg.server import LATER, Socket
 from jupyter_rtmsg.wire.data import EncodedJSON
 
 from .budget import READING
 from .commands import COMMANDS
 from .core import HubCore
-from .reply import Reply, command_error, refusal
-from .request import request_of
+from .request import Reply, request_of
 from .room import Participant
 
-Command: TypeAlias = "Coroutine[Any, Any, Reply | EncodedJSON]"
+logger = throttled_logger(__name__)
+
+Running: TypeAlias = "Coroutine[Any, Any, Reply | EncodedJSON]"
+
+_LOG_ERRORS: dict[type[BaseException], type[CommandError]] = {
+    LogBusy: Busy,
+    LogFull: Full,
+    LogDiskError: DiskError,
+    LogConflict: Conflict,
+    LogIdConflict: IdConflict,
+    LogClosed: Shutdown,
+    EpochChanged: EpochMismatch,
+}
+"""The error that a client gets for an error of the log."""
 
 
-class Dispatcher:
-    """Routes the events of a namespace to commands. One member's error touches nobody else.
+class CommandRouter:
+    """Routes the events of a namespace to commands. An error of one participant does not affect others.
 
     Parameters
     ----------
@@ -36,23 +70,23 @@ class Dispatcher:
         self._hub = hub
 
     def route(self, socket: Socket, name: str, args: list[Any], id: int | None) -> Any:
-        """Be the route of a namespace, see `Namespace.route`."""
+        """Run the command that an event names; see `Namespace.route`."""
         hub = self._hub
         try:
             command = COMMANDS.get(name)
             if command is None:
-                raise UnknownCommand(f"no command {name!r:.80}: there are {', '.join(COMMANDS)}")
+                raise UnknownCommand(f"there is no command {name!r:.80}: the commands are {', '.join(COMMANDS)}")
             if hub.participants.closed:
-                raise Shutdown("the server is going down")
+                raise Shutdown("the server is shutting down")
             participant: Participant = socket.data["participant"]
             participant.budget.charge(name, hub.clock())
             answer = command(hub, participant, request_of(args[1:]))
             if type(answer) is Draft:
-                # Many may be under way, and share a commit: the socket's next command does not wait for this one.
-                if participant.budget.under_way.has_place:
+                # The socket's next command does not wait for this one, so many events can share one commit.
+                if participant.budget.pending.has_capacity:
                     return self._submit(participant, name, answer, id)
                 answer = self._submit_later(participant, name, answer, id)
-        except Exception as error:  # noqa: BLE001 - told to its caller, logged where it is ours
+        except Exception as error:  # noqa: BLE001 - answered; logged if it is unexpected
             return self._refuse(socket, name, error, id)
         if not isinstance(answer, CoroutineType):
             return answer
@@ -61,31 +95,31 @@ class Dispatcher:
         return self._finish(socket, name, answer, id)
 
     def _submit(self, participant: Participant, name: str, draft: Draft, id: int | None) -> Any:
-        """Hand an event to the log, which answers it."""
+        """Submit an event to the log. `_stored` answers when it is committed."""
         size = size_of(draft)
-        under_way = participant.budget.under_way
-        under_way.begin(size)
+        pending = participant.budget.pending
+        pending.begin(size)
         try:
             self._hub.log.submit(draft, partial(self._stored, participant, name, id, draft, size))
         except BaseException:
-            under_way.end(size)
+            pending.end(size)
             raise
         return LATER
 
     async def _submit_later(self, participant: Participant, name: str, draft: Draft, id: int | None) -> Any:
-        await participant.budget.under_way.place()
+        await participant.budget.pending.wait()
         return self._submit(participant, name, draft, id)
 
     @staticmethod
-    async def _read(participant: Participant, command: Command) -> Reply | EncodedJSON:
-        """Run a command that reads from the log, of which few of one principal run at once."""
+    async def _read(participant: Participant, command: Running) -> Reply | EncodedJSON:
+        """Run a command that reads from the log: few of one principal run at once."""
         async with participant.budget.reads:
             return await command
 
-    async def _finish(self, socket: Socket, name: str, command: Command, id: int | None) -> Any:
+    async def _finish(self, socket: Socket, name: str, command: Running, id: int | None) -> Any:
         try:
             return await command
-        except Exception as error:  # noqa: BLE001 - told to its caller, logged where it is ours
+        except Exception as error:  # noqa: BLE001 - answered; logged if it is unexpected
             return self._refuse(socket, name, error, id)
 
     def _stored(
@@ -97,8 +131,8 @@ class Dispatcher:
         size: int,
         outcome: Appended | Exception,
     ) -> None:
-        """Answer an append."""
-        participant.budget.under_way.end(size)
+        """Acknowledge an event when the log has stored or refused it."""
+        participant.budget.pending.end(size)
         socket = participant.socket
         if isinstance(outcome, Exception):
             error = self._without_head(participant, draft, outcome)
@@ -106,20 +140,41 @@ class Dispatcher:
             return
         self._hub.activity.published(participant)
         if id is not None:
-            kept = b"" if self._hub.log.durable else b',"durable":false'
+            durable = b"" if self._hub.log.durable else b',"durable":false'
             duplicate = b"true" if outcome.duplicate else b"false"
-            socket.answer(id, EncodedJSON(b'{"ok":true,"seq":%d,"duplicate":%b%b}' % (outcome.seq, duplicate, kept)))
+            socket.answer(id, EncodedJSON(b'{"ok":true,"seq":%d,"duplicate":%b%b}' % (outcome.seq, duplicate, durable)))
 
     def _without_head(self, participant: Participant, draft: Draft, error: Exception) -> Exception:
-        """Return an error of the log as a publisher may see it: only readers are told the head of a room."""
+        """Return an error of the log as a publisher may see it: only readers may learn the head of a room."""
         if not isinstance(error, LogConflict) or self._hub.access.allows(participant.identity, "read", draft.room):
             return error
         return LogConflict(f"the head of room {draft.room!r} is not {draft.expect}")
 
     @staticmethod
     def _refuse(socket: Socket, name: Any, error: Exception, id: int | None) -> Reply | None:
+        """Return the reply for an error. If no acknowledgement was asked for, emit ``$error``."""
         refused = command_error(error, str(name)[:80])
         if id is not None:
-            return refusal(refused)
+            return error_reply(refused)
         socket.emit("$error", {"command": str(name)[:80], "code": refused.code, "message": refused.message})
         return None
+
+
+def error_reply(error: CommandError) -> Reply:
+    """Return the reply that tells an error: ``{"ok": false, "error": {"code", "message"}}``."""
+    fields: dict[str, Any] = {"code": error.code, "message": error.message}
+    if isinstance(error, RateExceeded):
+        fields["retry"] = round(error.retry, 3)
+    return {"ok": False, "error": fields}
+
+
+def command_error(error: BaseException, command: str) -> CommandError:
+    """Return the error that the client gets. Unexpected exceptions are logged; the client gets no details of them."""
+    if isinstance(error, CommandError):
+        return error
+    kind = _LOG_ERRORS.get(type(error))
+    if kind is not None:
+        return kind(str(error) or kind.code)
+    if type(error) is not LogError:  # the log has logged these itself
+        logger.error("the command %r failed", command, exc_info=error)
+    return Internal(f"the hub failed at {command!r}; the reason is in the server's log")

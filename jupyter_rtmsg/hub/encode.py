@@ -1,11 +1,11 @@
-"""From records of the log to what members receive, by splicing: only the attachments of a page are numbered anew."""
+"""Encodes records of the log for members. Data are spliced in as they are; on a page, attachments are renumbered."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
 
-from jupyter_rtmsg.log.eventlog import Record
+from jupyter_rtmsg.log import Record
 from jupyter_rtmsg.wire.data import EncodedJSON, dump, encode_json, load, reconstruct, renumbered
 from jupyter_rtmsg.wire.socketio import EVENT, Encoded, encode_event, header
 
@@ -17,7 +17,7 @@ def _json(text: str) -> bytes:
     return encode_json(text)
 
 
-def _place(record: Record) -> bytes:
+def _position(record: Record) -> bytes:
     if record.seq is None:
         return b'null,"prev":null,"n":null'
     return b'%d,"prev":%d,"n":%d' % (record.seq, record.prev or 0, record.n or 0)
@@ -34,7 +34,7 @@ def encode_record(record: Record, *, replay: bool = False) -> Encoded:
     ----------
     record : Record
     replay : bool
-        Mark it as read back rather than seen live.
+        Whether to mark it as a replay.
 
     Returns
     -------
@@ -42,23 +42,32 @@ def encode_record(record: Record, *, replay: bool = False) -> Encoded:
         ``42["<event>",data,{"room","seq","prev","n","ts","from","id"?,"replay"?}]`` (docs/wire.md).
     """
     start = header(EVENT, attachments=len(record.attachments)) if record.attachments else _TEXT
-    place, rest = _place(record), _id(record)
+    position, rest = _position(record), _id(record)
     end = b',"replay":true}]' if replay else b"}]"
     return Encoded(
         b'%b[%b,%b,{"room":%b,"seq":%b,"ts":%d,"from":%b%b%b'
-        % (start, _json(record.name), record.data, _json(record.room), place, record.ts, record.sender, rest, end),
+        % (start, _json(record.name), record.data, _json(record.room), position, record.ts, record.sender, rest, end),
         record.attachments,
     )
 
 
 def encode_trimmed(room: str, numbers: range, through: int) -> Encoded:
-    """Encode ``$trimmed``: the events of a room with these numbers are gone, and with them all up to a position."""
+    """Encode ``$trimmed``, which tells that events are gone.
+
+    Parameters
+    ----------
+    room : str
+    numbers : range
+        The numbers of the events that are gone.
+    through : int
+        The position up to which the room has no others.
+    """
     gone = {"room": room, "count": len(numbers), "first": numbers.start, "last": numbers.stop - 1, "through": through}
     return encode_event(["$trimmed", gone])
 
 
 def _numbered(record: Record, before: tuple[bytes, ...]) -> tuple[bytes, tuple[bytes, ...]]:
-    """Return the data of an event that stands behind others, and all attachments so far."""
+    """Return the data of an event with placeholders that count from ``before`` on, and all attachments up to it."""
     json = renumbered(record.data, len(record.attachments), len(before))
     if json is not None:
         return json, (*before, *record.attachments)
@@ -71,9 +80,8 @@ def encode_page(records: Iterable[Record]) -> EncodedJSON:
     Returns
     -------
     EncodedJSON
-        The list of them, each ``{"event","data","seq","prev","n","ts","from","id"?}`` (docs/wire.md).
-
-    How deeply data is nested was found out when it came in.
+        The list of them, each ``{"event","data","seq","prev","n","ts","from","id"?}`` (docs/wire.md). Its depth is not
+        checked: it was when each event was published.
     """
     events: list[bytes] = []
     attachments: tuple[bytes, ...] = ()
@@ -83,6 +91,6 @@ def encode_page(records: Iterable[Record]) -> EncodedJSON:
             data, attachments = _numbered(record, attachments)
         events.append(
             b'{"event":%b,"data":%b,"seq":%b,"ts":%d,"from":%b%b}'
-            % (_json(record.name), data, _place(record), record.ts, record.sender, _id(record))
+            % (_json(record.name), data, _position(record), record.ts, record.sender, _id(record))
         )
     return EncodedJSON(b"[%b]" % b",".join(events), attachments)

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from jupyter_rtmsg.errors import EpochChanged, LogClosed
-from jupyter_rtmsg.log.eventlog import EventLog, Record
+from jupyter_rtmsg.log import EventLog, Record
 from jupyter_rtmsg.logthrottle import throttled_logger
 from jupyter_rtmsg.wire.socketio import Encoded
 
 from .encode import encode_record, encode_trimmed
-from .ring import Entry
+from .ring import BufferedEvent
 from .rooms import RoomRegistry
 
 logger = throttled_logger(__name__)
@@ -98,9 +98,9 @@ class Follower:
             if seq is None:
                 encoded.volatile = True
             else:
-                if gone := room.numbers.before(record):  # trimmed before the hub had read them
+                if gone := room.gaps.missing_before(record):  # trimmed before the hub had read them
                     out.append((room.channel, encode_trimmed(room.name, gone, seq - 1)))
-                room.ring.append(Entry(record, seq, encoded))
+                room.ring.append(BufferedEvent(record, seq, encoded))
             out.append((room.channel, encoded))
         self._deliver(out)
         self._rooms.watchers.changed()

@@ -9,16 +9,16 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from jupyter_rtmsg.log.eventlog import EventLog
+from jupyter_rtmsg.log import EventLog
 from jupyter_rtmsg.logthrottle import throttled_logger
 from jupyter_rtmsg.server import Server, Socket
 from jupyter_rtmsg.wire.parser import JSON
 from jupyter_rtmsg.wire.socketio import Encoded, encode_event
 
-from . import payload
 from .application import Access, Activity, FindKernel, Permits, Prove, anybody
 from .core import HubCore
-from .dispatch import Dispatcher
+from .data import LARGE, decode
+from .dispatch import CommandRouter
 from .follow import LogAnnouncer
 from .limits import Limits
 from .recovery import LogRecovery
@@ -131,8 +131,8 @@ class Hub:
             await self.recovery.load()
             namespace.recovery = self.recovery
             namespace.on("connection", self._recover)
-        namespace.route(Dispatcher(core).route)
-        namespace.decode_large(partial(payload.decode, max_depth=core.limits.depth), payload.LARGE)
+        namespace.route(CommandRouter(core).route)
+        namespace.decode_large(partial(decode, max_depth=core.limits.depth), LARGE)
 
     async def close(self, reason: str = "server shutting down") -> None:
         """Refuse further commands and stop following the log. Close the server, and then the log, after this."""

@@ -10,10 +10,9 @@ from jupyter_rtmsg.errors import ConnectionRefused
 from jupyter_rtmsg.server import Socket
 
 from .application import Permits
-from .budget import Budgets
+from .budget import Budgets, TokenBucket
 from .identity import Identity, identify
 from .limits import Limits
-from .rate import TokenBucket
 from .room import Participant
 
 _Key = TypeVar("_Key")

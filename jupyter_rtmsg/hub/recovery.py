@@ -23,8 +23,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from jupyter_rtmsg.errors import LimitExceeded
-from jupyter_rtmsg.log.eventlog import Cursor
-from jupyter_rtmsg.log.kept import Subscription
+from jupyter_rtmsg.log import Cursor, Subscription
 from jupyter_rtmsg.server import Namespace, Socket
 from jupyter_rtmsg.server.recovery import FINAL, offset_event
 from jupyter_rtmsg.wire.packet import OFFSET

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from jupyter_rtmsg.errors import BadRequest
 from jupyter_rtmsg.event import CORRUPT
-from jupyter_rtmsg.log.eventlog import Cursor, EventLog
-from jupyter_rtmsg.log.kept import Subscription
+from jupyter_rtmsg.log import Cursor, EventLog, Subscription
 
 from .follow import Follower
 from .limits import Limits

@@ -1,4 +1,4 @@
-"""Reads the fields of a request, which is a JSON object from a client."""
+"""Requests, which are JSON objects from clients: reads and checks their fields."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 from jupyter_rtmsg.errors import BadRequest, LimitExceeded
 
 Request = dict[str, Any]
+Reply = dict[str, Any]
+"""``{"ok": true, ...}``, or ``{"ok": false, "error": {"code", "message"}}`` (docs/wire.md)."""
 MAX_INTEGER = 2**63 - 1
 
 

@@ -7,13 +7,13 @@ from collections import deque
 from itertools import islice
 from operator import attrgetter
 
-from jupyter_rtmsg.log.eventlog import Record
+from jupyter_rtmsg.log import Record
 from jupyter_rtmsg.wire.socketio import Encoded
 
 from .encode import encode_record
 
 
-class Entry:
+class BufferedEvent:
     """An event in a ring.
 
     Attributes
@@ -21,9 +21,9 @@ class Entry:
     record : Record
     seq : int
     live : Encoded
-        As the members got it.
+        The packet that the members got.
     size : int
-        Bytes of its packet, attachments included.
+        Bytes of the packet, attachments included.
     """
 
     __slots__ = ("_replayed", "live", "record", "seq", "size")
@@ -39,93 +39,104 @@ class Entry:
 
     @property
     def replayed(self) -> Encoded:
-        """The same, marked as read back: encoded once for all who come back."""
+        """The packet marked as a replay, encoded once for all members that catch up."""
         if self._replayed is None:
             self._replayed = encode_record(self.record, replay=True)
         return self._replayed
 
 
 class Ring:
-    """All events of a room after a position, as far as they fit.
+    """All events of a room after a position, up to a number and a size.
 
     Parameters
     ----------
     start : int
-        The position that the hub had reached when the ring began.
+        The position up to which the hub has followed the log.
     max_events, max_bytes : int
 
     Attributes
     ----------
     start : int
-        Every event of the room after this position, up to where the hub has followed the log, is in the ring.
+        Every event of the room after this position, and up to the follower's, is in the ring. It grows when events
+        are dropped.
+    _dropped, _dropped_n : int, int or None
+        Seq and number of the event that was dropped last.
     """
 
-    __slots__ = ("_dropped", "_dropped_n", "_entries", "_max_bytes", "_max_events", "_size", "start")
+    __slots__ = ("_dropped", "_dropped_n", "_events", "_max_bytes", "_max_events", "_size", "start")
 
     def __init__(self, start: int, *, max_events: int, max_bytes: int) -> None:
         self.start = start
-        self._entries: deque[Entry] = deque()
+        self._events: deque[BufferedEvent] = deque()
         self._max_events = max_events
         self._max_bytes = max_bytes
         self._size = 0
-        self._dropped = 0  # the seq of the latest event that did not fit any more ...
-        self._dropped_n: int | None = None  # ... and its number
+        self._dropped = 0
+        self._dropped_n: int | None = None
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._events)
 
     @property
     def last(self) -> int:
         """The seq of the latest event, 0 if there is none."""
-        return self._entries[-1].seq if self._entries else 0
+        return self._events[-1].seq if self._events else 0
 
-    def append(self, entry: Entry) -> None:
-        """Add the next event, and let go of the oldest where there are too many."""
-        entries = self._entries
-        entries.append(entry)
-        self._size += entry.size
-        while entries and (len(entries) > self._max_events or self._size > self._max_bytes):
-            oldest = entries.popleft()
+    def append(self, event: BufferedEvent) -> None:
+        """Add the next event, and drop the oldest ones that exceed the limits."""
+        events = self._events
+        events.append(event)
+        self._size += event.size
+        while events and (len(events) > self._max_events or self._size > self._max_bytes):
+            oldest = events.popleft()
             self._size -= oldest.size
             self.start = self._dropped = oldest.seq
             self._dropped_n = oldest.record.n
 
     def covers(self, position: int) -> bool:
-        """Tell whether every event after a position is here."""
+        """Tell whether the ring has every event after a position."""
         return position >= self.start
 
     def count(self, after: int) -> int:
-        """Return how many events there are after a position."""
-        return len(self._entries) - self._index(after)
+        """Return the number of events after a position."""
+        return len(self._events) - self._index(after)
 
-    def page(self, after: int, *, max_bytes: int) -> tuple[list[Entry], bool]:
-        """Return the events after a position, up to a size (at least one), and whether these are all."""
-        page: list[Entry] = []
+    def page(self, after: int, *, max_bytes: int) -> tuple[list[BufferedEvent], bool]:
+        """Return the events after a position.
+
+        Returns
+        -------
+        page : list of BufferedEvent
+            Up to ``max_bytes``, but at least one if there are any.
+        complete : bool
+            Whether these are all.
+        """
+        page: list[BufferedEvent] = []
         size = 0
-        for entry in islice(self._entries, self._index(after), None):
-            size += entry.size
+        for event in islice(self._events, self._index(after), None):
+            size += event.size
             if page and size > max_bytes:
                 return page, False
-            page.append(entry)
+            page.append(event)
         return page, True
 
     def last_until(self, position: int) -> int:
-        """Return the seq of the last event up to a position, 0 if none came that late since the ring began."""
+        """Return the seq of the last event up to a position, as far as the ring knows; 0 if there is none."""
         index = self._index(position)
-        return self._entries[index - 1].seq if index else min(self._dropped, position)
+        return self._events[index - 1].seq if index else min(self._dropped, position)
 
     def number_until(self, position: int) -> int | None:
-        """Return the number of the last event up to a position; None if that is not known here."""
+        """Return the number of the last event up to a position; None if the ring does not know it."""
         index = self._index(position)
         if index:
-            return self._entries[index - 1].record.n
+            return self._events[index - 1].record.n
         return self._dropped_n if self._dropped <= position else None
 
     def position_of_last(self, number: int) -> int | None:
-        """Return the position after which there are so many events, or None if the ring holds fewer."""
-        if number > len(self._entries):
+        """Return the position after which there are ``number`` events; None if the ring has fewer."""
+        if number > len(self._events):
             return None
-        return self._entries[-number].seq - 1 if number else self.last or None
+        return self._events[-number].seq - 1 if number else self.last or None
 
     def _index(self, after: int) -> int:
-        return bisect_right(self._entries, after, key=attrgetter("seq"))
+        return bisect_right(self._events, after, key=attrgetter("seq"))

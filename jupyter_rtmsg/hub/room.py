@@ -9,14 +9,13 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from jupyter_rtmsg.log.kept import Subscription
+from jupyter_rtmsg.log import Subscription
 from jupyter_rtmsg.server import Socket
 
-from .budget import Budget
+from .budget import Budget, TokenBucket
+from .gaps import GapDetector
 from .identity import Identity
-from .numbers import Numbers
 from .presence import Presence
-from .rate import TokenBucket
 from .ring import Ring
 
 
@@ -238,11 +237,11 @@ class Room:
     base, base_n : int
         The seq of the room's last event when it became active, and that event's number; 0 until `set_base`. Later
         events are in the ring.
-    numbers : Numbers
-        Finds gaps in the numbers of the events that were handed to the room.
+    gaps : GapDetector
+        Follows the numbers of the events that were handed to the room.
     """
 
-    __slots__ = ("base", "base_n", "channel", "joins", "members", "name", "numbers", "presence", "ring")
+    __slots__ = ("base", "base_n", "channel", "gaps", "joins", "members", "name", "presence", "ring")
 
     def __init__(self, name: str, ring: Ring) -> None:
         self.name = name
@@ -252,7 +251,7 @@ class Room:
         self.presence = Presence()
         self.joins = 0
         self.base = self.base_n = 0
-        self.numbers = Numbers()
+        self.gaps = GapDetector()
 
     @property
     def idle(self) -> bool:
@@ -282,7 +281,7 @@ class Room:
         """Set the seq and the number of the last event that the log had when the room became active."""
         if head >= self.base:
             self.base, self.base_n = head, number
-        self.numbers.start_at(number)  # has no effect if an event has come since
+        self.gaps.start_at(number)  # has no effect if an event has come since
 
     # --- a new log, or a deleted room
 
@@ -295,5 +294,5 @@ class Room:
         """Begin again with an empty ring, and return the present memberships."""
         self.ring = ring
         self.base = self.base_n = 0
-        self.numbers = Numbers()
+        self.gaps = GapDetector()
         return list(self.members.values())

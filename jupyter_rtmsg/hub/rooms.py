@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 from jupyter_rtmsg.errors import LimitExceeded
-from jupyter_rtmsg.log.eventlog import EventLog
+from jupyter_rtmsg.log import EventLog
 
 from .limits import Limits
 from .ring import Ring

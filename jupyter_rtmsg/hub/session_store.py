@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from jupyter_rtmsg.log.eventlog import EventLog
+from jupyter_rtmsg.log import EventLog
 from jupyter_rtmsg.server import Socket
 
 _PREFIX = "session:"

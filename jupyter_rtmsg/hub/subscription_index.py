@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, KeysView
 
-from jupyter_rtmsg.log.kept import Subscription
+from jupyter_rtmsg.log import Subscription
 
 Key = tuple[str, str, str]
 OVERHEAD = 100
@@ -87,11 +87,11 @@ class SubscriptionIndex:
         _discard(self._users, row.user, row)
         _discard(self._paths, row.path, row)
 
-    def locate(self, row: Subscription, path: str | None) -> None:
+    def relocate(self, row: Subscription, path: str | None) -> None:
         """Change the path of a subscription that goes on."""
         if row.path != path:
             self.discard(row)
-            row.path = path
+            row.relocate(path)
             self.add(row)
 
     def end(self, row: Subscription) -> list[Subscription]:

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import NoReturn
 
 from jupyter_rtmsg.errors import LimitExceeded
-from jupyter_rtmsg.log.eventlog import EventLog
-from jupyter_rtmsg.log.kept import Subscription
+from jupyter_rtmsg.log import EventLog, Subscription
 
 from .application import Permits
 from .limits import Limits
@@ -97,8 +96,8 @@ class SubscriptionRegistry:
         """
         self._make_place(user, weight(user, room, name.key, name.label, name.path))
         log = self._log
-        row = Subscription(user, room, name.key, name.label, name.path, log.epoch, position, self._now())
-        row.opening, row.n = log.opening, n
+        row = Subscription(user, room, name.key, name.label, name.path, used=self._now())
+        row.move_to(log.epoch, log.opening, position, n)
         self._log.subscriptions.add(row)
         self._index.add(row)
         self._begun.add(row)
@@ -127,10 +126,10 @@ class SubscriptionRegistry:
         """Note that a subscription is used now, and by which user and under which name."""
         if (row.user, row.key, row.label) != (user, name.key, name.label):
             self._index.discard(row)
-            row.user, row.key, row.label = user, name.key, name.label
+            row.rename(user, name.key, name.label)
             self._index.add(row)
-        row.inherited = False
-        self._index.locate(row, name.path)
+        row.adopt()
+        self._index.relocate(row, name.path)
         self._touch(row)
 
     def cursor(self, row: Subscription) -> int:
@@ -148,11 +147,9 @@ class SubscriptionRegistry:
     def move(self, row: Subscription, position: int, n: int | None = None) -> None:
         """Count everything up to a position as handled. A cursor never moves back."""
         here = self.cursor(row)
-        if position >= here:
-            row.position, row.n = position, n
-        else:
-            row.position, row.n = here, row.n if here == row.position else None
-        row.epoch, row.opening = self._log.epoch, self._log.opening
+        if position < here:
+            position, n = here, row.n if here == row.position else None
+        row.move_to(self._log.epoch, self._log.opening, position, n)
         self._touch(row)
 
     # --- owners
@@ -203,7 +200,8 @@ class SubscriptionRegistry:
             if replaced and replaced is not row:
                 self.end(replaced)
             self._index.discard(row)
-            row.key, row.label, row.path = name.key, name.label, name.path
+            row.rename(row.user, name.key, name.label)
+            row.relocate(name.path)
             self._index.add(row)
             self._log.subscriptions.save(row)
         self._log.subscriptions.flush()
@@ -222,7 +220,7 @@ class SubscriptionRegistry:
     def end(self, row: Subscription) -> None:
         """End a subscription: no join finds it any more. Its owner keeps it until it leaves."""
         self._index.discard(row)
-        row.ended = self._now()
+        row.end(self._now())
         self._log.subscriptions.save(row)
         ended = self._index.end(row)
         if len(ended) > self._limits.subscriptions:
@@ -317,7 +315,7 @@ class SubscriptionRegistry:
         yield from self._index.ended_of(user)
 
     def _touch(self, row: Subscription) -> None:
-        row.used = self._now()
+        row.touch(self._now())
         self._log.subscriptions.save(row)
 
     def _now(self) -> int:

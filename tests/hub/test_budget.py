@@ -8,7 +8,7 @@ from support.members import until
 
 from jupyter_rtmsg.errors import LogBusy, RateExceeded
 from jupyter_rtmsg.hub import Limits, budget
-from jupyter_rtmsg.hub.budget import BYTES, COSTS, Budget, Budgets, UnderWay
+from jupyter_rtmsg.hub.budget import BYTES_PER_UNIT, COSTS, Budget, Budgets, PendingEvents, TokenBucket
 from jupyter_rtmsg.hub.commands import COMMANDS
 
 
@@ -20,7 +20,7 @@ def test_commands_cost_what_they_make_of_work_and_data_by_their_size() -> None:
     mine = Budget(Limits(command_rate=10, command_burst=30), 0.0)
     mine.charge("presence", 0.0)
     mine.charge("publish", 0.0)
-    mine.charge_bytes(19 * BYTES, 0.0)
+    mine.charge_bytes(19 * BYTES_PER_UNIT, 0.0)
     with pytest.raises(RateExceeded, match="10 units of work of one user a second, after a burst of 30") as raised:
         mine.charge("presence", 0.0)
     assert raised.value.retry == pytest.approx(0.1)
@@ -44,24 +44,24 @@ def test_a_command_that_costs_much_is_taken_beside_a_flood_of_those_that_cost_li
 
 async def test_what_waits_for_its_place_is_not_overtaken_for_ever_by_what_comes_later() -> None:
     """One session waits; the others keep more than half of the places taken, as forty kernels of one user do."""
-    under_way = UnderWay(Limits(pending_events=10))
+    pending = PendingEvents(Limits(pending_events=10))
     for _ in range(10):
-        under_way.begin(1)
-    waiting = asyncio.ensure_future(under_way.place())
+        pending.begin(1)
+    waiting = asyncio.ensure_future(pending.wait())
     await asyncio.sleep(0)
     going = 10
     for _ in range(100):
-        under_way.end(1)  # one is stored, and its sender publishes the next one
+        pending.end(1)  # one is stored, and its sender publishes the next one
         going -= 1
-        if under_way.has_place:
-            under_way.begin(1)
+        if pending.has_capacity:
+            pending.begin(1)
             going += 1
         await asyncio.sleep(0)
     assert waiting.done()
 
 
 def test_a_budget_outlives_connections_until_it_is_full_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(budget, "_MANY", 2)
+    monkeypatch.setattr(budget, "_FORGET_FROM", 2)
     now, connected = 0.0, {"here"}
     budgets = Budgets(Limits(command_rate=1, command_burst=10), lambda: now, connected)
     here, gone = budgets.of("here"), budgets.of("gone")
@@ -92,7 +92,7 @@ async def test_a_user_has_one_budget_over_all_connections_and_is_told_when_to_tr
 async def test_few_commands_of_one_user_read_at_once_and_the_others_wait(
     start: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(budget, "READS", 2)
+    monkeypatch.setattr(budget, "MAX_READS", 2)
     hub = await start()
     members = [await hub.connect(user="ann") for _ in range(5)]
     await members[0].publish()
@@ -113,24 +113,24 @@ async def test_few_commands_of_one_user_read_at_once_and_the_others_wait(
     assert most == 2
 
 
-async def test_what_one_user_has_under_way_to_the_disk_is_bounded_and_the_rest_waits_in_order(
+async def test_what_one_user_has_pending_to_the_disk_is_bounded_and_the_rest_waits_in_order(
     start: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub = await start(pending_events=10)
     members = [await hub.joined(user="ann") for _ in range(3)]
-    under_way = most = 0
+    pending = most = 0
     submit = hub.log.submit
 
     def counted(draft: Any, done: Any) -> None:
-        nonlocal under_way, most
+        nonlocal pending, most
 
         def ended(outcome: Any) -> None:
-            nonlocal under_way
-            under_way -= 1
+            nonlocal pending
+            pending -= 1
             done(outcome)
 
-        under_way += 1
-        most = max(most, under_way)
+        pending += 1
+        most = max(most, pending)
         submit(draft, ended)
 
     monkeypatch.setattr(hub.log, "submit", counted)
@@ -143,15 +143,15 @@ async def test_what_one_user_has_under_way_to_the_disk_is_bounded_and_the_rest_w
 
 
 async def test_places_are_counted_by_bytes_too_and_one_event_always_has_one() -> None:
-    under_way = UnderWay(Limits(pending_events=10, pending_bytes=100))
-    under_way.begin(1_000)
-    waiting = [asyncio.ensure_future(under_way.place()) for _ in range(2)]
+    pending = PendingEvents(Limits(pending_events=10, pending_bytes=100))
+    pending.begin(1_000)
+    waiting = [asyncio.ensure_future(pending.wait()) for _ in range(2)]
     await asyncio.sleep(0)
-    assert not under_way.has_place
+    assert not pending.has_capacity
     waiting[0].cancel()
-    under_way.end(1_000)
+    pending.end(1_000)
     await waiting[1]
-    assert under_way.has_place
+    assert pending.has_capacity
 
 
 async def test_an_event_that_the_log_does_not_take_leaves_its_place(
@@ -167,3 +167,25 @@ async def test_an_event_that_the_log_does_not_take_leaves_its_place(
         patch.setattr(hub.log, "submit", full)
         assert (await member.ask("publish", {"room": "lab", "event": "x"}))["error"]["code"] == "busy"
     assert await member.publish()
+
+
+def test_a_burst_passes_and_the_next_is_told_when_to_try_again() -> None:
+    bucket = TokenBucket(10, 3, 100.0)
+    for _ in range(3):
+        bucket.take(100.0)
+    with pytest.raises(RateExceeded, match=r"10 publishes a second, after a burst of 3: try again in 0.100 s"):
+        bucket.take(100.0)
+
+
+def test_tokens_come_back_at_the_rate_and_never_more_than_the_burst() -> None:
+    bucket = TokenBucket(10, 3, 0.0)
+    for _ in range(3):
+        bucket.take(0.0)
+    bucket.take(0.1)
+    with pytest.raises(RateExceeded):
+        bucket.take(0.15)
+    bucket.take(0.2)
+    for _ in range(3):
+        bucket.take(60.0)
+    with pytest.raises(RateExceeded):
+        bucket.take(60.0)

@@ -50,7 +50,7 @@ def test_a_limit_of_few_levels_holds_too() -> None:
 
 
 def test_more_attachments_than_allowed_are_refused_with_both_numbers() -> None:
-    with pytest.raises(LimitExceeded, match="3 attachments, more than the 2"):
+    with pytest.raises(LimitExceeded, match="3 attachments, and the limit for one event is 2"):
         encode_data([b"", b"", b""], max_depth=60, max_attachments=2)
 
 

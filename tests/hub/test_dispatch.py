@@ -9,7 +9,7 @@ from support.members import Refused, until
 
 async def test_an_unknown_command_is_refused_with_those_there_are(hub: Any) -> None:
     member = await hub.connect()
-    with pytest.raises(Refused, match=r"there are .*publish") as refused:
+    with pytest.raises(Refused, match=r"the commands are .*publish") as refused:
         await member.call("shout", {})
     assert refused.value.code == "unknown_command"
 

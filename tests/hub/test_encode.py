@@ -91,5 +91,5 @@ def test_the_deepest_event_that_is_taken_can_be_read_on_a_page(hole: bytes, atta
 
 def test_a_limit_of_depth_that_no_page_of_history_can_hold_is_refused():
     assert Limits(depth=60).depth == 60
-    with pytest.raises(ValueError, match="at most 60"):
+    with pytest.raises(ValueError, match="has room for 60"):
         Limits(depth=61)

@@ -3,13 +3,13 @@ from __future__ import annotations
 import pytest
 
 from jupyter_rtmsg.hub.encode import encode_record
-from jupyter_rtmsg.hub.ring import Entry, Ring
+from jupyter_rtmsg.hub.ring import BufferedEvent, Ring
 from jupyter_rtmsg.log import Record
 
 
-def entry(seq: int, data: bytes = b"1") -> Entry:
+def entry(seq: int, data: bytes = b"1") -> BufferedEvent:
     record = Record("lab", seq, 0, 0, "tick", data, (), b"{}", "", None)
-    return Entry(record, seq, encode_record(record))
+    return BufferedEvent(record, seq, encode_record(record))
 
 
 def ring(*seqs: int, start: int = 10, max_events: int = 3, max_bytes: int = 10_000) -> Ring:
@@ -19,7 +19,7 @@ def ring(*seqs: int, start: int = 10, max_events: int = 3, max_bytes: int = 10_0
     return made
 
 
-def seqs(entries: list[Entry]) -> list[int]:
+def seqs(entries: list[BufferedEvent]) -> list[int]:
     return [entry.seq for entry in entries]
 
 

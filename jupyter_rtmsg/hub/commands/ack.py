@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from jupyter_rtmsg.errors import NotJoined
 from jupyter_rtmsg.hub.core import HubCore
-from jupyter_rtmsg.hub.reply import Reply
-from jupyter_rtmsg.hub.request import Request, count, flag, optional_count, optional_text
+from jupyter_rtmsg.hub.request import Reply, Request, count, flag, optional_count, optional_text
 from jupyter_rtmsg.hub.room import Participant
 
 from .command import joined, located

@@ -8,10 +8,9 @@ from typing import Any, TypeAlias
 from jupyter_rtmsg.errors import BadRequest, EpochMismatch, NotJoined
 from jupyter_rtmsg.hub.core import HubCore
 from jupyter_rtmsg.hub.names import SubscriptionName, room_name
-from jupyter_rtmsg.hub.reply import Reply
-from jupyter_rtmsg.hub.request import Request, optional_text, text
+from jupyter_rtmsg.hub.request import Reply, Request, optional_text, text
 from jupyter_rtmsg.hub.room import Membership, Participant
-from jupyter_rtmsg.log.eventlog import Draft
+from jupyter_rtmsg.log import Draft
 from jupyter_rtmsg.wire.data import EncodedJSON
 
 Answer: TypeAlias = "Reply | Draft | Coroutine[Any, Any, Reply | EncodedJSON]"

@@ -6,8 +6,7 @@ import asyncio
 
 from jupyter_rtmsg.hub.core import HubCore
 from jupyter_rtmsg.hub.names import room_name
-from jupyter_rtmsg.hub.reply import Reply
-from jupyter_rtmsg.hub.request import Request, text
+from jupyter_rtmsg.hub.request import Reply, Request, text
 from jupyter_rtmsg.hub.room import Participant
 
 _REMOVED_PER_STEP = 100

@@ -7,8 +7,7 @@ from dataclasses import replace
 from jupyter_rtmsg.errors import BadProof
 from jupyter_rtmsg.hub.core import HubCore
 from jupyter_rtmsg.hub.identity import Claim
-from jupyter_rtmsg.hub.reply import Reply
-from jupyter_rtmsg.hub.request import Request, optional_text, text
+from jupyter_rtmsg.hub.request import Reply, Request, optional_text, text
 from jupyter_rtmsg.hub.room import Participant
 
 MAX_ADDRESS = 2048  # characters

@@ -8,10 +8,9 @@ from jupyter_rtmsg.errors import LimitExceeded
 from jupyter_rtmsg.hub.core import HubCore
 from jupyter_rtmsg.hub.names import SubscriptionName
 from jupyter_rtmsg.hub.replay import ReplayPlan, StartRequest
-from jupyter_rtmsg.hub.reply import Reply
-from jupyter_rtmsg.hub.request import Request, optional_text
+from jupyter_rtmsg.hub.request import Reply, Request, optional_text
 from jupyter_rtmsg.hub.room import Membership, Participant, Room
-from jupyter_rtmsg.log.kept import Subscription
+from jupyter_rtmsg.log import Subscription
 
 from .command import readable_room, subscription_name
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from jupyter_rtmsg.errors import BadRequest, NotJoined
 from jupyter_rtmsg.hub.core import HubCore
-from jupyter_rtmsg.hub.reply import Reply
-from jupyter_rtmsg.hub.request import Request, optional_count
+from jupyter_rtmsg.hub.request import Reply, Request, optional_count
 from jupyter_rtmsg.hub.room import Participant
 
 from .command import located, only_one, readable_room, subscription_name

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from jupyter_rtmsg.hub.core import HubCore
-from jupyter_rtmsg.hub.reply import Reply
-from jupyter_rtmsg.hub.request import Request
+from jupyter_rtmsg.hub.request import Reply, Request
 from jupyter_rtmsg.hub.room import Participant
 
 from .command import joined

@@ -1,23 +1,22 @@
-"""``publish``: the one command that must be fast, since everything waits for the loop that it runs on."""
+"""``publish``: hands an event to the log. Its speed matters more than that of any other command."""
 
 from __future__ import annotations
 
 from jupyter_rtmsg.errors import TooLarge
-from jupyter_rtmsg.hub.budget import BYTES
+from jupyter_rtmsg.hub.budget import BYTES_PER_UNIT
 from jupyter_rtmsg.hub.core import HubCore
 from jupyter_rtmsg.hub.data import encode_data
 from jupyter_rtmsg.hub.names import event_name, room_name
-from jupyter_rtmsg.hub.reply import Reply
-from jupyter_rtmsg.hub.request import Request, flag, optional_count, optional_text, text
+from jupyter_rtmsg.hub.request import Reply, Request, flag, optional_count, optional_text, text
 from jupyter_rtmsg.hub.room import Participant
-from jupyter_rtmsg.log.eventlog import Draft
+from jupyter_rtmsg.log import Draft
 
 ENVELOPE = 4096
-"""Bytes that the names, the sender and the rest of an event take at most, beside its data."""
+"""Bytes that an event may need beside its data: for names, sender and the rest."""
 
 
 def publish(hub: HubCore, participant: Participant, request: Request) -> Draft | Reply:
-    """Return an event that is to be stored; the answer comes when the log has it."""
+    """Return the event to store: `CommandRouter` submits it, and replies when it is stored. Announce a volatile one."""
     participant.bucket.take(hub.clock())
     draft = _draft(hub, participant, request)
     hub.access.require(participant.identity, "write", draft.room)
@@ -34,7 +33,7 @@ def _draft(hub: HubCore, participant: Participant, request: Request) -> Draft:
     room = room_name(text(request, "room"))
     name = event_name(text(request, "event"))
     data, attachments = encode_data(request.get("data"), max_depth=limits.depth, max_attachments=limits.attachments)
-    if len(data) > BYTES:
+    if len(data) > BYTES_PER_UNIT:
         participant.budget.charge_bytes(len(data), hub.clock())
     size = len(data) + ENVELOPE + (sum(map(len, attachments)) if attachments else 0)
     if size > limits.message:

@@ -7,10 +7,9 @@ from typing import Any
 
 from jupyter_rtmsg.hub.core import HubCore
 from jupyter_rtmsg.hub.names import MAX_LENGTH
-from jupyter_rtmsg.hub.reply import Reply
-from jupyter_rtmsg.hub.request import Request, flag, optional_count, optional_text
+from jupyter_rtmsg.hub.request import Reply, Request, flag, optional_count, optional_text
 from jupyter_rtmsg.hub.room import Participant
-from jupyter_rtmsg.log.eventlog import RoomStats
+from jupyter_rtmsg.log import RoomStats
 
 PAGE = 500
 """Rooms on a page."""

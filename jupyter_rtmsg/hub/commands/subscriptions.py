@@ -8,10 +8,9 @@ from typing import Any
 from jupyter_rtmsg.errors import NotJoined
 from jupyter_rtmsg.hub.core import HubCore
 from jupyter_rtmsg.hub.names import room_name
-from jupyter_rtmsg.hub.reply import Reply
-from jupyter_rtmsg.hub.request import Request, optional_text, text
+from jupyter_rtmsg.hub.request import Reply, Request, optional_text, text
 from jupyter_rtmsg.hub.room import Participant
-from jupyter_rtmsg.log.kept import Subscription
+from jupyter_rtmsg.log import Subscription
 from jupyter_rtmsg.wire.data import encode_json
 
 DESCRIBED_PER_STEP = 100

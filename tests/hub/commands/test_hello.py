@@ -13,7 +13,7 @@ async def proof_of(claim: Claim) -> ProvenKernel | None:
 
 
 async def test_hello_tells_who_one_is_and_what_hub_this_is(hub: Any) -> None:
-    hub.hub.base, hub.hub.version = "/user/ann/", "9.9"
+    hub.hub.core.base, hub.hub.core.version = "/user/ann/", "9.9"
     member = await hub.connect(user="ann", name="Ann B.")
     reply = await member.call("hello", {})
     assert (reply["user"], reply["kind"], reply["name"]) == ("ann", "script", "Ann B.")

@@ -200,7 +200,7 @@ async def test_there_may_be_so_many_rooms_in_all(start: Any) -> None:
     member = await hub.joined("a")
     await member.publish(room="b")
     for refused_ in (member.join("c"), member.publish(room="c")):
-        with pytest.raises(Refused, match="no more than 2") as refused:
+        with pytest.raises(Refused, match="the limit for one user is 2") as refused:
             await refused_
         assert refused.value.code == "limit"
     await member.publish(room="b")

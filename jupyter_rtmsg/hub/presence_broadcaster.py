@@ -11,43 +11,52 @@ from .limits import Limits
 from .presence import MemberView
 from .room import Room
 
-SOON = 0.02
-"""Seconds that the first change waits for others: members often come in crowds."""
+FIRST_DELAY = 0.02
+"""Seconds that the first change waits for others: members often come in groups."""
 
 
-class PresenceFeed:
-    """Sends the changes of each room, gathered, at most once an interval.
+class PresenceBroadcaster:
+    """Gathers the changes of each room's `Presence`, and sends them at most once an interval.
 
     Parameters
     ----------
     limits : Limits
-    idle : callable
-        Called with a room whose last member may have gone for good.
+    settle : callable
+        Called with a room from whose presence a member has left after its grace time.
+
+    Attributes
+    ----------
+    _timers : dict
+        By room: the timer of the next ``$presence``.
+    _last : dict
+        By room: the loop's time of the last one.
+    _away : dict
+        By room and member: the timer that ends the grace time.
     """
 
-    def __init__(self, limits: Limits, idle: Callable[[Room], None]) -> None:
+    def __init__(self, limits: Limits, settle: Callable[[Room], None]) -> None:
         self._limits = limits
-        self._idle = idle
+        self._settle = settle
         self._timers: dict[Room, asyncio.TimerHandle] = {}
         self._last: dict[Room, float] = {}
         self._away: dict[tuple[Room, str], asyncio.TimerHandle] = {}
 
     def changed(self, room: Room) -> None:
-        """Tell what has changed of a room's presence, when it is time."""
+        """Send the changes of a room's presence when the interval is over."""
         if room in self._timers or not room.presence.changed or not room.members:
             return
         loop = asyncio.get_running_loop()
         due = self._last.get(room, float("-inf")) + self._limits.presence_interval
-        self._timers[room] = loop.call_at(max(due, loop.time() + SOON), self._flush, room)
+        self._timers[room] = loop.call_at(max(due, loop.time() + FIRST_DELAY), self._flush, room)
 
     def away(self, room: Room, member: str) -> None:
-        """Count a member as left unless it is back after the grace time: its connection broke."""
+        """Begin the grace time of a member whose connection broke; unless it comes back, it has left after that."""
 
         def expire() -> None:
             del self._away[room, member]
             room.presence.expire(member)
             self.changed(room)
-            self._idle(room)
+            self._settle(room)
 
         earlier = self._away.pop((room, member), None)
         if earlier:
@@ -55,14 +64,14 @@ class PresenceFeed:
         self._away[room, member] = asyncio.get_running_loop().call_later(self._limits.grace, expire)
 
     def forget(self, room: Room) -> None:
-        """Nobody is in a room any more."""
+        """Forget a room that has become idle."""
         self._last.pop(room, None)
         timer = self._timers.pop(room, None)
         if timer:
             timer.cancel()
 
     def close(self) -> None:
-        """Tell nothing more."""
+        """Send nothing more."""
         for timer in (*self._timers.values(), *self._away.values()):
             timer.cancel()
         self._timers.clear()
@@ -77,7 +86,7 @@ class PresenceFeed:
         self.changed(room)
 
     def _send(self, room: Room, changes: list[MemberView]) -> None:
-        """Write to everybody in the room; those who alone may see a notebook's path get an encoding of their own."""
+        """Write changes to all members. Users who alone may see a notebook's path get an encoding of their own."""
         users = {change.user for change in changes if change.notebook is not None and not change.public}
         encoded: dict[str | None, Encoded] = {}
         for participant in room.members:

@@ -10,9 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyter_rtmsg.errors import ProtocolError, TooDeepJSON
-from jupyter_rtmsg.hub import payload
-from jupyter_rtmsg.hub.data import encode_data
-from jupyter_rtmsg.hub.payload import LARGE, decode
+from jupyter_rtmsg.hub.data import LARGE, MAX_CONTAINERS, decode, encode_data
 from jupyter_rtmsg.wire.data import EncodedJSON, load
 from jupyter_rtmsg.wire.packet import EVENT, Undecoded
 from jupyter_rtmsg.wire.socketio import Decoder
@@ -107,7 +105,7 @@ def test_data_nested_too_deep_are_refused() -> None:
 
 
 def test_a_large_command_that_has_to_be_parsed_may_have_few_lists_only() -> None:
-    text = '["history",{"room":"lab","x":[%s0]}]' % ("[]," * payload.MOST_PARSED)
+    text = '["history",{"room":"lab","x":[%s0]}]' % ("[]," * MAX_CONTAINERS)
     with pytest.raises(TooDeepJSON, match="10,003 lists and objects, more than 10,000"):
         decode(packet(text), 60)
 
