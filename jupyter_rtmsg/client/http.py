@@ -1,6 +1,6 @@
-"""An HTTP/1.1 connection: one request at a time, each with its answer, or a change to another protocol.
+"""An HTTP/1.1 client connection: one request at a time, then reuse, or a switch to another protocol.
 
-h11 knows the syntax and the order of things (docs/decisions/0008-h11-for-http.md); this is its I/O on asyncio.
+h11 does the parsing and keeps the order of events (docs/decisions/0008-h11-for-http.md); this file is its I/O on asyncio.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import cast
 import h11
 
 _MAX_HEAD = 64 * 1024
-_MAX_MESSAGE = 64 * 1024  # of the body of a refusal, which is read for what it says
+_MAX_ERROR_BODY = 64 * 1024  # bytes of the body of a response other than 2xx, which is only shown
 _KEEP_ALIVE = re.compile(r"\btimeout\s*=\s*(\d+)", re.IGNORECASE)
-_IDLE = 4.0  # seconds: servers that do not say how long they keep a connection keep it for 5 or longer
-_MARGIN = 1.0
-_UNANSWERED = "the server closed the connection unanswered"
+_DEFAULT_KEEP_ALIVE = 4.0  # seconds; servers that send no Keep-Alive header keep a connection for 5 s or longer
+_KEEP_ALIVE_MARGIN = 1.0  # seconds
+_NO_RESPONSE = "the server closed the connection without a response"
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer. The names of ``headers`` are in lower case."""
+    """A response. The names of ``headers`` are in lower case."""
 
     status: int
     reason: str
@@ -31,44 +31,46 @@ class Response:
     body: bytes = b""
 
     def header(self, name: str) -> str:
-        """Return the first header of a name in lower case, or an empty string."""
+        """Return the first header with this lower-case name, or an empty string."""
         return next((value for key, value in self.headers if key == name), "")
 
 
 class HttpFailed(ConnectionError):
-    """There was a connection, but what came was no answer of HTTP/1.1, or none came."""
+    """The connection was made, but no valid HTTP/1.1 response came."""
 
 
 class HttpRefused(Exception):
-    """The server answered with another status than the one that was needed.
+    """The response has another status than the request needs.
 
     Parameters
     ----------
     status : int
     body : str
-        At most 64 KiB of what it said.
+        The first 64 KiB of the body.
     location : str
-        Where a redirect leads.
+        The target of a redirect, or an empty string.
     """
 
     def __init__(self, status: int, body: str, location: str = "") -> None:
-        said = " ".join(body.split())[:200]  # one line, also of a page of HTML
-        super().__init__(f"HTTP {status}: {said}" if said else f"HTTP {status}")
+        text = " ".join(body.split())[:200]  # one line, even for an HTML page
+        super().__init__(f"HTTP {status}: {text}" if text else f"HTTP {status}")
         self.status = status
         self.body = body
         self.location = location
 
     @classmethod
     def by(cls, response: Response) -> HttpRefused:
-        """Make the error of a response."""
+        """Make the error for a response."""
         return cls(response.status, response.body.decode(errors="replace"), response.header("location"))
 
 
 class HttpConnection(asyncio.Protocol):
-    """The protocol of a connection to a server or a proxy; dialled by `dial`.
+    """A connection to a server or a proxy. `dial` makes it; its owner ends it with `abort`.
 
-    It is used by one task: `request`, again `request` while `reusable`, or `hand_over` after a 101 or an accepted
-    CONNECT. Whoever has it ends it with `abort`.
+    One task uses it: it calls `request`, again `request` while `reusable`, or `hand_over` after a 101 or an accepted
+    CONNECT. During a request, ``_answer`` is the pending result, ``_head`` the status and headers that have come, and
+    ``_body`` the body so far. h11's two states decide whether another request may follow. Every failure closes the
+    connection.
     """
 
     def __init__(self) -> None:
@@ -83,63 +85,62 @@ class HttpConnection(asyncio.Protocol):
     # -- asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Learn what to write to."""
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's are of no class of asyncio
+        """Keep the asyncio transport."""
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's transports do not subclass asyncio's
 
     def data_received(self, data: bytes) -> None:
-        """Take what was read."""
+        """Parse the bytes of one read."""
         self._h11.receive_data(data)
         if self._answer and not self._answer.done():
             self._advance()
         elif self._h11.their_state is not h11.SWITCHED_PROTOCOL:
-            self.abort()  # a server that speaks unasked, such as a 408 before it closes
+            self.abort()  # a response without a request, such as 408 before the server closes
 
     def eof_received(self) -> None:
-        """Take the end of the stream: it may be the end of an answer, too."""
+        """Take the end of the stream, which also ends a response without a length."""
         if self._head is None and not self._h11.trailing_data[0]:
-            self._fail(_UNANSWERED)
+            self._fail(_NO_RESPONSE)
         else:
             self._h11.receive_data(b"")
             self._advance()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Fail the request that is under way."""
-        self._fail(str(error) if error else _UNANSWERED)
+        """Fail the pending request."""
+        self._fail(str(error) if error else _NO_RESPONSE)
 
     # -- requests
 
     @property
     def reusable(self) -> bool:
-        """Whether another request may be made: the server neither said otherwise nor is likely to hang up just now.
+        """Whether another request may be made, within the server's keep-alive time (``Keep-Alive: timeout=5``).
 
-        A POST that meets a closing connection is lost, and with it the session: so servers' times are kept to
-        (``Keep-Alive: timeout=5``).
+        A POST on a connection that the server is closing is lost, and the session with it. So the connection is given
+        up a second before the server would close it.
         """
         alive = self._transport is not None and not self._transport.is_closing()
         done = self._h11.our_state is h11.DONE and self._h11.their_state is h11.DONE and not self._h11.trailing_data[0]
         return alive and done and asyncio.get_running_loop().time() < self._usable_until
 
     async def request(
-        self, method: str, target: str, headers: Mapping[str, str], body: bytes = b"", max_body: int = _MAX_MESSAGE
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes = b"", max_body: int = _MAX_ERROR_BODY
     ) -> Response:
-        """Send a request, and return its answer.
+        """Send a request and return its response.
 
         Parameters
         ----------
         method, target : str
         headers : mapping
-            ``Content-Length`` is added when there is a body.
+            ``Content-Length`` is added where it is needed.
         body : bytes
         max_body : int
-            The largest body of an answer that is taken, in bytes. Answers of other statuses than 2xx are cut off at
-            64 KiB.
+            The largest body of a 2xx response, in bytes. Other bodies are cut off at 64 KiB.
 
         Raises
         ------
         HttpFailed
-            If the connection breaks, or what comes is no HTTP/1.1. The connection is closed.
+            If the connection breaks, or the response is not valid HTTP/1.1. The connection is closed.
         ValueError
-            If a header cannot be sent.
+            If a header contains a line break or another character that HTTP forbids.
         """
         if self._h11.our_state is h11.DONE:
             self._h11.start_next_cycle()
@@ -165,9 +166,9 @@ class HttpConnection(asyncio.Protocol):
             fields.append((b"Content-Length", b"%d" % len(body)))
         try:
             head = self._h11.send(h11.Request(method=method, target=target, headers=fields))
-        except h11.LocalProtocolError:  # its text holds the header's value, which may be a token
+        except h11.LocalProtocolError:  # its text contains the header's value, which may be a token
             raise ValueError(
-                "a header must be one line of plain text: a token or header holds a line break or a blank"
+                "a header must be one line of plain text: a token or header contains a line break or a blank"
             ) from None
         sent = [head, self._h11.send(h11.Data(data=body)) if body else b"", self._h11.send(h11.EndOfMessage())]
         return b"".join(part or b"" for part in sent)
@@ -180,7 +181,7 @@ class HttpConnection(asyncio.Protocol):
                     return
                 self._take(event)
         except h11.RemoteProtocolError as error:
-            self._fail(f"no answer of HTTP/1.1: {error}")
+            self._fail(f"the response is not valid HTTP/1.1: {error}")
 
     def _take(self, event: object) -> None:
         if isinstance(event, (h11.InformationalResponse, h11.Response)):
@@ -188,52 +189,52 @@ class HttpConnection(asyncio.Protocol):
             self._head = Response(event.status_code, event.reason.decode("latin-1"), headers)
             if self._h11.their_state is h11.SWITCHED_PROTOCOL:
                 assert self._transport
-                self._transport.pause_reading()  # what comes next is for another protocol
+                self._transport.pause_reading()  # the bytes that follow belong to the next protocol
                 self._done()
         elif isinstance(event, h11.Data):
             self._body += event.data
-            self._check()
+            self._limit_body()
         elif isinstance(event, h11.EndOfMessage):
-            self._keep()
+            self._note_keep_alive()
             self._done()
         elif isinstance(event, h11.ConnectionClosed):
-            self._fail(_UNANSWERED)
+            self._fail(_NO_RESPONSE)
 
-    def _check(self) -> None:
+    def _limit_body(self) -> None:
         assert self._head
         if not 200 <= self._head.status < 300:
-            if len(self._body) > _MAX_MESSAGE:
-                del self._body[_MAX_MESSAGE:]
+            if len(self._body) > _MAX_ERROR_BODY:
+                del self._body[_MAX_ERROR_BODY:]
                 self._done()
                 self.abort()
         elif len(self._body) > self._max_body:
-            self._fail(f"an answer of more than the {self._max_body:,} bytes allowed")
+            self._fail(f"the response is larger than the {self._max_body:,} bytes allowed")
 
-    def _keep(self) -> None:
+    def _note_keep_alive(self) -> None:
         assert self._head
-        said = _KEEP_ALIVE.search(self._head.header("keep-alive"))
-        patience = int(said[1]) - _MARGIN if said else _IDLE
-        self._usable_until = asyncio.get_running_loop().time() + patience
+        timeout = _KEEP_ALIVE.search(self._head.header("keep-alive"))
+        seconds = int(timeout[1]) - _KEEP_ALIVE_MARGIN if timeout else _DEFAULT_KEEP_ALIVE
+        self._usable_until = asyncio.get_running_loop().time() + seconds
 
     def _done(self) -> None:
         assert self._head
         assert self._answer
         coding = self._head.header("content-encoding").lower()
         if self._body and coding not in ("", "identity"):
-            self._fail(f"an answer in {coding}, which was not asked for")
+            self._fail(f"the response is encoded as {coding}, which was not requested")
         else:
             head = self._head
             self._answer.set_result(Response(head.status, head.reason, head.headers, bytes(self._body)))
 
-    def _fail(self, said: str) -> None:
+    def _fail(self, reason: str) -> None:
         if self._answer and not self._answer.done():
-            self._answer.set_exception(HttpFailed(said))
+            self._answer.set_exception(HttpFailed(reason))
         self.abort()
 
-    # -- its end
+    # -- the end
 
     def hand_over(self, protocol: asyncio.Protocol) -> None:
-        """Let another protocol go on, after a 101 or an accepted CONNECT; it gets what was read behind that."""
+        """Give the connection to another protocol, after a 101 or an accepted CONNECT, with the bytes read since."""
         transport = self.detach()
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
@@ -243,7 +244,7 @@ class HttpConnection(asyncio.Protocol):
         transport.resume_reading()
 
     def detach(self) -> asyncio.Transport:
-        """Give the asyncio transport away; it does not read."""
+        """Return the asyncio transport, paused, and forget it."""
         assert self._transport
         transport, self._transport = self._transport, None
         return transport
@@ -255,16 +256,12 @@ class HttpConnection(asyncio.Protocol):
 
     @property
     def descriptor(self) -> int | None:
-        """The descriptor of the socket, if it is open."""
+        """The file descriptor of the socket, if it is open."""
         return descriptor_of(self._transport)
 
 
-def _latin(text: str) -> bytes:
-    return text.encode("latin-1", "replace")
-
-
 def descriptor_of(transport: asyncio.BaseTransport | None) -> int | None:
-    """Return the descriptor of a transport's socket, if it is open."""
+    """Return the file descriptor of a transport's socket, if it is open."""
     socket = transport.get_extra_info("socket") if transport else None
     descriptor = socket.fileno() if socket else -1
     return descriptor if descriptor >= 0 else None

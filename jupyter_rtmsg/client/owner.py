@@ -1,7 +1,7 @@
-"""Who answers at an address of this machine: what belongs to one user is not sent to another.
+"""Checks that a server on this machine belongs to this user, before a token is sent to it.
 
-Linux lists the sockets that listen, and their users, in ``/proc/net/tcp`` and ``tcp6`` (proc(5)). Where there is no
-such list, a server is told by the address that it is bound to.
+Linux lists listening sockets with their users in ``/proc/net/tcp`` and ``tcp6`` (proc(5)). On other systems only the
+address is checked.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ _IP = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class Stranger(OSError):
-    """Somebody else answers where a server of this user should. The message says who."""
+    """The server at the address belongs to another user or is on another machine. The message says which."""
 
 
 class Listener(NamedTuple):
-    """A socket that listens: the address that it is bound to, and the id of its user."""
+    """A listening socket: the address to which it is bound, and the id of its user."""
 
     ip: _IP
     uid: int
 
 
 def check_owner(peer: Any, own: Any) -> None:
-    """Check that a process of this user, or of root, answers a connection, as far as that can be known.
+    """Check, as far as the system tells, that the server of a connection is a process of this user or of root.
 
     Parameters
     ----------
     peer, own : tuple or None
-        The addresses of both ends of the connection, as sockets give them; None where it has ended.
+        The remote and the local socket address; None if the connection has ended.
 
     Raises
     ------
     Stranger
-        If somebody else answers.
+        If it is another user's, or on another machine.
     ConnectionResetError
         If the connection has ended.
     """
@@ -54,7 +54,15 @@ def check_owner(peer: Any, own: Any) -> None:
 
 
 def check_socket(path: str) -> None:
-    """Check that a Unix socket is this user's, or root's; `Stranger` if not, OSError if there is none."""
+    """Check that a Unix socket belongs to this user or to root.
+
+    Raises
+    ------
+    Stranger
+        If it belongs to another user.
+    OSError
+        If there is no such file.
+    """
     _check({os.stat(path).st_uid})
 
 
@@ -66,7 +74,7 @@ def _check(users: set[int]) -> None:
 
 
 def _allowed() -> set[int]:
-    return {os.geteuid(), 0}  # root may read everything, and listens for containers
+    return {os.geteuid(), 0}  # root can read the token anyway, and listens on behalf of containers
 
 
 def _listeners(port: int) -> Iterator[Listener]:
@@ -77,7 +85,7 @@ def _listeners(port: int) -> Iterator[Listener]:
                 for line in lines:
                     fields = line.split()
                     if fields[3] != _LISTEN:
-                        break  # those that listen come first
+                        break  # listening sockets are listed first
                     host, _, number = fields[1].partition(":")
                     if int(number, 16) == port:
                         yield Listener(_of_hex(host), int(fields[7]))
@@ -86,7 +94,7 @@ def _listeners(port: int) -> Iterator[Listener]:
 
 
 def _of_hex(host: str) -> _IP:
-    """Return an address written as words of 32 bits in the byte order of the machine."""
+    """Parse an address that is written as 32-bit words in the machine's byte order."""
     words = [int(host[at : at + 8], 16).to_bytes(4, sys.byteorder) for at in range(0, len(host), 8)]
     return _plain(ipaddress.ip_address(b"".join(words)))
 
@@ -100,10 +108,10 @@ def _plain(ip: _IP) -> _IP:
 
 
 def _users(ip: _IP, listeners: Sequence[Listener]) -> set[int]:
-    """Return whose sockets may have accepted a connection to an address: one that is bound to just that comes first."""
+    """Return the users whose sockets may have accepted the connection; a socket bound to exactly this address wins."""
     exact = {listener.uid for listener in listeners if listener.ip == ip}
     return exact or {
         listener.uid
         for listener in listeners
-        if listener.ip.is_unspecified and (listener.ip.version == 6 or ip.version == 4)  # :: takes IPv4, too
+        if listener.ip.is_unspecified and (listener.ip.version == 6 or ip.version == 4)  # :: accepts IPv4, too
     }

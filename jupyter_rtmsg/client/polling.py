@@ -1,4 +1,4 @@
-"""Long-polling: one GET that waits for packets, and POSTs that take them away (docs/protocol.md#engineio-polling)."""
+"""The long-polling transport: GETs that wait for packets, POSTs that send them (docs/protocol.md#engineio-polling)."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from .endpoint import Endpoint
 from .http import HttpConnection, HttpFailed, HttpRefused, Response
 from .transport import MAX_MESSAGE, Receiver
 
-_log = logging.getLogger("jupyter_rtmsg")
-_HIGH_WATER = 64 * 1024  # bytes that wait, as in asyncio's own transports
+logger = logging.getLogger(__name__)
+_HIGH_WATER = 64 * 1024  # pending bytes, as in asyncio's own transports
 _LOW_WATER = _HIGH_WATER // 4
-_FEW = 16  # packets that any server takes in a body: python-engineio drops a body of more, and answers OK
-_SLICE = 256  # packets handed on before others have a turn
-_NOOP_PATIENCE = 1.0  # seconds
+_SAFE_PACKETS = 16  # in one body: python-engineio drops a larger body, and still answers OK
+_SLICE = 256  # packets delivered before other tasks have a turn
+_HOLD_TIMEOUT = 1.0  # seconds between a NOOP and the answer to the probe
 _SEPARATOR = SEPARATOR.encode()
 _TEXT = {"Content-Type": "text/plain;charset=UTF-8"}
 
@@ -35,9 +35,9 @@ async def open_polling(endpoint: Endpoint, receiver: Receiver) -> Polling:
     Raises
     ------
     OSError
-        If there is no connection, or TLS fails.
+        If the connection cannot be made, or TLS fails.
     HttpFailed
-        If there is one, but no answer of Engine.IO.
+        If the response is not Engine.IO.
     HttpRefused
         If the server does not open a session.
     """
@@ -60,7 +60,7 @@ class Requests:
     async def make(
         self, method: str, target: str, body: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> Response:
-        """Make a request that must be answered 2xx. It is never repeated.
+        """Make a request and return its 2xx response. A failed request is not repeated.
 
         Raises
         ------
@@ -72,7 +72,7 @@ class Requests:
             connection = self._connection = await dial(self._endpoint)
         headers = {**self._endpoint.headers(), **(headers or {})}
         response = await connection.request(method, target, headers, body, MAX_MESSAGE)
-        self._endpoint.learn(response)
+        self._endpoint.keep_cookies(response)
         if not 200 <= response.status < 300:
             raise HttpRefused.by(response)
         return response
@@ -84,16 +84,19 @@ class Requests:
 
     @property
     def descriptor(self) -> int | None:
-        """The descriptor of the connection, if it is open."""
+        """The file descriptor of the connection, if it is open."""
         return self._connection.descriptor if self._connection else None
 
 
 class Polling:
-    """A session's packets over long-polling, a `Transport`. Made by `open_polling`.
+    """A `Transport` over long-polling. Made by `open_polling`.
 
-    Two tasks: ``_poller`` makes one GET after the other; ``_poster`` exists while there is something to send. An
-    upgrade (`probing`) stops the one, then the other, between two requests (`hold`) and takes what was not sent
-    (`hand_over`), or lets them go on (`resume`).
+    It owns two tasks: ``_poller`` makes one GET after the other, and ``_poster`` exists while packets are pending.
+    States: *opening*, until `begin`; *open*; *closing*, once ``_reason`` is set by `close`, while the poster sends what
+    is pending; *ended*, when the receiver has been told, or the packets were handed over.
+
+    An upgrade calls `probing`, then `hold`, which stops both tasks between two requests, then either `hand_over`, which
+    returns the packets that were not sent, or `resume`.
     """
 
     name = "polling"
@@ -105,38 +108,38 @@ class Polling:
         self._gets, self._posts = Requests(endpoint), Requests(endpoint)
         self._numbers = count()
         self._handshake: Handshake | None = None
-        self._outgoing: deque[bytes] = deque()  # packets as they stand in a body
-        self._waiting = 0  # bytes of them, and of those in the POST under way
-        self._most = _FEW  # packets in a body
+        self._pending: deque[bytes] = deque()  # packets, encoded for a body
+        self._pending_bytes = 0  # of these, and of the POST that is under way
+        self._max_packets = _SAFE_PACKETS  # in one body
         self._poller: asyncio.Task[None] | None = None
         self._poster: asyncio.Task[None] | None = None
-        self._reading = asyncio.Event()
+        self._reading = asyncio.Event()  # cleared by `pause_reading`
         self._reading.set()
         self._probing = False
-        self._no_get = asyncio.Event()  # set: no other GET is made
+        self._no_get = asyncio.Event()  # set by `hold`: make no further GET
         self._no_post = False
         self._server_closed = False
-        self._reason = ""  # why it ends, once that is known
+        self._reason = ""
         self._ended = False
 
-    # -- its life
+    # -- opening and closing
 
     async def open(self) -> None:
-        """Make the first GET; the receiver calls `begin` when it likes the answer."""
+        """Make the first GET. The receiver calls `begin` when the response holds a handshake."""
         try:
             packets = await self._get()
         except ProtocolError as error:
-            raise HttpFailed(f"no answer of Engine.IO: {error}") from error
+            raise HttpFailed(f"the response is not Engine.IO: {error}") from error
         self._receiver.connected(self)
         self._receiver.received(packets)
 
     def begin(self, handshake: Handshake) -> None:
-        """Learn the session's id and limits, and wait for packets."""
+        """Take the session's id and limits, and start to poll."""
         self._handshake = handshake
         self._start_poller()
 
     def close(self, code: int, reason: str) -> None:
-        """Send what was written and a close packet, and end."""
+        """Send the pending packets and a CLOSE packet, then end."""
         if self._reason or self._ended:
             return
         if self._handshake is None or self._server_closed:
@@ -144,18 +147,18 @@ class Polling:
             return
         self._reason = reason
         self._no_post = False
-        self._outgoing.append(CLOSE.encode())
+        self._pending.append(CLOSE.encode())
         self._start_poster()
 
     def abort(self, reason: str) -> None:
-        """End at once: the server learns it from the GET that breaks."""
+        """End at once. The server notices that the GET breaks."""
         self._end(reason)
 
     def _end(self, reason: str) -> None:
         if self._ended:
             return
         self._ended = True
-        self._outgoing.clear()
+        self._pending.clear()
         for task in (self._poller, self._poster):
             if task and task is not asyncio.current_task():
                 task.cancel()
@@ -165,10 +168,10 @@ class Polling:
 
     @property
     def descriptors(self) -> list[int]:
-        """The descriptors of its connections that are open."""
+        """The file descriptors of the open connections."""
         return [found for found in (self._gets.descriptor, self._posts.descriptor) if found is not None]
 
-    # -- in
+    # -- receiving
 
     def _start_poller(self) -> None:
         if not self._ended and (self._poller is None or self._poller.done()):
@@ -178,24 +181,24 @@ class Polling:
         try:
             while not self._no_get.is_set() and not self._ended:
                 packets = await self._get()
-                await self._hand_on(packets)
+                await self._deliver(packets)
                 if self._probing and NOOP in packets:
                     await self._expect_hold()
         except (OSError, HttpRefused) as error:
             self._end(f"transport error: {error}")
         except ProtocolError as error:
             self.close(1002, f"protocol error: {error}")
-        except Exception as error:  # noqa: BLE001 - as asyncio does for a WebSocket
-            _log.exception("a packet made the client fail")
+        except Exception as error:  # noqa: BLE001 - as asyncio ends a WebSocket whose protocol raises
+            logger.exception("the connection is closed, because handling a packet failed")
             self._end(f"transport error: {error!r}")
 
     async def _expect_hold(self) -> None:
-        """Wait a moment for the answer to the probe, which goes with a NOOP.
+        """Wait a moment for `hold`, since a NOOP means that the server has answered the probe.
 
-        Some servers send one NOOP only, and would leave the next GET waiting until their next ping.
+        Some servers send only one NOOP; the next GET would then wait until their next ping.
         """
         with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._no_get.wait(), _NOOP_PATIENCE)
+            await asyncio.wait_for(self._no_get.wait(), _HOLD_TIMEOUT)
 
     async def _get(self) -> list[Packet]:
         response = await self._gets.make("GET", self._target())
@@ -204,7 +207,7 @@ class Polling:
         except UnicodeDecodeError:
             raise ProtocolError("a payload must be UTF-8") from None
 
-    async def _hand_on(self, packets: list[Packet]) -> None:
+    async def _deliver(self, packets: list[Packet]) -> None:
         self._server_closed = CLOSE in packets
         for at in range(0, len(packets), _SLICE):
             await self._reading.wait()
@@ -215,19 +218,19 @@ class Polling:
                 await asyncio.sleep(0)
 
     def _target(self) -> str:
-        # `t` differs in every request, for caches that do not read Cache-Control
+        # `t` differs in every request, for caches that ignore Cache-Control
         session = {"sid": self._handshake.sid} if self._handshake else {}
         return self._endpoint.target("polling", t=str(next(self._numbers)), **session)
 
     def pause_reading(self) -> None:
-        """Hand on nothing more: what the server sends next stays with it."""
+        """Deliver no packets until `resume_reading`; the server then keeps the next ones."""
         self._reading.clear()
 
     def resume_reading(self) -> None:
-        """Hand on what comes."""
+        """Deliver packets again."""
         self._reading.set()
 
-    # -- out
+    # -- sending
 
     def send(self, packet: Encoded) -> None:
         """Send a Socket.IO packet."""
@@ -241,13 +244,13 @@ class Polling:
         if self._reason or self._ended:
             return
         encoded = payload.encode()
-        self._outgoing.extend(encoded.split(_SEPARATOR))
-        self._waiting += len(encoded)
-        self.paused = self._waiting > _HIGH_WATER
+        self._pending.extend(encoded.split(_SEPARATOR))
+        self._pending_bytes += len(encoded)
+        self.paused = self._pending_bytes > _HIGH_WATER
         self._start_poster()
 
     def fits(self, size: int, attachments: Sequence[bytes]) -> bool:
-        """Whether the server takes an event of ``size`` bytes: each attachment must fit into a body as base64."""
+        """Return whether the server accepts an event of ``size`` bytes, and a body each attachment, as base64."""
         assert self._handshake
         limit = self._handshake.max_payload
         text = size - sum(map(len, attachments))
@@ -260,12 +263,12 @@ class Polling:
 
     async def _post(self) -> None:
         try:
-            while self._outgoing and not self._no_post:
+            while self._pending and not self._no_post:
                 await self._post_body(self._take_packets())
         except (OSError, HttpRefused) as error:
             self._end(f"transport error: {error}")
         else:
-            if self._reason and not self._outgoing:
+            if self._reason and not self._pending:
                 self._end(self._reason)
 
     async def _post_body(self, packets: list[bytes]) -> None:
@@ -274,55 +277,61 @@ class Polling:
             response = await self._posts.make("POST", self._target(), body, _TEXT)
         except HttpRefused as error:
             if error.status == 413:
-                self._endpoint.refused_body(len(body), len(packets))
+                self._endpoint.shrink_bodies(len(body), len(packets))
             raise
-        if response.body == b"ok":  # Node's server and ours: any number of packets
-            self._most = sys.maxsize
+        if response.body == b"ok":  # Node's server and ours accept any number of packets
+            self._max_packets = sys.maxsize
         self._sent(len(body))
 
     def _take_packets(self) -> list[bytes]:
-        """Return as many packets as one body may hold, at least one."""
+        """Remove and return the packets of the next body, at least one."""
         assert self._handshake
-        packets = [self._outgoing.popleft()]
+        packets = [self._pending.popleft()]
         size, limit = len(packets[0]), min(self._handshake.max_payload, self._endpoint.max_batch)
-        while self._outgoing and len(packets) < self._most and size + 1 + len(self._outgoing[0]) <= limit:
-            packets.append(self._outgoing.popleft())
+        while self._pending and len(packets) < self._max_packets and size + 1 + len(self._pending[0]) <= limit:
+            packets.append(self._pending.popleft())
             size += 1 + len(packets[-1])
         return packets
 
     def _sent(self, size: int) -> None:
-        self._waiting = max(0, self._waiting - size) if self._outgoing else 0
-        if self.paused and self._waiting <= _LOW_WATER:
+        self._pending_bytes = max(0, self._pending_bytes - size) if self._pending else 0
+        if self.paused and self._pending_bytes <= _LOW_WATER:
             self.paused = False
             self._receiver.writable()
 
     # -- the upgrade (docs/protocol.md#engineio-upgrade)
 
     def probing(self) -> None:
-        """Learn that an upgrade has begun: from now on a NOOP says that the server waits for it."""
+        """Note that an upgrade has begun: from now on a NOOP means that the server waits for it."""
         self._probing = True
 
     async def hold(self) -> None:
-        """Let the GET under way end, then the POST, and start no others; ConnectionError if the session ends."""
+        """Let the GET under way end, then the POST, and make no further requests.
+
+        Raises
+        ------
+        ConnectionResetError
+            If the session ends meanwhile.
+        """
         self._no_get.set()
-        await _end_of(self._poller)  # packets are sent meanwhile: a server may take its time
+        await _end_of(self._poller)  # packets are still sent meanwhile: the server may take its time
         self._no_post = True
         await _end_of(self._poster)
         if self._ended or self._reason:
             raise ConnectionResetError("the session has ended")
 
     def resume(self) -> None:
-        """Go on as before: there was no upgrade."""
+        """Continue after an upgrade that failed."""
         self._probing = self._no_post = False
         self._no_get.clear()
         if not self._reason:
             self._start_poller()
-        if self._outgoing:
+        if self._pending:
             self._start_poster()
 
     def hand_over(self) -> list[Packet]:
-        """End without a word, and return what was not sent. Called after `hold`."""
-        rest = _SEPARATOR.join(self._outgoing).decode()
+        """End without telling the receiver, and return the packets that were not sent. Called after `hold`."""
+        rest = _SEPARATOR.join(self._pending).decode()
         self._ended = True
         self._gets.abort()
         self._posts.abort()

@@ -1,4 +1,4 @@
-"""An Engine.IO session, seen from the client (docs/protocol.md#engineio-handshake, #engineio-heartbeat)."""
+"""The client side of an Engine.IO session (docs/protocol.md#engineio-handshake, #engineio-heartbeat)."""
 
 from __future__ import annotations
 
@@ -14,35 +14,42 @@ from jupyter_rtmsg.wire.parser import Codec
 
 from .transport import MAX_MESSAGE, Transport
 
-_log = logging.getLogger("jupyter_rtmsg")
+logger = logging.getLogger(__name__)
+
+_REASONS = ("ping timeout", "protocol error", "transport error", "forced close")  # how accounts of an end may begin
 
 
 class NotOpened(ConnectionError):
-    """A transport ended before the server had opened the session."""
+    """The transport ended before the server opened the session."""
 
 
 class Session:
-    """One session: answers pings, notices silence, and hands decoded packets on.
+    """One session: it answers pings, detects silence, decodes packets and calls the receivers of their namespaces.
+
+    Three states: *opening*, while ``handshake`` is None; *open*; *ended*, when the future ``ended`` is done. The session
+    is the `Receiver` of its transport, which `switch` may replace; the manager owns the session. ``_alarm`` is the next
+    check for silence, ``_frozen`` the end of `freeze`.
 
     Parameters
     ----------
-    receivers : mapping
-        For each namespace what is called with its Socket.IO packets and their sizes in bytes.
+    receivers : mapping of str to callable
+        Called with each Socket.IO packet of the namespace and its size in bytes.
     on_batch : callable
-        Called when all packets of a read have been handed on.
+        Called after all packets of one read.
     on_writable : callable
-        Called when the transport takes more again.
+        Called when the transport accepts more again.
     on_refused : callable
-        Called with the error about a packet whose data cannot be taken.
+        Called with the error for a packet whose data cannot be decoded.
     codec : Codec
-        What is spoken.
+        Decodes and encodes packets.
 
     Attributes
     ----------
     ended : Future of str
-        Done, with the reason, when the session has ended.
+        Done when the session has ended; the result tells why.
+    opened : Future of Handshake
     handshake : Handshake or None
-        What the server said when it opened the session.
+        The session's id and limits, once the server has opened it.
     """
 
     def __init__(
@@ -65,48 +72,48 @@ class Session:
         self._decoder = codec.decoder(client=True, max_size=MAX_MESSAGE, on_mended=_mended)
         self._transport: Transport | None = None
         self._size = 0
-        self._heard = loop.time()
+        self._heard_at = loop.time()
         self._alarm: asyncio.TimerHandle | None = None
         self._frozen: asyncio.TimerHandle | None = None
 
     async def open(self, connect: Callable[[], Awaitable[object]]) -> Handshake:
-        """Connect; return the server's handshake.
+        """Connect and return the server's handshake.
 
         Parameters
         ----------
-        connect : callable
-            Opens a transport of which this session is the receiver.
+        connect : coroutine function
+            Opens a transport whose receiver is this session. Its exceptions are passed on.
 
         Raises
         ------
         NotOpened
-            If the transport ends before the handshake; else what ``connect`` raises.
+            If the transport ends before the handshake.
         """
         await connect()
-        await asyncio.wait(either(self.opened, self.ended), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(_either(self.opened, self.ended), return_when=asyncio.FIRST_COMPLETED)
         if not self.opened.done():
             raise NotOpened(self.ended.result())
         return self.opened.result()
 
-    # -- what the transport calls
+    # -- Receiver: called by the transport
 
     def connected(self, transport: Transport) -> None:
-        """Learn what to write to."""
+        """Take the transport to write to."""
         self._transport = transport
 
     def received(self, messages: Sequence[str | bytes]) -> None:
-        """Take the messages of one read."""
-        self._heard = self._loop.time()
+        """Decode the messages of one read and deliver their packets."""
+        self._heard_at = self._loop.time()
         try:
             if self.handshake is None:
                 self._open(messages[0])
                 messages = messages[1:]
-            self._take(messages)
+            self._deliver(messages)
         except ProtocolError as error:
             self._fail(error)
         self._on_batch()
 
-    def _take(self, messages: Sequence[str | bytes]) -> None:
+    def _deliver(self, messages: Sequence[str | bytes]) -> None:
         decode, receivers, size = self._decoder.feed, self._receivers, self._size
         for message in messages:
             if type(message) is str and message[:1] != "4":
@@ -135,7 +142,7 @@ class Session:
             raise ProtocolError(f"unexpected Engine.IO packet {message!r:.40}")
 
     def lost(self, reason: str) -> None:
-        """Learn that the connection has ended."""
+        """End: the transport has ended."""
         for timer in (self._alarm, self._frozen):
             if timer:
                 timer.cancel()
@@ -143,7 +150,7 @@ class Session:
             self.ended.set_result(reason)
 
     def writable(self) -> None:
-        """Learn that the transport takes more again."""
+        """Pass on that the transport accepts more again."""
         self._on_writable()
 
     def _open(self, message: str | bytes) -> None:
@@ -154,7 +161,7 @@ class Session:
         self._watch()
 
     def switch(self, transport: Transport) -> None:
-        """Go on over another transport: the one before handed on its last packet, and wrote nothing of what is left."""
+        """Continue over another transport; the old one has delivered its last packet and handed over what it had not sent."""
         assert self.handshake
         self._transport = transport
         transport.begin(self.handshake)
@@ -165,12 +172,12 @@ class Session:
         code = error.code if isinstance(error, WebSocketError) else 1002
         self._transport.close(code, f"protocol error: {error}")
 
-    # -- silence (docs/protocol.md#engineio-heartbeat: no ping for interval + timeout)
+    # -- the heartbeat (docs/protocol.md#engineio-heartbeat): no packet for ping_interval + ping_timeout ends the session
 
     def _watch(self) -> None:
         assert self.handshake
-        patience = self.handshake.ping_interval + self.handshake.ping_timeout
-        remaining = self._heard + patience - self._loop.time()
+        limit = self.handshake.ping_interval + self.handshake.ping_timeout
+        remaining = self._heard_at + limit - self._loop.time()
         if remaining <= 0:
             assert self._transport
             self._transport.abort("ping timeout")
@@ -178,7 +185,7 @@ class Session:
             self._alarm = self._loop.call_later(remaining, self._watch)
 
     def freeze(self, seconds: float) -> None:
-        """Stop reading for so many seconds, like a process that is stopped: no ping is answered, no silence noticed."""
+        """Stop reading for ``seconds``, as a stopped process does: answer no ping and detect no silence meanwhile."""
         if self._transport is None or self.ended.done() or self._frozen:
             return
         self._transport.pause_reading()
@@ -189,7 +196,7 @@ class Session:
     def _thaw(self) -> None:
         self._frozen = None
         if self._transport and not self.ended.done():
-            self._heard = self._loop.time()
+            self._heard_at = self._loop.time()
             self._transport.resume_reading()
             self._watch()
 
@@ -197,12 +204,12 @@ class Session:
 
     @property
     def transport(self) -> Transport | None:
-        """What carries the packets now."""
+        """The present transport; None before the first has connected."""
         return self._transport
 
     @property
     def can_write(self) -> bool:
-        """Whether the transport takes more now."""
+        """Whether the transport accepts more now."""
         return self._transport is not None and not self._transport.paused and not self.ended.done()
 
     def send(self, packet: Encoded) -> None:
@@ -211,11 +218,11 @@ class Session:
         self._transport.send(packet)
 
     def fits(self, size: int, attachments: Sequence[bytes]) -> bool:
-        """Whether the server takes an event of ``size`` bytes in all, of which these are the attachments."""
+        """Return whether the server accepts an event of ``size`` bytes, its attachments included."""
         return self._transport is None or self._transport.fits(size, attachments)
 
     def close(self, reason: str = "closed by the client") -> None:
-        """Send what was written, and end the session."""
+        """Send what is pending, then end the session."""
         if self._transport:
             self._transport.close(1000, reason)
         else:
@@ -229,16 +236,28 @@ class Session:
 
     @property
     def descriptors(self) -> list[int]:
-        """The descriptors of the transport's sockets."""
+        """The file descriptors of the transport's sockets."""
         return self._transport.descriptors if self._transport else []
 
 
-def either(*futures: asyncio.Future[Any]) -> list[asyncio.Future[Any]]:
-    """Return futures of different types as what `asyncio.wait` takes."""
+def reason_for(account: str) -> str:
+    """Return socket.io-client's name for the way in which a session ended.
+
+    Parameters
+    ----------
+    account : str
+        The result of `Session.ended`.
+    """
+    begins = next((reason for reason in _REASONS if account.startswith(reason)), "transport close")
+    return "parse error" if begins == "protocol error" else begins
+
+
+def _either(*futures: asyncio.Future[Any]) -> list[asyncio.Future[Any]]:
+    """Return futures of different types as the list that `asyncio.wait` takes."""
     return list(futures)
 
 
 def _mended(count: int) -> None:
-    """Log the first packet with half an emoji, whose application cuts texts in the midst of characters."""
+    """Log the first packet with half of a surrogate pair: an application cuts its texts inside of characters."""
     if count == 1:
-        _log.info("the server sent half of a surrogate pair, such as half an emoji; U+FFFD stands in its place")
+        logger.info("the server sent half of a surrogate pair (part of an emoji, say); it was replaced by U+FFFD")

@@ -1,4 +1,4 @@
-"""Which certificates are trusted."""
+"""Certificates to trust: those of the system, and a server's own, pinned."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE--
 
 
 class Pinned(ssl.SSLContext):
-    """A context that trusts one certificate: a server which holds the key of that, and no other.
+    """A context that trusts exactly one certificate.
 
-    Whoever has that key is the server, so the host need not be one of the certificate's names: the certificate of a
-    server on 127.0.0.1 has another one, as a rule.
+    The key proves that it is the server, so the certificate need not name the host: that of a server on 127.0.0.1
+    usually names another one.
 
     Attributes
     ----------
@@ -28,29 +28,33 @@ class Pinned(ssl.SSLContext):
 
     @classmethod
     def of(cls, cafile: str) -> Pinned | None:
-        """Make one for the first certificate of a file, which is the server's own; None where there is none."""
+        """Return a context for the first certificate of a file, the server's own; None if the file cannot be used."""
         context = cls(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
-        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the certificate need not be an authority's
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # a certificate that no authority has signed
         try:
             found = _CERTIFICATE.search(Path(cafile).read_text("ascii", "replace"))
             context.certificate = ssl.PEM_cert_to_DER_cert(found[0]) if found else b""
             context.load_verify_locations(cadata=context.certificate)
         except (OSError, ValueError):
-            return None  # a file of another machine, perhaps, or one that is just being written
+            return None  # the path may be of another machine, or the file half written
         return context
 
 
 def contexts(given: ssl.SSLContext | None, cafile: str | None) -> Sequence[ssl.SSLContext]:
-    """Return the contexts to try, one after the other.
+    """Return the contexts to try in this order.
 
     Parameters
     ----------
     given : ssl.SSLContext, optional
-        The caller's: then there is no other.
+        The caller's context. If given, it is the only one.
     cafile : str, optional
-        A file with the server's own certificate, or with that of an authority. The authorities of the system come
-        behind it: the file may hold a newer certificate than the server, which read it when it started.
+        A file with the server's own certificate, or with that of an authority. The authorities of the system are tried
+        too, since the file may be newer than the certificate that the server read when it started.
+
+    Returns
+    -------
+    sequence of ssl.SSLContext
     """
     if given:
         return [given]
@@ -63,9 +67,15 @@ def contexts(given: ssl.SSLContext | None, cafile: str | None) -> Sequence[ssl.S
 
 
 def check_certificate(context: ssl.SSLContext | None, transport: asyncio.BaseTransport) -> None:
-    """Check that it is the one that is trusted: OpenSSL also takes one that was signed with its key."""
+    """Check that a server showed the pinned certificate: OpenSSL also accepts one that was signed with its key.
+
+    Raises
+    ------
+    ssl.SSLCertVerificationError
+        If it showed another one. The transport is closed.
+    """
     if isinstance(context, Pinned):
         shown = transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
         if shown != context.certificate:
             transport.close()
-            raise ssl.SSLCertVerificationError("it is another one than that of the file")
+            raise ssl.SSLCertVerificationError("it is not the certificate of the file")

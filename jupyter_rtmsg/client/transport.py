@@ -1,4 +1,4 @@
-"""What carries a session's packets: a WebSocket or long-polling. A `Session` does not know which."""
+"""The seam between a session and the connection that carries its packets: a WebSocket or long-polling."""
 
 from __future__ import annotations
 
@@ -8,25 +8,26 @@ from typing import Protocol
 from jupyter_rtmsg.wire.engineio import Handshake, Packet
 from jupyter_rtmsg.wire.socketio import Encoded
 
-MAX_MESSAGE = 64 * 1024 * 1024  # what the hub sends is bounded by the hub; this only stops nonsense
+TRANSPORTS = ("websocket", "polling")
+MAX_MESSAGE = 64 * 1024 * 1024  # bytes; the server bounds what it sends, this limit only stops nonsense
 
 
 class Transport(Protocol):
-    """What a session writes to.
+    """The sending side of a connection, as the session sees it.
 
     Attributes
     ----------
     name : str
         ``"websocket"`` or ``"polling"``.
     paused : bool
-        Whether so much waits to be written that nothing should be added.
+        Whether more bytes wait than the high-water mark allows: senders should wait for `Receiver.writable`.
     """
 
     name: str
     paused: bool
 
     def begin(self, handshake: Handshake) -> None:
-        """Learn what the server said when it opened the session."""
+        """Take the session's id and limits, once the server has opened the session."""
 
     def send(self, packet: Encoded) -> None:
         """Send a Socket.IO packet."""
@@ -35,30 +36,30 @@ class Transport(Protocol):
         """Send Engine.IO packets."""
 
     def fits(self, size: int, attachments: Sequence[bytes]) -> bool:
-        """Whether the server takes an event of ``size`` bytes in all, of which these are the attachments."""
+        """Return whether the server accepts an event of ``size`` bytes, its attachments included."""
 
     def close(self, code: int, reason: str) -> None:
-        """Send what was written, say goodbye, and end. ``code`` is a WebSocket close code (RFC 6455, section 7.4)."""
+        """Send what is pending, then close. ``code`` is a WebSocket close code (RFC 6455, section 7.4)."""
 
     def abort(self, reason: str) -> None:
-        """End at once."""
+        """Close at once; pending packets are lost."""
 
     def pause_reading(self) -> None:
-        """Hand on nothing more."""
+        """Deliver no packets until `resume_reading`."""
 
     def resume_reading(self) -> None:
-        """Hand on what comes."""
+        """Deliver packets again."""
 
     @property
     def descriptors(self) -> list[int]:
-        """The descriptors of its sockets."""
+        """The file descriptors of the open connections."""
 
 
 class Receiver(Protocol):
-    """What a transport calls."""
+    """The receiving side: a session, or the probe of an upgrade."""
 
     def connected(self, transport: Transport) -> None:
-        """Learn what to write to. Called first, and in the tick in which the first packets are received."""
+        """Take the transport to write to. Called first, in the tick in which the first packets are received."""
 
     def received(self, packets: Sequence[Packet]) -> None:
         """Take the packets of one read."""
@@ -67,4 +68,4 @@ class Receiver(Protocol):
         """Learn that the transport has ended. Called once."""
 
     def writable(self) -> None:
-        """Learn that the transport takes more again."""
+        """Learn that `Transport.paused` is False again."""

@@ -1,4 +1,4 @@
-"""From long-polling to a WebSocket: no packet is lost or overtaken (docs/protocol.md#engineio-upgrade)."""
+"""The upgrade from long-polling to WebSocket, which loses and reorders no packet (docs/protocol.md#engineio-upgrade)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .websocket import WebSocket, open_websocket
 
 
 class Probe:
-    """The receiver of a candidate: it sends ``2probe`` and waits for ``3probe``."""
+    """The first receiver of the new WebSocket: it sends ``2probe`` and waits for ``3probe``."""
 
     def __init__(self) -> None:
         self.lost_because = ""
@@ -28,38 +28,46 @@ class Probe:
         transport.write([PING + PROBE])
 
     def received(self, packets: Sequence[Packet]) -> None:
-        """Take the answer."""
+        """Keep the answer."""
         self._answer = packets[0]
         self._answered.set()
 
     def lost(self, reason: str) -> None:
-        """Learn that the candidate has ended."""
+        """Note that the WebSocket has ended."""
         self.lost_because = reason
         self._answered.set()
 
     def writable(self) -> None:
-        """Nothing waits for that."""
+        """Do nothing: a probe fits into any buffer."""
 
     async def answered(self) -> None:
-        """Wait for the answer; ConnectionError or `ProtocolError` if it is another one."""
+        """Wait for the answer.
+
+        Raises
+        ------
+        ConnectionResetError
+            If the WebSocket ends.
+        ProtocolError
+            If the answer is not ``3probe``.
+        """
         await self._answered.wait()
         self.check()
         if self._answer != PONG + PROBE:
-            raise ProtocolError(f"expected an answer to the probe, not {self._answer!r:.40}")
+            raise ProtocolError(f"expected 3probe, the answer to the probe, not {self._answer!r:.40}")
 
     def check(self) -> None:
-        """Raise ConnectionError if the candidate has ended."""
+        """Raise ConnectionResetError if the WebSocket has ended."""
         if self.lost_because:
             raise ConnectionResetError(self.lost_because)
 
 
 async def upgrade(endpoint: Endpoint, session: Session, polling: Polling, sid: str) -> None:
-    """Let a session go on over a WebSocket, if one gets through.
+    """Move a session from long-polling to a WebSocket.
 
     Raises
     ------
     OSError, HttpFailed, HttpRefused, ProtocolError
-        If none gets through: then `Polling.resume` lets the session go on as it was.
+        If no WebSocket gets through. The caller then calls `Polling.resume`.
     """
     polling.probing()
     candidate = await _candidate(endpoint, polling, sid)
@@ -69,12 +77,12 @@ async def upgrade(endpoint: Endpoint, session: Session, polling: Polling, sid: s
 
 
 async def _candidate(endpoint: Endpoint, polling: Polling, sid: str) -> WebSocket:
-    """Return a WebSocket that the server has answered over, when polling has come to rest."""
+    """Return a WebSocket on which the server has answered the probe, once polling has stopped."""
     probe = Probe()
     candidate = await open_websocket(endpoint, probe, sid=sid)
     try:
         await probe.answered()
-        await polling.hold()  # the server answers the GET that waits, and its packets come before all others
+        await polling.hold()  # the server answers the pending GET, and its packets must be delivered first
         probe.check()
     except BaseException:
         candidate.abort()

@@ -1,4 +1,4 @@
-"""A WebSocket connection: HTTP/1.1 upgrade (RFC 6455, section 4.1), then messages, all of a read at once."""
+"""The WebSocket transport: an HTTP/1.1 upgrade (RFC 6455, section 4.1), then frames."""
 
 from __future__ import annotations
 
@@ -32,23 +32,24 @@ from .transport import MAX_MESSAGE, Receiver
 
 
 async def open_websocket(endpoint: Endpoint, receiver: Receiver, **query: str) -> WebSocket:
-    """Connect and upgrade.
+    """Connect to the endpoint and upgrade the connection.
 
     Parameters
     ----------
     endpoint : Endpoint
     receiver : Receiver
-    **query
-        Added to the request's, such as the ``sid`` of a session that is open already.
+        Gets the messages.
+    **query : str
+        Added to the request's query, such as the ``sid`` of an open session.
 
     Raises
     ------
     OSError
-        If there is no connection, or TLS fails.
+        If the connection cannot be made, or TLS fails.
     HttpFailed
-        If there is one, but no answer.
+        If the connection breaks before the response.
     HttpRefused
-        If the server does not switch to WebSocket.
+        If the response is not 101, or its ``Sec-WebSocket-Accept`` is wrong.
     """
     connection = await dial(endpoint)
     try:
@@ -67,7 +68,7 @@ async def _upgrade(endpoint: Endpoint, connection: HttpConnection, query: dict[s
         Upgrade="websocket", Connection="Upgrade", Sec_WebSocket_Key=key, Sec_WebSocket_Version="13"
     )
     response = await connection.request("GET", endpoint.target("websocket", **query), headers)
-    endpoint.learn(response)
+    endpoint.keep_cookies(response)
     if response.status != 101:
         raise HttpRefused.by(response)
     if response.header("sec-websocket-accept") != accept_value(key):
@@ -75,12 +76,17 @@ async def _upgrade(endpoint: Endpoint, connection: HttpConnection, query: dict[s
 
 
 def new_mask() -> bytes:
-    """Return the mask of one frame: nobody may foresee it (RFC 6455, section 5.3)."""
+    """Return the mask of one frame, which must be unpredictable (RFC 6455, section 5.3)."""
     return os.urandom(4)
 
 
 class WebSocket(asyncio.Protocol):
-    """The connection after its upgrade, a `Transport`. Made by `open_websocket`."""
+    """A `Transport` over an upgraded connection. Made by `open_websocket`.
+
+    Two states: open, and closing once ``_reason`` is set (by `close`, `abort`, or a close frame). asyncio then calls
+    `connection_lost`, which reports the first reason to the receiver. Frames are collected in ``_pending`` and written
+    once per tick of the loop.
+    """
 
     name = "websocket"
 
@@ -96,12 +102,12 @@ class WebSocket(asyncio.Protocol):
     # -- asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Learn what to write to."""
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's are of no class of asyncio
+        """Start: keep the asyncio transport and introduce this transport to the receiver."""
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's transports do not subclass asyncio's
         self._receiver.connected(self)
 
     def data_received(self, data: bytes) -> None:
-        """Take what was read."""
+        """Parse the bytes of one read and hand on its messages together."""
         messages = self._parser.feed(data)
         if messages:
             self._receive(messages)
@@ -109,22 +115,22 @@ class WebSocket(asyncio.Protocol):
             self.fail(self._parser.error)
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Tell the receiver."""
+        """Report the end to the receiver."""
         self._receiver.lost(self._reason or (f"transport error: {error}" if error else "transport close"))
 
     def pause_writing(self) -> None:
-        """Stop: the peer does not keep up."""
+        """Set `paused`: the peer reads too slowly."""
         self.paused = True
 
     def resume_writing(self) -> None:
-        """Go on."""
+        """Clear `paused`."""
         self.paused = False
         self._receiver.writable()
 
     # -- frames
 
     def _receive(self, messages: list[Message]) -> None:
-        # isinstance for each of a read's messages costs more than looking for the rare ones once
+        # control frames are rare: one pass over the types is cheaper than an isinstance chain for every message
         if any(type(message) in _CONTROL for message in messages):
             data = [message for message in messages if not self._control(message)]
         else:
@@ -142,13 +148,13 @@ class WebSocket(asyncio.Protocol):
         return True
 
     def fail(self, error: WebSocketError) -> None:
-        """Answer a violation of the protocol and end."""
+        """Close with the code of a protocol violation."""
         self.close(error.code, f"protocol error: {error}")
 
     # -- Transport
 
     def begin(self, handshake: Handshake) -> None:
-        """Learn what the server said when it opened the session."""
+        """Take the limits of the session."""
         self._max_payload = handshake.max_payload
 
     def send(self, packet: Encoded) -> None:
@@ -162,15 +168,15 @@ class WebSocket(asyncio.Protocol):
             self._write(encode_frame(opcode, payload, new_mask()))
 
     def fits(self, size: int, attachments: Sequence[bytes]) -> bool:
-        """Whether the server takes an event of ``size`` bytes in all."""
+        """Return whether the server accepts an event of ``size`` bytes."""
         return size <= self._max_payload
 
     def hand_over(self, receiver: Receiver) -> None:
-        """Let another receiver have what comes from now on."""
+        """Deliver to another receiver from now on."""
         self._receiver = receiver
 
     def _write(self, frames: bytes) -> None:
-        """Write frames: one write per tick of the loop, whatever was written in it."""
+        """Queue frames for the one write of this tick."""
         if not self._pending:
             asyncio.get_running_loop().call_soon(self._flush)
         self._pending.append(frames)
@@ -181,7 +187,7 @@ class WebSocket(asyncio.Protocol):
             self._transport.write(pending[0] if len(pending) == 1 else b"".join(pending))
 
     def close(self, code: int, reason: str) -> None:
-        """Send a close frame behind what was written, and end."""
+        """Send a close frame behind the pending frames, then close."""
         if self._transport and not self._transport.is_closing():
             self._reason = self._reason or reason
             self._pending.append(encode_close(code, mask=new_mask()))
@@ -189,13 +195,13 @@ class WebSocket(asyncio.Protocol):
             self._transport.close()
 
     def abort(self, reason: str = "aborted") -> None:
-        """End at once."""
+        """Close at once; pending frames are lost."""
         self._reason = self._reason or reason
         if self._transport:
             self._transport.abort()
 
     def pause_reading(self) -> None:
-        """Read no more: what the peer sends fills its buffers."""
+        """Stop reading; TCP then holds the peer back."""
         if self._transport:
             self._transport.pause_reading()
 
@@ -206,7 +212,7 @@ class WebSocket(asyncio.Protocol):
 
     @property
     def descriptors(self) -> list[int]:
-        """The descriptor of the socket, if it is open."""
+        """The file descriptor of the socket, if it is open."""
         descriptor = descriptor_of(self._transport)
         return [] if descriptor is None else [descriptor]
 

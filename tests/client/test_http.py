@@ -136,14 +136,14 @@ async def test_a_server_that_speaks_unasked_is_hung_up_on() -> None:
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (None, "closed the connection unanswered"),
-        (b"SSH-2.0-OpenSSH\r\n\r\n", "no answer of HTTP/1.1"),
-        (b"x" * 100_000, "no answer of HTTP/1.1"),
-        (b"HTTP/1.1 200 OK\r\nA: " + b"x" * 100_000, "no answer of HTTP/1.1"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", "no answer of HTTP/1.1"),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "no answer of HTTP/1.1"),
-        (b"HTTP/1.1 101 Sure\r\n\r\n", "no answer of HTTP/1.1"),  # nobody asked for it
-        (ok("\x1f\x8b", "Content-Encoding: gzip"), "gzip, which was not asked for"),
+        (None, "closed the connection without a response"),
+        (b"SSH-2.0-OpenSSH\r\n\r\n", "the response is not valid HTTP/1.1"),
+        (b"x" * 100_000, "the response is not valid HTTP/1.1"),
+        (b"HTTP/1.1 200 OK\r\nA: " + b"x" * 100_000, "the response is not valid HTTP/1.1"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", "the response is not valid HTTP/1.1"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "the response is not valid HTTP/1.1"),
+        (b"HTTP/1.1 101 Sure\r\n\r\n", "the response is not valid HTTP/1.1"),  # nobody asked for it
+        (ok("\x1f\x8b", "Content-Encoding: gzip"), "gzip, which was not requested"),
     ],
 )
 async def test_what_is_no_answer_fails_and_closes_the_connection(answer: bytes | None, said: str) -> None:

@@ -353,7 +353,7 @@ async def test_a_post_on_a_connection_that_the_server_has_closed_meanwhile_is_se
     [
         (ok('{"code":1,"message":"Session ID unknown"}', status="400 Bad Request"), "HTTP 400: .*Session ID unknown"),
         (ok("", status="502 Bad Gateway"), "HTTP 502"),
-        (None, "closed the connection unanswered"),
+        (None, "closed the connection without a response"),
         (ok("9"), "protocol error: unknown Engine.IO packet"),
         (ok(""), "protocol error: an empty packet"),
         (ok(b"4\xff"), "protocol error: a payload must be UTF-8"),
@@ -460,7 +460,7 @@ async def test_an_answer_that_opens_no_session_is_named() -> None:
 
     async with http_peer(answer) as peer:
         client = SocketClient(peer.url, **POLLING)
-        with pytest.raises(ServerUnreachable, match=r"127\.0.* no answer of Engine\.IO: unknown .* in .<html>"):
+        with pytest.raises(ServerUnreachable, match=r"127\.0.* the response is not Engine\.IO: unknown .* in .<html>"):
             await client.connect(0.5)
 
 
