@@ -15,7 +15,7 @@ import typing as _typing
 if _typing.TYPE_CHECKING:
     __version__: str
     from .client.socket import SocketClient
-    from .client.sync_socket import Socket
+    from .client.sync import Socket
     from .errors import NotDurable, RtmsgError
     from .event import Event, Sender
     from .rooms.async_client import AsyncClient
@@ -38,7 +38,7 @@ _HOMES = {
     "Room": "rooms.sync",
     "RtmsgError": "errors",
     "Sender": "event",
-    "Socket": "client.sync_socket",
+    "Socket": "client.sync",
     "SocketClient": "client.socket",
     "connect": "rooms.connect",
 }

@@ -330,10 +330,12 @@ class AccessDenied(ConnectError):
     Attributes
     ----------
     forbidden : bool
-        Whether it was not about the token: whoever has it may not enter, or not from there.
+        Whether a valid token was refused: its user, or the origin of the request, may not connect.
     """
 
-    forbidden = False
+    def __init__(self, *args: object, forbidden: bool = False) -> None:
+        super().__init__(*args)
+        self.forbidden = forbidden
 
 
 class NotDurableError(ConnectError):

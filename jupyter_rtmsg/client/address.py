@@ -1,4 +1,4 @@
-"""Where a hub is: the base URL of a Jupyter server, taken apart."""
+"""Addresses: the parsed base URL of a server."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from jupyter_rtmsg.redaction import redacted
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "http+unix": 0}
-_PAGES = frozenset(  # what an address copied from a browser goes on with, behind the base URL
+_PAGES = frozenset(  # the first segment behind the base URL, in an address copied from a browser
     ("lab", "doc", "tree", "notebooks", "edit", "view", "files", "consoles", "terminals", "nbclassic", "voila", "login")
 )
 _MOST_BASES = 6
@@ -21,17 +21,17 @@ class Address:
     Attributes
     ----------
     url : str
-        Normalised; ends with a slash and holds no query, so that it can be shown.
+        Normalised: it ends with a slash and has no query, so it may be shown.
     host : str
-        What to connect to; for a Unix socket its path.
+        The host to connect to, or the path of the Unix socket.
     port : int
         0 for a Unix socket.
     secure, unix : bool
-        Over TLS; over a Unix socket.
+        Whether TLS, or a Unix socket, is used.
     path : str
         The URL's path; starts and ends with a slash.
     token : str or None
-        A ``token`` that the URL's query held, as in an address copied from a browser. It is sent in a header only.
+        The ``token`` of the URL's query, as in an address copied from a browser. It is only sent in a header.
     """
 
     url: str
@@ -44,12 +44,12 @@ class Address:
 
     @classmethod
     def parse(cls, url: str) -> Address:
-        """Take a URL such as ``http://127.0.0.1:8888/user/x/`` or ``http+unix://%2Frun%2Fjupyter.sock/`` apart.
+        """Parse a URL such as ``http://127.0.0.1:8888/user/x/`` or ``http+unix://%2Frun%2Fjupyter.sock/``.
 
         Raises
         ------
         ValueError
-            If it is none of the kinds above.
+            If its scheme is another one, or the host is missing.
         """
         parts = urlsplit(url)
         if parts.scheme not in _DEFAULT_PORTS or not parts.netloc:
@@ -65,22 +65,22 @@ class Address:
         return cls(f"{parts.scheme}://{authority}{path}", host, port, parts.scheme == "https", unix, path, token)
 
     def bases(self) -> list[Address]:
-        """Return what the base URL may be, the longest first.
+        """Return the possible base URLs, the longest first.
 
-        An address copied from a browser goes on with the page that is open, but a base URL may have segments with the
-        names of pages too, such as ``/user/lab/``: only the server knows.
+        An address copied from a browser continues with the open page. But a base URL may contain the name of a page,
+        too, as in ``/user/lab/``; only the server knows which part is the base.
         """
         segments = self.path.split("/")[1:-1]
         cuts = [at for at, segment in enumerate(segments) if segment in _PAGES][: _MOST_BASES - 1]
         return [self, *(self.at("/".join(["", *segments[:at], ""])) for at in reversed(cuts))]
 
     def is_page_of(self, base: str) -> bool:
-        """Return whether the path is a base path, or that of a page below it."""
+        """Return whether the path is this base path, or that of a page below it."""
         rest = self.path.removeprefix(base)
         return self.path.startswith(base) and (not rest or rest.partition("/")[0] in _PAGES)
 
     def at(self, path: str) -> Address:
-        """Return the same server's address with another base path."""
+        """Return the address of the same server with another base path."""
         return replace(self, url=self.url.removesuffix(self.path) + path, path=path)
 
     @property
@@ -90,5 +90,5 @@ class Address:
 
 
 def in_ascii(host: str) -> str:
-    """Return a host, with or without a port, as it is sent: a name of another script as IDNA (RFC 5891)."""
+    """Return a host, with or without a port, in ASCII: names in other scripts as IDNA (RFC 5891)."""
     return host if host.isascii() else host.encode("idna").decode()

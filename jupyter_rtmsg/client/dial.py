@@ -1,4 +1,4 @@
-"""Connecting: over TCP or a Unix socket, with or without TLS, directly or through a forward proxy."""
+"""Connects to a server: over TCP or a Unix socket, with or without TLS, directly or through a forward proxy."""
 
 from __future__ import annotations
 
@@ -8,23 +8,22 @@ import socket
 import ssl
 import sys
 
-from .address import in_ascii
 from .endpoint import Endpoint
-from .http import HttpConnection, HttpFailed
+from .http import HttpConnection
 from .owner import Stranger, check_owner, check_socket
-from .proxy import Proxy, ProxyFailed
+from .proxy import Proxy, ProxyFailed, open_tunnel
 from .tls import check_certificate
 
 
 async def dial(endpoint: Endpoint) -> HttpConnection:
-    """Connect to a server.
+    """Connect to an endpoint.
 
     Raises
     ------
     OSError
-        If there is no connection, or TLS fails.
+        If the connection cannot be made, or TLS fails.
     ProxyFailed
-        If the proxy does not let it through.
+        If the proxy opens no tunnel.
     Stranger
         If the server must be one of this user, and is not.
     """
@@ -41,7 +40,7 @@ async def _dial(endpoint: Endpoint, tls: ssl.SSLContext | None) -> HttpConnectio
     if endpoint.proxy:
         return await _through(endpoint.proxy, endpoint, tls)
     if endpoint.own or address.host == "localhost":
-        return await _one_of(endpoint, tls)
+        return await _any_of(endpoint, tls)
     return await _direct(endpoint, address.host, tls)
 
 
@@ -53,8 +52,8 @@ async def _unix(endpoint: Endpoint) -> HttpConnection:
     return connection
 
 
-async def _one_of(endpoint: Endpoint, tls: ssl.SSLContext | None) -> HttpConnection:
-    """Connect to one of the addresses of a name, the server's own: at another one somebody else may answer."""
+async def _any_of(endpoint: Endpoint, tls: ssl.SSLContext | None) -> HttpConnection:
+    """Connect to the first address of a host name that works; behind another one may be another user's server."""
     loop, address = asyncio.get_running_loop(), endpoint.address
     infos = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
     errors: list[OSError] = []
@@ -84,17 +83,13 @@ async def _direct(endpoint: Endpoint, host: str, tls: ssl.SSLContext | None) -> 
 
 
 async def _through(proxy: Proxy, endpoint: Endpoint, tls: ssl.SSLContext | None) -> HttpConnection:
-    """Return a connection through a tunnel through a proxy (RFC 9110, section 9.3.6), also where there is no TLS.
-
-    A proxy that is asked for an ``http`` URL itself may change, hold up and repeat requests.
-    """
     if tls and proxy.scheme == "https" and sys.version_info < (3, 11):
-        raise ProxyFailed(f"the proxy {proxy.url} needs TLS within TLS, which needs Python 3.11", passing=False)
+        raise ProxyFailed(f"the proxy {proxy.url} needs TLS within TLS, which needs Python 3.11", transient=False)
     connection = HttpConnection()
-    tunnel = await _tunnel(proxy, endpoint)
+    tunnel = await open_tunnel(proxy, endpoint.address)
     try:
         if tls:
-            await _encrypt(tunnel, connection, tls, endpoint.address.host)
+            await _start_tls(tunnel, connection, tls, endpoint.address.host)
         else:
             tunnel.hand_over(connection)
     except BaseException:
@@ -103,34 +98,7 @@ async def _through(proxy: Proxy, endpoint: Endpoint, tls: ssl.SSLContext | None)
     return connection
 
 
-async def _tunnel(proxy: Proxy, endpoint: Endpoint) -> HttpConnection:
-    proxy.check()
-    loop = asyncio.get_running_loop()
-    tunnel = HttpConnection()
-    context = ssl.create_default_context() if proxy.scheme == "https" else None
-    try:
-        await loop.create_connection(lambda: tunnel, proxy.host, proxy.port, ssl=context)
-    except OSError as error:
-        raise ProxyFailed(f"the proxy {proxy.url} was not reached: {error}") from error
-    address = endpoint.address
-    host = f"[{address.host}]" if ":" in address.host else in_ascii(address.host)
-    headers = {"Host": f"{host}:{address.port}"}
-    if proxy.authorization:
-        headers["Proxy-Authorization"] = proxy.authorization
-    try:
-        response = await tunnel.request("CONNECT", headers["Host"], headers)
-    except HttpFailed as error:
-        raise ProxyFailed(f"the proxy {proxy.url} failed: {error}") from error
-    if not 200 <= response.status < 300:
-        tunnel.abort()
-        said = f"HTTP {response.status} {response.reason}".strip()
-        raise ProxyFailed(
-            f"the proxy {proxy.url} refused to connect to {headers['Host']} ({said})", passing=response.status >= 500
-        )
-    return tunnel
-
-
-async def _encrypt(tunnel: HttpConnection, connection: HttpConnection, tls: ssl.SSLContext, host: str) -> None:
+async def _start_tls(tunnel: HttpConnection, connection: HttpConnection, tls: ssl.SSLContext, host: str) -> None:
     transport = tunnel.detach()
     try:
         encrypted = await asyncio.get_running_loop().start_tls(transport, connection, tls, server_hostname=host)

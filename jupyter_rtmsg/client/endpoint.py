@@ -1,4 +1,4 @@
-"""Where a connection's requests go, and what goes with each of them."""
+"""The endpoint of a server: the address, the proxy, the TLS contexts, and the headers and cookies of each request."""
 
 from __future__ import annotations
 
@@ -11,25 +11,27 @@ from urllib.parse import quote, urlencode
 from .address import Address
 from .http import Response
 from .proxy import Proxy, proxy_for
-from .route import Route
-from .search import Found, Given
+from .route import Found, Given, Route
 from .tls import contexts
 
-_SAFE = "/%:@!$&'()*+,;=~"  # what a path may hold beside letters and digits (RFC 3986, section 3.3), and escapes
-_MAX_BATCH = 1_000_000
+_SAFE = "/%:@!$&'()*+,;=~"  # characters of a path besides letters and digits (RFC 3986, section 3.3), and of escapes
+_MAX_BATCH = 1_000_000  # bytes
 _MAX_COOKIES = 50
-_MAX_COOKIE = 4096
+_MAX_COOKIE = 4096  # characters of a Set-Cookie header
 
 
 class Endpoint:
-    """The wire of a server.
+    """Knows how to make requests at the present place of a route. The manager's `Opener` moves it with `advance`.
+
+    When the route leads to another place, the address and everything that depends on it change; cookies are dropped,
+    since they belong to the server that set them. The limits of polling bodies stay.
 
     Parameters
     ----------
     route : Route
-        Where the server is.
+        The places of the server.
     path : str
-        Where the wire is, below that.
+        The path of Engine.IO, below the base URL.
     query, headers : mapping
         Sent with every request.
     tls : ssl.SSLContext, optional
@@ -38,16 +40,16 @@ class Endpoint:
     Attributes
     ----------
     address : Address
-        Where the server is now.
+        The present base URL.
     proxy : Proxy or None
-        Through which to connect.
+        The proxy to connect through.
     tls : sequence of ssl.SSLContext or None
-        To be tried one after the other, until one knows the server's certificate; None: no TLS.
+        The contexts to try in this order; a None in it means no TLS.
     own : bool
         Whether the server must be one of this user, on this machine.
     max_batch, max_packet : int
-        The largest body of several packets, and the largest single packet, that are worth sending by long-polling, in
-        bytes. A proxy may take less than the server: nginx takes 1 MiB unless told otherwise.
+        The largest body of several packets and the largest single packet that long-polling should send, in bytes. They
+        shrink where a proxy accepts less than the server: nginx accepts 1 MiB unless configured otherwise.
     """
 
     address: Address
@@ -77,28 +79,28 @@ class Endpoint:
 
     @classmethod
     def at(cls, url: str, **options: Any) -> Endpoint:
-        """Make the endpoint of a server whose address is known; ``options`` are those of the class."""
+        """Make the endpoint of a server with a known URL; ``options`` are those of the class."""
         return cls(Route(Given(url, None)), **options)
 
     def advance(self, error: Exception) -> bool:
-        """Go on to another place after an attempt has failed; tell whether there is one (see `Route.advance`)."""
+        """Move to another place after a failed attempt; return False if there is none (see `Route.advance`)."""
         advanced = self.route.advance(error)
         self._arrive()
         return advanced
 
     def reason(self, error: Exception) -> Exception:
-        """Return the error of all places that says most; the next attempt begins anew."""
+        """Return the most telling error of all places, and move back to the first one (see `Route.reason`)."""
         reason = self.route.reason(error)
         self._arrive()
         return reason
 
     def _arrive(self) -> None:
-        """Learn where the server is."""
+        """Update the address, and what depends on it, from the route."""
         before, found = self._found, self.route.found
         if found == before:
             return
         if before and found.url != before.url:
-            self._cookies.clear()  # they belong to whoever set them
+            self._cookies.clear()  # they belong to the other server
         self._found = found
         address = self.address = Address.parse(found.url)
         self.proxy = proxy_for(address)
@@ -107,12 +109,12 @@ class Endpoint:
         self._path = quote(address.path + self._wire, safe=_SAFE)
 
     def target(self, transport: str, **query: str) -> str:
-        """Return the path and query of a request over a transport."""
+        """Return the path and query of a request."""
         own = {"EIO": "4", "transport": transport, **query}
         return f"{self._path}?{urlencode({**own, **self._query, **own})}"
 
     def headers(self, **more: str) -> dict[str, str]:
-        """Return the headers of a request; ``_`` in a name stands for ``-``."""
+        """Return the headers of a request; keyword arguments are more headers, with ``_`` for ``-``."""
         own = {
             "Host": self.address.authority,
             **{name.replace("_", "-"): value for name, value in more.items()},
@@ -125,14 +127,14 @@ class Endpoint:
             headers["Cookie"] = "; ".join([*cookies, *(f"{name}={value}" for name, value in self._cookies.items())])
         return headers
 
-    def learn(self, response: Response) -> None:
-        """Keep the cookies of an answer: by them a load balancer finds the server that has the session."""
+    def keep_cookies(self, response: Response) -> None:
+        """Keep the cookies of a response: a load balancer uses them to find the server that has the session."""
         for name, value in response.headers:
             if name == "set-cookie" and len(value) <= _MAX_COOKIE:
                 self._set_cookie(value)
 
-    def refused_body(self, size: int, packets: int) -> None:
-        """Learn that a body was too large for somebody on the way (413)."""
+    def shrink_bodies(self, size: int, packets: int) -> None:
+        """Lower the limits, since the server or a proxy refused a body of ``size`` bytes (HTTP 413)."""
         if packets > 1:
             self.max_batch = size // 2
         else:

@@ -1,6 +1,6 @@
 """An HTTP/1.1 client connection: one request at a time, then reuse, or a switch to another protocol.
 
-h11 does the parsing and keeps the order of events (docs/decisions/0008-h11-for-http.md); this file is its I/O on asyncio.
+h11 parses and checks the order of events (docs/decisions/0008-h11-for-http.md); this file is its I/O on asyncio.
 """
 
 from __future__ import annotations

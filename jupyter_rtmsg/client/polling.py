@@ -188,7 +188,7 @@ class Polling:
             self._end(f"transport error: {error}")
         except ProtocolError as error:
             self.close(1002, f"protocol error: {error}")
-        except Exception as error:  # noqa: BLE001 - as asyncio ends a WebSocket whose protocol raises
+        except Exception as error:
             logger.exception("the connection is closed, because handling a packet failed")
             self._end(f"transport error: {error!r}")
 

@@ -1,4 +1,4 @@
-"""The half of a socket that receives."""
+"""Receiving events: they are delivered to handlers, and the results of these acknowledge them."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from jupyter_rtmsg.errors import PacketRefused
 from jupyter_rtmsg.wire.packet import Packet
 from jupyter_rtmsg.wire.parser import Codec
 
-from .lane import Call, LaneFactory
+from .executor import Call
+from .listeners import Listeners
 from .recovery import Recovery
-from .sending import Sending
+from .session import Session
 
-_log = logging.getLogger("jupyter_rtmsg")
+logger = logging.getLogger(__name__)
 _MAX_EARLY = 10_000
 
 
@@ -27,7 +27,7 @@ class FirstReply:
     reply : callable
         Sends the acknowledgement.
     handlers : int
-        How many are called, one after the other. None is the answer if all of them return it.
+        The number of handlers that are called, one after the other. If all return None, so does the acknowledgement.
     """
 
     __slots__ = ("_left", "_reply")
@@ -37,61 +37,77 @@ class FirstReply:
         self._left = handlers
 
     def __call__(self, result: Any) -> None:
-        """Take the result of a handler."""
+        """Take the result of the next handler."""
         self._left -= 1
         if self._reply and (result is not None or not self._left):
             reply, self._reply = self._reply, None
             reply(result)
 
 
-class Receiving(Sending):
-    """What hands events to handlers, and what these return to the server.
+class Delivery:
+    """Delivers the events of one socket to its handlers.
 
-    Attributes
+    Two states. *Closed*, until the server has answered CONNECT: events are kept, since a server that recovers a
+    connection may send the missed ones first. *Open*, from `open` to `close`: events are delivered at once. `flush`
+    delivers those that were kept.
+
+    Parameters
     ----------
-    id : str or None
-        The server's id of this socket; None until it has answered CONNECT.
+    namespace : str
+    codec : Codec
+    listeners : Listeners
+    recovery : Recovery
+        Notes the offset of each event.
     """
 
-    _offsets = False
-
-    def __init__(self, namespace: str, retries: int, ack_timeout: float, lanes: LaneFactory, codec: Codec) -> None:
-        super().__init__(namespace, retries, ack_timeout, lanes, codec)
-        self.id: str | None = None
-        self._recovery = Recovery(self._offsets)
+    def __init__(self, namespace: str, codec: Codec, listeners: Listeners, recovery: Recovery) -> None:
+        self._namespace = namespace
+        self._codec = codec
+        self._listeners = listeners
+        self._recovery = recovery
+        self._session: Session | None = None
         self._early: list[Packet] = []
 
-    def _plain(self, packet: Packet) -> None:
-        if self.id is not None:
-            self._event(packet)
-        elif len(self._early) < _MAX_EARLY:  # a server that recovers may send what was missed before it answers CONNECT
-            self._early.append(packet)
-        else:
-            _log.warning("an event was dropped: %d others came before the answer to CONNECT", _MAX_EARLY)
+    def open(self, session: Session) -> None:
+        """Deliver events at once from now on, and send acknowledgements over the session."""
+        self._session = session
 
-    def _skip(self, error: PacketRefused) -> None:
-        """Go on after an event whose data cannot be taken."""
-        _log.warning("an event in namespace %s was skipped: %s", self.namespace, error)
-
-    def _take_early(self) -> None:
+    def flush(self) -> None:
+        """Deliver the events that came before the answer to CONNECT."""
         early, self._early = self._early, []
         for packet in early:
-            self._event(packet)
+            self._deliver(packet)
 
-    def _event(self, packet: Packet) -> None:
+    def close(self) -> None:
+        """Forget the session, and the events that were kept."""
+        self._session = None
+        self._early.clear()
+
+    def receive(self, packet: Packet) -> None:
+        """Take an EVENT packet."""
+        if self._session:
+            self._deliver(packet)
+        elif len(self._early) < _MAX_EARLY:
+            self._early.append(packet)
+        else:
+            logger.warning("an event was dropped: %d others came before the answer to CONNECT", _MAX_EARLY)
+
+    def _deliver(self, packet: Packet) -> None:
         if packet.id is None and self._recovery.received(packet.data):
             return
         name, *rest = packet.data
         args = tuple(rest)
-        self._tell_any(packet.data)
-        handlers = self._handlers.take(name) if type(name) is str else ()
+        listeners = self._listeners
+        listeners.notify(listeners.any, packet.data)
+        handlers = listeners.named.take(name) if type(name) is str else ()
         if handlers:
             reply = None if packet.id is None else FirstReply(self._replier(packet.id), len(handlers))
             fitted = self._recovery.fitted
-            self._enqueue(Call(handler, fitted(handler, args), reply) for handler in handlers)
+            listeners.enqueue(Call(handler, fitted(handler, args), reply) for handler in handlers)
 
     def _replier(self, id: int) -> Callable[[Any], None]:
-        session, loop, codec, namespace = self._session, asyncio.get_running_loop(), self._codec, self.namespace
+        """Return a function that sends an ACK from any thread, if the session still exists."""
+        session, loop, codec, namespace = self._session, asyncio.get_running_loop(), self._codec, self._namespace
 
         def reply(result: Any) -> None:
             args = result if type(result) is tuple else () if result is None else (result,)

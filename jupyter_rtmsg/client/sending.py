@@ -1,75 +1,239 @@
-"""The half of a socket that sends."""
+"""Sending events: now, later when there is no connection, or again until the server acknowledges them."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from typing import Any
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
-from jupyter_rtmsg.errors import AckTimeout, TooLarge
+from jupyter_rtmsg.errors import AckTimeout, QueueFull, TooLarge
 from jupyter_rtmsg.wire.packet import Encoded
 from jupyter_rtmsg.wire.parser import Codec
 
 from .acks import Acks
-from .emitter import Emitter, Flags
-from .lane import LaneFactory
 from .retries import RetryQueue
-from .sendbuffer import SendBuffer, Waiting
 from .session import Session
-from .stateful import Stateful
 
-_PLAIN = Flags()
-_log = logging.getLogger("jupyter_rtmsg")
+logger = logging.getLogger(__name__)
 
 
-class Sending(Stateful, Emitter):
-    """What sends events: now, later, again.
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """How one event is sent.
+
+    Attributes
+    ----------
+    volatile : bool
+        Whether it is dropped when it cannot be sent at once.
+    timeout : float or None
+        Seconds to wait for its acknowledgement; None for the socket's ``ack_timeout``.
+    """
+
+    volatile: bool = False
+    timeout: float | None = None
+
+
+_NO_FLAGS = Flags()
+
+
+class Emitter:
+    """Emits events with flags: ``socket.timeout(5).volatile.emit(...)``. A socket is an emitter without flags."""
+
+    def __init__(self, sender: Sender, flags: Flags = _NO_FLAGS) -> None:
+        self._sender = sender
+        self._flags = flags
+
+    @property
+    def volatile(self) -> Emitter:
+        """Emits an event that may be dropped: without a connection, or while the connection accepts no more."""
+        return Emitter(self._sender, replace(self._flags, volatile=True))
+
+    def timeout(self, seconds: float) -> Emitter:
+        """Emits an event whose acknowledgement may take so many seconds."""
+        return Emitter(self._sender, replace(self._flags, timeout=seconds))
+
+    def compress(self, compress: bool) -> Emitter:
+        """Emits an event as without this flag, since this client does not compress; for code of socket.io-client."""
+        del compress
+        return Emitter(self._sender, self._flags)
+
+    def emit(self, event: str, *args: Any) -> None:
+        """Emit an event, and return at once.
+
+        Without a connection the event is kept and sent later. With ``retries`` it is sent again until the server
+        acknowledges it.
+
+        Raises
+        ------
+        QueueFull
+            If too many events wait for a connection.
+        TooLarge
+            If the server accepts no message of that size. For an event that waits, a warning is logged later.
+        NotJSON, ValueError
+            If an argument or the name cannot be sent.
+        """
+        self._sender.emit(self._flags, (event, *args))
+
+    def send(self, *args: Any) -> None:
+        """Emit the event ``"message"``."""
+        self.emit("message", *args)
+
+    async def emit_with_ack(self, event: str, *args: Any, timeout: float | None = None) -> Any:
+        """Emit an event and return the server's answer: None, one value, or a list of several.
+
+        Parameters
+        ----------
+        event : str
+        *args
+            JSON, with bytes anywhere inside.
+        timeout : float, optional
+            Seconds to wait. By default those of `timeout`, else the socket's ``ack_timeout``.
+
+        Raises
+        ------
+        AckTimeout
+            If no answer comes in time.
+        Disconnected
+            If the connection is lost before the answer comes.
+        QueueFull, NotJSON, ValueError
+        """
+        flags = self._flags if timeout is None else replace(self._flags, timeout=timeout)
+        return await self._sender.ask(flags, (event, *args))
+
+
+class Unsent(NamedTuple):
+    """An event that waits for a connection: the packet, its arguments, and the id of its acknowledgement."""
+
+    packet: Encoded
+    args: Sequence[Any]
+    id: int | None
+
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+        return len(self.packet.text) + sum(map(len, self.packet.attachments))
+
+
+class SendBuffer:
+    """The events that wait for a connection.
+
+    Parameters
+    ----------
+    max_events, max_bytes : int
+        The limits of what may wait.
+    """
+
+    def __init__(self, max_events: int = 10_000, max_bytes: int = 64 * 1024 * 1024) -> None:
+        self._max_events = max_events
+        self._max_bytes = max_bytes
+        self._unsent: deque[Unsent] = deque()
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._unsent)
+
+    def add(self, event: Unsent) -> None:
+        """Keep an event; raises `QueueFull`."""
+        if len(self._unsent) >= self._max_events or self._bytes + event.size > self._max_bytes:
+            raise QueueFull(
+                f"{len(self._unsent):,} events ({self._bytes:,} bytes) wait for a connection; the buffer holds "
+                f"{self._max_events:,} ({self._max_bytes:,} bytes)"
+            )
+        self._unsent.append(event)
+        self._bytes += event.size
+
+    def take(self) -> list[Unsent]:
+        """Remove and return all events."""
+        taken, self._bytes = list(self._unsent), 0
+        self._unsent.clear()
+        return taken
+
+    def discard(self, id: int) -> None:
+        """Remove the event with this acknowledgement id, if it is there."""
+        for event in self._unsent:
+            if event.id == id:
+                self._unsent.remove(event)
+                self._bytes -= event.size
+                break
+
+    def holds(self, id: int) -> bool:
+        """Return whether the event with this acknowledgement id waits."""
+        return any(event.id == id for event in self._unsent)
+
+
+class Sender:
+    """Sends the events of one socket.
+
+    Two states: *connected*, between `open` and `close`, and not. It owns the send buffer and the retry queue; the acks
+    are the socket's. Events with ``retries`` go through the queue, which keeps their order; all others are sent at
+    once, or wait in the buffer.
 
     Parameters
     ----------
     namespace : str
+    codec : Codec
+    acks : Acks
     retries : int
-        How often an event is sent again that is not acknowledged.
+        How often an event is sent again when it is not acknowledged.
     ack_timeout : float
         Seconds that an acknowledgement may take.
-    lanes : callable
-        Makes the lane on which handlers run.
-    codec : Codec
-        What is spoken.
+    wait_connected : coroutine function
+        Waits for a connection; returns False if there will be none.
+    on_outgoing : callable
+        Called with the name and arguments of each event that is sent.
+    check_loop : callable
+        Raises RuntimeError on another event loop than the connection's.
     """
 
-    def __init__(self, namespace: str, retries: int, ack_timeout: float, lanes: LaneFactory, codec: Codec) -> None:
-        super().__init__(lanes, f"rtmsg socket {namespace}")
-        self.namespace = namespace
+    def __init__(
+        self,
+        namespace: str,
+        codec: Codec,
+        acks: Acks,
+        *,
+        retries: int,
+        ack_timeout: float,
+        wait_connected: Callable[[], Awaitable[bool]],
+        on_outgoing: Callable[[Sequence[Any]], None],
+        check_loop: Callable[[], None],
+    ) -> None:
+        self._namespace = namespace
         self._codec = codec
-        self._session: Session | None = None
-        self._retries = retries
+        self._acks = acks
         self._ack_timeout = ack_timeout
-        self._queue = RetryQueue(self._ask_once, self._comes, retries) if retries else None
+        self._on_outgoing = on_outgoing
+        self._check_loop = check_loop
+        self._session: Session | None = None
         self._buffer = SendBuffer()
-        self._acks = Acks()
+        self._queue = RetryQueue(self._ask_once, wait_connected, retries) if retries else None
 
-    def _emit(self, flags: Flags, args: Sequence[Any]) -> None:
-        packet = self._codec.event(args, self.namespace)
+    def emit(self, flags: Flags, args: Sequence[Any]) -> None:
+        """Send an event; see `Emitter.emit`."""
+        self._check_loop()
+        packet = self._codec.event(args, self._namespace)
         if self._queue is not None and not flags.volatile:
             self._queue.add(args, flags.timeout or self._ack_timeout)
         else:
-            self._send(Waiting(packet, args, None), flags)
+            self._send(Unsent(packet, args, None), flags)
 
-    async def _ask(self, flags: Flags, args: Sequence[Any]) -> Any:
+    async def ask(self, flags: Flags, args: Sequence[Any]) -> Any:
+        """Send an event and return the server's answer; see `Emitter.emit_with_ack`."""
+        self._check_loop()
         timeout = flags.timeout or self._ack_timeout
         if self._queue is not None and not flags.volatile:
-            self._codec.event(args, self.namespace)  # what cannot be sent is refused at once
+            self._codec.event(args, self._namespace)  # raises at once if it cannot be sent
             return await self._queue.add(args, timeout)
         return await self._ask_once(args, timeout, flags)
 
-    async def _ask_once(self, args: Sequence[Any], timeout: float, flags: Flags = _PLAIN) -> Any:
+    async def _ask_once(self, args: Sequence[Any], timeout: float, flags: Flags = _NO_FLAGS) -> Any:
         id = self._acks.new_id()
-        waiting = Waiting(self._codec.event(args, self.namespace, id), args, id)
+        event = Unsent(self._codec.event(args, self._namespace, id), args, id)
         future = self._acks.future(id)
         try:
-            self._send(waiting, flags)
+            self._send(event, flags)
             answer = await asyncio.wait_for(future, timeout)
         except asyncio.TimeoutError:
             raise AckTimeout(
@@ -80,42 +244,43 @@ class Sending(Stateful, Emitter):
                 self._buffer.discard(id)
         return answer[0] if len(answer) == 1 else answer or None
 
-    def _send(self, waiting: Waiting, flags: Flags) -> None:
-        if self.connected and self._session and not self._session.ended.done():
-            _check_size(waiting.packet, self._session)
-            if not flags.volatile or self.can_write:
-                self._tell_outgoing(waiting.args)
-                self._session.send(waiting.packet)
+    def _send(self, event: Unsent, flags: Flags) -> None:
+        session = self._session
+        if session and not session.ended.done():
+            _check_size(event.packet, session)
+            if not flags.volatile or session.can_write:
+                self._on_outgoing(event.args)
+                session.send(event.packet)
         elif not flags.volatile:
-            self._buffer.add(waiting)
+            self._buffer.add(event)
 
-    def _send_what_waited(self, session: Session) -> None:
-        for waiting in self._buffer.take():
+    def open(self, session: Session) -> None:
+        """Take a session, and send over it the events that have waited."""
+        self._session = session
+        for event in self._buffer.take():
             try:
-                _check_size(waiting.packet, session)
+                _check_size(event.packet, session)
             except TooLarge as error:
-                _log.warning("%r was not sent: %s", waiting.args[0], error)
-                if waiting.id is not None:
-                    self._acks.give_up(waiting.id, error)
+                logger.warning("%r was not sent: %s", event.args[0], error)
+                if event.id is not None:
+                    self._acks.fail(event.id, error)
             else:
-                self._tell_outgoing(waiting.args)
-                session.send(waiting.packet)
+                self._on_outgoing(event.args)
+                session.send(event.packet)
         if self._queue is not None:
             self._queue.wake()
 
-    @property
-    def can_write(self) -> bool:
-        """Whether the transport takes more now."""
-        return self._session is not None and self._session.can_write
+    def close(self) -> None:
+        """Forget the session: events wait from now on."""
+        self._session = None
 
-    @property
-    def descriptors(self) -> list[int]:
-        """The descriptors of the connection, none when there is no connection."""
-        return self._session.descriptors if self._session else []
+    def holds(self, id: int) -> bool:
+        """Return whether the event with this acknowledgement id waits for a connection."""
+        return self._buffer.holds(id)
 
 
 def _check_size(packet: Encoded, session: Session) -> None:
-    """Refuse what would end the connection, as the server takes no message of that size; raises `TooLarge`."""
+    """Raise `TooLarge` for a packet that the server would not accept, as it would end the connection."""
     size = max(len(packet.text), max(map(len, packet.attachments), default=0))
     if not session.fits(size, packet.attachments):
         limit = session.handshake.max_payload if session.handshake else 0

@@ -1,7 +1,4 @@
-"""The Jupyter servers of this user on this machine, as they tell of themselves in Jupyter's runtime directory.
-
-The environment of a kernel names its own server as well.
-"""
+"""The Jupyter servers that this process can know: from its environment, and from Jupyter's runtime directory."""
 
 from __future__ import annotations
 
@@ -15,13 +12,13 @@ from urllib.parse import urlsplit
 
 from .address import Address
 
-_WILDCARDS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "*": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - not bound by us
+_WILDCARDS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "*": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - no bind()
 _LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
-_MOST = 4096  # bytes of the file with the scoped token that are read
+_MAX_TOKEN_FILE = 4096  # bytes
 
 
 class RunningServer(NamedTuple):
-    """A server: its address, its token if it tells one, its process, and its root directory."""
+    """A server that runs: its address, its token if it lists one, its process id, and its root directory."""
 
     address: Address
     token: str | None
@@ -32,42 +29,42 @@ class RunningServer(NamedTuple):
         return f"<{type(self).__name__} {self.address.url} in {self.root}>"
 
     def is_at(self, address: Address) -> bool:
-        """Return whether an address is this server's, or that of a page of it."""
+        """Return whether an address is that of this server, or of one of its pages."""
         return same_host(self.address, address) and address.is_page_of(self.address.path)
 
 
 def running_servers(directory: Path | None = None) -> list[RunningServer]:
-    """Return the servers whose ``jpserver-<pid>.json`` is this user's, as their processes are."""
+    """Return the running servers whose ``jpserver-<pid>.json`` and process belong to this user."""
     directory = directory or _runtime_dir()
     return list(_read(directory)) if directory else []
 
 
 def scoped_token(directory: Path | None = None) -> str | None:
-    """Return the token that the extension keeps for this user's programs, in Jupyter's data directory."""
+    """Return the token that the extension writes, for programs of this user, into Jupyter's data directory."""
     directory = directory or _data_dir()
     if directory is None:
         return None
     try:
         with (directory / "rtmsg" / "token").open(encoding="ascii") as file:
-            return file.read(_MOST).strip() or None if _is_ours(os.fstat(file.fileno()).st_uid) else None
+            return file.read(_MAX_TOKEN_FILE).strip() or None if _is_ours(os.fstat(file.fileno()).st_uid) else None
     except (OSError, ValueError):
         return None
 
 
 def same_host(one: Address, other: Address) -> bool:
-    """Return whether host and port of two addresses are one server's; ``localhost`` and ``127.0.0.1`` are."""
+    """Return whether two addresses have the same host and port; the names of the loopback interface are one host."""
     hosts = {one.host, other.host}
     return (one.port, one.unix) == (other.port, other.unix) and (len(hosts) == 1 or hosts <= _LOCAL)
 
 
 def is_same_server(one: str, other: str) -> bool:
-    """Whether two URLs are of one server: ``localhost`` and ``127.0.0.1`` are."""
+    """Return whether two URLs are of one server; the names of the loopback interface are one host."""
     first, second = Address.parse(one), Address.parse(other)
     return same_host(first, second) and first.path == second.path
 
 
 def reachable(url: str) -> Address:
-    """Return where to connect, for the URL of a server that may be bound to all addresses."""
+    """Return the address to connect to, for the URL of a server that may be bound to all addresses."""
     parts = urlsplit(url)
     host = _WILDCARDS.get(parts.hostname or "") if parts.scheme != "http+unix" else None
     if host is None:
@@ -76,7 +73,7 @@ def reachable(url: str) -> Address:
 
 
 def is_known(address: Address, environment: Mapping[str, str] = os.environ, runtime_dir: Path | None = None) -> bool:
-    """Return whether the environment names this server, or it is one of this user's that run here."""
+    """Return whether the environment names a server, or it is one of this user on this machine."""
     named = (kernel_variables(environment)[0], environment.get("JUPYTERHUB_SERVICE_URL"))
     return any(is_page(address, url) for url in named if url) or any(
         server.is_at(address) for server in running_servers(runtime_dir)
@@ -84,8 +81,8 @@ def is_known(address: Address, environment: Mapping[str, str] = os.environ, runt
 
 
 def kernel_variables(environment: Mapping[str, str]) -> tuple[str | None, str | None, str | None]:
-    """Return the URL, the token and the file with the certificate that the extension gives to kernels."""
-    for prefix in ("", "KERNEL_"):  # a gateway passes on what begins with KERNEL_
+    """Return the URL, the token and the certificate's file that the extension puts into the environment of kernels."""
+    for prefix in ("", "KERNEL_"):  # a gateway passes variables on that begin with KERNEL_
         if url := environment.get(f"{prefix}RTMSG_URL"):
             return url, environment.get(f"{prefix}RTMSG_TOKEN"), environment.get(f"{prefix}RTMSG_CAFILE")
     return None, None, None
@@ -103,7 +100,7 @@ def _read(directory: Path) -> Iterator[RunningServer]:
             with path.open(encoding="utf-8") as file:
                 server = json.load(file) if _is_ours(os.fstat(file.fileno()).st_uid) else None
         except (OSError, ValueError):
-            continue  # it is being written, or somebody else's
+            continue  # half written, or another user's
         if isinstance(server, dict) and re.match(r"https?(\+unix)?://", str(server.get("url"))) and _alive(server):
             yield RunningServer(
                 _bound(server), str(server.get("token") or "") or None, server["pid"], str(server.get("root_dir") or "")
@@ -111,9 +108,10 @@ def _read(directory: Path) -> Iterator[RunningServer]:
 
 
 def _bound(server: Mapping[str, Any]) -> Address:
-    """Return the address of a server. Over TLS that is its URL, whose host the certificate may name.
+    """Return the address to connect to.
 
-    Else it is the address that the server is bound to, where its URL may name the machine.
+    Over TLS that is the server's URL, since the certificate may name its host. Otherwise it is the address to which the
+    server is bound, since the URL may contain the name of the machine.
     """
     address = reachable(str(server["url"]))
     host = _WILDCARDS.get(str(server.get("hostname")))
@@ -127,10 +125,14 @@ def _alive(server: Mapping[str, Any]) -> bool:
     if type(pid) is not int or pid <= 0:
         return False
     if os.name != "posix":
-        return True  # os.kill(pid, 0) would end the process on Windows
+        return True  # on Windows os.kill(pid, 0) would end the process
     try:
         os.kill(pid, 0)
-    except (ProcessLookupError, PermissionError, OverflowError):  # it has ended, or its number is another user's now
+    except (
+        ProcessLookupError,
+        PermissionError,
+        OverflowError,
+    ):  # it has ended, or another user's process has its number
         return False
     return True
 

@@ -26,9 +26,9 @@ class NotOpened(ConnectionError):
 class Session:
     """One session: it answers pings, detects silence, decodes packets and calls the receivers of their namespaces.
 
-    Three states: *opening*, while ``handshake`` is None; *open*; *ended*, when the future ``ended`` is done. The session
-    is the `Receiver` of its transport, which `switch` may replace; the manager owns the session. ``_alarm`` is the next
-    check for silence, ``_frozen`` the end of `freeze`.
+    Three states: *opening*, while ``handshake`` is None; *open*; *ended*, when the future ``ended`` is done. The
+    session is the `Receiver` of its transport, which `switch` may replace; the manager owns the session. ``_alarm`` is
+    the next check for silence, ``_frozen`` the end of `freeze`.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ class Session:
         self._watch()
 
     def switch(self, transport: Transport) -> None:
-        """Continue over another transport; the old one has delivered its last packet and handed over what it had not sent."""
+        """Continue over another transport. The old one has delivered all packets and handed over the unsent ones."""
         assert self.handshake
         self._transport = transport
         transport.begin(self.handshake)
@@ -172,7 +172,7 @@ class Session:
         code = error.code if isinstance(error, WebSocketError) else 1002
         self._transport.close(code, f"protocol error: {error}")
 
-    # -- the heartbeat (docs/protocol.md#engineio-heartbeat): no packet for ping_interval + ping_timeout ends the session
+    # -- the heartbeat: silence of ping_interval + ping_timeout ends the session (docs/protocol.md#engineio-heartbeat)
 
     def _watch(self) -> None:
         assert self.handshake

@@ -1,4 +1,4 @@
-"""The upgrade from long-polling to WebSocket, which loses and reorders no packet (docs/protocol.md#engineio-upgrade)."""
+"""The upgrade from long-polling to WebSocket: no packet is lost or reordered (docs/protocol.md#engineio-upgrade)."""
 
 from __future__ import annotations
 

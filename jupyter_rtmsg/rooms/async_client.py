@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from weakref import WeakValueDictionary
 
 from jupyter_rtmsg.advice import CLIENT, no_such_name
-from jupyter_rtmsg.client.lane import LaneFactory, TaskLane
+from jupyter_rtmsg.client.executor import ExecutorFactory, TaskExecutor
 from jupyter_rtmsg.client.processes import refuse_copy
-from jupyter_rtmsg.client.strategy import TRANSPORTS
+from jupyter_rtmsg.client.transport import TRANSPORTS
 from jupyter_rtmsg.displayname import fault
 from jupyter_rtmsg.errors import Disconnected
 
@@ -93,7 +93,7 @@ class AsyncClient:
         tls: ssl.SSLContext | None = None,
         transports: Sequence[str] = TRANSPORTS,
         durable: bool = False,
-        _lanes: LaneFactory = TaskLane,
+        _make_executor: ExecutorFactory = TaskExecutor,
     ) -> None:
         if name is not None and (wrong := fault(name) or (None if name else "is empty")):
             raise ValueError(f"name={name!r:.100} {wrong}")
@@ -104,10 +104,12 @@ class AsyncClient:
         self.hello: Hello | None = None
         self.notices = Notices()
         self.durability = Durability(durable)
-        self.socket = HubSocket("", auth=auth, tls=tls, transports=transports, lanes=_lanes, _search=search)
+        self.socket = HubSocket(
+            "", auth=auth, tls=tls, transports=transports, make_executor=_make_executor, _search=search
+        )
         self.commands = Commands(self.socket, timeout)
         self._client = client
-        self._lanes = _lanes
+        self._make_executor = _make_executor
         self._rooms: dict[str, AsyncRoom] = {}
         self._memberships: dict[str, Membership] = {}
         self._incoming = Incoming(self._memberships, self.durability.told, self._renamed)
@@ -152,7 +154,7 @@ class AsyncClient:
         await self.socket.connect(self.commands.timeout)
         if self.socket.io.notice:
             self.notices.add("server", self.socket.io.notice)
-        if self._lanes is TaskLane:
+        if self._make_executor is TaskExecutor:
             self.notices.show(stacklevel=2)
         return self
 
@@ -161,8 +163,8 @@ class AsyncClient:
         self.socket.route = self._incoming.route
         self.socket.skip = self._incoming.skip
         self.socket.prepare = self._prepare
-        self.socket.io.on_batch = self._incoming.end_batch
-        self.socket.io.on_writable = self.outbox.pump
+        self.socket.on_batch = self._incoming.end_batch
+        self.socket.on_writable = self.outbox.pump
         self.socket.on_lost = self.outbox.lost
         self.socket.on_changed = self._tell_state
 
@@ -224,9 +226,9 @@ class AsyncClient:
             task.cancel()
 
     @property
-    def heard(self) -> bool:
+    def has_handlers(self) -> bool:
         """Whether there are handlers, or functions that look on."""
-        return self.socket.heard or any(membership.heard for membership in self._memberships.values())
+        return self.socket.has_handlers or any(membership.has_handlers for membership in self._memberships.values())
 
     @property
     def outbox(self) -> Outbox:
@@ -310,7 +312,7 @@ class AsyncClient:
                 return joined
             start = await self._start(room, last=last, since=milliseconds(since), after=after)
             entered = await self._join(room, as_, start)
-        if self._lanes is TaskLane:  # else it is for who waits for the I/O thread to say it
+        if self._make_executor is TaskExecutor:  # else it is for who waits for the I/O thread to say it
             self.notices.show(stacklevel=2)
             self.durability.warn_joined(room, stacklevel=2)
         return entered
@@ -325,7 +327,7 @@ class AsyncClient:
         return given
 
     async def _join(self, room: str, as_: str | None, start: Mapping[str, Any]) -> AsyncRoom:
-        membership = Membership(room, as_, self.commands, self._lanes, self._forget)
+        membership = Membership(room, as_, self.commands, self._make_executor, self._forget)
         self._memberships[room] = membership  # before the reply: the backlog is right behind it
         try:
             await self.commands.patiently(lambda: membership.enter(start), passing=True)

@@ -313,7 +313,7 @@ class AsyncRoom:
         """
         self._commands.check_loop()
         done = self.start_replay(events)
-        return len(events) if self.membership.lane.inside() else await asyncio.wrap_future(done)
+        return len(events) if self.membership.executor.inside() else await asyncio.wrap_future(done)
 
     def start_replay(self, events: Sequence[Event]) -> concurrent.futures.Future[int]:
         """Start a `replay`; the future's result is the number of events. Thread-safe."""

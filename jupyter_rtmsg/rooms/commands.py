@@ -39,7 +39,7 @@ class Commands:
         return self._socket.state
 
     def check_loop(self) -> None:
-        """Raise RuntimeError where the client may not be used; see `Connection.check_loop`."""
+        """Raise RuntimeError where the client may not be used; see `Manager.check_loop`."""
         self._socket.io.check_loop()
 
     async def ask(self, command: str, request: Mapping[str, Any], then: Callable[[Reply], None] | None = None) -> Reply:

@@ -8,9 +8,9 @@ import threading
 from collections.abc import Sequence
 
 from jupyter_rtmsg.client.address import Address
-from jupyter_rtmsg.client.search import Found
+from jupyter_rtmsg.client.route import Found
 from jupyter_rtmsg.client.servers import is_same_server
-from jupyter_rtmsg.client.strategy import TRANSPORTS
+from jupyter_rtmsg.client.transport import TRANSPORTS
 
 from .discovery import find_server
 from .hello import Hello

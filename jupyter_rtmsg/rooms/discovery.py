@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from jupyter_rtmsg.client.address import Address
-from jupyter_rtmsg.client.search import Found
+from jupyter_rtmsg.client.route import Found
 from jupyter_rtmsg.client.servers import (
     RunningServer,
     is_page,

@@ -1,6 +1,6 @@
 """A room's events on their way to the handlers: each once, in order, without a gap.
 
-The loop puts in, the lane takes out. Three positions tell how far things are (numbers of the log, see docs/wire.md):
+The loop puts in, the executor takes out. Three positions tell how far things are (numbers of the log, docs/wire.md):
 
 ``seen``
     the newest event that the room is known to hold;
@@ -15,7 +15,7 @@ Events are numbered in their room without a gap. Where the next one that there i
 are gone, trimmed or deleted: that is told to the handlers of ``$trimmed``, in its place, once.
 
 A position belongs to an era, a log and one opening of it. The loop turns to another era where the hub says so; for the
-lane a mark in the queue turns, so that what waits before it never counts as handled in the new era.
+executor a mark in the queue turns, so that what waits before it never counts as handled in the new era.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from contextlib import suppress
 from dataclasses import fields
 from typing import Any, TypeAlias
 
+from jupyter_rtmsg.client.executor import Call
 from jupyter_rtmsg.client.handlers import Handlers
-from jupyter_rtmsg.client.lane import Call
 from jupyter_rtmsg.event import CORRUPT, Event
 
 from .names import sender_of
@@ -90,7 +90,7 @@ class Inbox:
     room : str
     handlers : Handlers
     progressed : callable
-        Called on the lane when events have left the queue, and never otherwise: what it leads to may wake the lane.
+        Called on the executor when events have left the queue, and never otherwise: what it leads to may wake that.
     trimmed : callable
         Called on the loop with the data of each ``$trimmed``.
     max_events, max_bytes : int
@@ -124,15 +124,15 @@ class Inbox:
         self._skipped = 0
         self._put_count = 0
         self._bytes_in = 0  # the loop's
-        self._bytes_out = 0  # the lane's
+        self._bytes_out = 0  # the executor's
         self._told = 0.0
-        self.era = self._lanes_era = NOWHERE.era
+        self.era = self._executor_era = NOWHERE.era
 
     # --- the loop's side
 
     def start_at(self, place: Place, head: int) -> None:
         """Begin after a position of the log. What comes up to ``head`` was missed."""
-        self._handled, self.era, self._lanes_era = place, place.era, place.era
+        self._handled, self.era, self._executor_era = place, place.era, place.era
         self.received = self.seen = place.seq
         self.number = place.n
         self.joined_at = head
@@ -156,7 +156,7 @@ class Inbox:
         kept: deque[_Item] = deque()
         epoch = self.era.epoch
         with suppress(IndexError):
-            while True:  # the lane takes from the other end meanwhile: what was popped here is ours
+            while True:  # the executor takes from the other end meanwhile: what was popped here is ours
                 item = self._items.pop()
                 place: Place | None = item[2].get("place") if item[4] == _MARK else None
                 seq = item[2].get("seq") if place is None else place.seq
@@ -313,7 +313,7 @@ class Inbox:
         """How many events are known to be in the log and not in the queue; at least one if there are any."""
         return max(1, self._skipped) if self.behind else 0
 
-    # --- the lane's side
+    # --- the executor's side
 
     def calls(self) -> Iterator[Call]:
         """Yield what is to be called for the events in the queue."""
@@ -347,10 +347,10 @@ class Inbox:
         self._bytes_out += size
         if seq is not None:
             self.handled_count += 1
-            self._handled = self._lanes_era, seq, meta.get("n")
+            self._handled = self._executor_era, seq, meta.get("n")
         elif mark == _MARK:
             self._handled = meta["place"]
-            self._lanes_era = self._handled[0]
+            self._executor_era = self._handled[0]
         self._tell()
 
     def _tell(self) -> None:

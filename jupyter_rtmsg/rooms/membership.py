@@ -9,8 +9,8 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from jupyter_rtmsg.client.executor import ExecutorFactory
 from jupyter_rtmsg.client.handlers import Handler, Handlers
-from jupyter_rtmsg.client.lane import LaneFactory
 from jupyter_rtmsg.errors import CommandError, NotJoined, RtmsgError
 from jupyter_rtmsg.event import Event
 
@@ -38,8 +38,8 @@ class Membership:
     as_ : str or None
         The subscription asked for.
     commands : Commands
-    lanes : callable
-        Makes the lane for the room's handlers.
+    make_executor : callable
+        Makes the executor for the room's handlers.
     forget : callable
         Called when the room is left or lost.
 
@@ -54,7 +54,12 @@ class Membership:
     """
 
     def __init__(
-        self, room: str, as_: str | None, commands: Commands, lanes: LaneFactory, forget: Callable[[Membership], None]
+        self,
+        room: str,
+        as_: str | None,
+        commands: Commands,
+        make_executor: ExecutorFactory,
+        forget: Callable[[Membership], None],
     ) -> None:
         self.room = room
         self.user: str | None = None
@@ -63,7 +68,7 @@ class Membership:
         self.members = Members()
         self.handlers = Handlers()
         self.inbox = Inbox(room, self.handlers, self._tell, self._trimmed)
-        self.lane = lanes(self.inbox.calls, f"rtmsg room {room}")
+        self.executor = make_executor(self.inbox.calls, f"rtmsg room {room}")
         self.joined = False
         self.gone: str | None = None
         self.watchers = Watchers(room, self.handlers, self.soon)
@@ -193,13 +198,13 @@ class Membership:
             self.end(why, last_words=True)
 
     def look(self) -> None:
-        """Wake the lane, because something came, and read what did not come."""
+        """Wake the executor, because something came, and read what did not come."""
         self._wake()
         self._repair.look()
 
     def _wake(self) -> None:
         if self.inbox.started:
-            self.lane.wake()
+            self.executor.wake()
 
     async def _enter_anew(self) -> None:
         with contextlib.suppress(*_TROUBLES):  # then the next connection does it
@@ -217,7 +222,7 @@ class Membership:
     # --- what was handled is acknowledged
 
     def _tell(self) -> None:
-        """Say on the loop that handlers have got on. Called on the lane."""
+        """Say on the loop that handlers have got on. Called on the executor."""
         with contextlib.suppress(RuntimeError):  # the loop has been closed
             self._loop.call_soon_threadsafe(self._progress)
 
@@ -256,7 +261,7 @@ class Membership:
         return self.members.get(self.member) or Member(self.member, self.user or "", "", self.user or "")
 
     @property
-    def heard(self) -> bool:
+    def has_handlers(self) -> bool:
         """Whether there are handlers, or functions that look on."""
         return bool(self.handlers) or bool(self.watchers)
 
@@ -301,14 +306,14 @@ class Membership:
         self.joined = False
         for close in list(self.streams):
             close()  # a loop over them gets what came, but nobody has to take it now
-        if self.lane.inside():
-            self.lane.close()  # a handler that closes its client cannot be waited for: it is the last
+        if self.executor.inside():
+            self.executor.close()  # a handler that closes its client cannot be waited for: it is the last
         else:
-            self.lane.finish()
+            self.executor.drain()
 
     async def finished(self, timeout: float) -> None:
         """Wait until what came was handled, for at most so many seconds."""
-        if not await self.lane.ended(timeout):
+        if not await self.executor.drained(timeout):
             _log.warning("room %r: a handler had not returned %g s after the client was closed", self.room, timeout)
         waiting = self.inbox.waiting
         if waiting and self.handlers:
@@ -319,7 +324,7 @@ class Membership:
         if self.gone is not None:
             return
         self._commands.check_loop()
-        self.lane.close()  # first: what is handled after the last ack would come again
+        self.executor.close()  # first: what is handled after the last ack would come again
         await self.progress.acknowledge()
         self.end(f"room {self.room!r} was left: join it again")
         with contextlib.suppress(*_TROUBLES):
@@ -342,11 +347,11 @@ class Membership:
             self._settling.cancel()
         if last_words and self.handlers:
             self.inbox.started = True
-            self.lane.wake()
-            self.lane.finish()
+            self.executor.wake()
+            self.executor.drain()
         else:
             self.inbox.clear()
-            self.lane.close()
+            self.executor.close()
 
 
 def _current_task() -> asyncio.Task[Any] | None:

@@ -108,7 +108,7 @@ class Progress:
 
     async def acknowledge(self) -> None:
         """Tell the hub how far the handlers have come."""
-        # the count first: the lane goes on meanwhile, and may only be said to have come less far than it has
+        # the count first: the executor goes on meanwhile, and may only be said to have come less far than it has
         handled, place, calls = self._inbox.handled_count, self._inbox.place, self._inbox.call_count
         if self._stopped or (self.subscription is None and not self._has_work_to_tell):
             return

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, overload
 
 from jupyter_rtmsg.advice import CLIENT, ROOM, no_such_name
 from jupyter_rtmsg.client.blocking import blocking, direct, documented_by
-from jupyter_rtmsg.client.bridge import Bridge
+from jupyter_rtmsg.client.bridge import Bridge, Served
 from jupyter_rtmsg.client.processes import refuse_copy
-from jupyter_rtmsg.client.strategy import TRANSPORTS
-from jupyter_rtmsg.client.sync_socket import Socket
-from jupyter_rtmsg.client.threads import Served
+from jupyter_rtmsg.client.sync import Socket
+from jupyter_rtmsg.client.transport import TRANSPORTS
 from jupyter_rtmsg.errors import RtmsgError
 from jupyter_rtmsg.event import Event
 
@@ -69,13 +68,13 @@ class Client:
                 tls=tls,
                 transports=transports,
                 durable=durable,
-                _lanes=self._bridge.lane,
+                _make_executor=self._bridge.executor,
             )
         except BaseException:
             self._bridge.close()
             raise
         io = inner.socket.io
-        self._bridge.serve(Served(lambda: io.address, inner.close, lambda: io.descriptors, lambda: inner.heard))
+        self._bridge.serve(Served(lambda: io.address, inner.close, lambda: io.descriptors, lambda: inner.has_handlers))
         self.socket = Socket("", _socket=inner.socket, _bridge=self._bridge)
         self._rooms: dict[AsyncRoom, Room] = {}
         self._lock = threading.Lock()  # of _rooms: any thread may join
@@ -366,7 +365,7 @@ class Room:
         """
         self._bridge.check()
         done = self._async.start_replay(events)
-        return len(events) if self._async.membership.lane.inside() else done.result()
+        return len(events) if self._async.membership.executor.inside() else done.result()
 
     def events(self, event: str | None = None, *, timeout: float | None = None) -> EventStream:
         """Return the events as they come, for a ``for`` loop.
@@ -379,7 +378,7 @@ class Room:
             End after this number of seconds without an event.
         """
         membership = self._async.membership
-        if membership.lane.inside():
+        if membership.executor.inside():
             raise RuntimeError("a handler cannot wait for later events of its own room: they are handled after it")
         buffer = Buffer()
         return EventStream(buffer, timeout, open_stream(membership, None if event == "*" else event, buffer))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from jupyter_rtmsg.client.lane import LoopThread
+from jupyter_rtmsg.client.loop_thread import LoopThread
 
 
 @pytest.fixture

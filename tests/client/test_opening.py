@@ -18,8 +18,8 @@ from support.proxies import Hindering, Opening, running
 from support.wsclient import until
 
 import jupyter_rtmsg as rt
-from jupyter_rtmsg.client import opening, strategy
-from jupyter_rtmsg.client.strategy import Strategy
+from jupyter_rtmsg.client import opening
+from jupyter_rtmsg.client.opening import Strategy
 from jupyter_rtmsg.errors import AccessDenied, ServerNotFound, ServerUnreachable
 from jupyter_rtmsg.server import Server
 
@@ -80,7 +80,7 @@ async def test_where_no_websocket_gets_through_long_polling_does_and_that_is_rem
         await client.connect(5)
         assert transport(client) == "polling"
         assert await client.emit_with_ack("sum", 1, 2) == 3
-        await until(lambda: not Strategy(["websocket", "polling"], proxy.url).websocket)
+        await until(lambda: not Strategy(["websocket", "polling"]).tries_websocket(proxy.url))
         tried = proxy.upgrades
         client.drop()
         await client.ready(10)
@@ -100,14 +100,14 @@ async def test_a_websocket_that_opens_and_passes_nothing_on_is_none(io: Server, 
         await client.connect(5)
         assert transport(client) == "polling"
         assert await client.emit_with_ack("sum", 1, 2) == 3
-        await until(lambda: not Strategy(["websocket", "polling"], proxy.url).websocket)
+        await until(lambda: not Strategy(["websocket", "polling"]).tries_websocket(proxy.url))
         await client.disconnect()
 
 
 async def test_after_ten_minutes_a_websocket_is_tried_again(io: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     async with running(Hindering(io.port, ok("", status="400 No"), hang_up=True)) as proxy:  # type: ignore[attr-defined]
         now = 1_000_000.0
-        monkeypatch.setattr(strategy, "time", SimpleNamespace(monotonic=lambda: now))
+        monkeypatch.setattr(opening, "time", SimpleNamespace(monotonic=lambda: now))
         client = rt.SocketClient(proxy.url, **QUICK)
         await client.connect()
         assert proxy.upgrades == 1
@@ -206,7 +206,7 @@ async def test_one_transport_alone_is_used_alone(io: Server, alone: str) -> None
         if alone == "websocket":
             with pytest.raises(ServerUnreachable, match="HTTP 400"):
                 await client.connect()
-            assert Strategy(["websocket"], proxy.url).order() == ("websocket",)
+            assert Strategy(["websocket"]).order(proxy.url) == ("websocket",)
         else:
             await client.connect()
             assert await client.emit_with_ack("sum", 1, 2) == 3

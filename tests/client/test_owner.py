@@ -13,7 +13,7 @@ from support.hub import TOKEN, HubServer
 import jupyter_rtmsg as rt
 from jupyter_rtmsg.client import owner
 from jupyter_rtmsg.client.owner import Stranger, check_owner, check_socket
-from jupyter_rtmsg.client.search import Found
+from jupyter_rtmsg.client.route import Found
 from jupyter_rtmsg.errors import ServerUnreachable
 from jupyter_rtmsg.rooms import discovery
 

@@ -408,7 +408,7 @@ async def test_a_fault_of_the_client_ends_the_session_and_is_logged(caplog: pyte
         client.io._receivers["/"] = lambda packet, size: 1 // 0
         engine.say('42["n",1]')
         await until(lambda: client.state == "offline")
-        client.io._receivers["/"] = client.packet
+        client.io._receivers["/"] = client._link.packet
         await client.ready(10)
         assert engine.sessions == 2
     assert "ZeroDivisionError" in caplog.text
@@ -432,7 +432,7 @@ async def test_silence_ends_the_session() -> None:
         await client.disconnect()
 
 
-async def test_a_slow_server_makes_the_client_pause_and_go_on() -> None:
+async def test_a_slow_server_makes_the_client_pause_and_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     async with handmade(max_payload=100_000) as (engine, peer, client):
         released = asyncio.Event()
 
@@ -442,7 +442,7 @@ async def test_a_slow_server_makes_the_client_pause_and_go_on() -> None:
 
         engine.posted = slow
         told: list[bool] = []
-        client.io.on_writable = lambda: told.append(client.can_write)
+        monkeypatch.setattr(client.io.session, "_on_writable", lambda: told.append(client.can_write))
         client.emit("n", "x" * 50_000)
         assert client.can_write
         client.emit("n", "x" * 50_000)

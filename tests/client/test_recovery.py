@@ -93,4 +93,4 @@ def test_a_hub_issues_no_pid_to_the_client_of_its_rooms(shared_hub: HubServer, r
         room = hub.join(room_name)
         room.emit("n", 1)
         eventually(lambda: seen == [(1, room_name)])
-        assert hub._async.socket._recovery.claim() == {}
+        assert hub._async.socket._link._recovery.claim() == {}

@@ -9,8 +9,7 @@ import pytest
 from jupyter_rtmsg.client.endpoint import Endpoint
 from jupyter_rtmsg.client.http import HttpFailed, HttpRefused, Response
 from jupyter_rtmsg.client.owner import Stranger
-from jupyter_rtmsg.client.route import Route
-from jupyter_rtmsg.client.search import Found, Given
+from jupyter_rtmsg.client.route import Found, Given, Route
 from jupyter_rtmsg.errors import AccessDenied, ServerNotFound, ServerUnreachable
 
 

@@ -13,7 +13,7 @@ from support.wsclient import until
 
 from jupyter_rtmsg import SocketClient
 from jupyter_rtmsg.client import opening
-from jupyter_rtmsg.client.strategy import Strategy
+from jupyter_rtmsg.client.opening import Strategy
 from jupyter_rtmsg.server import Server
 from jupyter_rtmsg.wire.engineio import Handshake
 from jupyter_rtmsg.wire.websocket import TEXT, encode_close, encode_frame
@@ -123,7 +123,7 @@ async def test_a_candidate_that_fails_leaves_the_session_as_it_was(
             io.emit("n", number)
             assert await client.emit_with_ack("sum", number, 1) == number + 1
             await asyncio.sleep(0.03)
-        await until(lambda: not Strategy(["websocket", "polling"], proxy.url).websocket)
+        await until(lambda: not Strategy(["websocket", "polling"]).tries_websocket(proxy.url))
         await until(lambda: len(seen) == 20)
         assert seen == list(range(20))
         assert transport(client) == "polling"
@@ -165,7 +165,7 @@ async def test_a_server_that_never_ends_the_get_that_waits_keeps_the_session_on_
         await client.connect()
         await upgraded.wait()
         client.emit("n", 1)
-        await until(lambda: not Strategy(["websocket", "polling"], peer.url).websocket)  # it was given up
+        await until(lambda: not Strategy(["websocket", "polling"]).tries_websocket(peer.url))  # it was given up
         await until(lambda: any("42" in body for body in peer.bodies()))
         gets.put_nowait(ok('42["n",2]'))
         await until(lambda: seen == [2])

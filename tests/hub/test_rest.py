@@ -10,7 +10,7 @@ from support.members import Member
 from support.rest import PING_INTERVAL, Beats, Left, apart, sleeps
 from support.wsclient import until
 
-from jupyter_rtmsg.client.lane import LoopThread
+from jupyter_rtmsg.client.loop_thread import LoopThread
 from jupyter_rtmsg.hub import Hub, Limits
 from jupyter_rtmsg.log import open_log
 from jupyter_rtmsg.server import Server

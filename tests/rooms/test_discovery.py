@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from jupyter_rtmsg.client import servers
-from jupyter_rtmsg.client.search import Found
+from jupyter_rtmsg.client.route import Found
 from jupyter_rtmsg.errors import ServerNotFound
 from jupyter_rtmsg.rooms.discovery import Discovery
 

@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jupyter_rtmsg.client.executor import Call
 from jupyter_rtmsg.client.handlers import Handler, Handlers
-from jupyter_rtmsg.client.lane import Call
 from jupyter_rtmsg.event import Event, Sender
 from jupyter_rtmsg.rooms.inbox import Inbox
 from jupyter_rtmsg.rooms.place import Era, Place
@@ -36,7 +36,7 @@ class Reader:
         self._calls: Iterator[Call] = iter(())
 
     def run(self, most: int = 1_000_000) -> None:
-        """Be the lane: call so many handlers. The last has returned when the next is asked for."""
+        """Be the executor: call so many handlers. The last has returned when the next is asked for."""
         for _ in range(most):
             call = next(self._calls, None)
             if call is None:

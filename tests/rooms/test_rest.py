@@ -41,7 +41,7 @@ async def hub(request: pytest.FixtureRequest, quiet_hub: HubServer) -> AsyncIter
 
 @pytest.fixture
 def rounds(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Notes a room's name whenever its lane looks at its queue."""
+    """Notes a room's name whenever its executor looks at its queue."""
     noted: list[str] = []
     calls = Inbox.calls
 
@@ -59,7 +59,7 @@ def loops(client: Any) -> list[asyncio.AbstractEventLoop]:
     if bridge is None:
         return [asyncio.get_running_loop()]
     threads = bridge._threads
-    return [threads.io.loop, *([threads._handlers.loop] if threads._handlers else [])]
+    return [threads.io.loop, *([threads._handler_loop.loop] if threads._handler_loop else [])]
 
 
 async def nothing(room: Any) -> object:
@@ -99,7 +99,7 @@ async def iterator(room: Any) -> object:
 
 
 async def a_full_iterator(room: Any) -> object:
-    """More events than it holds: the room's lane waits for somebody to take them."""
+    """More events than it holds: the room's executor waits for somebody to take them."""
     stream = room.events()
     for number in range(1_200):
         await value(room.emit("n", number, wait=False))

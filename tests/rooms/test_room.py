@@ -104,7 +104,7 @@ def test_a_handler_that_raises_is_shown_and_the_next_event_comes(
     said = capfd.readouterr().err
     assert "my mistake" in said
     assert "test_room.py" in said
-    assert "lane.py" not in said
+    assert "executor.py" not in said
 
 
 def test_star_and_nothing_mean_every_event(shared_hub: HubServer, room_name: str, client: Make) -> None:

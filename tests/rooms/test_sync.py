@@ -21,7 +21,7 @@ from support.proxies import Proxy, running
 
 import jupyter_rtmsg as rt
 from jupyter_rtmsg import errors
-from jupyter_rtmsg.client.search import Found
+from jupyter_rtmsg.client.route import Found
 from jupyter_rtmsg.rooms import connect
 from jupyter_rtmsg.rooms.receipt import Receipt
 from jupyter_rtmsg.rooms.stream import AsyncEventStream, EventStream
@@ -41,7 +41,7 @@ def no_clients() -> Iterator[None]:
 
 
 # what a connection and the threads tell and ask a client
-SEAM = {"opened", "packet", "lost", "failed", "given_up", "refused", "can_write", "heard", "finished", "outbox"}
+SEAM = {"can_write", "fits", "request", "forget", "has_handlers", "outbox"}
 
 
 def public(kind: type) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def test_both_have_the_same_api(awaited: type, plain: type, only: set[str]) -> N
         elif twin is not None:
             assert type(value) is type(twin), name
     if awaited is not rt.AsyncRoom:
-        assert [one for one in parameters(awaited) if one[0] != "lanes"] == parameters(plain)
+        assert [one for one in parameters(awaited) if one[0] != "make_executor"] == parameters(plain)
 
 
 def test_connect_is_idempotent_per_process_and_url(shared_hub: HubServer, no_clients: None) -> None:

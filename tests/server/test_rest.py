@@ -12,7 +12,7 @@ from support.pollclient import PollClient
 from support.rest import PING_INTERVAL, Beats, Left, apart, sleeps, wakes
 from support.wsclient import RawClient, until, upgrade_request
 
-from jupyter_rtmsg.client.lane import LoopThread
+from jupyter_rtmsg.client.loop_thread import LoopThread
 from jupyter_rtmsg.server import Server
 from jupyter_rtmsg.server.session import Session
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 import psutil
 from support.wsclient import PATIENCE, RawClient
 
-from jupyter_rtmsg.client.lane import LoopThread
+from jupyter_rtmsg.client.loop_thread import LoopThread
 
 T = TypeVar("T")
 

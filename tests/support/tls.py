@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import jupyter_rtmsg as rt
-from jupyter_rtmsg.client.search import Found
+from jupyter_rtmsg.client.route import Found
 from jupyter_rtmsg.server import Server
 
 

@@ -1,4 +1,4 @@
-"""What it means when a server does not let a client in, told in one line each."""
+"""The meaning of failures to connect: each becomes an error whose message is one line, with the next thing to do."""
 
 from __future__ import annotations
 
@@ -24,21 +24,24 @@ _TRUST = (
     'connect(url, tls=ssl.create_default_context(cafile="server.pem")). Kernels and terminals of a server with the '
     "extension know its certificate."
 )
-_NOT_THE_TOKEN = re.compile("(Host|Origin) ")  # how our server's other refusals begin
-_LOGIN = re.compile(r"/(login|oauth2/authorize|oauth_login|oauth_callback)\b")  # of Jupyter's server, of JupyterHub
+_NOT_THE_TOKEN = re.compile("(Host|Origin) ")  # the first word of our server's other 403 responses
+_LOGIN = re.compile(r"/(login|oauth2/authorize|oauth_login|oauth_callback)\b")  # of jupyter_server and JupyterHub
 
 
 def reason_of(error: BaseException | None) -> str:
-    """Return what an error says, in one line."""
+    """Return the message of an error, or its type's name if it has none."""
     return "no answer" if error is None else str(error) or type(error).__name__
 
 
 def meaning(error: Exception, address: Address) -> Exception:
-    """Return what an error means in which no session was opened; its cause is the error, or it is the error itself."""
+    """Return the error to raise for a failed attempt: a new one whose cause is ``error``, or ``error`` itself.
+
+    Errors that are returned unchanged may pass; after the others no further attempt is made.
+    """
     if isinstance(error, HttpRefused):
-        meant = refusal(error, address)
+        meant = _refusal(error, address)
     elif isinstance(error, ProxyFailed):
-        meant = proxy_refusal(error, address)
+        meant = error if error.transient else ServerUnreachable(f"{address.url} was not reached: {error}.")
     elif isinstance(error, Stranger):
         meant = ServerUnreachable(f"{address.url} {error}.")
     elif isinstance(error, ssl.SSLCertVerificationError):
@@ -54,20 +57,14 @@ def _verdict(error: ssl.SSLCertVerificationError) -> str:
     return str(getattr(error, "verify_message", None) or error).rstrip(".")
 
 
-def refusal(error: HttpRefused, address: Address) -> Exception:
-    """Say what an answer means that opens no session."""
+def _refusal(error: HttpRefused, address: Address) -> Exception:
     if 300 <= error.status < 400:
         return _redirect(error, address)
     if error.status == 403 and _NOT_THE_TOKEN.match(error.body):
-        return _forbidden(AccessDenied(f"{address.url} refused the request ({error})."))
+        return AccessDenied(f"{address.url} refused the request ({error}).", forbidden=True)
     if error.status in (401, 403):
         return AccessDenied(f"{address.url} refused the token, or there was none ({error}). {_HELP}")
     return _unknown(error, address) if error.status == 404 else error
-
-
-def _forbidden(error: AccessDenied) -> AccessDenied:
-    error.forbidden = True
-    return error
 
 
 def _unknown(error: HttpRefused, address: Address) -> Exception:
@@ -78,10 +75,10 @@ def _unknown(error: HttpRefused, address: Address) -> Exception:
 
 
 def _redirect(error: HttpRefused, address: Address) -> Exception:
-    """Say where a redirect leads: none is followed, since the token would go there too."""
+    """Return an error that names the target. Redirects are not followed: the token would be sent there, too."""
     target = urlsplit(urljoin(address.url, error.location))
-    to = f"{target.scheme}://{target.netloc.rpartition('@')[2]}{target.path}"  # what follows may hold secrets
-    if target[:3] == urlsplit(f"{address.url}socket.io")[:3]:  # Jupyter's answer to any path it does not know
+    to = f"{target.scheme}://{target.netloc.rpartition('@')[2]}{target.path}"  # user and query may contain secrets
+    if target[:3] == urlsplit(f"{address.url}socket.io")[:3]:  # jupyter_server redirects every unknown path like this
         return _unknown(error, address)
     if _LOGIN.search(target.path):
         return AccessDenied(
@@ -95,23 +92,18 @@ def _redirect(error: HttpRefused, address: Address) -> Exception:
     )
 
 
-def proxy_refusal(error: ProxyFailed, address: Address) -> Exception:
-    """Say that a proxy is in the way, at once where trying again does not mend it."""
-    return error if error.passing else ServerUnreachable(f"{address.url} was not reached: {error}.")
-
-
 def refused(data: Any) -> tuple[str, Any]:
-    """Return the message of a CONNECT_ERROR, and what goes with it."""
+    """Return the ``message`` and the ``data`` of a CONNECT_ERROR."""
     fields = data if isinstance(data, dict) else {"message": str(data)}
     return str(fields.get("message", "refused")), fields.get("data")
 
 
 def connect_error(data: Any, address: Address) -> Exception:
-    """Say what a hub's CONNECT_ERROR means: a wrong token, or something that may pass."""
+    """Return the error for a hub's CONNECT_ERROR: `Disconnected` if another attempt may succeed."""
     message, detail = refused(data)
     code = detail.get("code") if isinstance(detail, dict) else None
     if code == "forbidden":
-        return _forbidden(AccessDenied(f"{address.url} refused the connection: {message}"))
+        return AccessDenied(f"{address.url} refused the connection: {message}", forbidden=True)
     if code == "unauthorized":
         return AccessDenied(f"{address.url} refused the connection: {message}. {_HELP}")
     if code == "parser":

@@ -240,7 +240,7 @@ async def test_a_server_that_takes_in_and_throws_out_is_asked_less_and_less_ofte
 async def test_after_a_long_life_the_first_reconnect_is_quick_again(
     delays: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jupyter_rtmsg.client.connection._LIFE", 0, raising=False)
+    monkeypatch.setattr("jupyter_rtmsg.client.manager._STABLE_AFTER", 0, raising=False)
     io = Server()
     socket = SocketClient(f"http://127.0.0.1:{await io.listen()}/")
     throw_out(io, socket)
@@ -254,7 +254,7 @@ async def test_after_a_long_life_the_first_reconnect_is_quick_again(
 async def test_a_connection_that_is_lost_before_anybody_was_taken_in_had_no_life(
     delays: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jupyter_rtmsg.client.connection._LIFE", 0, raising=False)
+    monkeypatch.setattr("jupyter_rtmsg.client.manager._STABLE_AFTER", 0, raising=False)
     io = Server()
 
     def refuse(client: Any) -> None:

@@ -1,0 +1,353 @@
+"""The link of a socket to its namespace: the state of the connection, through one session after the other."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from jupyter_rtmsg.errors import ConnectionRefused, Disconnected, PacketRefused, ServerUnreachable
+from jupyter_rtmsg.wire.data import prune
+from jupyter_rtmsg.wire.socketio import ACK, CONNECT, CONNECT_ERROR, DISCONNECT, EVENT, Encoded, Packet, header
+
+from .acks import Acks
+from .admission import Admission, Auth, Layer
+from .connect_errors import reason_of, refused
+from .listeners import Listeners
+from .manager import TRANSIENT, Manager
+from .receiving import Delivery
+from .recovery import Recovery
+from .sending import Sender
+from .session import Session, reason_for
+from .state import State
+
+logger = logging.getLogger(__name__)
+
+
+class Link:
+    """Connects a socket to its namespace. The manager calls it when sessions begin, end, and bring packets.
+
+    The state goes from "connecting" to "connected", then between "connected" and "offline" with each loss and
+    reconnect, and to "closed" with `disconnect` or a refusal. ``session`` is the manager's session while there is one;
+    ``id`` is set once the server has answered CONNECT on it. With a layer, "connected" comes after its preparation, and
+    a refusal or DISCONNECT only ends the session. ``_first`` is the result of `connect` while that waits.
+
+    The socket owns the link, and the link the delivery and the admission. It shares the state, the acks, the sender and
+    the listeners with the socket.
+
+    Parameters
+    ----------
+    io : Manager
+    namespace : str
+    auth : dict, callable or None
+        Sent with CONNECT.
+    state : State
+    acks : Acks
+    sender : Sender
+    listeners : Listeners
+    layer : Layer or None
+        Gets events before the listeners do.
+
+    Attributes
+    ----------
+    id : str or None
+        The server's id of the socket.
+    recovered : bool
+        Whether the server recovered the lost connection.
+    active : bool
+        Whether it is connected, or connects by itself as soon as it can.
+    session : Session or None
+    """
+
+    def __init__(
+        self,
+        io: Manager,
+        namespace: str,
+        auth: Auth,
+        *,
+        state: State,
+        acks: Acks,
+        sender: Sender,
+        listeners: Listeners,
+        layer: Layer | None,
+    ) -> None:
+        self.namespace = namespace
+        self.id: str | None = None
+        self.recovered = False
+        self.active = False
+        self.session: Session | None = None
+        self._io = io
+        self._state = state
+        self._acks = acks
+        self._sender = sender
+        self._listeners = listeners
+        self._layer = layer
+        self._first: asyncio.Future[None] | None = None
+        self._recovery = Recovery(offsets=layer is not None)  # a hub's frames have offsets, for its other clients
+        self._delivery = Delivery(namespace, io.codec, listeners, self._recovery)
+        self._admission = Admission(
+            io.codec, namespace, auth, self._recovery, layer, failed=self._refuse, unanswered=self._unanswered
+        )
+
+    def _set_state(self, state: str) -> None:
+        if self._state.set(state):
+            self._listeners.fire_state(state)
+            if self._layer:
+                self._layer.state_changed(state)
+
+    # --- connecting
+
+    async def connect(self, timeout: float = 10.0) -> None:
+        """Connect, and stay connected until `disconnect`, or until the server disconnects this socket.
+
+        Raises
+        ------
+        ConnectionRefused
+            At once, if the server refuses the CONNECT; with the server's ``message`` and ``data``.
+        AccessDenied
+            At once, if the server refuses the token, or there is none.
+        ServerNotFound
+            At once, if there is a server without Socket.IO.
+        ServerUnreachable
+            If no server answers within ``timeout`` seconds.
+        """
+        self._io.check_loop()
+        if self._state.value == "connected":
+            return
+        if self._layer:
+            self._layer.begin()
+        first = self._first = self._first or asyncio.get_running_loop().create_future()
+        begins = not self.active
+        if begins:
+            self.active = True
+            self._set_state("connecting")
+            self._io.add(self)
+        try:
+            await asyncio.wait_for(asyncio.shield(first), timeout)
+        except BaseException as error:
+            silent = self._silent(timeout)
+            if begins:  # otherwise the socket goes on connecting, as it did before this call
+                await self.disconnect(0)
+            if isinstance(error, asyncio.TimeoutError) and not first.done():
+                raise silent from None
+            raise
+        finally:
+            if begins or first.done():
+                self._first = None
+
+    def _silent(self, timeout: float) -> ServerUnreachable:
+        if self.session is None:
+            return self._unreachable(f"did not answer within {timeout:g} s")
+        return self._admission.silence(self._io.address.url, timeout)
+
+    def _unreachable(self, failure: str) -> ServerUnreachable:
+        return ServerUnreachable(f"{self._io.address.url} {failure}: {reason_of(self._io.error)}{self._io.hint}")
+
+    def _joined(self, data: Any) -> None:
+        """Take the server's answer to CONNECT."""
+        assert self.session
+        fields = data if isinstance(data, dict) else {}
+        self.recovered = self._recovery.connected(fields.get("pid"))
+        self.id = str(fields.get("sid", ""))
+        self._delivery.open(self.session)
+        self._admission.accept(self.session, self._open)
+
+    def _open(self) -> None:
+        """Become connected: deliver the events that came early, and send those that have waited."""
+        assert self.session
+        self._set_state("connected")
+        self._io.accepted()
+        self._delivery.flush()
+        self._sender.open(self.session)
+        self._listeners.fire("connect")
+        if self._first and not self._first.done():
+            self._first.set_result(None)
+
+    def _refuse(self, error: Exception) -> None:
+        """Take a refusal: leave, since another attempt would be refused, too; with a layer, try again."""
+        self._admission.answered()
+        if self._layer is None:
+            self._inactive()
+            self.failed(error, transient=False)
+        elif self.session:
+            self._io.remember(error)
+            transient = isinstance(error, TRANSIENT) or self._layer.is_transient(error) or self._io.renew(error)
+            self.failed(error, transient=transient)
+            self.session.abort(f"not connected: {error}")
+
+    def _unanswered(self, session: Session) -> None:
+        self._io.remember(asyncio.TimeoutError("the server did not answer CONNECT"))
+        session.abort("the server did not answer CONNECT")
+
+    def _fail_first(self, error: Exception) -> None:
+        if self._first and not self._first.done():
+            self._first.set_exception(error)
+
+    # --- disconnecting
+
+    def _session_over(self, reason: str, error: str, state: str = "closed") -> None:
+        was_admitted, self.id, self.session = self.id is not None, None, None
+        self._delivery.close()
+        self._sender.close()
+        self._admission.stop()
+        if self._state.value == "connected":
+            self._set_state(state)
+            self._listeners.fire("disconnect", reason)
+        if was_admitted:
+            self._acks.fail_all(Disconnected(error), kept=self._sender.holds)
+
+    def _inactive(self) -> None:
+        self.active = False
+        self.session = None
+        self._set_state("closed")
+        self._delivery.close()
+        self._io.remove(self)
+
+    def _disconnected(self) -> None:
+        """Take the server's DISCONNECT: leave; with a layer, end the session and connect again."""
+        if self._layer is None:
+            self._session_over("io server disconnect", "the server disconnected this socket")
+            self._inactive()
+        elif self.session:
+            self.session.close("disconnected by the server")
+
+    async def disconnect(self, timeout: float = 5.0) -> None:
+        """Leave, and stay disconnected until `connect`. Events emitted meanwhile wait.
+
+        The connection ends with the last of its sockets.
+
+        Parameters
+        ----------
+        timeout : float
+            Seconds that handlers have to finish what was received.
+        """
+        self._io.check_loop()
+        session = self.session
+        if session and self.id is not None and not session.ended.done():
+            session.send(self._io.codec.disconnect(self.namespace))
+        self._session_over("io client disconnect", "the client was closed")
+        self._inactive()
+        self._listeners.drain()
+        await self._io.ended(timeout)
+        await self._listeners.drained(timeout)
+
+    # --- requests of the layer
+
+    async def ready(self, timeout: float) -> None:
+        """Wait until there is a connection.
+
+        Raises
+        ------
+        Disconnected
+            If there is none within ``timeout`` seconds, or the client was closed.
+        """
+        self._io.check_loop()
+        if not await self._state.connected(timeout):
+            error = self._io.error
+            raise Disconnected(f"{self._offline()}: {reason_of(error)}" if error else self._offline())
+
+    def _offline(self) -> str:
+        return "the client was closed" if self._state.value == "closed" else f"no connection to {self._io.address.url}"
+
+    def request(self, json: bytes, attachments: Sequence[bytes], answer: Callable[[Any], None]) -> int:
+        """Send an event that is already encoded, but for its header.
+
+        Parameters
+        ----------
+        json : bytes
+            ``[name, *args]``.
+        attachments : sequence of bytes
+        answer : callable
+            Called with the list of the ACK's arguments, or with `Disconnected`.
+
+        Returns
+        -------
+        int
+            The id of the ACK, for `forget`.
+
+        Raises
+        ------
+        Disconnected
+            If there is no connection.
+        """
+        self._io.check_loop()
+        if self.session is None or self.id is None:  # a server takes nothing but CONNECT before it has answered that
+            raise Disconnected(self._offline())
+        id = self._acks.new_id()
+        self.session.send(Encoded(header(EVENT, id=id, attachments=len(attachments)) + json, attachments))
+        self._acks.expect(id, answer)
+        return id
+
+    # --- called by the manager
+
+    def opened(self, session: Session) -> None:
+        """Take a new session, and send CONNECT over it."""
+        self.session = session
+        self._admission.ask(session)
+
+    def lost(self, account: str) -> None:
+        """Learn that the session has ended."""
+        if self._layer is None and self.id is None and self.session is not None:
+            self._cut_short(account)
+        self._session_over(reason_for(account), f"the connection was lost: {account}", "offline")
+        if self._layer:
+            self._layer.lost()
+
+    def _cut_short(self, account: str) -> None:
+        error = self._admission.cut_short(self._io.address.url, account)
+        if error:
+            if self._first is None:
+                logger.warning("%s", error)
+            self._fail_first(error)
+
+    def failed(self, error: Exception, *, transient: bool) -> None:
+        """Learn that an attempt to connect has failed, and whether another one may succeed."""
+        self._listeners.fire("connect_error", error)
+        if not transient:
+            self._fail_first(error)
+
+    def given_up(self) -> None:
+        """Learn that no further attempt will be made."""
+        self._inactive()
+        self._fail_first(self._unreachable("was not reached"))
+
+    def packet(self, packet: Packet, size: int) -> None:
+        """Take a packet of ``size`` bytes. An event goes to the layer first."""
+        kind = packet.type
+        if kind is EVENT:
+            taken = self._layer is not None and self._layer.event(packet.data, size)
+            if not taken or self._listeners.named.all or self._listeners.any.all:
+                self._delivery.receive(packet)
+        elif kind is ACK:
+            self._acks.take(packet)
+        else:
+            self._control(packet)
+
+    def _control(self, packet: Packet) -> None:
+        if packet.type is DISCONNECT:
+            self._disconnected()
+        elif self.id is not None or self.session is None:
+            return  # an answer to CONNECT that comes twice, or unasked
+        elif packet.type is CONNECT:
+            self._joined(packet.data)
+        elif packet.type is CONNECT_ERROR:
+            self._refuse(self._refusal(packet.data))
+
+    def _refusal(self, data: Any) -> Exception:
+        if self._layer:
+            return self._layer.refusal(data, self._io.address)
+        return ConnectionRefused(*refused(data))
+
+    def refused(self, error: PacketRefused) -> None:
+        """Take a packet whose data cannot be decoded."""
+        if error.type == EVENT:
+            if self._layer and error.payload:
+                self._layer.unreadable(prune(error.payload))
+            logger.warning("an event in namespace %s was skipped: %s", self.namespace, error)
+        elif error.type == ACK:
+            self._acks.take(Packet(ACK, error.namespace, error, error.id))
+        elif error.type == CONNECT_ERROR:
+            self._control(Packet(CONNECT_ERROR, error.namespace, f"refused, with words that cannot be read: {error}"))
+        else:
+            raise error  # a CONNECT without its sid: the session cannot be used

@@ -1,0 +1,49 @@
+"""Helpers for futures of asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+
+def settle(future: asyncio.Future[Any], outcome: Any) -> None:
+    """Give a future its result, or its exception where the outcome is one; do nothing if it is done.
+
+    Parameters
+    ----------
+    future : asyncio.Future
+    outcome : object
+    """
+    if future.done():
+        return
+    if isinstance(outcome, BaseException):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)
+
+
+class Waiters:
+    """Tasks that wait for the next change of something. Runs on one event loop."""
+
+    __slots__ = ("_waiting",)
+
+    def __init__(self) -> None:
+        self._waiting: set[asyncio.Future[None]] = set()
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    async def wait(self, timeout: float | None = None) -> None:
+        """Wait for the next `wake`, for at most ``timeout`` seconds."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.add(waiter)
+        try:
+            await asyncio.wait({waiter}, timeout=timeout)
+        finally:
+            self._waiting.discard(waiter)
+
+    def wake(self) -> None:
+        """Let all waiting tasks go on."""
+        waiting, self._waiting = self._waiting, set()
+        for waiter in waiting:
+            settle(waiter, None)
