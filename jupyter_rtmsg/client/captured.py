@@ -1,4 +1,4 @@
-"""Output of handlers that is shown in a widget or a display, for ``on(..., output=...)``."""
+"""Captured output: the output of handlers is shown in a widget or a display, for ``on(..., output=...)``."""
 
 from __future__ import annotations
 
@@ -16,57 +16,57 @@ from jupyter_rtmsg.output import Sink
 
 MAX_OUTPUTS = 100
 MAX_CHARACTERS = 100_000
-_MAX_CHANGES = 1_000  # that wait to be shown one by one
-_DELAY = 0.01  # seconds until the first update: what one print writes in two parts is shown at once
+_MAX_CHANGES = 1_000  # outputs that wait; beyond that they are merged
+_DELAY = 0.01  # seconds before the first update, so that the two writes of one print are shown together
 _PAUSE = 0.05  # seconds between two updates, at least
-_CHARACTERS_PER_SECOND = 400_000  # of updates; Jupyter's server drops output beyond 1 MB/s
+_CHARACTERS_PER_SECOND = 400_000  # in updates; jupyter_server drops output beyond 1 MB/s
 
-Output: TypeAlias = "dict[str, Any]"  # as nbformat has it
+Output: TypeAlias = "dict[str, Any]"  # an output of nbformat
 
-_log = logging.getLogger("jupyter_rtmsg")
+logger = logging.getLogger(__name__)
 
 
 class Target(Protocol):
     """Shows outputs."""
 
     def outputs(self) -> Sequence[Output]:
-        """Return what is shown now."""
+        """Return the outputs that are shown now."""
 
     def show(self, outputs: Sequence[Output]) -> None:
-        """Show these, and nothing else."""
+        """Show these outputs instead."""
 
 
 class WidgetTarget:
-    """An ``ipywidgets.Output``. The widget's state keeps what it shows, so it is there after the page was reloaded."""
+    """An ``ipywidgets.Output``. Its state contains the outputs, so they are still shown after a reload of the page."""
 
     def __init__(self, widget: Any) -> None:
         self._widget = ref(widget)
 
     def outputs(self) -> Sequence[Output]:
-        """Return what the widget shows."""
+        """Return the outputs of the widget."""
         widget = self._widget()
         return () if widget is None else widget.outputs
 
     def show(self, outputs: Sequence[Output]) -> None:
-        """Have the widget show these."""
+        """Set the outputs of the widget."""
         widget = self._widget()
         if widget is not None:
             widget.outputs = tuple(outputs)
 
 
 class DisplayTarget:
-    """An IPython ``DisplayHandle``: it shows one thing, the newest display or the text that was printed since."""
+    """An IPython ``DisplayHandle``. It shows one output: the newest display, or the text that was printed after it."""
 
     def __init__(self, handle: Any) -> None:
         self._handle = ref(handle)
         self._outputs: Sequence[Output] = ()
 
     def outputs(self) -> Sequence[Output]:
-        """Return what has been captured."""
+        """Return the captured outputs."""
         return self._outputs
 
     def show(self, outputs: Sequence[Output]) -> None:
-        """Show the newest of these."""
+        """Show the newest of these outputs."""
         at = len(outputs)
         while at and outputs[at - 1]["output_type"] == "stream":
             at -= 1
@@ -81,10 +81,11 @@ class DisplayTarget:
 
 
 class Captured:
-    """The newest output of handlers: at most 100 outputs and 100,000 characters. Safe to use from any thread.
+    """The newest output of handlers: at most 100 outputs and 100,000 characters. Thread-safe.
 
-    Changes are collected, and shown on a thread of their own a moment later: at most 20 times a second, less often
-    where there is more to show. What is shown is read back from the target first, which the user may have cleared.
+    New outputs are collected, and shown a moment later by ``_timer``'s thread: at most 20 times a second, and less
+    often the more there is to show. The outputs that are shown are first read from the target, since the user may have
+    cleared it. ``_lock`` guards the new outputs, ``_showing`` the target.
 
     Parameters
     ----------
@@ -97,25 +98,31 @@ class Captured:
         self._showing = threading.Lock()
         self._new: list[Output] = []
         self._new_size = 0
-        self._clear = False  # before the new ones
-        self._clear_next = False  # when the next one comes
+        self._clear = False  # clear the target before the new outputs are shown
+        self._clear_next = False  # ... when the next output comes
         self._due = 0.0
         self._timer: threading.Timer | None = None
 
     def write(self, stream: str, text: str) -> None:
-        """Take text of ``"stdout"`` or ``"stderr"``."""
+        """Take text that was written to ``"stdout"`` or ``"stderr"``."""
         if text:
             self._add({"output_type": "stream", "name": stream, "text": text})
 
     def publish(self, kind: str, content: Mapping[str, Any]) -> bool:
-        """Take a display, the update of one that is shown here, or the wish to clear the output."""
+        """Take a display, an update of one that is shown here, or a request to clear the output.
+
+        Returns
+        -------
+        bool
+            False for an update of a display that is shown elsewhere.
+        """
         if kind == "clear_output":
             self._cleared(wait=bool(content.get("wait")))
             return True
         output = {"output_type": "display_data", "data": content["data"], "metadata": dict(content["metadata"])}
         id = (content.get("transient") or {}).get("display_id")
         if id:
-            output["metadata"]["display_id"] = id  # what is synchronised with the page has no transient part
+            output["metadata"]["display_id"] = id  # an output in a widget has no transient part
         if kind == "update_display_data" and not self._shows(id):
             return False
         self._add(output)
@@ -154,12 +161,12 @@ class Captured:
             self._timer = threading.Timer(max(_DELAY, self._due - time.monotonic()), self.show)
             self._timer.daemon = True
             try:
-                Context().run(self._timer.start)  # not in the handler's, whose output comes here
-            except RuntimeError:  # the interpreter ends: `show_all` comes
+                Context().run(self._timer.start)  # not in the handler's context, which captures output
+            except RuntimeError:  # the interpreter exits: `show_all` will be called
                 self._timer = None
 
     def show(self) -> None:
-        """Show what has changed now."""
+        """Show the new outputs now."""
         with self._showing:
             with self._lock:
                 new, clear = self._new, self._clear
@@ -174,13 +181,13 @@ class Captured:
                     self._schedule()
 
     def _show(self, new: Sequence[Output], *, clear: bool) -> int:
-        """Put new outputs into the target, and return how many characters it shows."""
+        """Add outputs to the target, and return the number of characters that it shows."""
         try:
             outputs = _merged(() if clear else self._target.outputs(), new)
             Context().run(self._target.show, outputs)
             return sum(map(_size, outputs))
-        except Exception:  # noqa: BLE001 - nobody waits for it: a widget may be closed
-            _log.warning("what handlers have shown could not be put into their output=", exc_info=True)
+        except Exception:
+            logger.warning("the output of handlers could not be shown in their output=", exc_info=True)
             return 0
 
 
@@ -188,12 +195,12 @@ _captured: WeakKeyDictionary[Any, Captured] = WeakKeyDictionary()
 
 
 def sink_of(output: Any) -> Sink | None:
-    """Return where output goes that is to be shown in an ``ipywidgets.Output`` or a ``DisplayHandle``.
+    """Return the sink for output that is shown in an ``ipywidgets.Output`` or a ``DisplayHandle``.
 
     Raises
     ------
     TypeError
-        If it is none of these.
+        If ``output`` is neither.
     """
     if output is None:
         return None
@@ -217,7 +224,7 @@ def _target_of(output: Any) -> Target:
 
 
 def show_all() -> None:
-    """Show what waits to be shown: the process ends."""
+    """Show all new outputs now, since the process exits."""
     for captured in list(_captured.values()):
         captured.show()
 
@@ -226,7 +233,7 @@ def show_all() -> None:
 
 
 def _merged(outputs: Iterable[Output], new: Iterable[Output]) -> list[Output]:
-    """Return the newest of what is shown and what comes."""
+    """Return the newest of the old and the new outputs."""
     merged = list(outputs)
     for name, group in groupby(new, lambda output: output.get("name")):
         if name is not None:
@@ -238,7 +245,7 @@ def _merged(outputs: Iterable[Output], new: Iterable[Output]) -> list[Output]:
 
 
 def _append(outputs: list[Output], output: Output) -> None:
-    """Add an output, or update the display of the same id; text joins text of the same stream."""
+    """Add an output; it replaces the display of the same id, and text is appended to that of the same stream."""
     id = _display_id(output)
     same = [at for at, other in enumerate(outputs) if id is not None and _display_id(other) == id]
     last = outputs[-1] if outputs else None
@@ -253,7 +260,7 @@ def _append(outputs: list[Output], output: Output) -> None:
 
 
 def _newest(outputs: Sequence[Output]) -> list[Output]:
-    """Return the last outputs that are within the limits; the last one always."""
+    """Return the last outputs within the limits, but at least the last one."""
     kept: list[Output] = []
     left = MAX_CHARACTERS
     for output in reversed(outputs[-MAX_OUTPUTS:]):
@@ -269,20 +276,20 @@ def _newest(outputs: Sequence[Output]) -> list[Output]:
 
 
 def _printed(text: str) -> str:
-    """Return what a terminal would show: a carriage return begins the line anew, as progress bars do."""
+    """Return the text as a terminal shows it: a carriage return restarts the line (progress bars use it)."""
     if "\r" not in text:
         return text
     return "\n".join(_last_version(line) for line in text.replace("\r\n", "\n").split("\n"))
 
 
 def _last_version(line: str) -> str:
-    """Return a line from its last carriage return that is followed by something; a trailing one stays."""
+    """Return the part of a line after its last carriage return; one at its end is kept."""
     line, end = (line.rstrip("\r"), "\r") if line.endswith("\r") else (line, "")
     return line.rpartition("\r")[2] + end
 
 
 def _tail(text: str, size: int) -> str:
-    """Return the end of a text, from the beginning of a line if there is one."""
+    """Return the last ``size`` characters of a text, from the beginning of a line if there is one."""
     tail = text[-size:]
     return tail.partition("\n")[2] or tail
 
@@ -290,7 +297,7 @@ def _tail(text: str, size: int) -> str:
 def _size(output: Output) -> int:
     if _is_text(output):
         return len(output["text"])
-    parts = output.get("data", output).values()  # an error, which JupyterLab puts into a widget, has no data
+    parts = output.get("data", output).values()  # an error output, as JupyterLab puts into a widget, has no data
     return sum(len(part) if isinstance(part, str) else len(json.dumps(part, default=str)) for part in parts)
 
 

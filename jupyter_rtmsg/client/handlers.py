@@ -1,4 +1,4 @@
-"""Functions that people register, with the context they were registered in."""
+"""Handlers: functions that users register, each with the context of the cell that registered it."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from jupyter_rtmsg.notebook import CellFunction, is_same
 
 from .captured import sink_of
 
-_log = logging.getLogger("jupyter_rtmsg")
-_SHOWN = frozenset({1, 2, 3, 10, 100, 1_000, 10_000, 100_000, 1_000_000})
+logger = logging.getLogger(__name__)
+_SHOWN = frozenset({1, 2, 3, 10, 100, 1_000, 10_000, 100_000, 1_000_000})  # the failures of a handler that are shown
 
 
 class Handler(CellFunction):
-    """A function that is called for events, in the context it was registered in.
+    """A function that is called for events, in the context in which it was registered.
 
     Parameters
     ----------
     function : callable
         Sync or async.
     event : str or None
-        The event it is for; None for all.
+        The event's name; None for all events.
     replay : bool
-        Whether it wants what happened before the room was joined.
+        Whether it is called for events from before the room was joined.
     once : bool
-        Whether it wants one event only.
+        Whether it is called for one event only.
     replaced : callable, optional
-        Called when the handler of another function has taken its place.
+        Called when another function has replaced it.
     output : object, optional
-        Shows what it prints and displays, see `sink_of`.
+        Shows what the function prints and displays; see `sink_of`.
     """
 
-    __slots__ = ("_failures", "_most", "event", "once", "output", "replaced", "replay")
+    __slots__ = ("_failures", "_max_arguments", "event", "once", "output", "replaced", "replay")
 
     def __init__(
         self,
@@ -52,93 +52,96 @@ class Handler(CellFunction):
         output: Any = None,
     ) -> None:
         super().__init__(function, sink_of(output))
-        self.output = output  # a display is forgotten when nobody holds its handle
+        self.output = output  # a display handle must be referenced, or its display is forgotten
         self.event = event
         self.replay = replay
         self.once = once
         self.replaced = replaced
-        self._most: float | None = None
+        self._max_arguments: float | None = None
         self._failures = 0
 
     def takes(self, number: int) -> bool:
-        """Whether the function takes so many positional arguments."""
-        if self._most is None:
-            self._most = _most_arguments(self.function)
-        return number <= self._most
+        """Return whether the function takes ``number`` positional arguments."""
+        if self._max_arguments is None:
+            self._max_arguments = _max_arguments(self.function)
+        return number <= self._max_arguments
 
     def failed(self, error: BaseException) -> None:
-        """Show an exception in the cell, and log it where logging goes elsewhere.
+        """Show an exception in the handler's cell, and log it to the log handlers that do not print there.
 
-        A handler that fails for every event would flood the notebook: the first three are shown, then the 10th, the
-        100th and so on.
+        Only the first three failures are shown, then the 10th, the 100th and so on, so that a handler that fails for
+        every event does not flood the notebook.
         """
         self._failures += 1
         if self._failures not in _SHOWN:
             return
         name = getattr(self.function, "__qualname__", repr(self.function))
-        said = f"the handler {name} raised (failure {self._failures}):"
-        _log_elsewhere(said, error)
-        self.context.copy().run(_show, said, error)
+        title = f"the handler {name} raised (failure {self._failures}):"
+        _log_elsewhere(title, error)
+        self.context.copy().run(_show, title, error)
 
 
-def _log_elsewhere(said: str, error: BaseException) -> None:
-    """Log an error, but not with what logs into the cell: the error is shown there anyway."""
-    if not _log.isEnabledFor(logging.ERROR):
+def _log_elsewhere(title: str, error: BaseException) -> None:
+    """Log an error, except to log handlers that print in this process: the error is shown there anyway."""
+    if not logger.isEnabledFor(logging.ERROR):
         return
     trace = (type(error), error, error.__traceback__)
-    record = _log.makeRecord(_log.name, logging.ERROR, __file__, 0, said, (), trace, "failed")
-    for handler in _logging_handlers() if _log.filter(record) else ():
-        if record.levelno >= handler.level and not _is_shown(handler):
+    record = logger.makeRecord(logger.name, logging.ERROR, __file__, 0, title, (), trace, "failed")
+    for handler in _logging_handlers() if logger.filter(record) else ():
+        if record.levelno >= handler.level and not _prints(handler):
             handler.handle(record)
 
 
 def _logging_handlers() -> Iterator[logging.Handler]:
-    logger: logging.Logger | None = _log
-    while logger is not None:
-        yield from logger.handlers
-        logger = logger.parent if logger.propagate else None
+    ancestor: logging.Logger | None = logger
+    while ancestor is not None:
+        yield from ancestor.handlers
+        ancestor = ancestor.parent if ancestor.propagate else None
 
 
-def _is_shown(handler: logging.Handler) -> bool:
-    """Return whether a handler logs where this process prints, as ``logging.basicConfig()`` and rich's do."""
+def _prints(handler: logging.Handler) -> bool:
+    """Return whether a log handler writes to stdout or stderr, as those of ``logging.basicConfig()`` and rich do."""
     stream = getattr(handler, "stream", None) or getattr(getattr(handler, "console", None), "file", None)
     return stream is not None and stream in (sys.stdout, sys.stderr)
 
 
-def _most_arguments(function: Callable[..., Any]) -> float:
+def _max_arguments(function: Callable[..., Any]) -> float:
     try:
         parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):  # some functions of C tell nothing of what they take
+    except (TypeError, ValueError):  # some C functions have no signature
         return inf
     if any(one.kind is one.VAR_POSITIONAL for one in parameters):
         return inf
     return sum(one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD) for one in parameters)
 
 
-def _show(said: str, error: BaseException) -> None:
+def _show(title: str, error: BaseException) -> None:
     trace = error.__traceback__
     while trace and trace.tb_frame.f_globals.get("__name__", "").startswith("jupyter_rtmsg."):
-        trace = trace.tb_next  # our own frames say nothing to whoever wrote the handler
+        trace = trace.tb_next  # this package's frames do not help the author of the handler
     text = "".join(traceback.format_exception(type(error), error, trace))
-    print(said, text, sep="\n", end="", file=sys.stderr, flush=True)  # noqa: T201 - it belongs into the cell
+    print(title, text, sep="\n", end="", file=sys.stderr, flush=True)  # noqa: T201 - the output of the cell
 
 
 class Handlers:
-    """The handlers of one kind that a room or a socket has. Safe to use from any thread.
+    """The handlers of one kind that a room or a socket has. Thread-safe.
+
+    ``all`` is replaced as a whole, under ``lock``, so that it may be read without the lock. ``_matching`` caches the
+    handlers of each event name.
 
     Parameters
     ----------
     beside : Handlers, optional
-        Those of another kind of the same room or socket: a cell that runs again replaces what it registered in either.
+        Handlers of another kind of the same room or socket. A cell that runs again replaces its handlers of all kinds.
 
     Attributes
     ----------
     all : tuple of Handler
-        In the order in which they were first registered.
+        In the order of their first registration.
     kinds : list of Handlers
-        These, and those beside them.
+        The handlers of all kinds, these included.
     lock : RLock
-        Of all these kinds.
+        Guards all kinds.
     """
 
     def __init__(self, beside: Handlers | None = None) -> None:
@@ -152,13 +155,13 @@ class Handlers:
         return bool(self.all)
 
     def add(self, handler: Handler, *, first: bool = False) -> None:
-        """Add a handler; it takes the place of those that give way to it (`jupyter_rtmsg.notebook`).
+        """Add a handler, in the place of those that it replaces (see `jupyter_rtmsg.notebook`).
 
         Parameters
         ----------
         handler : Handler
         first : bool
-            Whether it comes before the others.
+            Whether it is called before the others.
         """
         with self.lock:
             at, gives_way = handler.place([old if old.event == handler.event else None for old in self.all])
@@ -173,7 +176,7 @@ class Handlers:
                 old.replaced()
 
     def remove(self, event: str | None = None, function: Callable[..., Any] | None = None) -> None:
-        """Remove the handlers for an event (None: of all kinds) that call a function (None: whichever)."""
+        """Remove the handlers of an event that call a function; None stands for all events, or all functions."""
         with self.lock:
             self.put(
                 tuple(
@@ -189,11 +192,11 @@ class Handlers:
             self.put(tuple(other for other in self.all if other is not handler))
 
     def put(self, handlers: tuple[Handler, ...]) -> None:
-        """Have these handlers and no others. Only with the lock."""
+        """Replace all handlers. The caller holds the lock."""
         self.all, self._matching = handlers, {}
 
     def take(self, name: str) -> tuple[Handler, ...]:
-        """Return the handlers of an event that has come; those that wanted one only are removed."""
+        """Return the handlers of a received event, and remove those that are called once."""
         found = self.matching(name)
         for handler in found:
             if handler.once:
@@ -201,7 +204,7 @@ class Handlers:
         return found
 
     def matching(self, name: str) -> tuple[Handler, ...]:
-        """Return the handlers of an event, in the order in which they were first registered."""
+        """Return the handlers of an event, in the order of their first registration."""
         found = self._matching.get(name)
         if found is not None:
             return found
@@ -213,5 +216,5 @@ class Handlers:
 
 
 def _wants(event: str | None, name: str) -> bool:
-    # "all" means what people emitted, damaged or not: the hub's own events only come to those who ask for them
+    # handlers of all events get the users' events, damaged or not; the hub's own events ("$...") only go by name
     return event == name or (event is None and (name == CORRUPT or not name.startswith("$")))

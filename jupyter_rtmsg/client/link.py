@@ -12,15 +12,15 @@ from jupyter_rtmsg.wire.data import prune
 from jupyter_rtmsg.wire.socketio import ACK, CONNECT, CONNECT_ERROR, DISCONNECT, EVENT, Encoded, Packet, header
 
 from .acks import Acks
-from .admission import Admission, Auth, Layer
 from .connect_errors import reason_of, refused
+from .connect_handshake import Auth, ConnectHandshake, Layer
 from .listeners import Listeners
 from .manager import TRANSIENT, Manager
 from .receiving import Delivery
-from .recovery import Recovery
-from .sending import Sender
+from .recovery import RecoveryClaim
+from .sending import PacketSender
 from .session import Session, reason_for
-from .state import State
+from .state import ConnectionState
 
 logger = logging.getLogger(__name__)
 
@@ -33,8 +33,8 @@ class Link:
     ``id`` is set once the server has answered CONNECT on it. With a layer, "connected" comes after its preparation, and
     a refusal or DISCONNECT only ends the session. ``_first`` is the result of `connect` while that waits.
 
-    The socket owns the link, and the link the delivery and the admission. It shares the state, the acks, the sender and
-    the listeners with the socket.
+    The link owns the state, the acks, the sender, the delivery and the CONNECT handshake; the socket owns the link, and
+    the listeners.
 
     Parameters
     ----------
@@ -42,15 +42,18 @@ class Link:
     namespace : str
     auth : dict, callable or None
         Sent with CONNECT.
-    state : State
-    acks : Acks
-    sender : Sender
     listeners : Listeners
     layer : Layer or None
         Gets events before the listeners do.
+    retries : int
+    ack_timeout : float
+        See `PacketSender`.
 
     Attributes
     ----------
+    state : ConnectionState
+    acks : Acks
+    sender : PacketSender
     id : str or None
         The server's id of the socket.
     recovered : bool
@@ -65,36 +68,48 @@ class Link:
         io: Manager,
         namespace: str,
         auth: Auth,
-        *,
-        state: State,
-        acks: Acks,
-        sender: Sender,
         listeners: Listeners,
         layer: Layer | None,
+        *,
+        retries: int,
+        ack_timeout: float,
     ) -> None:
         self.namespace = namespace
+        self.state = ConnectionState()
+        self.acks = Acks()
         self.id: str | None = None
         self.recovered = False
         self.active = False
         self.session: Session | None = None
         self._io = io
-        self._state = state
-        self._acks = acks
-        self._sender = sender
         self._listeners = listeners
         self._layer = layer
         self._first: asyncio.Future[None] | None = None
-        self._recovery = Recovery(offsets=layer is not None)  # a hub's frames have offsets, for its other clients
+        self.sender = PacketSender(
+            namespace,
+            io.codec,
+            self.acks,
+            retries=retries,
+            ack_timeout=ack_timeout,
+            wait_connected=self.state.connected,
+            on_outgoing=lambda args: listeners.notify(listeners.any_outgoing, args),
+            check_loop=io.check_loop,
+        )
+        self._recovery = RecoveryClaim(offsets=layer is not None)  # a hub's frames have offsets, for its other clients
         self._delivery = Delivery(namespace, io.codec, listeners, self._recovery)
-        self._admission = Admission(
+        self._handshake = ConnectHandshake(
             io.codec, namespace, auth, self._recovery, layer, failed=self._refuse, unanswered=self._unanswered
         )
 
     def _set_state(self, state: str) -> None:
-        if self._state.set(state):
+        if self.state.set(state):
             self._listeners.fire_state(state)
             if self._layer:
                 self._layer.state_changed(state)
+
+    @property
+    def _is_connected(self) -> bool:
+        return self.state.value == "connected"
 
     # --- connecting
 
@@ -113,7 +128,7 @@ class Link:
             If no server answers within ``timeout`` seconds.
         """
         self._io.check_loop()
-        if self._state.value == "connected":
+        if self._is_connected:
             return
         if self._layer:
             self._layer.begin()
@@ -139,7 +154,7 @@ class Link:
     def _silent(self, timeout: float) -> ServerUnreachable:
         if self.session is None:
             return self._unreachable(f"did not answer within {timeout:g} s")
-        return self._admission.silence(self._io.address.url, timeout)
+        return self._handshake.silence(self._io.address.url, timeout)
 
     def _unreachable(self, failure: str) -> ServerUnreachable:
         return ServerUnreachable(f"{self._io.address.url} {failure}: {reason_of(self._io.error)}{self._io.hint}")
@@ -151,7 +166,7 @@ class Link:
         self.recovered = self._recovery.connected(fields.get("pid"))
         self.id = str(fields.get("sid", ""))
         self._delivery.open(self.session)
-        self._admission.accept(self.session, self._open)
+        self._handshake.accept(self.session, self._open)
 
     def _open(self) -> None:
         """Become connected: deliver the events that came early, and send those that have waited."""
@@ -159,14 +174,14 @@ class Link:
         self._set_state("connected")
         self._io.accepted()
         self._delivery.flush()
-        self._sender.open(self.session)
+        self.sender.open(self.session)
         self._listeners.fire("connect")
         if self._first and not self._first.done():
             self._first.set_result(None)
 
     def _refuse(self, error: Exception) -> None:
         """Take a refusal: leave, since another attempt would be refused, too; with a layer, try again."""
-        self._admission.answered()
+        self._handshake.answered()
         if self._layer is None:
             self._inactive()
             self.failed(error, transient=False)
@@ -189,13 +204,13 @@ class Link:
     def _session_over(self, reason: str, error: str, state: str = "closed") -> None:
         was_admitted, self.id, self.session = self.id is not None, None, None
         self._delivery.close()
-        self._sender.close()
-        self._admission.stop()
-        if self._state.value == "connected":
+        self.sender.close()
+        self._handshake.stop()
+        if self._is_connected:
             self._set_state(state)
             self._listeners.fire("disconnect", reason)
         if was_admitted:
-            self._acks.fail_all(Disconnected(error), kept=self._sender.holds)
+            self.acks.fail_all(Disconnected(error), kept=self.sender.holds)
 
     def _inactive(self) -> None:
         self.active = False
@@ -243,12 +258,12 @@ class Link:
             If there is none within ``timeout`` seconds, or the client was closed.
         """
         self._io.check_loop()
-        if not await self._state.connected(timeout):
+        if not await self.state.connected(timeout):
             error = self._io.error
             raise Disconnected(f"{self._offline()}: {reason_of(error)}" if error else self._offline())
 
     def _offline(self) -> str:
-        return "the client was closed" if self._state.value == "closed" else f"no connection to {self._io.address.url}"
+        return "the client was closed" if self.state.value == "closed" else f"no connection to {self._io.address.url}"
 
     def request(self, json: bytes, attachments: Sequence[bytes], answer: Callable[[Any], None]) -> int:
         """Send an event that is already encoded, but for its header.
@@ -274,9 +289,9 @@ class Link:
         self._io.check_loop()
         if self.session is None or self.id is None:  # a server takes nothing but CONNECT before it has answered that
             raise Disconnected(self._offline())
-        id = self._acks.new_id()
+        id = self.acks.new_id()
         self.session.send(Encoded(header(EVENT, id=id, attachments=len(attachments)) + json, attachments))
-        self._acks.expect(id, answer)
+        self.acks.expect(id, answer)
         return id
 
     # --- called by the manager
@@ -284,7 +299,7 @@ class Link:
     def opened(self, session: Session) -> None:
         """Take a new session, and send CONNECT over it."""
         self.session = session
-        self._admission.ask(session)
+        self._handshake.ask(session)
 
     def lost(self, account: str) -> None:
         """Learn that the session has ended."""
@@ -295,7 +310,7 @@ class Link:
             self._layer.lost()
 
     def _cut_short(self, account: str) -> None:
-        error = self._admission.cut_short(self._io.address.url, account)
+        error = self._handshake.cut_short(self._io.address.url, account)
         if error:
             if self._first is None:
                 logger.warning("%s", error)
@@ -320,7 +335,7 @@ class Link:
             if not taken or self._listeners.named.all or self._listeners.any.all:
                 self._delivery.receive(packet)
         elif kind is ACK:
-            self._acks.take(packet)
+            self.acks.take(packet)
         else:
             self._control(packet)
 
@@ -346,7 +361,7 @@ class Link:
                 self._layer.unreadable(prune(error.payload))
             logger.warning("an event in namespace %s was skipped: %s", self.namespace, error)
         elif error.type == ACK:
-            self._acks.take(Packet(ACK, error.namespace, error, error.id))
+            self.acks.take(Packet(ACK, error.namespace, error, error.id))
         elif error.type == CONNECT_ERROR:
             self._control(Packet(CONNECT_ERROR, error.namespace, f"refused, with words that cannot be read: {error}"))
         else:

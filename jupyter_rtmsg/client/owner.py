@@ -22,7 +22,7 @@ class Stranger(OSError):
     """The server at the address belongs to another user or is on another machine. The message says which."""
 
 
-class Listener(NamedTuple):
+class ListeningSocket(NamedTuple):
     """A listening socket: the address to which it is bound, and the id of its user."""
 
     ip: _IP
@@ -77,7 +77,7 @@ def _allowed() -> set[int]:
     return {os.geteuid(), 0}  # root can read the token anyway, and listens on behalf of containers
 
 
-def _listeners(port: int) -> Iterator[Listener]:
+def _listeners(port: int) -> Iterator[ListeningSocket]:
     for name in ("tcp", "tcp6"):
         try:
             with (_PROC / name).open(encoding="ascii") as lines:
@@ -88,7 +88,7 @@ def _listeners(port: int) -> Iterator[Listener]:
                         break  # listening sockets are listed first
                     host, _, number = fields[1].partition(":")
                     if int(number, 16) == port:
-                        yield Listener(_of_hex(host), int(fields[7]))
+                        yield ListeningSocket(_of_hex(host), int(fields[7]))
         except (OSError, ValueError, IndexError):
             continue
 
@@ -107,7 +107,7 @@ def _plain(ip: _IP) -> _IP:
     return ip.ipv4_mapped or ip if isinstance(ip, ipaddress.IPv6Address) else ip
 
 
-def _users(ip: _IP, listeners: Sequence[Listener]) -> set[int]:
+def _users(ip: _IP, listeners: Sequence[ListeningSocket]) -> set[int]:
     """Return the users whose sockets may have accepted the connection; a socket bound to exactly this address wins."""
     exact = {listener.uid for listener in listeners if listener.ip == ip}
     return exact or {

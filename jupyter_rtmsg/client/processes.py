@@ -1,9 +1,9 @@
-"""Which process this is, and what becomes of connections when a process ends or forks."""
+"""The id of this process, and the end of its connections when it exits or forks."""
 
 from __future__ import annotations
 
 import atexit
-import concurrent.futures.thread  # noqa: F401 - registers its end before `_exit`, which is called first
+import concurrent.futures.thread  # noqa: F401 - it registers its exit function first, so `_exit` is called before that
 import contextlib
 import os
 import signal
@@ -18,24 +18,24 @@ from jupyter_rtmsg.output import in_kernel
 
 from .captured import show_all
 
-# jupyter_client ends a kernel that was asked to shut down by SIGTERM after 2.5 s, and kills it after 5 s.
-_EXIT = 3.5  # seconds that handlers have at the end of the process
-_GOODBYE = 1.0  # seconds for the rest of closing then
+# jupyter_client sends SIGTERM to a kernel 2.5 s after it was asked to shut down, and kills it after 5 s.
+_EXIT_TIMEOUT = 3.5  # seconds for handlers at the end of the process
+_GOODBYE = 1.0  # seconds for the rest of closing
 
 
 class Closable(Protocol):
-    """The threads of a connection."""
+    """The threads of a client, as this module sees them."""
 
     @property
     def descriptors(self) -> list[int]:
-        """The descriptors of its sockets."""
+        """The file descriptors of its connection."""
 
     def begin_close(self, timeout: float, goodbye: float | None = None) -> Callable[[], None]:
-        """Begin to end it, with so many seconds for handlers, and for the rest; return what waits for the end."""
+        """Begin to end it, with seconds for handlers and for the rest; return a function that waits for the end."""
 
 
 class _Process(NamedTuple):
-    """The process that this module was imported in, or a child that was forked from it."""
+    """The process that imported this module, or a child that was forked from it."""
 
     id: str
     forked: bool
@@ -46,15 +46,15 @@ _process = _Process(uuid.uuid4().hex, forked=False)
 
 
 def process_id() -> str:
-    """Return a random id of this process: all its connections have the same, and a forked child another."""
+    """Return the random id of this process, the same for all its connections. A forked child has another one."""
     return _process.id
 
 
 def forked() -> bool:
-    """Return whether this process is a child that was made by a fork.
+    """Return whether this process was forked from another Python process.
 
-    A child that did not inherit this package from its parent is known by `multiprocessing`, or, on Linux, by having its
-    parent's command line.
+    A child that imported this package itself is recognized by `multiprocessing`, or, on Linux, by its command line,
+    which is that of its parent.
     """
     multiprocessing = sys.modules.get("multiprocessing.process")
     child = multiprocessing is not None and multiprocessing.parent_process() is not None
@@ -62,7 +62,7 @@ def forked() -> bool:
 
 
 def refuse_copy(thing: object, instead: str) -> NoReturn:
-    """Raise TypeError for a copy of what holds a connection, as a pool makes of what a worker is given."""
+    """Raise TypeError, since an object with a connection can be neither copied nor pickled."""
     raise TypeError(
         f"a {type(thing).__name__} belongs to its process: it can be neither copied nor pickled for another one. "
         f"Call {instead} in the function that the other process runs"
@@ -77,18 +77,18 @@ def _command_line(pid: int) -> bytes:
 
 
 def close_all(timeout: float = 5.0, goodbye: float | None = None) -> None:
-    """Close all connections of this process, side by side.
+    """Close all connections of this process, concurrently.
 
     Parameters
     ----------
     timeout : float
-        Seconds that the handlers of all have to finish what was received.
+        Seconds that all handlers have to finish what was received.
     goodbye : float, optional
-        Seconds for the rest; without it there is no other limit than those of the single steps.
+        Seconds for the rest. By default the single steps have limits of their own.
     """
     closing = []
     for connection in list(connections):
-        with contextlib.suppress(Exception):  # the process ends: there is nobody to tell
+        with contextlib.suppress(Exception):  # the process exits: an error helps nobody now
             closing.append(connection.begin_close(timeout, goodbye))
     for end in closing:
         with contextlib.suppress(Exception):
@@ -99,14 +99,14 @@ def _exit() -> None:
     """Close all connections at the end of the process, in bounded time."""
     if connections:
         with _without_sigterm():
-            close_all(_EXIT, _GOODBYE)
+            close_all(_EXIT_TIMEOUT, _GOODBYE)
     show_all()
 
 
 @contextlib.contextmanager
 def _without_sigterm() -> Iterator[None]:
-    """Ignore SIGTERM, which asks for what is under way already."""
-    if threading.current_thread() is not threading.main_thread():  # an embedded Python: signals are not ours
+    """Ignore SIGTERM: the process is already about to end."""
+    if threading.current_thread() is not threading.main_thread():  # in an embedded Python
         yield
         return
     before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -117,9 +117,9 @@ def _without_sigterm() -> Iterator[None]:
 
 
 def _forked() -> None:
-    """Be a process of its own in a forked child, and let go of connections that belong to the parent.
+    """In a forked child: take a new id, and drop the connections of the parent.
 
-    The descriptors stay taken, by the null device, since asyncio's transports will close them by number one day.
+    Their file descriptors are replaced by the null device, not closed: asyncio's transports will close them by number.
     """
     global _process
     _process = _Process(uuid.uuid4().hex, forked=True)
@@ -132,8 +132,8 @@ def _forked() -> None:
 
 
 if in_kernel():
-    # Python joins the threads of cells, which may wait for ever, before it calls what atexit has, and executors take no
-    # work by then, which a handler may need to finish. What `threading` has is called first.
+    # At exit Python joins all threads, and cells may wait on theirs for ever, before it calls the functions of atexit.
+    # By then thread pools accept no more work, which a handler may need. Functions of `threading` are called first.
     getattr(threading, "_register_atexit", atexit.register)(_exit)
 else:
     atexit.register(_exit)

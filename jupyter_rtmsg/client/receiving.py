@@ -12,7 +12,7 @@ from jupyter_rtmsg.wire.parser import Codec
 
 from .executor import Call
 from .listeners import Listeners
-from .recovery import Recovery
+from .recovery import RecoveryClaim
 from .session import Session
 
 logger = logging.getLogger(__name__)
@@ -56,11 +56,11 @@ class Delivery:
     namespace : str
     codec : Codec
     listeners : Listeners
-    recovery : Recovery
+    recovery : RecoveryClaim
         Notes the offset of each event.
     """
 
-    def __init__(self, namespace: str, codec: Codec, listeners: Listeners, recovery: Recovery) -> None:
+    def __init__(self, namespace: str, codec: Codec, listeners: Listeners, recovery: RecoveryClaim) -> None:
         self._namespace = namespace
         self._codec = codec
         self._listeners = listeners

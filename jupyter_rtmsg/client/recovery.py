@@ -1,4 +1,4 @@
-"""Connection state recovery, seen from the client (docs/protocol.md#socketio-recovery)."""
+"""The client side of connection state recovery (docs/protocol.md#socketio-recovery)."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from jupyter_rtmsg.wire.packet import OFFSET
 from .handlers import Handler
 
 
-class Recovery:
-    """What a server that recovers connections wants to hear again: whose connection it was, and what came last.
+class RecoveryClaim:
+    """The id of a socket's connection and the offset of its last event, which the server needs to recover it.
 
     Parameters
     ----------
     offsets : bool
-        Whether events have offsets even though the server does not recover this connection: others share its frames.
+        Whether events have offsets even if the server does not recover this connection, since other clients share its
+        frames.
 
     Attributes
     ----------
     pid : str or None
-        The server's secret name of the connection; None unless the server recovers.
+        The server's secret id of the connection; None if the server does not recover connections.
     offset : str or None
-        The position of the last event.
+        The offset of the last event.
     """
 
     __slots__ = ("_offsets", "offset", "pid")
@@ -34,30 +35,30 @@ class Recovery:
         self.offset: str | None = None
 
     def claim(self) -> dict[str, str]:
-        """Return what goes into the CONNECT."""
+        """Return the fields to add to the ``auth`` of CONNECT."""
         if self.pid is None:
             return {}
         return {"pid": self.pid} if self.offset is None else {"pid": self.pid, "offset": self.offset}
 
     def connected(self, pid: Any) -> bool:
-        """Take the ``pid`` of the server's answer; tell whether it means that nothing was missed."""
+        """Take the ``pid`` of the answer to CONNECT; return whether the connection was recovered."""
         recovered = pid is not None and pid == self.pid
         if not recovered:
-            self.offset = None  # it belongs to the connection that could not be recovered
+            self.offset = None  # it is one of the old connection
         self.pid = pid if isinstance(pid, str) else None
         return recovered
 
     def received(self, args: Sequence[Any]) -> bool:
-        """Take note of an event that asks for no acknowledgement; return whether it tells the offset and no more."""
+        """Note the offset of an event without an ack id; return whether the event consists of nothing else."""
         if self.pid is None or type(args[-1]) is not str or len(args) < 2:
             return False
         self.offset = args[-1]
         return bool(args[0] == OFFSET)
 
     def fitted(self, handler: Handler, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Return the arguments without the offset behind them if a handler has no room for it.
+        """Return the arguments for a handler: without the offset at their end, unless the function takes that, too.
 
-        A function of JavaScript takes no notice of an argument more, Python's would fail.
+        A JavaScript function ignores an additional argument, a Python function would raise.
         """
         if not (self._offsets or self.pid) or not args or type(args[-1]) is not str or handler.takes(len(args)):
             return args

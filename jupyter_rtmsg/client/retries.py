@@ -1,4 +1,4 @@
-"""Events that are sent again until the server acknowledges them, one at a time (docs/protocol.md#socketio-client)."""
+"""The retry queue: events are sent one at a time, each until it is acknowledged (docs/protocol.md#socketio-client)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
 from jupyter_rtmsg.errors import AckTimeout, Disconnected, QueueFull, RtmsgError
+from jupyter_rtmsg.futures import settle
 
-_log = logging.getLogger("jupyter_rtmsg")
+logger = logging.getLogger(__name__)
 
 
 class _Queued(NamedTuple):
@@ -22,18 +23,19 @@ class _Queued(NamedTuple):
 class RetryQueue:
     """The events of a socket with ``retries``, in order.
 
-    Each attempt has an ack id of its own: a server that must not take an event twice needs an id among its arguments.
+    ``_task`` sends the first event of the queue while there is one. Each attempt has an ack id of its own, so a server
+    recognizes a repeated event only by an id among its arguments.
 
     Parameters
     ----------
     ask : callable
         Sends an event once and returns the answer.
-    connected : callable
-        Waits for a connection; returns False when there will be none.
+    connected : coroutine function
+        Waits for a connection; returns False if there will be none.
     retries : int
         How often an event is sent again.
     max_events : int
-        How many may wait.
+        The number of events that may wait.
     """
 
     def __init__(
@@ -54,7 +56,12 @@ class RetryQueue:
         return len(self._queue)
 
     def add(self, args: Sequence[Any], timeout: float) -> asyncio.Future[Any]:
-        """Queue an event; the future holds the answer, or the error of the last attempt. Raises `QueueFull`."""
+        """Queue an event, and return a future of the answer, or of the error of the last attempt.
+
+        Raises
+        ------
+        QueueFull
+        """
         if len(self._queue) >= self._max_events:
             raise QueueFull(f"{len(self._queue):,} events wait to be acknowledged; the queue holds no more")
         queued = _Queued(args, timeout, asyncio.get_running_loop().create_future())
@@ -63,7 +70,7 @@ class RetryQueue:
         return queued.answer
 
     def wake(self) -> None:
-        """Go on, as there is something to send or a connection."""
+        """Continue, since there is a connection, or an event to send."""
         if self._queue and (self._task is None or self._task.done()):
             self._task = asyncio.get_running_loop().create_task(self._work(), name="rtmsg retries")
 
@@ -73,12 +80,11 @@ class RetryQueue:
             try:
                 answer = await self._attempts(queued)
             except _ClosedError:
-                return  # what waits is sent when the socket connects again
+                return  # the events are sent when the socket connects again
             except (RtmsgError, ValueError) as error:
                 self._fail(queued, error)
             else:
-                if not queued.answer.done():
-                    queued.answer.set_result(answer)
+                settle(queued.answer, answer)
             self._queue.popleft()
 
     async def _attempts(self, queued: _Queued) -> Any:
@@ -88,7 +94,7 @@ class RetryQueue:
             try:
                 return await self._ask(queued.args, queued.timeout)
             except (AckTimeout, Disconnected) as error:
-                _log.info("attempt %d of %d to emit %r: %s", attempt + 1, self._retries + 1, queued.args[0], error)
+                logger.info("attempt %d of %d to emit %r: %s", attempt + 1, self._retries + 1, queued.args[0], error)
                 if attempt == self._retries:
                     raise
         raise AssertionError("unreachable")
@@ -97,9 +103,9 @@ class RetryQueue:
         if queued.answer.done():
             return
         queued.answer.set_exception(error)
-        queued.answer.exception()  # seen: an emit has nobody who waits
-        _log.warning("%r was not acknowledged: %s", queued.args[0], error)
+        queued.answer.exception()  # mark it as retrieved: after `emit` nobody awaits it
+        logger.warning("%r was not acknowledged: %s", queued.args[0], error)
 
 
 class _ClosedError(Exception):
-    pass
+    """The socket was closed while an event waited."""

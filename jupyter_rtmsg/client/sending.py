@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Flags:
+class EmitOptions:
     """How one event is sent.
 
     Attributes
@@ -36,29 +36,29 @@ class Flags:
     timeout: float | None = None
 
 
-_NO_FLAGS = Flags()
+_NO_OPTIONS = EmitOptions()
 
 
-class Emitter:
-    """Emits events with flags: ``socket.timeout(5).volatile.emit(...)``. A socket is an emitter without flags."""
+class SocketEmitter:
+    """Emits events with options: ``socket.timeout(5).volatile.emit(...)``. A socket is one with none."""
 
-    def __init__(self, sender: Sender, flags: Flags = _NO_FLAGS) -> None:
+    def __init__(self, sender: PacketSender, options: EmitOptions = _NO_OPTIONS) -> None:
         self._sender = sender
-        self._flags = flags
+        self._options = options
 
     @property
-    def volatile(self) -> Emitter:
+    def volatile(self) -> SocketEmitter:
         """Emits an event that may be dropped: without a connection, or while the connection accepts no more."""
-        return Emitter(self._sender, replace(self._flags, volatile=True))
+        return SocketEmitter(self._sender, replace(self._options, volatile=True))
 
-    def timeout(self, seconds: float) -> Emitter:
+    def timeout(self, seconds: float) -> SocketEmitter:
         """Emits an event whose acknowledgement may take so many seconds."""
-        return Emitter(self._sender, replace(self._flags, timeout=seconds))
+        return SocketEmitter(self._sender, replace(self._options, timeout=seconds))
 
-    def compress(self, compress: bool) -> Emitter:
+    def compress(self, compress: bool) -> SocketEmitter:
         """Emits an event as without this flag, since this client does not compress; for code of socket.io-client."""
         del compress
-        return Emitter(self._sender, self._flags)
+        return SocketEmitter(self._sender, self._options)
 
     def emit(self, event: str, *args: Any) -> None:
         """Emit an event, and return at once.
@@ -75,7 +75,7 @@ class Emitter:
         NotJSON, ValueError
             If an argument or the name cannot be sent.
         """
-        self._sender.emit(self._flags, (event, *args))
+        self._sender.emit(self._options, (event, *args))
 
     def send(self, *args: Any) -> None:
         """Emit the event ``"message"``."""
@@ -100,8 +100,8 @@ class Emitter:
             If the connection is lost before the answer comes.
         QueueFull, NotJSON, ValueError
         """
-        flags = self._flags if timeout is None else replace(self._flags, timeout=timeout)
-        return await self._sender.ask(flags, (event, *args))
+        options = self._options if timeout is None else replace(self._options, timeout=timeout)
+        return await self._sender.ask(options, (event, *args))
 
 
 class Unsent(NamedTuple):
@@ -164,7 +164,7 @@ class SendBuffer:
         return any(event.id == id for event in self._unsent)
 
 
-class Sender:
+class PacketSender:
     """Sends the events of one socket.
 
     Two states: *connected*, between `open` and `close`, and not. It owns the send buffer and the retry queue; the acks
@@ -210,30 +210,30 @@ class Sender:
         self._buffer = SendBuffer()
         self._queue = RetryQueue(self._ask_once, wait_connected, retries) if retries else None
 
-    def emit(self, flags: Flags, args: Sequence[Any]) -> None:
-        """Send an event; see `Emitter.emit`."""
+    def emit(self, options: EmitOptions, args: Sequence[Any]) -> None:
+        """Send an event; see `SocketEmitter.emit`."""
         self._check_loop()
         packet = self._codec.event(args, self._namespace)
-        if self._queue is not None and not flags.volatile:
-            self._queue.add(args, flags.timeout or self._ack_timeout)
+        if self._queue is not None and not options.volatile:
+            self._queue.add(args, options.timeout or self._ack_timeout)
         else:
-            self._send(Unsent(packet, args, None), flags)
+            self._send(Unsent(packet, args, None), options)
 
-    async def ask(self, flags: Flags, args: Sequence[Any]) -> Any:
-        """Send an event and return the server's answer; see `Emitter.emit_with_ack`."""
+    async def ask(self, options: EmitOptions, args: Sequence[Any]) -> Any:
+        """Send an event and return the server's answer; see `SocketEmitter.emit_with_ack`."""
         self._check_loop()
-        timeout = flags.timeout or self._ack_timeout
-        if self._queue is not None and not flags.volatile:
+        timeout = options.timeout or self._ack_timeout
+        if self._queue is not None and not options.volatile:
             self._codec.event(args, self._namespace)  # raises at once if it cannot be sent
             return await self._queue.add(args, timeout)
-        return await self._ask_once(args, timeout, flags)
+        return await self._ask_once(args, timeout, options)
 
-    async def _ask_once(self, args: Sequence[Any], timeout: float, flags: Flags = _NO_FLAGS) -> Any:
+    async def _ask_once(self, args: Sequence[Any], timeout: float, options: EmitOptions = _NO_OPTIONS) -> Any:
         id = self._acks.new_id()
         event = Unsent(self._codec.event(args, self._namespace, id), args, id)
         future = self._acks.future(id)
         try:
-            self._send(event, flags)
+            self._send(event, options)
             answer = await asyncio.wait_for(future, timeout)
         except asyncio.TimeoutError:
             raise AckTimeout(
@@ -244,14 +244,14 @@ class Sender:
                 self._buffer.discard(id)
         return answer[0] if len(answer) == 1 else answer or None
 
-    def _send(self, event: Unsent, flags: Flags) -> None:
+    def _send(self, event: Unsent, options: EmitOptions) -> None:
         session = self._session
         if session and not session.ended.done():
             _check_size(event.packet, session)
-            if not flags.volatile or session.can_write:
+            if not options.volatile or session.can_write:
                 self._on_outgoing(event.args)
                 session.send(event.packet)
-        elif not flags.volatile:
+        elif not options.volatile:
             self._buffer.add(event)
 
     def open(self, session: Session) -> None:

@@ -9,20 +9,18 @@ from typing import TYPE_CHECKING, Any
 from jupyter_rtmsg.advice import SOCKET, no_such_name
 from jupyter_rtmsg.wire.parser import Parser, codec_of
 
-from .acks import Acks
-from .admission import Auth, Layer
 from .backoff import Backoff
+from .connect_handshake import Auth, Layer
 from .executor import ExecutorFactory, TaskExecutor
 from .link import Link
 from .listeners import Listeners, SocketListenable
 from .manager import Manager
 from .route import Given, Search
-from .sending import Emitter, Sender
-from .state import State
+from .sending import SocketEmitter
 from .transport import TRANSPORTS
 
 
-class SocketClient(SocketListenable, Emitter):
+class SocketClient(SocketListenable, SocketEmitter):
     """The plain Socket.IO client, with the names of socket.io-client.
 
     Its own events, for `on`: ``connect``; ``connect_error(error)``; ``disconnect(reason)``. All others are the
@@ -106,7 +104,6 @@ class SocketClient(SocketListenable, Emitter):
     ) -> None:
         if not namespace.startswith("/") or "," in namespace:
             raise ValueError(f"a namespace begins with a slash and holds no comma, unlike {namespace!r}")
-        codec = _io.codec if _io else codec_of(parser)
         self.io = _io or Manager(
             _search or Given(url, token),
             headers=headers or {},
@@ -114,7 +111,7 @@ class SocketClient(SocketListenable, Emitter):
             path=path,
             tls=tls,
             transports=transports,
-            codec=codec,
+            codec=codec_of(parser),
             make_executor=make_executor,
             reconnection=reconnection,
             reconnection_attempts=reconnection_attempts,
@@ -122,32 +119,12 @@ class SocketClient(SocketListenable, Emitter):
             on_batch=_layer.end_batch if _layer else None,
             on_writable=_layer.writable if _layer else None,
         )
-        self._options: dict[str, Any] = {"retries": retries, "ack_timeout": ack_timeout, "make_executor": make_executor}
-        self._state = State()
-        self._acks = Acks()
+        sending: dict[str, Any] = {"retries": retries, "ack_timeout": ack_timeout}
+        self._inherited = {**sending, "make_executor": make_executor}  # by the sockets of other namespaces
         listeners = Listeners(make_executor, f"rtmsg socket {namespace}")
-        sender = Sender(
-            namespace,
-            codec,
-            self._acks,
-            retries=retries,
-            ack_timeout=ack_timeout,
-            wait_connected=self._state.connected,
-            on_outgoing=lambda args: listeners.notify(listeners.any_outgoing, args),
-            check_loop=self.io.check_loop,
-        )
+        self._link = Link(self.io, namespace, auth, listeners, _layer, **sending)
         SocketListenable.__init__(self, listeners)
-        Emitter.__init__(self, sender)
-        self._link = Link(
-            self.io,
-            namespace,
-            auth,
-            state=self._state,
-            acks=self._acks,
-            sender=sender,
-            listeners=listeners,
-            layer=_layer,
-        )
+        SocketEmitter.__init__(self, self._link.sender)
         self.io.register(namespace, self)
 
     def __repr__(self) -> str:
@@ -171,7 +148,7 @@ class SocketClient(SocketListenable, Emitter):
         known = self.io.sockets.get(namespace)
         if isinstance(known, SocketClient):
             return known
-        return SocketClient(self.io.address.url, namespace=namespace, auth=auth, _io=self.io, **self._options)
+        return SocketClient(self.io.address.url, namespace=namespace, auth=auth, _io=self.io, **self._inherited)
 
     # --- the connection
 
@@ -245,12 +222,12 @@ class SocketClient(SocketListenable, Emitter):
     @property
     def connected(self) -> bool:
         """Whether there is a connection now."""
-        return self._state.value == "connected"
+        return self._link.state.value == "connected"
 
     @property
     def state(self) -> str:
         """``"connecting"``, ``"connected"``, ``"offline"`` or ``"closed"``."""
-        return self._state.value
+        return self._link.state.value
 
     @property
     def max_payload(self) -> int:
@@ -287,4 +264,4 @@ class SocketClient(SocketListenable, Emitter):
 
     def forget(self, id: int) -> None:
         """Wait no longer for the ACK of a request."""
-        self._acks.forget(id)
+        self._link.acks.forget(id)

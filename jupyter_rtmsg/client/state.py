@@ -7,7 +7,7 @@ import asyncio
 from jupyter_rtmsg.futures import Waiters
 
 
-class State:
+class ConnectionState:
     """``"connecting"``, ``"connected"``, ``"offline"`` or ``"closed"``. Any thread may read ``value``."""
 
     def __init__(self) -> None:

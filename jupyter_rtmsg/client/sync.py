@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any
 from jupyter_rtmsg.advice import SOCKET, no_such_name
 from jupyter_rtmsg.wire.parser import Parser
 
-from .admission import Auth
 from .blocking import blocking
 from .bridge import Bridge, Served
+from .connect_handshake import Auth
 from .listeners import SocketListenable
 from .manager import Manager
-from .sending import Emitter
+from .sending import SocketEmitter
 from .socket import SocketClient
 from .transport import TRANSPORTS
 
 
 class SyncEmitter:
-    """Emits events with flags; see `Emitter`."""
+    """Emits events with options; see `SocketEmitter`."""
 
-    def __init__(self, emitter: Emitter, bridge: Bridge) -> None:
+    def __init__(self, emitter: SocketEmitter, bridge: Bridge) -> None:
         self._async = emitter
         self._bridge = bridge
 
@@ -47,7 +47,7 @@ class SyncEmitter:
         """Emit the event ``"message"``."""
         self.emit("message", *args)
 
-    emit_with_ack = blocking(Emitter.emit_with_ack, "Socket")
+    emit_with_ack = blocking(SocketEmitter.emit_with_ack, "Socket")
 
 
 class Socket(SyncEmitter, SocketListenable):

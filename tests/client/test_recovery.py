@@ -12,32 +12,32 @@ from support.wsclient import until
 
 import jupyter_rtmsg as rt
 from jupyter_rtmsg.client.handlers import Handler
-from jupyter_rtmsg.client.recovery import Recovery
+from jupyter_rtmsg.client.recovery import RecoveryClaim
 from jupyter_rtmsg.server import Server
 
 
 @pytest.fixture
-def recovery() -> Recovery:
-    recovery = Recovery()
+def recovery() -> RecoveryClaim:
+    recovery = RecoveryClaim()
     assert recovery.connected("pid") is False
     return recovery
 
 
 def test_nothing_is_claimed_from_a_server_that_does_not_recover() -> None:
-    recovery = Recovery()
+    recovery = RecoveryClaim()
     recovery.connected(None)
     recovery.received(["n", "text"])
     assert recovery.claim() == {}
     assert recovery.fitted(Handler(lambda: None), ("text",)) == ("text",)
 
 
-def test_a_connection_that_received_nothing_is_claimed_without_an_offset(recovery: Recovery) -> None:
+def test_a_connection_that_received_nothing_is_claimed_without_an_offset(recovery: RecoveryClaim) -> None:
     recovery.received(["n", 1])
     recovery.received(["a name alone"])
     assert recovery.claim() == {"pid": "pid"}
 
 
-def test_the_last_offset_is_claimed_until_the_server_gives_another_pid(recovery: Recovery) -> None:
+def test_the_last_offset_is_claimed_until_the_server_gives_another_pid(recovery: RecoveryClaim) -> None:
     recovery.received(["n", 1, "o1"])
     recovery.received(["n", b"", "o2"])
     assert recovery.claim() == {"pid": "pid", "offset": "o2"}
@@ -59,7 +59,7 @@ def test_the_last_offset_is_claimed_until_the_server_gives_another_pid(recovery:
     ],
 )
 def test_a_handler_gets_the_offset_if_it_has_room_for_it(
-    recovery: Recovery, function: Callable[..., Any], gets: tuple[Any, ...]
+    recovery: RecoveryClaim, function: Callable[..., Any], gets: tuple[Any, ...]
 ) -> None:
     assert recovery.fitted(Handler(function), (1, "offset")) == gets
 

@@ -1,4 +1,4 @@
-"""The admission of a socket to its namespace: CONNECT, its answer, and the preparation of the layer above."""
+"""The CONNECT handshake, which admits a socket to its namespace, and the preparation of the layer above."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jupyter_rtmsg.errors import ServerUnreachable
 from jupyter_rtmsg.wire.parser import Codec
 
 from .address import Address
-from .recovery import Recovery
+from .recovery import RecoveryClaim
 from .session import Session
 
 _ANSWER_TIMEOUT = 10  # seconds that the server has to answer CONNECT, where there is a layer
@@ -57,7 +57,7 @@ class Layer(Protocol):
         """Return whether another attempt may succeed after an error of the hub's."""
 
 
-class Admission:
+class ConnectHandshake:
     """Gets one socket admitted to its namespace, once per session.
 
     Three states. *Asking*, from `ask` until the server answers CONNECT; *preparing*, from `accept` while the layer
@@ -70,7 +70,7 @@ class Admission:
     namespace : str
     auth : dict, callable or None
         Sent with CONNECT. A callable is called for each CONNECT, and may be async.
-    recovery : Recovery
+    recovery : RecoveryClaim
         Adds its claim to ``auth``.
     layer : Layer or None
     failed : callable
@@ -84,7 +84,7 @@ class Admission:
         codec: Codec,
         namespace: str,
         auth: Auth,
-        recovery: Recovery,
+        recovery: RecoveryClaim,
         layer: Layer | None,
         failed: Callable[[Exception], None],
         unanswered: Callable[[Session], None],
