@@ -21,7 +21,7 @@ if _typing.TYPE_CHECKING:
     from .rooms.async_client import AsyncClient
     from .rooms.async_room import AsyncRoom
     from .rooms.connect import connect
-    from .rooms.events import Events
+    from .rooms.history import Events
     from .rooms.members import Member
     from .rooms.receipt import Receipt
     from .rooms.sync import Client, Room
@@ -31,7 +31,7 @@ _HOMES = {
     "AsyncRoom": "rooms.async_room",
     "Client": "rooms.sync",
     "Event": "event",
-    "Events": "rooms.events",
+    "Events": "rooms.history",
     "Member": "rooms.members",
     "NotDurable": "errors",
     "Receipt": "rooms.receipt",

@@ -15,18 +15,15 @@ from jupyter_rtmsg.client.processes import refuse_copy
 from jupyter_rtmsg.event import Event
 
 from . import card
-from .awaited import awaited
 from .commands import Commands
-from .durability import Durability
-from .events import Events
-from .history import milliseconds, read_history
-from .member_list import MemberList
-from .members import Member
+from .history import Events, milliseconds, read_history
+from .members import Member, MemberList
 from .membership import Membership
+from .misuse import awaited, check_event, check_handler, emit_like_this, explained, history_like_this
+from .notices import Durability
 from .outbox import Outbox
 from .receipt import Receipt
 from .stream import AsyncBuffer, AsyncEventStream, open_stream
-from .wrong_calls import check_event, check_handler, emit_like_this, explained, history_like_this
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -104,8 +101,7 @@ class AsyncRoom:
     @property
     def members(self) -> MemberList:
         """The members, with those whose connection was lost a moment ago; at most 100. ``total`` counts all."""
-        membership = self.membership
-        return MemberList(membership.members.all(), membership.members.count, membership.member, membership.user)
+        return self.membership.member_list
 
     @property
     def state(self) -> str:

@@ -1,4 +1,4 @@
-"""A room as the last line of a cell: who is there, what came last, how far this reader is."""
+"""The card of a room, as a cell shows it: members, newest events, and the position of this reader."""
 
 from __future__ import annotations
 
@@ -9,27 +9,28 @@ from jupyter_rtmsg.errors import Disconnected
 from jupyter_rtmsg.invisible import escaped
 
 from .commands import Commands
-from .events import Events
-from .history import read_history
-from .member_list import MemberList
+from .history import Events, read_history
 from .membership import Membership
 
-_NEWEST = 5
-_PATIENCE = 1.0  # seconds that showing a room may wait for its hub
+_NEWEST = 5  # events
+_TIMEOUT = 1.0  # seconds that showing a room may wait for its hub
 
 
 async def newest(commands: Commands, membership: Membership) -> Events:
-    """Read the newest events of a room, in a second or not at all.
+    """Read the newest events of a room.
 
     Raises
     ------
-    RtmsgError, TimeoutError
+    RtmsgError
+        If there is no connection, or the hub refuses.
+    TimeoutError
+        If it takes longer than a second.
     """
     if commands.state != "connected":
         raise Disconnected(f"the client is {commands.state}")
     try:
         reading = read_history(commands.ask, membership.room, last=_NEWEST, you=membership.user)
-        return await asyncio.wait_for(reading, _PATIENCE)
+        return await asyncio.wait_for(reading, _TIMEOUT)
     except asyncio.TimeoutError:  # another class than the builtin one before Python 3.11
         raise TimeoutError from None
 
@@ -40,7 +41,7 @@ def text(kind: str, membership: Membership) -> str:
     Parameters
     ----------
     kind : str
-        What the object is called.
+        The name of the object's class.
     membership : Membership
     """
     if membership.gone:
@@ -57,22 +58,21 @@ def text(kind: str, membership: Membership) -> str:
 
 
 def html(membership: Membership, newest: Events, *, complete: bool, kept: str) -> str:
-    """Return the room as a card; everything that people wrote is escaped.
+    """Return the room as a card in HTML. Text that people wrote is escaped.
 
     Parameters
     ----------
     membership : Membership
     newest : Events
-        The latest that are known.
+        The newest known events.
     complete : bool
-        Whether these are the newest of the log; else they are those that came here while this client looked.
+        Whether these are the newest of the log. Otherwise they are the newest that were delivered to this client.
     kept : str
-        Where the hub keeps events; nothing where it has not said.
+        Where the hub keeps events; empty if it is not known.
     """
-    members = MemberList(membership.members.all(), membership.members.count, membership.member, membership.user)
     lines = [
         f"<b>Room {_isolated(membership.room)}</b>: {escape(membership.gone or _state(membership.state, kept))}",
-        f"Here now: {escape(members.summary())}",
+        f"Here now: {escape(membership.member_list.summary())}",
         _position(membership, max((event.seq or 0 for event in newest), default=0)),
         _missed(membership),
         _newest(membership, newest, complete=complete),

@@ -8,65 +8,77 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias, TypeVar
 
 from jupyter_rtmsg.client.backoff import Backoff
+from jupyter_rtmsg.client.socket import SocketClient
 from jupyter_rtmsg.errors import AckTimeout, CommandError, Disconnected, RateExceeded
+from jupyter_rtmsg.futures import settle
 from jupyter_rtmsg.wire.data import dump
-
-from .hub_socket import HubSocket
 
 T = TypeVar("T")
 Reply: TypeAlias = "dict[str, Any]"
-LATER = frozenset({"rate", "busy", "shutdown"})  # codes of refusals that say "not now"
-_SOONEST, _LATEST = 0.02, 1.0  # seconds until a command that was refused for its rate is sent again
+NOT_NOW = frozenset({"rate", "busy", "shutdown"})
+"""Codes of refusals after which the same request may be sent again soon."""
+_SHORTEST, _LONGEST = 0.02, 1.0  # seconds until a command that exceeded the rate is sent again
 
 
 class Commands:
-    """Sends commands over a socket.
+    """Sends commands over a socket, and returns their replies. Runs on the I/O loop.
 
     Parameters
     ----------
-    socket : HubSocket
+    socket : SocketClient
     timeout : float
-        Seconds that an answer may take.
+        Seconds for an answer.
     """
 
-    def __init__(self, socket: HubSocket, timeout: float) -> None:
+    def __init__(self, socket: SocketClient, timeout: float) -> None:
         self.timeout = timeout
         self._socket = socket
 
     @property
     def state(self) -> str:
-        """The state of the connection."""
+        """The state of the connection. Thread-safe."""
         return self._socket.state
 
     def check_loop(self) -> None:
-        """Raise RuntimeError where the client may not be used; see `Manager.check_loop`."""
+        """Raise RuntimeError on another event loop than the connection's; see `Manager.check_loop`."""
         self._socket.io.check_loop()
 
     async def ask(self, command: str, request: Mapping[str, Any], then: Callable[[Reply], None] | None = None) -> Reply:
-        """Send a command and return its reply; ``then`` is called with it before anything that follows it is read.
+        """Send a command, and return its reply.
 
-        A user's other clients may have used up what one user may ask at once: `RateExceeded` is waited out.
+        The limit of one user's rate may have been used up by other clients; then the command is sent again.
+
+        Parameters
+        ----------
+        command : str
+        request : mapping
+            JSON.
+        then : callable, optional
+            Called with the reply before any later packet is read.
 
         Raises
         ------
         CommandError
-            If the hub refuses; for its rate, until the timeout is over.
-        AckTimeout, Disconnected
+            If the hub refuses; `RateExceeded` only after the timeout.
+        AckTimeout
+            If it does not answer in time.
+        Disconnected
+            If there is no connection, or it is lost.
         """
         loop = asyncio.get_running_loop()
         deadline, session = loop.time() + self.timeout, self._socket.id
         while True:
             try:
-                return await self._ask(command, request, then)
+                return await self._ask_once(command, request, then)
             except RateExceeded as error:
-                delay = min(max(error.retry, _SOONEST), _LATEST) * (1 + random.random())  # noqa: S311
+                delay = min(max(error.retry, _SHORTEST), _LONGEST) * (1 + random.random())  # noqa: S311
                 if loop.time() + delay >= deadline:
                     raise
             await asyncio.sleep(delay)
             if self._socket.id != session:
                 raise Disconnected(f"the connection was lost before the hub took {command!r}")
 
-    async def _ask(self, command: str, request: Mapping[str, Any], then: Callable[[Reply], None] | None) -> Reply:
+    async def _ask_once(self, command: str, request: Mapping[str, Any], then: Callable[[Reply], None] | None) -> Reply:
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
 
         def answer(args: Any) -> None:
@@ -76,9 +88,10 @@ class Commands:
                 reply = reply_of(args)
                 if then:
                     then(reply)
-                future.set_result(reply)
-            except Exception as error:  # noqa: BLE001 - it belongs to whoever asked
-                future.set_exception(error)
+            except Exception as error:  # noqa: BLE001 - the caller of `ask` gets it
+                settle(future, error)
+            else:
+                settle(future, reply)
 
         json, attachments = dump([command, request])
         id = self._socket.request(json, attachments, answer)
@@ -90,13 +103,13 @@ class Commands:
             self._socket.forget(id)
 
     async def ask_patiently(self, command: str, request: Mapping[str, Any]) -> Reply:
-        """Do the same, across a reconnect if need be: for commands that change nothing."""
+        """Send a command that changes nothing; if the connection is lost, send it again after the reconnect."""
         return await self.patiently(lambda: self.ask(command, request))
 
-    async def patiently(self, ask: Callable[[], Awaitable[T]], *, passing: bool = False) -> T:
-        """Wait for a connection and ask; if that is lost, wait for the next, until the timeout is over.
+    async def patiently(self, ask: Callable[[], Awaitable[T]], *, transient: bool = False) -> T:
+        """Wait for a connection and ask. If it is lost, ask again over the next one, until the timeout.
 
-        With ``passing``, refusals that may pass are waited out as well; the last one is raised.
+        With ``transient``, transient refusals are retried as well; the last one is raised.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.timeout
@@ -106,9 +119,9 @@ class Commands:
             try:
                 return await ask()
             except (CommandError, Disconnected) as error:
-                if isinstance(error, CommandError) and not (passing and error.passing):
+                if isinstance(error, CommandError) and not (transient and error.passing):
                     raise
-                # Without a connection the state is about to say so.
+                # after a loss there is no delay: the state is about to change, and `ready` then waits
                 delay = 0 if isinstance(error, Disconnected) else backoff.next()
                 if loop.time() + delay >= deadline or self._socket.state == "closed":
                     raise
@@ -116,7 +129,7 @@ class Commands:
 
 
 def reply_of(args: Any) -> Reply:
-    """Return the reply that an ack holds, or raise what it refuses with."""
+    """Return the reply in the arguments of an ACK, or raise the error in it."""
     if isinstance(args, BaseException):
         raise args
     reply = args[0] if args and isinstance(args[0], dict) else {}

@@ -14,8 +14,8 @@ from jupyter_rtmsg.client.transport import TRANSPORTS
 
 from .discovery import find_server
 from .hello import Hello
+from .misuse import check_url
 from .sync import Client
-from .wrong_calls import check_url
 
 
 class KnownClient:

@@ -1,4 +1,4 @@
-"""Finding the Jupyter server whose hub to use, without importing Jupyter's server."""
+"""Discovery: finding the Jupyter server whose hub to use, without importing Jupyter's server."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _VARIABLES = "RTMSG_URL"
 
 
 class Discovery:
-    """The search for a server: the first of these that there is.
+    """The search for a server. The first of these that exists is used:
 
-    1. the arguments (the token of a server of your own is looked up);
-    2. ``RTMSG_URL`` and ``RTMSG_TOKEN``, which the extension sets for its kernels; behind a gateway they are called
+    1. the arguments (the token of this user's own server is looked up);
+    2. ``RTMSG_URL`` and ``RTMSG_TOKEN``, which the extension sets for its kernels; behind a gateway their names are
        ``KERNEL_RTMSG_URL`` and ``KERNEL_RTMSG_TOKEN``;
     3. ``JUPYTERHUB_SERVICE_URL`` and ``JUPYTERHUB_API_TOKEN``;
     4. the running server that started this process (``JPY_PARENT_PID``);
@@ -37,17 +37,17 @@ class Discovery:
     url, token : str, optional
     environment : mapping
     runtime_dir, data_dir : Path, optional
-        Jupyter's directories, by default this user's.
+        Jupyter's directories; by default those of this user.
 
     Attributes
     ----------
     places : list of Found
-        More than one where only the server can tell its base URL from a page.
+        The candidates, most likely first. There are several if only the server knows where its base URL ends.
 
     Raises
     ------
     ServerNotFound
-        Naming everything that was tried.
+        With everything that was tried.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Discovery:
             self.places = [found._replace(token=token or found.token, given=bool(token), own=found.own and not token)]
 
     def renewed(self, found: Found) -> Found | None:
-        """Return the same place with the token that its server has now, where that is another one."""
+        """Return the place with the present token of its server, or None if that is the same."""
         if found.given:
             return None
         address = Address.parse(found.url)
@@ -86,7 +86,7 @@ class Discovery:
         return None
 
     def instead_of(self, found: Found) -> Found | None:
-        """Return the one server that runs, where ``RTMSG_URL`` is that of one which has ended."""
+        """Return the only running server, if ``RTMSG_URL`` is that of a server that has ended."""
         address = Address.parse(found.url)
         if found.how != _VARIABLES or found.given or not _is_local(address):
             return None
@@ -94,14 +94,14 @@ class Discovery:
         return self._of_server(servers[0], "the only running server") if len(servers) == 1 else None
 
     def hint(self, found: Found) -> str:
-        """Say that a variable named the place, and which servers run."""
+        """Return a hint that a variable named the place, and which servers run; empty if no variable did."""
         if found.how != _VARIABLES:
             return ""
         servers = running_servers(self._runtime_dir)
         running = f"running are:{_listed(servers)}" if servers else "no other server of this user is running"
         return f". RTMSG_URL names this server; {running}"
 
-    # --- where a URL is given
+    # --- with a URL
 
     def _explicit(self, address: Address, token: str | None, servers: Sequence[RunningServer]) -> list[Found]:
         token = token or address.token
@@ -111,12 +111,12 @@ class Discovery:
         as_given = address.at(Address.parse(known.url).path)
         if token:
             return [known._replace(url=as_given.url, token=token, given=True, own=False)]
-        # Without TLS the token goes to the address that the server is bound to: at another one of that name somebody
-        # else may listen. With TLS the certificate tells, which names the host that was given, perhaps.
+        # Without TLS the token goes to the address that the server is bound to: another user may listen at another
+        # address of that name. With TLS the certificate proves the server, perhaps for the given host name only.
         return [known._replace(url=as_given.url) if address.secure else known]
 
     def _known(self, address: Address, servers: Sequence[RunningServer]) -> Found | None:
-        """Return the place of a server of one's own, whose base URL and token are known."""
+        """Return the place of this user's own server with that address, if its base URL and token are known."""
         named = self._variables()
         mine = [server for server in servers if server.is_at(address)]
         if named and is_page(address, named.url) and (named.token or not mine):
@@ -126,7 +126,7 @@ class Discovery:
         server = max(mine, key=lambda server: (server.address.host == address.host, len(server.address.path)))
         return self._of_server(server, "as given")
 
-    # --- where none is
+    # --- without a URL
 
     def _variables(self) -> Found | None:
         url, token, cafile = kernel_variables(self._environment)
@@ -182,7 +182,7 @@ class Discovery:
 
 
 def find_server(url: str | None = None, token: str | None = None) -> Found:
-    """Return the first place that a `Discovery` finds."""
+    """Return the first place of a `Discovery`."""
     return Discovery(url, token).places[0]
 
 

@@ -1,4 +1,4 @@
-"""The first command of every connection: who this is, and what hub that is (docs/wire.md, "Hello")."""
+"""Hello: the first command of every connection, by which client and hub identify themselves (docs/wire.md, "Hello")."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from jupyter_rtmsg.errors import CommandError, UnknownCommand
 from .commands import Commands
 from .kernel import Kernel, this_kernel
 
-_log = logging.getLogger("jupyter_rtmsg")
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """What a hub says of itself and of this client.
+    """A hub's description of itself and of this client.
 
     Attributes
     ----------
     hub : str or None
-        The hub's id: two URLs with one id lead to one hub. None at a hub of version 0.1.0, which tells next to nothing.
+        The hub's id; two URLs with the same id lead to the same hub. None at a hub of version 0.1.0.
     base : str or None
         The server's base URL path.
     version : str
     durable : bool
         Whether events outlive the server.
     warning : str or None
-        What users should know about the log.
+        A problem of the log that users should know.
     user, kind, name, member : str
-        Who the hub takes this client for.
+        The identity that the hub gave this client, see `Member`.
     notebook : str or None
         The path of the notebook whose kernel this is, relative to the server's root.
     refused : str or None
-        Why the hub does not take this for the kernel that it says it is.
+        Why the hub did not accept the proof of the kernel.
     """
 
     hub: str | None = None
@@ -56,14 +56,14 @@ class Hello:
 
     @classmethod
     def of(cls, reply: Mapping[str, Any]) -> Hello:
-        """Make one from what the wire brought."""
+        """Make one from the reply."""
         hub, base, warning, notebook, refused = (_text(reply, key) for key in _OPTIONAL)
         version, user, kind, name, member = (_text(reply, key) or "" for key in _ALWAYS)
         durable = reply.get("durable") is not False
         return cls(hub, base, version, durable, warning, user, kind, name, member, notebook, refused)
 
     def renamed(self, notebook: str) -> Hello:
-        """Return the same after the notebook was renamed."""
+        """Return a copy with the new path of the notebook."""
         was = PurePosixPath(self.notebook or "").stem
         name = PurePosixPath(notebook).stem if self.name == was else self.name
         return replace(self, notebook=notebook, name=name)
@@ -74,32 +74,32 @@ _ALWAYS = ("version", "user", "kind", "name", "member")
 
 
 async def say_hello(commands: Commands, url: str, socket_id: str) -> Hello:
-    """Say who this is, with the proof of the kernel that this process is.
+    """Send hello, with the proof of this process's kernel, and return the reply.
 
     Parameters
     ----------
     commands : Commands
     url : str
-        Of the server. It gets the proof if it is one of this user's own, as a `Discovery` would find it.
+        The server's. The proof is only sent to this user's own servers, those that `Discovery` would find.
     socket_id : str
-        Of this connection: the proof is good for it alone.
+        The id of this connection; the proof is valid for it alone.
     """
     kernel = this_kernel()
     if kernel and not is_known(Address.parse(url)):
-        kernel = None  # the proof is for servers of one's own: another one could try to use it there
+        kernel = None  # another server could try to use the proof at this user's own server
     try:
         reply = await commands.ask("hello", {"process": process_id(), **_proof(kernel, url, socket_id)})
-    except UnknownCommand:  # a hub of 0.1.0
+    except UnknownCommand:  # a hub of version 0.1.0
         reply = await _prove(commands, kernel, socket_id) if kernel else {}
     hello = Hello.of(reply)
     if hello.refused:
-        # a kernel of another server is like a script to this one
-        _log.info("%s does not know this kernel: %s", url, hello.refused)
+        # for this server, the kernel of another server is a script
+        logger.info("%s does not know this kernel: %s", url, hello.refused)
     return hello
 
 
 async def is_beside(commands: Commands, client: str) -> bool:
-    """Ask the hub whether another client of this user, named by its id, is connected to it, too."""
+    """Ask the hub whether another client of this user, given by its id, is connected to it, too."""
     reply = await commands.ask("hello", {"beside": client})
     return reply.get("beside") is True
 

@@ -1,19 +1,146 @@
-"""Reading a room's log page by page."""
+"""The history of a room: reading its log page by page, and the sequence of events that users get."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import json
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeAlias
+from html import escape
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
-from jupyter_rtmsg.event import Event
+from jupyter_rtmsg.errors import WrongCall
+from jupyter_rtmsg.event import Event, label
+from jupyter_rtmsg.invisible import escaped
 
-from .events import Events
-from .inbox import event_of
-from .place import Era
+from .decoding import Era, event_of
+from .names import Names
 
-PAGE = 500
+if TYPE_CHECKING:
+    import pandas
+
+PAGE = 500  # events per request
+_SHOWN = 100  # rows of a table
+_WIDTH = 200  # characters of data in a row
+_COLUMNS = ("#", "time", "event", "from", "data")
+_FIELDS = ("time", "event", "sender", "user", "notebook")
+_LEFT = 'style="text-align: left" dir="auto"'  # by default notebooks align cells to the right
+
 Ask: TypeAlias = "Callable[[str, Mapping[str, Any]], Awaitable[dict[str, Any]]]"
+
+
+class Events(Sequence[Event]):
+    """An immutable sequence of `Event`.
+
+    Parameters
+    ----------
+    events : iterable of Event
+    you : str, optional
+        The user whose events a table marks with "(you)".
+    trimmed : int
+        The number of events that belong here and that the hub no longer holds.
+
+    Attributes
+    ----------
+    trimmed : int
+
+    Examples
+    --------
+    >>> missed = room.missed()
+    >>> missed[-1].data, len(missed), missed[:10]
+    >>> missed.to_pandas()["loss"].plot()
+    """
+
+    __slots__ = ("_events", "_you", "trimmed")
+
+    def __init__(self, events: Iterable[Event] = (), you: str | None = None, trimmed: int = 0) -> None:
+        self._events = tuple(events)
+        self.trimmed = trimmed
+        self._you = you
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    @overload
+    def __getitem__(self, index: int) -> Event: ...
+    @overload
+    def __getitem__(self, index: slice) -> Events: ...
+    def __getitem__(self, index: int | slice) -> Event | Events:
+        if isinstance(index, slice):
+            return Events(self._events[index], self._you)
+        if isinstance(index, str):
+            raise WrongCall(f"events are numbered. Write events.to_pandas()[{index!r}], or events[-1].data[{index!r}]")
+        return self._events[index]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Events) and self._events == other._events
+
+    def __hash__(self) -> int:
+        return id(self)  # the data of events may be unhashable
+
+    def __repr__(self) -> str:
+        gone = f"; {self.trimmed} more are no longer held" if self.trimmed else ""
+        if not self._events:
+            return f"<Events: none{gone}>"
+        first, last = self._events[0], self._events[-1]
+        return f"<Events: {len(self)}, {label(first)} to {label(last)}{gone}>"
+
+    @property
+    def data(self) -> list[Any]:
+        """The data of every event."""
+        return [event.data for event in self._events]
+
+    def _repr_html_(self) -> str:
+        """Return a table of the last 100 events. Text that people wrote is escaped.
+
+        Senders are named as in the views of a room, see `Names`.
+        """
+        gone = f"<p>{self.trimmed:,} more events are no longer held.</p>" if self.trimmed else ""
+        if not self._events:
+            return f"<p>No events.</p>{gone}"
+        shown = self._events[-_SHOWN:]
+        head = "".join(f"<th {_LEFT}>{column}</th>" for column in _COLUMNS)
+        names = Names(self._you, {event.sender for event in shown})
+        body = "".join(_row(event, names) for event in shown)
+        left_out = len(self) - len(shown)
+        note = f"<p>{len(self):,} events; the first {left_out:,} are not shown.</p>" if left_out else ""
+        return f"{gone}{note}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return a DataFrame with a row per event.
+
+        The index is ``seq``. The columns are ``time``, ``event``, ``sender`` (the name), ``user`` and ``notebook``. If
+        the data are dicts, there is a column for each key, with the prefix ``data.`` where a key has the name of
+        another column; other data are in the column ``data``.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise ImportError("to_pandas() needs pandas: pip install pandas") from None
+        rows = [_record(event) for event in self._events]
+        index = pandas.Index([event.seq for event in self._events], name="seq")
+        return pandas.DataFrame(rows, index=index, columns=None if rows else [*_FIELDS, "data"])
+
+
+def _row(event: Event, names: Names) -> str:
+    number = event.n or event.seq or ""
+    time = event.time.astimezone().strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+    data = "" if event.data is None else data_text(event.data, _WIDTH)
+    cells = (number, time, escaped(event.name), names.of(event.sender), data)
+    return "<tr>" + "".join(f"<td {_LEFT}>{escape(str(cell))}</td>" for cell in cells) + "</tr>"
+
+
+def _record(event: Event) -> dict[str, Any]:
+    sender = event.sender
+    record = dict(zip(_FIELDS, (event.time, event.name, sender.name, sender.user, sender.notebook), strict=True))
+    if not isinstance(event.data, dict):
+        return {**record, "data": event.data}
+    taken = {*record, "data"}
+    return {**record, **{f"data.{key}" if key in taken else key: value for key, value in event.data.items()}}
 
 
 async def read_history(
@@ -25,7 +152,7 @@ async def read_history(
     you: str | None = None,
     **wanted: Any,
 ) -> Events:
-    """Read as many pages as it takes.
+    """Read events of a room's log, in as many pages as needed.
 
     Parameters
     ----------
@@ -33,13 +160,14 @@ async def read_history(
         Sends a command and returns the reply.
     room : str
     last : int, optional
-        The last so many; the pages are read backwards.
+        Read this number of newest events; pages are read from the end.
     limit : int, optional
-        At most so many from the beginning.
+        Read at most this number of events, from the oldest on.
     you : str, optional
         The user who reads.
     **wanted
-        ``after``, ``epoch``, ``before``, ``since``, ``event``, ``sender`` as in docs/wire.md; None is left out.
+        ``after``, ``epoch``, ``before``, ``since``, ``event``, ``sender`` as in docs/wire.md, "History"; None is left
+        out.
     """
     request = {"room": room, **{key: value for key, value in wanted.items() if value is not None}}
     if last is not None:
@@ -72,7 +200,7 @@ async def _backwards(ask: Ask, request: dict[str, Any], last: int) -> list[list[
         pages.insert(0, events)
         last -= len(events)
         request = {**request, "before": events[0]["seq"]}
-        if events[0]["seq"] <= reply["first"]:  # `more` speaks of what comes after a page
+        if events[0]["seq"] <= reply["first"]:  # `more` is about events after a page
             break
     return pages
 
@@ -82,7 +210,46 @@ def _event(room: str, fields: Mapping[str, Any]) -> Event:
 
 
 def milliseconds(time: float | datetime | None) -> int | None:
-    """Return a time, in seconds since 1970 or as a datetime, as the wire says it."""
+    """Return a time as the wire has it: a float, in seconds since 1970, or a datetime, in milliseconds since 1970."""
     if isinstance(time, datetime):
         time = time.timestamp()
     return None if time is None else round(time * 1000)
+
+
+def data_text(data: Any, limit: int) -> str:
+    """Return data as JSON for people: bytes are shown by their size, and the text is cut after ``limit`` characters."""
+    text = ""
+    for piece in _pieces(data, limit):
+        text += piece
+        if len(text) > limit:
+            return text[:limit] + "…"
+    return text
+
+
+def _pieces(data: Any, limit: int) -> Iterator[str]:
+    """Yield JSON piece by piece, so that a long list costs no more than its visible part."""
+    if isinstance(data, (bytes, bytearray, memoryview)):
+        yield f"<{len(data):,} bytes>"
+    elif isinstance(data, str):
+        yield json.dumps(data[: limit + 1], ensure_ascii=False)
+    elif isinstance(data, Mapping):
+        yield from _joined("{}", (_entry(key, value, limit) for key, value in data.items()))
+    elif isinstance(data, (list, tuple)):
+        yield from _joined("[]", (_pieces(item, limit) for item in data))
+    else:
+        yield json.dumps(data, default=str)
+
+
+def _entry(key: Any, value: Any, limit: int) -> Iterator[str]:
+    yield from _pieces(str(key), limit)
+    yield ": "
+    yield from _pieces(value, limit)
+
+
+def _joined(brackets: str, items: Iterator[Iterator[str]]) -> Iterator[str]:
+    yield brackets[0]
+    for index, item in enumerate(items):
+        if index:
+            yield ", "
+        yield from item
+    yield brackets[1]

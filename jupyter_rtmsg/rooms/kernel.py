@@ -1,4 +1,4 @@
-"""Which kernel this process is, and the proof of it (docs/wire.md, "Proof of a kernel")."""
+"""The kernel that this process is, and the proof of it (docs/wire.md, "Proof of a kernel")."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _KEY = "KERNEL_RTMSG_KEY"
 
 
 class Kernel(NamedTuple):
-    """A running kernel: its id, and a key that its server has too."""
+    """A running kernel: its id, and a key that its server has, too."""
 
     id: str
     key: bytes
@@ -28,25 +28,24 @@ class Kernel(NamedTuple):
         return f"<{type(self).__name__} {self.id}>"
 
     def proof(self, address: str, socket_id: str) -> str:
-        """Return what shows, to the server at an address that holds the key too, that this process is the kernel."""
+        """Return the proof that this process is the kernel, for the server at an address. It has the key, too."""
         return kernel_proof(self.key, address, socket_id)
 
     def proof_1(self, socket_id: str) -> str:
-        """Return the same for a hub of version 0.1.0."""
+        """Return the proof for a hub of version 0.1.0."""
         return kernel_proof_1(self.key, socket_id)
 
 
 def is_kernel() -> bool:
-    """Return whether this process is a kernel: neither a script, nor a child of a kernel."""
+    """Return whether this process is a kernel, and not a script or a child process of a kernel."""
     return _connection_file() is not None
 
 
 def this_kernel(environment: Mapping[str, str] = os.environ) -> Kernel | None:
-    """Return the kernel that this process is, with what its server can recognize it by, or None.
+    """Return the kernel that this process is, with the key that its server knows; None if it is not a kernel.
 
-    That is the key of its connection file, or one that a server whose kernels run behind a gateway has put into the
-    environment: the key that the gateway has made is unknown to that server. Child processes inherit the environment,
-    so it only counts in a process that is a kernel.
+    The key is that of the connection file. Behind a gateway the server does not know that key, and has put another one
+    into the environment. Child processes inherit the environment, so it only counts in a process that is a kernel.
     """
     path = _connection_file()
     match = _NAME.fullmatch(path.name) if path else None
@@ -64,9 +63,9 @@ def _read_key(path: Path) -> str | None:
 
 
 def _connection_file() -> Path | None:
-    """Return the connection file of the kernel that this process is, or None if it is none.
+    """Return the connection file of the kernel that this process is; None if it is not a kernel.
 
-    ipykernel knows it. Other Python kernels, as xeus-python, were started with it as their argument ``-f``.
+    ipykernel knows the file. Other Python kernels, such as xeus-python, get it as the argument ``-f``.
     """
     application = sys.modules.get("ipykernel.kernelapp")
     if application is not None and application.IPKernelApp.initialized():
@@ -75,15 +74,15 @@ def _connection_file() -> Path | None:
 
 
 def _of_ipykernel(application: object) -> Path | None:
-    # A forked child inherits the application. ipykernel itself looks at this pid to know whose output it has.
+    # A forked child inherits the application. ipykernel itself recognizes its own output by this pid.
     pid = getattr(getattr(application, "iopub_thread", None), "_master_pid", None)
     child = forked() if pid is None else pid != os.getpid()
-    path = getattr(application, "abs_connection_file", None)  # none in a kernel that lives inside another program
+    path = getattr(application, "abs_connection_file", None)  # None in a kernel embedded in another program
     return Path(path) if path and not child else None
 
 
 def _of_arguments(arguments: Sequence[str]) -> Path | None:
-    """Return the connection file among the arguments that the interpreter was started with."""
+    """Return the connection file among the arguments of the interpreter."""
     for before, argument in zip(["", *arguments], arguments, strict=False):
         option, equals, value = argument.rpartition("=")
         path = Path(value)

@@ -1,15 +1,24 @@
-"""Who is in a room now."""
+"""The members of a room: one of them, the list that a client keeps, and the list that users see."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from html import escape
+from typing import Any, overload
+
+from jupyter_rtmsg.invisible import escaped
+
+from .names import Names
+
+_NAMED = 10  # members that a short text names
+_COLUMNS = ("who", "kind", "user", "notebook", "state")
+_LEFT = 'style="text-align: left" dir="auto"'
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Somebody in a room.
+    """A member of a room.
 
     Attributes
     ----------
@@ -32,7 +41,7 @@ class Member:
 
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> Member:
-        """Make one from what the wire brought."""
+        """Make a member from its fields on the wire."""
         member, user, kind, name = (str(fields.get(key) or "") for key in ("member", "user", "kind", "name"))
         return cls(
             member,
@@ -45,20 +54,26 @@ class Member:
 
 
 class Members:
-    """The members of a room, kept up to date by ``$presence``."""
+    """The members of a room, kept up to date by ``$presence``. Other threads may read it.
+
+    Attributes
+    ----------
+    count : int
+        The number of members; the hub does not list all of a large room.
+    """
 
     def __init__(self) -> None:
         self._members: dict[str, Member] = {}
         self.count = 0
 
     def replace(self, members: Iterable[Mapping[str, Any]], count: int) -> None:
-        """Take the snapshot that a join answers with."""
+        """Take the list of a join's reply."""
         self._members = {member.member: member for member in map(Member.of, members)}
         self.count = count
 
     def change(self, changes: Iterable[Mapping[str, Any]], count: int) -> None:
-        """Take what has changed since."""
-        members = dict(self._members)  # replaced as a whole: other threads read it
+        """Apply the changes of a ``$presence``."""
+        members = dict(self._members)  # replaced as a whole, since other threads read it
         for member in map(Member.of, changes):
             if member.state == "left":
                 members.pop(member.member, None)
@@ -68,9 +83,80 @@ class Members:
         self.count = count
 
     def get(self, member: str) -> Member | None:
-        """Return the member with this id, if it is among those that are known."""
+        """Return the member with this id, or None if it is not listed."""
         return self._members.get(member)
 
     def all(self) -> list[Member]:
-        """Return the members; a large room's list is cut, see ``count``."""
+        """Return the listed members."""
         return list(self._members.values())
+
+
+class MemberList(Sequence[Member]):
+    """The members of a room at one moment.
+
+    Parameters
+    ----------
+    members : iterable of Member
+    total : int, optional
+        The number of members; the list of a large room is cut.
+    me : str, optional
+        The id of this client's member.
+    you : str, optional
+        This client's user.
+    """
+
+    __slots__ = ("_me", "_members", "_you", "total")
+
+    def __init__(
+        self, members: Iterable[Member] = (), total: int = 0, me: str | None = None, you: str | None = None
+    ) -> None:
+        self._members = tuple(members)
+        self._me = me
+        self._you = you
+        self.total = max(total, len(self._members))
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    @overload
+    def __getitem__(self, index: int) -> Member: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Member]: ...
+    def __getitem__(self, index: int | slice) -> Member | list[Member]:
+        return list(self._members[index]) if isinstance(index, slice) else self._members[index]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, (MemberList, list, tuple)) and self._members == tuple(other)
+
+    __hash__ = None  # type: ignore[assignment]  # as of a list
+
+    def __repr__(self) -> str:
+        return f"<{self.total} {'member' if self.total == 1 else 'members'}: {self.summary()}>"
+
+    def summary(self) -> str:
+        """Return the names of the first ten members, and the number of the others."""
+        if not self._members:
+            return "nobody is listed" if self.total else "nobody"
+        names = Names(self._you, self._members)
+        listed = ", ".join(self._label(member, names) for member in self._members[:_NAMED])
+        more = self.total - min(len(self._members), _NAMED)
+        return f"{listed} and {more} more" if more else listed
+
+    def _label(self, member: Member, names: Names) -> str:
+        marks = ["this one"] if member.member == self._me else []
+        marks += [member.state] if member.state != "here" else []
+        return f"{names.of(member)} [{', '.join(marks)}]" if marks else names.of(member)
+
+    def _repr_html_(self) -> str:
+        """Return a table. Text that people wrote is escaped."""
+        head = "".join(f"<th {_LEFT}>{column}</th>" for column in _COLUMNS)
+        names = Names(self._you, self._members)
+        body = "".join(self._row(member, names) for member in self._members)
+        left_out = self.total - len(self)
+        note = f"<p>{self.total:,} members; {left_out:,} are not listed.</p>" if left_out else ""
+        return f"{note}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+    def _row(self, member: Member, names: Names) -> str:
+        fields = (member.kind, member.user, member.notebook or "", member.state)
+        cells = (self._label(member, names), *map(escaped, fields))
+        return "<tr>" + "".join(f"<td {_LEFT}>{escape(cell)}</td>" for cell in cells) + "</tr>"

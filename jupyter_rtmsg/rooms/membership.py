@@ -1,4 +1,4 @@
-"""Being in a room: joining, coming back after a reconnect, and getting every event once and in order."""
+"""The membership of a client in a room: joining, rejoining, and the way of events to the handlers."""
 
 from __future__ import annotations
 
@@ -15,42 +15,49 @@ from jupyter_rtmsg.errors import CommandError, NotJoined, RtmsgError
 from jupyter_rtmsg.event import Event
 
 from .commands import Commands, Reply
+from .gaps import GapReader, TrimReport
 from .inbox import UNREADABLE, Inbox
-from .losses import Losses
-from .members import Member, Members
+from .members import Member, MemberList, Members
 from .progress import Progress
-from .rejoin import Rejoin
-from .repair import Repair
-from .resumption import Resumption
+from .rejoin import Rejoin, Resumption
 from .watchers import Watchers
 
-_log = logging.getLogger("jupyter_rtmsg")
-_SETTLE = 0.05  # the handlers of a cell are registered one by one: the first must not have the backlog to itself
-_TROUBLES = (RtmsgError, asyncio.TimeoutError)
+logger = logging.getLogger(__name__)
+_START_DELAY = 0.05  # seconds; the handlers of a cell are registered one by one, and all of them get the backlog
+_TRANSIENT = (RtmsgError, asyncio.TimeoutError)
 
 
 class Membership:
-    """One client in one room. All of it runs on the I/O loop, but what says otherwise.
+    """One client in one room.
+
+    It is made before the join is sent, since the backlog follows the reply at once. ``joined`` is set by the reply, and
+    stays set while the connection is lost; then `rejoin` joins again. ``gone`` is set, with the reason, when the client
+    has left, or the hub has ended the membership; no method changes that. `drain` stops the intake before that, while
+    queued events are still handled.
+
+    `HubConnection` owns it, and it owns its components and tasks. They run on the I/O loop, except for the executor,
+    which calls handlers, and for what says "Thread-safe".
 
     Parameters
     ----------
     room : str
     as_ : str or None
-        The subscription asked for.
+        The requested subscription.
     commands : Commands
     make_executor : callable
         Makes the executor for the room's handlers.
     forget : callable
-        Called when the room is left or lost.
+        Called once, with the membership, when it ends.
 
     Attributes
     ----------
     user, member : str or None
-        Who the hub takes this client for, and its id among the members.
+        The user that the hub authenticated, and this client's id among the members.
     place : str or None
-        ``"taken"`` where another connection of this kernel's process has the place of its notebook.
+        ``"taken"`` if another connection of this kernel's process has the subscription of its notebook.
+    joined : bool
     gone : str or None
-        Why this is no member any more.
+        Why this membership has ended.
     """
 
     def __init__(
@@ -65,55 +72,46 @@ class Membership:
         self.user: str | None = None
         self.member: str | None = None
         self.place: str | None = None
-        self.members = Members()
-        self.handlers = Handlers()
-        self.inbox = Inbox(room, self.handlers, self._tell, self._trimmed)
-        self.executor = make_executor(self.inbox.calls, f"rtmsg room {room}")
         self.joined = False
         self.gone: str | None = None
-        self.watchers = Watchers(room, self.handlers, self.soon)
-        self.streams: set[Callable[[], None]] = set()
+        self.members = Members()
+        self.handlers = Handlers()
+        self.inbox = Inbox(room, self.handlers, self._handled, self._trimmed)
+        self.executor = make_executor(self.inbox.calls, f"rtmsg room {room}")
+        self.watchers = Watchers(room, self.handlers, self.call_soon)
+        self.progress = Progress(room, self.inbox, commands, self._spawn, as_)
+        self.resumption = Resumption(room, self.inbox, self.progress, self.watchers, commands, self._spawn)
+        self._rejoin = Rejoin(room, self._join_again, self.refused, self._spawn)
+        self._gap_reader = GapReader(room, self.inbox, commands, self._spawn, self._is_member, self._wake_executor)
+        self._trim_report = TrimReport(room)
         self._as = as_
         self._commands = commands
         self._forget = forget
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
-        self.progress = Progress(room, self.inbox, commands, self._spawn, as_)
-        self.progress.subscription = as_
-        self._rejoin = Rejoin(room, self._join_again, self.refused, self._spawn)
-        self._repair = Repair(room, self.inbox, commands, self._spawn, self._is_member, self._wake)
-        self.resumption = Resumption(room, self.inbox, self.progress, self.watchers, commands, self._spawn)
-        self._losses = Losses(room)
-        self._settling: asyncio.TimerHandle | None = None
+        self._streams: set[Callable[[], None]] = set()
+        self._starting: asyncio.TimerHandle | None = None
 
-    # --- entering, and coming back
+    # --- joining
 
-    async def enter(self, start: Mapping[str, Any]) -> None:
-        """Join for the first time."""
+    async def join(self, start: Mapping[str, Any]) -> None:
+        """Join for the first time, with the ``start`` fields of the request."""
         await self._commands.ask("join", self._request(start), then=self._entered)
 
-    async def come_back(self) -> None:
-        """Join again after a reconnect, from where this client has come to; see `Rejoin`."""
+    async def rejoin(self) -> None:
+        """Join again, from the last received event on; see `Rejoin.attempt`."""
         await self._rejoin.attempt()
 
     async def _join_again(self) -> None:
         start = self.resumption.fields
         if self.place is not None:
-            start["place"] = self.place  # whoever had it may come back later than this one
+            start["place"] = self.place  # the connection that had it may rejoin later than this one
         await self._commands.ask("join", self._request(start), then=self._returned)
-
-    def refused(self, error: CommandError) -> None:
-        """Be no member any more, since the hub refuses it for good; handlers hear of it."""
-        if self.gone is not None:
-            return
-        self.inbox.notice("$left", {"room": self.room, "code": error.code, "reason": error.message})
-        self.end(f"the hub no longer lets this client into room {self.room!r}: {error}", last_words=True)
-        _log.error("%s", self.gone)
 
     def _request(self, start: Mapping[str, Any]) -> dict[str, Any]:
         return {"room": self.room, **({"as": self._as} if self._as else {}), **start}
 
-    # The replies are taken while they are read: the backlog is right behind them, in the same bytes.
+    # Replies are taken while they are read, since the backlog follows them in the same bytes.
 
     def _entered(self, reply: Reply) -> None:
         self.joined = True
@@ -125,20 +123,20 @@ class Membership:
         self._take(reply)
 
     def _take(self, reply: Reply) -> None:
-        self.progress.subscription = reply.get("as", self._as)
+        self.progress.subscribed(reply.get("as", self._as))
         self.user, self.member, self.place = reply.get("user"), reply.get("member"), reply.get("place")
         self.members.replace(reply.get("members", ()), reply.get("count", 0))
         if reply.get("closed"):
-            _log.warning("an earlier connection to room %r was cut off: %s", self.room, reply["closed"])
-        if reply.get("reason") == "trimmed" and self.inbox.number is None:  # else the numbers of the events tell
-            _log.warning("room %r: events before seq %s are no longer held", self.room, reply.get("first"))
+            logger.warning("an earlier connection to room %r was cut off: %s", self.room, reply["closed"])
+        if reply.get("reason") == "trimmed" and self.inbox.number is None:  # otherwise the next event's number shows it
+            logger.warning("room %r: events before seq %s are no longer held", self.room, reply.get("first"))
             self.inbox.pass_over(reply.get("first", 0) - 1)
         elif reply.get("reason") == "limit":
-            self.inbox.seen = max(self.inbox.seen, reply["head"])  # too many to be sent: they are read page by page
-        self.look()
+            self.inbox.learn_head(reply["head"])  # too many to be sent: they are read page by page
+        self.wake()
         self.progress.handled()  # an acknowledgement that was lost with the connection is sent now
 
-    # --- what the client hands in
+    # --- what the hub sends
 
     def live(self, args: list[Any], size: int) -> None:
         """Take an event of the room."""
@@ -147,68 +145,79 @@ class Membership:
             self.watchers.live(args, size)
 
     def skip(self, args: list[Any]) -> None:
-        """Take an event of the room whose data cannot be read: no handler sees it, and the cursor moves."""
+        """Take an event of the room that cannot be decoded: no handler is called, and the cursor moves on."""
         if self.joined:
             self.inbox.live([args[0], UNREADABLE, args[2]], 0)
 
     def notice(self, name: str, data: Mapping[str, Any]) -> None:
-        """Take one of the hub's own events."""
-        if name == "$presence":
-            self.members.change(data.get("changes", ()), data.get("count", 0))
-        if name == "$reset" and data.get("reason") == "moved":
-            self._spawn(self._enter_anew())  # from where this client has come to, by the positions that it knows
-            return
-        if name == "$reset":
-            self.resumption.replaced(data)
-            self._spawn(self._enter_anew())
-            return
+        """Take an event of the hub itself."""
         if name == "$trimmed":
             self.inbox.trimmed(*(int(data.get(key) or 0) for key in ("first", "last", "through")))
-            return
+        elif name == "$reset":
+            if data.get("reason") != "moved":  # a moved log knows the positions of this client, and the join tells
+                self.resumption.replaced(data)
+            self._spawn(self._rejoin_anew())
+        else:
+            self._pass_on(name, data)
+
+    def _pass_on(self, name: str, data: Mapping[str, Any]) -> None:
+        if name == "$presence":
+            self.members.change(data.get("changes", ()), data.get("count", 0))
         self.watchers.notice(name, data)
         if name == "$taken":
             self._taken(data)
-        elif name == "$deleted":
-            self.inbox.notice(name, data)
+            return
+        self.inbox.notice(name, data)
+        if name == "$deleted":
             self.deleted(str(data.get("user")))
-        else:
-            self.inbox.notice(name, data)
+
+    async def _rejoin_anew(self) -> None:
+        with contextlib.suppress(*_TRANSIENT):  # the next connection joins
+            await self.rejoin()
 
     def _trimmed(self, data: Mapping[str, Any]) -> None:
-        self._losses.add(data)
+        self._trim_report.add(data)
         self.watchers.notice("$trimmed", data)
 
     def renamed(self, old: str, new: str) -> None:
-        """Learn that the notebook whose place this is has another name."""
+        """Learn that a notebook was renamed. If it is this kernel's, so is its subscription."""
         if self._as is None and self.progress.subscription == old:
-            self.progress.subscription = new
+            self.progress.subscribed(new)
             self.watchers.notice("$renamed", {"room": self.room, "old": old, "notebook": new})
 
+    def state_changed(self, state: str) -> None:
+        """Tell the watchers the new state of the connection."""
+        self.watchers.notice("$state", {"room": self.room, "state": state})
+
+    def refused(self, error: CommandError) -> None:
+        """End, since the hub refuses the membership for good. Handlers get ``$left``."""
+        if self.gone is not None:
+            return
+        self.inbox.notice("$left", {"room": self.room, "code": error.code, "reason": error.message})
+        self.end(f"the hub no longer lets this client into room {self.room!r}: {error}", drain=True)
+        logger.error("%s", self.gone)
+
     def _taken(self, data: Mapping[str, Any]) -> None:
-        self.inbox.clear()  # the new owner gets what was not handled here
+        self.inbox.clear()  # the new owner of the subscription gets the unhandled events
         self.inbox.notice("$taken", data)
         taken = f"another connection took over the subscription {data.get('as')!r} of room {self.room!r}"
-        self.end(f"{taken}: this one receives no more of it. Join again to take it back", last_words=True)
-        _log.warning("%s", self.gone)
+        self.end(f"{taken}: this one receives no more of it. Join again to take it back", drain=True)
+        logger.warning("%s", self.gone)
 
     def deleted(self, user: str) -> None:
-        """Be no member any more, since a user deleted the room; handlers get what came before."""
+        """End, since a user deleted the room. Queued events are still handled."""
         if self.gone is None:
-            why = f"room {self.room!r} was deleted by {user}, with all that it held: join it again to make it anew"
-            self.end(why, last_words=True)
+            reason = f"room {self.room!r} was deleted by {user}, with all that it held: join it again to make it anew"
+            self.end(reason, drain=True)
 
-    def look(self) -> None:
-        """Wake the executor, because something came, and read what did not come."""
-        self._wake()
-        self._repair.look()
+    def wake(self) -> None:
+        """Wake the executor, and read events that the inbox left out. Called after each batch."""
+        self._wake_executor()
+        self._gap_reader.check()
 
-    def _wake(self) -> None:
+    def _wake_executor(self) -> None:
         if self.inbox.started:
             self.executor.wake()
-
-    async def _enter_anew(self) -> None:
-        with contextlib.suppress(*_TROUBLES):  # then the next connection does it
-            await self.come_back()
 
     def _is_member(self) -> bool:
         return self.joined and self.gone is None
@@ -219,134 +228,153 @@ class Membership:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    # --- what was handled is acknowledged
-
-    def _tell(self) -> None:
-        """Say on the loop that handlers have got on. Called on the executor."""
+    def _handled(self) -> None:
+        """Schedule `_progressed` on the I/O loop. Called by the executor."""
         with contextlib.suppress(RuntimeError):  # the loop has been closed
-            self._loop.call_soon_threadsafe(self._progress)
+            self._loop.call_soon_threadsafe(self._progressed)
 
-    def _progress(self) -> None:
+    def _progressed(self) -> None:
         if self.gone is None:
-            self._repair.look()  # the queue may have room again
+            self._gap_reader.check()  # the queue may have capacity again
             self.progress.handled()
 
-    # --- what a room asks
+    # --- state, as `AsyncRoom` shows it. Thread-safe
 
     @property
     def subscription(self) -> str | None:
-        """The one that the hub keeps. Any thread may ask."""
+        """The subscription whose cursor the hub keeps."""
         return self.progress.subscription
 
     @property
     def state(self) -> str:
-        """The client's state, or ``"closed"`` once this is no member any more. Any thread may ask."""
+        """The state of the connection, or ``"closed"`` after the membership has ended."""
         return "closed" if self.gone is not None else self._commands.state
 
     @property
     def head(self) -> int:
-        """The seq of the newest event known. Any thread may ask."""
+        """The seq of the newest known event."""
         return max(self.inbox.seen, self.inbox.joined_at)
 
     @property
     def lag(self) -> int:
-        """How many events are to be handled still, and acknowledged where that counts. Any thread may ask."""
+        """How many events are not handled yet or, with a subscription, not acknowledged yet."""
         return self.inbox.put_count - self.progress.count + self.inbox.unread
 
     @property
     def me(self) -> Member | None:
-        """Who this client is. Any thread may ask."""
+        """The member that is this client."""
         if self.member is None:
             return None
         return self.members.get(self.member) or Member(self.member, self.user or "", "", self.user or "")
 
     @property
+    def member_list(self) -> MemberList:
+        """The members as users see them."""
+        return MemberList(self.members.all(), self.members.count, self.member, self.user)
+
+    @property
     def has_handlers(self) -> bool:
-        """Whether there are handlers, or functions that look on."""
+        """Whether there are handlers or watchers."""
         return bool(self.handlers) or bool(self.watchers)
 
     def check(self) -> None:
-        """Refuse to go on in a room that was left or lost, with `NotJoined`. Any thread may ask."""
+        """Raise `NotJoined` if the membership has ended."""
         if self.gone is not None:
             raise NotJoined(self.gone)
 
+    # --- handlers. Thread-safe
+
     def register(self, handler: Handler, *, at_once: bool = False) -> None:
-        """Add a handler; the first one starts what waits, a moment later. Any thread may."""
+        """Add a handler. The first one starts the handling of queued events, a moment later unless ``at_once``."""
         self.check()
         self.handlers.add(handler)
-        self.soon(self.start if at_once else self._start_soon)
+        self.call_soon(self._start if at_once else self._start_soon)
 
-    def soon(self, function: Callable[[], None]) -> None:
-        """Have a function called on the I/O loop. Any thread may."""
+    def register_stream(self, handler: Handler, close: Callable[[], None]) -> Callable[[], None]:
+        """Add the handler of a stream of events, which is closed when the intake stops; return what removes it."""
+        self.register(handler, at_once=True)
+        self._streams.add(close)
+
+        def remove() -> None:
+            self._streams.discard(close)
+            self.handlers.discard(handler)
+
+        return remove
+
+    def call_soon(self, function: Callable[[], None]) -> None:
+        """Schedule a function on the I/O loop."""
         self._loop.call_soon_threadsafe(function)
 
-    def _start_soon(self) -> None:
-        if not self.inbox.started and self._settling is None:
-            self._settling = self._loop.call_later(_SETTLE, self.start)
-
-    def start(self) -> None:
-        """Have the handlers begin."""
-        if self.gone is None:
-            self.inbox.started = True
-            self.look()
-
     def replay(self, events: Sequence[Event]) -> concurrent.futures.Future[int]:
-        """Have events handled again; the future gives their number once they are. Any thread may."""
+        """Queue events to be handled again. The future's result is their number, once they are handled."""
         self.check()
         done = self.inbox.replay(events if self.handlers else ())
-        self._loop.call_soon_threadsafe(self.start)
+        self._loop.call_soon_threadsafe(self._start)
         return done
 
-    def finish(self) -> None:
-        """Take no more events, and have what came handled."""
+    def _start_soon(self) -> None:
+        if not self.inbox.started and self._starting is None:
+            self._starting = self._loop.call_later(_START_DELAY, self._start)
+
+    def _start(self) -> None:
+        if self.gone is None:
+            self.inbox.start()
+            self.wake()
+
+    # --- the end
+
+    def drain(self) -> None:
+        """Stop the intake, and have the queued events handled."""
         if self.gone is not None or not self.joined:
             return
         if self.handlers:
-            self.start()
+            self._start()
         self.joined = False
-        for close in list(self.streams):
-            close()  # a loop over them gets what came, but nobody has to take it now
+        self._close_streams()  # a loop over the events ends after the queued ones
         if self.executor.inside():
-            self.executor.close()  # a handler that closes its client cannot be waited for: it is the last
+            self.executor.close()  # a handler that closes its own client is the last one to run
         else:
             self.executor.drain()
 
-    async def finished(self, timeout: float) -> None:
-        """Wait until what came was handled, for at most so many seconds."""
+    def _close_streams(self) -> None:
+        for close in list(self._streams):
+            close()
+
+    async def drained(self, timeout: float) -> None:
+        """Wait until the queued events are handled, for at most ``timeout`` seconds."""
         if not await self.executor.drained(timeout):
-            _log.warning("room %r: a handler had not returned %g s after the client was closed", self.room, timeout)
+            logger.warning("room %r: a handler had not returned %g s after the client was closed", self.room, timeout)
         waiting = self.inbox.waiting
         if waiting and self.handlers:
-            _log.warning("room %r: %d events were not handled when the client was closed", self.room, waiting)
+            logger.warning("room %r: %d events were not handled when the client was closed", self.room, waiting)
 
     async def leave(self) -> None:
-        """Acknowledge what was handled, and leave."""
+        """Acknowledge the handled events, and leave."""
         if self.gone is not None:
             return
         self._commands.check_loop()
-        self.executor.close()  # first: what is handled after the last ack would come again
+        self.executor.close()  # first: events that are handled after the last acknowledgement would come again
         await self.progress.acknowledge()
         self.end(f"room {self.room!r} was left: join it again")
-        with contextlib.suppress(*_TROUBLES):
+        with contextlib.suppress(*_TRANSIENT):
             await self._commands.ask("leave", {"room": self.room})
 
-    def end(self, why: str, *, last_words: bool = False) -> None:
-        """Be no member any more; with ``last_words`` the handlers still get what is in the queue."""
-        self.gone = self.gone or why
+    def end(self, reason: str, *, drain: bool = False) -> None:
+        """End the membership. With ``drain`` the queued events are still handled."""
+        self.gone = self.gone or reason
         self._forget(self)
         self.watchers.notice("$left", {"room": self.room, "reason": self.gone})
-        for close in list(self.streams):
-            close()
+        self._close_streams()
         self.progress.stop()
         self._rejoin.stop()
-        self._losses.stop()
+        self._trim_report.stop()
+        self._gap_reader.stop()
         for task in self._tasks - {_current_task()}:
             task.cancel()
-        self._repair.stop()
-        if self._settling:
-            self._settling.cancel()
-        if last_words and self.handlers:
-            self.inbox.started = True
+        if self._starting:
+            self._starting.cancel()
+        if drain and self.handlers:
+            self.inbox.start()
             self.executor.wake()
             self.executor.drain()
         else:
@@ -357,5 +385,5 @@ class Membership:
 def _current_task() -> asyncio.Task[Any] | None:
     try:
         return asyncio.current_task()
-    except RuntimeError:  # no loop runs here
+    except RuntimeError:  # no loop runs on this thread
         return None

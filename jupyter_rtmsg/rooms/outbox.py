@@ -1,6 +1,6 @@
-"""Events on their way to the hub: kept until acknowledged, sent again after a reconnect.
+"""The outbox: events on their way to the hub, kept until acknowledged and sent again after a reconnect.
 
-The hub stores an id of a client once, so sending again is safe: that makes "at least once" exactly once.
+The hub stores an event with the same id once. So it is safe to send an event again, and each is stored exactly once.
 """
 
 from __future__ import annotations
@@ -13,32 +13,40 @@ from functools import partial
 from itertools import count
 from typing import Any
 
+from jupyter_rtmsg.client.socket import SocketClient
 from jupyter_rtmsg.errors import CommandError, Disconnected, IdConflict, QueueFull, TooLarge
+from jupyter_rtmsg.futures import Waiters
 
-from .commands import LATER, Reply, reply_of
-from .hub_socket import HubSocket
+from .commands import NOT_NOW, Reply, reply_of
 from .publish import Publish, draft
 from .receipt import Receipt
 
-_log = logging.getLogger("jupyter_rtmsg")
-_WINDOW = 1_000  # unacknowledged at a time: enough to fill group commits, few enough to send again
-_PAUSE = 0.25
+logger = logging.getLogger(__name__)
+_WINDOW = 1_000  # events in flight: enough to fill the hub's group commits, few enough to be sent again
+_PAUSE = 0.25  # seconds without sending, after a refusal that says "not now"
 
 
 class Outbox:
-    """The queue of a client, in order.
+    """The queue of a client's events, in order.
+
+    An event is in ``_unacknowledged`` from `add` until the hub has stored or refused it. Until it is sent it is in
+    ``_waiting``, too; then it counts in ``_in_flight``. ``_open`` is set while there is a connection and the rooms are
+    joined: no event may overtake those that are sent again, nor the joins. ``_paused`` is set for a moment after a
+    refusal that says "not now".
+
+    `HubConnection` owns it. `draft`, `fits` and `hand_in` are thread-safe; all else runs on the I/O loop.
 
     Parameters
     ----------
-    socket : HubSocket
+    socket : SocketClient
     client : str
-        The UUID of the client; ids are made from it.
+        The id of the client, from which the ids of events are made.
     max_events, max_bytes : int
-        How much may wait.
+        How much may wait for an acknowledgement.
     """
 
     def __init__(
-        self, socket: HubSocket, client: str, max_events: int = 10_000, max_bytes: int = 64 * 1024 * 1024
+        self, socket: SocketClient, client: str, max_events: int = 10_000, max_bytes: int = 64 * 1024 * 1024
     ) -> None:
         self._socket = socket
         self._max_events = max_events
@@ -47,10 +55,10 @@ class Outbox:
         self._waiting: deque[Publish] = deque()
         self._bytes = 0
         self._in_flight = 0
-        self._open = False  # nothing may overtake what is sent again, nor the joining of rooms
+        self._open = False
         self._paused = False
         self._resuming: asyncio.TimerHandle | None = None
-        self._space: set[asyncio.Future[None]] = set()
+        self._removed = Waiters()
         self._handed_in: deque[Publish] = deque()
         self._scheduled = False
         self._loop = asyncio.get_running_loop()
@@ -72,12 +80,12 @@ class Outbox:
         return publish
 
     def fits(self, size: int) -> bool:
-        """Whether there is room for an event of so many bytes."""
+        """Return whether there is capacity for an event of ``size`` bytes. Thread-safe."""
         number = len(self._unacknowledged) + len(self._handed_in)
         return number < self._max_events and self._bytes + size <= self._max_bytes
 
     def check(self, publish: Publish) -> None:
-        """Refuse what no message can hold, with `TooLarge`."""
+        """Raise `TooLarge` if the event does not fit into a message."""
         error = self._too_large(publish)
         if error:
             raise error
@@ -94,7 +102,7 @@ class Outbox:
         return None
 
     async def admit(self, publish: Publish, timeout: float) -> None:
-        """Wait until there is room, as long as there is a connection that makes room.
+        """Wait for capacity, while there is a connection over which events are acknowledged.
 
         Raises
         ------
@@ -109,12 +117,18 @@ class Outbox:
                     f"{len(self._unacknowledged):,} events ({self._bytes:,} bytes) wait to be stored; the queue holds "
                     f"{self._max_events:,} ({self._max_bytes:,} bytes), and the connection is {self._socket.state}"
                 )
-            waiter: asyncio.Future[None] = self._loop.create_future()
-            self._space.add(waiter)
-            await asyncio.wait({waiter}, timeout=remaining)
+            await self._removed.wait(remaining)
 
     async def put(self, publish: Publish, timeout: float) -> Receipt:
-        """Queue an event when there is room; one with the same room and id that is on its way already stands for it."""
+        """Queue an event when there is capacity. If one with the same room and id is queued, return its receipt.
+
+        Raises
+        ------
+        IdConflict
+            If the queued event has another name or other data.
+        QueueFull
+            If there is no capacity in time.
+        """
         self._socket.io.check_loop()
         known = self._unacknowledged.get(publish.key)
         if known and known.json != publish.json:
@@ -128,23 +142,23 @@ class Outbox:
         return publish.receipt
 
     def hand_in(self, publish: Publish) -> None:
-        """Do the same as `add`, from any thread."""
+        """Schedule `add` on the I/O loop. Thread-safe."""
         self._handed_in.append(publish)
         if not self._scheduled:
             self._scheduled = True
-            self._loop.call_soon_threadsafe(self._take)
+            self._loop.call_soon_threadsafe(self._take_handed_in)
 
-    def _take(self) -> None:
+    def _take_handed_in(self) -> None:
         self._scheduled = False
         while self._handed_in:
             self.add(self._handed_in.popleft())
 
     def add(self, publish: Publish) -> None:
-        """Queue an event, and send it as soon as may be."""
+        """Queue an event, and send it if possible. A volatile event that cannot be sent now is dropped."""
         if self._socket.state == "closed":
             publish.receipt.refused(Disconnected("the client was closed"))
         elif publish.volatile and not (self._open and self._socket.can_write):
-            publish.receipt.stored(None)  # what is volatile is for those who are there
+            publish.receipt.stored(None)
         else:
             self._unacknowledged[publish.key] = publish
             self._bytes += publish.size
@@ -154,10 +168,10 @@ class Outbox:
     # --- out
 
     def pump(self) -> None:
-        """Send what may be sent now."""
+        """Send events while the connection accepts them."""
         while self._waiting and self._may_send:
             publish = self._waiting.popleft()
-            error = self._too_large(publish)  # for another server, or transport, than when it was emitted
+            error = self._too_large(publish)  # since `check`, the server or the transport may have changed
             if error:
                 self._finish(publish, error)
                 continue
@@ -170,16 +184,16 @@ class Outbox:
         return self._open and not self._paused and self._in_flight < _WINDOW and self._socket.can_write
 
     def connected(self) -> None:
-        """Send again what was not acknowledged, in order, before anything else."""
+        """Send again all unacknowledged events, in order, before any other."""
         self._open = True
         self._in_flight = 0
         self._paused = False
         self._requeue(lambda publish: True)
 
     def lost(self) -> None:
-        """Learn that the connection has gone: wake who waits for room, since none will come."""
+        """Learn that the connection was lost. `admit` raises, and volatile events are dropped."""
         self._open = False
-        self._wake()
+        self._removed.wake()
         for publish in [publish for publish in self._unacknowledged.values() if publish.volatile]:
             self._finish(publish, None)
 
@@ -193,24 +207,24 @@ class Outbox:
 
     def _answer(self, publish: Publish, answer: Any) -> None:
         if isinstance(answer, BaseException):
-            return  # the connection was lost: it is sent again
+            return  # the connection was lost; the event is sent again
         self._in_flight -= 1
         try:
             reply = reply_of(answer)
         except CommandError as error:
-            if error.code in LATER:
-                self._later(publish, error)
+            if error.code in NOT_NOW:
+                self._postpone(publish, error)
                 return
             self._finish(publish, error)
         else:
             self._finish(publish, reply.get("seq"), reply)
         self.pump()
 
-    def _later(self, publish: Publish, error: CommandError) -> None:
+    def _postpone(self, publish: Publish, error: CommandError) -> None:
         publish.sent = False
         if not self._paused:
             self._paused = True
-            _log.warning("the hub asks to slow down (%s: %s); events wait in the queue", error.code, error)
+            logger.warning("the hub asks to slow down (%s: %s); events wait in the queue", error.code, error)
             self._resuming = self._loop.call_later(_PAUSE, self._resume)
 
     def _resume(self) -> None:
@@ -227,31 +241,23 @@ class Outbox:
             reply = reply or {}
             durable = None if outcome is None else reply.get("durable") is not False
             publish.receipt.stored(outcome, durable=durable, duplicate=reply.get("duplicate") is True)
-        if self._space:
-            self._wake()
-
-    def _wake(self) -> None:
-        for waiter in self._space:
-            if not waiter.done():
-                waiter.set_result(None)
-        self._space.clear()
+        if self._removed:
+            self._removed.wake()
 
     async def flush(self, timeout: float) -> None:
-        """Wait until everything is acknowledged, for at most so many seconds, and not without a connection."""
-        self._take()
+        """Wait until all events are acknowledged, for at most ``timeout`` seconds, and not without a connection."""
+        self._take_handed_in()
         deadline = self._loop.time() + timeout
         while self._unacknowledged and self._open and self._loop.time() < deadline:
-            waiter: asyncio.Future[None] = self._loop.create_future()
-            self._space.add(waiter)
-            await asyncio.wait({waiter}, timeout=deadline - self._loop.time())
+            await self._removed.wait(deadline - self._loop.time())
 
     def close(self) -> None:
-        """Give up what is left."""
+        """Give up the events that are left, with a warning."""
         if self._resuming:
             self._resuming.cancel()
         left = list(self._unacknowledged.values())
         if left:
-            _log.warning("%d events were not acknowledged when the client was closed; they may be missing", len(left))
+            logger.warning("%d events were not acknowledged when the client was closed; they may be missing", len(left))
         for publish in left:
-            publish.receipt.told()
+            publish.receipt.seen()
             self._finish(publish, Disconnected("the client was closed before the hub acknowledged the event"))

@@ -1,4 +1,4 @@
-"""How far the handlers of a room have come, and telling the hub."""
+"""The progress of a room's handlers, and the acknowledgements that tell the hub about it."""
 
 from __future__ import annotations
 
@@ -10,41 +10,44 @@ from typing import Any
 from jupyter_rtmsg.client.backoff import Backoff
 from jupyter_rtmsg.errors import AckTimeout, CommandError, EpochMismatch, RtmsgError
 
-from .commands import LATER, Commands
+from .commands import NOT_NOW, Commands
+from .decoding import NO_POSITION, Position
 from .inbox import Inbox
 from .kernel import is_kernel
-from .place import NOWHERE, Place
 
-_log = logging.getLogger("jupyter_rtmsg")
-_ACK_EVERY = 0.1
-_WORK_EVERY = 5.0  # seconds between two words of a kernel without a subscription that its handlers work
-_RETRY, _RETRY_MAX = 1.0, 30.0  # seconds until an acknowledgement that was not taken is sent again
+logger = logging.getLogger(__name__)
+_ACK_EVERY = 0.1  # seconds
+_WORK_EVERY = 5.0  # seconds between the acknowledgements of a kernel without a subscription
+_RETRY, _RETRY_MAX = 1.0, 30.0  # seconds until an acknowledgement that failed is sent again
 
 
 class Progress:
-    """Acknowledges what was handled: cumulative, at most once per tenth of a second. Runs on the I/O loop.
+    """Acknowledges handled events: cumulatively, at most ten times a second. Runs on the I/O loop.
 
-    The acknowledgements of a kernel whose handlers were called keep Jupyter from stopping it as idle. So a kernel
-    without a subscription sends them as well, but seldom.
+    Acknowledgements of a kernel whose handlers were called keep Jupyter from culling it as idle. So a kernel without a
+    subscription sends them, too, but seldom.
+
+    ``_timer`` is set while the next acknowledgement is scheduled. ``_acknowledged`` is the last position that the hub
+    took, or refused for good. The membership owns this.
 
     Parameters
     ----------
     room : str
     inbox : Inbox
-        Knows what was handled.
+        Knows the position up to which events were handled.
     commands : Commands
     spawn : callable
-        Runs a coroutine as a task.
+        Runs a coroutine as a task of the membership.
     as_ : str or None
-        The name of the subscription, where the join gave one; else the hub knows which one it is, whatever it is
-        called by then.
+        The name of the subscription, if the join gave one. Otherwise the hub knows which one it is, even if it was
+        renamed.
 
     Attributes
     ----------
     subscription : str or None
-        The one that the hub keeps; without one there is nothing to tell.
+        The subscription whose cursor the hub keeps.
     count : int
-        How many events are handled, and acknowledged where that counts. Any thread may read it.
+        How many events are handled and, with a subscription, acknowledged. Other threads may read it.
     """
 
     def __init__(
@@ -55,44 +58,48 @@ class Progress:
         spawn: Callable[[Coroutine[Any, Any, None]], object],
         as_: str | None = None,
     ) -> None:
-        self.subscription: str | None = None
+        self.subscription = as_
         self.count = 0
         self._room = room
         self._named = {} if as_ is None else {"as": as_}
         self._inbox = inbox
         self._commands = commands
         self._spawn = spawn
-        self._told = NOWHERE  # the place that the hub was told, or refused
-        self._calls = 0
+        self._acknowledged = NO_POSITION
+        self._reported_calls = 0
         self._in_kernel = is_kernel()
         self._timer: asyncio.TimerHandle | None = None
         self._stopped = False
         self._retry = Backoff(_RETRY, _RETRY_MAX)
 
-    def start_at(self, place: Place) -> None:
-        """Learn what the hub has been told already."""
-        self._told = place
+    def start_at(self, position: Position) -> None:
+        """Learn the cursor that the hub has."""
+        self._acknowledged = position
+
+    def subscribed(self, subscription: str | None) -> None:
+        """Learn the name of the subscription: at a join, or when its notebook was renamed."""
+        self.subscription = subscription
 
     def stop(self) -> None:
-        """Tell the hub nothing more."""
+        """Send no more acknowledgements."""
         self._stopped = True
         if self._timer:
             self._timer.cancel()
 
     def handled(self) -> None:
-        """Learn that handlers have got on."""
+        """Schedule an acknowledgement, if handlers have returned since the last one."""
         if self.subscription is None:
             self.count = self._inbox.handled_count
-            if self._has_work_to_tell:
-                self._plan(_WORK_EVERY)
-        elif self._inbox.handled_count > self.count or self._inbox.place != self._told:
-            self._plan(_ACK_EVERY)
+            if self._has_work_to_report:
+                self._schedule(_WORK_EVERY)
+        elif self._inbox.handled_count > self.count or self._inbox.position != self._acknowledged:
+            self._schedule(_ACK_EVERY)
 
     @property
-    def _has_work_to_tell(self) -> bool:
-        return self._in_kernel and self._inbox.call_count != self._calls
+    def _has_work_to_report(self) -> bool:
+        return self._in_kernel and self._inbox.call_count != self._reported_calls
 
-    def _plan(self, seconds: float) -> None:
+    def _schedule(self, seconds: float) -> None:
         if self._timer is None and not self._stopped:
             self._timer = asyncio.get_running_loop().call_later(seconds, self._due)
 
@@ -100,39 +107,37 @@ class Progress:
         self._timer = None
         self._spawn(self.acknowledge())
 
-    def _not_yet(self, error: RtmsgError) -> None:
-        """Try again where that may help: after a reconnect `handled` is called, and after a refusal the next event."""
-        passing = isinstance(error, AckTimeout) or (isinstance(error, CommandError) and error.code in LATER)
-        if passing:
-            self._plan(self._retry.next())
-
     async def acknowledge(self) -> None:
-        """Tell the hub how far the handlers have come."""
-        # the count first: the executor goes on meanwhile, and may only be said to have come less far than it has
-        handled, place, calls = self._inbox.handled_count, self._inbox.place, self._inbox.call_count
-        if self._stopped or (self.subscription is None and not self._has_work_to_tell):
+        """Acknowledge the handled events now."""
+        # Read the count first. The executor goes on meanwhile, and less may be reported than was handled, but not more.
+        handled, position, calls = self._inbox.handled_count, self._inbox.position, self._inbox.call_count
+        if self._stopped or (self.subscription is None and not self._has_work_to_report):
             return
-        idle = {"idle": True} if calls == self._calls else {}
+        idle = {"idle": True} if calls == self._reported_calls else {}
         try:
-            if place != self._told or self.subscription is None:
-                await self._tell(place, idle)
+            if position != self._acknowledged or self.subscription is None:
+                await self._send(position, idle)
         except RtmsgError as error:
-            _log.info("room %r: not acknowledged yet: %s", self._room, error)
-            self._not_yet(error)
+            logger.info("room %r: not acknowledged yet: %s", self._room, error)
+            self._failed(error)
             return
         self._retry.reset()
-        self._told, self._calls = place, calls
+        self._acknowledged, self._reported_calls = position, calls
         self.count = max(self.count, handled)
         if self._inbox.handled_count > handled:
             self.handled()
 
-    async def _tell(self, place: Place, idle: Mapping[str, bool]) -> None:
-        """Acknowledge a place; one of a log that was replaced means nothing to the hub, and is let go."""
-        if place.era == NOWHERE.era:
+    async def _send(self, position: Position, idle: Mapping[str, bool]) -> None:
+        """Send an acknowledgement. A position of a log that was replaced means nothing to the hub, and is dropped."""
+        if position.era == NO_POSITION.era:
             return
+        request = {"room": self._room, "seq": position.seq, **position.fields, **self._named, **idle}
         try:
-            await self._commands.ask(
-                "ack", {"room": self._room, "seq": place.seq, **place.fields, **self._named, **idle}
-            )
+            await self._commands.ask("ack", request)
         except EpochMismatch as error:
-            _log.info("room %r: what was handled is no longer in the log: %s", self._room, error)
+            logger.info("room %r: handled events are no longer in the log: %s", self._room, error)
+
+    def _failed(self, error: RtmsgError) -> None:
+        """Retry a transient failure. Otherwise the next event, or the join after a reconnect, calls `handled`."""
+        if isinstance(error, AckTimeout) or (isinstance(error, CommandError) and error.code in NOT_NOW):
+            self._schedule(self._retry.next())

@@ -1,4 +1,4 @@
-"""Events as they leave: checked and encoded in the thread, and so in the cell, that emits them."""
+"""Events as they leave: checked and encoded on the thread, and so in the cell, that emits them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _OVERHEAD = 32  # bytes of a packet's header
 
 
 class Publish:
-    """One event on its way, encoded but for its ack id.
+    """One event on its way, encoded but for the id of its ACK. The outbox owns it.
 
     Attributes
     ----------
     key : tuple of str
-        Room and id: what the hub stores once.
+        Room and id; the hub stores one event per key.
     json : bytes
     attachments : tuple of bytes
     receipt : Receipt
@@ -30,7 +30,7 @@ class Publish:
     size : int
         Bytes of the message.
     sent : bool
-        Whether it has been sent over the present connection.
+        Whether it was sent over the present connection, and waits for its ACK.
     """
 
     __slots__ = ("attachments", "json", "key", "receipt", "sent", "size", "volatile")
@@ -57,22 +57,34 @@ def draft(
     volatile: bool = False,
     expect: int | None = None,
 ) -> Publish:
-    """Encode an event; ``auto``: its id was made up by the client, and is told apart from those of other clients.
+    """Check and encode an event.
+
+    Parameters
+    ----------
+    room, event : str
+    data : object
+        JSON, with bytes anywhere inside.
+    id : str
+    auto : bool
+        Whether the client made the id, so that the hub compares it with ids of this client only.
+    volatile : bool
+    expect : int, optional
+        The seq that the room's head must have.
 
     Raises
     ------
     NotJSON
-        If the data are neither JSON nor bytes, nested too deeply, or contain themselves.
+        If the data contain other types than those of JSON and bytes, are nested too deeply, or contain themselves.
     BadEvent, ReservedEvent
         If the name may not be used.
     LimitExceeded
-        If there are too many binary attachments.
+        If there are too many bytes objects.
     """
     _check_event(event)
     json, attachments = dump(data, max_depth=_MAX_DEPTH)
     if len(attachments) > MAX_ATTACHMENTS:
         raise LimitExceeded(f"{len(attachments)} bytes objects in one event; {MAX_ATTACHMENTS} are allowed")
-    # spliced, so that the data are encoded once and nested no deeper for the check of their depth
+    # The parts are joined as bytes, so that the data are encoded once, and their depth is that of the data alone.
     fields = [
         *(b'["publish",{"room":', encode_json(room), b',"event":', encode_json(event)),
         *(b',"id":', encode_json(id), b',"data":', json),

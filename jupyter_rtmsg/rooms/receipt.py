@@ -1,4 +1,4 @@
-"""What an emit gives back before the hub has answered."""
+"""The receipt of an emit: its outcome, once the hub has answered."""
 
 from __future__ import annotations
 
@@ -11,24 +11,27 @@ from typing import TYPE_CHECKING
 from jupyter_rtmsg.advice import RECEIPT, no_such_name
 from jupyter_rtmsg.errors import EmitTimeout
 
-_log = logging.getLogger("jupyter_rtmsg")
+logger = logging.getLogger(__name__)
 
 
 class Receipt:
-    """An emit on its way. ``await`` it, or ask for its `result`; any thread may.
+    """The receipt of an emit. ``await`` it, or ask for its `result`. Thread-safe.
+
+    It is waiting, then stored or refused for ever. A refusal that nobody has asked for is logged when the receipt is
+    deleted.
 
     Attributes
     ----------
     id : str
         The id of the event. Emitting again with the same id stores nothing twice.
     durable : bool or None
-        Whether the event outlives the server; None until the hub has answered, and for a volatile event.
+        Whether the event outlives the server. None until the hub has answered, and for a volatile event.
     duplicate : bool or None
-        Whether the hub had the event already: an earlier one with this id, or this one, sent again after a reconnect;
+        Whether the hub had stored an event with this id before: another one, or this one, sent again after a reconnect.
         None until the hub has answered.
     """
 
-    _seen = True  # until it is made, which an interrupt may prevent
+    _seen = True  # until __init__ has finished, which an interrupt may prevent
 
     def __init__(self, id: str, what: str) -> None:
         self.id = id
@@ -58,26 +61,26 @@ class Receipt:
 
     def __del__(self) -> None:
         if not self._seen and self.done() and (error := self._future.exception()):
-            _log.warning("%s was refused, and nobody asked for its receipt: %s", self._what, error)
+            logger.warning("%s was refused, and nobody asked for its receipt: %s", self._what, error)
 
     def done(self) -> bool:
         """Whether the hub has answered."""
         return self._future.done()
 
     def result(self, timeout: float | None = 10.0) -> int | None:
-        """Wait, and return the event's seq (None for a volatile one).
+        """Wait for the hub's answer, and return the event's seq; None for a volatile event.
 
         Parameters
         ----------
         timeout : float or None
-            Seconds; None waits for ever.
+            Seconds; None for no limit.
 
         Raises
         ------
         EmitTimeout
             If the hub does not answer in time. The event stays queued and may still be stored.
         CommandError
-            If the hub refused it.
+            If the hub refused the event.
         """
         self._seen = True
         try:
@@ -86,7 +89,7 @@ class Receipt:
             raise self._timeout(timeout or 0) from None
 
     async def wait(self, timeout: float | None = 10.0) -> int | None:
-        """Do the same as `result` without blocking the loop."""
+        """Wait as `result` does, without blocking the event loop."""
         self._seen = True
         future = asyncio.wrap_future(self._future)
         done, _ = await asyncio.wait({future}, timeout=timeout)
@@ -103,20 +106,20 @@ class Receipt:
             f"to try again safely, emit it with id={self.id!r}"
         )
 
-    # What the outbox calls. The future never counts as running, so that nobody's cancellation can end it.
+    # Called by the outbox. The future never gets the state "running", so it cannot be cancelled.
 
-    def told(self) -> None:
-        """Say that whoever emitted it is told of a refusal in another way."""
+    def seen(self) -> None:
+        """Note that the outcome need not be logged, since it is reported in another way."""
         self._seen = True
 
     def stored(self, seq: int | None, *, durable: bool | None = None, duplicate: bool | None = None) -> None:
-        """Say that the hub has stored the event."""
+        """Take the seq of the stored event; None for a volatile one."""
         if not self._future.done():
             self.durable, self.duplicate = durable, duplicate
             self._future.set_result(seq)
 
     def refused(self, error: Exception) -> None:
-        """Say that it will not."""
+        """Take the error of a refused event."""
         if not self._future.done():
-            # without its frames, which hold the event, which holds this receipt: it would not be freed, nor say so
+            # Without the traceback: its frames refer to the event, and so to this receipt, which would not be deleted.
             self._future.set_exception(error.with_traceback(None))

@@ -1,4 +1,4 @@
-"""Iterating over a room's events: one stream for threads, one for coroutines."""
+"""Streams: iteration over a room's events as they come, for threads and for coroutines."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from collections.abc import Callable
 
 from jupyter_rtmsg.client.handlers import Handler
 from jupyter_rtmsg.event import Event
+from jupyter_rtmsg.futures import Waiters
 
 from .membership import Membership
 
-_MAX_WAITING = 1_000  # then the room's other handlers wait too: memory is bounded, and nothing is lost
+_MAX_WAITING = 1_000  # events; then the room's other handlers wait, so memory is bounded and nothing is lost
 
 
 class Buffer:
-    """Events between a room's thread and a loop over them."""
+    """A bounded queue of events between the thread of a room and the thread of a loop over them."""
 
     def __init__(self) -> None:
         self._events: deque[Event] = deque()
@@ -25,14 +26,14 @@ class Buffer:
         self._closed = False
 
     def put(self, event: Event) -> None:
-        """Add an event; wait while too many are there."""
+        """Add an event; wait while the queue is full."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or len(self._events) < _MAX_WAITING)
             self._events.append(event)
             self._changed.notify_all()
 
     def take(self, timeout: float | None) -> Event | None:
-        """Return the next event, or None after so many seconds without one, or when closed."""
+        """Return the next event; None after ``timeout`` seconds, or if the buffer is closed and empty."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._events, timeout)
             if not self._events:
@@ -41,14 +42,14 @@ class Buffer:
             return self._events.popleft()
 
     def close(self) -> None:
-        """Wake everyone."""
+        """Let nobody wait any longer."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
 
 class EventStream:
-    """Events as they come, until `close`, or ``timeout`` seconds without one. What `Room.events` returns."""
+    """The events of a room as they come, until `close` or ``timeout`` seconds without one. See `Room.events`."""
 
     def __init__(self, buffer: Buffer, timeout: float | None, end: Callable[[], None]) -> None:
         self._buffer = buffer
@@ -73,63 +74,50 @@ class EventStream:
         self.close()
 
     def __del__(self) -> None:
-        if hasattr(self, "_end"):  # it was made, no interrupt prevented that
+        if hasattr(self, "_end"):  # not set if an interrupt came before
             self.close()
 
     def close(self) -> None:
-        """Take no more events."""
+        """Stop taking events."""
         self._end()
         self._buffer.close()
 
 
 class AsyncBuffer:
-    """The same on one event loop."""
+    """A bounded queue of events on one event loop."""
 
     def __init__(self) -> None:
         self._events: deque[Event] = deque()
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._changed = Waiters()
         self._closed = False
 
     async def put(self, event: Event) -> None:
-        """Add an event; wait while too many are there."""
+        """Add an event; wait while the queue is full."""
         while not self._closed and len(self._events) >= _MAX_WAITING:
-            await self._change(None)
+            await self._changed.wait()
         self._events.append(event)
-        self._wake()
+        self._changed.wake()
 
     async def take(self, timeout: float | None) -> Event | None:
-        """Return the next event, or None after so many seconds without one, or when closed."""
+        """Return the next event; None after ``timeout`` seconds, or if the buffer is closed and empty."""
         loop = asyncio.get_running_loop()
         deadline = None if timeout is None else loop.time() + timeout
         while not self._events:
             remaining = None if deadline is None else deadline - loop.time()
             if self._closed or (remaining is not None and remaining <= 0):
                 return None
-            await self._change(remaining)
-        self._wake()
+            await self._changed.wait(remaining)
+        self._changed.wake()
         return self._events.popleft()
 
     def close(self) -> None:
-        """Wake everyone."""
+        """Let nobody wait any longer."""
         self._closed = True
-        self._wake()
-
-    async def _change(self, timeout: float | None) -> None:
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.add(waiter)
-        try:
-            await asyncio.wait({waiter}, timeout=timeout)
-        finally:
-            self._waiting.discard(waiter)
-
-    def _wake(self) -> None:
-        for waiter in self._waiting:
-            if not waiter.done():
-                waiter.set_result(None)
+        self._changed.wake()
 
 
 class AsyncEventStream:
-    """Events as they come, for ``async for``. What `AsyncRoom.events` returns."""
+    """The events of a room as they come, for ``async for``. See `AsyncRoom.events`."""
 
     def __init__(self, buffer: AsyncBuffer, timeout: float | None, end: Callable[[], None]) -> None:
         self._buffer = buffer
@@ -157,22 +145,15 @@ class AsyncEventStream:
             self._end()
 
     def close(self) -> None:
-        """Take no more events."""
+        """Stop taking events."""
         self._end()
         self._buffer.close()
 
 
 def open_stream(membership: Membership, event: str | None, buffer: Buffer | AsyncBuffer) -> Callable[[], None]:
-    """Have a room's events put into a buffer; return what ends that.
+    """Put a room's events into a buffer, from now on; return a function that stops that.
 
-    Running the cell again that opened the stream ends it, so that a loop in a task or a thread has its last round.
+    If the cell that opened the stream runs again, the buffer is closed, so a loop in a task or a thread ends.
     """
-    handler = Handler(buffer.put, event, replaced=lambda: membership.soon(buffer.close))
-    membership.register(handler, at_once=True)
-    membership.streams.add(buffer.close)
-
-    def end() -> None:
-        membership.streams.discard(buffer.close)
-        membership.handlers.discard(handler)
-
-    return end
+    handler = Handler(buffer.put, event, replaced=lambda: membership.call_soon(buffer.close))
+    return membership.register_stream(handler, buffer.close)

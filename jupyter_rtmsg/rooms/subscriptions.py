@@ -1,4 +1,4 @@
-"""What a hub remembers for this user, as a list that a notebook shows as a table."""
+"""The subscriptions of this user that the hub keeps, as a list that a notebook shows as a table."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ _NONE = "No subscriptions."
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """How far a reader of a room has come, kept by the hub.
+    """The cursor of a reader in a room, kept by the hub.
 
     Attributes
     ----------
     room, name : str
-        ``name`` is the path of a notebook, or what ``as_`` of a join said.
+        ``name`` is the path of a notebook, or the ``as_`` of a join.
     kind : str
         ``"notebook"`` or ``"name"``.
     cursor, head : int
-        The seq up to which everything was handled, and that of the room's newest event.
+        The seq up to which events were handled, and the seq of the room's newest event.
     live : bool
-        Whether somebody uses it now.
+        Whether a client uses it now.
     used : datetime
-        When it was used last.
+        The time of the last use.
     ended, expires : datetime or None
-        Since when it is no more, or when it ends if nobody uses it until then.
+        When it ended, or when it will end if it is not used before.
     """
 
     room: str
@@ -48,7 +48,7 @@ class Subscription:
 
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> Subscription:
-        """Make one from what the wire brought."""
+        """Make one from its fields on the wire."""
         room, name, kind = (str(fields.get(key) or "") for key in ("room", "as", "kind"))
         cursor, head = (int(fields.get(key) or 0) for key in ("cursor", "head"))
         used, ended, expires = (_time(fields.get(key)) for key in ("used", "ended", "expires"))
@@ -61,7 +61,7 @@ class Subscription:
 
 
 class Subscriptions(list[Subscription]):
-    """A list of `Subscription`, the latest used first."""
+    """A list of `Subscription`, the most recently used first."""
 
     def __repr__(self) -> str:
         if not self:
@@ -72,7 +72,7 @@ class Subscriptions(list[Subscription]):
         return "\n".join(line.rstrip() for line in [*lines, *self._left_out()])
 
     def _repr_html_(self) -> str:
-        """Return a table; everything that people wrote is escaped."""
+        """Return a table. Text that people wrote is escaped."""
         if not self:
             return f"<p>{_NONE}</p>"
         head = "".join(f"<th {_LEFT}>{column}</th>" for column in _COLUMNS)

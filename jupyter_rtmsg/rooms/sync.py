@@ -25,12 +25,11 @@ from . import card
 from .async_client import AsyncClient
 from .async_room import AsyncRoom
 from .hello import Hello
-from .member_list import MemberList
-from .members import Member
+from .members import Member, MemberList
+from .misuse import emit_like_this, explained, join_like_this
 from .publish import Publish
 from .receipt import Receipt
 from .stream import Buffer, EventStream, open_stream
-from .wrong_calls import emit_like_this, explained, join_like_this
 
 F = TypeVar("F", bound=Callable[..., Any])
 _SMALL = 64 * 1024  # bytes; larger events wait for their place in the queue, so that its limit in bytes holds

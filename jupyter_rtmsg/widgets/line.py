@@ -6,8 +6,8 @@ from typing import TypedDict
 
 from jupyter_rtmsg.event import Event, Sender
 from jupyter_rtmsg.invisible import escaped
+from jupyter_rtmsg.rooms.history import data_text
 from jupyter_rtmsg.rooms.names import Names, title
-from jupyter_rtmsg.rooms.text import data_text
 
 MAX_TEXT = 500
 

@@ -29,8 +29,8 @@ from jupyter_rtmsg.hub.room import Membership
 from jupyter_rtmsg.hub.rooms import RoomRegistry
 from jupyter_rtmsg.log import open_log
 from jupyter_rtmsg.log.eventlog import Cursor
+from jupyter_rtmsg.rooms.decoding import Era, Position
 from jupyter_rtmsg.rooms.inbox import Inbox
-from jupyter_rtmsg.rooms.place import Era, Place
 from jupyter_rtmsg.wire.data import load
 from jupyter_rtmsg.wire.socketio import Encoded
 
@@ -50,8 +50,8 @@ class Reader:
         handlers.add(Handler(self.events.append, "tick"))
         handlers.add(Handler(self.gone.append, "$trimmed"))
         self.inbox = Inbox("lab", handlers, lambda: None, max_events=5)
-        self.inbox.started = True
-        self.inbox.start_at(Place(era, 0, 0), 0)
+        self.inbox.start()
+        self.inbox.start_at(Position(era, 0, 0), 0)
         self._calls = self.inbox.calls()
 
     def take(self, encoded: Encoded) -> None:
@@ -143,7 +143,7 @@ class World:
 
     async def repair(self) -> None:
         inbox = self.reader.inbox
-        if not inbox.behind or not inbox.hungry:
+        if not inbox.has_gap or not inbox.has_capacity:
             return
         page = await self.log.read("lab", after=inbox.received, limit=3)
         stats = await self.log.stats("lab")
@@ -182,7 +182,7 @@ class World:
         for _ in range(100_000):
             self.reader.run(1_000)
             await self.repair()
-            if self.reader.inbox.place.n == self.last:
+            if self.reader.inbox.position.n == self.last:
                 break
             await asyncio.sleep(0)
 
@@ -249,7 +249,7 @@ class Member:
     async def accounts_for(self, first: int, last: int) -> None:
         """Wait until everything is handled or told to be gone, and see that it is so once, and in order."""
         self.running.set()
-        await until(lambda: self.room.membership.inbox.place.n == last, 60)
+        await until(lambda: self.room.membership.inbox.position.n == last, 60)
         told = [number for numbers in self.gone for number in numbers]
         assert sorted(self.handled + told) == list(range(first, last + 1))
         assert self.handled == sorted(self.handled)

@@ -578,7 +578,7 @@ async def test_a_client_keeps_nothing_of_commands_and_rooms_that_are_over(ground
             await asyncio.wait_for(hub.commands.ask("rooms", {}), 0)
         assert not hub.socket._link.acks._pending
         assert not hub._joining
-        assert not hub._memberships
+        assert not hub._hub.memberships
         assert not hub._rooms
 
 

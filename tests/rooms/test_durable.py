@@ -70,7 +70,7 @@ def test_the_first_emit_warns_where_the_join_could_not(
 ) -> None:
     """In another cell, or since the server was restarted meanwhile."""
     cells = iter([1, 2, 2, 3])
-    monkeypatch.setattr("jupyter_rtmsg.rooms.durability.this_execution", lambda: next(cells))
+    monkeypatch.setattr("jupyter_rtmsg.rooms.notices.this_execution", lambda: next(cells))
     room = quietly(client(second))
     with pytest.warns(rt.NotDurable) as said:
         assert room.emit("n", 1) == MEMORY_START + 1
@@ -197,7 +197,7 @@ def test_a_client_that_was_away_during_the_move_goes_on_where_it_was(
     receiver.on("$reset", lambda event: resets.append(event.data["reason"]))
     sender.emit("n", 0)
     eventually(lambda: seen == [0] and receiver.lag == 0)
-    come_back = hub._async.socket.prepare
+    come_back = hub._async._hub.prepare
     gate = asyncio.Event()
 
     async def later() -> None:
@@ -205,7 +205,7 @@ def test_a_client_that_was_away_during_the_move_goes_on_where_it_was(
         assert come_back
         await come_back()
 
-    hub._async.socket.prepare = later
+    hub._async._hub.prepare = later
     (descriptor,) = hub.descriptors
     with socket.socket(fileno=os.dup(descriptor)) as cut:
         cut.shutdown(socket.SHUT_RDWR)

@@ -16,8 +16,7 @@ from support.hub import TOKEN, HubServer
 from support.patience import eventually
 
 import jupyter_rtmsg as rt
-from jupyter_rtmsg.rooms.member_list import MemberList
-from jupyter_rtmsg.rooms.members import Member
+from jupyter_rtmsg.rooms.members import Member, MemberList
 
 Make = Callable[..., rt.Client]
 MARKUP = "<script>alert('&amp;')</script>"

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from jupyter_rtmsg.client.executor import Call
 from jupyter_rtmsg.client.handlers import Handler, Handlers
 from jupyter_rtmsg.event import Event, Sender
+from jupyter_rtmsg.rooms.decoding import Era, Position
 from jupyter_rtmsg.rooms.inbox import Inbox
-from jupyter_rtmsg.rooms.place import Era, Place
 
 
 def meta(seq: int | None, prev: int | None, **more: Any) -> dict[str, Any]:
@@ -32,7 +32,7 @@ class Reader:
         self.seen: list[Event] = []
         self.handlers.add(Handler(self.seen.append))
         self.inbox = Inbox("lab", self.handlers, lambda: None, **limits)
-        self.inbox.started = True
+        self.inbox.start()
         self._calls: Iterator[Call] = iter(())
 
     def run(self, most: int = 1_000_000) -> None:
@@ -56,7 +56,7 @@ class Reader:
 def test_every_event_once_and_in_order_whatever_is_lost_doubled_or_late(steps: list[tuple[str, int]]) -> None:
     reader = Reader(max_events=6)
     inbox = reader.inbox
-    inbox.start_at(Place(LOG, 10), 10)
+    inbox.start_at(Position(LOG, 10), 10)
     log: list[tuple[int, int]] = []
     old: list[tuple[int, int]] = []
 
@@ -75,17 +75,17 @@ def test_every_event_once_and_in_order_whatever_is_lost_doubled_or_late(steps: l
             inbox.live(["n", seq, meta(seq, prev)], 1)
         elif what == "run":
             reader.run(number)
-        elif what == "page" and inbox.behind:
+        elif what == "page" and inbox.has_gap:
             after = [entry for entry in log if entry[0] > inbox.received]
             page(after[:number], after[:number][-1][0])
             old = after
         elif what == "old page" and old:
             page(old, old[-1][0])
     reader.run()
-    while inbox.behind or inbox._items:
+    while inbox.has_gap or inbox._items:
         reader.run()
         after = [entry for entry in log if entry[0] > inbox.received]
-        if inbox.behind:
+        if inbox.has_gap:
             page(after, after[-1][0] if after else inbox.seen)
     seen = reader.seqs
     assert seen == [seq for seq, _ in log][: len(seen)]
@@ -96,26 +96,26 @@ def test_every_event_once_and_in_order_whatever_is_lost_doubled_or_late(steps: l
 
 def test_a_gap_holds_back_what_is_later() -> None:
     reader = Reader()
-    reader.inbox.start_at(Place(LOG, 0), 0)
+    reader.inbox.start_at(Position(LOG, 0), 0)
     reader.inbox.live(["n", 1, meta(1, 0)], 1)
     reader.inbox.live(["n", 5, meta(5, 3)], 1)
     reader.run()
     assert reader.seqs == [1]
-    assert reader.inbox.behind
+    assert reader.inbox.has_gap
     events = [{**meta(3, 1), "event": "n", "data": 3}, {**meta(5, 3), "event": "n", "data": 5}]
     reader.inbox.page(events, 7, 0)
     reader.run()
     assert reader.seqs == [1, 3, 5]
-    assert not reader.inbox.behind
+    assert not reader.inbox.has_gap
     assert [event.replay for event in reader.seen] == [False, True, True]
 
 
 def test_through_closes_a_gap_that_was_trimmed() -> None:
     reader = Reader()
-    reader.inbox.start_at(Place(LOG, 0), 0)
+    reader.inbox.start_at(Position(LOG, 0), 0)
     reader.inbox.live(["n", 9, meta(9, 8)], 1)
     reader.inbox.page([], 9, 0)
-    assert not reader.inbox.behind
+    assert not reader.inbox.has_gap
     reader.inbox.live(["n", 12, meta(12, 9)], 1)
     reader.run()
     assert reader.seqs == [12]
@@ -123,20 +123,20 @@ def test_through_closes_a_gap_that_was_trimmed() -> None:
 
 def test_too_many_bytes_stay_in_the_log() -> None:
     reader = Reader(max_bytes=100)
-    reader.inbox.start_at(Place(LOG, 0), 0)
+    reader.inbox.start_at(Position(LOG, 0), 0)
     reader.inbox.live(["n", 1, meta(1, 0)], 90)
     reader.inbox.live(["n", 2, meta(2, 1)], 90)
-    assert reader.inbox.behind
+    assert reader.inbox.has_gap
     assert reader.inbox.unread == 1
-    assert not reader.inbox.hungry
+    assert not reader.inbox.has_capacity
     reader.run()
-    assert reader.inbox.hungry
+    assert reader.inbox.has_capacity
 
 
 def test_an_event_without_a_handler_counts_as_handled() -> None:
     reader = Reader()
     reader.handlers.remove()
-    reader.inbox.start_at(Place(LOG, 0), 0)
+    reader.inbox.start_at(Position(LOG, 0), 0)
     reader.inbox.live(["n", 1, meta(1, 0)], 1)
     reader.run()
     assert reader.inbox.handled == 1
@@ -144,7 +144,7 @@ def test_an_event_without_a_handler_counts_as_handled() -> None:
 
 def test_an_event_whose_handler_did_not_return_is_not_handled() -> None:
     reader = Reader()
-    reader.inbox.start_at(Place(LOG, 0), 0)
+    reader.inbox.start_at(Position(LOG, 0), 0)
     reader.inbox.live(["n", 1, meta(1, 0)], 1)
     next(reader.inbox.calls())
     assert reader.inbox.handled == 0
@@ -152,7 +152,7 @@ def test_an_event_whose_handler_did_not_return_is_not_handled() -> None:
 
 def test_an_event_is_what_the_wire_said() -> None:
     reader = Reader()
-    reader.inbox.start_at(Place(LOG, 0), 0)
+    reader.inbox.start_at(Position(LOG, 0), 0)
     reader.inbox.live(["n", {"a": 1}, meta(1, 0, id="x"), "1"], 1)
     reader.run()
     (event,) = reader.seen
@@ -173,7 +173,7 @@ class Numbered:
         self.gone: list[Any] = []
         self.reader.handlers.add(Handler(self.gone.append, "$trimmed"))
         self.inbox = self.reader.inbox
-        self.inbox.start_at(Place(LOG, 10, 0), 10)
+        self.inbox.start_at(Position(LOG, 10, 0), 10)
         self.events: list[tuple[int, int, int]] = []  # seq, prev, n
         self.trimmed: set[int] = set()
 
@@ -227,21 +227,21 @@ def test_every_event_is_handled_or_told_to_be_gone_once(turns: list[tuple[str, i
             room.trimmed.update(event[2] for event in room.events[: number * 3])
         elif what == "run":
             room.reader.run(number)
-        elif what == "page" and room.inbox.behind:
+        elif what == "page" and room.inbox.has_gap:
             room.page(number, complete=False)
         elif what == "come back":
             room.come_back()
     room.publish(1, arrives=True)
-    while room.inbox.behind or room.inbox.waiting:
+    while room.inbox.has_gap or room.inbox.waiting:
         room.reader.run()
-        if room.inbox.behind:
+        if room.inbox.has_gap:
             room.page(3, complete=False)
     handled = [event.n for event in room.reader.seen]
     told = [n for event in room.gone for n in range(event.data["first"], event.data["last"] + 1)]
     assert sorted(handled + told) == list(range(1, len(room.events) + 1))
     assert handled == sorted(handled)
     assert all(event.data["count"] == event.data["last"] - event.data["first"] + 1 for event in room.gone)
-    assert room.inbox.place == Place(LOG, room.events[-1][0], len(room.events))
+    assert room.inbox.position == Position(LOG, room.events[-1][0], len(room.events))
 
 
 def test_what_is_gone_is_told_in_its_place() -> None:
@@ -264,7 +264,7 @@ def test_events_of_a_hub_that_does_not_count_raise_no_alarm() -> None:
     reader = Reader()
     gone: list[Any] = []
     reader.handlers.add(Handler(gone.append, "$trimmed"))
-    reader.inbox.start_at(Place(LOG, 0), 0)
+    reader.inbox.start_at(Position(LOG, 0), 0)
     reader.inbox.live(["n", 1, meta(1, 0)], 1)
     reader.inbox.live(["n", 5, meta(5, 1, n=9)], 1)  # the hub was updated meanwhile
     reader.inbox.live(["n", 6, meta(6, 5, n=10)], 1)
@@ -276,25 +276,25 @@ def test_the_number_of_a_damaged_event_is_not_believed() -> None:
     reader = Reader()
     gone: list[Any] = []
     reader.handlers.add(Handler(gone.append, "$trimmed"))
-    reader.inbox.start_at(Place(LOG, 0, 0), 0)
+    reader.inbox.start_at(Position(LOG, 0, 0), 0)
     reader.inbox.live(["n", 1, meta(1, 0, n=1)], 1)
     reader.inbox.live(["$corrupt", None, meta(2, 1, n=77)], 1)
     reader.inbox.live(["n", 3, meta(3, 2, n=3)], 1)
     reader.run()
-    assert (gone, reader.inbox.place) == ([], Place(LOG, 3, 3))
+    assert (gone, reader.inbox.position) == ([], Position(LOG, 3, 3))
 
 
 def test_a_room_that_was_made_again_counts_from_one() -> None:
     reader = Reader()
     gone: list[Any] = []
     reader.handlers.add(Handler(lambda event: gone.append((event.data["first"], event.data["last"])), "$trimmed"))
-    reader.inbox.start_at(Place(LOG, 50, 40), 50)
+    reader.inbox.start_at(Position(LOG, 50, 40), 50)
     reader.inbox.live(["n", 60, meta(60, 0, n=1)], 1)
     reader.inbox.live(["n", 61, meta(61, 60, n=2)], 1)
     assert gone == []
     other = Reader()
     other.handlers.add(Handler(lambda event: gone.append((event.data["first"], event.data["last"])), "$trimmed"))
-    other.inbox.start_at(Place(LOG, 50, 40), 50)
+    other.inbox.start_at(Position(LOG, 50, 40), 50)
     other.inbox.page([{**meta(63, 61, n=3), "event": "n", "data": 1}], 63, 0)
     other.run()
     assert (gone, other.seqs) == ([(1, 2)], [63])
@@ -302,11 +302,11 @@ def test_a_room_that_was_made_again_counts_from_one() -> None:
 
 def test_what_waits_beyond_a_cut_is_dropped_and_the_rest_is_handled() -> None:
     reader = Reader()
-    reader.inbox.start_at(Place(LOG, 0, 0), 0)
+    reader.inbox.start_at(Position(LOG, 0, 0), 0)
     for seq in range(1, 6):
         reader.inbox.live(["n", seq, meta(seq, seq - 1, n=seq)], 1)
         reader.inbox.live(["n", "volatile", meta(None, None)], 1)
-    cut = Place(LOG._replace(opening="second"), 3, 3)
+    cut = Position(LOG._replace(opening="second"), 3, 3)
     reader.inbox.drop_after(3)
     reader.inbox.turn(cut, "$reset", None)
     assert (reader.inbox.received, reader.inbox.put_count) == (3, 3)
@@ -314,4 +314,4 @@ def test_what_waits_beyond_a_cut_is_dropped_and_the_rest_is_handled() -> None:
     reader.run()
     assert [seq for seq in reader.seqs if seq] == [1, 2, 3, 4]
     assert reader.seqs.count(None) == 5
-    assert reader.inbox.place == Place(cut.era, 4, 4)
+    assert reader.inbox.position == Position(cut.era, 4, 4)

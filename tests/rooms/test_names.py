@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from jupyter_rtmsg import Sender
+from jupyter_rtmsg.rooms.decoding import sender_of
 from jupyter_rtmsg.rooms.members import Member
-from jupyter_rtmsg.rooms.names import Names, sender_of, title
+from jupyter_rtmsg.rooms.names import Names, title
 
 
 def kernel(notebook: str | None = None, user: str = "ada", name: str = "hw1") -> Sender:

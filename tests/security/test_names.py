@@ -8,9 +8,8 @@ from jupyter_rtmsg import Event, Sender
 from jupyter_rtmsg.displayname import fault
 from jupyter_rtmsg.errors import BadEvent, BadRequest, BadRoom
 from jupyter_rtmsg.hub.names import SubscriptionName, event_name, room_name
-from jupyter_rtmsg.rooms.events import Events
-from jupyter_rtmsg.rooms.member_list import MemberList
-from jupyter_rtmsg.rooms.members import Member
+from jupyter_rtmsg.rooms.history import Events
+from jupyter_rtmsg.rooms.members import Member, MemberList
 from jupyter_rtmsg.rooms.names import Names
 from jupyter_rtmsg.widgets.line import line
 

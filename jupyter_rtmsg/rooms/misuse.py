@@ -1,20 +1,22 @@
-"""What to write instead of a call that cannot work."""
+"""Misuse of the API: errors that say what to write instead, for wrong arguments and for a forgotten ``await``."""
 
 from __future__ import annotations
 
+import asyncio
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Generator, Mapping
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 from jupyter_rtmsg.advice import short
-from jupyter_rtmsg.errors import RtmsgError, WrongCall
+from jupyter_rtmsg.errors import RtmsgError, WrongCall, WrongName
 
 P = ParamSpec("P")
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
 
 _OPTIONS = ("id", "volatile", "expect", "retain", "expire", "wait", "timeout")
-# What python-socketio's emit() takes, and ours does not.
+# Arguments of python-socketio's emit() that this emit() does not take.
 _FOREIGN: Mapping[str, str] = {
     **dict.fromkeys(("room", "to"), 'a room emits to itself: other = hub.join("other"), then other.emit({event}, ...)'),
     **dict.fromkeys(("callback", "ack"), "emit() itself returns when the hub has stored the event"),
@@ -24,7 +26,7 @@ _FOREIGN: Mapping[str, str] = {
 
 
 def explained(explain: Callable[..., str]) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Have a function say what to write, where it was called with arguments that it does not take.
+    """Decorate a method: a call with arguments that it does not take raises `WrongCall` with an explanation.
 
     Parameters
     ----------
@@ -39,10 +41,10 @@ def explained(explain: Callable[..., str]) -> Callable[[Callable[P, T]], Callabl
             try:
                 return function(*args, **kwargs)
             except RtmsgError as error:
-                raise error.with_traceback(None)  # noqa: B904 - it is the same error, without the frames of this package
+                raise error.with_traceback(None)  # noqa: B904 - the same error, without the frames of this package
             except TypeError as error:
                 if error.__traceback__ and error.__traceback__.tb_next:
-                    raise  # from inside of the function: the arguments were right
+                    raise  # raised inside the function: the arguments were right
             raise WrongCall(explain(*args[1:], **kwargs))
 
         return call
@@ -51,7 +53,7 @@ def explained(explain: Callable[..., str]) -> Callable[[Callable[P, T]], Callabl
 
 
 def emit_like_this(event: Any = None, data: Any = None, *more: Any, **fields: Any) -> str:
-    """Return how `emit` is written, for someone who gave it something else."""
+    """Return an explanation of a wrong call of `emit`."""
     if event is None:
         return 'an event has a name. Write lab.emit("metric", {"loss": 0.1})'
     known = {name: fields.pop(name) for name in _OPTIONS if name in fields}
@@ -66,7 +68,7 @@ def emit_like_this(event: Any = None, data: Any = None, *more: Any, **fields: An
 
 
 def join_like_this(room: Any = "lab", *more: Any, **options: Any) -> str:
-    """Return how `join` is written, for someone who gave it something else."""
+    """Return an explanation of a wrong call of `join`."""
     if more:
         return f"rooms are joined one by one. Write hub.join({short(room)}), then hub.join({short(more[0])})"
     for name in ("name", "subscription", "group"):
@@ -80,7 +82,7 @@ def join_like_this(room: Any = "lab", *more: Any, **options: Any) -> str:
 
 
 def history_like_this(first: Any = 10, *more: Any, **options: Any) -> str:
-    """Return how `history` is written, for someone who gave it something else."""
+    """Return an explanation of a wrong call of `history`."""
     takes = "last=, after=, before=, since=, event=, sender= or limit="
     if options:
         return f"history() takes {takes}, and no other than these. Write lab.history(last=10)"
@@ -89,7 +91,7 @@ def history_like_this(first: Any = 10, *more: Any, **options: Any) -> str:
 
 
 def check_url(url: object) -> None:
-    """Refuse what is no address of a server, with WrongCall."""
+    """Raise `WrongCall` unless it is a URL, or None."""
     if url is not None and not isinstance(url, str):
         raise WrongCall(
             f'a URL is a str, not {short(url)}. Write rt.connect(), or rt.connect("http://localhost:8888/")'
@@ -102,26 +104,26 @@ def check_url(url: object) -> None:
 
 
 def check_room(room: object) -> None:
-    """Refuse what is no name of a room, with WrongCall."""
+    """Raise `WrongCall` unless it is a str."""
     if not isinstance(room, str):
         raise WrongCall(f'a room\'s name is a str, not {type(room).__name__}: {short(room)}. Write hub.join("lab")')
 
 
 def check_event(event: object) -> None:
-    """Refuse what is no name of an event, with WrongCall."""
+    """Raise `WrongCall` unless it is a str, or None."""
     if event is not None and not isinstance(event, str):
         raise WrongCall(f'on() takes one event\'s name, a str, not {short(event)}. Write @lab.on("metric")')
 
 
 def check_handler(function: Any) -> None:
-    """Refuse what cannot be called with one event, with WrongCall."""
+    """Raise `WrongCall` unless it can be called with one event."""
     if not callable(function):
         raise WrongCall(
             f'a handler is a function, not {short(function)}. Write @lab.on("metric") above "def show(event):"'
         )
     try:
         signature = inspect.signature(function)
-    except (TypeError, ValueError):  # some functions of C tell nothing of what they take
+    except (TypeError, ValueError):  # some functions written in C have no signature
         return
     try:
         signature.bind(None)
@@ -132,3 +134,61 @@ def check_handler(function: Any) -> None:
             f"a handler gets one argument, the event, and {name}{takes} cannot be called with one. "
             f"Write def {name if name.isidentifier() else 'show'}(event): ... and use event.data in it"
         ) from None
+
+
+class Awaited(Coroutine[Any, Any, T]):
+    """A coroutine whose repr and errors say so when its ``await`` was forgotten.
+
+    Parameters
+    ----------
+    coroutine : coroutine
+    call : str
+        The name of the method that made it.
+    """
+
+    __slots__ = ("_call", "_coroutine")
+
+    def __init__(self, coroutine: Coroutine[Any, Any, T], call: str) -> None:
+        self._coroutine = coroutine
+        self._call = call
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        return self._coroutine.__await__()
+
+    def send(self, value: Any) -> Any:
+        """See `Coroutine`."""
+        return self._coroutine.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        """See `Coroutine`."""
+        return self._coroutine.throw(*error)
+
+    def close(self) -> None:
+        """See `Coroutine`."""
+        self._coroutine.close()
+
+    def __repr__(self) -> str:
+        return f"<{self._call}() has not been awaited: write await before it>"
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith(("_", "cr_")):
+            return getattr(self._coroutine, name)
+        raise WrongName(f"the result of {self._call}() has to be awaited: write (await ...{self._call}(...)).{name}")
+
+
+def awaited(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Decorate an async method, so that a forgotten ``await`` is named."""
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
+        return Awaited(function(*args, **kwargs), function.__name__)
+
+    return _marked(call)
+
+
+def _marked(call: F) -> F:
+    """Mark a function for `asyncio.iscoroutinefunction`, by which schedulers decide how to call it."""
+    if mark := getattr(inspect, "markcoroutinefunction", None):  # from Python 3.12 on
+        return cast(F, mark(call))
+    call.__dict__["_is_coroutine"] = getattr(asyncio.coroutines, "_is_coroutine", None)
+    return call

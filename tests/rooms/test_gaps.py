@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from jupyter_rtmsg.client.handlers import Handlers
+from jupyter_rtmsg.rooms.decoding import Era, Position
+from jupyter_rtmsg.rooms.gaps import GapReader
 from jupyter_rtmsg.rooms.inbox import Inbox
-from jupyter_rtmsg.rooms.place import Era, Place
-from jupyter_rtmsg.rooms.repair import Repair
 
 MANY = 100  # requests that nobody needs
 
@@ -37,34 +37,34 @@ class Hub:
 def inbox() -> Inbox:
     """A queue that knows of ten events, and has none."""
     made = Inbox("lab", Handlers(), lambda: None)
-    made.start_at(Place(Era("e", "first"), 0, 0), 0)
+    made.start_at(Position(Era("e", "first"), 0, 0), 0)
     made.seen = 10
     return made
 
 
-async def read(inbox: Inbox, hub: Hub) -> Repair:
+async def read(inbox: Inbox, hub: Hub) -> GapReader:
     tasks: list[asyncio.Task[None]] = []
 
     def spawn(coroutine: Any) -> asyncio.Task[None]:
         tasks.append(asyncio.get_running_loop().create_task(coroutine))
         return tasks[-1]
 
-    repair = Repair("lab", inbox, hub, spawn, lambda: True, lambda: None)  # type: ignore[arg-type]
-    repair.look()
+    reader = GapReader("lab", inbox, hub, spawn, lambda: True, lambda: None)  # type: ignore[arg-type]
+    reader.check()
     await asyncio.gather(*tasks, return_exceptions=True)
-    return repair
+    return reader
 
 
 async def test_pages_of_a_new_opening_of_the_same_log_are_taken(inbox: Inbox) -> None:
     """The hub tells of it with the next event, which may never come."""
     hub = Hub("e", "second")
     await read(inbox, hub)
-    assert (inbox.received, inbox.behind, hub.asked) == (10, False, 2)
+    assert (inbox.received, inbox.has_gap, hub.asked) == (10, False, 2)
     assert inbox.era == Era("e", "second")
 
 
 async def test_a_page_of_another_epoch_is_not_asked_for_again_and_again(inbox: Inbox) -> None:
     hub = Hub("another", "first")
-    repair = await read(inbox, hub)
-    repair.stop()
+    reader = await read(inbox, hub)
+    reader.stop()
     assert (inbox.received, hub.asked) == (0, 1)
