@@ -172,7 +172,7 @@ async def test_the_body_of_an_answer_is_bounded() -> None:
     for answer in (ok(b"x" * 1_001), b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 1_001):
         async with answering(answer) as (peer, _):
             endpoint = Endpoint.at(peer.url)
-            with pytest.raises(HttpFailed, match="more than the 1,000 bytes"):
+            with pytest.raises(HttpFailed, match="larger than the 1,000 bytes"):
                 await ask(await dial(endpoint), endpoint)
 
 

@@ -147,7 +147,7 @@ def test_what_is_given_is_all_there_is() -> None:
 def test_the_cookies_of_one_server_do_not_go_to_another() -> None:
     here = Found("http://127.0.0.1:8/", "t8", "RTMSG_URL")
     endpoint = Endpoint(Route(Search([here], token="renewed", instead=INSTEAD)))
-    endpoint.learn(Response(403, "Forbidden", (("set-cookie", "session=of-the-first"),)))
+    endpoint.keep_cookies(Response(403, "Forbidden", (("set-cookie", "session=of-the-first"),)))
     assert endpoint.advance(DENIED)
     assert endpoint.headers()["Cookie"] == "session=of-the-first"  # another token, the same server
     assert endpoint.advance(ConnectionRefusedError(111, "no"))
