@@ -57,7 +57,7 @@ class BundleRequests(tornado.web.RequestHandler):
     head = get
 
 
-class BundleHandler(BundleRequests):
+class EngineBundleHandler(BundleRequests):
     """Serves the bundle in a Tornado application."""
 
     def initialize(self, origins: Origins, proxies: TrustedProxies) -> None:
@@ -87,7 +87,7 @@ def bundle_pattern(path: str) -> str:
 
 def bundle_routes(path: str, origins: Origins, proxies: TrustedProxies) -> list[Any]:
     """Return the routes of the bundle below a path."""
-    return [(bundle_pattern(path), BundleHandler, {"origins": origins, "proxies": proxies})]
+    return [(bundle_pattern(path), EngineBundleHandler, {"origins": origins, "proxies": proxies})]
 
 
 def client_version() -> str | None:

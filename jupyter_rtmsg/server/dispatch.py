@@ -1,4 +1,4 @@
-"""Handing events to handlers one by one, and their results back as acks (docs/protocol.md#socketio-events)."""
+"""The order in which handlers of a socket are called (docs/protocol.md#socketio-events)."""
 
 from __future__ import annotations
 
@@ -6,109 +6,137 @@ import asyncio
 import inspect
 from collections.abc import Coroutine, Iterable, Iterator
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import ConnectionRefused, PacketRefused, ProtocolError
-from ..wire.data import EncodedJSON
 from ..wire.packet import Undecoded
-from .arguments import explain
-from .emitter import Concurrent, Handler, function_of
-from .hooks import Hooked, Hooks, refusal
-from .waiting import EventQueue
+from .flow_control import EventQueue, FlowControl
+from .listeners import Concurrent, Handler, Hooks, explain, function_of
+from .namespace import Namespace
+from .socket import NOT_ROUTED, Socket
 
-if TYPE_CHECKING:
-    from .connection import Connection
-    from .session import Session
-
-NOT_ROUTED: Any = object()  # what a route returns to let the socket's own handlers see an event
-LATER: Any = object()  # what a route returns when it will call `Dispatcher.answer` itself
+_DROPS_EVENTS = frozenset(
+    {"server namespace disconnect", "forced server close", "server shutting down", "parse error", "too slow"}
+)
+"""Reasons of a disconnect after which the events that wait are dropped. After others they are handled."""
 
 
-class Dispatcher(Hooked):
-    """The part of a socket that calls handlers, in the order in which events arrive."""
+class Dispatcher:
+    """Passes the events of one socket to its handlers, in the order in which they arrive.
 
-    __slots__ = ("_connection", "_queue", "_reason")
-    session: Session
-    connected: bool
+    States:
 
-    def __init__(self, connection: Connection) -> None:
-        super().__init__()
-        self._connection = connection
-        self._queue: EventQueue | None = None  # while a coroutine handler runs
-        self._reason: str | None = None  # why it was disconnected, until its handlers were told
+    * *idle*, ``_queue`` is None: an event is handled when it is received.
+    * *running*, ``_queue`` is set: a coroutine handler runs, and events wait, undecoded, in the queue.
+    * *leaving*, ``_queue`` and ``_reason`` are set: the socket is disconnected, and the events in the queue are handled
+      before the handlers of ``"disconnecting"`` and ``"disconnect"`` are called.
+
+    Parameters
+    ----------
+    socket : Socket
+    namespace : Namespace
+        The socket's.
+    flow : FlowControl
+        The session's.
+    """
+
+    __slots__ = ("_flow", "_queue", "_reason", "_session", "namespace", "socket")
+
+    def __init__(self, socket: Socket, namespace: Namespace, flow: FlowControl) -> None:
+        self.socket = socket
+        self.namespace = namespace
+        self._session = socket.session
+        self._flow = flow
+        self._queue: EventQueue | None = None
+        self._reason: str | None = None
+
+    # --- for the packet stream
 
     def receive(self, args: list[Any], id: int | None) -> None:
-        """Take an event while no handler runs."""
+        """Handle an event while no handler runs."""
         result = self._handle(args, id)
         if type(result) is CoroutineType:
             self.run(result, id, self._label(args[0]))
         else:
-            self.answer(id, result)
+            self.socket.answer(id, result)
 
     def wait(self, event: Undecoded) -> bool:
-        """Let an event wait if a handler runs; return whether one does."""
+        """Add an event to the queue if a handler runs; return whether one does."""
         queue = self._queue
         if queue is None:
             return False
         if not queue.events:
-            self.session.engine.watch.add(queue)
+            self._session.engine.watch.add(queue)
         queue.events.append(event)
-        self._connection.waiting.add(event)
+        self._flow.add(event)
         return True
 
     def run(self, coroutine: Coroutine[Any, Any, Any], id: int | None, handler: str) -> None:
-        """Run a handler's coroutine; what comes meanwhile waits for it."""
+        """Run the coroutine of a handler, which is described by ``handler``. Events wait until it has returned."""
         self._queue = EventQueue(handler, asyncio.get_running_loop().time())
-        self._connection.busy += 1
+        self._flow.handler_started()
         self.namespace.spawn(self._run(self._queue, coroutine, id))
 
-    def _label(self, event: Any) -> str:
-        """Return what to call the handler of an event; a route knows itself what its clients wait for."""
-        return "" if self.namespace.router is not None else f"the handler of {event!r:.80}"
+    def closed(self, reason: str) -> None:
+        """Disconnect the socket, then call its handlers of ``"disconnecting"`` and ``"disconnect"``."""
+        if not self.socket.connected:
+            return
+        self.socket.departs()
+        self.namespace.disconnected(self.socket, reason)
+        self.socket.fail_acks()
+        if reason in _DROPS_EVENTS:
+            self.drop_waiting()
+        elif self._queue is not None:
+            self._reason = reason
+            return
+        self._departed(reason)
 
-    def answer(self, id: int | None, result: Any) -> None:
-        """Send the acknowledgement, at once or when the result is there."""
-        if isinstance(result, asyncio.Future):
-            result.add_done_callback(lambda future: self._answer_later(id, future))
-        elif id is not None and result is not NOT_ROUTED and result is not LATER and self.connected:
-            args: list[Any] | EncodedJSON
-            if type(result) is EncodedJSON:
-                args = result
-            elif type(result) is tuple:
-                args = list(result)
-            else:
-                args = [] if result is None else [result]
-            namespace = self.namespace
-            try:
-                encoded = namespace.parser.ack(id, args, namespace.name)
-                if len(encoded.websocket) > namespace.unchecked:
-                    namespace.check_size(encoded)
-            except Exception as error:
-                fault = namespace.failure("an acknowledgement", error)
-                encoded = namespace.parser.ack(id, [fault], namespace.name)
-            self.session.put(encoded)
-
-    def overhear(self, args: list[Any]) -> None:
-        """Tell who wants to know what is sent to this client."""
-        for function in self._hooks.outgoing if self._hooks else ():
-            self._late(function, *args)
+    def drop_waiting(self) -> None:
+        """Drop the events that wait."""
+        events = self._queue.events if self._queue else ()
+        while events:
+            self._flow.remove(events.popleft())
+            self._session.engine.count_dropped()
 
     # --- inside
 
+    def _departed(self, reason: str) -> None:
+        """Call the handlers of ``"disconnecting"``, then those of ``"disconnect"``."""
+        self._reason = None
+        coroutines = self.namespace.call(self.socket.handlers.get("disconnecting", ()), reason, event="disconnecting")
+        if coroutines:
+            self.namespace.spawn(self._departed_later(coroutines, reason))
+        else:
+            self._end(reason)
+
+    async def _departed_later(self, coroutines: list[CoroutineType[Any, Any, Any]], reason: str) -> None:
+        for coroutine in coroutines:
+            await self._finish(coroutine)
+        self._end(reason)
+
+    def _end(self, reason: str) -> None:
+        handlers = self.socket.drop_handlers().get("disconnect", ())
+        self.namespace.notify(handlers, reason, event="disconnect")
+
+    def _label(self, event: Any) -> str:
+        """Describe the handler of an event for a warning. A route's clients wait for what they ask for: no warning."""
+        return "" if self.namespace.router is not None else f"the handler of {event!r:.80}"
+
     def _handle(self, args: list[Any], id: int | None, *, asked: bool = False) -> Any:
-        """Call the handlers of an event and return the first of their results that is not None."""
-        if self._hooks is not None and not asked:
-            return self._ask(self._hooks, args, id)
+        """Call the handlers of an event; return the first result that is not None. ``asked``: hooks were called."""
+        socket, namespace = self.socket, self.namespace
+        if socket.hooks is not None and not asked:
+            return self._ask(socket.hooks, args, id)
         name = args[0]
         try:
-            route = self.namespace.router
+            route = namespace.router
             if route is not None:
-                result = route(self, name, args, id)  # type: ignore[arg-type]
+                result = route(socket, name, args, id)
                 if result is not NOT_ROUTED:
                     return result
         except Exception as error:
-            return self.namespace.failure(f"a handler of {name!r}", error)
-        handlers = self._handlers.get(name)
+            return namespace.failure(f"a handler of {name!r}", error)
+        handlers = socket.handlers.get(name)
         if not handlers:
             return NOT_ROUTED
         if len(handlers) > 1:
@@ -116,24 +144,24 @@ class Dispatcher(Hooked):
         try:
             result = handlers[0](*args[1:])
         except Exception as error:
-            return self._fault(handlers[0], name, args[1:], error)
+            return self._failure(handlers[0], name, args[1:], error)
         if type(result) is CoroutineType and type(handlers[0]) is Concurrent:
-            return self.namespace.spawn(self._finish(result))
+            return namespace.spawn(self._finish(result))
         return result
 
-    def _fault(self, handler: Handler, event: str, args: list[Any], error: Exception) -> Any:
-        """Log that a handler raised, and return what to acknowledge with."""
+    def _failure(self, handler: Handler, event: str, args: list[Any], error: Exception) -> Any:
+        """Log an exception of a handler, and return the value to acknowledge with."""
         explain(error, function_of(handler), event, args)
         return self.namespace.failure(f"a handler of {event!r}", error)
 
     def _call_each(self, handlers: Iterable[Handler], event: str, args: list[Any]) -> Any:
-        """Call several handlers of an event; later events wait until it is known which result is the event's."""
+        """Call several handlers. Later events wait until it is known which result is the event's."""
         results, serial = [], False
         for handler in handlers:
             try:
                 result = handler(*args)
             except Exception as error:
-                result = self._fault(handler, event, args, error)
+                result = self._failure(handler, event, args, error)
             if type(result) is CoroutineType:
                 serial = serial or type(handler) is not Concurrent
                 result = self.namespace.spawn(self._finish(result))
@@ -144,39 +172,18 @@ class Dispatcher(Hooked):
         return first if serial else self.namespace.spawn(first)
 
     async def _first(self, results: Iterable[Any]) -> Any:
-        """Return the first result that is not None; handlers behind it go on by themselves."""
+        """Return the first result that is not None. Handlers behind it are not awaited."""
         for result in results:
             value = await result if isinstance(result, asyncio.Future) else result
             if value is not None:
                 return value
         return None
 
-    def _late(self, handler: Handler, *args: Any, event: str = "") -> None:
-        """Call a handler whose result nobody waits for."""
-        for coroutine in self._call_all((handler,), *args, event=event):
-            self.namespace.spawn(coroutine)
-
-    def _call_all(self, handlers: Iterable[Handler], *args: Any, event: str = "") -> list[CoroutineType[Any, Any, Any]]:
-        """Call handlers, of an event of the server's own if it has a name; return the coroutines to be awaited."""
-        coroutines: list[CoroutineType[Any, Any, Any]] = []
-        for handler in handlers:
-            try:
-                result = handler(*args)
-            except Exception as error:
-                if event:
-                    explain(error, function_of(handler), event, args)
-                self.namespace.failed(f"handler {handler!r}", error)
-            else:
-                if type(result) is CoroutineType:
-                    coroutines.append(result)
-        return coroutines
-
     # --- middlewares
 
     def _ask(self, hooks: Hooks, args: list[Any], id: int | None) -> Any:
-        """Tell who wants to know of every event, ask the middlewares in order, then call the handlers."""
-        for function in hooks.incoming:
-            self._late(function, *args)
+        """Call the `on_any` listeners, the middlewares in order, then the handlers."""
+        self.namespace.notify(hooks.incoming, *args)
         middlewares = iter(hooks.middlewares)
         try:
             for middleware in middlewares:
@@ -202,29 +209,31 @@ class Dispatcher(Hooked):
         return await result if type(result) is CoroutineType else result
 
     def _refuse(self, error: Exception) -> dict[str, Any]:
-        """Drop an event that a middleware raised about."""
-        handlers = self._handlers.get("error", ())
-        for handler in handlers:
-            self._late(handler, error)
+        """Drop an event because of a middleware's exception; return the value to acknowledge with."""
+        handlers = self.socket.handlers.get("error", ())
+        self.namespace.notify(handlers, error)
         if not handlers and not isinstance(error, ConnectionRefused):
             self.namespace.failed("a middleware of a socket", error)
-        return refusal(error)
+        if not isinstance(error, ConnectionRefused):
+            return {"error": {"code": "internal", "message": "a middleware failed"}}
+        answer = {"code": "refused", "message": error.message}
+        return {"error": answer if error.data is None else {**answer, "data": error.data}}
 
     # --- coroutine handlers
 
     async def _run(self, queue: EventQueue, coroutine: Coroutine[Any, Any, Any] | None, id: int | None) -> None:
-        """Await a handler, then handle what has waited for it, in order."""
-        loop, share = asyncio.get_running_loop(), self.session.share
+        """Await a handler, then handle the events that waited for it, in order."""
+        loop, share, answer = asyncio.get_running_loop(), self._session.share, self.socket.answer
         while coroutine is not None:
             result = await share.run(self._finish(coroutine), loop.time)
             coroutine, begun = None, loop.time()
-            self.answer(id, result)
+            answer(id, result)
             while coroutine is None and queue.events:
                 if loop.time() - begun >= share.rest:
                     share.charge(loop.time() - begun)
                     await share.turn()
                     begun = loop.time()
-                    continue  # meanwhile what waits may have been dropped
+                    continue  # the events may have been dropped meanwhile
                 args, id = self._next(queue)
                 if args is None:
                     continue
@@ -233,56 +242,37 @@ class Dispatcher(Hooked):
                     coroutine = result
                     queue.runs(self._label(args[0]), loop.time())
                 else:
-                    self.answer(id, result)
+                    answer(id, result)
             share.charge(loop.time() - begun)
         self._queue = None
-        self._connection.busy -= 1
+        self._flow.handler_ended()
         if self._reason is not None:
-            self.farewell(self._reason)
+            self._departed(self._reason)
 
     def _next(self, queue: EventQueue) -> tuple[list[Any] | None, int | None]:
-        """Return the arguments and the ack id of the event that has waited longest; None if it is none."""
+        """Remove the first event of the queue; return its arguments (None if they cannot be decoded) and its id."""
         event = queue.events.popleft()
-        self._connection.waiting.remove(event)
+        self._flow.remove(event)
         try:
             decode = self.namespace.decode if event.size > self.namespace.large else Undecoded.decode
             return decode(event).data, event.id
         except PacketRefused as error:
-            self.answer(event.id, error.answer)
+            self.socket.answer(event.id, error.answer)
             return None, None
         except ProtocolError as error:
             self.drop_waiting()
-            if not self.session.closed:
-                self.session.violated(error, late=True)
+            if not self._session.closed:
+                self._session.violated(error, late=True)
             return None, None
 
-    def drop_waiting(self) -> None:
-        """Handle none of the events that wait."""
-        events = self._queue.events if self._queue else ()
-        while events:
-            self._connection.waiting.remove(events.popleft())
-            self.session.engine.dropped += 1
-
-    def farewell(self, reason: str) -> None:
-        """Tell the handlers that the socket was disconnected."""
-        raise NotImplementedError
-
     async def _finish(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Await a handler; return its result, or the value to acknowledge with if it raised."""
         try:
             return await coroutine
         except asyncio.CancelledError:
             if self.namespace.closing:
                 raise
-            # Something it awaited was cancelled, not this task: the events behind it must not wait for ever.
-            return self.namespace.failure("a handler", RuntimeError("what the handler awaited was cancelled"))
+            # A task that the handler awaited was cancelled, not this one: later events must not wait for ever.
+            return self.namespace.failure("a handler", RuntimeError("a task that the handler awaited was cancelled"))
         except Exception as error:
             return self.namespace.failure("a handler", error)
-
-    def _answer_later(self, id: int | None, future: asyncio.Future[Any]) -> None:
-        if future.cancelled():
-            return
-        error = future.exception()
-        if isinstance(error, Exception):
-            self.answer(id, self.namespace.failure("a handler", error))
-        else:
-            self.answer(id, future.result())

@@ -1,4 +1,4 @@
-"""The Engine.IO server: sessions over long-polling and WebSocket, on Tornado (docs/protocol.md)."""
+"""The Engine.IO server: sessions over long-polling and WebSocket (docs/protocol.md)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from typing import Any
 import tornado.web
 
 from .admission import Admission
+from .handler import EngineHandler
 from .memory import Memory
 from .origin import Hosts, Origin, Origins
-from .outbox import Joiner
+from .outbox import WriteCoalescer
 from .rejection import Refused
 from .request import Request, TrustedProxies, query_of
 from .request_hooks import EVENTS, Check, IdFactory, Middleware, RequestHooks
@@ -25,69 +26,72 @@ from .timers import Deadlines, Watch
 from .turns import Turns
 from .websocket import WebSocketTransport
 
-SLICE = 256  # sessions written to before the loop does something else
+SLICE = 256  # sessions that are flushed in one turn of the event loop
 TRANSPORTS = ("polling", "websocket")
 
 
 class Engine:
-    """Accepts sessions, keeps their heartbeat, and writes what they have to send.
+    """Accepts sessions, and owns what they share: timers, memory, turns, and the flush at the end of a turn.
 
     Parameters
     ----------
     ping_interval, ping_timeout : float
-        Seconds.
+        Seconds between pings, and to wait for a pong.
     max_payload : int
-        The largest message, and the largest body of a POST, that a peer may send, in bytes; announced in the handshake.
-        What is sent to peers is bounded by ``max_queue`` alone: Engine.IO has no rule for it.
+        Bytes of a message, or of the body of a POST, that a client may send; announced in the handshake.
     max_queue : int
-        The largest message that may be sent, in bytes; and what may wait for a session: it is cut off when more waits
-        at two checks a second apart.
+        Bytes of a message that may be sent, and bytes that may wait for a session: it is cut off if more wait at two
+        checks, a second apart.
     max_memory : int
-        Bytes that all sessions may hold together: what waits for them (a packet that waits for several counts once) and
-        what was received and is not complete or waits for a handler. Beyond it the user, or for strangers the address,
-        that holds most loses its largest session.
+        Bytes that all sessions may hold together: packets that wait (one that waits for several sessions counts once),
+        incomplete messages, and events that wait for handlers. Beyond it the user, or for anonymous clients the
+        address, that holds most loses its largest session.
     send_timeout : float, optional
-        Seconds after which a session is cut off for which something waits and that reads nothing; ``ping_interval`` and
-        ``ping_timeout`` together by default.
+        Seconds until a session is cut off whose client reads none of the bytes that wait for it; by default
+        ``ping_interval`` and ``ping_timeout`` together.
     pending_timeout : float, optional
-        Seconds until a session is closed that nobody has admitted (`Session.admit`). None: sessions are let in at once.
+        Seconds until a session is closed that is not admitted (`Session.admit`). None: admission is not required.
     max_pending, max_pending_per_address : int, optional
-        How many sessions without a user may wait to be admitted, in all and from one address.
+        The number of anonymous sessions that may wait for admission, in all and from one address.
     max_pending_payload : int
-        The largest message of a session that is not yet admitted, in bytes.
+        Bytes of a message of a session that is not admitted.
     origins : str, re.Pattern or callable, or an iterable of these
-        Origins allowed beside the server's own, over both transports: CORS does not protect a WebSocket. See `Origins`.
+        Allowed origins in addition to the server's own, over both transports. See `Origins`.
     hosts : iterable of str
-        Names that a ``Host`` header may hold beside those of the loopback interface, where the server listens on that
-        only. See `Hosts`.
+        Allowed host names in addition to those of the loopback interface, if the server listens on that only. See
+        `Hosts`.
     trusted_proxies : iterable of str
-        Addresses or networks of the reverse proxies whose ``X-Forwarded-For``, ``-Proto`` and ``-Host``, or
-        ``Forwarded``, are believed; ``"unix:"`` for those that come over a Unix socket.
+        Addresses or networks of reverse proxies whose ``X-Forwarded-For``, ``-Proto`` and ``-Host``, or ``Forwarded``,
+        are trusted; ``"unix:"`` for proxies that connect over a Unix socket.
     allow_request : callable, optional
-        Called with the `Request` that would open a session, sync or async. It refuses by returning False, or by
-        returning or raising `Refused`.
+        Sync or async; called with each `Request` that is about to open a session. It rejects the request by returning
+        False, or by returning or raising `Refused`.
     cookie : bool, str or mapping
-        Whether the answer that opens a session over polling sets a cookie with its id, for load balancers: True for
-        ``io=<id>; Path=/; HttpOnly; SameSite=Lax``, a str for another name, a mapping for ``name`` and attributes such
+        Whether the response that opens a session over polling sets a cookie with its id, for load balancers. True:
+        ``io=<id>; Path=/; HttpOnly; SameSite=Lax``; a str is another name; a mapping has ``name`` and attributes such
         as ``path``, ``samesite``, ``secure`` and ``max_age``.
     generate_id : callable, optional
-        Called with the `Request` that opens a session, sync or async; returns the session's id, for a load balancer
-        that reads it. It must never repeat and be hard to guess: who knows it speaks for the session.
+        Sync or async; called with the `Request` that opens a session, returns the session's id, for load balancers that
+        read it. Ids must be unique and hard to guess: whoever knows one can act for the client.
     transports : iterable of str
         ``"polling"``, ``"websocket"`` or both.
     allow_upgrades : bool
         Whether a WebSocket may take over a session that began with polling.
     upgrade_timeout : float
-        Seconds that it has for it.
+        Seconds that an upgrade may take.
     per_message_deflate : bool
-        Whether messages over WebSocket are compressed where the client offers that (RFC 7692), each by itself.
+        Whether messages over WebSocket are compressed if the client offers it (RFC 7692), each by itself.
 
     Attributes
     ----------
     dropped : int
-        Events that waited for a handler when the server disconnected their client: nobody handles them.
+        Events that were dropped because the server disconnected their client while they waited for a handler.
     mended : int
         Packets whose text held half of a surrogate pair, such as half an emoji.
+    sessions : dict
+        The open sessions by id.
+    closed_sessions : ClosedSessions
+        Final payloads of closed polling sessions.
     """
 
     def __init__(
@@ -132,8 +136,8 @@ class Engine:
         self.hooks = RequestHooks(allow_request, cookie, generate_id)
         self.transports = frozenset(transports)
         if not self.transports or not self.transports.issubset(TRANSPORTS):
-            raise ValueError(f"transports are some of {TRANSPORTS}, not {sorted(self.transports)}")
-        self.upgrades = ("websocket",) if allow_upgrades and "websocket" in self.transports else ()
+            raise ValueError(f"transports must be some of {TRANSPORTS}, not {sorted(self.transports)}")
+        self.upgrades: tuple[str, ...] = ("websocket",) if allow_upgrades and "websocket" in self.transports else ()
         self.upgrade_timeout = upgrade_timeout
         self.per_message_deflate = per_message_deflate
         self.sessions: dict[str, Session] = {}
@@ -143,23 +147,26 @@ class Engine:
         self._requests = RequestDispatcher(self)
         self.closing = False
         self._dirty: list[Session] = []
-        self._joiner = Joiner()
+        self._coalescer = WriteCoalescer()
         self._loop: asyncio.AbstractEventLoop | None = None  # since the first request
         self._thread: int | None = None
-        self._leaving: dict[Session, None] = {}
+        self._leaving: dict[Session, None] = {}  # closed sessions that still hold bytes
         self._drained: dict[Session, asyncio.Future[None]] = {}
 
     # --- for applications
 
     def on(self, event: str, listener: Callable[..., Any]) -> Callable[..., Any]:
-        """Listen to an event.
+        """Register a listener. A notebook cell that is run again replaces its listeners.
 
-        ``"connection"`` is called with each new `Session`; ``"connection_error"`` with the `RefusedRequest` of each
-        request that is refused; ``"initial_headers"`` with a dict of headers of the response that opens a session, and
-        its `Request`; ``"headers"`` likewise for every response to a session, the 101 of a WebSocket included. A
-        listener may change the dict: a value is a str, or a list of them.
-
-        In a notebook, a cell that is run again replaces what it registered.
+        Parameters
+        ----------
+        event : str
+            Listeners of ``"connection"`` get each new `Session`, those of ``"connection_error"`` the `RefusedRequest`
+            of each rejected request. Those of ``"initial_headers"`` get the headers of the response that opens a
+            session, and its `Request`; those of ``"headers"`` get them for every response to a session, the 101 of a
+            WebSocket included. They may change the headers, a dict whose values are a str or a list of them.
+        listener : callable
+            Sync.
         """
         if event not in EVENTS:
             raise ValueError(f"an engine has the events {', '.join(EVENTS)}, not {event!r}")
@@ -167,13 +174,13 @@ class Engine:
         return listener
 
     def use(self, middleware: Middleware) -> Middleware:
-        """Call a middleware, sync or async, before every request is looked at.
+        """Register a middleware that is called before a request is checked; also a decorator.
 
         Parameters
         ----------
         middleware : callable
-            Takes the `Request` and a dict, the headers of its response, which it may change. It refuses the request by
-            returning False, or by returning or raising `Refused`.
+            Sync or async; called with the `Request` and the headers of its response, which it may change. It rejects
+            the request by returning False, or by returning or raising `Refused`.
         """
         self.hooks.use(middleware)
         return middleware
@@ -181,32 +188,30 @@ class Engine:
     def handlers(
         self, path: str = "/engine.io/", *, loopback: bool = False
     ) -> list[tuple[str, type[tornado.web.RequestHandler], dict[str, Any]]]:
-        """Return the routes for an application of your own.
+        """Return the routes for a Tornado application.
 
         Parameters
         ----------
         path : str
-            Whatever begins with it is this engine's, as in Node; of ``"/"`` only that path itself.
+            All paths below it are routed to the engine, as in Node's server; for ``"/"`` only that path itself.
         loopback : bool
-            Whether the application listens on a loopback address only: then ``Host`` must be a loopback name, or in
+            Whether the application listens on loopback addresses only. Then ``Host`` must be a loopback name or in
             `hosts`.
         """
-        from .handler import EngineHandler  # it needs this module
-
         return [(paths_below(path), EngineHandler, {"engine": self, "loopback": loopback})]
 
     async def close(self, reason: str = "server shutting down") -> None:
-        """Close every session and take no new one."""
+        """Close all sessions and accept no new ones."""
         self.closing = True
         for session in list(self.sessions.values()):
             session.close(reason, CLOSE_GOING_AWAY)
         self.deadlines.close()
         self.watch.close()
-        for _ in range(3):  # turns until the GETs that waited are answered, too
+        for _ in range(3):  # turns of the event loop until the open GETs are answered
             await asyncio.sleep(0)
 
     def reopen(self) -> None:
-        """Take new sessions after `close`, also on another event loop."""
+        """Accept new sessions after `close`, also on another event loop."""
         if self.closing:
             self.closing = False
             self._loop = None
@@ -214,49 +219,49 @@ class Engine:
     async def accept(
         self, handler: tornado.web.RequestHandler, user: Any = None, body: bytes | bytearray | None = b""
     ) -> None:
-        """Answer a request for this engine: open a session, serve one, or refuse.
+        """Answer a request: open a session, serve one, or reject it.
 
         Parameters
         ----------
         handler : tornado.web.RequestHandler
-            Whoever calls has checked the Origin and the user. The handler of a WebSocket is not kept.
+            The caller has checked the Origin and the user. The handler of a WebSocket is not kept.
         user : object, optional
-            Who sent the request; becomes `Session.user`, and every later request of the session must show the same.
+            The authenticated user; becomes `Session.user`. Later requests of the session must have an equal user.
         body : bytes, optional
-            Of a POST. None: it had more than bytes than are accepted.
+            Of a POST; None if it was too large.
         """
         if self._loop is None:
             self._loop, self._thread = asyncio.get_running_loop(), get_ident()
         await self._requests.accept(handler, user, body)
 
     def refuse(self, handler: tornado.web.RequestHandler, request: Request, refusal: Refused) -> None:
-        """Answer a request that whoever serves this engine refuses, and call the listeners of ``connection_error``."""
+        """Reject a request, and call the listeners of ``connection_error``."""
         self._requests.refuse(handler, request, refusal)
 
     def session_of(self, handler: tornado.web.RequestHandler) -> Session | None:
-        """Return the session that a request belongs to, as its URL says, before it is looked at any closer."""
+        """Return the session that a request's URL names. The request is not checked otherwise."""
         return self.sessions.get(query_of(handler).get("sid", ""))
 
     # --- for other threads
 
     @property
     def elsewhere(self) -> bool:
-        """Whether this is another thread than that of the event loop on which the sessions are."""
+        """Whether the current thread is not that of the sessions' event loop."""
         return self._thread is not None and get_ident() != self._thread
 
     def hand_over(self, call: Callable[[], object]) -> None:
-        """Have a function called on the loop, in the order of these calls. Any thread may.
+        """Have a function called on the event loop, in the order of these calls. May be called on any thread.
 
         Raises
         ------
         RuntimeError
-            If the loop has ended.
+            If the loop is closed.
         """
         assert self._loop is not None
         self._loop.call_soon_threadsafe(call)
 
     def check_thread(self, what: str) -> None:
-        """Refuse what only the loop's thread may do; raises RuntimeError."""
+        """Raise `RuntimeError`, with ``what`` as the subject of its text, on another thread than the event loop's."""
         if self.elsewhere:
             raise RuntimeError(
                 f"{what} was called on another thread than the server's event loop; only emit() and send() may be: "
@@ -270,7 +275,7 @@ class Engine:
         return secrets.token_urlsafe(15)
 
     def dirty(self, session: Session) -> None:
-        """A session has something to write."""
+        """Flush a session at the end of this turn of the event loop."""
         if not self._dirty:
             asyncio.get_running_loop().call_soon(self._flush)
         self._dirty.append(session)
@@ -279,7 +284,7 @@ class Engine:
         sessions, self._dirty = self._dirty[:SLICE], self._dirty[SLICE:]
         if self._dirty:
             asyncio.get_running_loop().call_soon(self._flush)
-        join = self._joiner.join
+        join = self._coalescer.join
         for session in sessions:
             transport = session.transport
             if session.backlog is None and type(transport) is WebSocketTransport and not transport.paused:
@@ -289,48 +294,56 @@ class Engine:
                     transport.send(data)
                     continue
             session.flush()
-        self._joiner.forget()
+        self._coalescer.forget()
+
+    def count_dropped(self) -> None:
+        """Count an event that was dropped."""
+        self.dropped += 1
+
+    def count_mended(self) -> None:
+        """Count a packet whose text held half of a surrogate pair."""
+        self.mended += 1
 
     def keep_leaving(self, session: Session) -> None:
-        """Remember a closed session for as long as something that it sent waits."""
+        """Keep a closed session for `Memory` while bytes that it sent are held."""
         if session.received:
             self._leaving[session] = None
         else:
             self._leaving.pop(session, None)
 
     def opened(self, session: Session) -> None:
-        """A session's transport is ready."""
+        """Add a session whose transport is ready, and call the listeners of ``"connection"``."""
         self.sessions[session.id] = session
-        if self.closing:  # while its handshake was under way
+        if self.closing:  # began while the handshake was under way
             session.close("server shutting down", CLOSE_GOING_AWAY)
             return
         for listener in self.hooks.listeners("connection"):
             call(listener, session)
 
     def closed(self, session: Session) -> None:
-        """A session is over."""
+        """Remove a session that has ended."""
         self.sessions.pop(session.id, None)
         self.drained(session)
 
     def drained(self, session: Session) -> None:
-        """Nothing waits for a session any more."""
+        """Resume `wait_drained` of a session for which no packet waits."""
         future = self._drained.pop(session, None)
         if future and not future.done():
             future.set_result(None)
 
     async def wait_drained(self, session: Session) -> None:
-        """Wait until everything put into a session was given to the operating system, or the session is over."""
+        """Wait until the packets of a session are in the operating system's buffers, or the session has ended."""
         while not session.idle:
             if session.ready:
-                await asyncio.sleep(0)  # it is about to be flushed
+                await asyncio.sleep(0)  # it will be flushed in this turn
                 continue
             future = self._drained.get(session) or asyncio.get_running_loop().create_future()
             self._drained[session] = future
             await asyncio.shield(future)
-            return  # what others have put into it since is theirs to wait for
+            return  # packets that were added since are not waited for
 
 
 def paths_below(path: str) -> str:
-    """Return the pattern of all paths that begin with one."""
+    """Return a regular expression for all paths below a path."""
     bare = path.rstrip("/")
     return re.escape(bare) + "(?:/.*)?" if bare else "/?"

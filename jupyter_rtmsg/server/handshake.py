@@ -1,4 +1,4 @@
-"""Tornado does the HTTP handshake; behind its 101 the connection is ours."""
+"""The WebSocket handshake: the response 101, and the handover of Tornado's connection to a transport."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import base64
 import binascii
 import re
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import tornado.iostream
 import tornado.web
@@ -15,24 +15,20 @@ from jupyter_rtmsg.logthrottle import throttled_logger
 
 from ..wire.deflate import AGREED, accepts
 from ..wire.websocket import accept_value
-from .deflate import DeflateTransport
 from .rejection import Refused
 from .request_hooks import Headers
 from .stream import StreamTransport
-from .websocket import READ_SIZE, WebSocketTransport
-
-if TYPE_CHECKING:
-    from .transport import Peer
+from .websocket import READ_SIZE, DeflateTransport, Peer, WebSocketTransport
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
-_EARLY_SIZE = 1 << 20  # bytes that a peer may send before it has its answer
+_EARLY_SIZE = 1 << 20  # bytes that a peer may send before it has the response
 logger = throttled_logger(__name__)
 
 
 async def open_websocket(
     handler: tornado.web.RequestHandler, response: bytes, peer: Peer, *, deflate: bool = False
 ) -> bool:
-    """Answer an upgrade request and give its connection to a transport.
+    """Send the response to an upgrade request, and hand its connection over to a transport.
 
     Parameters
     ----------
@@ -42,24 +38,24 @@ async def open_websocket(
     peer : Peer
         A session, or the candidate of an upgrade.
     deflate : bool
-        Whether the response agrees on permessage-deflate.
+        Whether the response accepts permessage-deflate.
 
     Returns
     -------
     bool
-        False when the peer was gone before that.
+        False if the connection was lost before that.
     """
     stream = handler.detach()
     handler.set_status(101)
     handler.application.log_request(handler)
     transport = DeflateTransport if deflate else WebSocketTransport
     try:
-        if stream.socket is None:  # closed while somebody authenticated it
+        if stream.socket is None:  # the client closed it while the request was handled
             return False
         await stream.write(response)
         if type(stream) is tornado.iostream.IOStream:
             await _take_over(stream, transport(peer, _early(stream)))
-        else:  # TLS lives in the stream
+        else:  # Tornado's stream does the TLS
             StreamTransport(stream, transport(peer)).start()
     except tornado.iostream.StreamClosedError:
         return False
@@ -67,7 +63,7 @@ async def open_websocket(
 
 
 def wants_deflate(handler: tornado.web.RequestHandler) -> bool:
-    """Return whether a client offers permessage-deflate as we do it."""
+    """Return whether a client offers permessage-deflate with parameters that the server accepts."""
     return accepts(",".join(handler.request.headers.get_list("Sec-WebSocket-Extensions")))
 
 
@@ -77,7 +73,7 @@ def check_handshake(handler: tornado.web.RequestHandler) -> None:
     Raises
     ------
     Refused
-        If it is none.
+        If it is not.
     """
     headers = handler.request.headers
     try:
@@ -100,12 +96,12 @@ def switching_protocols(handler: tornado.web.RequestHandler, headers: Headers, *
     Parameters
     ----------
     handler : tornado.web.RequestHandler
-        Of a request that `check_handshake` has passed. Of the subprotocols that it offers the first is chosen, as the
-        package ``ws`` does: browsers drop a connection where none is.
+        Its request has passed `check_handshake`. The first of the offered subprotocols is accepted, as by the package
+        ``ws``: browsers close a connection if none is.
     headers : dict
         More headers, each with one value or a list of them.
     deflate : bool
-        Whether to agree on permessage-deflate.
+        Whether to accept permessage-deflate.
     """
     lines = [
         "HTTP/1.1 101 Switching Protocols",
@@ -118,7 +114,7 @@ def switching_protocols(handler: tornado.web.RequestHandler, headers: Headers, *
         lines.append(f"Sec-WebSocket-Extensions: {AGREED}")
     for name, value in headers.items():
         lines += [f"{name}: {one}" for one in ([value] if isinstance(value, str) else value)]
-    cookies = getattr(handler, "_new_cookie", None) or {}  # a login renewed by this very request
+    cookies = getattr(handler, "_new_cookie", None) or {}  # a login that this request has renewed
     lines += ["Set-Cookie: " + cookie.OutputString() for cookie in cookies.values()]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
@@ -129,14 +125,14 @@ def _subprotocols(handler: tornado.web.RequestHandler) -> list[str]:
 
 
 def _early(stream: tornado.iostream.IOStream) -> bytes:
-    """Return what the peer sent right behind its request: it sits in the stream's buffer, unseen by the socket."""
+    """Return the bytes that the peer sent right behind its request: they are in the stream's buffer."""
     early = b""
     while True:
         future = cast("asyncio.Future[bytes]", stream.read_bytes(READ_SIZE, partial=True))
         if not future.done():
             break
         early += future.result()
-        if len(early) > _EARLY_SIZE:  # it could go on for as long as the peer is faster than this loop
+        if len(early) > _EARLY_SIZE:  # a fast peer could keep this loop busy for ever
             stream.close()
     future.add_done_callback(lambda done: done.cancelled() or done.exception())
     return early

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Collection, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator
+from typing import Any
 from weakref import WeakValueDictionary
 
 from ..notebook import CellFunction, name_of
-from .emitter import Handler, function_of, listener
-from .namespace import Middleware, Namespace
-
-if TYPE_CHECKING:
-    from .broadcast import BroadcastOperator
-    from .rooms import Room
-    from .server import Server
-    from .socket import Socket
+from .broadcast import BroadcastOperator
+from .listeners import Handler, function_of, listener
+from .namespace import Middleware, Namespace, NamespaceServer
+from .rooms import Room
+from .socket import Socket
 
 MAX_NAME = 256  # characters in the name of a child namespace
 
@@ -30,7 +27,7 @@ class RootNamespace(Namespace):
 
     def announce(self, namespace: Namespace) -> None:
         """Call the handlers of ``"new_namespace"``."""
-        for handler in self._handlers.get("new_namespace", ()):
+        for handler in self.handlers.get("new_namespace", ()):
             try:
                 handler(namespace)
             except Exception as error:
@@ -63,7 +60,7 @@ class ParentNamespace(Namespace):
         """The child namespaces that exist."""
         return self._namespaces.children_of(self)
 
-    def broadcast(self, args: list[Any], chain: BroadcastOperator) -> None:
+    def broadcast(self, args: list[Any], chain: BroadcastOperator[Socket]) -> None:
         """Emit to the sockets that a chain selects, in all children."""
         for child in self.children:
             child.broadcast(args, chain)
@@ -111,10 +108,10 @@ class ChildNamespace(Namespace):
     def _greeters(self) -> tuple[Handler, ...]:
         return (*self.parent.greeters(), *super()._greeters())
 
-    def connected(self, socket: Socket) -> None:
+    def connected(self, socket: Socket) -> Coroutine[Any, Any, None] | None:
         """Add a socket. The namespace is kept from now on."""
         self._namespaces.keep(self)
-        super().connected(socket)
+        return super().connected(socket)
 
     def disconnected(self, socket: Socket, reason: str) -> None:
         """Remove a socket."""
@@ -144,7 +141,7 @@ class Namespaces:
         In the order of `of`; the first that matches a name creates the child.
     """
 
-    def __init__(self, server: Server, max_children: int, cleanup: bool) -> None:
+    def __init__(self, server: NamespaceServer, max_children: int, cleanup: bool) -> None:
         self.server = server
         self.parents: list[ParentNamespace] = []
         self.root = RootNamespace(server, "/")

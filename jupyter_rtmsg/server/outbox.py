@@ -1,8 +1,9 @@
-"""What waits to be written to one session.
+"""Packets that wait to be written to a session.
 
-In one turn of the loop packets are added to a plain list, so that a broadcast costs one ``append`` for each member. At
-the end of the turn the list is written. What the transport does not take moves to a `Backlog`, which knows how much
-waits and whether it gets less. Nothing is checked while packets are added: a burst in one turn is not slowness.
+In one turn of the event loop packets are appended to a plain list, ``Session.out``, so that a broadcast costs one
+``append`` for each member. At the end of the turn the list is written. Packets that the transport does not take move to
+a `Backlog`, which measures how much waits and whether the peer reads. Nothing is checked when packets are appended: a
+burst in one turn does not make a peer slow.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from collections.abc import Callable, Iterable
 from ..wire.socketio import Encoded
 from .memory import Memory
 
-CHUNK = 64 * 1024  # bytes that one write hands to a transport: what waits beyond it waits where it is counted
+CHUNK = 64 * 1024  # bytes of one write to a transport; the rest waits in the backlog, where it is counted
 
 
 class Backlog:
-    """Packets that the transport of a session has not taken yet, in order.
+    """The packets that the transport of a session has not taken yet, in order.
 
-    The first packet may be half written. A packet that waits for several sessions is shared, and counted once in the
-    server's `Memory`.
+    The first packet may be half written: ``_offset`` bytes of it are. It cannot be dropped then, since a frame must be
+    complete. A packet that waits for several sessions is shared, and counted once in the server's `Memory`.
 
     Parameters
     ----------
@@ -33,27 +34,25 @@ class Backlog:
     size : int
         Bytes that wait.
     taken : int
-        Bytes that the transport took from here.
+        Bytes that the transport took.
     moved : float
-        When the peer was last seen to take something, in the loop's time; see `progressed`.
-    excess : bool
-        Whether too much waited at the last check.
+        When the peer was last known to read, in the loop's time; see `progressed`.
     urgent : Encoded or None
         The packet that was added ahead of the others, while it waits.
     """
 
-    __slots__ = ("_memory", "_offset", "_packets", "_seen", "_transient", "excess", "moved", "size", "taken", "urgent")
+    __slots__ = ("_excess", "_memory", "_offset", "_packets", "_seen", "_transient", "moved", "size", "taken", "urgent")
 
     def __init__(self, memory: Memory, now: float) -> None:
         self._memory = memory
         self._packets: deque[Encoded] = deque()
-        self._offset = 0  # bytes of the first packet that are written
-        self._transient = 0  # packets that may be dropped
-        self._seen: int | None = None
+        self._offset = 0
+        self._transient = 0  # volatile packets
+        self._seen: int | None = None  # bytes that the peer had read at the last call of `progressed`
+        self._excess = False  # whether too much waited at the last check
         self.size = 0
         self.taken = 0
         self.moved = now
-        self.excess = False
         self.urgent: Encoded | None = None
 
     def __bool__(self) -> bool:
@@ -65,7 +64,7 @@ class Backlog:
         return self._offset > 0
 
     def add(self, packets: Iterable[Encoded]) -> None:
-        """Add packets at the end."""
+        """Append packets."""
         for encoded in packets:
             self._packets.append(encoded)
             self._transient += encoded.volatile
@@ -73,7 +72,7 @@ class Backlog:
             self._memory.keep(encoded)
 
     def jump(self, encoded: Encoded) -> None:
-        """Add a packet ahead of all others, but not inside one that is half written."""
+        """Insert a packet ahead of the others, but behind one that is half written."""
         self._packets.insert(1 if self._offset else 0, encoded)
         self.urgent = encoded
         self.size += len(encoded.websocket)
@@ -85,7 +84,7 @@ class Backlog:
         Parameters
         ----------
         form : callable
-            Returns the frames of a packet: plain or compressed.
+            Returns the frames of a packet, plain or compressed.
         """
         pieces: list[bytes | memoryview] = []
         room = CHUNK
@@ -105,7 +104,7 @@ class Backlog:
         return pieces[0] if len(pieces) == 1 and type(pieces[0]) is bytes else b"".join(pieces)
 
     def take_packets(self, most: int) -> list[Encoded]:
-        """Return the next packets, of at most so many bytes, but at least one if there is any."""
+        """Remove and return the next packets, of at most ``most`` bytes, but at least one if there is any."""
         packets: list[Encoded] = []
         size = 0
         while self._packets and (not packets or size + len(self._packets[0].websocket) <= most):
@@ -128,16 +127,16 @@ class Backlog:
         self._memory.drop(encoded)
 
     def drop_volatile(self) -> None:
-        """Drop the packets that may be lost, as they cannot be written now."""
+        """Drop the volatile packets: they cannot be written now."""
         if self._transient:
             self._keep_only(lambda encoded: not encoded.volatile)
 
     def cut(self) -> None:
-        """Drop everything but a packet that is half written: its frame must come to its end."""
+        """Drop all packets but one that is half written."""
         self._keep_only(lambda encoded: False)
 
     def clear(self) -> None:
-        """Drop everything."""
+        """Drop all packets."""
         self._offset = 0
         self.cut()
 
@@ -150,12 +149,12 @@ class Backlog:
                 self._drop(encoded)
 
     def progressed(self, unsent: int, now: float) -> None:
-        """Note whether the peer took something since the last call.
+        """Note whether the peer has read something since the last call.
 
         Parameters
         ----------
         unsent : int
-            Bytes that the transport has taken from here and not passed on.
+            See `Transport.unsent`.
         now : float
             The loop's time.
         """
@@ -163,9 +162,30 @@ class Backlog:
         if passed != self._seen:
             self._seen, self.moved = passed, now
 
+    def too_slow(self, unsent: int, now: float, max_queue: int, send_timeout: float) -> str | None:
+        """Return why the peer is too slow, None if it is not. Called once a second.
+
+        Parameters
+        ----------
+        unsent : int
+            See `Transport.unsent`.
+        now : float
+            The loop's time.
+        max_queue, send_timeout
+            See `Engine`. More than ``max_queue`` must wait at two calls in a row.
+        """
+        self.progressed(unsent, now)
+        waiting, excess = self.size + unsent, self._excess
+        self._excess = waiting > max_queue
+        if now - self.moved >= send_timeout:
+            return f"nothing was read for {now - self.moved:.0f} s while {waiting:,} bytes were waiting"
+        if excess and self._excess:
+            return f"{waiting:,} bytes were waiting, more than {max_queue:,}"
+        return None
+
 
 class _Discard(list[Encoded]):
-    """The outbox of a closed session. Never empty in the eyes of a writer, so that nobody flushes it."""
+    """The ``out`` list of a closed session. It drops packets, and is true so that writers do not schedule a flush."""
 
     __slots__ = ()
 
@@ -179,8 +199,8 @@ class _Discard(list[Encoded]):
 DISCARD = _Discard()
 
 
-class Joiner:
-    """Joins outboxes to the bytes of one write, once for all sessions that have the same pending packets."""
+class WriteCoalescer:
+    """Joins the packets of an ``out`` list to the bytes of one write, once for all sessions with the same packets."""
 
     __slots__ = ("_bytes", "_outbox")
 
@@ -189,7 +209,7 @@ class Joiner:
         self._bytes: bytes | None = b""
 
     def join(self, outbox: list[Encoded]) -> bytes | None:
-        """Return all frames of an outbox; None if they are more than one write takes."""
+        """Return the frames of all packets; None if they are larger than `CHUNK`."""
         if len(outbox) == 1:
             frames = outbox[0].websocket
             return frames if len(frames) <= CHUNK else None
@@ -200,5 +220,5 @@ class Joiner:
         return self._bytes
 
     def forget(self) -> None:
-        """Let go of what was joined last."""
+        """Drop the last result."""
         self._outbox, self._bytes = [], b""

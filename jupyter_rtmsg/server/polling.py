@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import tornado.iostream
 import tornado.web
@@ -16,11 +15,9 @@ from ..errors import ProtocolError
 from ..wire.engineio import CLOSE, NOOP, SEPARATOR, Packet, decode_payload
 from .outbox import Backlog
 from .rejection import Refused
-from .responses import RESPONSE_SIZE, PollResponse, on_connection_close, stream_of
+from .responses import RESPONSE_SIZE, ClosedSessions, PollResponse, on_connection_close, stream_of
+from .session import Session
 from .websocket import TURN
-
-if TYPE_CHECKING:
-    from .session import Session
 
 LINGER = 5.0  # seconds that a client has to read its final response
 
@@ -41,6 +38,8 @@ class PollingTransport:
     Parameters
     ----------
     session : Session
+    closed_sessions : ClosedSessions
+        Keeps the final payloads for later GETs.
 
     Attributes
     ----------
@@ -52,12 +51,13 @@ class PollingTransport:
 
     name = "polling"
     __slots__ = (
-        "_answering", "_bodies", "_deadlines", "_poll", "_posting", "_readable", "_resumed", "_session", "_surplus",
-        "_when_free", "_writing", "paused", "probing",
+        "_answering", "_bodies", "_closed_sessions", "_deadlines", "_poll", "_posting", "_readable", "_resumed",
+        "_session", "_surplus", "_when_free", "_writing", "paused", "probing",
     )  # fmt: skip
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, closed_sessions: ClosedSessions) -> None:
         self._session: Session | None = session
+        self._closed_sessions = closed_sessions
         self._poll: asyncio.Future[str] | None = None
         self._answering = False
         self._writing: PollResponse | None = None
@@ -270,8 +270,8 @@ class PollingTransport:
         """Do nothing: `EngineRequests` compares each body with `Session.max_size`."""
 
     @property
-    def deaf_until(self) -> float:
-        """See `Transport.deaf_until`."""
+    def reads_resume_at(self) -> float:
+        """See `Transport.reads_resume_at`."""
         return self._resumed if self._readable is None else asyncio.get_running_loop().time()
 
     def pause_reading(self) -> None:
@@ -301,7 +301,7 @@ class PollingTransport:
         if self._poll is not None:
             self._answer(bodies.pop(0))
         if bodies and session and late:
-            session.engine.closed_sessions.add(session.id, session.user, bodies)
+            self._closed_sessions.add(session.id, session.user, bodies)
         if self._writing is not None:
             asyncio.get_running_loop().call_later(LINGER, self._abort, self._writing, self._writing.unsent)
         self.resume_reading()

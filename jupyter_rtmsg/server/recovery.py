@@ -1,4 +1,4 @@
-"""Connection state recovery (docs/protocol.md#socketio-recovery): a client that was away goes on where it was."""
+"""Connection state recovery (docs/protocol.md#socketio-recovery): reconnected clients get what they have missed."""
 
 from __future__ import annotations
 
@@ -8,76 +8,73 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ..wire.packet import OFFSET
 from ..wire.socketio import Encoded
-
-if TYPE_CHECKING:
-    from .namespace import Namespace
-    from .rooms import Room
-    from .socket import Socket
+from .rooms import Room
+from .socket import Socket, SocketNamespace
 
 FINAL = frozenset({"client namespace disconnect", "server namespace disconnect", "parse error"})
-"""Reasons for a disconnect that nobody comes back from with the same state."""
+"""Reasons of a disconnect after which the state is not recovered."""
 
 
 class Recovery(Protocol):
-    """What a namespace asks of whoever remembers its sockets.
+    """Remembers the sockets of a namespace and the events that they miss.
 
-    The order is: middlewares, `recover`, the ``40``, `resume`, handlers of ``connection``, live events.
+    The order for a CONNECT is: middlewares, `recover`, the answer to CONNECT, `resume`, handlers of ``connection``,
+    live events.
     """
 
     def issue(self, socket: Socket) -> str | None:
-        """Return the secret that a new socket can be recovered with; None: it cannot."""
+        """Return the secret (``pid``) that a new socket can be recovered with; None if it cannot be recovered."""
 
     async def recover(self, socket: Socket, pid: str, offset: str | None) -> bool:
-        """Give a socket that was accepted the id, rooms and data of the one that a pid belongs to, if it can be done.
+        """Restore the state of the socket that a ``pid`` belongs to, see `Socket.restore`; return whether it is known.
 
-        ``offset`` is that of the last event that the client saw; None if it saw none. A connection that still uses the
-        pid is taken over.
+        ``offset`` is that of the last event that the client received; None if it received none. If another connection
+        still uses the ``pid``, it is closed.
         """
 
     def resume(self, socket: Socket) -> None:
-        """Write what a recovered socket missed, and put it into its rooms."""
+        """Write the missed events to a recovered socket, and make it join its rooms."""
 
     def ended(self, socket: Socket, reason: str) -> None:
-        """A socket is disconnected; it is still in its rooms."""
+        """Remember the state of a socket that is being disconnected. It is still in its rooms."""
 
     def keep(self, encoded: Encoded, rooms: Collection[Room], excluded: Collection[Room]) -> None:
-        """Remember an event that asks for no acknowledgement, for whoever is in some rooms and in none of others."""
+        """Remember an event without acknowledgement, for the sockets in ``rooms`` that are in no excluded room."""
 
     def mark(self, args: Sequence[Any], volatile: bool) -> Encoded | None:
-        """Return what follows an event to those of its receivers who may be recovered: see `offset_event`.
+        """Return the packet that follows an event to its recoverable receivers, see `offset_event`; None for no packet.
 
-        A client takes the last string of any event for its offset, so a volatile event may need one behind it, too.
-        None: this event does not.
+        A client takes the last string of any event for its offset, so a volatile event may need a mark, too.
         """
 
 
-def offset_event(namespace: Namespace, offset: int | str) -> Encoded:
-    """Encode the event that tells a client how far it is.
+def offset_event(namespace: SocketNamespace, offset: int | str) -> Encoded:
+    """Encode the event that tells a client the offset of the last event.
 
-    Node's server puts the offset behind the arguments of every event, so that handlers of clients that know nothing of
-    recovery get an argument more. Clients that know of it look for it in any event, so an event of its own serves them
-    as well, and troubles nobody else (docs/protocol.md#socketio-recovery).
+    Node's server appends the offset to the arguments of every event, so that handlers of clients without recovery get
+    a surplus argument. Clients with recovery look for the offset in any event, so an event of its own serves them as
+    well and is ignored by others (docs/protocol.md#socketio-recovery).
     """
     return namespace.parser.event([OFFSET, str(offset)], namespace.name)
 
 
 class _Receivers(NamedTuple):
-    """To whom an event went: everyone in some rooms (none: everyone) who is in none of the others."""
+    """The receivers of an event: the sockets in ``rooms`` (all if empty) that are in no room of ``excluded``."""
 
     rooms: frozenset[Room]
     excluded: frozenset[Room]
 
     def meet(self, rooms: frozenset[Room]) -> bool:
-        """Tell whether a socket in these rooms was among them."""
+        """Return whether a socket in these rooms was a receiver."""
         return not (self.rooms and self.rooms.isdisjoint(rooms)) and self.excluded.isdisjoint(rooms)
 
 
 class _Packet(NamedTuple):
-    """An event that was emitted: to whom, and when (monotonic seconds)."""
+    """An event that was emitted, its receivers, and its time (monotonic seconds)."""
 
     offset: int
     time: float
@@ -87,12 +84,12 @@ class _Packet(NamedTuple):
 
 @dataclass(slots=True)
 class _State:
-    """What is known of the socket that a pid belongs to."""
+    """The state of the socket that a pid belongs to."""
 
-    socket: Socket | None  # while it is connected
+    socket: Socket | None  # None while it is disconnected
     id: str
     user: Any
-    start: int  # the offset when it came: for clients that saw no event
+    start: int  # the offset when it connected, for clients that have received no event
     rooms: frozenset[Room] = frozenset()
     data: dict[str, Any] | None = None
     ended: float = 0.0
@@ -100,37 +97,43 @@ class _State:
 
 
 class MemoryRecovery:
-    """Recovery for a server that stands alone: it lasts as long as the process.
+    """Connection state recovery in memory, for as long as the process lives.
+
+    A client has one `_State`, which is *connected* (``socket`` is set) or *away* (it is in ``_away``, and dropped after
+    ``max_disconnection``). Events are remembered in ``_packets``. Of those that were dropped, only the newest offset
+    for each set of receivers is kept, to know whether a client has missed one of them.
 
     Parameters
     ----------
     namespace : Namespace
     max_disconnection : float
-        Seconds that a client may be away.
+        Seconds for which the state of a disconnected client is kept.
     max_packets, max_bytes : int
-        Events that are remembered, and their size. A client that missed one that is not cannot be recovered.
+        Number and size of the events that are remembered. A client that has missed an older one cannot be recovered.
     clock : callable
         Monotonic seconds.
     """
 
     def __init__(
         self,
-        namespace: Namespace,
+        namespace: SocketNamespace,
         *,
         max_disconnection: float = 120.0,
         max_packets: int = 10_000,
         max_bytes: int = 8 << 20,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._namespace: Namespace = weakref.proxy(namespace)  # which holds this: a namespace nobody needs goes at once
+        self._namespace: SocketNamespace = weakref.proxy(
+            namespace
+        )  # the namespace refers to this: avoids a reference cycle
         self._max_disconnection = max_disconnection
         self._limits = (max_packets, max_bytes)
         self._clock = clock
         self._offset = 0
         self._packets: deque[_Packet] = deque()
         self._bytes = 0
-        self._forgotten: dict[_Receivers, int] = {}  # the newest offset for each, in order of offset
-        self._floor = 0  # nothing is known of what was forgotten up to here
+        self._forgotten: dict[_Receivers, int] = {}  # the newest dropped offset for each, in order of offset
+        self._floor = 0  # nothing is known of the events up to this offset
         self._states: dict[str, _State] = {}
         self._away: deque[tuple[float, str]] = deque()
 
@@ -154,8 +157,8 @@ class MemoryRecovery:
             return False
         rooms = state.rooms | {state.id}
         missed = [packet for packet in self._packets if packet.offset > after and packet.receivers.meet(rooms)]
-        state.missed = tuple(each for packet in missed for each in self._told(packet))
-        socket.id, socket.pid, socket.data = state.id, pid, state.data or {}
+        state.missed = tuple(each for packet in missed for each in self._with_offset(packet))
+        socket.restore(state.id, pid, state.data or {})
         state.socket = socket
         return True
 
@@ -176,7 +179,7 @@ class MemoryRecovery:
             del self._states[pid]
             return
         state.socket = None
-        if self._namespace.sockets.get(socket.id) is socket:  # else it was gone before it was back in its rooms
+        if self._namespace.sockets.get(socket.id) is socket:  # else it left before it had joined its rooms again
             state.rooms, state.data = frozenset(socket.joined), socket.data
         state.ended = self._clock()
         self._away.append((state.ended, pid))
@@ -195,8 +198,8 @@ class MemoryRecovery:
             return None
         return offset_event(self._namespace, self._offset)
 
-    def _told(self, packet: _Packet) -> tuple[Encoded, Encoded]:
-        """Return a packet and its offset: who is cut in the midst of a replay does not get its beginning again."""
+    def _with_offset(self, packet: _Packet) -> tuple[Encoded, Encoded]:
+        """Return a packet and its offset, so that a client whose replay breaks off does not get its beginning again."""
         return packet.encoded, offset_event(self._namespace, packet.offset)
 
     def _take_over(self, state: _State, old: Socket) -> None:
@@ -205,7 +208,7 @@ class MemoryRecovery:
         old.session.close("forced close")
 
     def _lost(self, state: _State, after: int) -> bool:
-        """Tell whether something that the socket should have had after an offset is remembered no more."""
+        """Return whether an event that the socket has missed after an offset is no longer remembered."""
         rooms = state.rooms | {state.id}
         return after < self._floor or any(
             offset > after and receivers.meet(rooms) for receivers, offset in self._forgotten.items()

@@ -52,6 +52,29 @@ class Request:
     method: str = "GET"
 
 
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """The data of a client's handshake.
+
+    Attributes
+    ----------
+    headers, query, address, secure, url
+        Of the HTTP request, see `jupyter_rtmsg.server.Request`.
+    auth : dict
+        The object that the client sent with CONNECT.
+    time : float
+        Seconds since 1970.
+    """
+
+    headers: Any = field(repr=False)
+    query: dict[str, str] = field(repr=False)
+    address: str
+    secure: bool
+    url: str = field(repr=False)
+    auth: dict[str, Any] = field(repr=False)
+    time: float
+
+
 class Hop(NamedTuple):
     """One proxy's report of the request that it received. Empty fields are unknown."""
 

@@ -12,7 +12,7 @@ from jupyter_rtmsg.logthrottle import throttled_logger
 
 from ..errors import ConnectionRefused
 from ..notebook import where_raised
-from .emitter import Handlers, added, current, listener
+from .listeners import Handlers, added, current, listener
 from .rejection import Refused, RefusedRequest
 from .request import Request
 

@@ -1,40 +1,71 @@
-"""The HTTP side of an engine: requests that open a session, belong to one, or are refused."""
+"""The HTTP side of an engine: requests that open a session, belong to one, or are rejected."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import tornado.web
 
 from ..wire.engineio import PROTOCOL
 from .handshake import check_handshake, open_websocket, switching_protocols, wants_deflate
+from .interfaces import SessionEngine
 from .polling import PollingTransport
 from .rejection import Refused
-from .request import Request
-from .request_hooks import Headers
-from .responses import respond
+from .request import Request, TrustedProxies
+from .request_hooks import Headers, RequestHooks
+from .responses import ClosedSessions, respond
 from .session import Session
 from .upgrade import SurplusWebSocket, Upgrade
-
-if TYPE_CHECKING:
-    from .engine import Engine
 
 Body = bytes | bytearray | None
 
 
-class RequestDispatcher:
-    """Answers the requests for an engine, in the order of checks that Engine.IO clients know.
+class DispatchEngine(SessionEngine[Session], Protocol):
+    """The part of an `Engine` that `RequestDispatcher` uses.
 
-    See docs/protocol.md#engineio-errors. An application's middlewares come first, its `allow_request` after all checks
-    of a request that would open a session but that of its protocol version: as in Node.
+    Attributes
+    ----------
+    sessions : dict
+        The open sessions by id.
+    closed_sessions : ClosedSessions
+    hooks : RequestHooks
+    proxies : TrustedProxies
+    transports : frozenset of str
+    upgrade_timeout : float
+        Seconds.
+    pending_timeout : float or None
+        Seconds.
+    per_message_deflate : bool
+    closing : bool
+    """
+
+    sessions: dict[str, Session]
+    closed_sessions: ClosedSessions
+    hooks: RequestHooks
+    proxies: TrustedProxies
+    transports: frozenset[str]
+    upgrade_timeout: float
+    pending_timeout: float | None
+    per_message_deflate: bool
+    closing: bool
+
+    def new_id(self) -> str:
+        """Return an id for a session."""
+
+
+class RequestDispatcher:
+    """Answers the requests to an engine, with the checks in the order of docs/protocol.md#engineio-errors.
+
+    As in Node's server, the application's middlewares are called first, and its `allow_request` after all checks of a
+    request that opens a session but that of the protocol version.
 
     Parameters
     ----------
     engine : Engine
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: DispatchEngine) -> None:
         self._engine = engine
 
     async def accept(self, handler: tornado.web.RequestHandler, user: Any, body: Body) -> None:
@@ -55,7 +86,7 @@ class RequestDispatcher:
             self.refuse(handler, request, refusal)
 
     def refuse(self, handler: tornado.web.RequestHandler, request: Request, refusal: Refused) -> None:
-        """Answer a request that is refused, and tell the application."""
+        """Reject a request, and call the listeners of ``connection_error``."""
         self._engine.hooks.refused(request, refusal)
         refusal.answer(handler)
 
@@ -88,18 +119,18 @@ class RequestDispatcher:
             await self._open_websocket(handler, session, headers)
 
     async def _open_polling(self, handler: tornado.web.RequestHandler, session: Session) -> None:
-        transport = PollingTransport(session)
+        transport = PollingTransport(session, self._engine.closed_sessions)
         session.opened(transport)
         last = self._engine.closed_sessions.take(session.id, session.user)
         if last is None:
             await transport.get(handler)
-        else:  # a listener closed it at once
+        else:  # a listener has closed it at once
             await respond(handler, last)
 
     async def _open_websocket(
         self, handler: tornado.web.RequestHandler, peer: Session | Upgrade | SurplusWebSocket, headers: Headers
     ) -> None:
-        """Complete the handshake of a session's WebSocket, of a candidate, or of one too many."""
+        """Complete the handshake of the WebSocket of a session, of a candidate, or of a surplus one."""
         deflate = self._engine.per_message_deflate and wants_deflate(handler)
         opened = False
         try:
@@ -112,7 +143,7 @@ class RequestDispatcher:
     async def _serve(
         self, handler: tornado.web.RequestHandler, request: Request, headers: Headers, user: Any, body: Body
     ) -> None:
-        """Serve a session's request: a poll, a body, or the WebSocket that is to take over."""
+        """Serve a request of a session: a poll, a body, or a WebSocket for an upgrade."""
         id, method = request.query["sid"], request.method
         session = self._engine.sessions.get(id)
         if session is None:
@@ -121,7 +152,7 @@ class RequestDispatcher:
                 raise Refused(1, sid=id)
             await respond(handler, last)
             return
-        if session.user != user:  # another's session is as good as none
+        if session.user != user:  # another user's session is not acknowledged to exist
             raise Refused(1, sid=id)
         if request.query.get("EIO") != str(PROTOCOL):
             given = request.query.get("EIO", "")
@@ -152,12 +183,16 @@ class RequestDispatcher:
         self._engine.hooks.add_headers(headers, request)
         _set(handler, headers)
         polling = isinstance(session.transport, PollingTransport) and session.upgrade is None
-        candidate = Upgrade(session, self._engine.upgrade_timeout) if polling else SurplusWebSocket(session)
+        candidate: Upgrade | SurplusWebSocket
+        if polling:
+            candidate = Upgrade(session, self._engine.closed_sessions, self._engine.upgrade_timeout)
+        else:
+            candidate = SurplusWebSocket(session)
         await self._open_websocket(handler, candidate, headers)
 
 
 def _set(handler: tornado.web.RequestHandler, headers: Headers) -> None:
-    """Set the headers of a response, each to one value or a list of them."""
+    """Set the headers of a response. A value is a str or a list of them."""
     for name, value in headers.items():
         first, *others = [value] if isinstance(value, str) else value
         handler.set_header(name, first)

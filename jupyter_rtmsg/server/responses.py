@@ -14,7 +14,7 @@ from tornado.http1connection import HTTP1Connection
 
 from ..wire.engineio import CLOSE
 from .outbox import CHUNK
-from .tcp import unsent
+from .transport import unsent
 
 COMPRESS_FROM = 1024  # bytes; compressing a shorter response does not pay
 RESPONSE_SIZE = 256 * 1024  # bytes of packets in one response, unless a single packet is larger

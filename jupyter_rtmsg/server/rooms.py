@@ -1,4 +1,4 @@
-"""Who is in which room of a namespace (docs/protocol.md#socketio-rooms): nothing of it is on the wire."""
+"""The rooms of a namespace and their members (docs/protocol.md#socketio-rooms). Clients are not told of them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,11 @@ import inspect
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from math import isnan
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from jupyter_rtmsg.logthrottle import throttled_logger
 
-from .emitter import Emitter, Handler
-
-if TYPE_CHECKING:
-    from .socket import Socket
+from .listeners import Emitter, Handler
 
 logger = throttled_logger(__name__)
 _EVENTS = ("create_room", "delete_room", "join_room", "leave_room")
@@ -23,13 +20,32 @@ Room: TypeAlias = "str | float"
 """The name of a room: text or a number. 42 and "42" are two rooms, 1 and 1.0 are one."""
 
 
+class RoomMember(Protocol):
+    """The part of a `Socket` that `Rooms` uses.
+
+    Attributes
+    ----------
+    id : str
+    joined : set of Room
+        The rooms that it has joined, changed by `Rooms` alone while the socket is connected.
+    """
+
+    id: str
+    joined: set[Room]
+
+
+M = TypeVar("M", bound=RoomMember)
+
+
 def names(rooms: Iterable[Room | Iterable[Room]]) -> Iterator[Room]:
-    """Give each of the rooms that a call names, by themselves or in collections.
+    """Yield each room of a call's arguments, which are rooms or collections of rooms.
 
     Raises
     ------
     TypeError
-        If one is neither text nor a number.
+        If a room is neither a str nor a number.
+    ValueError
+        If a room is NaN.
     """
     for room in rooms:
         if isinstance(room, str):
@@ -49,10 +65,11 @@ def _checked(room: Any) -> Room:
     return room  # type: ignore[return-value]
 
 
-class Rooms(Emitter):
+class Rooms(Emitter, Generic[M]):
     """The rooms of a namespace.
 
-    Every socket is also in a room named by its id, which is looked up among the sockets and costs nothing.
+    Every socket is also the only member of the room that is named by its id. No entry is kept for that room: it is
+    looked up among the sockets.
 
     Parameters
     ----------
@@ -60,24 +77,24 @@ class Rooms(Emitter):
         The sockets of the namespace by id.
     """
 
-    def __init__(self, sockets: dict[str, Socket]) -> None:
+    def __init__(self, sockets: dict[str, M]) -> None:
         super().__init__()
         self._sockets = sockets
-        self._members: dict[Room, dict[str, Socket]] = {}  # by room, then by id: dicts keep the order of joining
+        self._members: dict[Room, dict[str, M]] = {}  # by room, then by id, in the order of joining
 
     def on(self, event: str, handler: Handler | None = None) -> Any:
-        """Listen to what happens to rooms; also a decorator.
+        """Register a handler for an event of rooms; also a decorator.
 
         Parameters
         ----------
         event : str
             ``"create_room"`` and ``"delete_room"`` are called with the room's name, ``"join_room"`` and
-            ``"leave_room"`` with the name and the socket's id. Socket.IO spells them with a hyphen: so may you.
+            ``"leave_room"`` with the name and the socket's id. Socket.IO's spelling with a hyphen is accepted, too.
         handler : callable
-            Not a coroutine function: it is called in the midst of things.
+            Not a coroutine function: it is called in the middle of a change.
         """
         if inspect.iscoroutinefunction(handler):
-            raise TypeError("a handler of what happens to rooms cannot be a coroutine function")
+            raise TypeError("a handler of an event of rooms cannot be a coroutine function")
         return super().on(event, handler)
 
     def _event(self, name: str) -> str:
@@ -85,13 +102,13 @@ class Rooms(Emitter):
             raise ValueError(f"rooms have the events {', '.join(_EVENTS)}, not {name!r}")
         return name.replace("-", "_")
 
-    def add(self, room: Room, socket: Socket) -> None:
-        """Put a socket into a room.
+    def add(self, room: Room, socket: M) -> None:
+        """Add a socket to a room.
 
         Raises
         ------
         ValueError
-            If the room is named like another socket's id: that room is its own.
+            If the room's name is another socket's id.
         """
         if room == socket.id:
             return
@@ -105,8 +122,8 @@ class Rooms(Emitter):
         if self._handlers:
             self._entered(room, socket.id, created=len(members) == 1)
 
-    def discard(self, room: Room, socket: Socket) -> None:
-        """Take a socket out of a room."""
+    def discard(self, room: Room, socket: M) -> None:
+        """Remove a socket from a room."""
         members = self._members.get(room)
         if members and members.pop(socket.id, None):
             socket.joined.discard(room)
@@ -115,19 +132,19 @@ class Rooms(Emitter):
             if self._handlers:
                 self._left(room, socket.id, deleted=not members)
 
-    def opened(self, socket: Socket) -> None:
-        """A socket is there, and in the room of its own."""
+    def opened(self, socket: M) -> None:
+        """Call the handlers for the room that is named by a new socket's id."""
         if self._handlers:
             self._entered(socket.id, socket.id, created=True)
 
-    def clear(self, socket: Socket) -> None:
-        """Take a socket out of all rooms."""
+    def clear(self, socket: M) -> None:
+        """Remove a socket from all rooms."""
         if self._handlers:
             self._left(socket.id, socket.id, deleted=True)
         for room in tuple(socket.joined):
             self.discard(room, socket)
 
-    def members(self, room: Room) -> Collection[Socket]:
+    def members(self, room: Room) -> Collection[M]:
         """Return the sockets of a room."""
         members = self._members.get(room)
         if members is not None:
@@ -135,8 +152,8 @@ class Rooms(Emitter):
         own = self._sockets.get(room) if isinstance(room, str) else None
         return (own,) if own else ()
 
-    def select(self, rooms: Collection[Room], excluded: Collection[Room] = ()) -> Collection[Socket]:
-        """Return the union of rooms (everyone if there is none) minus the union of others, each socket once."""
+    def select(self, rooms: Collection[Room], excluded: Collection[Room] = ()) -> Collection[M]:
+        """Return the sockets in ``rooms`` (all sockets if empty) that are in no excluded room, each socket once."""
         if len(rooms) == 1 and not excluded:
             return self.members(next(iter(rooms)))
         chosen = {s.id: s for room in rooms for s in self.members(room)} if rooms else self._sockets
@@ -151,15 +168,15 @@ class Rooms(Emitter):
 
     def _entered(self, room: Room, id: str, *, created: bool) -> None:
         if created:
-            self._tell("create_room", room)
-        self._tell("join_room", room, id)
+            self._notify("create_room", room)
+        self._notify("join_room", room, id)
 
     def _left(self, room: Room, id: str, *, deleted: bool) -> None:
-        self._tell("leave_room", room, id)
+        self._notify("leave_room", room, id)
         if deleted:
-            self._tell("delete_room", room)
+            self._notify("delete_room", room)
 
-    def _tell(self, event: str, *args: Room) -> None:
+    def _notify(self, event: str, *args: Room) -> None:
         for handler in self._handlers.get(event, ()):
             try:
                 handler(*args)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any
 
@@ -17,41 +17,42 @@ from ..notebook import current_tasks, outside_cells
 from ..wire.parser import Parser, codec_of
 from .broadcast import Broadcaster, BroadcastOperator
 from .bundle import bundle_routes
-from .connection import Connection
-from .emitter import Handler
 from .engine import Engine
+from .listeners import Handler
 from .namespace import Middleware, Namespace, Route
 from .namespaces import Matcher, Namespaces
 from .origin import is_loopback
+from .packet_stream import PacketStream
 from .recovery import MemoryRecovery, Recovery
 from .session import Session
+from .socket import Socket
 
 
-class Server(Broadcaster):
+class Server(Broadcaster[Socket]):
     """A Socket.IO server for Tornado.
 
     Parameters
     ----------
     ping_interval, ping_timeout : float
-        Seconds.
+        Seconds between pings, and to wait for a pong.
     max_payload : int
-        The largest message that a client may send, in bytes, attachments included.
+        Bytes of a client's message, attachments included.
     connect_timeout : float
-        Seconds that a client has to be accepted in a namespace.
+        Seconds until a client must be connected to a namespace.
     serve_client : bool
-        Whether the browser's client is served too, at ``<path>/socket.io.js`` and its other names.
+        Whether the browser's client is served, at ``<path>/socket.io.js`` and other names.
     max_child_namespaces : int
-        How many namespaces clients may bring into being through patterns and functions, see `of`.
+        The number of namespaces that clients may create through patterns and functions, see `of`.
     cleanup_empty_child_namespaces : bool
-        Whether these are dropped when their last client leaves.
+        Whether such a namespace is dropped when its last client disconnects.
     recovery : bool or callable
-        Connection state recovery (Socket.IO 4.6). True: in memory, for two minutes; a callable makes a `Recovery` for
+        Connection state recovery (Socket.IO 4.6). True: in memory, for two minutes. A callable makes the `Recovery` of
         each namespace.
     parser : str or Parser
-        How packets are written, which must be the clients' way: ``"json"``, Socket.IO's default; ``"msgpack"``, as
-        npm's ``socket.io-msgpack-parser`` and python-socketio's ``serializer="msgpack"`` do it; or one of your own.
+        The encoding of packets, which the clients must share: ``"json"``, Socket.IO's default; ``"msgpack"``, that of
+        npm's ``socket.io-msgpack-parser`` and python-socketio's ``serializer="msgpack"``; or an object of your own.
     **options
-        Of the `Engine` beneath.
+        Options of the `Engine`.
 
     Examples
     --------
@@ -61,7 +62,7 @@ class Server(Broadcaster):
     ...     socket.on("sum", lambda a, b: a + b)
     >>> port = await io.listen()
 
-    Whatever a chain of Socket.IO's cheatsheet begins with ``io`` concerns the clients of the namespace ``/``.
+    Chains that begin with the server, such as ``io.to("lab").emit(...)``, concern the namespace ``/``.
     """
 
     def __init__(
@@ -90,40 +91,45 @@ class Server(Broadcaster):
         self.parser = codec_of(parser)
         self.recovery: Callable[[Namespace], Recovery] | None = MemoryRecovery if recovery is True else recovery or None
         self._serve_client = serve_client
-        self.ack_ids = count()  # for all sockets: a broadcast uses one for all
+        self.ack_ids: Iterator[int] = count()  # shared by all sockets: a broadcast uses one id
         self.namespaces = Namespaces(self, max_child_namespaces, cleanup_empty_child_namespaces)
         self._listening: list[tornado.httpserver.HTTPServer] = []
         self._unlisten: list[Callable[[], None]] = []
 
-    # --- where it listens
+    # --- listening
 
     def attach(self, application: tornado.web.Application, path: str = "/socket.io/") -> None:
         """Serve in a Tornado application."""
         application.add_handlers(r".*", list(self.handlers(path)))
 
     def handlers(self, path: str = "/socket.io/", *, loopback: bool = False) -> list[Any]:
-        """Return the routes for an application of your own: the client bundle's names, and all else below the path.
+        """Return the routes for a Tornado application: those of the client bundle, and all other paths below ``path``.
 
         Parameters
         ----------
         path : str
         loopback : bool
-            Whether the application listens on a loopback address only, see `Engine.handlers`.
+            Whether the application listens on loopback addresses only, see `Engine.handlers`.
         """
         bundle = bundle_routes(path, self.engine.origins, self.engine.proxies) if self._serve_client else []
         return [*bundle, *self.engine.handlers(path, loopback=loopback)]
 
     async def listen(self, port: int = 0, address: str = "127.0.0.1", path: str = "/socket.io/", **options: Any) -> int:
-        """Serve alone and return the port. A server that was closed may listen again.
+        """Serve on a port of its own. A server that was closed may listen again.
 
         Parameters
         ----------
         port : int
-            0: any that is free.
+            0 for any free port.
         address : str
         path : str
         **options
-            Of `tornado.httpserver.HTTPServer`, such as ``ssl_options``.
+            Options of `tornado.httpserver.HTTPServer`, such as ``ssl_options``.
+
+        Returns
+        -------
+        int
+            The port.
         """
         sockets = tornado.netutil.bind_sockets(port, address)
         loopback = all(is_loopback(sock.getsockname()[0]) for sock in sockets)
@@ -133,18 +139,19 @@ class Server(Broadcaster):
         self._listening.append(http)
         self.engine.reopen()
         for namespace in self.namespaces:
-            namespace.closing = False
+            namespace.reopen()
         self._unlisten.append(listens(sockets))
         return int(sockets[0].getsockname()[1])
 
     async def close(self, reason: str = "server shutting down", *, timeout: float = 5.0) -> None:
-        """Disconnect everyone, saying why, and stop listening.
+        """Disconnect all clients and stop listening.
 
         Parameters
         ----------
         reason : str
+            Sent to the clients.
         timeout : float
-            Seconds that handlers may go on which are under way; those that still run then are cancelled.
+            Seconds after which handlers that still run are cancelled.
         """
         while self._listening:
             self._listening.pop().stop()
@@ -155,12 +162,12 @@ class Server(Broadcaster):
 
     async def _stop_handlers(self, timeout: float) -> None:
         tasks = {task for namespace in self.namespaces for task in namespace.tasks}
-        tasks -= current_tasks()  # a handler may close its server
+        tasks -= current_tasks()  # a handler may close the server
         if not tasks:
             return
         _, late = await asyncio.wait(tasks, timeout=timeout)
         for namespace in self.namespaces:
-            namespace.closing = True
+            namespace.close()
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
@@ -168,42 +175,42 @@ class Server(Broadcaster):
     # --- namespaces
 
     def of(self, name: str | Matcher) -> Namespace:
-        """Return a namespace, making it if need be.
+        """Return a namespace; create it if it does not exist.
 
         Parameters
         ----------
         name : str, re.Pattern or callable
-            A pattern or function stands for all namespaces that clients ask for and whose whole name it matches:
-            see `ParentNamespace`. A function is called with the name and the client's ``auth``; it may be async.
+            A pattern creates the namespaces that clients ask for and whose whole name it matches. A function, sync or
+            async, does so if it returns True for the name and the client's ``auth``. See `ParentNamespace`.
         """
         return self.namespaces.of(name)
 
     @property
     def sockets(self) -> Namespace:
-        """The namespace ``/``, as Socket.IO calls it."""
+        """The namespace ``/``, by Socket.IO's name."""
         return self.namespaces.root
 
     def _opened(self, session: Session) -> None:
-        Connection(self, session)
+        PacketStream(self.namespaces, self.parser, session)
 
-    # --- the namespace "/", in short
+    # --- methods of the namespace "/"
 
-    def _chain(self) -> BroadcastOperator:
+    def _chain(self) -> BroadcastOperator[Socket]:
         return BroadcastOperator(self.namespaces.root)
 
     def on(self, event: str, handler: Handler | None = None) -> Any:
-        """Call a handler for ``"connection"`` (also ``"connect"``), with each new socket, or ``"new_namespace"``.
+        """Register a handler of ``"connection"`` (also ``"connect"``) or ``"new_namespace"``; also a decorator.
 
-        Also a decorator.
+        It is called with each new socket or namespace.
         """
         return self.namespaces.root.on(event, handler)
 
     def once(self, event: str, handler: Handler | None = None) -> Any:
-        """Like `on`, for one event only."""
+        """Register a handler like `on`, for one event only."""
         return self.namespaces.root.once(event, handler)
 
     def off(self, event: str | None = None, handler: Handler | None = None) -> None:
-        """Remove one handler of an event, all of an event, or all."""
+        """Remove one handler of an event, all handlers of an event, or all handlers."""
         self.namespaces.root.off(event, handler)
 
     def use(self, middleware: Middleware) -> Middleware:

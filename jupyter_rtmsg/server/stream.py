@@ -1,4 +1,4 @@
-"""An asyncio transport over Tornado's IOStream, where the socket itself cannot be taken over (TLS)."""
+"""An asyncio transport over Tornado's `IOStream`, for TLS: the stream does it, so its socket cannot be taken over."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ READ_SIZE = 64 * 1024
 
 
 class StreamTransport(asyncio.Transport):
-    """The part of `asyncio.Transport` that a `WebSocketTransport` uses.
+    """Implements the part of `asyncio.Transport` that a `WebSocketTransport` uses.
 
     Parameters
     ----------
     stream : tornado.iostream.IOStream
-        Open, and given up by its HTTP connection.
+        Open, and detached from its HTTP connection.
     protocol : asyncio.Protocol
     """
 
@@ -27,12 +27,12 @@ class StreamTransport(asyncio.Transport):
         self._protocol = protocol
         self._reading = asyncio.Event()
         self._reading.set()
-        self._writing = 0  # bytes of writes that the stream has not finished
+        self._writing = 0  # bytes that the stream has not written yet
         self._closing = False
-        self._task: asyncio.Task[None] | None = None  # kept, or it might be collected
+        self._task: asyncio.Task[None] | None = None  # the loop has only a weak reference to a task
 
     def start(self) -> None:
-        """Begin to read."""
+        """Start reading."""
         self._protocol.connection_made(self)
         self._task = asyncio.get_running_loop().create_task(self._run())
 
@@ -50,13 +50,13 @@ class StreamTransport(asyncio.Transport):
             self._protocol.connection_lost(error)
 
     def write(self, data: Any) -> None:
-        """Write; the protocol is paused while the stream has not passed everything on."""
+        """Write, and pause the protocol until the stream has written all bytes."""
         if self._closing:
             return
         try:
             future = self._stream.write(data)
         except tornado.iostream.StreamClosedError:
-            return  # the reading side tells the protocol
+            return  # the protocol learns of it from `_run`
         if future.done():
             _retrieve(future)
             return
@@ -76,47 +76,47 @@ class StreamTransport(asyncio.Transport):
             self._protocol.resume_writing()
 
     def get_write_buffer_size(self) -> int:
-        """Return how many bytes of writes the stream has not finished."""
+        """Return the bytes that the stream has not written yet."""
         return self._writing
 
     def close(self) -> None:
-        """Close once everything is written."""
+        """Close when all bytes are written."""
         self._closing = True
         self._reading.set()
         if not self._writing:
             self._stream.close()
 
     def abort(self) -> None:
-        """Close at once."""
+        """Close without writing the rest."""
         self._closing = True
         self._reading.set()
         self._stream.close()
 
     def can_write_eof(self) -> bool:
-        """TLS has no half-closed connections."""
+        """Return False: TLS has no half-closed connections."""
         return False
 
     def is_closing(self) -> bool:
-        """Whether it is closed or about to be."""
+        """Return whether the transport is closed or being closed."""
         return self._closing
 
     def pause_reading(self) -> None:
-        """Read no more for now."""
+        """Stop reading."""
         self._reading.clear()
 
     def resume_reading(self) -> None:
-        """Read on."""
+        """Continue reading."""
         self._reading.set()
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """Any write that has to wait pauses the protocol: there is nothing to set."""
+        """Do nothing: the protocol is paused whenever a write has to wait."""
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """Return the socket."""
+        """Return the socket for ``"socket"``, else the default."""
         return self._stream.socket if name == "socket" else default
 
 
 def _retrieve(future: Any) -> None:
-    """Look at the outcome, or asyncio complains for each write that a closed stream lost."""
+    """Retrieve the exception of a write, or asyncio logs it when the stream is closed."""
     if not future.cancelled():
         future.exception()

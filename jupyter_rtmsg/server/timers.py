@@ -13,15 +13,11 @@ _FEW = 64  # entries of a heap that is not worth sweeping
 
 
 class Timed(Protocol):
-    """A member of `Deadlines`.
+    """A member of `Deadlines`."""
 
-    Attributes
-    ----------
-    deadline : float or None
-        In the loop's time; None for no deadline.
-    """
-
-    deadline: float | None
+    @property
+    def deadline(self) -> float | None:
+        """In the loop's time; None for no deadline."""
 
     def expire(self) -> None:
         """Handle the deadline."""
@@ -30,7 +26,7 @@ class Timed(Protocol):
 class Deadlines:
     """Calls ``expire`` of each member at its deadline, with a single timer.
 
-    A deadline is changed by `set` alone. The heap keeps one entry for each call of `set`; an entry is stale if its time
+    A member changes its deadline and calls `add`. The heap keeps one entry for each call; an entry is stale if its time
     is no longer its member's deadline. Stale entries are dropped when they come up, which is cheaper than to search for
     them (CVE-2026-48802: a task or timer for each pong), or when they outnumber the others: otherwise closed sessions
     would be kept for an interval each.
@@ -42,9 +38,11 @@ class Deadlines:
         self._order = count()  # breaks ties, since members cannot be compared
         self._timer: asyncio.TimerHandle | None = None
 
-    def set(self, member: Timed, when: float) -> None:
-        """Give a member a new deadline, in the running loop's time."""
-        member.deadline = when
+    def add(self, member: Timed) -> None:
+        """Call ``expire`` of a member at its present deadline."""
+        when = member.deadline
+        if when is None:
+            return
         heapq.heappush(self._heap, (when, next(self._order), member))
         if len(self._heap) > self._limit:
             self._sweep()

@@ -1,4 +1,4 @@
-"""Shares the event loop fairly: however many sessions somebody has, they take one turn together."""
+"""Fair use of the event loop: all sessions of one principal (a user, or an address) take one turn together."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ TURN_SECONDS, SHARED_SECONDS = 0.005, 0.001
 """Seconds for which all sessions of one principal are served in one pass of the event loop; fewer beside others: a
 stored event takes about five passes from its publisher to a member."""
 LENIENT, LONGEST_REST = 2, 0.05
-"""After a turn of more than two its principal rests, at most for so many seconds."""
+"""After a turn that was longer than ``LENIENT`` turns its principal rests, at most ``LONGEST_REST`` seconds."""
 ALONE = 1.0
-"""Seconds without a turn of anybody else after which a principal need not rest."""
+"""Seconds without a turn of another principal after which a principal need not rest."""
 
 
 class Share:
@@ -35,7 +35,7 @@ class Share:
     begun : bool
         Whether a turn has begun that `Turns` will end.
     waiting : deque of callable
-        What goes on in a later turn, in order.
+        Functions to call in later turns, in order.
     """
 
     __slots__ = ("__weakref__", "_turns", "begun", "used", "waiting")
@@ -54,35 +54,35 @@ class Share:
 
     @property
     def rest(self) -> float:
-        """Seconds that are left in this turn."""
+        """Seconds left in this turn."""
         return self._turns.seconds - self.used
 
     @property
     def over(self) -> bool:
-        """Whether what comes now has to wait: the turn is over, or others of the principal's sessions wait already."""
+        """Whether work has to wait: the turn is over, or other work of the principal is waiting already."""
         return self.used >= self._turns.seconds or bool(self.waiting)
 
     def wait(self, go_on: Callable[[], object]) -> None:
-        """Call a function in a later turn, behind those that wait."""
+        """Call a function in a later turn, behind those that are waiting."""
         self.waiting.append(go_on)
         if not self.begun:
             self._turns.begin(self)
 
     async def turn(self) -> None:
-        """Return in a later turn, behind those that wait."""
+        """Wait for a later turn, behind the functions that are waiting."""
         loop = asyncio.get_running_loop()
         while True:
             begun: asyncio.Future[None] = loop.create_future()
             self.wait(partial(_begin, begun))
             await begun
-            if self.rest > 0:  # else those that began at the same moment have used it up
+            if self.rest > 0:  # functions before this one may have used the turn up
                 return
 
     @types.coroutine
     def run(
         self, coroutine: Coroutine[Any, Any, T], clock: Callable[[], float]
     ) -> Generator[asyncio.Future[Any], None, T]:
-        """Await a coroutine: each of its steps is a part of a turn, and waits for the next one if this turn is over.
+        """Await a coroutine, and charge its steps. A step waits for the next turn if this one is over.
 
         Parameters
         ----------
@@ -121,8 +121,8 @@ class Turns:
     """The turns of all principals.
 
     A turn lasts for one pass of the event loop. A principal that has used `TURN_SECONDS` in it waits for the next pass.
-    Nobody is slowed down while others are idle, and nothing runs at rest: a turn begins with the first use of the loop,
-    and one callback of the next pass ends all of them.
+    While others are idle a principal is not slowed down, and no callback runs while all are idle: a turn begins with
+    the first charge, and one callback in the next pass of the loop ends all turns.
     """
 
     __slots__ = ("_begun", "_contended", "_latest", "_shares", "seconds")
@@ -169,14 +169,14 @@ class Turns:
                 self._go_on(share)
 
     def _go_on(self, share: Share) -> None:
-        """Call what waits for the next turn of a share, until that turn is over, too."""
+        """Begin the next turn of a share: call the functions that wait for it, until the turn is over."""
         share.used, share.begun = 0.0, False
         goes_on, share.waiting = share.waiting, deque()
         while goes_on and share.used < self.seconds:
             try:
                 goes_on.popleft()()
-            except Exception as error:  # the others that wait go on all the same
-                told = {"message": "what waited for its turn failed", "exception": error}
+            except Exception as error:  # the others are called all the same
+                told = {"message": "a function that waited for its turn failed", "exception": error}
                 asyncio.get_running_loop().call_exception_handler(told)
         share.waiting.extendleft(reversed(goes_on))
         if share.waiting and not share.begun:

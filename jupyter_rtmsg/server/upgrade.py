@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from ..errors import ProtocolError, WebSocketError
 from ..wire.engineio import CLOSE, PING, PONG, PROBE, UPGRADE, decode_payload
 from ..wire.websocket import BINARY, TEXT, encode_frame
 from .polling import PollingTransport
-
-if TYPE_CHECKING:
-    from .session import Session
-    from .turns import Share
-    from .websocket import WebSocketTransport
+from .responses import ClosedSessions
+from .session import Session
+from .turns import Share
+from .websocket import WebSocketTransport
 
 
 class Upgrade:
@@ -33,19 +31,22 @@ class Upgrade:
     Parameters
     ----------
     session : Session
+    closed_sessions : ClosedSessions
+        Has the final packets of a session that ended meanwhile.
     timeout : float
         Seconds until the WebSocket is closed if it has not taken over.
     """
 
-    __slots__ = ("_probed", "_session", "_timer", "_transport", "_waiting")
+    __slots__ = ("_closed_sessions", "_probed", "_session", "_timer", "_transport", "_waiting")
 
-    def __init__(self, session: Session, timeout: float) -> None:
+    def __init__(self, session: Session, closed_sessions: ClosedSessions, timeout: float) -> None:
         self._session = session
+        self._closed_sessions = closed_sessions
         self._probed = False
         self._waiting = False
         self._transport: WebSocketTransport | None = None
         self._timer = asyncio.get_running_loop().call_later(timeout, self.cancel)
-        session.upgrade = self
+        session.begin_upgrade(self)
 
     # --- for the session
 
@@ -60,7 +61,7 @@ class Upgrade:
         asyncio.get_running_loop().call_soon(self._cancel_if_empty, reason)
 
     def _cancel_if_empty(self, reason: str) -> None:
-        if not self._session.engine.closed_sessions.has_messages(self._session.id):
+        if not self._closed_sessions.has_messages(self._session.id):
             self.cancel(reason=reason)
 
     # --- for the transport: `Peer`
@@ -90,7 +91,7 @@ class Upgrade:
         elif packet == PING + PROBE and not self._probed:
             self._probed = True
             self._transport.send(encode_frame(TEXT, (PONG + PROBE).encode()))
-            self._session.probing(True)
+            self._probing(True)
         elif packet == UPGRADE:
             self._take_over()
         else:
@@ -131,10 +132,12 @@ class Upgrade:
             if not self._waiting:
                 self._waiting = True
                 transport.pause_reading()
-                self._session.probing(True)
+                self._probing(True)
             polling.when_free(self._take_over)
             return
         self._end()
+        if isinstance(polling, PollingTransport):
+            polling.retire()
         transport.adopt(self._session)
         self._session.upgraded(transport)
         if self._waiting:
@@ -142,7 +145,7 @@ class Upgrade:
 
     def _send_final(self, packet: str | bytes) -> None:
         """Send the final packets of a session that has ended, if its client upgrades rather than polls."""
-        closed, session = self._session.engine.closed_sessions, self._session
+        closed, session = self._closed_sessions, self._session
         body = closed.take(session.id, session.user) if packet == UPGRADE else None
         if body is not None and self._transport:
             closed.forget(session.id)  # the close packet, which was kept for a GET
@@ -153,8 +156,13 @@ class Upgrade:
     def _end(self) -> None:
         self._timer.cancel()
         if self._session.upgrade is self:
-            self._session.upgrade = None
-            self._session.probing(False)
+            self._session.end_upgrade()
+            self._probing(False)
+
+    def _probing(self, probing: bool) -> None:
+        polling = self._session.transport
+        if isinstance(polling, PollingTransport):
+            polling.probe(probing)
 
 
 def _frame(packet: str | bytes) -> bytes:

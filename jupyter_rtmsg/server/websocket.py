@@ -1,4 +1,4 @@
-"""The WebSocket transport: a connection that is ours alone once Tornado has done its handshake."""
+"""The WebSocket transport: a connection that Tornado has handed over after the handshake."""
 
 from __future__ import annotations
 
@@ -6,33 +6,78 @@ import asyncio
 import math
 from collections.abc import Sequence
 from operator import attrgetter
-from typing import TYPE_CHECKING, cast
+from typing import Protocol, cast
 
+from ..errors import ProtocolError
+from ..wire.deflate import DeflateParser
 from ..wire.websocket import PONG, Close, FrameParser, Message, Ping, Pong, encode_close, encode_frame
-from .tcp import closed_by_peer, tune, unsent
+from .outbox import Backlog
+from .transport import closed_by_peer, tune, unsent
+from .turns import Share
 
-if TYPE_CHECKING:
-    from .outbox import Backlog
-    from .transport import Peer
-
-READ_SIZE = 64 * 1024  # at most so much in one read, so that no member holds the loop for long
-TURN = 256  # packets of one session before the others have a turn, unless the principal's is over before: see `Turns`
+READ_SIZE = 64 * 1024  # bytes of one read, so that no peer occupies the event loop for long
+TURN = 256  # messages of one session in a turn of the event loop, unless its principal's turn ends before: see `Turns`
 LINGER = 5.0  # seconds that a peer has to answer a close frame
 
 
+class Peer(Protocol):
+    """The part of a `Session`, or of an `Upgrade` that stands in for it, that a transport uses."""
+
+    @property
+    def share(self) -> Share:
+        """The principal's part of the event loop's time."""
+
+    @property
+    def max_size(self) -> int:
+        """The limit for messages, in bytes."""
+
+    def opened(self, transport: WebSocketTransport) -> None:
+        """Begin: the connection is open."""
+
+    def receive(self, packet: str | bytes) -> None:
+        """Handle a packet."""
+
+    def hold(self, size: int) -> None:
+        """Count bytes of an incomplete message; a negative size returns them."""
+
+    def writable(self) -> None:
+        """Continue writing: the transport takes more."""
+
+    def violated(self, error: ProtocolError) -> None:
+        """Close: the client has broken the protocol."""
+
+    def ended(self, reason: str) -> None:
+        """End: the connection is closed."""
+
+
 class WebSocketTransport(asyncio.Protocol):
-    """Frames in, frames out, for one session.
+    """The frames of one WebSocket connection.
+
+    Reading: bytes are parsed when they arrive and their messages passed to the session, unless the principal's turn is
+    over or the session has paused reading. Then messages wait in ``_inbox`` and unparsed bytes in ``_early``, the
+    stream is paused, and `_turn` continues later. ``_inbox`` is None while nothing waits.
+
+    Writing: `send` writes whole frames; `take` writes a piece of the backlog, which may end inside a frame (``_half``),
+    so that no control frame may follow. ``paused`` follows the stream.
+
+    Closing: after `close`, ``_session`` is None. The rest of the backlog (``_rest``) and the close frame (``_goodbye``)
+    are written while the peer reads; `_lingered` gives up on it.
 
     Parameters
     ----------
     peer : Peer
         The session, or the candidate of an upgrade.
     early : bytes
-        What the peer had sent behind its request before the connection was handed over.
+        Bytes that the peer sent behind its request before the connection was handed over.
+
+    Attributes
+    ----------
+    paused : bool
+        Whether the stream takes no more at present.
     """
 
     name = "websocket"
-    _form = attrgetter("websocket")  # of a packet: the bytes that are written
+    _form = attrgetter("websocket")  # the bytes to write of a packet
     __slots__ = (
         "_early", "_goodbye", "_half", "_inbox", "_kept", "_linger", "_loop", "_parser", "_ping", "_rest", "_resumed",
         "_session", "_stream", "_unread", "paused",
@@ -43,22 +88,22 @@ class WebSocketTransport(asyncio.Protocol):
         self._parser = FrameParser(masked=True, max_size=peer.max_size)
         self._stream: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
-        self._early = early  # bytes that were read and are not parsed
-        self._inbox: list[Message] | None = None  # read, but its turn has not come
-        self._unread = False  # whether the session wants nothing more for now
+        self._early = early
+        self._inbox: list[Message] | None = None
+        self._unread = False  # whether the session has paused reading
         self._linger: asyncio.TimerHandle | None = None
-        self._resumed = -math.inf
-        self._ping: bytes | None = None  # the last one, where the stream took no pong
-        self._kept = 0  # bytes of a message that is not complete
-        self._half = False  # whether a frame is half written: no other may begin
-        self._rest: Backlog | None = None  # what is written before the goodbye
+        self._resumed = -math.inf  # when the session resumed reading, in the loop's time
+        self._ping: bytes | None = None  # data of the last ping that is not answered yet
+        self._kept = 0  # bytes of an incomplete message
+        self._half = False
+        self._rest: Backlog | None = None
         self._goodbye = b""
-        self.paused = False  # whether the stream takes no more for now
+        self.paused = False
 
-    # --- what the event loop calls
+    # --- for the event loop: `asyncio.Protocol`
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Open the session on this connection."""
+        """Begin: the connection is open."""
         self._stream = stream = cast(asyncio.Transport, transport)
         stream.set_write_buffer_limits(high=0)
         if hasattr(stream, "max_size"):
@@ -71,7 +116,7 @@ class WebSocketTransport(asyncio.Protocol):
             self.data_received(early)
 
     def data_received(self, data: bytes) -> None:
-        """Take what was read: all its frames at once, unless the principal's turn is over."""
+        """Parse bytes and handle their messages at once, unless the principal's turn is over."""
         if self._early or (self._session is not None and self._session.share.over):
             self._early += data
             self._defer(())
@@ -95,7 +140,7 @@ class WebSocketTransport(asyncio.Protocol):
         return messages
 
     def _deal(self, messages: Sequence[Message], begun: float) -> Sequence[Message]:
-        """Take the messages of one turn; return the others."""
+        """Handle the messages of one turn; return the others."""
         until = begun + (self._session.share.rest if self._session else math.inf)
         for at, message in enumerate(messages[:TURN], 1):
             self._receive(message)
@@ -104,26 +149,26 @@ class WebSocketTransport(asyncio.Protocol):
         return messages[TURN:]
 
     def _charge(self, begun: float) -> None:
-        """Count the time since then as used by the principal."""
+        """Charge the principal with the time since ``begun``."""
         if self._session is not None:
             self._session.share.charge(self._loop.time() - begun)
 
     def _keep(self, size: int) -> None:
-        """Count what is held of a message that is not complete."""
+        """Charge the session for the bytes of an incomplete message."""
         if self._session:
             self._session.hold(size - self._kept)
             self._kept = size
 
     def eof_received(self) -> bool:
-        """Close our side too."""
+        """Close the connection, as the peer has closed its side."""
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is gone."""
+        """Handle the messages that were received, then end the session."""
         if self._linger:
             self._linger.cancel()
         early, self._early = self._early, b""
-        for message in (*(self._inbox or ()), *self._parse(early)):  # received before the connection broke
+        for message in (*(self._inbox or ()), *self._parse(early)):
             self._receive(message)
         self._keep(0)
         session, self._session, self._stream = self._session, None, None
@@ -133,11 +178,11 @@ class WebSocketTransport(asyncio.Protocol):
             session.ended("transport error" if exc else "transport close")
 
     def pause_writing(self) -> None:
-        """The stream takes no more for now."""
+        """Take no more packets: the stream's buffer is not empty."""
         self.paused = True
 
     def resume_writing(self) -> None:
-        """The stream takes more."""
+        """Take packets again."""
         self.paused = False
         self._pong_late()
         if self._session:
@@ -145,10 +190,10 @@ class WebSocketTransport(asyncio.Protocol):
         else:
             self._write_rest()
 
-    # --- what the session calls
+    # --- for the session: `Transport`
 
     def send(self, data: bytes) -> None:
-        """Write bytes that are whole frames."""
+        """Write whole frames."""
         if self._stream:
             self._stream.write(data)
 
@@ -162,27 +207,27 @@ class WebSocketTransport(asyncio.Protocol):
 
     @property
     def unsent(self) -> int:
-        """See `Transport.unsent`: with what waits in the socket's buffer, where the system tells."""
+        """See `Transport.unsent`; includes asyncio's buffer."""
         stream = self._stream
         return stream.get_write_buffer_size() + unsent(stream.get_extra_info("socket")) if stream else 0
 
     def adopt(self, session: Peer) -> None:
-        """Work for a session from now on, rather than for a candidate."""
+        """Serve the session from now on rather than the candidate."""
         self._session = session
         self._parser.max_size = session.max_size
 
     def set_max_size(self, size: int) -> None:
-        """Change the largest message, in bytes."""
+        """See `Transport.set_max_size`."""
         self._parser.max_size = size
 
     def pause_reading(self) -> None:
-        """Read nothing more for now: the session has enough to do."""
+        """See `Transport.pause_reading`."""
         self._unread = True
         if self._stream:
             self._stream.pause_reading()
 
     def resume_reading(self) -> None:
-        """Read on."""
+        """See `Transport.resume_reading`."""
         self._unread = False
         self._resumed = self._loop.time()
         if self._inbox is not None:
@@ -191,8 +236,8 @@ class WebSocketTransport(asyncio.Protocol):
             self._stream.resume_reading()
 
     @property
-    def deaf_until(self) -> float:
-        """When reading was last resumed, in the loop's time: now, if it is still paused."""
+    def reads_resume_at(self) -> float:
+        """See `Transport.reads_resume_at`."""
         return self._loop.time() if self._unread else self._resumed
 
     @property
@@ -201,10 +246,10 @@ class WebSocketTransport(asyncio.Protocol):
         return self._stream is None or closed_by_peer(self._stream.get_extra_info("socket"))
 
     def close(self, code: int = 1000, reason: str = "", backlog: Backlog | None = None, *, late: bool = True) -> None:
-        """Say goodbye with a close frame, behind what waits; the peer has `LINGER` seconds to go on and to answer."""
+        """See `Transport.close`. The peer has `LINGER` seconds to read on, and to answer the close frame."""
         self._keep(0)
         self._session = None
-        if self._unread:  # or its close frame would never be seen
+        if self._unread:  # the close frame of the peer must be read
             self.resume_reading()
         self._ping = None
         if self._stream and not self._linger:
@@ -216,7 +261,7 @@ class WebSocketTransport(asyncio.Protocol):
             backlog.clear()
 
     def _write_rest(self) -> None:
-        """Write what waited at the end, then the close frame."""
+        """Write the rest of the backlog, then the close frame."""
         while self._rest and not self.paused:
             self.take(self._rest)
         if self._rest or not self._stream or not self._goodbye:
@@ -224,14 +269,14 @@ class WebSocketTransport(asyncio.Protocol):
         self._stream.write(self._goodbye)
         self._goodbye = b""
         if self._parser.error and self._stream.can_write_eof():
-            self._stream.write_eof()  # its answer could not be parsed any more: the end of its stream is the answer
+            self._stream.write_eof()  # the parser cannot read its close frame; the end of its stream will do
 
     @property
     def _left(self) -> int:
         return self.unsent + (self._rest.size if self._rest else 0)
 
     def _lingered(self, before: int) -> None:
-        """Give up a peer that took nothing since it was looked at last."""
+        """Abort unless the peer has read something since the last check."""
         left = self._left
         if 0 < left < before:
             self._linger = self._loop.call_later(LINGER, self._lingered, left)
@@ -239,7 +284,7 @@ class WebSocketTransport(asyncio.Protocol):
             self.abort()
 
     def abort(self) -> None:
-        """Drop the connection at once."""
+        """See `Transport.abort`."""
         if self._stream:
             self._stream.abort()
 
@@ -256,10 +301,10 @@ class WebSocketTransport(asyncio.Protocol):
         elif type(message) is Close:
             self._closed(message)
         else:
-            assert type(message) is Pong  # nobody asked
+            assert type(message) is Pong  # unsolicited: ignored
 
     def _pong(self, data: bytes) -> None:
-        """Answer a ping; of those that a peer sends without reading, the last (RFC 6455, section 5.5.3)."""
+        """Answer a ping. If the stream is paused, only the last one is answered (RFC 6455, section 5.5.3)."""
         if self.paused or self._half:
             self._ping = data
         else:
@@ -278,7 +323,7 @@ class WebSocketTransport(asyncio.Protocol):
             if not self._half:
                 self._stream.write(encode_close(1000 if close.code == 1005 else close.code))
             self._stream.close()
-            if self.paused:  # it may never read what the stream still holds
+            if self.paused:  # the peer may never read the rest
                 self._linger = self._loop.call_later(LINGER, self.abort)
         if session:
             session.ended("transport close")
@@ -288,7 +333,7 @@ class WebSocketTransport(asyncio.Protocol):
             self._session.violated(self._parser.error)
 
     def _defer(self, messages: Sequence[Message]) -> None:
-        """Keep messages for the next turn; read nothing until they are dealt with."""
+        """Handle messages in a later turn; read nothing before."""
         if self._inbox is None:
             self._inbox = []
             if not self._unread:
@@ -324,3 +369,24 @@ class WebSocketTransport(asyncio.Protocol):
             self._violated()
         if self._stream:
             self._stream.resume_reading()
+
+
+class DeflateTransport(WebSocketTransport):
+    """A WebSocket with permessage-deflate (RFC 7692). A packet is compressed once for all of its receivers.
+
+    No context is kept between messages, so an idle connection needs no more memory than one without compression.
+
+    Parameters
+    ----------
+    peer : Peer
+        The session, or the candidate of an upgrade.
+    early : bytes
+        See `WebSocketTransport`.
+    """
+
+    __slots__ = ()
+    _form = attrgetter("deflated")
+
+    def __init__(self, peer: Peer, early: bytes = b"") -> None:
+        super().__init__(peer, early)
+        self._parser = DeflateParser(masked=True, max_size=peer.max_size)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jupyter_rtmsg.errors import ConnectionRefused
-from jupyter_rtmsg.server import connection as connections
+from jupyter_rtmsg.server import packet_stream
 
 
 def refuse(socket: Any) -> None:
@@ -43,7 +43,7 @@ async def test_the_payload_of_a_connect_holds_few_lists(serve: Any) -> None:
 async def test_a_stranger_may_try_only_so_often_in_one_session(
     serve: Any, packet: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "_MAX_REFUSALS", 3)
+    monkeypatch.setattr(packet_stream, "MAX_REFUSALS", 3)
     served = await serve()
     served.io.use(refuse)
     client = await served.open()
@@ -55,7 +55,7 @@ async def test_a_stranger_may_try_only_so_often_in_one_session(
 
 
 async def test_who_was_let_in_may_go_on_asking(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "_MAX_REFUSALS", 3)
+    monkeypatch.setattr(packet_stream, "MAX_REFUSALS", 3)
     served = await serve()
     client = await served.enter()
     for _ in range(5):

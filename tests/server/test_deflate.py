@@ -15,7 +15,7 @@ from support.pollclient import PollClient
 from support.wsclient import PATIENCE, RawClient, until, upgrade_request
 
 from jupyter_rtmsg.server import Socket
-from jupyter_rtmsg.server.deflate import DeflateTransport
+from jupyter_rtmsg.server.websocket import DeflateTransport
 from jupyter_rtmsg.wire.deflate import AGREED, DeflateParser
 from jupyter_rtmsg.wire.websocket import Message
 

@@ -10,6 +10,7 @@ import tracemalloc
 
 import pytest
 from support.frames import BINARY, CLOSE, CONTINUATION, MASK, PING, PONG, TEXT, close_payload, frame
+from support.webserver import queue_of
 from support.wsclient import PATIENCE, RawClient, until, upgrade_request
 
 from jupyter_rtmsg.server import Socket
@@ -369,7 +370,7 @@ COUNT = 12_000  # more events than may wait
 
 def reading_pauses(socket: Socket) -> bool:
     """Whether so many events wait that the connection is read no more."""
-    queue, transport = socket._queue, socket.session.transport
+    queue, transport = queue_of(socket), socket.session.transport
     return queue is not None and len(queue.events) < COUNT - 1 and transport is not None and transport._unread
 
 
@@ -411,7 +412,7 @@ async def test_two_slow_namespaces_of_one_connection_are_both_bounded(serve):
     await until(lambda: reading_pauses(a))
     gates["/b"].set()  # it is through before the other, and the connection waits on
     (b,) = served.io.of("/b").sockets.values()
-    await until(lambda: b._queue is None)
+    await until(lambda: queue_of(b) is None)
     assert reading_pauses(a)
     gates["/a"].set()
     assert await client.receive() == "43/b,1[]"

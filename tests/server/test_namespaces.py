@@ -329,5 +329,5 @@ def test_only_the_root_tells_of_new_namespaces():
     io = Server()
     with pytest.raises(ValueError, match="not 'new_namespace'"):
         io.of("/x").on("new_namespace", print)
-    with pytest.raises(ValueError, match="not 'message': others are a socket's"):
+    with pytest.raises(ValueError, match="not 'message': other events are a socket's"):
         io.on("message", print)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyter_rtmsg.server.memory import Memory
-from jupyter_rtmsg.server.outbox import CHUNK, DISCARD, Backlog, Joiner
+from jupyter_rtmsg.server.outbox import CHUNK, DISCARD, Backlog, WriteCoalescer
 from jupyter_rtmsg.wire.socketio import Encoded, encode_event
 
 FORM = attrgetter("websocket")
@@ -117,19 +117,19 @@ def test_a_closed_session_keeps_nothing_and_is_never_flushed():
 
 
 def test_equal_outboxes_are_joined_once():
-    joiner = Joiner()
+    coalescer = WriteCoalescer()
     a, b = packet(1), packet(2)
-    first = joiner.join([a, b])
+    first = coalescer.join([a, b])
     assert first == a.websocket + b.websocket
-    assert joiner.join([a, b]) is first
-    assert joiner.join([b, a]) == b.websocket + a.websocket
+    assert coalescer.join([a, b]) is first
+    assert coalescer.join([b, a]) == b.websocket + a.websocket
 
 
 def test_a_single_packet_is_not_copied():
     one = packet(1)
-    assert Joiner().join([one]) is one.websocket
+    assert WriteCoalescer().join([one]) is one.websocket
 
 
 def test_more_than_one_write_takes_is_not_joined():
-    assert Joiner().join([packet(CHUNK)]) is None
-    assert Joiner().join([packet(CHUNK // 2), packet(CHUNK // 2)]) is None
+    assert WriteCoalescer().join([packet(CHUNK)]) is None
+    assert WriteCoalescer().join([packet(CHUNK // 2), packet(CHUNK // 2)]) is None

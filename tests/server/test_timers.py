@@ -40,6 +40,11 @@ class Member:
         self.expired.append(asyncio.get_running_loop().time())
 
 
+def expire_at(deadlines: Deadlines, member: Member, when: float) -> None:
+    member.deadline = when
+    deadlines.add(member)
+
+
 def run(scenario: Callable[[Deadlines, Clock], None]) -> None:
     loop = Clock()
 
@@ -58,8 +63,8 @@ def test_members_expire_in_the_order_of_their_deadlines():
     late, soon = Member(), Member()
 
     def scenario(deadlines: Deadlines, loop: Clock) -> None:
-        deadlines.set(late, 50.0)
-        deadlines.set(soon, 25.0)
+        expire_at(deadlines, late, 50.0)
+        expire_at(deadlines, soon, 25.0)
 
     run(scenario)
     assert (soon.expired, late.expired) == ([25.0], [50.0])
@@ -69,9 +74,9 @@ def test_a_deadline_that_was_moved_counts_once():
     member = Member()
 
     def scenario(deadlines: Deadlines, loop: Clock) -> None:
-        deadlines.set(member, 25.0)
-        deadlines.set(member, 45.0)
-        deadlines.set(member, 30.0)
+        expire_at(deadlines, member, 25.0)
+        expire_at(deadlines, member, 45.0)
+        expire_at(deadlines, member, 30.0)
 
     run(scenario)
     assert member.expired == [30.0]
@@ -81,7 +86,7 @@ def test_a_member_without_a_deadline_is_left_alone():
     member = Member()
 
     def scenario(deadlines: Deadlines, loop: Clock) -> None:
-        deadlines.set(member, 25.0)
+        expire_at(deadlines, member, 25.0)
         member.deadline = None
 
     run(scenario)

@@ -488,13 +488,13 @@ async def test_a_ping_sent_over_polling_may_be_answered_over_the_websocket(serve
     session = session_of(served)
 
     def ping() -> None:
-        served.io.engine.deadlines.set(session, asyncio.get_running_loop().time())
+        session.heartbeat.expire_at(asyncio.get_running_loop().time())
 
     ping()
     assert await client.get() == ["2"]
     candidate = await upgraded(served, client)
     candidate.send("3")
-    await until(lambda: not session.waiting)
+    await until(lambda: not session.heartbeat.waiting)
     ping()
     assert await candidate.receive() == "2"
 

@@ -13,6 +13,12 @@ import tornado.netutil
 import tornado.web
 
 from jupyter_rtmsg.server import Server, Socket
+from jupyter_rtmsg.server.flow_control import EventQueue
+
+
+def queue_of(socket: Socket) -> EventQueue | None:
+    """Return the events of a socket that wait for its handler; None while no handler runs."""
+    return socket._stream._dispatchers[socket.namespace.name]._queue  # type: ignore[attr-defined]
 
 
 class Page(tornado.web.RequestHandler):

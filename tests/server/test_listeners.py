@@ -1,14 +1,15 @@
-"""Who listens to what: on, once, off, and the functions that see every event."""
+"""Listeners: on, once, off, catch-all listeners, and the error for a wrong number of arguments."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
 
+import pytest
 from support.wsclient import until
 
 from jupyter_rtmsg.server import Server, Socket
-from jupyter_rtmsg.server.emitter import Emitter
+from jupyter_rtmsg.server.listeners import Emitter, explain
 
 
 class Listener:
@@ -205,10 +206,10 @@ async def test_a_socket_that_is_gone_is_not_overheard_any_more(serve):
     served = await serve()
     served.io.on("connection", lambda socket: socket.on_any_outgoing(print))
     client = await served.enter()
-    assert len(served.io.of("/").overheard) == 1
+    assert len(served.io.of("/")._observed) == 1
     client.send("41")
     await client.quiet()
-    assert not served.io.of("/").overheard
+    assert not served.io.of("/")._observed
 
 
 async def test_an_error_event_of_a_client_is_an_event_like_others(serve, caplog):
@@ -222,3 +223,63 @@ async def test_an_error_event_of_a_client_is_an_event_like_others(serve, caplog)
     await other.quiet()
     assert heard == [{"a": 1}]  # what a middleware raises comes as an exception, which no client can send
     assert caplog.text == ""
+
+
+# --- arguments that a handler cannot take
+
+
+def explained(handler: Any, *args: Any) -> str:
+    """Call a handler and return what its error says, explained."""
+    try:
+        handler(*args)
+    except TypeError as error:
+        explain(error, handler, "sum", args)
+        return str(error)
+    raise AssertionError("it took them")
+
+
+def add(a, b):
+    return a + b
+
+
+def greet(name, greeting="hello"):
+    return greeting + name
+
+
+async def wait(seconds):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("handler", "args", "said"),
+    [
+        (add, (1, 2, 3), "handler add(a, b) of 'sum' takes 2 arguments, the event brought 3: [1, 2, 3]"),
+        (add, (), "handler add(a, b) of 'sum' takes 2 arguments, the event brought none"),
+        (greet, (), "handler greet(name, greeting='hello') of 'sum' takes 1 to 2 arguments, the event brought none"),
+        (wait, (1, "x"), "handler wait(seconds) of 'sum' takes 1 argument, the event brought 2: [1, 'x']"),
+        (lambda: None, (1,), "handler <lambda>() of 'sum' takes no arguments, the event brought 1: [1]"),
+        (lambda a, *b: a, (), "handler <lambda>(a, *b) of 'sum' takes at least 1 argument, the event brought none"),
+        (
+            lambda a, *, unit: a,
+            (1,),
+            "handler <lambda>(a, *, unit) of 'sum' takes 1 argument, and unit by name, the event brought 1: [1]",
+        ),
+    ],
+)
+def test_the_error_says_what_a_handler_takes_and_what_the_event_brought(handler, args, said):
+    assert explained(handler, *args) == said
+
+
+def test_a_long_event_is_told_in_short():
+    assert len(explained(wait, "x" * 10_000, 2)) < 400
+
+
+def test_an_error_inside_of_a_handler_stays_as_it_is():
+    def fail(a):
+        return a + None
+
+    assert "unsupported operand" in explained(fail, 1)
+
+
+def test_functions_without_a_signature_keep_their_error():
+    assert "not iterable" in explained(max, 1)

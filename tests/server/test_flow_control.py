@@ -8,10 +8,11 @@ import os
 from typing import Any
 
 import pytest
+from support.webserver import queue_of
 from support.wsclient import until
 
 from jupyter_rtmsg.errors import ConnectionRefused, Disconnected, QueueFull
-from jupyter_rtmsg.server import Socket, timers, waiting
+from jupyter_rtmsg.server import Socket, flow_control, timers
 from jupyter_rtmsg.wire.websocket import TEXT, encode_frame
 
 
@@ -77,7 +78,7 @@ async def test_an_acknowledgement_asked_for_while_reading_pauses_is_read_too(ser
 
 
 async def test_an_acknowledgement_behind_more_than_may_wait_fails_and_nothing_hangs(serve: Any, monkeypatch: Any):
-    monkeypatch.setattr(waiting, "MAX_BYTES", 10_000)
+    monkeypatch.setattr(flow_control, "MAX_BYTES", 10_000)
     served = await serve()
     outcome: list[Any] = []
     seen: list[str] = []
@@ -200,7 +201,7 @@ async def test_what_waits_is_dropped_and_counted_when_the_server_disconnects(ser
     client = await served.enter()
     (socket,) = served.io.sockets.sockets.values()
     client.write(packets('42["slow"]', *['42["n",1]'] * 10))
-    await until(lambda: socket._queue and len(socket._queue.events) == 10)
+    await until(lambda: (queue := queue_of(socket)) is not None and len(queue.events) == 10)
     socket.disconnect()
     assert told == ["server namespace disconnect"]  # at once, whatever runs
     gate.set()
@@ -279,7 +280,7 @@ async def test_a_room_entered_in_a_middleware_is_entered_when_the_client_is_let_
 async def test_a_handler_that_holds_up_later_events_is_named(
     serve: Any, monkeypatch: Any, caplog: Any, quick_checks: None
 ):
-    monkeypatch.setattr(waiting, "TOO_LONG", 0.1)
+    monkeypatch.setattr(flow_control, "TOO_LONG", 0.1)
     served = await serve()
     gate = asyncio.Event()
     seen: list[int] = []
