@@ -3,8 +3,11 @@
 # make check   what must hold before tests are worth running: lint, format, types, imports, TypeScript
 # make docs    the documentation as a site, in docs/_build/html.   make docs ARGS="-D run_notebooks=0"
 # make measure how the source reads: sizes, circles, names; beside other packages with   make measure ARGS=--peers
+# make coverage  the tests of the Python layers, with the share of lines that they run, and its floor
+# make test-lowest  the same tests with the lowest versions of the dependencies
 # make faults  what docs/reliability.md reports: every fault 20 times, an hour.   make faults ARGS="--times 3 --only network"
 # make bench   our server beside Node.js and others: a quarter of an hour.   make bench ARGS="--only fan8 node ours"   make bench-quick
+# make dist    the sdist and the wheel, checked, and tried in an environment without Node.js: docs/releasing.md
 # make sbom    dist/sbom.json (CycloneDX) of what the package needs, and what is known of its vulnerabilities
 # make clean   remove all that the above have made
 #
@@ -17,6 +20,7 @@ BROWSER ?= 1
 
 RUN := .venv
 TEST := .venv-test
+LOWEST := .venv-lowest
 PIP := -m pip install --quiet --disable-pip-version-check
 # Tools are looked for in the environment first: Node too, where it came from PyPI.
 IN_TEST := PATH="$(CURDIR)/$(TEST)/bin:$$PATH"
@@ -29,7 +33,7 @@ FRONTEND := $(shell find labextension/src labextension/style labextension/*.json
 BUILD := pyproject.toml $(wildcard _build/*.py jupyter-config/*.json)
 NOTEBOOKS := $(abspath notebooks)
 
-.PHONY: help run test check measure docs faults bench bench-quick sbom clean
+.PHONY: help run test check measure docs coverage test-lowest faults bench bench-quick dist sbom clean
 .DELETE_ON_ERROR:
 
 help:
@@ -43,6 +47,16 @@ test: $(TEST)/installed $(TEST)/neighbours/installed $(TEST)/node tests/interop/
 	cd labextension && $(IN_TEST) jlpm test
 	@$(IN_TEST) python tests/support/programs.py $(if $(filter 0,$(BROWSER)),--without chromium)
 	$(IN_TEST) python tests/run.py $(if $(filter 0,$(BROWSER)),-m "not browser") $(ARGS)
+
+# What neither browser, Jupyter, Node.js nor another program is needed for: the layers by themselves.
+LAYERS := tests/wire tests/server tests/log tests/hub tests/client tests/rooms tests/tools tests/test_notebook.py tests/test_logthrottle.py
+LAYER_TESTS := -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --part=shared $(LAYERS)
+
+coverage: $(TEST)/installed
+	$(IN_TEST) PYTHONHASHSEED=0 python $(LAYER_TESTS) --cov --cov-report=term:skip-covered --cov-report=html $(ARGS)
+
+test-lowest: $(LOWEST)/installed
+	PYTHONHASHSEED=0 $(LOWEST)/bin/python $(LAYER_TESTS) $(ARGS)
 
 faults: $(TEST)/installed
 	@$(IN_TEST) python tests/support/programs.py --without chromium --without nginx
@@ -67,6 +81,18 @@ bench bench-quick: $(TEST)/bench $(TEST)/node tests/interop/node_modules/.instal
 	$(IN_TEST) python benchmarks/compare.py $(if $(filter bench-quick,$@),--quick) \
 	  --json benchmarks/results/$@.json --plot benchmarks/results/$@.png $(ARGS)
 
+# The environment of the trial is new each time, and has no Node.js; the wheel is built from the sdist.
+dist: $(TEST)/installed $(TEST)/node
+	rm -rf dist .venv-dist
+	$(IN_TEST) python -m build --outdir dist
+	$(IN_TEST) python -m twine check --strict dist/*.whl dist/*.tar.gz
+	$(PYTHON) -m venv .venv-dist
+	.venv-dist/bin/python $(PIP) dist/*.whl
+	cd .venv-dist && env -i HOME="$(CURDIR)/.venv-dist" PATH="$(CURDIR)/.venv-dist/bin" python ../tools/walk.py >/dev/null
+	cd .venv-dist && env -i HOME="$(CURDIR)/.venv-dist" PATH="$(CURDIR)/.venv-dist/bin" jupyter server extension list
+	cd .venv-dist && env -i HOME="$(CURDIR)/.venv-dist" PATH="$(CURDIR)/.venv-dist/bin" jupyter labextension list
+	rm -rf .venv-dist
+
 # Both tools, and what they look at, have environments of their own. The scan needs the internet: PyPI, and npm's registry.
 sbom: $(RUN)/installed
 	@test -x .venv-sbom/bin/cyclonedx-py || $(PYTHON) -m venv .venv-sbom
@@ -77,8 +103,8 @@ sbom: $(RUN)/installed
 	cd labextension && PATH="$(CURDIR)/$(RUN)/bin:$$PATH" jlpm npm audit --environment production --recursive
 
 clean:
-	rm -rf .venv-sbom $(RUN) $(TEST) dist docs/_build docs/notebooks labextension/lib labextension/node_modules $(GENERATED)
-	rm -rf tests/interop/node_modules benchmarks/peers/node_modules tests/artefacts benchmarks/results .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv-sbom .venv-dist $(RUN) $(TEST) $(LOWEST) dist docs/_build docs/notebooks labextension/lib labextension/node_modules $(GENERATED)
+	rm -rf tests/interop/node_modules benchmarks/peers/node_modules tests/artefacts benchmarks/results .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage htmlcov
 
 $(RUN)/bin/python $(TEST)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
@@ -93,6 +119,13 @@ $(RUN)/installed: $(RUN)/bin/python $(PACKAGE) $(FRONTEND) $(BUILD)
 # Editable, so that a change of the Python code needs no install.
 $(TEST)/installed: $(TEST)/bin/python $(FRONTEND) $(BUILD)
 	$(TEST)/bin/python $(PIP) --editable '.[test,examples,dev]'
+	@touch $@
+
+# Only the package's own dependencies are held at their floors: not those of the tests.
+$(LOWEST)/installed: $(TEST)/installed tools/lowest.py
+	test -x $(LOWEST)/bin/python || $(PYTHON) -m venv $(LOWEST)
+	$(PYTHON) tools/lowest.py > $(LOWEST)/constraints.txt
+	$(LOWEST)/bin/python $(PIP) --constraint $(LOWEST)/constraints.txt --editable '.[test]'
 	@touch $@
 
 # What people run beside the extension has an environment of its own: each server there would load it all.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Generator, Iterator
@@ -25,6 +26,7 @@ hypothesis.settings.register_profile("tests", deadline=None, suppress_health_che
 hypothesis.settings.load_profile("tests")
 LEFT_OUT = pytest.StashKey[Counter[tuple[str, str]]]()
 HOME = pytest.StashKey[str]()
+LINUX = "linux"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -65,6 +67,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.needs_chromium)
             item.add_marker(pytest.mark.xdist_group("browser"))  # one browser at a time
+        if item.get_closest_marker("needs_gcc"):
+            item.add_marker(pytest.mark.linux)  # what it compiles is preloaded with LD_PRELOAD, and reads /proc
         if "certificate" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.needs_openssl)
     part = config.getoption("--part")
@@ -79,7 +83,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _left_out(config: pytest.Config, item: pytest.Item) -> bool:
-    """Whether a program that a test needs is missing."""
+    """Whether a program that a test needs is missing, or Linux."""
+    if item.get_closest_marker("linux") and sys.platform != "linux":
+        config.stash[LEFT_OUT][LINUX, item.location[0]] += 1
+        return True
     needed = [name for name in programs.PROGRAMS if item.get_closest_marker(f"needs_{name}")]
     missing = next((name for name in needed if not programs.find(name)), None)
     if missing is None:
@@ -127,7 +134,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     left_out = config.stash[LEFT_OUT]
     for program in sorted({program for program, _ in left_out}):
         files = ", ".join(f"{file} ({count})" for (name, file), count in sorted(left_out.items()) if name == program)
-        terminalreporter.write_line(f"left out are tests that need {programs.want(program)}: {files}")
+        needed = "Linux" if program == LINUX else programs.want(program)
+        terminalreporter.write_line(f"left out are tests that need {needed}: {files}")
 
 
 # --- what tests must not share

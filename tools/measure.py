@@ -76,8 +76,7 @@ def table(columns: dict[str, list[Figure]]) -> str:
 
 def download(name: str, folder: Path) -> Path:
     """Fetch and unpack the newest sdist of a distribution; return its package."""
-    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:"]
-    # Without isolation pip builds the metadata with what is installed, and fetches the sdist alone.
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", name]
     subprocess.run([*pip, "--dest", str(folder), name], check=True)
     (archive,) = folder.glob(f"{name}-*.tar.gz")
     with tarfile.open(archive) as opened:

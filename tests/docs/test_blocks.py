@@ -23,6 +23,7 @@ RUN = {
     ("README.md", "js"): "tests/docs/test_blocks.py",
     ("docs/cheatsheet.md", "python"): "tests/docs/test_cheatsheet.py",
     ("docs/client.md", "python"): "tests/rooms/test_docs.py",
+    ("docs/debugging.md", "python"): "tests/docs/test_debugging.py",
     ("docs/deploy-server.md", "nginx"): "tests/docs/test_deploy_server.py",
     ("docs/deploy-server.md", "python"): "tests/docs/test_deploy_server.py",
     ("docs/first-steps.md", "python"): "tests/docs/test_first_steps.py",  # the README's

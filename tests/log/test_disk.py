@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import os
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -55,7 +56,7 @@ def _libc() -> ctypes.CDLL:
 
 def _mount(path: Path) -> bool:
     libc = _libc()
-    return hasattr(libc, "mount") and libc.mount(b"tmpfs", bytes(path), b"tmpfs", 0, b"size=%d" % SIZE) == 0
+    return sys.platform == "linux" and libc.mount(b"tmpfs", bytes(path), b"tmpfs", 0, b"size=%d" % SIZE) == 0
 
 
 @pytest.fixture

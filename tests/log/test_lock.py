@@ -88,7 +88,8 @@ def no_flock(*_: object) -> None:
     raise OSError(errno.ENOLCK, "No locks available")
 
 
-@pytest.mark.skipif(not hasattr(fcntl, "F_OFD_SETLK"), reason="Linux has locks of open file descriptions")
+@pytest.mark.linux  # which has locks of open file descriptions
+@pytest.mark.skipif(not hasattr(fcntl, "F_OFD_SETLK"), reason="this kernel has no locks of open file descriptions")
 def test_without_flock_the_bytes_of_the_file_are_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on old NFS."""
     monkeypatch.setattr(fcntl, "flock", no_flock)

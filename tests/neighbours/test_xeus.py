@@ -10,7 +10,7 @@ import pytest
 from support import neighbours
 from support.jupyter import JupyterServer, wait_until
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.linux, pytest.mark.timeout(300)]  # its wheels are for Linux
 
 
 @pytest.fixture(scope="module")
