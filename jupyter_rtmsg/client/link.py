@@ -9,7 +9,7 @@ from typing import Any
 
 from jupyter_rtmsg.errors import ConnectionRefused, Disconnected, PacketRefused, ServerUnreachable
 from jupyter_rtmsg.wire.data import prune
-from jupyter_rtmsg.wire.socketio import ACK, CONNECT, CONNECT_ERROR, DISCONNECT, EVENT, Encoded, Packet, header
+from jupyter_rtmsg.wire.socketio import ACK, CONNECT, CONNECT_ERROR, DISCONNECT, EVENT, EncodedPacket, Packet, header
 
 from .acks import Acks
 from .connect_errors import reason_of, refused
@@ -290,7 +290,7 @@ class Link:
         if self.session is None or self.id is None:  # a server takes nothing but CONNECT before it has answered that
             raise Disconnected(self._offline())
         id = self.acks.new_id()
-        self.session.send(Encoded(header(EVENT, id=id, attachments=len(attachments)) + json, attachments))
+        self.session.send(EncodedPacket(header(EVENT, id=id, attachments=len(attachments)) + json, attachments))
         self.acks.expect(id, answer)
         return id
 

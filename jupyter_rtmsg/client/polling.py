@@ -12,7 +12,7 @@ from itertools import count
 
 from jupyter_rtmsg.errors import ProtocolError
 from jupyter_rtmsg.wire.engineio import CLOSE, NOOP, SEPARATOR, Handshake, Packet, decode_payload, encode_payload
-from jupyter_rtmsg.wire.socketio import Encoded
+from jupyter_rtmsg.wire.socketio import EncodedPacket
 
 from .dial import dial
 from .endpoint import Endpoint
@@ -232,9 +232,9 @@ class Polling:
 
     # -- sending
 
-    def send(self, packet: Encoded) -> None:
+    def send(self, packet: EncodedPacket) -> None:
         """Send a Socket.IO packet."""
-        self._add(packet.polling)
+        self._add(packet.payload())
 
     def write(self, packets: Sequence[Packet]) -> None:
         """Send Engine.IO packets."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from jupyter_rtmsg.errors import AckTimeout, QueueFull, TooLarge
-from jupyter_rtmsg.wire.packet import Encoded
+from jupyter_rtmsg.wire.packet import EncodedPacket
 from jupyter_rtmsg.wire.parser import Codec
 
 from .acks import Acks
@@ -107,7 +107,7 @@ class SocketEmitter:
 class Unsent(NamedTuple):
     """An event that waits for a connection: the packet, its arguments, and the id of its acknowledgement."""
 
-    packet: Encoded
+    packet: EncodedPacket
     args: Sequence[Any]
     id: int | None
 
@@ -279,7 +279,7 @@ class PacketSender:
         return self._buffer.holds(id)
 
 
-def _check_size(packet: Encoded, session: Session) -> None:
+def _check_size(packet: EncodedPacket, session: Session) -> None:
     """Raise `TooLarge` for a packet that the server would not accept, as it would end the connection."""
     size = max(len(packet.text), max(map(len, packet.attachments), default=0))
     if not session.fits(size, packet.attachments):

@@ -9,7 +9,7 @@ from typing import Any
 
 from jupyter_rtmsg.errors import PacketRefused, ProtocolError, WebSocketError
 from jupyter_rtmsg.wire.engineio import CLOSE, PING, PONG, Handshake
-from jupyter_rtmsg.wire.packet import Encoded, Packet
+from jupyter_rtmsg.wire.packet import EncodedPacket, Packet
 from jupyter_rtmsg.wire.parser import Codec
 
 from .transport import MAX_MESSAGE, Transport
@@ -212,7 +212,7 @@ class Session:
         """Whether the transport accepts more now."""
         return self._transport is not None and not self._transport.paused and not self.ended.done()
 
-    def send(self, packet: Encoded) -> None:
+    def send(self, packet: EncodedPacket) -> None:
         """Send a Socket.IO packet."""
         assert self._transport
         self._transport.send(packet)

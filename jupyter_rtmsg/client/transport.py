@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from jupyter_rtmsg.wire.engineio import Handshake, Packet
-from jupyter_rtmsg.wire.socketio import Encoded
+from jupyter_rtmsg.wire.socketio import EncodedPacket
 
 TRANSPORTS = ("websocket", "polling")
 MAX_MESSAGE = 64 * 1024 * 1024  # bytes; the server bounds what it sends, this limit only stops nonsense
@@ -29,7 +29,7 @@ class Transport(Protocol):
     def begin(self, handshake: Handshake) -> None:
         """Take the session's id and limits, once the server has opened the session."""
 
-    def send(self, packet: Encoded) -> None:
+    def send(self, packet: EncodedPacket) -> None:
         """Send a Socket.IO packet."""
 
     def write(self, packets: Sequence[Packet]) -> None:

@@ -10,7 +10,7 @@ from typing import cast
 
 from jupyter_rtmsg.errors import WebSocketError
 from jupyter_rtmsg.wire.engineio import Handshake, Packet
-from jupyter_rtmsg.wire.socketio import Encoded
+from jupyter_rtmsg.wire.socketio import EncodedPacket
 from jupyter_rtmsg.wire.websocket import (
     BINARY,
     PONG,
@@ -157,7 +157,7 @@ class WebSocket(asyncio.Protocol):
         """Take the limits of the session."""
         self._max_payload = handshake.max_payload
 
-    def send(self, packet: Encoded) -> None:
+    def send(self, packet: EncodedPacket) -> None:
         """Send a Socket.IO packet."""
         self._write(packet.frames(new_mask))
 

@@ -148,8 +148,8 @@ class Undecoded:
         self.size += len(attachment)
 
 
-class Encoded:
-    """A packet, ready for any number of receivers: each form is made at most once.
+class EncodedPacket:
+    """An encoded packet, as both sides send it.
 
     Parameters
     ----------
@@ -157,34 +157,74 @@ class Encoded:
         The text packet as UTF-8, with Engine.IO's digit; empty for a binary message that stands alone.
     attachments : sequence of bytes
         The binary packets that follow it.
+    """
+
+    __slots__ = ("attachments", "text")
+
+    def __init__(self, text: bytes, attachments: Sequence[bytes] = ()) -> None:
+        self.text = text
+        self.attachments = attachments
+
+    @property
+    def messages(self) -> list[str | bytes]:
+        """Its Engine.IO messages."""
+        return [self.text.decode(), *self.attachments] if self.text else list(self.attachments)
+
+    def payload(self) -> str:
+        """Return all its messages as a polling payload."""
+        return encode_payload(self.messages)
+
+    def frames(self, mask: Callable[[], bytes] | None = None) -> bytes:
+        """Return all its WebSocket frames.
+
+        Parameters
+        ----------
+        mask : callable, optional
+            Returns four random bytes. A client must give it, and each frame gets its own mask (RFC 6455, section 5.3).
+        """
+        texts = (self.text,) if self.text else ()
+        frames = [*((TEXT, text) for text in texts), *((BINARY, item) for item in self.attachments)]
+        return b"".join([encode_frame(opcode, payload, mask() if mask else None) for opcode, payload in frames])
+
+
+class Encoded(EncodedPacket):
+    """A packet that a server sends to any number of receivers: each form is made at most once.
+
+    The WebSocket frame is made with the packet, since nearly every receiver gets that; the other forms when they are
+    first asked for.
+
+    Parameters
+    ----------
+    text, attachments
+        See `EncodedPacket`.
+    volatile : bool
+        Whether it is dropped where it cannot be written at once.
 
     Attributes
     ----------
     websocket : bytes
         All its frames, as a server sends them.
     polling : str
-        All its packets, as a polling payload; made when it is first asked for.
+        All its messages, as a polling payload.
     deflated : bytes
-        All its frames for those who agreed on permessage-deflate; made when it is first asked for.
-    volatile : bool
-        Whether it is dropped where it cannot be written at once.
+        All its frames for receivers that agreed on permessage-deflate.
     """
 
-    __slots__ = ("attachments", "deflated", "polling", "text", "volatile", "websocket")
+    __slots__ = ("deflated", "polling", "volatile", "websocket")
 
     websocket: bytes
     polling: str
     deflated: bytes
 
-    def __init__(self, text: bytes, attachments: Sequence[bytes] = ()) -> None:
+    def __init__(self, text: bytes, attachments: Sequence[bytes] = (), *, volatile: bool = False) -> None:
         self.text = text
         self.attachments = attachments
-        self.volatile = False
+        self.volatile = volatile
         self.websocket = self.frames() if attachments else encode_frame(TEXT, text)
 
     def __getattr__(self, name: str) -> Any:
         if name == "polling":
-            self.polling = encode_payload(self.messages)
+            self.polling = self.payload()
             return self.polling
         if name == "deflated":
             frames = [deflated_frame(TEXT, self.text)] if self.text else []
@@ -192,23 +232,6 @@ class Encoded:
             return self.deflated
         raise AttributeError(name)
 
-    @property
-    def messages(self) -> list[str | bytes]:
-        """Its Engine.IO messages."""
-        return [self.text.decode(), *self.attachments] if self.text else list(self.attachments)
-
     def leave_plain(self) -> None:
-        """Compress it for nobody."""
+        """Compress it for no receiver."""
         self.deflated = self.websocket
-
-    def frames(self, mask: Callable[[], bytes] | None = None) -> bytes:
-        """Return all its frames.
-
-        Parameters
-        ----------
-        mask : callable, optional
-            Returns four random bytes; a client must give it, and each frame gets its own (RFC 6455, section 5.3).
-        """
-        texts = (self.text,) if self.text else ()
-        frames = [*((TEXT, text) for text in texts), *((BINARY, item) for item in self.attachments)]
-        return b"".join([encode_frame(opcode, payload, mask() if mask else None) for opcode, payload in frames])

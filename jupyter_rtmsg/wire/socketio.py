@@ -23,6 +23,7 @@ from .packet import (
     RESERVED_EVENTS,
     ROOT,
     Encoded,
+    EncodedPacket,
     Packet,
     PacketType,
     Undecoded,
@@ -291,6 +292,6 @@ def _id(digits: str) -> int:
 
 __all__ = [
     "ACK", "CONNECT", "CONNECT_ERROR", "DISCONNECT", "EVENT", "MAX_ATTACHMENTS", "MAX_DEPTH", "RESERVED_EVENTS",
-    "Decoder", "Encoded", "Packet", "PacketType", "Undecoded",
+    "Decoder", "Encoded", "EncodedPacket", "Packet", "PacketType", "Undecoded",
     "encode_ack", "encode_connect", "encode_connect_error", "encode_disconnect", "encode_event", "header",
 ]  # fmt: skip
