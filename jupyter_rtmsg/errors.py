@@ -133,12 +133,12 @@ class CommandError(_OneLine, RtmsgError):
     Attributes
     ----------
     code : str
-    passing : bool
+    transient : bool
         Whether the same command may be taken a little later.
     """
 
     code: ClassVar[str] = "internal"
-    passing: ClassVar[bool] = False
+    transient: ClassVar[bool] = False
 
     @property
     def message(self) -> str:
@@ -211,7 +211,7 @@ class LimitExceeded(CommandError):
 
 class RateExceeded(CommandError):
     code = "rate"
-    passing = True
+    transient = True
 
     def __init__(self, message: str = "", retry: float = 0.0) -> None:
         super().__init__(message)
@@ -220,17 +220,17 @@ class RateExceeded(CommandError):
 
 class Busy(CommandError):
     code = "busy"
-    passing = True
+    transient = True
 
 
 class Full(CommandError):
     code = "full"
-    passing = True
+    transient = True
 
 
 class DiskError(CommandError):
     code = "io"
-    passing = True
+    transient = True
 
 
 class BadProof(CommandError):
@@ -239,12 +239,12 @@ class BadProof(CommandError):
 
 class Shutdown(CommandError):
     code = "shutdown"
-    passing = True
+    transient = True
 
 
 class Internal(CommandError):
     code = "internal"
-    passing = True
+    transient = True
 
 
 COMMAND_ERRORS: dict[str, type[CommandError]] = {error.code: error for error in CommandError.__subclasses__()}

@@ -15,7 +15,7 @@ from .follow import Follower
 from .gaps import GapDetector
 from .limits import Limits
 from .ring import BufferedEvent
-from .room import Membership, Room
+from .room import ActiveRoom, RoomMembership
 
 logger = throttled_logger(__name__)
 
@@ -29,7 +29,7 @@ class CatchUp:
 
     Parameters
     ----------
-    membership : Membership
+    membership : RoomMembership
     log : EventLog
     follower : Follower
     limits : Limits
@@ -60,7 +60,7 @@ class CatchUp:
 
     def __init__(
         self,
-        membership: Membership,
+        membership: RoomMembership,
         log: EventLog,
         follower: Follower,
         limits: Limits,
@@ -92,7 +92,7 @@ class CatchUp:
             self._task.cancel()
 
     @property
-    def _room(self) -> Room:
+    def _room(self) -> ActiveRoom:
         return self._membership.room
 
     @property

@@ -17,7 +17,7 @@ from .participants import CLIENT_LEFT, Participants
 from .presence_broadcaster import PresenceBroadcaster
 from .replay import ReplayPlan, ReplayPlanner
 from .ring import Ring
-from .room import Membership, Participant, Room
+from .room import ActiveRoom, Participant, RoomMembership
 from .rooms import RoomRegistry
 from .subscriptions import SubscriptionRegistry
 
@@ -98,7 +98,7 @@ class HubCore:
 
     # --- rooms
 
-    def acquire_room(self, name: str, principal: str) -> Room:
+    def acquire_room(self, name: str, principal: str) -> ActiveRoom:
         """Return a room that a principal is about to join. Call `release_room` when the join is over.
 
         Raises
@@ -107,12 +107,12 @@ class HubCore:
         """
         return self.rooms.acquire(name, principal, self.new_ring)
 
-    def release_room(self, room: Room) -> None:
+    def release_room(self, room: ActiveRoom) -> None:
         """End a join that `acquire_room` began."""
         room.end_join()
         self.settle(room)
 
-    def settle(self, room: Room) -> None:
+    def settle(self, room: ActiveRoom) -> None:
         """Let go of a room if it has become idle."""
         self.rooms.settle(room)
         if room.idle:
@@ -125,8 +125,8 @@ class HubCore:
     # --- members
 
     def enter(
-        self, participant: Participant, room: Room, plan: ReplayPlan, subscription: Subscription | None
-    ) -> Membership:
+        self, participant: Participant, room: ActiveRoom, plan: ReplayPlan, subscription: Subscription | None
+    ) -> RoomMembership:
         """Make a participant a member of a room. It catches up after the reply to its join has been written.
 
         Raises
@@ -136,7 +136,7 @@ class HubCore:
         """
         if self.participants.closed or not participant.socket.connected:
             raise Shutdown("the connection has ended")
-        membership = Membership(room, participant, subscription)
+        membership = RoomMembership(room, participant, subscription)
         earlier = participant.memberships.get(room.name)
         if earlier:
             earlier.stop()
@@ -155,12 +155,12 @@ class HubCore:
         )  # fmt: skip
         return membership
 
-    def remove(self, membership: Membership, *, lost: bool = False) -> None:
+    def remove(self, membership: RoomMembership, *, lost: bool = False) -> None:
         """End a membership.
 
         Parameters
         ----------
-        membership : Membership
+        membership : RoomMembership
             Nothing happens if it has ended already.
         lost : bool
             Whether the connection broke, so that the client may come back.
@@ -184,7 +184,7 @@ class HubCore:
                 for membership in list(participant.memberships.values()):
                     self._recheck(membership)
 
-    def _take_over(self, membership: Membership) -> None:
+    def _take_over(self, membership: RoomMembership) -> None:
         """Make a membership the owner of its subscription, and remove the previous owner from the room."""
         previous = self.subscriptions.take(membership)
         if previous and previous.subscription and previous.participant is not membership.participant:
@@ -193,7 +193,7 @@ class HubCore:
             previous.participant.socket.emit("$taken", taken)
             previous.participant.require_mark()
 
-    def _recheck(self, membership: Membership) -> None:
+    def _recheck(self, membership: RoomMembership) -> None:
         participant, room = membership.participant, membership.room.name
         if not self.access.allows(participant.identity, "read", room):
             self.remove(membership)

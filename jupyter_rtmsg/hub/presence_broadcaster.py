@@ -9,7 +9,7 @@ from jupyter_rtmsg.wire.socketio import Encoded, encode_event
 
 from .limits import Limits
 from .presence import MemberView
-from .room import Room
+from .room import ActiveRoom
 
 FIRST_DELAY = 0.02
 """Seconds that the first change waits for others: members often come in groups."""
@@ -34,14 +34,14 @@ class PresenceBroadcaster:
         By room and member: the timer that ends the grace time.
     """
 
-    def __init__(self, limits: Limits, settle: Callable[[Room], None]) -> None:
+    def __init__(self, limits: Limits, settle: Callable[[ActiveRoom], None]) -> None:
         self._limits = limits
         self._settle = settle
-        self._timers: dict[Room, asyncio.TimerHandle] = {}
-        self._last: dict[Room, float] = {}
-        self._away: dict[tuple[Room, str], asyncio.TimerHandle] = {}
+        self._timers: dict[ActiveRoom, asyncio.TimerHandle] = {}
+        self._last: dict[ActiveRoom, float] = {}
+        self._away: dict[tuple[ActiveRoom, str], asyncio.TimerHandle] = {}
 
-    def changed(self, room: Room) -> None:
+    def changed(self, room: ActiveRoom) -> None:
         """Send the changes of a room's presence when the interval is over."""
         if room in self._timers or not room.presence.changed or not room.members:
             return
@@ -49,7 +49,7 @@ class PresenceBroadcaster:
         due = self._last.get(room, float("-inf")) + self._limits.presence_interval
         self._timers[room] = loop.call_at(max(due, loop.time() + FIRST_DELAY), self._flush, room)
 
-    def away(self, room: Room, member: str) -> None:
+    def away(self, room: ActiveRoom, member: str) -> None:
         """Begin the grace time of a member whose connection broke; unless it comes back, it has left after that."""
 
         def expire() -> None:
@@ -63,7 +63,7 @@ class PresenceBroadcaster:
             earlier.cancel()
         self._away[room, member] = asyncio.get_running_loop().call_later(self._limits.grace, expire)
 
-    def forget(self, room: Room) -> None:
+    def forget(self, room: ActiveRoom) -> None:
         """Forget a room that has become idle."""
         self._last.pop(room, None)
         timer = self._timers.pop(room, None)
@@ -77,7 +77,7 @@ class PresenceBroadcaster:
         self._timers.clear()
         self._away.clear()
 
-    def _flush(self, room: Room) -> None:
+    def _flush(self, room: ActiveRoom) -> None:
         del self._timers[room]
         changes = room.presence.take_changes(self._limits.listed)
         if changes:
@@ -85,7 +85,7 @@ class PresenceBroadcaster:
             self._send(room, changes)
         self.changed(room)
 
-    def _send(self, room: Room, changes: list[MemberView]) -> None:
+    def _send(self, room: ActiveRoom, changes: list[MemberView]) -> None:
         """Write changes to all members. Users who alone may see a notebook's path get an encoding of their own."""
         users = {change.user for change in changes if change.notebook is not None and not change.public}
         encoded: dict[str | None, Encoded] = {}
@@ -97,6 +97,6 @@ class PresenceBroadcaster:
             participant.socket.write((encoded[key],))
 
     @staticmethod
-    def _encode(room: Room, changes: list[MemberView], principal: str | None) -> Encoded:
+    def _encode(room: ActiveRoom, changes: list[MemberView], principal: str | None) -> Encoded:
         shown = [change.shown_to(principal) for change in changes]
         return encode_event(["$presence", {"room": room.name, "changes": shown, "count": len(room.presence)}])

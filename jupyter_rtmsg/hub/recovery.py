@@ -34,7 +34,7 @@ from .identity import Identity, identify
 from .names import SubscriptionName
 from .replay import ReplayPlan, StartRequest
 from .ring import Ring
-from .room import Participant, Room
+from .room import ActiveRoom, Participant
 from .session_store import SavedSession, SessionQuota, SessionStore
 
 KEPT_WHILE_CONNECTED = 7 * 86_400.0
@@ -80,7 +80,7 @@ class Return:
 
     Attributes
     ----------
-    room : Room
+    room : ActiveRoom
         Acquired from the registry: `LogRecovery` releases it.
     ring : Ring
         The room's ring when the plan was made.
@@ -88,7 +88,7 @@ class Return:
     subscription : Subscription or None
     """
 
-    room: Room
+    room: ActiveRoom
     ring: Ring
     plan: ReplayPlan
     subscription: Subscription | None
@@ -173,7 +173,7 @@ class LogRecovery:
             return False
         self._sockets[pid] = socket
         self._recovered[socket] = recovered
-        socket.id, socket.pid = recovered.session.sid, pid
+        socket.restore(recovered.session.sid, pid, socket.data)
         socket.data["identity"] = identify(socket, self._hub.limits)  # its member id may depend on the socket's id
         return True
 
@@ -315,7 +315,7 @@ class LogRecovery:
                 return False
         return True
 
-    async def _plan_room(self, room: Room, start: StartRequest) -> ReplayPlan:
+    async def _plan_room(self, room: ActiveRoom, start: StartRequest) -> ReplayPlan:
         try:
             return await self._hub.planner.plan_replay(room, start, None, named=False)
         except BaseException:

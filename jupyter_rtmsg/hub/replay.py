@@ -11,7 +11,7 @@ from jupyter_rtmsg.log import Cursor, EventLog, Subscription
 from .follow import Follower
 from .limits import Limits
 from .request import Request, optional_count, optional_text
-from .room import Room
+from .room import ActiveRoom
 
 _MAX_AHEAD = 60_000  # ms that the ts of an event may be ahead of a right clock (`log.clock.stamp`)
 _WRONG_CLOCK = 3_600_000  # ms: a `since` that is more than this in the future means that the clock here is wrong
@@ -113,13 +113,13 @@ class ReplayPlanner:
         self._limits = limits
 
     async def plan_replay(
-        self, room: Room, start: StartRequest, saved: Subscription | None, *, named: bool
+        self, room: ActiveRoom, start: StartRequest, saved: Subscription | None, *, named: bool
     ) -> ReplayPlan:
         """Return the plan for a join.
 
         Parameters
         ----------
-        room : Room
+        room : ActiveRoom
         start : StartRequest
         saved : Subscription or None
             The subscription that the join continues, which says where to start if the request does not.
@@ -137,18 +137,18 @@ class ReplayPlanner:
             return await self._after(room, Cursor(saved.epoch, saved.position, saved.opening), saved.n)
         return self._now(room, 0 if named else None)
 
-    def _now(self, room: Room, missed: int | None, reason: str | None = None) -> ReplayPlan:
+    def _now(self, room: ActiveRoom, missed: int | None, reason: str | None = None) -> ReplayPlan:
         head, number = room.head_at(self._follower.position), room.number_at(self._follower.position)
         return ReplayPlan(head, head, missed, reason, number, number)
 
-    async def _complete(self, room: Room) -> None:
+    async def _complete(self, room: ActiveRoom) -> None:
         """Wait until the room knows its last event: that of the log when it became active, or a later one."""
         if not room.base:
             stats = await self._log.stats(room.name)
             await self._follower.reached(stats.head)
             room.set_base(stats.head, stats.n)
 
-    async def _after(self, room: Room, cursor: Cursor, number: int | None) -> ReplayPlan:
+    async def _after(self, room: ActiveRoom, cursor: Cursor, number: int | None) -> ReplayPlan:
         position = self._log.locate(cursor.position, cursor.epoch or None, cursor.opening or None)
         if position is None and cursor.opening and cursor.epoch == self._log.epoch:
             return await self._from(room, self._log.cut(cursor.opening), ROLLBACK)
@@ -156,7 +156,7 @@ class ReplayPlanner:
             return await self._from(room, 0, EPOCH)
         return await self._from(room, position, number=number if position == cursor.position else None)
 
-    async def _since(self, room: Room, since: int) -> ReplayPlan:
+    async def _since(self, room: ActiveRoom, since: int) -> ReplayPlan:
         stats = await self._log.stats(room.name)
         # An event with a ts in the future, from a wrong clock, would make all later events part of the replay.
         now = self._log.now()
@@ -169,7 +169,7 @@ class ReplayPlanner:
         # The ts of trimmed events is unknown: they may be part of what was asked for.
         return await self._from(room, first.seq - 1, TRIMMED if first.prev and first.seq <= stats.first else None)
 
-    async def _last(self, room: Room, number: int) -> ReplayPlan:
+    async def _last(self, room: ActiveRoom, number: int) -> ReplayPlan:
         position = room.ring.position_of_last(number)
         if position is not None:
             return await self._from(room, position)
@@ -181,13 +181,13 @@ class ReplayPlanner:
         return await self._from(room, await self._log.before_last(room.name, number))
 
     async def _from(
-        self, room: Room, position: int, reason: str | None = None, number: int | None = None
+        self, room: ActiveRoom, position: int, reason: str | None = None, number: int | None = None
     ) -> ReplayPlan:
         """Plan to send everything after a position of the present epoch.
 
         Parameters
         ----------
-        room : Room
+        room : ActiveRoom
         position : int
         reason : str, optional
             Why events after the requested start are gone, if that is known already.
@@ -211,7 +211,7 @@ class ReplayPlanner:
             reason = LIMIT
         return ReplayPlan(position, head, missed, reason or (TRIMMED if gone else None), number, head_n)
 
-    async def _number_at(self, room: Room, position: int) -> tuple[int | None, bool]:
+    async def _number_at(self, room: ActiveRoom, position: int) -> tuple[int | None, bool]:
         """Find the number of a room's last event up to a position.
 
         Returns

@@ -1,7 +1,7 @@
 """Participants, rooms, and the memberships that connect them.
 
 The three classes refer to each other, so they share a file. `Participants` holds the participants and `RoomRegistry`
-the rooms. A `Membership` is held by both of its ends; only `HubCore` makes and ends memberships.
+the rooms. A `RoomMembership` is held by both of its ends; only `HubCore` makes and ends memberships.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class Participant:
         Replaced by `describe` when a kernel proves itself or its notebook is renamed.
     sender : bytes
         The ``from`` object of its events, as JSON. Always belongs to `identity`.
-    memberships : dict of str to Membership
-        By room name. `Membership.attach` and `Membership.detach` change it.
+    memberships : dict of str to RoomMembership
+        By room name. `RoomMembership.attach` and `RoomMembership.detach` change it.
     joins : int
         Joins in progress. While there are any, the state of the connection is not saved.
     required_mark : int
@@ -73,7 +73,7 @@ class Participant:
         self.socket = socket
         self.bucket = bucket
         self.budget = budget
-        self.memberships: dict[str, Membership] = {}
+        self.memberships: dict[str, RoomMembership] = {}
         self.joins = 0
         self.required_mark = 0
         self._closed = closed
@@ -134,7 +134,7 @@ class Replay(Protocol):
         """Send nothing more, and do not put the member into the live room."""
 
 
-class Membership:
+class RoomMembership:
     """A participant in a room.
 
     States: *attached* (a member, but without live events), *catching up* (from `catch_up` on: missed events are sent),
@@ -142,7 +142,7 @@ class Membership:
 
     Parameters
     ----------
-    room : Room
+    room : ActiveRoom
     participant : Participant
     subscription : Subscription or None
         The subscription that it owns. `SubscriptionRegistry` moves it.
@@ -157,7 +157,7 @@ class Membership:
 
     __slots__ = ("_replay", "joined_as", "live_since", "participant", "room", "subscription")
 
-    def __init__(self, room: Room, participant: Participant, subscription: Subscription | None) -> None:
+    def __init__(self, room: ActiveRoom, participant: Participant, subscription: Subscription | None) -> None:
         self.room = room
         self.participant = participant
         self.subscription = subscription
@@ -216,7 +216,7 @@ class Membership:
         self.participant.socket.leave(self.room.channel)
 
 
-class Room:
+class ActiveRoom:
     """An active room: one with members, or with joins in progress.
 
     Parameters
@@ -229,7 +229,7 @@ class Room:
     ----------
     channel : str
         The Socket.IO room of the members who receive live events. The prefix keeps it apart from socket ids.
-    members : dict of Participant to Membership
+    members : dict of Participant to RoomMembership
     presence : Presence
         The members as others see them, those that lost their connection a moment ago included.
     joins : int
@@ -247,7 +247,7 @@ class Room:
         self.name = name
         self.channel = "r:" + name
         self.ring = ring
-        self.members: dict[Participant, Membership] = {}
+        self.members: dict[Participant, RoomMembership] = {}
         self.presence = Presence()
         self.joins = 0
         self.base = self.base_n = 0
@@ -290,7 +290,7 @@ class Room:
         for membership in self.restart(ring):
             membership.restart(ring.start)
 
-    def restart(self, ring: Ring) -> list[Membership]:
+    def restart(self, ring: Ring) -> list[RoomMembership]:
         """Begin again with an empty ring, and return the present memberships."""
         self.ring = ring
         self.base = self.base_n = 0

@@ -11,7 +11,7 @@ from jupyter_rtmsg.log import EventLog
 
 from .limits import Limits
 from .ring import Ring
-from .room import Participant, Room
+from .room import ActiveRoom, Participant
 
 NOTICE_INTERVAL = 2.0
 """Seconds for which changes to the list of rooms are gathered before watchers are told."""
@@ -30,7 +30,7 @@ class RoomRegistry:
 
     Attributes
     ----------
-    active : dict of str to Room
+    active : dict of str to ActiveRoom
     quota : RoomQuota
         How many rooms there are, and who made them.
     watchers : RoomListWatchers
@@ -38,14 +38,14 @@ class RoomRegistry:
     """
 
     def __init__(self, limits: Limits, owner: Callable[[], str | None] = lambda: None) -> None:
-        self.active: dict[str, Room] = {}
+        self.active: dict[str, ActiveRoom] = {}
         self.quota = RoomQuota(limits, owner)
         self.watchers = RoomListWatchers()
 
-    def acquire(self, name: str, principal: str, new_ring: Callable[[], Ring]) -> Room:
+    def acquire(self, name: str, principal: str, new_ring: Callable[[], Ring]) -> ActiveRoom:
         """Return a room that a principal is about to join, and count the join as in progress.
 
-        Call `Room.end_join` and `settle` when the join is over.
+        Call `ActiveRoom.end_join` and `settle` when the join is over.
 
         Parameters
         ----------
@@ -61,11 +61,11 @@ class RoomRegistry:
         room = self.active.get(name)
         if room is None:
             self.quota.open(name, principal)
-            room = self.active[name] = Room(name, new_ring())
+            room = self.active[name] = ActiveRoom(name, new_ring())
         room.begin_join()
         return room
 
-    def settle(self, room: Room) -> None:
+    def settle(self, room: ActiveRoom) -> None:
         """Remove a room if it has become idle, after a member has left or a join is over."""
         if room.idle and self.active.get(room.name) is room:
             del self.active[room.name]

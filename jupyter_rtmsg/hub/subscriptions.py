@@ -12,7 +12,7 @@ from jupyter_rtmsg.log import EventLog, Subscription
 from .application import Permits
 from .limits import Limits
 from .names import SubscriptionName
-from .room import Membership
+from .room import RoomMembership
 from .subscription_index import SubscriptionIndex, weight
 
 _ENDED_PER_STEP = 500  # subscriptions that one step of the event loop ends
@@ -36,7 +36,7 @@ class SubscriptionRegistry:
 
     Attributes
     ----------
-    _owners : dict of Subscription to Membership
+    _owners : dict of Subscription to RoomMembership
     _begun : set of Subscription
         Those that may not be stored yet.
     _index : SubscriptionIndex
@@ -46,7 +46,7 @@ class SubscriptionRegistry:
     def __init__(self, log: EventLog, limits: Limits) -> None:
         self._log = log
         self._limits = limits
-        self._owners: dict[Subscription, Membership] = {}
+        self._owners: dict[Subscription, RoomMembership] = {}
         self._begun: set[Subscription] = set()
         self._index = SubscriptionIndex()
         self.reload()
@@ -154,11 +154,11 @@ class SubscriptionRegistry:
 
     # --- owners
 
-    def owner(self, row: Subscription) -> Membership | None:
+    def owner(self, row: Subscription) -> RoomMembership | None:
         """Return the owner of a subscription, or None."""
         return self._owners.get(row)
 
-    def take(self, membership: Membership) -> Membership | None:
+    def take(self, membership: RoomMembership) -> RoomMembership | None:
         """Make a membership the owner of its subscription, and return the previous owner."""
         row = membership.subscription
         if row is None:
@@ -167,7 +167,7 @@ class SubscriptionRegistry:
         self._owners[row] = membership
         return previous if previous is not membership else None
 
-    def release(self, membership: Membership) -> None:
+    def release(self, membership: RoomMembership) -> None:
         """Stop being the owner: a membership has ended."""
         row = membership.subscription
         if row is not None and self._owners.get(row) is membership:

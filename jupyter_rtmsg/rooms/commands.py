@@ -119,7 +119,7 @@ class Commands:
             try:
                 return await ask()
             except (CommandError, Disconnected) as error:
-                if isinstance(error, CommandError) and not (transient and error.passing):
+                if isinstance(error, CommandError) and not (transient and error.transient):
                     raise
                 # after a loss there is no delay: the state is about to change, and `ready` then waits
                 delay = 0 if isinstance(error, Disconnected) else backoff.next()

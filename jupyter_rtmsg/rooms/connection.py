@@ -202,7 +202,7 @@ class HubConnection:
 
     def is_transient(self, error: Exception) -> bool:
         """Return whether a refusal of the hub is transient."""
-        return isinstance(error, CommandError) and error.passing
+        return isinstance(error, CommandError) and error.transient
 
     # --- called by the socket: events
 

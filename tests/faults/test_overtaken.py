@@ -25,7 +25,7 @@ from jupyter_rtmsg.hub.catchup import CatchUp
 from jupyter_rtmsg.hub.follow import Follower
 from jupyter_rtmsg.hub.replay import ReplayPlanner, StartRequest
 from jupyter_rtmsg.hub.ring import Ring
-from jupyter_rtmsg.hub.room import Membership
+from jupyter_rtmsg.hub.room import RoomMembership
 from jupyter_rtmsg.hub.rooms import RoomRegistry
 from jupyter_rtmsg.log import open_log
 from jupyter_rtmsg.log.eventlog import Cursor
@@ -113,7 +113,7 @@ class World:
         self.planner = ReplayPlanner(log, self.follower, self.limits)
         self.reader = Reader(Era(log.epoch))
         self.last = 0
-        self._membership: Membership | None = None
+        self._membership: RoomMembership | None = None
 
     def _ring(self) -> Ring:
         return Ring(self.follower.position, max_events=self.limits.ring_events, max_bytes=self.limits.ring_bytes)
@@ -134,7 +134,7 @@ class World:
         start = StartRequest(after=Cursor(self.log.epoch, inbox.received), number=inbox.number)
         plan = await self.planner.plan_replay(self.room, start, None, named=False)
         outlet: Any = Outlet(self.reader, self._channels)
-        self._membership = Membership(self.room, outlet, None)
+        self._membership = RoomMembership(self.room, outlet, None)
         catch_up = CatchUp(
             self._membership, self.log, self.follower, self.limits,
             position=plan.position, missed_through=plan.head, number=plan.number,

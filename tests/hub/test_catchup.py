@@ -16,7 +16,7 @@ from jupyter_rtmsg.hub import Limits
 from jupyter_rtmsg.hub.catchup import CatchUp
 from jupyter_rtmsg.hub.follow import Follower
 from jupyter_rtmsg.hub.ring import Ring
-from jupyter_rtmsg.hub.room import Membership, Room
+from jupyter_rtmsg.hub.room import ActiveRoom, RoomMembership
 from jupyter_rtmsg.hub.rooms import RoomRegistry
 from jupyter_rtmsg.log import EventLog, Page, open_log
 from jupyter_rtmsg.wire.socketio import Encoded
@@ -85,7 +85,7 @@ class FakeParticipant:
     require_mark = rooms_changed
 
 
-def joined_room(rooms: RoomRegistry, follower: Follower, limits: Limits) -> Room:
+def joined_room(rooms: RoomRegistry, follower: Follower, limits: Limits) -> ActiveRoom:
     """Return a room whose ring begins where the follower is."""
 
     def new_ring() -> Ring:
@@ -122,7 +122,7 @@ def test_a_joiner_of_a_busy_room_misses_nothing_and_gets_nothing_twice(
         await asyncio.gather(*stored)
         room = joined_room(rooms, follower, limits)
         outlet = Outlet(channels, pause)
-        membership = Membership(room, FakeParticipant(outlet), None)  # type: ignore[arg-type]
+        membership = RoomMembership(room, FakeParticipant(outlet), None)  # type: ignore[arg-type]
         position = min(start, past)
         CatchUp(membership, SlowReads(log, pause), follower, limits, position=position, missed_through=past).begin()
         for burst, ticks in steps:
@@ -152,7 +152,7 @@ async def test_what_was_read_ahead_of_the_room_is_not_delivered_again() -> None:
     room.ring.start = 3
     outlet = Outlet(channels, Ticks([]))
     catch_up = CatchUp(
-        Membership(room, FakeParticipant(outlet), None),  # type: ignore[arg-type]
+        RoomMembership(room, FakeParticipant(outlet), None),  # type: ignore[arg-type]
         log, follower, Limits(), position=0, missed_through=5,
     )  # fmt: skip
     catch_up.begin()
@@ -174,7 +174,7 @@ async def test_a_hub_that_is_behind_does_not_keep_the_loop_busy() -> None:
     follower = Follower(log, rooms, lambda batch: None, print)
     follower.position = 0
     room = joined_room(rooms, follower, Limits())
-    membership = Membership(room, FakeParticipant(Outlet(channels, Ticks([]))), None)  # type: ignore[arg-type]
+    membership = RoomMembership(room, FakeParticipant(Outlet(channels, Ticks([]))), None)  # type: ignore[arg-type]
     CatchUp(membership, log, follower, Limits(), position=2, missed_through=2).begin()
     await until(lambda: follower._waiting)
     following = asyncio.create_task(follower.run())

@@ -9,7 +9,7 @@ from jupyter_rtmsg.errors import BadRequest, EpochMismatch, NotJoined
 from jupyter_rtmsg.hub.core import HubCore
 from jupyter_rtmsg.hub.names import SubscriptionName, room_name
 from jupyter_rtmsg.hub.request import Reply, Request, optional_text, text
-from jupyter_rtmsg.hub.room import Membership, Participant
+from jupyter_rtmsg.hub.room import Participant, RoomMembership
 from jupyter_rtmsg.log import Draft
 from jupyter_rtmsg.wire.data import EncodedJSON
 
@@ -24,7 +24,7 @@ def readable_room(hub: HubCore, participant: Participant, request: Request) -> s
     return name
 
 
-def joined(participant: Participant, request: Request) -> Membership:
+def joined(participant: Participant, request: Request) -> RoomMembership:
     """Return the participant's membership in the room of a request.
 
     Raises

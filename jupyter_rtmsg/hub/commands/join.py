@@ -9,7 +9,7 @@ from jupyter_rtmsg.hub.core import HubCore
 from jupyter_rtmsg.hub.names import SubscriptionName
 from jupyter_rtmsg.hub.replay import ReplayPlan, StartRequest
 from jupyter_rtmsg.hub.request import Reply, Request, optional_text
-from jupyter_rtmsg.hub.room import Membership, Participant, Room
+from jupyter_rtmsg.hub.room import ActiveRoom, Participant, RoomMembership
 from jupyter_rtmsg.log import Subscription
 
 from .command import readable_room, subscription_name
@@ -54,7 +54,9 @@ async def join(hub: HubCore, participant: Participant, request: Request) -> Repl
         hub.release_room(room)
 
 
-async def _join(hub: HubCore, participant: Participant, room: Room, start: StartRequest, request: Request) -> Reply:
+async def _join(
+    hub: HubCore, participant: Participant, room: ActiveRoom, start: StartRequest, request: Request
+) -> Reply:
     forgotten = participant.forget_state()
     while True:
         await hub.log.subscriptions.ready()
@@ -76,7 +78,7 @@ async def _join(hub: HubCore, participant: Participant, room: Room, start: Start
 
 
 def _begun(
-    hub: HubCore, participant: Participant, room: Room, joined: JoinedSubscription, plan: ReplayPlan
+    hub: HubCore, participant: Participant, room: ActiveRoom, joined: JoinedSubscription, plan: ReplayPlan
 ) -> JoinedSubscription:
     """Return a join's subscription, which begins now if it does not exist yet."""
     if joined.name is None or joined.row is not None:
@@ -87,7 +89,7 @@ def _begun(
     return joined._replace(row=row)
 
 
-def _find(hub: HubCore, participant: Participant, room: Room, request: Request) -> JoinedSubscription:
+def _find(hub: HubCore, participant: Participant, room: ActiveRoom, request: Request) -> JoinedSubscription:
     """Find the subscription of a join."""
     name, user = subscription_name(hub, participant, request), participant.identity.principal
     if name is None:
@@ -111,7 +113,7 @@ def _was_taken(hub: HubCore, request: Request) -> bool:
     return optional_text(request, "place", longest=hub.limits.identifier) == TAKEN
 
 
-def _reply(hub: HubCore, membership: Membership, plan: ReplayPlan, joined: JoinedSubscription) -> Reply:
+def _reply(hub: HubCore, membership: RoomMembership, plan: ReplayPlan, joined: JoinedSubscription) -> Reply:
     room, participant, log = membership.room, membership.participant, hub.log
     reply: Reply = {
         "ok": True,
