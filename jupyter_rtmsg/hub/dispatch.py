@@ -28,8 +28,7 @@ from jupyter_rtmsg.errors import (
     Shutdown,
     UnknownCommand,
 )
-from jupyter_rtmsg.log import Appended, Draft
-from jupyter_rtmsg.log.eventlog import size_of
+from jupyter_rtmsg.log import Appended, Draft, size_of
 from jupyter_rtmsg.logthrottle import throttled_logger
 from jupyter_rtmsg.server import LATER, Socket
 from jupyter_rtmsg.wire.data import EncodedJSON

@@ -1,24 +1,16 @@
 """The event log: `open_log` opens an `EventLog`."""
 
-from .eventlog import (
-    Appended,
-    Cursor,
-    Draft,
-    EventLog,
-    Lag,
-    Page,
-    Record,
-    RoomStats,
-)
-from .kept import Subscription, Subscriptions
+from .eventlog import EventLog, KeyValueStore, Subscription, Subscriptions
 from .open import open_log
 from .options import Options
+from .records import Appended, Cursor, Draft, Lag, Page, Record, RoomStats, size_of
 
 __all__ = [
     "Appended",
     "Cursor",
     "Draft",
     "EventLog",
+    "KeyValueStore",
     "Lag",
     "Options",
     "Page",
@@ -27,4 +19,5 @@ __all__ = [
     "Subscription",
     "Subscriptions",
     "open_log",
+    "size_of",
 ]

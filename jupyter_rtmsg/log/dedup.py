@@ -7,18 +7,21 @@ hardly affects the memory, the cost of an append, or the time to open the log.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from hashlib import blake2b
 from typing import NamedTuple
 
-from .eventlog import Draft
 from .explicit import ExplicitIds
-from .ledger import Batch, client_key
 from .options import Options
+from .records import Draft
 from .segments import MAX_SEGMENTS, DedupSegments, decode_keys, encode_keys
+from .state import Batch
 from .store import Store
 
 _FRESH = 16_384  # keys in memory, at about 150 bytes each
 _FORGET = 1_000  # commits forgotten in a transaction
+_LONG = 32  # bytes from which on an id is replaced by its digest
 
 
 class Matches(NamedTuple):
@@ -237,3 +240,43 @@ class Dedup:
         query = "SELECT ts >= ? FROM known WHERE last >= ? ORDER BY last LIMIT 1"
         execute = self._store.connection.execute
         return {key: seq for key, seq in found.items() if execute(query, (since, seq)).fetchone() == (1,)}
+
+
+def dedup_key(draft: Draft) -> bytes | None:
+    """Return the key that identifies an append within the window of its id; None if it needs no dedup.
+
+    The keys of one publisher begin alike, and so do those of consecutive ids: the index pages they are on stay cached.
+    """
+    return client_key(draft) if draft.auto else _key(_principal, draft.id, draft.room, draft.user)
+
+
+def client_key(draft: Draft) -> bytes | None:
+    """Return the key for an id that a client made up. Versions before 0.2 used it for all ids."""
+    return None if draft.client is None else _key(_publisher, draft.id, draft.room, draft.user, draft.client)
+
+
+def _key(owner: Callable[..., bytes], id: str | None, *parts: str) -> bytes | None:
+    if id is None:
+        return None
+    try:
+        text = id.encode("utf-8", "surrogatepass")
+        return owner(*parts) + (text if len(text) < _LONG else _digest(text, size=_LONG))
+    except (AttributeError, TypeError):  # one of them is not a str: `Batch.add` refuses this append alone
+        return None
+
+
+@lru_cache(maxsize=16_384)
+def _publisher(room: str, user: str, client: str) -> bytes:
+    # With the lengths, ("a", "bc") and ("ab", "c") differ, whatever characters a client puts into its names.
+    text = f"{len(room)},{len(user)},{room}{user}{client}"
+    return _digest(text.encode("utf-8", "surrogatepass"), size=16)
+
+
+@lru_cache(maxsize=16_384)
+def _principal(room: str, user: str) -> bytes:
+    """Return the start of the keys of a principal in a room. Its first eight bytes identify the principal."""
+    return b"".join(_digest(text.encode("utf-8", "surrogatepass"), size=8) for text in (user, room))
+
+
+def _digest(text: bytes, size: int) -> bytes:
+    return blake2b(text, digest_size=size).digest()

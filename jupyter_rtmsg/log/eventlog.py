@@ -1,209 +1,177 @@
-"""The interface of every event log, declared once; see docs/architecture.md.
-
-Data stays encoded in here: the log stores JSON with placeholders (``{"_placeholder": true, "num": i}``) and the
-binary attachments beside it, and hands both back as they came, so that nothing between a publisher's packet and the
-members' frames has to decode them.
-"""
+"""The interface of every event log, declared once; see docs/architecture.md."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
-import msgspec
-
-from .kept import KeyValueStore, Subscriptions
-
-DELETED = "$deleted"
-"""Name of the draft that stands for the deletion of its room, in order with the appends."""
+from .records import Appended, Done, Draft, Fault, Lag, Page, Record, RoomStats
 
 
-class Draft(msgspec.Struct, frozen=True, gc=False):
-    """An event on its way into the log.
+@dataclass(slots=True, eq=False)
+class Subscription:
+    """A named cursor: how far a reader has handled the events of a room.
 
     Attributes
     ----------
-    room, name : str
-        Valid names: the hub has checked them.
-    data : bytes
-        UTF-8 JSON with a placeholder for every attachment.
-    attachments : tuple of bytes
-        In the order of their placeholders' ``num``.
-    sender : bytes
-        The ``from`` object as JSON, given back as it is.
-    user : str
-        The principal; the ``sender`` filter of `EventLog.read` compares it.
-    client : str or None
-    id : str or None
-        With one, (room, user, id) is stored at most once within the window of ids, whichever client sends it; the same
-        with another name or other data is a `LogIdConflict`.
-    auto : bool
-        Whether the client made the id up: then it is (room, user, client, id) that is stored at most once, in a window
-        of its own; without a client the id is only given back.
-    expect : int or None
-        Store only if the room's head is this seq. Checked after dedup.
+    user, room : str
+    key : str
+        Identifies it among the subscriptions of this user in this room: the name that its reader chose, or a key made
+        from the path of a notebook.
+    label : str
+        The name that people see.
+    path : str or None
+        The real path of its notebook; None if it belongs to no notebook.
+    epoch, position : str, int
+        All events up to the position are handled. It counts only in the log of that epoch.
+    used : int
+        Last use (ms of log time, see `LogClock`).
+    ended : int or None
+        When it ended (ms of log time); None while it is in use.
+    inherited : bool
+        Whether it comes from version 0.1.0, which named notebooks by their relative path, and was not used since.
+    id : int
+        Its number in the log, in order of creation; 0 until `Subscriptions.add`.
+    opening : str
+        The opening of the log in which ``position`` was reached; empty if version 0.1.0 wrote it.
+    n : int or None
+        The number of the room's last event up to ``position``; None if the reader did not tell it.
     """
 
-    room: str
-    name: str
-    data: bytes
-    attachments: tuple[bytes, ...] = ()
-    sender: bytes = b"{}"
-    user: str = ""
-    client: str | None = None
-    id: str | None = None
-    expect: int | None = None
-    auto: bool = False
-
-
-class Record(msgspec.Struct, frozen=True, gc=False):
-    """An event as the log holds it. ``seq``, ``prev`` and ``n`` are None when it was announced, not stored.
-
-    ``n`` is dense: the room's next event has ``n + 1``, also after a restart, and whatever was trimmed. Where an event
-    and the next one that a reader gets differ by more, so many less one are gone.
-
-    ``ts`` is what the wall clock said (ms since 1970). It does not go back for a correction of up to a minute, but it
-    does where the clock was wrong by more: the order of events is that of ``seq``.
-    """
-
-    room: str
-    seq: int | None
-    prev: int | None
-    ts: int
-    name: str
-    data: bytes
-    attachments: tuple[bytes, ...]
-    sender: bytes
     user: str
-    id: str | None
+    room: str
+    key: str
+    label: str
+    path: str | None = None
+    epoch: str = ""
+    position: int = 0
+    used: int = 0
+    ended: int | None = None
+    inherited: bool = False
+    id: int = 0
+    opening: str = ""
     n: int | None = None
 
+    def move_to(self, epoch: str, opening: str, position: int, n: int | None) -> None:
+        """Set the cursor."""
+        self.epoch, self.opening, self.position, self.n = epoch, opening, position, n
 
-def size_of(event: Draft | Record) -> int:
-    """Return the bytes of an event's data and attachments."""
-    return len(event.data) + sum(map(len, event.attachments)) if event.attachments else len(event.data)
+    def rename(self, user: str, key: str, label: str) -> None:
+        """Give it to a user, under a name."""
+        self.user, self.key, self.label = user, key, label
 
+    def relocate(self, path: str | None) -> None:
+        """Set the path of its notebook."""
+        self.path = path
 
-class Appended(msgspec.Struct, frozen=True, gc=False):
-    """The outcome of an append: the event's seq, and whether it had been stored before."""
+    def adopt(self) -> None:
+        """Record that this version has used it, whichever version made it."""
+        self.inherited = False
 
-    seq: int
-    duplicate: bool
+    def touch(self, now: int) -> None:
+        """Record a use (ms of log time)."""
+        self.used = now
 
+    def end(self, now: int) -> None:
+        """Record its end (ms of log time)."""
+        self.ended = now
 
-Done = Callable[[Appended | Exception], None]
-"""Is told what an append came to."""
+    def shift(self, ms: int) -> None:
+        """Translate its times to the log time of another log, which is ahead by ``ms``."""
+        self.used += ms
+        if self.ended is not None:
+            self.ended += ms
 
-
-class Page(NamedTuple):
-    """Events of one room in order of seq.
-
-    Attributes
-    ----------
-    records : list of Record
-    through : int
-        The position scanned: reading on from it misses nothing.
-    more : bool
-        Whether the room held more when the page was read.
-    """
-
-    records: list[Record]
-    through: int
-    more: bool
-
-
-class RoomStats(msgspec.Struct, frozen=True, gc=False):
-    """What is held of a room.
-
-    Attributes
-    ----------
-    first : int
-        The oldest seq still held; ``head + 1`` when everything was trimmed; 0 for a room that never was.
-    head : int
-        The seq of the newest event ever, trimmed or not (0: none).
-    count, bytes : int
-        Events held, and the bytes of their data and attachments.
-    maker : str
-        The principal that made it.
-    n : int
-        The number of the event at ``head``.
-    """
-
-    first: int
-    head: int
-    count: int
-    bytes: int
-    maker: str = ""
-    n: int = 0
+    def register(self, id: int) -> None:
+        """Set its number in the log."""
+        self.id = id
 
 
-LISTED_NAMES = 20
-"""Names of events of which a `Lag` tells how often they are there."""
+class Subscriptions(Protocol):
+    """The subscriptions of a log. All of them are in memory; changes are written with the group commit."""
+
+    async def ready(self) -> None:
+        """Wait while the log is being moved, so that a subscription found then stays valid."""
+
+    def all(self) -> Collection[Subscription]:
+        """Return all of them, ended ones included."""
+
+    def now(self) -> int:
+        """Return log time (ms)."""
+
+    def add(self, subscription: Subscription) -> None:
+        """Add a subscription, and number it."""
+
+    def save(self, subscription: Subscription) -> None:
+        """Store a changed subscription; do nothing if it was removed."""
+
+    def remove(self, subscription: Subscription) -> None:
+        """Delete a subscription."""
+
+    def flush(self) -> None:
+        """Write all changes with the next group commit, rather than a moment later."""
+
+    async def stored(self) -> None:
+        """Wait until all changes made so far are stored.
+
+        Raises
+        ------
+        LogDiskError, LogFull
+            If one of them could not be stored.
+        """
 
 
-class Lag(NamedTuple):
-    """What a room holds after a position.
+class KeyValueStore(Protocol):
+    """Small values under a key, such as the sessions of clients. They are written with the group commit, and expire."""
 
-    Attributes
-    ----------
-    missed, bytes : int
-        How many events, and their size.
-    oldest : int or None
-        The least ts, in ms.
-    by_event : mapping of str to int
-        How many of each name, for the `LISTED_NAMES` names with most events, which stand in this order.
-    names : int
-        How many names there are.
-    """
+    async def get(self, key: str) -> bytes | None:
+        """Return the last value that was put, stored or not; None if there is none or it has expired."""
 
-    missed: int
-    bytes: int
-    oldest: int | None
-    by_event: Mapping[str, int]
-    names: int
+    def put(self, key: str, value: bytes | None, until: float) -> asyncio.Future[None]:
+        """Set a value until a time, or remove it.
 
+        Parameters
+        ----------
+        key : str
+        value : bytes or None
+            None removes the value.
+        until : float
+            Seconds since 1970. Later jumps of the wall clock change nothing: the value lasts as long as it was meant to
+            last when it was put.
 
-class Fault(NamedTuple):
-    """What does not work in a log: why, since when (seconds since 1970), and how often it failed."""
+        Returns
+        -------
+        asyncio.Future
+            Done once the value is stored. It need not be awaited, and it does not fail: an error is logged.
+        """
 
-    error: str
-    since: float
-    failures: int
-
-
-class Cursor(NamedTuple):
-    """A position in the log of one epoch, and the opening in which it was reached.
-
-    An empty ``opening`` was not told, as by version 0.1.0: it counts as the last one of the log.
-    """
-
-    epoch: str
-    position: int
-    opening: str = ""
+    async def all(self) -> list[tuple[str, bytes, float]]:
+        """Return key, value and ``until`` of all values on disk."""
 
 
 class EventLog(Protocol):
-    """Where events live. All methods are called on one event loop; none blocks it.
+    """A durable, ordered log of events. All methods are called on one event loop, and none blocks it.
 
-    An event that was damaged on disk is given back with the name ``$corrupt`` and null data, in its place.
+    An event that was damaged on disk is returned in its place, with the name ``$corrupt`` and null data.
     """
 
     @property
     def id(self) -> str:
-        """Names the place where events are kept, for as long as it is: two servers with one id are one."""
+        """Identifies the place where events are stored, as long as it exists. Two servers with one id share rooms."""
 
     @property
     def epoch(self) -> str:
-        """Names the log's identity. A position of another epoch means nothing here."""
+        """Identifies the log. A position of another epoch means nothing here."""
 
     @property
     def opening(self) -> str:
-        """Names this opening of the log: positions that readers reach now are told with it; see `cut`."""
+        """Identifies this opening of the log. It is sent with each position that readers reach now; see `cut`."""
 
     @property
     def url(self) -> str:
-        """Where events are kept now."""
+        """Where events are stored now."""
 
     @property
     def durable(self) -> bool:
@@ -211,19 +179,19 @@ class EventLog(Protocol):
 
     @property
     def warning(self) -> str | None:
-        """What users should be told: that events are kept in memory only, or that an old log was set aside."""
+        """A text for users: for example that events are in memory only, or that an old log was renamed."""
 
     @property
     def failing(self) -> Fault | None:
-        """What does not work now, such as storing on a broken disk. It is tried again until it does."""
+        """The present failure, such as a broken disk; None if all works. The log tries again by itself."""
 
     @property
     def head(self) -> int:
-        """The position of the last event that came out of the log (0: none ever)."""
+        """The position of the last event that came out of the log; 0 if there never was one."""
 
     @property
     def subscriptions(self) -> Subscriptions:
-        """Where readers have come to."""
+        """The cursors of readers."""
 
     @property
     def key_values(self) -> KeyValueStore:
@@ -235,48 +203,63 @@ class EventLog(Protocol):
     def locate(self, position: int, epoch: str | None = None, opening: str | None = None) -> int | None:
         """Return the position of this epoch that has the same events before it; None if there is none.
 
-        A position is told that somebody holds, perhaps of an epoch before: a log that was moved from memory into its
-        file goes on understanding those of before (see `MovingLog`), by the epoch, or by the position itself. One that
-        was reached in another opening is a place here as far as `cut` tells; without ``opening`` it counts as one of
-        this opening.
+        Parameters
+        ----------
+        position : int
+            A position that a reader holds.
+        epoch : str, optional
+            Its epoch. A log that was moved from memory into its file still knows positions of before, by their epoch or
+            by the position itself (see `MovingLog`).
+        opening : str, optional
+            The opening in which it was reached; without one, the present one. A position of another opening is valid up
+            to `cut`.
         """
 
     def cut(self, opening: str) -> int:
-        """Return up to which position the events of an opening are those of this log.
+        """Return the position up to which the events of an opening are those of this log.
 
-        The log's end may have been lost, or its file replaced by an older copy; then positions behind the cut are given
-        again, to other events. A reader whose position does not hold goes on after the cut: it misses nothing, but may
-        get events again where too little is known of its opening. What is no name of an opening gets 0.
+        If the end of the log was lost, or its file was replaced by an older copy, later positions are assigned again,
+        to other events. A reader whose position is not valid continues after the cut. It misses nothing, but may get
+        events again if too little is known of its opening. The result is 0 for a text that is no opening.
         """
 
     def append(self, draft: Draft) -> asyncio.Future[Appended]:
-        """Store an event; the future is done once that is as durable as the log promises.
+        """Store an event. The order of calls is the order of the log.
 
-        Call order is log order. The future fails with `LogConflict`, `LogIdConflict`, `LogFull` or `LogDiskError`.
+        Returns
+        -------
+        asyncio.Future of Appended
+            Done once the event is as durable as the log promises. It fails with `LogConflict`, `LogIdConflict`,
+            `LogFull` or `LogDiskError`.
 
         Raises
         ------
         LogBusy
-            When the queue of appends is full.
+            If the queue of appends is full.
         LogClosed
             After `close`.
         """
 
     def submit(self, draft: Draft, done: Done) -> None:
-        """Do the same as `append`, but call a function with what came of it, after the event came out of `follow`.
+        """Store an event, and call ``done`` with the outcome, after the event came out of `follow`.
 
-        Without a future for each, thousands of them are answered in one step of the loop.
+        Otherwise as `append`. Without a future for each, thousands of appends are answered in one step of the loop.
         """
 
     def delete(self, room: str) -> asyncio.Future[Appended]:
-        """Delete what a room holds, in order with the appends; `Appended.seq` is the position up to which it is gone.
+        """Delete the events of a room, in order with the appends.
 
-        It is hidden as soon as the future is done, and removed little by little. A room that is made again under the
-        name goes on with its head and its numbers; publish ids of before are forgotten.
+        They are hidden once the future is done, and removed later, in slices. A new room with the same name continues
+        the head and the numbers of the old one. The ids of its events are forgotten.
+
+        Returns
+        -------
+        asyncio.Future of Appended
+            ``seq`` is the position up to which events were deleted.
         """
 
     def announce(self, draft: Draft) -> None:
-        """Send a volatile event out of every `follow`, in order with the appends made by this process, unstored."""
+        """Send a volatile event to all followers without storing it, in order with the appends of this process."""
 
     async def read(
         self,
@@ -300,14 +283,14 @@ class EventLog(Protocol):
         ----------
         room : str
         after, before : int
-            Both exclusive. No ``before`` means to the end.
+            Positions, both exclusive. Without ``before``, to the end.
         last : int, optional
-            The last so many of them, rather than the first ``limit``; at most ``limit`` are given.
+            Return the last so many of them, instead of the first ``limit``, but at most ``limit``.
         since, until : int, optional
-            Only events with a ts of at least, and of at most, this, in ms since 1970. Where the wall clock was set back
-            they need not stand together: ts is no order.
+            Only events with a ts of at least, or at most, this (ms since 1970). They may not be consecutive if the wall
+            clock was set back.
         limit, max_bytes, max_attachments : int
-            Where the page ends, whichever comes first; it holds at least one event if there is one.
+            The page ends at the first of these limits. It has at least one event if there is one.
         name, user : str, optional
             Only events with this name, or of this principal.
         sender : str, optional
@@ -316,29 +299,32 @@ class EventLog(Protocol):
         Returns
         -------
         Page
-            ``through`` is the seq of the last record when ``more``, else the last position scanned: ``before - 1`` or
-            the log's head.
+            ``through`` is the seq of the last record if there are more, else the last position scanned: ``before - 1``
+            or the head of the log.
         """
 
     def follow(self, *, after: int) -> AsyncIterator[Sequence[Record]]:
-        """Yield the events of every room after a position, in order, in batches, for ever.
+        """Yield the events of all rooms after a position, in order, in batches, until the log is closed.
 
-        A batch comes out after it is committed; an event never comes out before all earlier ones.
-        Raises `EpochChanged` when the log was replaced, and ends when the log is closed. Where the log was moved, all
-        of its events came out before.
+        A batch is yielded after it is committed, and an event never before an earlier one.
+
+        Raises
+        ------
+        EpochChanged
+            If the log was replaced, or moved; in the latter case after all of its events.
         """
 
     async def stats(self, room: str) -> RoomStats:
-        """Return what is held of a room; zeros for one that never was."""
+        """Return the size of a room; zeros if it never had an event."""
 
     async def rooms(self) -> Mapping[str, RoomStats]:
-        """Return the same for every room that holds events."""
+        """Return the sizes of all rooms that have events, by name."""
 
     async def lag(self, room: str, after: int) -> Lag:
-        """Count what a room holds after a position."""
+        """Count the events of a room after a position."""
 
     async def before_last(self, room: str, number: int) -> int:
-        """Return the position before the last so many events of a room; the events themselves are not read."""
+        """Return the position before the last ``number`` events of a room, without reading their data."""
 
     async def close(self) -> None:
-        """Commit what was appended, end every `follow`, and give the log free."""
+        """Commit all appends, end every `follow`, and release the log."""

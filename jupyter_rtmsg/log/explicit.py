@@ -1,10 +1,8 @@
-"""Ids that publishers chose: each names one event of a principal in a room, whatever client or process sends it.
+"""Ids that publishers chose. Each identifies one event of a principal in a room, whatever client or process sends it.
 
 They have a window of their own, a day and 100,000 ids for each principal, so that neither the ids that clients make up
-nor other principals push them out. They lie in a table whose key begins with the principal and the room, which keeps
-what one publisher adds together.
-
-Belongs to the writer's thread.
+nor other principals displace them. The key of their table begins with the principal and the room, so that the ids of
+one publisher are close together.
 """
 
 from __future__ import annotations
@@ -14,19 +12,19 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from .eventlog import Draft, size_of
-from .ledger import Batch
 from .options import Options
+from .records import Draft, size_of
 from .rows import COLUMNS, RecordDecoder
+from .state import Batch
 from .store import Store, chunks, with_placeholders
 
 _SLICE = 1_000  # rows deleted in one transaction
-_PRINCIPAL = 8  # bytes of a key that name the principal
-_LAST = b"\xff" * 64  # behind every key that begins alike
-_LOOK = 2_000  # keys that are looked at in one go, about 2 ms
-_PACE = 250  # ids added for which one more slice is forgotten while the log is busy
-_WHOLE = 1_000  # events that are remembered to be whole
-_REPEATS = 64  # look-ups that find nothing, after which ids are taken to be new again
+_PRINCIPAL = 8  # bytes of a key that identify the principal
+_LAST = b"\xff" * 64  # after every key with the same start
+_READ = 2_000  # keys read in one slice, about 2 ms
+_PACE = 250  # added ids per slice that is forgotten while the log is busy
+_MAX_INTACT = 1_000  # events remembered as intact
+_REPEATS = 64  # look-ups without a match after which ids are assumed to be new again
 _EVENT = (
     f"SELECT {COLUMNS}, coalesce((SELECT name FROM room WHERE id = event.room), '') FROM event "  # noqa: S608
     "WHERE seq = ?"
@@ -34,14 +32,14 @@ _EVENT = (
 
 
 class IdRepeatedError(Exception):
-    """An id that was taken to be new is in the file already: its batch is to be decided again, with a look-up."""
+    """An id that was assumed to be new is in the file already. Its batch must be decided again, with a look-up."""
 
 
 class ExplicitIds:
-    """The ids of a log that publishers chose.
+    """The ids of a log that publishers chose. Owned by the writer's thread.
 
-    Nearly all are new. So they are not looked up but inserted, which finds out as well; once one was known, which
-    happens as publishers come back, the next ones are looked up before.
+    Nearly all of them are new. So they are inserted without a look-up, and the table's unique key finds a repeated one.
+    After that, when a publisher comes back, the next ones are looked up first.
 
     Parameters
     ----------
@@ -49,28 +47,33 @@ class ExplicitIds:
     options : Options
     """
 
+    # `_look_ups` counts the look-ups before ids are assumed to be new again.
+    # `_counts` has the number of ids of each principal that added some since the log was opened, and `_over` those that
+    # have too many. `_excess` is the deletion of the surplus of one of them, which is resumed slice by slice.
+
     def __init__(self, store: Store, options: Options) -> None:
         self._store = store
         self._options = options
         self.load()
 
     def load(self) -> None:
-        """Begin with what the file has."""
-        self._counts: dict[bytes, int] = {}  # by principal, of those who added some since the log was opened
+        """Load the ids in the file."""
+        self._counts: dict[bytes, int] = {}
         self._over: set[bytes] = set()
-        self._added = 0  # since `keep_up`
-        self._look_ups = 0  # that are still to come before ids are taken to be new
-        self._excess: Iterator[None] | None = None  # what is forgotten of one of these now
-        self._decoder, self._whole = RecordDecoder(), set[int]()
-        self._oldest = self._first_ts()
+        self._added = 0  # ids since `keep_up`
+        self._look_ups = 0
+        self._excess: Iterator[None] | None = None
+        self._decoder = RecordDecoder()
+        self._intact: set[int] = set()  # events whose checksum was found to match
+        self._oldest = self._first_ts()  # log time (ms) of the oldest id; None if there is none
 
     @property
     def repeats(self) -> bool:
-        """Whether ids are likely to be known, since one was lately."""
+        """Whether ids are likely to be known, since one was repeated lately."""
         return self._look_ups > 0
 
     def find(self, keys: Collection[bytes], now: int) -> dict[bytes, int]:
-        """Return the seqs of those keys that are known at a log time (ms)."""
+        """Return the seqs of the keys that are known at a log time (ms)."""
         if self._oldest is None:
             return {}
         since = self._since(now)
@@ -80,7 +83,7 @@ class ExplicitIds:
         return found
 
     def differing(self, hits: Sequence[tuple[int, Draft]]) -> list[bool]:
-        """Tell of events and drafts whether they differ in name or data; what was trimmed or damaged does not."""
+        """Tell for each pair of an event's seq and a draft whether name or data differ; a lost event does not differ."""
         rows = self._rows("seq, name, size", "event", {seq for seq, _ in hits})
         held: dict[int, tuple[str, int]] = {seq: (name, size) for seq, name, size in rows}
         alike = {seq for seq, draft in hits if held.get(seq) == (draft.name, size_of(draft))}
@@ -92,25 +95,25 @@ class ExplicitIds:
         return [
             seq in held
             and (seq not in alike or data[seq][0] != draft.data or parts.get(seq, []) != list(draft.attachments))
-            and self._is_whole(seq)
+            and self._is_intact(seq)
             for seq, draft in hits
         ]
 
-    def _is_whole(self, seq: int) -> bool:
-        """Tell whether an event is as it was stored; looked at once, since a large one takes some ms."""
-        if seq not in self._whole:
+    def _is_intact(self, seq: int) -> bool:
+        """Tell whether an event matches its checksum. The result is cached, since a large event takes some ms."""
+        if seq not in self._intact:
             *row, room = self._store.connection.execute(_EVENT, (seq,)).fetchone()
             if self._decoder.intact(self._store.connection, room, row) is None:
                 return False
-            if len(self._whole) >= _WHOLE:
-                self._whole.clear()
-            self._whole.add(seq)
+            if len(self._intact) >= _MAX_INTACT:
+                self._intact.clear()
+            self._intact.add(seq)
         return True
 
     def insert(self, batch: Batch) -> None:
-        """Store the ids of a batch, within its transaction; see `Dedup.insert`."""
+        """Store the ids of a batch, in its transaction; see `Dedup.insert`."""
         rows = [(seq, batch.time, key) for key, seq in batch.explicit.items()]
-        if batch.complete:  # ids that are too old to be known may still be there
+        if batch.complete:  # expired ids may still be in the table
             self._store.insert_rows("INSERT OR REPLACE INTO explicit VALUES", rows)
             return
         try:
@@ -120,7 +123,7 @@ class ExplicitIds:
             raise IdRepeatedError from error
 
     def grown(self, batch: Batch) -> None:
-        """Take note of a batch that was stored."""
+        """Count the ids of a stored batch."""
         if not batch.explicit:
             return
         self._added += len(batch.explicit)
@@ -133,20 +136,20 @@ class ExplicitIds:
                 self._over.add(principal)
 
     def keep_up(self, now: int) -> None:
-        """Between the commits of a busy log: forget about as fast as ids come."""
+        """Forget ids about as fast as they are added. Called between the commits of a busy log."""
         slices, self._added = 1 + self._added // _PACE, 0
         while slices and self.forget(now):
             slices -= 1
 
     def forget(self, now: int) -> bool:
-        """Forget a slice of the ids that are too many of a principal, or too old; whether there was one."""
+        """Forget a slice of the ids that are surplus of a principal, or too old; return whether there was one."""
         return self._forget_excess() or self._forget_old(now)
 
     def _forget_excess(self) -> bool:
         if not self._over:
             return False
         principal = next(iter(self._over))
-        self._excess = self._excess or self._leave(principal)
+        self._excess = self._excess or self._delete_surplus(principal)
         try:
             next(self._excess)
         except StopIteration:
@@ -157,17 +160,17 @@ class ExplicitIds:
             raise
         return True
 
-    def _leave(self, principal: bytes) -> Iterator[None]:
-        """Forget the oldest ids of a principal that are too many, a slice each time that it is resumed.
+    def _delete_surplus(self, principal: bytes) -> Iterator[None]:
+        """Delete the oldest ids of a principal that are surplus, a slice each time it is resumed.
 
-        No index has them in order of position, so all of the principal's are looked at first.
+        No index has them in order of position, so all ids of the principal are read first.
         """
         execute, options = self._store.connection.execute, self._options
         excess = self._counts[principal] - options.explicit_count
         oldest: list[int] = []
         key, count = principal, 0
         keys = "SELECT key, seq FROM explicit WHERE key > ? AND key < ? ORDER BY key LIMIT ?"
-        while rows := execute(keys, (key, principal + _LAST, _LOOK)).fetchall():
+        while rows := execute(keys, (key, principal + _LAST, _READ)).fetchall():
             key, count = bytes(rows[-1][0]), count + len(rows)
             oldest = sorted([*oldest, *(seq for _, seq in rows)])[:excess]
             yield

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from jupyter_rtmsg.errors import LogBusy, LogDiskError, LogError, LogFull
 from jupyter_rtmsg.logthrottle import throttled_logger
 
-from .eventlog import Fault
+from .records import Fault
 
 logger = throttled_logger(__name__)
 

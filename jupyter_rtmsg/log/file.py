@@ -1,4 +1,4 @@
-"""The file that a log lives in: who may see it, who holds it, and what happens to one that cannot be read."""
+"""The file of a log: opening it, locking it, and setting it aside if it cannot be read."""
 
 from __future__ import annotations
 
@@ -15,30 +15,29 @@ from jupyter_rtmsg.errors import LogError
 
 from .dedup import Dedup
 from .disk import NETWORK, Disk, filesystem_type
+from .eventlog import Subscription
 from .fault import is_full
 from .guard import Guard, TakenError, take_over_saved
-from .kept import Subscription
-from .ledger import Ledger
 from .lock import FileLock, InUseError, NoLocksError
-from .mark import Mark, mark_path, read_mark
+from .mark import FileHistory, Mark, lost_events, mark_path, read_mark, rollback_warning
 from .openings import Openings
 from .options import Options
 from .paths import UnsafePlaceError, check_directory, check_file, move_aside
 from .repair import finish_repair, repair
-from .rollback import Before, lost_events, rollback_warning
 from .schema import APPLICATION_ID, VERSION, connect, prepare, read_format
+from .state import LogState
 from .store import Store
 from .subscriptions import load_subscriptions
 
-# What SQLite says when the place is wrong, not the file; its error codes have names from Python 3.11 on only.
+# Parts of SQLite's messages for a wrong place, not a damaged file. Its error codes have names from Python 3.11 on.
 _PLACE = ("unable to open", "readonly", "disk I/O", "locked", "access permission")
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class CannotServeError(LogError):
-    """A log cannot be kept in this file; the message says why and what to do."""
+    """A log cannot use this file. The message says why, and what to do."""
 
 
 class HeldError(CannotServeError):
@@ -46,11 +45,11 @@ class HeldError(CannotServeError):
 
 
 class _FullError(CannotServeError):
-    """There is no room on the disk."""
+    """The disk is full."""
 
 
 class _UnreadableError(Exception):
-    """The file is to be set aside; the arguments are the word for its new name and the reason."""
+    """The file must be set aside. The arguments are the word for its new name and the reason."""
 
 
 @dataclass
@@ -61,25 +60,29 @@ class LogFile:
     ----------
     path : Path
     store : Store
-    ledger : Ledger
+    state : LogState
     dedup : Dedup
     subscriptions : list of Subscription
     openings : Openings
-        This one is their last.
+        The last one is the present one.
     id : str
-        Of the log, see `EventLog.id`.
+        See `EventLog.id`.
     epoch : str
     warning : str or None
+        A text for users.
     lock : FileLock
     disk : Disk
     options : Options
     guard : Guard
-        Keeps the file where it is, once `watch` was called.
+        Set by `watch`.
     """
+
+    # Made by `open_file`, which calls `begin_opening` and `watch`. Then its parts pass to a `SQLiteLog`, and so to the
+    # writer's thread, which calls `_reopen` through the guard. `close` is called last, when that thread has ended.
 
     path: Path
     store: Store
-    ledger: Ledger
+    state: LogState
     dedup: Dedup
     subscriptions: list[Subscription]
     openings: Openings
@@ -92,24 +95,23 @@ class LogFile:
     guard: Guard = field(init=False)
 
     def begin_opening(self, lost: int = 0) -> None:
-        """Begin an opening of the file at its head."""
+        """Begin an opening at the head of the log. ``lost``: the number of events that were found to be lost."""
         store, openings = self.store, self.openings
-        start = max(self.ledger.head, store.written.head)
+        start = max(self.state.head, store.written.head)
         store.begin_opening(openings, start, int(self.options.clock() * 1000), lost)
-        store.mark = Mark(self.path, self.epoch, openings.number, openings.id)
-        store.mark.write(*store.written)
-        with suppress(sqlite3.OperationalError):  # a full disk; what has lost its write-ahead log should know all this
+        store.use_mark(Mark(self.path, self.epoch, openings.number, openings.id))
+        with suppress(sqlite3.OperationalError):  # a full disk; otherwise a lost write-ahead log does not lose this
             store.connection.execute("PRAGMA wal_checkpoint").fetchall()
 
     def watch(self) -> None:
-        """See from now on that the file stays where it is."""
+        """Keep the file at its path from now on."""
         (mode,) = self.store.connection.execute("PRAGMA journal_mode").fetchone()
         wal = mode == "wal"
         self.guard = Guard(self.path, self.lock, self.disk, lambda: self.store.connection, self._reopen, wal=wal)
 
     def _reopen(self) -> None:
-        """Go on in the file that is at the path now, and holds the same, in a new opening."""
-        before, network = self.store.connection, filesystem_type(self.path) in NETWORK
+        """Continue in the file that is at the path now, which has the same contents, in a new opening."""
+        network = filesystem_type(self.path) in NETWORK
         connection = connect(str(self.path))
         try:
             prepare(connection, "DELETE" if network else "WAL")
@@ -119,17 +121,14 @@ class LogFile:
             connection.close()
             raise
         self.store.renew(connection)
-        before.close()
-        if self.store.mark is not None:
-            self.store.mark.close()
         self.begin_opening()
 
-    def close(self, whole: bool) -> None:
-        """Give the file free, saying in it that everything was written; one not whole is checked when it is opened."""
+    def close(self, intact: bool) -> None:
+        """Close the file and release its lock. A file that is not ``intact`` is checked when it is opened again."""
         try:
             try:
                 self.guard.confirm(last=True)
-                if whole:
+                if intact:
                     self._finish()
             except sqlite3.OperationalError as error:
                 if not is_full(error):
@@ -137,13 +136,11 @@ class LogFile:
                 with self.disk.released():
                     self._finish()
         except TakenError as error:
-            log.error("%s. Events that were stored after that are lost", error)
+            logger.error("%s. Events that were stored after that are lost", error)
         except (sqlite3.Error, LogError) as error:
-            log.warning("%s could not be closed cleanly (%s); nothing acknowledged is lost", self.path, error)
+            logger.warning("%s could not be closed cleanly (%s); no acknowledged event is lost", self.path, error)
         finally:
-            self.store.connection.close()
-            if self.store.mark is not None:
-                self.store.mark.close()
+            self.store.close()
             self.lock.release()
 
     def _finish(self) -> None:
@@ -155,24 +152,24 @@ class LogFile:
 
 
 def open_file(path: Path, options: Options, *, wait: bool = False) -> LogFile:
-    """Open or make a log file; blocks.
+    """Open a log file; create it if it does not exist. Blocks.
 
-    A damaged file is repaired, see `repair`. One that cannot be, or is of a newer version, is renamed, and a new one
-    begun.
+    A damaged file is repaired, see `repair`. If that fails, or the file is of a newer version, it is renamed, and a new
+    one is created.
 
     Parameters
     ----------
     path : Path
     options : Options
     wait : bool
-        Block until no other server has the file.
+        Block while another server has the file.
 
     Raises
     ------
     CannotServeError
         If the place cannot be written, another server has the file, or it belongs to another application.
     """
-    path = Path(os.path.realpath(path.expanduser()))  # the lock lies beside the file itself, whatever leads to it
+    path = Path(os.path.realpath(path.expanduser()))  # the lock is beside the file itself, not beside a link to it
     lock = _lock(path, wait=wait)
     try:
         take_over_saved(path)
@@ -199,12 +196,12 @@ def _open_or_begin(path: Path, options: Options, lock: FileLock, disk: Disk) -> 
 
 
 def _open_again(path: Path, options: Options, lock: FileLock, disk: Disk, reason: _UnreadableError) -> LogFile:
-    """Open a file once it is mended; set it aside where it cannot be."""
+    """Repair a file and open it; set it aside if that fails."""
     word, what = reason.args
-    mended = repair(path) if word == "corrupt" else None
-    if mended is not None:
-        warning = f"The log {path} {what}. {mended}"
-        log.error(warning)
+    repaired = repair(path) if word == "corrupt" else None
+    if repaired is not None:
+        warning = f"The log {path} {what}. {repaired}"
+        logger.error(warning)
         try:
             return _open(path, options, lock, disk, warning)
         except _UnreadableError as error:
@@ -259,35 +256,35 @@ def _open(path: Path, options: Options, lock: FileLock, disk: Disk, warning: str
         _check(path, connection)
         network = filesystem_type(path) in NETWORK
         prepare(connection, "DELETE" if network else "WAL")
-        mark, before = read_mark(path), Before.of(store)
+        mark, before = read_mark(path), FileHistory(store.get("epoch"), store.count_commits())
         epoch, id = _begin(store, options), str(store.get("id"))
-        ledger, dedup, subscriptions = store.load(), Dedup(store, options), load_subscriptions(connection)
+        state, dedup, subscriptions = store.load(), Dedup(store, options), load_subscriptions(connection)
         openings = store.openings()
-        ledger.head = max(ledger.head, openings.start)  # rooms that knew a later one may be forgotten
-        lost = lost_events(mark, before, openings, ledger.head)
-        file = LogFile(path, store, ledger, dedup, subscriptions, openings, id, epoch, warning, lock, disk, options)
+        state.start_at(openings.start)  # the room that had this head may be forgotten
+        lost = lost_events(mark, before, openings, state.head)
+        file = LogFile(path, store, state, dedup, subscriptions, openings, id, epoch, warning, lock, disk, options)
         file.begin_opening(lost or 0)
         file.watch()
     except sqlite3.Error as error:
         connection.close()
         raise _classified(path, error) from error
-    except (TypeError, ValueError, OverflowError, LookupError, AttributeError) as error:  # what nobody thought of
+    except (TypeError, ValueError, OverflowError, LookupError, AttributeError) as error:  # damage not found before
         connection.close()
         raise _UnreadableError("corrupt", f"is damaged ({error!r})") from error
     except BaseException:
         connection.close()
         raise
-    rolled_back = rollback_warning(path, lost, before, ledger.head)
+    rolled_back = rollback_warning(path, lost, before, state.head)
     file.warning = _joined(warning, rolled_back, _network_warning(path) if network else None)
     return file
 
 
 def _make_file(path: Path) -> None:
-    """Make the file if it is not there. Once it is, only SQLite opens it: closing it would drop SQLite's locks."""
+    """Create the file if it does not exist. Later only SQLite opens it, since closing it would drop SQLite's locks."""
     try:
         check_file(path)
         with suppress(FileExistsError):
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))  # SQLite gives others the same mode
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))  # SQLite's other files get this mode too
         path.chmod(0o600)
     except UnsafePlaceError as error:
         raise _unsafe(path, error) from error
@@ -302,7 +299,7 @@ def _check(path: Path, connection: sqlite3.Connection) -> None:
 
 
 def _classified(path: Path, error: sqlite3.Error) -> Exception:
-    """Tell a wrong place from a damaged file."""
+    """Return the error for a wrong place, a full disk or a damaged file."""
     if is_full(error):
         return _FullError(f"The log {path} cannot be written: the disk is full. Make room there")
     if isinstance(error, sqlite3.OperationalError) and any(word in str(error) for word in _PLACE):
@@ -311,14 +308,14 @@ def _classified(path: Path, error: sqlite3.Error) -> Exception:
 
 
 def _begin(store: Store, options: Options) -> str:
-    """Return the epoch: a new one if acknowledged events may be missing."""
+    """Record in the file that it is open, and return its epoch: a new one if acknowledged events may be lost."""
     boot = _boot_id()
     epoch = store.get("epoch")
     if epoch is not None and not store.get("clean"):
         _check_pages(store.connection)
         if store.get("durability") == "process" and (boot is None or store.get("boot") != boot):
             epoch = None
-            log.warning("the machine went down without warning: the log begins a new epoch, since events may be lost")
+            logger.warning("the machine went down uncleanly: the log begins a new epoch, since events may be lost")
     epoch = str(epoch or secrets.token_hex(8))
     with store.transaction() as connection:
         id = store.get("id") or uuid.uuid4().hex
@@ -330,14 +327,14 @@ def _begin(store: Store, options: Options) -> str:
 
 
 def _check_pages(connection: sqlite3.Connection) -> None:
-    """After a crash, find a damaged file now rather than at some append."""
+    """Check the pages of a file that was not closed cleanly, so that damage is found now and not by an append."""
     (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":
         raise sqlite3.DatabaseError(found)
 
 
 def _boot_id() -> str | None:
-    """Return what names this run of the operating system, where it says so."""
+    """Return the id of this boot of the operating system; None if it has none."""
     try:
         return _BOOT_ID.read_text().strip()
     except OSError:
@@ -345,11 +342,11 @@ def _boot_id() -> str | None:
 
 
 def _set_aside(path: Path, word: str, reason: str) -> str:
-    """Rename a log file and what belongs to it; return the warning."""
+    """Rename the files of a log; return the text for users."""
     aside = move_aside(path, word)
-    mark_path(path).unlink(missing_ok=True)  # it tells of the file that is gone from here
-    warning = f"The log {path} {reason}. It was renamed to {aside.name}; a new log was begun, so history starts anew."
-    log.error(warning)
+    mark_path(path).unlink(missing_ok=True)  # it belongs to the file that was renamed
+    warning = f"The log {path} {reason}. It was renamed to {aside.name}; a new log was created, so history starts anew."
+    logger.error(warning)
     return warning
 
 
@@ -358,7 +355,7 @@ def _network_warning(path: Path) -> str:
         f"The log {path} is on a network file system ({filesystem_type(path)}): it is slower there, and less safe. "
         "Choose a path on a local disk."
     )
-    log.warning(warning)
+    logger.warning(warning)
     return warning
 
 

@@ -1,9 +1,9 @@
 """Keeping a log's file at its path while it is open.
 
-On POSIX a file can be removed, moved or replaced while a process has it open, and the process goes on reading and
-writing what nobody will find again. So after each commit, before anybody hears of it, and now and then at reads, it is
-looked whether the paths still lead to the open files. Where they do not, what the open connection holds is written to
-the path again, and the log goes on there.
+On POSIX a file can be removed, moved or replaced while a process has it open. The process then continues with a file
+that nobody will find again. So after each commit, before anybody learns of it, and at reads once a second, the guard
+checks that the paths still lead to the open files. If they do not, it writes the contents of the open connection to the
+path again, and the log continues there.
 """
 
 from __future__ import annotations
@@ -24,44 +24,42 @@ from .lock import FileLock, InUseError, NoLocksError
 from .paths import PARTS, move_aside, open_private
 
 LOOK_AFTER = 1.0
-"""Seconds between two looks at reads, and at what a commit does not depend on: the files of the lock and the mark."""
+"""Seconds between two checks at reads, and between two checks of the lock's file, on which no commit depends."""
 
 RETRY_AFTER = 1.0
-"""Seconds until the file is tried to be written again, when that failed."""
+"""Seconds after which writing the file again is tried again, if it failed."""
 
-Identity = tuple[int, int]
+_FileId = tuple[int, int]  # device and inode
 
-log = throttled_logger(__name__)
+logger = throttled_logger(__name__)
 
 
 def take_over_saved(path: Path) -> None:
-    """Finish what a process was doing that ended while it put its file back; before the log is opened."""
-    saved = _saved(path)
+    """Complete what a process did not finish that died while it put its file back. Called before the log is opened."""
+    saved = _saved_path(path)
     for partial in path.parent.glob(f"{glob.escape(path.name)}.saving-*"):
         partial.unlink(missing_ok=True)
     if not saved.exists():
         return
-    if os.path.lexists(path):  # another's, or the log's own that has lost its write-ahead log
-        log.warning("%s is not the file of the server that ran last, and was renamed to %s", path,
-                    move_aside(path, "other"))  # fmt: skip
-    for part in ("-wal", "-shm"):  # of the file that is gone
+    if os.path.lexists(path):  # a foreign file, or the log's own file without its write-ahead log
+        logger.warning("%s is not the file of the server that ran last, and was renamed to %s", path,
+                       move_aside(path, "other"))  # fmt: skip
+    for part in ("-wal", "-shm"):  # they belong to the file that was removed
         Path(f"{path}{part}").unlink(missing_ok=True)
     os.replace(saved, path)
-    log.warning("the log %s is what the last server had saved of it when its file was taken", path)
+    logger.warning("the file of the log %s was removed; the copy that the last server saved took its place", path)
 
 
-def _saved(path: Path) -> Path:
+def _saved_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.saved")
 
 
 class TakenError(LogDiskError):
-    """The log's file is not at its path any more, and could not be put back."""
+    """The log's file is no longer at its path, and could not be put back."""
 
 
 class Guard:
-    """Looks after the file of an open log.
-
-    Belongs to the writer's thread, but for `is_there`, which any thread may call, and `is_due`.
+    """Keeps the file of an open log at its path.
 
     Parameters
     ----------
@@ -69,12 +67,18 @@ class Guard:
     lock : FileLock
     disk : Disk
     connection : callable
-        Returns the connection that writes now.
+        Returns the present connection of the writer.
     reopen : callable
-        Opens the file at the path in place of the one before, in a new opening.
+        Replaces that connection by one to the file at the path, in a new opening.
     wal : bool
         Whether there is a write-ahead log.
     """
+
+    # Owned by the writer's thread. Any thread may call `is_there`, and the loop calls `is_due`.
+    #
+    # States: the file is at its path (`_failed` is None); or it is not, and could not be put back (`_failed` has the
+    # error, and when to try again). `_open` identifies the open files, in order of `_parts`. `_placed` identifies the
+    # file that was put at the path last: if that cannot be opened, it is not taken for a foreign one.
 
     def __init__(
         self,
@@ -93,45 +97,50 @@ class Guard:
         self._reopen = reopen
         self._parts = ("", "-wal") if wal else ("",)
         self._names = [f"{path}{part}" for part in self._parts]
-        self._looked = self._looked_at_read = time.monotonic()
+        self._lock_checked_at = self._read_checked_at = time.monotonic()
         self._failed: tuple[float, LogError] | None = None
-        self._placed: Identity | None = None  # of the file that was put there last
-        self._open = self._identities()
+        self._placed: _FileId | None = None
+        self._open = self._file_ids()
 
     @property
     def failed(self) -> LogError | None:
-        """Why the file, which is gone, could not be put back; None once it is to be tried again."""
+        """Why the file could not be put back; None if it is at its path, or it is time to try again."""
         return self._failed[1] if self._failed and time.monotonic() < self._failed[0] else None
 
     def is_due(self) -> bool:
-        """Whether a read should look as well; on the loop."""
+        """Tell whether a read should call `is_there` before: about once a second."""
         now = time.monotonic()
-        due = now - self._looked_at_read >= LOOK_AFTER
+        due = now - self._read_checked_at >= LOOK_AFTER
         if due:
-            self._looked_at_read = now
+            self._read_checked_at = now
         return due
 
     def is_there(self) -> bool:
-        """Whether the paths lead to the open files; an error that does not say so is none of removal."""
+        """Tell whether the paths lead to the open files. After an error that does not tell it, assume that they do."""
         try:
-            return self._identities() == self._open
+            return self._file_ids() == self._open
         except (FileNotFoundError, NotADirectoryError):
             return False
         except OSError:
             return True
 
     def confirm(self, *, last: bool = False) -> str | None:
-        """See that what was committed is at the path, and put it there if it is not; then return a warning.
+        """Check that the file is at its path; put it back if it is not.
 
         Parameters
         ----------
         last : bool
-            Whether the log is being closed: then it is tried again at once where it failed before.
+            Whether the log is being closed: then do not wait after a failed attempt.
+
+        Returns
+        -------
+        str or None
+            A text for users, if the file was put back.
 
         Raises
         ------
         TakenError
-            If it could not be put there. What was committed is still in the open file, for the next attempt.
+            If it could not be put back. The open file still has all commits, for the next attempt.
         """
         if self._failed is None and self.is_there():
             self._keep_lock()
@@ -139,7 +148,7 @@ class Guard:
         if not last and (failed := self.failed):
             raise failed
         try:
-            warning = self._put_back_somehow()
+            warning = self._put_back_on_any_disk()
         except (OSError, sqlite3.Error, LogError) as error:
             answer = TakenError(
                 f"the log's file {self._path} was removed or replaced while the server runs, and could not be written "
@@ -148,27 +157,25 @@ class Guard:
             self._failed = time.monotonic() + RETRY_AFTER, answer
             raise answer from None
         self._failed = None
-        log.error(warning)
+        logger.error(warning)
         return warning
 
-    def _identities(self) -> list[Identity]:
-        return [_identity(name) for name in self._names]
+    def _file_ids(self) -> list[_FileId]:
+        return [_file_id(name) for name in self._names]
 
     def _keep_lock(self) -> None:
         now = time.monotonic()
-        if now - self._looked < LOOK_AFTER:
+        if now - self._lock_checked_at < LOOK_AFTER:
             return
-        self._looked = now
+        self._lock_checked_at = now
         try:
             if self._lock.keep():
-                log.warning(
-                    "the file of the lock of the log %s was removed or replaced; it was locked again", self._path
-                )
-        except (InUseError, NoLocksError, OSError) as error:  # whoever has it now is noticed by `Store`
-            log.error("the log %s is not locked any more: %s", self._path, error)
+                logger.warning("the lock file of the log %s was removed or replaced; it was locked again", self._path)
+        except (InUseError, NoLocksError, OSError) as error:  # `Store` notices if another server writes
+            logger.error("the log %s is no longer locked: %s", self._path, error)
 
-    def _put_back_somehow(self) -> str:
-        """Put the file back, if need be without the ballast."""
+    def _put_back_on_any_disk(self) -> str:
+        """Put the file back; on a full disk, release the ballast for that."""
         try:
             return self._put_back()
         except (OSError, sqlite3.OperationalError) as error:
@@ -184,20 +191,20 @@ class Guard:
         try:
             what = self._make_way()
             os.replace(saved, self._path)
-            self._placed = _found(str(self._path))
+            self._placed = _file_id_or_none(str(self._path))
         finally:
             saved.unlink(missing_ok=True)
         _flush(self._path.parent)
         self._reopen()
-        self._open = self._identities()
+        self._open = self._file_ids()
         return (
-            f"{what} while the server was running. What the log held was written to {self._path} again, and nothing is "
+            f"{what} while the server was running. All of the log was written to {self._path} again, and nothing is "
             "lost. Stop the server before you move, remove or restore its files"
         )
 
     def _save(self) -> Path:
-        """Write all that the open connection holds to a file beside the path; under this name it is whole."""
-        saving, saved = self._path.with_name(f"{self._path.name}.saving-{os.getpid()}"), _saved(self._path)
+        """Write the contents of the open connection to a file beside the path, and return its name once it is complete."""
+        saving, saved = self._path.with_name(f"{self._path.name}.saving-{os.getpid()}"), _saved_path(self._path)
         saving.unlink(missing_ok=True)
         os.close(open_private(saving, os.O_WRONLY | os.O_CREAT | os.O_EXCL))  # SQLite would give it another mode
         try:
@@ -210,11 +217,11 @@ class Guard:
         return saved
 
     def _make_way(self) -> str:
-        """Remove what is left of the open file, since all of it was saved, and rename what is another's; tell which."""
+        """Remove the remains of the open file, which was saved, and rename foreign files; return what had happened."""
         mine = dict(zip(self._parts, self._open, strict=True))
-        found = {part: identity for part in PARTS if (identity := _found(f"{self._path}{part}"))}
-        others = [part for part, identity in found.items() if mine.get(part) != identity]
-        if self._placed is not None and found.get("") == self._placed:  # it could not be opened: its copy comes again
+        found = {part: id for part in PARTS if (id := _file_id_or_none(f"{self._path}{part}"))}
+        others = [part for part, id in found.items() if mine.get(part) != id]
+        if self._placed is not None and found.get("") == self._placed:  # it could not be opened, and is replaced again
             others = []
         if "-wal" not in others:
             # Beside the other file what is left of ours would be read as that one's, and spoil it.
@@ -231,20 +238,20 @@ class Guard:
         )
 
 
-def _identity(path: str) -> Identity:
+def _file_id(path: str) -> _FileId:
     found = os.lstat(path)
     return found.st_dev, found.st_ino
 
 
-def _found(path: str) -> Identity | None:
+def _file_id_or_none(path: str) -> _FileId | None:
     try:
-        return _identity(path)
+        return _file_id(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
 
 
 def _flush(path: Path) -> None:
-    """Have a file, or the names in a directory, on the disk."""
+    """Flush a file, or the names in a directory, to the disk."""
     if os.name != "posix" and path.is_dir():
         return
     descriptor = os.open(path, os.O_RDONLY)

@@ -15,11 +15,11 @@ from jupyter_rtmsg.logthrottle import throttled_logger
 from .clock import MINUTE
 from .crc import deletion_crc
 from .damage import remove_invalid_rows
-from .eventlog import Record
-from .ledger import Ledger, Room
+from .records import Record
 from .rows import COLUMNS, EventRow, RecordDecoder, load_rooms
 from .schema import MEMORY_START, SIZE
-from .tallies import Tallies, Tally, load_tallies
+from .state import LogState, RoomState
+from .tallies import Tally
 
 _LARGE = 1 << 20  # bytes of an event from which on its size is measured again
 _LARGE_SIZES = (
@@ -37,52 +37,49 @@ _HELD = (
 logger = throttled_logger(__name__)
 
 
-def load_ledger(connection: sqlite3.Connection) -> Ledger:
+def load_state(connection: sqlite3.Connection) -> LogState:
     """Return the state in a file, and repair what is damaged there; within a transaction."""
     remove_invalid_rows(connection)
-    ledger = Ledger()
+    state = LogState()
     for name, room in load_rooms(connection):
-        ledger.names[room.id] = name
-        ledger.rooms[name] = room
-        ledger.next_room = max(ledger.next_room, room.id + 1)
+        state.add_room(name, room)
     _remove_displaced(connection)
     _measure_large(connection)
     decoder, stamps = RecordDecoder(), dict[str, int]()
     for key, first, head, count, size in connection.execute(_HELD).fetchall():
-        if key not in ledger.names:
+        if key not in state.names:
             logger.error("%d events belong to no room (number %r): they are damaged and cannot be read", count, key)
             continue
-        name = ledger.names[key]
-        room = ledger.rooms[name]
-        room.first, room.head, room.count, room.bytes = first, max(head, room.head), count, int(size)
+        name = state.names[key]
+        room = state.rooms[name]
         number, stamps[name] = _last_event(connection, decoder, name, room)
-        room.n = max(room.n, number)
-        ledger.count += room.count
-        ledger.bytes += room.bytes
-    ledger.head = max((room.head for room in ledger.rooms.values()), default=0)  # kept, whatever was trimmed
-    ledger.tallies = _tallies(connection, ledger)
-    _load_deleted(connection, ledger)
-    _load_times(connection, decoder, ledger)
+        room.hold(first, count, int(size))
+        room.advance(head, number)
+        state.add_events(count, int(size))
+    state.start_at(max((room.head for room in state.rooms.values()), default=0))  # a room keeps it if all is trimmed
+    _load_tallies(connection, state)
+    _load_deleted(connection, state)
+    _load_times(connection, decoder, state)
     for name, ts in stamps.items():  # a room's row may be older than its events
-        room = ledger.rooms[name]
-        room.used = max(room.used, min(ts + ledger.ahead, ledger.time))
-    return ledger
+        state.rooms[name].touch(min(ts + state.ahead, state.time))
+    return state
 
 
-def _tallies(connection: sqlite3.Connection, ledger: Ledger) -> Tallies:
-    """Return the tallies in a file. They are counted again if they do not add up to the contents of the rooms."""
+def _load_tallies(connection: sqlite3.Connection, state: LogState) -> None:
+    """Load the tallies. They are counted again if they do not add up to the contents of the rooms."""
+    tallies = state.tallies
     try:
-        tallies = load_tallies(connection)
-        if all(_adds_up(tallies.in_room(room.id).values(), room) for room in ledger.rooms.values()):
-            return tallies
+        tallies.load(connection)
+        if all(_adds_up(tallies.in_room(room.id).values(), room) for room in state.rooms.values()):
+            return
     except (TypeError, ValueError, OverflowError):
         pass
     logger.warning("the number of events that each user holds was damaged on disk, or missing; it is counted again")
     connection.execute("DELETE FROM meta WHERE k = 'tallied'")
-    return load_tallies(connection)
+    tallies.load(connection)
 
 
-def _adds_up(tallies: Iterable[Tally], room: Room) -> bool:
+def _adds_up(tallies: Iterable[Tally], room: RoomState) -> bool:
     held = [(tally.count, tally.bytes) for tally in tallies]
     return (room.count, room.bytes) == (sum(count for count, _ in held), sum(size for _, size in held))
 
@@ -107,7 +104,7 @@ def _measure_large(connection: sqlite3.Connection) -> None:
             connection.execute("UPDATE event SET size = ? WHERE seq = ?", (int(measured), seq))
 
 
-def _last_event(connection: sqlite3.Connection, decoder: RecordDecoder, name: str, room: Room) -> tuple[int, int]:
+def _last_event(connection: sqlite3.Connection, decoder: RecordDecoder, name: str, room: RoomState) -> tuple[int, int]:
     """Return the number and ts of a room's last event, from the last intact one and the damaged ones after it."""
     newest = f"SELECT {COLUMNS} FROM event WHERE room = ? ORDER BY seq DESC"  # noqa: S608 -- constants
     later: list[EventRow] = []
@@ -123,7 +120,7 @@ def _last_event(connection: sqlite3.Connection, decoder: RecordDecoder, name: st
     return n, ts
 
 
-def _load_deleted(connection: sqlite3.Connection, ledger: Ledger) -> None:
+def _load_deleted(connection: sqlite3.Connection, state: LogState) -> None:
     """Load the deletions of rooms, and hide events that are still in the file; a damaged row deletes nothing.
 
     Table ``deletion`` has the position up to which each room was deleted. The room's row stays, so that a room with the
@@ -134,43 +131,43 @@ def _load_deleted(connection: sqlite3.Connection, ledger: Ledger) -> None:
             logger.error("the deletion of room number %r is damaged on disk: its remaining events are back", key)
             connection.execute("DELETE FROM deletion WHERE room = ?", (key,))
             continue
-        name = ledger.names.get(key)
+        name = state.names.get(key)
         if name is None:
             continue
-        room = ledger.rooms[name]
-        room.since = since
+        room = state.rooms[name]
+        room.delete_until(since)
         if room.count and room.first <= since:
-            ledger.hidden.add(name)
+            state.hidden.add(name)
             _count_again(connection, room)
 
 
-def _count_again(connection: sqlite3.Connection, room: Room) -> None:
+def _count_again(connection: sqlite3.Connection, room: RoomState) -> None:
     """Count only the events after the deletion of a room."""
-    room.count, size, first = connection.execute(
+    count, size, first = connection.execute(
         f"SELECT count(*), total({SIZE}), min(seq) FROM event WHERE room = ? AND seq > ?",  # noqa: S608 -- constants
         (room.id, room.since),
     ).fetchone()
-    room.bytes, room.first = int(size), first or 0
+    room.hold(first or 0, count, int(size))
 
 
-def _load_times(connection: sqlite3.Connection, decoder: RecordDecoder, ledger: Ledger) -> None:
+def _load_times(connection: sqlite3.Connection, decoder: RecordDecoder, state: LogState) -> None:
     """Find the ts and the log time of the last event."""
-    for ahead in _numbers(connection, "SELECT ahead FROM stretch ORDER BY seq DESC LIMIT 1"):
-        ledger.ahead = ahead
+    ahead = next(iter(_numbers(connection, "SELECT ahead FROM stretch ORDER BY seq DESC LIMIT 1")), 0)
+    ts = time = 0
     record: Record | None = None
     last = f"SELECT {COLUMNS}, room FROM event WHERE seq <= ? ORDER BY seq DESC"  # noqa: S608 -- constants
-    for *row, key in connection.execute(last, (ledger.head,)):
-        record = decoder.intact(connection, ledger.names.get(key, ""), row)
+    for *row, key in connection.execute(last, (state.head,)):
+        record = decoder.intact(connection, state.names.get(key, ""), row)
         if record is not None:
-            ledger.ts = record.ts
-            ledger.time = ledger.ts + ledger.ahead
+            ts, time = record.ts, record.ts + ahead
             break
     # The tables of ids have log time to a ms, and no checksum. If the last event is intact they may say little more.
-    latest = ledger.time + 2 * MINUTE if record is not None and record.seq == ledger.head else None
+    latest = time + 2 * MINUTE if record is not None and record.seq == state.head else None
     for table, order in (("known", "last"), ("run", "number")):
-        for time in _numbers(connection, f"SELECT ts FROM {table} ORDER BY {order} DESC LIMIT 1"):  # noqa: S608
-            if latest is None or time <= latest:
-                ledger.time = max(ledger.time, time)
+        for added in _numbers(connection, f"SELECT ts FROM {table} ORDER BY {order} DESC LIMIT 1"):  # noqa: S608
+            if latest is None or added <= latest:
+                time = max(time, added)
+    state.set_times(ts=ts, time=time, ahead=ahead)
 
 
 def _numbers(connection: sqlite3.Connection, query: str) -> list[int]:

@@ -1,9 +1,9 @@
-"""The mark beside a log: how far its file had come, told by another file.
+"""The mark beside a log, which tells how far its file had come, and so whether the end of the file was lost.
 
-A log's file cannot say that its own end is missing: an older copy of it, or one whose write-ahead log was lost, is a
-good file. So after each commit, and before anybody hears of it, the number of commits is written to a small file beside
-it, without a flush. After the death of the process the mark is exact; after a power loss it may be behind, since the
-log was flushed and the mark was not. Where it is ahead of the file, commits are missing that were told of.
+The file of a log cannot tell that its own end is missing: an older copy of it, or one whose write-ahead log was lost,
+is a valid file. So after each commit, and before anybody learns of it, the number of commits is written to a small file
+beside it, without a flush. After the death of the process the mark is exact. After a power loss it may be behind, since
+the log was flushed and the mark was not. If it is ahead of the file, commits that readers know of are missing.
 """
 
 from __future__ import annotations
@@ -16,28 +16,29 @@ from typing import NamedTuple
 
 from jupyter_rtmsg.logthrottle import throttled_logger
 
+from .openings import Openings
 from .paths import open_private
 
 _MAGIC = b"RTMSMARK"
-_NAMES = struct.Struct("<8s32s16sQ")  # magic, epoch, id of the opening, its number: the same for an opening's life
+_NAMES = struct.Struct("<8s32s16sQ")  # magic, epoch, id and number of the opening: constant while it is open
 _COUNTS = struct.Struct("<QQ")  # commits, head
 _CRC = struct.Struct("<I")
 SIZE = _NAMES.size + _COUNTS.size + _CRC.size
 
-log = throttled_logger(__name__)
+logger = throttled_logger(__name__)
 
 
-class State(NamedTuple):
-    """What a mark tells.
+class MarkState(NamedTuple):
+    """The contents of a mark.
 
     Attributes
     ----------
     epoch : str
-        The log's.
+        The epoch of the log.
     number, id : int, str
-        The opening's, see `Opening`.
+        Those of its opening, see `Opening`.
     commits : int
-        Transactions since the log was made.
+        Number of transactions since the log was created.
     head : int
         The position of the last event.
     """
@@ -49,13 +50,20 @@ class State(NamedTuple):
     head: int
 
 
+class FileHistory(NamedTuple):
+    """What a file had before this opening: its epoch (None: it was just created) and its number of commits."""
+
+    epoch: str | None
+    commits: int
+
+
 def mark_path(log_path: Path) -> Path:
-    """Return where the mark of a log is."""
+    """Return the path of a log's mark."""
     return log_path.with_name(log_path.name + ".mark")
 
 
-def read_mark(log_path: Path) -> State | None:
-    """Return what the mark of a log tells; None if there is none, or none that can be read."""
+def read_mark(log_path: Path) -> MarkState | None:
+    """Return the mark of a log; None if there is none, or it cannot be read."""
     try:
         descriptor = open_private(mark_path(log_path), os.O_RDONLY)
     except OSError:
@@ -69,14 +77,14 @@ def read_mark(log_path: Path) -> State | None:
     return _decode(text)
 
 
-def _decode(text: bytes) -> State | None:
+def _decode(text: bytes) -> MarkState | None:
     if len(text) != SIZE or _CRC.unpack(text[-_CRC.size :])[0] != zlib.crc32(text[: -_CRC.size]):
         return None
     magic, epoch, id, number = _NAMES.unpack_from(text)
     commits, head = _COUNTS.unpack_from(text, _NAMES.size)
     if magic != _MAGIC:
         return None
-    return State(_text(epoch), number, _text(id), commits, head)
+    return MarkState(_text(epoch), number, _text(id), commits, head)
 
 
 def _text(padded: bytes) -> str:
@@ -84,23 +92,23 @@ def _text(padded: bytes) -> str:
 
 
 class Mark:
-    """Writes the mark of a log that is open.
+    """Writes the mark of an open log.
 
-    A mark that can't be written is no reason to refuse events: it stays behind, and tells less.
+    If it cannot be written, events are stored all the same. It stays behind then, and a lost end may go unnoticed.
 
     Parameters
     ----------
     log_path : Path
     epoch : str
     number, id : int, str
-        Of the opening.
+        Those of the opening.
     """
 
     def __init__(self, log_path: Path, epoch: str, number: int, id: str) -> None:
         self._path = mark_path(log_path)
         self._names = _NAMES.pack(_MAGIC, epoch.encode(), id.encode(), number)
         self._crc = zlib.crc32(self._names)
-        self._descriptor: int | None = None
+        self._descriptor: int | None = None  # None once it is closed, or cannot be written
         try:
             self._descriptor = open_private(self._path, os.O_WRONLY | os.O_CREAT)
             os.ftruncate(self._descriptor, SIZE)
@@ -108,7 +116,7 @@ class Mark:
             self._give_up(error)
 
     def write(self, commits: int, head: int) -> None:
-        """Tell how far the file has come."""
+        """Write how far the file has come."""
         if self._descriptor is None:
             return
         try:
@@ -118,11 +126,40 @@ class Mark:
             self._give_up(error)
 
     def close(self) -> None:
-        """Close the mark's file, which stays."""
+        """Close the file of the mark, and keep it."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)
 
     def _give_up(self, error: OSError) -> None:
-        log.warning("the mark %s cannot be written (%s): a lost end of the log may go unnoticed", self._path, error)
+        logger.warning("the mark %s cannot be written (%s): a lost end of the log may go unnoticed", self._path, error)
         self.close()
+
+
+def lost_events(mark: MarkState | None, before: FileHistory, openings: Openings, head: int) -> int | None:
+    """Return the number of events that the mark has and the file has not; None if the file is not behind the mark.
+
+    A mark of another epoch says nothing about this file.
+    """
+    if mark is None or before.epoch not in (None, mark.epoch):
+        return None
+    if before.epoch is None:
+        return mark.head or None
+    ahead = mark.commits > before.commits or not openings.has(mark.number, mark.id)
+    return max(mark.head - head, 0) if ahead else None
+
+
+def rollback_warning(path: Path, lost: int | None, before: FileHistory, head: int) -> str | None:
+    """Log a lost end, and return the text for users; None if nothing is lost."""
+    if lost is None:
+        return None
+    what = f"The last {lost} events that were stored are gone" if lost else "The last changes are gone, but no event"
+    if before.epoch is None:
+        warning = f"The log {path} was removed or emptied. {what}; a new log was created, so history starts anew."
+    else:
+        warning = (
+            f"The log {path} lost its end: its file is older than what was written to it, or its write-ahead log was "
+            f"lost. {what}. It continues after position {head}, and readers who had seen more are told."
+        )
+    logger.error(warning)
+    return warning

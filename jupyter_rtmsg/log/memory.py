@@ -37,14 +37,14 @@ class MemoryLog(SQLiteLog):
         connection = connect(":memory:")
         prepare(connection, "MEMORY")
         self.store = store = Store(connection)
-        ledger = store.load()
-        ledger.head = after
+        state = store.load()
+        state.start_at(after)
         openings = Openings()
         openings.add(openings.next(after, ts=int(options.clock() * 1000)))
         # Reader and writer share the connection, and so take turns.
         readers = ReaderPool(lambda: Reader(lambda: connection, store.lock), 1, "memory:")
         super().__init__(
-            store, ledger, Dedup(store, options), readers, id=uuid.uuid4().hex, url="memory:",
+            store, state, Dedup(store, options), readers, id=uuid.uuid4().hex, url="memory:",
             epoch=secrets.token_hex(8), durable=False, warning=warning, openings=openings, disk=Disk(None, 0),
             options=options, release=lambda _: connection.close(),
         )  # fmt: skip

@@ -14,14 +14,15 @@ import msgspec
 
 from jupyter_rtmsg.errors import LogError
 
-from .eventlog import Appended, Draft, Record, size_of
 from .fault import is_full
 from .file import CannotServeError, LogFile
-from .ledger import Batch, Entry
 from .reader import Reader
+from .records import Appended, Draft, Record, size_of
 from .schema import MEMORY_START
 from .segments import decode_keys
+from .state import Batch
 from .store import Store
+from .work import Submission
 
 _MAX_BATCH = 1_000  # events
 
@@ -139,9 +140,9 @@ def move_events(source: Store, epoch: str, head: int, file: LogFile) -> Position
     CannotServeError
         If the file cannot be written, or is full.
     """
-    positions = PositionMap(epoch, file.ledger.head)
+    positions = PositionMap(epoch, file.state.head)
     try:
-        if file.ledger.head >= MEMORY_START:
+        if file.state.head >= MEMORY_START:
             raise LogError(f"its positions have passed {MEMORY_START}")
         with file.store.transaction():
             keys = _keys(source)
@@ -183,22 +184,22 @@ def _keys(source: Store) -> _Keys:
 
 
 def _append(file: LogFile, records: Sequence[Record], keys: _Keys, positions: PositionMap) -> None:
-    ledger = file.ledger
+    state = file.state
     drafts = [_draft(record, auto=record.seq not in keys.explicit) for record in records]
     mine = [keys.of(record.seq or 0) for record in records]
-    time = max(ledger.time, records[0].ts + ledger.ahead)
+    time = max(state.time, records[0].ts + state.ahead)
     known = file.dedup.look_up(drafts, mine, time)
-    batch = Batch(ledger, known.seqs, records[0].ts, time, ahead=ledger.ahead)
+    batch = Batch(state, known.seqs, records[0].ts, time, ahead=state.ahead)
     for record, draft, key in zip(records, drafts, mine, strict=True):
         if id(draft) in known.differing:  # both events were acknowledged, so both are kept
             draft, key = msgspec.structs.replace(draft, auto=True), None
-        batch.take_over(Entry(draft, _ignore, size_of(record)), key, record.ts)
+        batch.take_over(Submission(draft, _ignore, size_of(record)), key, record.ts)
     if batch.events:
         file.store.insert(batch)
         file.dedup.insert(batch)
-    ledger.accept(batch)
+    state.accept(batch)
     file.dedup.grown(batch)
-    for record, result in zip(records, batch.results, strict=True):
+    for record, result in zip(records, batch.completions, strict=True):
         if isinstance(result.value, Exception):
             raise result.value
         positions.add(record.seq or 0, result.value.seq, known=result.value.duplicate)

@@ -14,13 +14,13 @@ import msgspec
 from jupyter_rtmsg.errors import EpochChanged, LogBusy, LogClosed
 from jupyter_rtmsg.logthrottle import throttled_logger
 
-from .eventlog import DELETED, Appended, Done, Draft, Fault, Lag, Page, Record, RoomStats, size_of
 from .file import CannotServeError, HeldError, LogFile
 from .futures import run_on_thread, settle
 from .memory import MemoryLog
 from .move import PositionMap, move_events
 from .moving_stores import Gate, MovingKeyValueStore, MovingSubscriptions
 from .options import Options
+from .records import DELETED, Appended, Done, Draft, Fault, Lag, Page, Record, RoomStats, size_of
 from .schema import MEMORY_START
 from .sqlite import SQLiteLog
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Iterable
 
-from .kept import KeyValueStore, Subscription, Subscriptions
+from .eventlog import KeyValueStore, Subscription, Subscriptions
 from .move import PositionMap
 
 

@@ -75,7 +75,7 @@ def _over(url: str, options: Options, file: LogFile) -> SQLiteLog:
     """Return the log for an open file."""
     readers = ReaderPool(lambda: Reader(lambda: connect_reader(str(file.path))), 2, str(file.path))
     return SQLiteLog(
-        file.store, file.ledger, file.dedup, readers, id=file.id, url=url, epoch=file.epoch, durable=True,
+        file.store, file.state, file.dedup, readers, id=file.id, url=url, epoch=file.epoch, durable=True,
         warning=file.warning, openings=file.openings, subscriptions=file.subscriptions, disk=file.disk,
         options=options, release=file.close, guard=file.guard,
     )  # fmt: skip

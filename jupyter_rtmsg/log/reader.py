@@ -12,7 +12,7 @@ from jupyter_rtmsg.event import CORRUPT
 from jupyter_rtmsg.logthrottle import throttled_logger
 from jupyter_rtmsg.wire.data import encode_json
 
-from .eventlog import LISTED_NAMES, Lag, Page, Record
+from .records import LISTED_NAMES, Lag, Page, Record
 from .rows import COLUMNS, RecordDecoder
 from .schema import NAME, SIZE, TS
 from .timeline import first_since

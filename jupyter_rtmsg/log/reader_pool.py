@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 from jupyter_rtmsg.errors import LogClosed, LogDiskError
 from jupyter_rtmsg.logthrottle import throttled_logger
 
-from .eventlog import Fault
 from .fault import Outage, is_damage
 from .futures import settle_from_thread
 from .reader import Query, Reader
+from .records import Fault
 
 _MAX_NAMED = 100  # rooms whose damage is logged
 

@@ -11,11 +11,11 @@ from itertools import accumulate
 from .clock import LogClock
 from .dedup import Dedup
 from .disk import Disk
-from .eventlog import RoomStats
-from .ledger import Batch, Ledger, Room
 from .options import MIB, Options
+from .records import RoomStats
 from .schema import SIZE, USER
 from .space import FileSpace
+from .state import Batch, LogState, RoomState
 from .store import Store
 from .tallies import EVENT_OVERHEAD, STORE_EVERY, Tally
 from .timeline import FORGET, first_stored, stored_first
@@ -43,7 +43,7 @@ class Retention:
     Parameters
     ----------
     store : Store
-    ledger : Ledger
+    state : LogState
     dedup : Dedup
     options : Options
     clock : LogClock
@@ -56,21 +56,21 @@ class Retention:
     """
 
     # `grown` counts what was stored. Between commits `step` does one slice of work; `busy` ends when a slice finds
-    # nothing to do, and `relieve` is called when the disk is full. All state that must survive is in `_ledger` and the
+    # nothing to do, and `relieve` is called when the disk is full. All state that must survive is in `_state` and the
     # file; the fields here only say where to continue.
 
     def __init__(
-        self, store: Store, ledger: Ledger, dedup: Dedup, options: Options, clock: LogClock, disk: Disk
+        self, store: Store, state: LogState, dedup: Dedup, options: Options, clock: LogClock, disk: Disk
     ) -> None:
         self._store = store
-        self._ledger = ledger
+        self._state = state
         self._dedup = dedup
         self._options = options
         self._clock = clock
         self._disk = disk
         self._slack = min(1_000, options.max_events // 20)
         self._space = FileSpace(store, disk)
-        self._over = {name for name, room in ledger.rooms.items() if room.count > options.max_events}
+        self._over = {name for name, room in state.rooms.items() if room.count > options.max_events}
         self._oldest = stored_first(store.connection)  # log time of the oldest event
         self._debt = 0  # events stored, minus events deleted, since the last step
         self._grown = _SHARE  # bytes stored since `relieve`
@@ -135,7 +135,7 @@ class Retention:
 
     def step(self, quiet: bool) -> dict[str, RoomStats]:
         """Do a slice of work, and return the rooms that it changed. ``quiet``: no append waits."""
-        if self._ledger.tallies.unsaved >= STORE_EVERY:
+        if self._state.tallies.unsaved >= STORE_EVERY:
             self._save_tallies()
         if not quiet:
             return self._keep_up()
@@ -151,9 +151,9 @@ class Retention:
         return changed
 
     def _save_tallies(self) -> None:
-        tallies = self._ledger.tallies
+        tallies = self._state.tallies
         with self._store.transaction() as connection:
-            tallies.save(connection, self._ledger.head)
+            tallies.save(connection, self._state.head)
         tallies.saved()
 
     def _keep_up(self) -> dict[str, RoomStats]:
@@ -167,28 +167,28 @@ class Retention:
 
     def _trim(self, slack: int) -> dict[str, RoomStats]:
         """Delete a slice of the events beyond a limit, which may be exceeded by ``slack`` events."""
-        if self._ledger.hidden:
+        if self._state.hidden:
             return self._remove_hidden()
         if self._expired():
             return self._trim_expired()
         if self._excess() > (self._options.max_bytes // 20 if slack else 0):
             return self._trim_heaviest()
         for name in self._over:
-            if self._ledger.rooms[name].count > self._options.max_events + slack:
+            if self._state.rooms[name].count > self._options.max_events + slack:
                 return self._trim_room(name)
         return {}
 
     def _remove_hidden(self) -> dict[str, RoomStats]:
         """Remove a slice of the events of a deleted room."""
-        name = next(iter(self._ledger.hidden))
-        room = self._ledger.rooms[name]
+        name = next(iter(self._state.hidden))
+        room = self._state.rooms[name]
         last = self._last_of_slice(room)
         if last is None:
-            self._ledger.hidden.discard(name)
+            self._state.hidden.discard(name)
             return {}
         return self._delete("room = ? AND seq <= ?", (room.id, last), hidden=True)
 
-    def _last_of_slice(self, room: Room) -> int | None:
+    def _last_of_slice(self, room: RoomState) -> int | None:
         """Return the position up to which to remove the events of a deleted room; None if it has no more."""
         rows = self._store.connection.execute(
             f"SELECT seq, {SIZE} FROM event WHERE room = ? AND seq <= ? ORDER BY seq LIMIT ?",  # noqa: S608 -- constants
@@ -203,12 +203,12 @@ class Retention:
 
         The principal that made most of them loses those that were not used for longest.
         """
-        rooms = self._ledger.rooms
+        rooms = self._state.rooms
         # The hidden events of a deleted room are still in the file, and would belong to no room.
-        if self._ledger.hidden or len(rooms) < self._rooms_checked + _KEPT_EMPTY // 10:
+        if self._state.hidden or len(rooms) < self._rooms_checked + _KEPT_EMPTY // 10:
             return {}
         # The room of the last event stays, since it has the log's head.
-        empty = [(room, name) for name, room in rooms.items() if not room.count and room.head != self._ledger.head]
+        empty = [(room, name) for name, room in rooms.items() if not room.count and room.head != self._state.head]
         excess = len(empty) - _KEPT_EMPTY
         if excess <= 0:
             self._rooms_checked = len(rooms)
@@ -219,21 +219,21 @@ class Retention:
         with self._store.transaction() as connection:
             for table, key in (("room", "id"), ("deletion", "room")):
                 connection.executemany(f"DELETE FROM {table} WHERE {key} = ?", [(each[1],) for each in gone])  # noqa: S608
-        for _, number, name in gone:
-            del self._ledger.names[number], rooms[name]
+        for _, _, name in gone:
+            self._state.forget(name)
             self._over.discard(name)
         return {name: RoomStats(0, 0, 0, 0) for _, _, name in gone}
 
     def _over_a_limit(self) -> bool:
         """Tell whether a limit is still exceeded. Then the next slice continues the search of the last one."""
-        rooms, most = self._ledger.rooms, self._options.max_events
+        rooms, most = self._state.rooms, self._options.max_events
         self._over = {name for name in self._over if rooms[name].count > most}
-        return bool(self._over or self._ledger.hidden) or self._excess() > 0
+        return bool(self._over or self._state.hidden) or self._excess() > 0
 
     @property
     def _cost(self) -> int:
         """The bytes that all events take."""
-        return self._ledger.bytes + EVENT_OVERHEAD * self._ledger.count
+        return self._state.bytes + EVENT_OVERHEAD * self._state.count
 
     def _excess(self) -> int:
         """Return by how many bytes the log exceeds its limit."""
@@ -246,7 +246,7 @@ class Retention:
         return self._oldest is not None and self._oldest < self._cutoff()
 
     def _trim_expired(self) -> dict[str, RoomStats]:
-        end = first_stored(self._store.connection, self._cutoff(), self._ledger.head)
+        end = first_stored(self._store.connection, self._cutoff(), self._state.head)
         row = self._store.connection.execute(
             "SELECT max(seq) FROM (SELECT seq FROM event WHERE seq < ? ORDER BY seq LIMIT ?)", (end, _SLICE)
         ).fetchone()
@@ -254,7 +254,7 @@ class Retention:
 
     def _trim_heaviest(self) -> dict[str, RoomStats]:
         """Delete the oldest events of the principal that holds most."""
-        tallies, excess = self._ledger.tallies, self._excess()
+        tallies, excess = self._state.tallies, self._excess()
         heaviest = tallies.heaviest()
         if heaviest is None:
             return self._trim_oldest(excess)
@@ -264,7 +264,7 @@ class Retention:
 
     def _trim_share(self) -> dict[str, RoomStats]:
         """Delete events of the principal that holds most, if it has more than an even share."""
-        tallies = self._ledger.tallies
+        tallies = self._state.tallies
         heaviest = tallies.heaviest()
         if heaviest is None:
             return {}
@@ -281,7 +281,7 @@ class Retention:
     ) -> dict[str, RoomStats]:
         """Delete a principal's oldest events in some rooms, until the sum of ``worth(size)`` is as wanted."""
         taken: list[int] = []
-        for seq, _, size in self._ledger.tallies.oldest(self._store.connection, user, rooms, _ENTRIES):
+        for seq, _, size in self._state.tallies.oldest(self._store.connection, user, rooms, _ENTRIES):
             taken.append(seq)
             wanted -= worth(size)
             if wanted <= 0 or len(taken) == _SLICE:
@@ -289,7 +289,7 @@ class Retention:
         try:
             changed = self._delete(f"seq IN ({','.join(map(str, taken))})", ()) if taken else {}
         except sqlite3.Error:
-            self._ledger.tallies.search_again(user)
+            self._state.tallies.search_again(user)
             raise
         self._oldest = stored_first(self._store.connection)
         return changed
@@ -311,7 +311,7 @@ class Retention:
 
     def _trim_room(self, name: str) -> dict[str, RoomStats]:
         """Delete the oldest events of the principal that has most events in a room."""
-        room, tallies = self._ledger.rooms[name], self._ledger.tallies
+        room, tallies = self._state.rooms[name], self._state.tallies
         excess = room.count - self._options.max_events
         heaviest = tallies.heaviest_in(room.id)
         if heaviest is None:
@@ -323,7 +323,7 @@ class Retention:
             changed = self._delete_oldest(user, mine, wanted, lambda size: 1)
         return changed
 
-    def _trim_start(self, room: Room, excess: int) -> dict[str, RoomStats]:
+    def _trim_start(self, room: RoomState, excess: int) -> dict[str, RoomStats]:
         row = self._store.connection.execute(
             "SELECT max(seq) FROM (SELECT seq FROM event WHERE room = ? ORDER BY seq LIMIT ?)",
             (room.id, min(excess, _SLICE)),
@@ -333,13 +333,11 @@ class Retention:
     def _delete(self, condition: str, values: Sequence[int], *, hidden: bool = False) -> dict[str, RoomStats]:
         """Delete events, and subtract them from rooms and tallies. ``hidden``: their rooms do not count them."""
         which = f"FROM event WHERE {condition}"
-        execute, tallies = self._store.connection.execute, self._ledger.tallies
+        execute, tallies = self._store.connection.execute, self._state.tallies
         counted = f"SELECT room, {USER}, count(*), CAST(total({SIZE}) AS INTEGER) {which} GROUP BY 1, 2"
         lost = execute(counted, values).fetchall()
-        names = {
-            key: self._ledger.names[key] for key, *_ in lost if key in self._ledger.names
-        }  # other keys are damaged
-        rooms = {key: (name, self._ledger.rooms[name]) for key, name in names.items()}
+        names = {key: self._state.names[key] for key, *_ in lost if key in self._state.names}  # other keys are damaged
+        rooms = {key: (name, self._state.rooms[name]) for key, name in names.items()}
         firsts: dict[int, int | None] = {}
         with self._store.transaction() as connection:
             attached = f"SELECT seq {which} AND attachments > 0"
@@ -349,13 +347,12 @@ class Retention:
             self._store.save_rooms(rooms.values())  # until now only the events had the head and its number
             for key in rooms:
                 firsts[key] = execute("SELECT min(seq) FROM event WHERE room = ?", (key,)).fetchone()[0]
-            tallies.save(connection, self._ledger.head, lost)
+            tallies.save(connection, self._state.head, lost)
         tallies.saved(lost)
         for key, _, count, size in (each for each in lost if each[0] in rooms):
             self._debt -= count
-            self._ledger.count -= count
-            self._ledger.bytes -= size
+            self._state.trimmed(count, size)
             if not hidden:
                 room = rooms[key][1]
-                room.first, room.count, room.bytes = firsts[key] or 0, room.count - count, room.bytes - size
+                room.hold(firsts[key] or 0, room.count - count, room.bytes - size)
         return {name: room.stats() for name, room in rooms.values()}

@@ -17,9 +17,9 @@ from jupyter_rtmsg.event import CORRUPT
 from jupyter_rtmsg.logthrottle import throttled_logger
 
 from .crc import event_crc, event_crc_of_2, room_crc
-from .eventlog import Record
-from .ledger import Room
+from .records import Record
 from .schema import LAST_TS
+from .state import RoomState
 
 COLUMNS = (
     "event.seq, event.prev, event.ts, event.name, event.data, event.attachments, event.sender, event.user, event.id, "
@@ -133,13 +133,13 @@ def _is_between(value: Any, low: int, high: int) -> bool:
 # --- rooms
 
 
-def room_row(name: str, room: Room) -> _RoomRow:
+def room_row(name: str, room: RoomState) -> _RoomRow:
     """Return a room as it is stored."""
     crc = room_crc(room.id, name, room.head, room.n, room.maker, room.used)
     return (room.id, name, room.head, room.n, room.maker, room.used, crc)
 
 
-def load_rooms(connection: sqlite3.Connection) -> Iterator[tuple[str, Room]]:
+def load_rooms(connection: sqlite3.Connection) -> Iterator[tuple[str, RoomState]]:
     """Yield the rooms of a file by name, as their rows describe them; repair damaged rows, or remove them."""
     damaged: list[_RoomRow] = []
     for row in connection.execute(_READ_ROOMS).fetchall():
@@ -157,9 +157,9 @@ def is_sound(row: _RoomRow) -> bool:
     return _matches(row) and row[7] == 1
 
 
-def _room(row: _RoomRow) -> tuple[str, Room]:
+def _room(row: _RoomRow) -> tuple[str, RoomState]:
     key, name, head, n, maker, used, _ = row
-    return name, Room(key, head=head, n=n, maker=maker, used=used)
+    return name, RoomState(key, head=head, n=n, maker=maker, used=used)
 
 
 def _decoded(row: _RoomRow) -> _RoomRow:
@@ -230,5 +230,5 @@ def _rebuilt(connection: sqlite3.Connection, row: _RoomRow) -> _RoomRow | None:
     newest = f"SELECT {COLUMNS} FROM event WHERE room = ? ORDER BY seq DESC LIMIT {_MAX_ASKED}"  # noqa: S608 -- constants
     for event in connection.execute(newest, (key,)):
         if (record := decoder.intact(connection, text, event)) is not None and record.seq and record.n:
-            return room_row(text, Room(key, head=record.seq, n=record.n))
+            return room_row(text, RoomState(key, head=record.seq, n=record.n))
     return None

@@ -17,32 +17,21 @@ from jupyter_rtmsg.logthrottle import throttled_logger
 from .clock import LogClock, stamp
 from .dedup import Dedup
 from .disk import Disk
-from .eventlog import (
-    DELETED,
-    Appended,
-    Done,
-    Draft,
-    Fault,
-    Lag,
-    Page,
-    Record,
-    RoomStats,
-    size_of,
-)
+from .eventlog import KeyValueStore, Subscription, Subscriptions
 from .futures import run_on_thread, settle
 from .guard import Guard
-from .kept import KeyValueStore, Subscription, Subscriptions
 from .keyvalue import SQLiteKeyValueStore
-from .ledger import Entry, Ledger, Result, announced
 from .openings import Openings
 from .options import Options
 from .reader import Query, Reader
 from .reader_pool import ReaderPool
+from .records import DELETED, Appended, Done, Draft, Fault, Lag, Page, Record, RoomStats, size_of
 from .retention import Retention
+from .state import LogState, announced
 from .store import Store
 from .subscriptions import SQLiteSubscriptions
 from .tail import Tail, last_seq
-from .work import Change, Item, Outcome
+from .work import Change, Completion, Item, Outcome, Submission
 from .writer import Writer
 
 logger = throttled_logger(__name__)
@@ -58,7 +47,7 @@ class SQLiteLog:
     ----------
     store : Store
         Open, with its tables.
-    ledger : Ledger
+    state : LogState
     dedup : Dedup
     readers : ReaderPool
     id, url, epoch : str
@@ -78,7 +67,7 @@ class SQLiteLog:
         Checks that the file stays at its path; None for a log in memory.
     """
 
-    # Ownership: the loop owns the fields here. `store`, `ledger`, `dedup`, `disk` and `clock` belong to the writer's
+    # Ownership: the loop owns the fields here. `store`, `state`, `dedup`, `disk` and `clock` belong to the writer's
     # thread as soon as `Writer` is made; `_head`, `_ts` and `_rooms` are the loop's copies, updated by `_publish`.
     #
     # States: open (`_closing` is None), then closing (a task), then closed (the task is done).
@@ -88,7 +77,7 @@ class SQLiteLog:
     def __init__(
         self,
         store: Store,
-        ledger: Ledger,
+        state: LogState,
         dedup: Dedup,
         readers: ReaderPool,
         *,
@@ -111,17 +100,17 @@ class SQLiteLog:
         self._release = release
         self._guard = guard
         self._loop = asyncio.get_running_loop()
-        self._head, self._ts = ledger.head, ledger.ts
-        self._rooms = {name: room.stats() for name, room in ledger.rooms.items()}
-        self._tail = Tail(ledger.head, options.tail_events, options.tail_bytes)
+        self._head, self._ts = state.head, state.ts
+        self._rooms = {name: room.stats() for name, room in state.rooms.items()}
+        self._tail = Tail(state.head, options.tail_events, options.tail_bytes)
         self._pending: list[Item] = []
         self._queued = self._queued_bytes = 0
         self._closing: asyncio.Task[None] | None = None
         clock = LogClock(
-            options.clock, options.monotonic, ledger.time, store.get("clock"), ts=ledger.ts, usual=options.max_age
+            options.clock, options.monotonic, state.time, store.get("clock"), ts=state.ts, usual=options.max_age
         )
-        retention = Retention(store, ledger, dedup, options, clock, disk)
-        self._writer = Writer(store, ledger, dedup, retention, disk, clock, self._loop, self._publish, guard)
+        retention = Retention(store, state, dedup, options, clock, disk)
+        self._writer = Writer(store, state, dedup, retention, disk, clock, self._loop, self._publish, guard)
         self._subscriptions = SQLiteSubscriptions(subscriptions, self._submit, clock, self._loop)
         self._key_values = SQLiteKeyValueStore(self._submit, self._read, clock)
 
@@ -174,7 +163,7 @@ class SQLiteLog:
         size = size_of(draft)
         if self._queued and not self._has_room(size):  # an empty queue takes an event of any size
             raise self._busy()
-        self._queue(Entry(draft, done, size))
+        self._queue(Submission(draft, done, size))
 
     def delete(self, room: str) -> asyncio.Future[Appended]:
         """See `EventLog.delete`."""
@@ -188,7 +177,7 @@ class SQLiteLog:
             self._ts = self.now()
             self._tail.push([announced(draft, self._ts)])
         elif self._has_room(size):
-            self._queue(Entry(draft, None, size))
+            self._queue(Submission(draft, None, size))
 
     async def read(
         self,
@@ -325,10 +314,10 @@ class SQLiteLog:
             f"appends, {options.max_queue_bytes} bytes): try again"
         )
 
-    def _queue(self, entry: Entry) -> None:
+    def _queue(self, submission: Submission) -> None:
         self._queued += 1
-        self._queued_bytes += entry.size
-        self._submit(entry)
+        self._queued_bytes += submission.size
+        self._submit(submission)
 
     def _submit(self, item: Item) -> None:
         if not self._pending:
@@ -343,7 +332,7 @@ class SQLiteLog:
 
     def _publish(self, outcome: Outcome) -> None:
         """Bring the loop's side up to date with an outcome of the writer. Called on the loop, in commit order."""
-        self._queued -= len(outcome.work.entries)
+        self._queued -= len(outcome.work.submissions)
         self._queued_bytes -= outcome.work.size
         self._head = max(self._head, outcome.head)
         self._rooms.update(outcome.rooms)
@@ -353,18 +342,18 @@ class SQLiteLog:
         if outcome.warning:
             self.warn(outcome.warning)
             self._readers.renew()
-        if outcome.anew:
+        if outcome.reset:
             self._tail.restart(outcome.head)
         if outcome.records:
             self._ts = stamp(outcome.records[-1].ts, self._ts)
             self._tail.push(outcome.records)
-        if outcome.results:
-            self._loop.call_soon(_answer, outcome.results)  # after the followers, which `push` has scheduled
+        if outcome.completions:
+            self._loop.call_soon(_answer, outcome.completions)  # after the followers, which `push` has scheduled
         for change in outcome.work.changes:
             _call(change.done, outcome.error)
 
 
-def _answer(results: Sequence[Result]) -> None:
+def _answer(results: Sequence[Completion]) -> None:
     for result in results:
         _call(result.done, result.value)
 

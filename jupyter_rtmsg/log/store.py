@@ -17,12 +17,12 @@ from typing import Any, NamedTuple
 from jupyter_rtmsg.errors import LogError
 
 from .crc import deletion_crc
-from .ledger import Batch, Ledger, Room
-from .loading import load_ledger
+from .loading import load_state
 from .mark import Mark
 from .openings import KEPT, Opening, Openings
 from .rows import SAVE_ROOM, room_row
 from .schema import MEMORY_START
+from .state import Batch, LogState, RoomState
 
 _COUNT = "UPDATE meta SET v = ?1 + 1 WHERE k = 'commits' AND v = ?1"
 _CHUNKS = (256, 128, 64, 32, 16, 8, 4, 2, 1)
@@ -49,8 +49,6 @@ class Store:
     Attributes
     ----------
     connection : sqlite3.Connection
-    mark : Mark or None
-        Written after each commit; None for a log in memory.
     lock : threading.Lock
         Held during each transaction, and by a reader that shares the connection of a log in memory.
     """
@@ -58,12 +56,13 @@ class Store:
     # Used by the thread that opens the file, then only by the writer's thread.
     # Before `begin_opening`, `_begun` is False and commits are not counted. From then on `_commits` is the count in the
     # file as of the last commit (None: unknown), and `_opening` the number of this opening (0: it is not stored yet).
+    # `_mark` is written after each commit; a log in memory has none.
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
         connection.text_factory = _text
         self.lock = threading.Lock()
-        self.mark: Mark | None = None
+        self._mark: Mark | None = None
         self._commits: int | None = None
         self._begun = False
         self._opening = 0
@@ -75,10 +74,25 @@ class Store:
         return Written(self._commits or 0, self._head)
 
     def renew(self, connection: sqlite3.Connection) -> None:
-        """Use another connection, whose file has the same contents."""
+        """Use another connection, whose file has the same contents. Close the one before, and its mark."""
         connection.text_factory = _text
         with self.lock:
-            self.connection = connection
+            before, self.connection = self.connection, connection
+        before.close()
+        if self._mark is not None:
+            self._mark.close()
+            self._mark = None
+
+    def use_mark(self, mark: Mark) -> None:
+        """Write a mark now, and after each commit."""
+        self._mark = mark
+        mark.write(*self.written)
+
+    def close(self) -> None:
+        """Close the connection and the mark."""
+        self.connection.close()
+        if self._mark is not None:
+            self._mark.close()
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -96,8 +110,8 @@ class Store:
                     self.connection.execute("ROLLBACK")
                 raise
             self._commits = commits
-            if self.mark is not None:
-                self.mark.write(commits, self._head)
+            if self._mark is not None:
+                self._mark.write(commits, self._head)
 
     def _count(self) -> int:
         """Count this transaction, and return the new count.
@@ -128,10 +142,10 @@ class Store:
         commits = self.get("commits")
         return commits if isinstance(commits, int) and 0 <= commits < 1 << 62 else 0
 
-    def load(self) -> Ledger:
+    def load(self) -> LogState:
         """Return the state of the log in the file. Damage there is repaired, or contained."""
         with self.transaction() as connection:
-            return load_ledger(connection)
+            return load_state(connection)
 
     def openings(self) -> Openings:
         """Return the openings in the file."""
@@ -158,9 +172,9 @@ class Store:
         deletions = [(batch.rooms[name].id, since) for name, since in batch.deleted.items()]
         self.insert_rows("INSERT OR REPLACE INTO deletion VALUES", [(*each, deletion_crc(*each)) for each in deletions])
         if batch.turns:
-            self.insert_rows("INSERT INTO stretch VALUES", batch.stretches)
+            self.insert_rows("INSERT INTO stretch VALUES", batch.time_spans)
 
-    def save_rooms(self, rooms: Iterable[tuple[str, Room]]) -> None:
+    def save_rooms(self, rooms: Iterable[tuple[str, RoomState]]) -> None:
         """Store the rows of rooms, in a transaction; each as a whole, since its checksum covers all columns."""
         self.insert_rows(SAVE_ROOM, [room_row(name, room) for name, room in rooms])
 

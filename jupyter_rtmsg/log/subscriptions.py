@@ -11,8 +11,8 @@ from typing import Any
 from jupyter_rtmsg.logthrottle import throttled_logger
 
 from .clock import LogClock
+from .eventlog import Subscription
 from .futures import settle
-from .kept import Subscription
 from .work import Change
 
 SAVE_AFTER = 0.2

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TypeVar
 
-from .eventlog import Record, size_of
+from .records import Record, size_of
 
 Default = TypeVar("Default", int, None)
 

@@ -55,6 +55,9 @@ class Tallies:
     # `_changed` has the pairs of room and principal whose row in the file is out of date.
 
     def __init__(self) -> None:
+        self._clear()
+
+    def _clear(self) -> None:
         self.unsaved = 0
         self._rooms: dict[int, dict[str, Tally]] = {}
         self._users: dict[str, dict[int, Tally]] = {}
@@ -143,8 +146,11 @@ class Tallies:
         self._changed.clear()
         self.unsaved = 0
 
-    def load(self, connection: sqlite3.Connection, position: int) -> None:
-        """Count the stored tallies, which are as of ``position``, and the events after it."""
+    def load(self, connection: sqlite3.Connection) -> None:
+        """Load the stored tallies, and count the events after their position."""
+        self._clear()
+        row = connection.execute("SELECT v FROM meta WHERE k = 'tallied'").fetchone()
+        position = row[0] if row and type(row[0]) is int else 0
         if position:
             self._count(connection.execute("SELECT room, user, count, bytes FROM tally"))
             self.saved()
@@ -215,11 +221,3 @@ def _largest_and_lead(amounts: Mapping[str, int]) -> tuple[str, int] | None:
     others = list(amounts.values())
     others.remove(amounts[user])
     return user, amounts[user] - max(others)
-
-
-def load_tallies(connection: sqlite3.Connection) -> Tallies:
-    """Return the tallies of a file."""
-    tallies = Tallies()
-    row = connection.execute("SELECT v FROM meta WHERE k = 'tallied'").fetchone()
-    tallies.load(connection, row[0] if row and type(row[0]) is int else 0)
-    return tallies

@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .eventlog import Record
+from .records import Record
 from .rows import COLUMNS, RecordDecoder
 
 FORGET = "DELETE FROM stretch WHERE seq < (SELECT max(seq) FROM stretch WHERE seq <= (SELECT min(seq) FROM event))"

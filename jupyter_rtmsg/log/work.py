@@ -1,4 +1,4 @@
-"""What goes to the thread that writes, and what comes back."""
+"""The messages between the event loop and the writer's thread."""
 
 from __future__ import annotations
 
@@ -7,57 +7,93 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
+import msgspec
+
 from jupyter_rtmsg.errors import LogError
 
-from .eventlog import Record, RoomStats
-from .ledger import Entry, Result
+from .records import Appended, Done, Draft, Record, RoomStats
+
+
+class Submission(msgspec.Struct, frozen=True, gc=False):
+    """An append, or with no ``done`` an announcement. ``size`` is the bytes of its payload."""
+
+    draft: Draft
+    done: Done | None
+    size: int
+
+
+class Completion(msgspec.Struct, frozen=True, gc=False):
+    """The outcome of an append, and the callback that gets it."""
+
+    done: Done
+    value: Appended | Exception
 
 
 class Change(NamedTuple):
-    """Work for a transaction beside the events: ``apply`` runs on the writer's thread, ``done`` on the loop's."""
+    """A change of another table than those of events.
+
+    ``apply`` runs in the transaction, on the writer's thread. ``done`` runs on the loop, with the error or None.
+    """
 
     apply: Callable[[sqlite3.Connection], None]
     done: Callable[[Exception | None], None]
 
 
-class Work(NamedTuple):
-    """What shares a transaction; ``size`` is that of the payloads in bytes."""
+Item = Submission | Change
 
-    entries: Sequence[Entry] = ()
+
+class Work(NamedTuple):
+    """The items of one transaction. ``size`` is the bytes of their payloads."""
+
+    submissions: Sequence[Submission] = ()
     changes: Sequence[Change] = ()
     size: int = 0
 
     @property
     def total(self) -> int:
-        """How many things it is."""
-        return len(self.entries) + len(self.changes)
+        """The number of items."""
+        return len(self.submissions) + len(self.changes)
 
     def halves(self) -> tuple[Work, Work]:
-        """Return the same in two parts, in order; the changes are a part of their own."""
-        if self.entries and self.changes:
-            return Work(self.entries, size=self.size), Work(changes=self.changes)
+        """Return the work in two parts, in order. Changes are a part of their own."""
+        if self.submissions and self.changes:
+            return Work(self.submissions, size=self.size), Work(changes=self.changes)
         middle = self.total // 2
         if self.changes:
             return Work(changes=self.changes[:middle]), Work(changes=self.changes[middle:])
-        first = self.entries[:middle]
-        size = sum(entry.size for entry in first)
-        return Work(first, size=size), Work(self.entries[middle:], size=self.size - size)
+        first = self.submissions[:middle]
+        size = sum(submission.size for submission in first)
+        return Work(first, size=size), Work(self.submissions[middle:], size=self.size - size)
 
 
 class Outcome(NamedTuple):
-    """What came of some work, for the loop: events that are now out, what their appends came to, rooms that changed.
+    """The result of some work, or of housekeeping, for the loop.
 
-    With ``anew``, the file has events that did not come out. With a ``warning``, the log goes on in another file.
+    Attributes
+    ----------
+    records : sequence of Record
+        Events that come out of the log now.
+    completions : sequence of Completion
+        Outcomes of the appends.
+    rooms : mapping of str to RoomStats
+        Rooms that changed.
+    head : int
+        The head of the log.
+    work : Work
+        The work that is done, or was refused.
+    error : LogError or None
+        Why it was refused.
+    reset : bool
+        Whether the file has events that did not come out. Followers must read them from the file.
+    warning : str or None
+        Set if the log continues in another file: a text for users.
     """
 
     records: Sequence[Record] = ()
-    results: Sequence[Result] = ()
+    completions: Sequence[Completion] = ()
     rooms: Mapping[str, RoomStats] = MappingProxyType({})
     head: int = 0
     work: Work = Work()
     error: LogError | None = None
-    anew: bool = False
+    reset: bool = False
     warning: str | None = None
-
-
-Item = Entry | Change

@@ -1,7 +1,7 @@
-"""The thread that writes: everything that waits goes into one transaction (group commit).
+"""The thread that writes. All items in its queue go into one transaction (group commit).
 
-Only this thread touches the store's connection and the ledger. It tells the event loop what came of a batch with one
-call, however many events it held, and sleeps while there is nothing to do.
+Only this thread uses the store's connection and the `LogState`. It reports each transaction to the event loop with one
+call, whatever its size, and sleeps while there is nothing to do.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ from contextlib import suppress
 from jupyter_rtmsg.errors import LogError, LogFull
 
 from .clock import LogClock, encode_state
-from .dedup import Dedup
+from .dedup import Dedup, dedup_key
 from .disk import Disk
-from .eventlog import Fault, RoomStats
 from .explicit import IdRepeatedError
 from .fault import Outage, diagnose, is_damage
 from .guard import Guard
-from .ledger import Batch, Entry, Ledger, Result, dedup_key
+from .records import Fault, RoomStats
 from .retention import Retention
+from .state import Batch, LogState
 from .store import Store
-from .work import Change, Item, Outcome, Work
+from .work import Change, Completion, Item, Outcome, Submission, Work
 
-_MAX_BATCH = 1_000  # events in a transaction: more do not make it faster, but let the first one wait
+_MAX_BATCH = 1_000  # events in a transaction; with more the first one waits longer, and throughput does not grow
 _MAX_BATCH_BYTES = 1 << 20
-_QUIET = 0.05  # seconds without appends after which there is time for housekeeping
-_IDLE = 60.0  # seconds between looks for what has grown too old
-_RELIEVE_EVERY = 1.0
-_KEEP_AGAIN = 1.0  # seconds until housekeeping that failed is tried again, at first
-_STUMBLE, _LONGEST_STUMBLE = 0.01, 1.0  # seconds that the thread pauses when it failed itself
+_QUIET = 0.05  # seconds without appends after which housekeeping starts
+_IDLE = 60.0  # seconds between two searches for expired events
+_RELIEVE_EVERY = 1.0  # seconds between two attempts to make room on a full disk
+_HOUSEKEEPING_RETRY = 1.0  # seconds until failed housekeeping is tried again, doubled each time up to `_IDLE`
+_PAUSE, _MAX_PAUSE = 0.01, 1.0  # seconds that the thread pauses after an error of its own, doubled each time
 _SLOW = 5.0  # seconds after which a commit counts as hanging
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class Writer:
@@ -47,17 +47,42 @@ class Writer:
 
     Parameters
     ----------
-    store, ledger, dedup, retention, disk, guard
-        All of them belong to this thread from now on.
+    store : Store
+    state : LogState
+    dedup : Dedup
+    retention : Retention
+    disk : Disk
     clock : LogClock
+    loop : asyncio.AbstractEventLoop
     publish : callable
         Called on ``loop`` with every `Outcome`, in order.
+    guard : Guard or None
+
+    Attributes
+    ----------
+    damaged : bool
+        Whether a write found the file itself damaged.
+    stopped : asyncio.Future
+        Done when the thread has ended.
     """
+
+    # Ownership: the thread owns all parameters except `loop`, and all fields. The loop calls `put`, `stop`, `ended` and
+    # `failing`; the last reads `_in_progress`, `_began` and the two outages.
+    #
+    # One turn of the thread: collect items, then
+    # - with items: commit a batch of them, then do a slice of housekeeping that keeps up with them;
+    # - without: do a slice of housekeeping (`_housekeeping`: the next slice need not wait for quiet);
+    # - without, and after `stop`: end.
+    # `_poll_timeout` says how long to wait for items, depending on that, and on `_disk_pressure`: the disk is full, so
+    # `Retention.relieve` is due again in a second.
+    #
+    # After a failed transaction it is unknown whether it was committed: `_state_is_sure` is False, and the next work
+    # begins with `_reload`. `_state_is_wrong`: the state surely differs from the file, and is loaded again.
 
     def __init__(
         self,
         store: Store,
-        ledger: Ledger,
+        state: LogState,
         dedup: Dedup,
         retention: Retention,
         disk: Disk,
@@ -67,7 +92,7 @@ class Writer:
         guard: Guard | None = None,
     ) -> None:
         self._store = store
-        self._ledger = ledger
+        self._state = state
         self._dedup = dedup
         self._retention = retention
         self._disk = disk
@@ -78,32 +103,32 @@ class Writer:
         self._waiting: deque[Item] = deque()
         self._stopping = False
         self._relieved = -_RELIEVE_EVERY
-        self._storing = Outage("events cannot be stored", "publishers are refused meanwhile, everything else goes on")
-        self._keeping = Outage("the log cannot be tidied up", "nothing is trimmed meanwhile, everything else goes on")
-        self._keep_at, self._keep_delay = 0.0, _KEEP_AGAIN
-        self._under_way: list[Work] = []  # what is being stored, until it is answered; the last part is next
+        self._storing = Outage("events cannot be stored", "appends are refused meanwhile, everything else goes on")
+        self._trimming = Outage("the log cannot be trimmed", "nothing is deleted meanwhile, everything else goes on")
+        self._trim_at, self._trim_delay = 0.0, _HOUSEKEEPING_RETRY
+        self._in_progress: list[Work] = []  # work without an outcome yet; the last part is stored next
         self._began: float | None = None  # when that part began
-        self._state_is_sure = True  # whether the ledger has what the file has
-        self._state_is_wrong = False  # whether it surely has not
-        self._stumbles = 0
+        self._state_is_sure = True
+        self._state_is_wrong = False
+        self._errors = 0  # consecutive errors of the thread itself
         self._ended = False
-        self._pressed = False
-        self._calm = False  # whether housekeeping is under way, so that its next slice need not wait for quiet
-        self.damaged = False  # whether a write found the file itself broken
+        self._disk_pressure = False
+        self._housekeeping = False
+        self.damaged = False
         self.stopped: asyncio.Future[None] = loop.create_future()
         self._thread = threading.Thread(target=self._run, name="rtmsg-log", daemon=True)
         self._thread.start()
 
     def put(self, items: Sequence[Item]) -> None:
-        """Queue work; called on the loop."""
+        """Add items to the queue. Called on the loop."""
         self._queue.put(items)
 
     def stop(self) -> None:
-        """End after everything queued so far; `stopped` is done then."""
+        """End after all items queued so far; then `stopped` is done."""
         self._queue.put(None)
 
     async def ended(self, timeout: float) -> bool:
-        """Wait for the thread's end, for at most so many seconds; tell whether it came: a disk may hang."""
+        """Return whether the thread ends within ``timeout`` seconds: a disk may hang."""
         done, _ = await asyncio.wait([self.stopped], timeout=timeout)
         return bool(done)
 
@@ -112,73 +137,73 @@ class Writer:
         """See `EventLog.failing`."""
         began = self._began
         if began is not None and (waited := time.monotonic() - began) > _SLOW:
-            total = sum(work.total for work in tuple(self._under_way))
+            total = sum(work.total for work in tuple(self._in_progress))
             return Fault(f"the disk has not answered for {waited:.0f} s", time.time() - waited, total)
-        return self._storing.fault or self._keeping.fault
+        return self._storing.fault or self._trimming.fault
 
     def _run(self) -> None:
         while not self._ended:
             try:
                 self._turn()
-                self._stumbles = 0
-            except BaseException as error:  # noqa: BLE001 -- a hub without this thread could store nothing until a restart
-                self._stumbled(error)
+                self._errors = 0
+            except BaseException as error:  # noqa: BLE001 -- without this thread nothing is stored until a restart
+                self._recover(error)
         self._call(self._finish)
 
     def _turn(self) -> None:
-        self._collect(self._patience())
+        self._collect(self._poll_timeout())
         if self._waiting:
             self._commit(self._batch())
-            self._keep(quiet=False)
-            self._calm = False
+            self._keep_house(quiet=False)
+            self._housekeeping = False
         elif self._stopping:
             self._ended = True
             self._store_clock()
         else:
-            self._calm = True
+            self._housekeeping = True
             self._clock.look()
-            self._keep(quiet=True)
+            self._keep_house(quiet=True)
 
-    def _stumbled(self, error: BaseException) -> None:
-        """Contain what this thread itself failed at: answer the work under way, and go on a little later."""
-        with suppress(BaseException):  # such as no memory even for this
-            parts, self._under_way, self._began = self._under_way, [], None
+    def _recover(self, error: BaseException) -> None:
+        """Recover from an error of this thread itself: refuse the work in progress, and pause."""
+        with suppress(BaseException):  # for example, if there is no memory for this either
+            parts, self._in_progress, self._began = self._in_progress, [], None
             answer = diagnose(error)
-            self._keeping.failed(answer, unexpected=error)
+            self._trimming.failed(answer, unexpected=error)
             for work in reversed(parts):
                 self._call(self._publish, self._refused(None, work, answer))
         self._state_is_sure, self._state_is_wrong = False, True
-        self._stumbles += 1
-        time.sleep(min(_STUMBLE * 2 ** min(self._stumbles, 10), _LONGEST_STUMBLE))
+        self._errors += 1
+        time.sleep(min(_PAUSE * 2 ** min(self._errors, 10), _MAX_PAUSE))
 
     def _store_clock(self) -> None:
-        """Store for how long the log was open, however few events came."""
+        """Store log time as the log is closed, since it may have been open long without an event."""
         self._clock.look()
         try:
             with self._store.transaction():
                 self._store.put([("clock", encode_state(self._clock.state))])
         except (sqlite3.Error, LogError) as error:
-            log.debug("log time could not be stored, it will go on from the last event: %s", error)
+            logger.debug("log time could not be stored; it will continue from the last event: %s", error)
 
     def _finish(self) -> None:
         if not self.stopped.done():
             self.stopped.set_result(None)
 
-    def _patience(self) -> float:
-        """Return how long to wait for work, in seconds."""
+    def _poll_timeout(self) -> float:
+        """Return how long to wait for items (seconds)."""
         if self._waiting or self._stopping:
             return 0.0
-        if self._pressed:
+        if self._disk_pressure:
             return _RELIEVE_EVERY
-        if self._keeping.fault:
-            return max(0.0, self._keep_at - time.monotonic())
+        if self._trimming.fault:
+            return max(0.0, self._trim_at - time.monotonic())
         if not self._retention.busy:
             return _IDLE
-        return 0.0 if self._calm else _QUIET
+        return 0.0 if self._housekeeping else _QUIET
 
-    def _collect(self, patience: float) -> None:
+    def _collect(self, timeout: float) -> None:
         try:
-            items = self._queue.get(timeout=patience) if patience else self._queue.get_nowait()
+            items = self._queue.get(timeout=timeout) if timeout else self._queue.get_nowait()
             while True:
                 if items is None:
                     self._stopping = True
@@ -189,35 +214,35 @@ class Writer:
             pass
 
     def _batch(self) -> Work:
-        """Take what fits into one transaction."""
-        entries: list[Entry] = []
+        """Take the items of one transaction from the queue."""
+        submissions: list[Submission] = []
         changes: list[Change] = []
         size = 0
-        while self._waiting and len(entries) < _MAX_BATCH and size < _MAX_BATCH_BYTES:
+        while self._waiting and len(submissions) < _MAX_BATCH and size < _MAX_BATCH_BYTES:
             item = self._waiting.popleft()
             if isinstance(item, Change):
                 changes.append(item)
             else:
-                entries.append(item)
+                submissions.append(item)
                 size += item.size
-        return Work(entries, changes, size)
+        return Work(submissions, changes, size)
 
     def _commit(self, work: Work) -> None:
-        """Store some work and tell what came of it; what can't be stored must not take the rest with it."""
-        self._under_way = [work]
-        while self._under_way:
-            work, self._began = self._under_way[-1], time.monotonic()
+        """Store work, and publish its outcome. If an item may be at fault, halve the work until that item is alone."""
+        self._in_progress = [work]
+        while self._in_progress:
+            work, self._began = self._in_progress[-1], time.monotonic()
             outcome = self._outcome(work)
             if outcome.error is not None and outcome.error.__cause__ and work.total > 1:
-                self._under_way[-1:] = reversed(work.halves())
+                self._in_progress[-1:] = reversed(work.halves())
                 continue
             self._note(outcome)
-            self._under_way.pop()
+            self._in_progress.pop()
             self._call(self._publish, outcome)
         self._began = None
 
     def _note(self, outcome: Outcome) -> None:
-        """Begin or end an outage."""
+        """Begin or end the outage of storing."""
         if outcome.error is not None:
             self._storing.failed(outcome.error, outcome.work.total, outcome.error.__cause__)
         elif outcome.rooms or outcome.work.changes:  # something was stored
@@ -230,43 +255,48 @@ class Writer:
                 raise self._guard.failed
             if not self._state_is_sure:
                 self._reload()
-            batch = self._decide(work.entries)
+            batch = self._decide(work.submissions)
             try:
                 self._write(batch, work.changes)
             except IdRepeatedError:
-                batch = self._decide(work.entries, complete=True)
+                batch = self._decide(work.submissions, complete=True)
                 self._write(batch, work.changes)
-        except Exception as error:  # noqa: BLE001 -- whatever it was, it is told, and this thread goes on
+        except Exception as error:  # noqa: BLE001 -- every error is answered, and this thread continues
             return self._confirmed(self._refused(batch, work, self._explain(error)))
         return self._confirmed(self._stored(batch, work))
 
     def _confirmed(self, outcome: Outcome) -> Outcome:
-        """Tell what was stored only once it is in the file at the log's path, which may have been taken away."""
+        """Confirm that the file is still at its path, before anybody learns that the events are stored.
+
+        If it is not and cannot be put back, the appends fail. Their events come out all the same: they are in the log,
+        and in the open file.
+        """
         try:
             return outcome._replace(warning=self._guard.confirm() if self._guard else None)
-        except LogError as error:  # the events come out all the same: they are in the log, and in its open file
-            return outcome._replace(results=[Result(each.done, error) for each in outcome.results], error=error)
+        except LogError as error:
+            failed = [Completion(each.done, error) for each in outcome.completions]
+            return outcome._replace(completions=failed, error=error)
 
     def _reload(self) -> None:
         """Find out what the file holds, after a failure that leaves it open; the tail of the log begins anew."""
         if self._store.connection.in_transaction:
             self._store.connection.execute("ROLLBACK")
         (head,) = self._store.connection.execute("SELECT max(seq) FROM event").fetchone()
-        if (head or 0) > self._ledger.head or self._state_is_wrong:
-            self._ledger.replace(self._store.load())
+        if (head or 0) > self._state.head or self._state_is_wrong:
+            self._state.replace(self._store.load())
             self._dedup.load()
-            rooms = {name: room.stats() for name, room in self._ledger.rooms.items()}
-            self._call(self._publish, Outcome(rooms=rooms, head=self._ledger.head, anew=True))
+            rooms = {name: room.stats() for name, room in self._state.rooms.items()}
+            self._call(self._publish, Outcome(rooms=rooms, head=self._state.head, reset=True))
         self._state_is_sure, self._state_is_wrong = True, False
 
-    def _decide(self, entries: Sequence[Entry], *, complete: bool = False) -> Batch:
+    def _decide(self, submissions: Sequence[Submission], *, complete: bool = False) -> Batch:
         time = self._clock.look()
-        drafts = [entry.draft for entry in entries]
-        keys = [dedup_key(entry.draft) if entry.done else None for entry in entries]
+        drafts = [each.draft for each in submissions]
+        keys = [dedup_key(each.draft) if each.done else None for each in submissions]
         known = self._dedup.look_up(drafts, keys, time, complete=complete)
-        batch = Batch(self._ledger, known.seqs, self._clock.wall, time, complete=known.complete)
-        for entry, key in zip(entries, keys, strict=True):
-            batch.add(entry, key, differs=id(entry.draft) in known.differing)
+        batch = Batch(self._state, known.seqs, self._clock.wall, time, complete=known.complete)
+        for each, key in zip(submissions, keys, strict=True):
+            batch.add(each, key, differs=id(each.draft) in known.differing)
         return batch
 
     def _write(self, batch: Batch, changes: Sequence[Change]) -> None:
@@ -275,7 +305,7 @@ class Writer:
         if self._retention.short_of_space:
             self._relieve()
             if batch.events and self._retention.short_of_space:
-                raise LogFull("the disk is full: what is left on it is needed to trim the log")
+                raise LogFull("the disk is full: the remaining space is needed to trim the log. Make room there")
         state = self._clock.state if self._clock.stale else None
         with self._store.transaction() as connection:
             self._store.insert(batch)
@@ -289,23 +319,23 @@ class Writer:
 
     def _stored(self, batch: Batch, work: Work) -> Outcome:
         try:
-            self._ledger.accept(batch)
+            self._state.accept(batch)
             self._retention.grown(batch)
-        except BaseException as error:  # noqa: BLE001 -- it is on disk, and so it is told
+        except BaseException as error:  # noqa: BLE001 -- the events are on disk, so their appends succeed
             self._state_is_sure, self._state_is_wrong = False, True
-            self._keeping.failed(diagnose(error), unexpected=error)
+            self._trimming.failed(diagnose(error), unexpected=error)
         rooms = {name: room.stats() for name, room in batch.rooms.items()}
-        return Outcome(batch.records, batch.results, rooms, batch.head, work)
+        return Outcome(batch.records, batch.completions, rooms, batch.head, work)
 
     def _refused(self, batch: Batch | None, work: Work, error: LogError) -> Outcome:
-        results = [Result(entry.done, error) for entry in work.entries if entry.done is not None]
+        results = [Completion(each.done, error) for each in work.submissions if each.done is not None]
         volatile = [record for record in batch.records if record.seq is None] if batch else []
-        return Outcome(volatile, results, {}, self._ledger.head, work, error)
+        return Outcome(volatile, results, {}, self._state.head, work, error)
 
     def _explain(self, error: Exception) -> LogError:
-        """Return the error that callers get, and make room if that is what is missing.
+        """Return the error that callers get; on a full disk, make room.
 
-        It has a cause where the work itself may be at fault, or a page of the file: the rest may be stored.
+        It has a cause if an item of the work or a page of the file may be at fault. Then the rest may be stored.
         """
         self._state_is_sure = False
         damaged = is_damage(error)
@@ -318,45 +348,45 @@ class Writer:
         return answer
 
     def _relieve(self) -> None:
-        """Make room on a full disk, but not again and again."""
-        self._pressed = time.monotonic() - self._relieved < _RELIEVE_EVERY
-        if not self._pressed:
+        """Make room on a full disk, at most once a second."""
+        self._disk_pressure = time.monotonic() - self._relieved < _RELIEVE_EVERY
+        if not self._disk_pressure:
             self._relieved = time.monotonic()
             try:
-                self._tell(self._retention.relieve())
+                self._publish_rooms(self._retention.relieve())
             except Exception as error:  # noqa: BLE001 -- it is tried again
-                log.debug("no room could be made on the full disk: %s", error)
+                logger.debug("no room could be made on the full disk: %s", error)
 
-    def _keep(self, quiet: bool) -> None:
-        """Do a slice of housekeeping, if any is due."""
-        if quiet and self._pressed:
+    def _keep_house(self, quiet: bool) -> None:
+        """Do a slice of housekeeping, if it is due."""
+        if quiet and self._disk_pressure:
             self._relieve()
-        if time.monotonic() < self._keep_at:
+        if time.monotonic() < self._trim_at:
             return
         try:
-            self._tell(self._retention.step(quiet))
+            self._publish_rooms(self._retention.step(quiet))
         except Exception as error:  # noqa: BLE001 -- it is tried again
             self._postpone(error)
         else:
-            self._keep_at, self._keep_delay = 0.0, _KEEP_AGAIN
-            self._keeping.ended()
+            self._trim_at, self._trim_delay = 0.0, _HOUSEKEEPING_RETRY
+            self._trimming.ended()
 
     def _postpone(self, error: Exception) -> None:
-        """Try housekeeping again later: after a second, two, and so on up to a minute."""
+        """Try housekeeping again later."""
         self._retention.give_up()
         answer = diagnose(error, self._disk.probe)
-        self._keeping.failed(answer, unexpected=error if type(answer) is LogError else None)
-        self._keep_at = time.monotonic() + self._keep_delay
-        self._keep_delay = min(2 * self._keep_delay, _IDLE)
+        self._trimming.failed(answer, unexpected=error if type(answer) is LogError else None)
+        self._trim_at = time.monotonic() + self._trim_delay
+        self._trim_delay = min(2 * self._trim_delay, _IDLE)
         if isinstance(answer, LogFull):
             self._relieve()
 
-    def _tell(self, rooms: dict[str, RoomStats]) -> None:
+    def _publish_rooms(self, rooms: dict[str, RoomStats]) -> None:
         if rooms:
-            self._call(self._publish, Outcome(rooms=rooms, head=self._ledger.head))
+            self._call(self._publish, Outcome(rooms=rooms, head=self._state.head))
 
     def _call(self, function: Callable[..., None], *args: object) -> None:
         try:
             self._loop.call_soon_threadsafe(function, *args)
-        except RuntimeError:  # the loop is closed: nobody is left to hear it
-            log.debug("the event loop ended before the log was closed")
+        except RuntimeError:  # the loop is closed
+            logger.debug("the event loop ended before the log was closed")

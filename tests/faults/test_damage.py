@@ -20,11 +20,12 @@ import jupyter_rtmsg as rt
 from jupyter_rtmsg.errors import LogDiskError, LogError
 from jupyter_rtmsg.event import CORRUPT
 from jupyter_rtmsg.log import Appended, Draft, EventLog, Record, Subscription, open_log
-from jupyter_rtmsg.log.ledger import Batch, Entry, Ledger
 from jupyter_rtmsg.log.reader import Query, Reader
 from jupyter_rtmsg.log.schema import connect, prepare
+from jupyter_rtmsg.log.state import Batch, LogState
 from jupyter_rtmsg.log.store import Store
 from jupyter_rtmsg.log.verify import EventCheck, Report, _attachments, verify
+from jupyter_rtmsg.log.work import Submission
 
 COUNT = 6
 AT = 3  # the seq of the event whose row is damaged: one of ``lab``, with others before and behind it
@@ -59,19 +60,19 @@ def store(tmp_path: Path) -> Iterator[Store]:
     prepare(connection)
     connection.execute("PRAGMA synchronous=OFF")
     store = Store(connection)
-    batch = Batch(Ledger(), {}, 1_800_000_000_000)
+    batch = Batch(LogState(), {}, 1_800_000_000_000)
     for i in range(1, COUNT + 1):
         parts = (b"one", b"") if i == AT else ()
         data = b'{"loss":%d}' % i
         drafted = Draft(
             "lab" if i % 2 else "other", "tick", data, parts, b'{"user":"ann"}', "ann", id=f"id{i}", auto=True
         )
-        batch.add(Entry(drafted, lambda _: None, len(data) + sum(map(len, parts))), None)
+        batch.add(Submission(drafted, lambda _: None, len(data) + sum(map(len, parts))), None)
     with store.transaction():
         store.insert(batch)
-        empty = Ledger(rooms={}, next_room=3, head=0)
+        empty = LogState(rooms={}, next_room=3, head=0)
         gone = Batch(empty, {}, 0)
-        gone.add(Entry(Draft("empty", "tick", b"0"), lambda _: None, 1), None)
+        gone.add(Submission(Draft("empty", "tick", b"0"), lambda _: None, 1), None)
         store.save_rooms(gone.rooms.items())
     yield store
     connection.close()

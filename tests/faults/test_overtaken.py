@@ -27,8 +27,7 @@ from jupyter_rtmsg.hub.replay import ReplayPlanner, StartRequest
 from jupyter_rtmsg.hub.ring import Ring
 from jupyter_rtmsg.hub.room import RoomMembership
 from jupyter_rtmsg.hub.rooms import RoomRegistry
-from jupyter_rtmsg.log import open_log
-from jupyter_rtmsg.log.eventlog import Cursor
+from jupyter_rtmsg.log import Cursor, open_log
 from jupyter_rtmsg.rooms.decoding import Era, Position
 from jupyter_rtmsg.rooms.inbox import Inbox
 from jupyter_rtmsg.wire.data import load

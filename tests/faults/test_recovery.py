@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from support.wsclient import RawClient, until
 
 from jupyter_rtmsg.hub import Hub, Limits
-from jupyter_rtmsg.log import EventLog, open_log
-from jupyter_rtmsg.log.eventlog import Draft
+from jupyter_rtmsg.log import Draft, EventLog, open_log
 from jupyter_rtmsg.server import Server, Socket
 from jupyter_rtmsg.wire.websocket import Pong, encode_frame
 

@@ -15,7 +15,7 @@ from support.node_peer import NodePeer
 from support.wsclient import RawClient, until
 
 from jupyter_rtmsg.hub import Limits
-from jupyter_rtmsg.log.eventlog import Draft
+from jupyter_rtmsg.log import Draft
 
 from .test_recovery import Served
 

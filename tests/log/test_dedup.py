@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jupyter_rtmsg.log.dedup import Dedup
-from jupyter_rtmsg.log.ledger import Batch, Ledger
 from jupyter_rtmsg.log.options import Options
 from jupyter_rtmsg.log.schema import connect, prepare
+from jupyter_rtmsg.log.state import Batch, LogState
 from jupyter_rtmsg.log.store import Store
 
 FRESH, KEPT, AGE = 8, 20, 100  # AGE in seconds
@@ -57,7 +57,7 @@ class Keys:
         self.add_keys(map(key, numbers))
 
     def add_keys(self, keys: Iterable[bytes]) -> None:
-        batch = Batch(Ledger(), {}, self.ms)
+        batch = Batch(LogState(), {}, self.ms)
         for each in keys:
             self.seq += 1
             batch.keys[each] = self.seq

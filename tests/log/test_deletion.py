@@ -72,9 +72,9 @@ async def test_it_is_removed_in_slices_and_survives_a_restart_in_the_middle(
     original, stop = Retention._delete, Retention._remove_hidden
 
     def counted(self: Retention, *args: object, **rest: object) -> object:
-        before = self._ledger.count
+        before = self._state.count
         changed = original(self, *args, **rest)  # type: ignore[arg-type]
-        slices.append(before - self._ledger.count)
+        slices.append(before - self._state.count)
         return changed
 
     def once(self: Retention) -> dict[str, RoomStats]:
@@ -109,9 +109,9 @@ async def test_large_events_are_removed_in_slices_of_some_megabytes(
     original = Retention._delete
 
     def counted(self: Retention, *args: object, **rest: object) -> object:
-        before = self._ledger.count
+        before = self._state.count
         changed = original(self, *args, **rest)  # type: ignore[arg-type]
-        slices.append(before - self._ledger.count)
+        slices.append(before - self._state.count)
         return changed
 
     monkeypatch.setattr(Retention, "_delete", counted)

@@ -12,7 +12,7 @@ from support.logs import DEADLINE, Clock, draft, fill, follow, read_all, seqs, u
 
 from jupyter_rtmsg.errors import EpochChanged, LogBusy, LogClosed, LogConflict
 from jupyter_rtmsg.log import Appended, Draft, EventLog, Lag, RoomStats
-from jupyter_rtmsg.log.eventlog import LISTED_NAMES
+from jupyter_rtmsg.log.records import LISTED_NAMES
 
 Opener = Callable[..., Awaitable[EventLog]]
 

@@ -39,9 +39,9 @@ async def test_lowered_limits_are_applied_in_slices_of_at_most_a_thousand(
     original = Retention._delete
 
     def counted(self: Retention, *args: object) -> object:
-        before = self._ledger.count
+        before = self._state.count
         changed = original(self, *args)  # type: ignore[arg-type]
-        slices.append(before - self._ledger.count)
+        slices.append(before - self._state.count)
         return changed
 
     monkeypatch.setattr(Retention, "_delete", counted)

@@ -12,16 +12,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from support.logs import Clock
 
-from jupyter_rtmsg.log import Appended, Draft, tallies
+from jupyter_rtmsg.log import Appended, Draft
 from jupyter_rtmsg.log.clock import LogClock
 from jupyter_rtmsg.log.dedup import Dedup
 from jupyter_rtmsg.log.disk import Disk
-from jupyter_rtmsg.log.ledger import Batch, Entry, Ledger
 from jupyter_rtmsg.log.options import Options
 from jupyter_rtmsg.log.retention import Retention
 from jupyter_rtmsg.log.schema import connect, prepare
+from jupyter_rtmsg.log.state import Batch, LogState
 from jupyter_rtmsg.log.store import Store
-from jupyter_rtmsg.log.tallies import EVENT_OVERHEAD, Tallies, load_tallies
+from jupyter_rtmsg.log.tallies import EVENT_OVERHEAD, Tallies
+from jupyter_rtmsg.log.work import Submission
 
 USERS, ROOMS = st.sampled_from(["ann", "bob", "eve"]), st.sampled_from(["a", "b", "c"])
 MAX_BYTES, MAX_EVENTS = 64 * 250, 12
@@ -44,19 +45,19 @@ class Log:
 
     def open(self) -> None:
         self.store = Store(self.connection)
-        self.ledger: Ledger = self.store.load()
+        self.state: LogState = self.store.load()
         clock = LogClock(self.options.clock, self.options.monotonic, 0, None)
         self.retention = Retention(
-            self.store, self.ledger, Dedup(self.store, self.options), self.options, clock, Disk(None, 0)
+            self.store, self.state, Dedup(self.store, self.options), self.options, clock, Disk(None, 0)
         )
 
     def append(self, events: list[tuple[str, str, int]]) -> None:
-        batch = Batch(self.ledger, {}, 1_800_000_000_000)
+        batch = Batch(self.state, {}, 1_800_000_000_000)
         for room, user, size in events:
-            batch.add(Entry(Draft(room, "tick", b"x" * size, user=user), nobody, size), None)
+            batch.add(Submission(Draft(room, "tick", b"x" * size, user=user), nobody, size), None)
         with self.store.transaction():
             self.store.insert(batch)
-        self.ledger.accept(batch)
+        self.state.accept(batch)
         self.retention.grown(batch)
 
     def tidy(self) -> None:
@@ -94,7 +95,7 @@ class AgainstAList(RuleBasedStateMachine):
 
     @rule(events=st.lists(st.tuples(ROOMS, USERS, st.integers(0, LARGEST)), max_size=8))
     def append(self, events: list[tuple[str, str, int]]) -> None:
-        seq = self.log.ledger.head
+        seq = self.log.state.head
         self.log.append(events)
         self.events += [(seq + i, *event) for i, event in enumerate(events, 1)]
 
@@ -112,7 +113,7 @@ class AgainstAList(RuleBasedStateMachine):
             self.log.retention.step(quiet=True)
             self.lost(before)
         assert costs(self.log.rows).total() <= MAX_BYTES
-        assert all(room.count <= MAX_EVENTS for room in self.log.ledger.rooms.values())
+        assert all(room.count <= MAX_EVENTS for room in self.log.state.rooms.values())
 
     def lost(self, before: list[tuple[int, str, str, int]]) -> None:
         """What a step deleted were the oldest events of whoever held most."""
@@ -133,13 +134,13 @@ class AgainstAList(RuleBasedStateMachine):
     @invariant()
     def agrees(self) -> None:
         assert self.log.rows == self.events
-        assert self.log.ledger.tallies.costs() == dict(costs(self.events))
-        for name, room in self.log.ledger.rooms.items():
+        assert self.log.state.tallies.costs() == dict(costs(self.events))
+        for name, room in self.log.state.rooms.items():
             mine = [event for event in self.events if event[1] == name]
             stats = room.stats()
             assert (stats.count, stats.bytes) == (len(mine), sum(event[3] for event in mine))
             assert stats.first == (mine[0][0] if mine else stats.head + 1)
-            tally = self.log.ledger.tallies.in_room(room.id)
+            tally = self.log.state.tallies.in_room(room.id)
             assert {user: each.count for user, each in tally.items()} == Counter(event[2] for event in mine)
 
     def teardown(self) -> None:
@@ -209,7 +210,7 @@ def test_a_slice_looks_at_a_bounded_number_of_entries(
 ) -> None:
     log = make_log(max_bytes=10**8)
     log.append([("lab", "ann", 1)] * 500 + [("lab", "eve", 1)] * 10)
-    held, mine = log.ledger.tallies, log.ledger.tallies.of("eve")
+    held, mine = log.state.tallies, log.state.tallies.of("eve")
     looks = 0
     while not (found := list(held.oldest(log.connection, "eve", mine, 100))):
         looks += 1
@@ -231,11 +232,17 @@ def test_what_could_not_be_deleted_is_found_again(make_log: Callable[..., Log]) 
     assert log.seqs("eve") == [3]
 
 
+def loaded(connection: sqlite3.Connection) -> Tallies:
+    tallies = Tallies()
+    tallies.load(connection)
+    return tallies
+
+
 def test_a_file_without_tallies_is_counted_once(make_log: Callable[..., Log]) -> None:
     log = make_log()
     log.append([("a", "ann", 5), ("b", "bob", 6)])
     log.connection.execute("INSERT INTO tally VALUES(1, 'ann', 99, 99)")  # of a version that did not keep it up
-    assert load_tallies(log.connection).costs() == log.ledger.tallies.costs()
+    assert loaded(log.connection).costs() == log.state.tallies.costs()
 
 
 def test_tallies_are_stored_once_in_many_events(make_log: Callable[..., Log], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,7 +254,7 @@ def test_tallies_are_stored_once_in_many_events(make_log: Callable[..., Log], mo
     log.append([("a", "ann", 1)])
     log.retention.step(quiet=False)
     assert log.connection.execute("SELECT * FROM tally").fetchall() == [(1, "ann", 10, 10)]
-    assert tallies.load_tallies(log.connection).unsaved == 0
+    assert loaded(log.connection).unsaved == 0
 
 
 def test_nothing_is_left_of_who_holds_nothing() -> None:

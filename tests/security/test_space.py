@@ -70,9 +70,9 @@ async def test_two_users_who_write_as_much_keep_as_much(hub: Any) -> None:
     for _ in range(15):
         for user, room in zip(users, "ab", strict=True):
             await asyncio.gather(*(user.publish("x" * 40_000, room) for _ in range(4)))
-    ledger = hub.log._writer._ledger
-    await until(lambda: ledger.bytes + 200 * ledger.count <= 2_000_000)
-    costs = ledger.tallies.costs()
+    state = hub.log._writer._state
+    await until(lambda: state.bytes + 200 * state.count <= 2_000_000)
+    costs = state.tallies.costs()
     assert abs(costs["ann"] - costs["bob"]) <= 2_000_000 / 64 + 40_200
 
 
@@ -152,4 +152,4 @@ def token(user: str) -> dict[str, str]:
 
 
 def tidy(hub: Any, room: str, most: int) -> bool:
-    return bool(hub.log._writer._ledger.rooms[room].count <= most)
+    return bool(hub.log._writer._state.rooms[room].count <= most)

@@ -130,7 +130,7 @@ async def test_a_room_of_many_events_does_not_hold_up_the_others(start: Any, tmp
 
 
 def held(hub: Any) -> int:
-    return int(hub.log._writer._ledger.count)
+    return int(hub.log._writer._state.count)
 
 
 async def test_a_join_does_not_begin_anew_because_another_room_was_deleted(hub: Any, monkeypatch: Any) -> None:

@@ -3,37 +3,39 @@ from __future__ import annotations
 from support.logs import draft
 
 from jupyter_rtmsg.log import Appended, Draft, RoomStats
-from jupyter_rtmsg.log.ledger import Batch, Entry, Ledger, Room, dedup_key
+from jupyter_rtmsg.log.dedup import dedup_key
+from jupyter_rtmsg.log.state import Batch, LogState, RoomState
+from jupyter_rtmsg.log.work import Submission
 
 
 def fill(batch: Batch, *drafts: Draft) -> list[Appended | Exception]:
     for each in drafts:
-        batch.add(Entry(each, lambda outcome: None, len(each.data)), dedup_key(each))
-    return [result.value for result in batch.results]
+        batch.add(Submission(each, lambda outcome: None, len(each.data)), dedup_key(each))
+    return [result.value for result in batch.completions]
 
 
 def test_a_batch_that_is_not_accepted_leaves_no_trace() -> None:
-    ledger = Ledger()
-    fill(Batch(ledger, {}, 5), draft(), draft(room="other"))
-    assert ledger == Ledger()
+    state = LogState()
+    fill(Batch(state, {}, 5), draft(), draft(room="other"))
+    assert state == LogState()
 
 
 def test_batches_build_on_what_was_accepted() -> None:
-    ledger = Ledger()
+    state = LogState()
     for now in (7, 3):
-        batch = Batch(ledger, {}, now)
+        batch = Batch(state, {}, now)
         fill(batch, draft(1), draft(22))
-        ledger.accept(batch)
+        state.accept(batch)
     assert [(record.seq, record.prev, record.ts) for record in batch.records] == [(3, 2, 7), (4, 3, 7)]
-    assert (ledger.head, ledger.ts, ledger.count, ledger.bytes) == (4, 7, 4, 6)
-    assert ledger.rooms["lab"].stats() == RoomStats(1, 4, 4, 6, n=4)
+    assert (state.head, state.ts, state.count, state.bytes) == (4, 7, 4, 6)
+    assert state.rooms["lab"].stats() == RoomStats(1, 4, 4, 6, n=4)
 
 
 def test_known_ids_are_duplicates() -> None:
     again = draft(client="c", id="x")
     key = dedup_key(again)
     assert key is not None
-    batch = Batch(Ledger(head=50), {key: 17}, 0)
+    batch = Batch(LogState(head=50), {key: 17}, 0)
     assert fill(batch, again, draft()) == [Appended(17, True), Appended(51, False)]
     assert len(batch.events) == 1
 
@@ -59,10 +61,10 @@ def test_a_long_id_makes_no_longer_key_than_its_digest() -> None:
 
 
 def test_numbers_are_dense_in_each_room_and_go_on_after_a_batch_that_was_accepted() -> None:
-    ledger = Ledger(rooms={"old": Room(1, head=40, n=30)}, head=50, next_room=2)
+    state = LogState(rooms={"old": RoomState(1, head=40, n=30)}, head=50, next_room=2)
     for _ in range(2):
-        batch = Batch(ledger, {}, 0)
+        batch = Batch(state, {}, 0)
         fill(batch, draft(), draft(room="old"), draft())
-        ledger.accept(batch)
+        state.accept(batch)
     assert [(each.room, each.n) for each in batch.records] == [("lab", 3), ("old", 32), ("lab", 4)]
     assert [row[-1] for row in batch.events] == [3, 32, 4]
