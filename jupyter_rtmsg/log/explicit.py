@@ -83,7 +83,7 @@ class ExplicitIds:
         return found
 
     def differing(self, hits: Sequence[tuple[int, Draft]]) -> list[bool]:
-        """Tell for each pair of an event's seq and a draft whether name or data differ; a lost event does not differ."""
+        """Tell for each event's seq and draft whether name or data differ. Trimmed and damaged events do not differ."""
         rows = self._rows("seq, name, size", "event", {seq for seq, _ in hits})
         held: dict[int, tuple[str, int]] = {seq: (name, size) for seq, name, size in rows}
         alike = {seq for seq, draft in hits if held.get(seq) == (draft.name, size_of(draft))}

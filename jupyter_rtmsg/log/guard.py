@@ -203,7 +203,7 @@ class Guard:
         )
 
     def _save(self) -> Path:
-        """Write the contents of the open connection to a file beside the path, and return its name once it is complete."""
+        """Write the contents of the open connection to a file beside the path; return its name once it is complete."""
         saving, saved = self._path.with_name(f"{self._path.name}.saving-{os.getpid()}"), _saved_path(self._path)
         saving.unlink(missing_ok=True)
         os.close(open_private(saving, os.O_WRONLY | os.O_CREAT | os.O_EXCL))  # SQLite would give it another mode

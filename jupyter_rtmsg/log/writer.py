@@ -245,7 +245,7 @@ class Writer:
         """Begin or end the outage of storing."""
         if outcome.error is not None:
             self._storing.failed(outcome.error, outcome.work.total, outcome.error.__cause__)
-        elif outcome.rooms or outcome.work.changes:  # something was stored
+        elif self._storing.fault and (outcome.rooms or outcome.work.changes):  # something was stored
             self._storing.ended()
 
     def _outcome(self, work: Work) -> Outcome:
@@ -369,7 +369,8 @@ class Writer:
             self._postpone(error)
         else:
             self._trim_at, self._trim_delay = 0.0, _HOUSEKEEPING_RETRY
-            self._trimming.ended()
+            if self._trimming.fault:
+                self._trimming.ended()
 
     def _postpone(self, error: Exception) -> None:
         """Try housekeeping again later."""

@@ -147,7 +147,7 @@ async def test_housekeeping_that_fails_is_seen_and_tried_again(
         for number in range(20):
             assert (await log.append(draft())).seq == number + 1
         await until(lambda: log.failing)
-    assert sum("tidied up" in message for message in caplog.messages) == 1
+    assert sum("cannot be trimmed" in message for message in caplog.messages) == 1
     await until(lambda: log.failing is None)
 
 
