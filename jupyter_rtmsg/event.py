@@ -7,9 +7,8 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from .advice import EVENT, no_such_name, short
-from .displayname import displayable
 from .errors import WrongCall
-from .invisible import isolated
+from .names import displayable, isolated
 
 CORRUPT = "$corrupt"
 """The name of an event that was damaged on the server's disk: it has no data, and stands where the event was."""

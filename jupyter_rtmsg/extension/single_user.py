@@ -9,7 +9,7 @@ from jupyter_server.auth import IdentityProvider, PasswordIdentityProvider
 from jupyter_server.auth.login import LoginFormHandler
 from jupyter_server.serverapp import ServerApp
 
-from jupyter_rtmsg.displayname import displayable
+from jupyter_rtmsg.names import displayable
 
 from .identity import is_plain
 

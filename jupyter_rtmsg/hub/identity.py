@@ -7,8 +7,8 @@ from hashlib import blake2b
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
-from jupyter_rtmsg.displayname import displayable, fault
 from jupyter_rtmsg.errors import ConnectionRefused
+from jupyter_rtmsg.names import displayable, fault
 from jupyter_rtmsg.server import Socket
 from jupyter_rtmsg.wire.data import encode_json
 

@@ -9,7 +9,7 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from jupyter_rtmsg.errors import BadEvent, BadRequest, BadRoom, ReservedEvent
-from jupyter_rtmsg.invisible import hidden
+from jupyter_rtmsg.names import hidden
 from jupyter_rtmsg.wire.socketio import RESERVED_EVENTS
 
 MAX_LENGTH = 128

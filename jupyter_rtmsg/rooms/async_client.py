@@ -14,7 +14,7 @@ from jupyter_rtmsg.client.executor import ExecutorFactory, TaskExecutor
 from jupyter_rtmsg.client.processes import refuse_copy
 from jupyter_rtmsg.client.socket import SocketClient
 from jupyter_rtmsg.client.transport import TRANSPORTS
-from jupyter_rtmsg.displayname import fault
+from jupyter_rtmsg.names import fault
 
 from .async_room import AsyncRoom
 from .commands import Commands

@@ -6,7 +6,7 @@ import asyncio
 from html import escape
 
 from jupyter_rtmsg.errors import Disconnected
-from jupyter_rtmsg.invisible import escaped
+from jupyter_rtmsg.names import escaped
 
 from .commands import Commands
 from .history import Events, read_history

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 from jupyter_rtmsg.errors import WrongCall
 from jupyter_rtmsg.event import Event, label
-from jupyter_rtmsg.invisible import escaped
+from jupyter_rtmsg.names import escaped
 
 from .decoding import Era, event_of
 from .names import Names

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any, overload
 
-from jupyter_rtmsg.invisible import escaped
+from jupyter_rtmsg.names import escaped
 
 from .names import Names
 

@@ -8,8 +8,7 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Protocol, TypeVar
 
-from jupyter_rtmsg.displayname import displayable
-from jupyter_rtmsg.invisible import isolated
+from jupyter_rtmsg.names import displayable, isolated
 
 T = TypeVar("T")
 

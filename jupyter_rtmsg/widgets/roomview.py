@@ -12,46 +12,49 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import anywidget
 import traitlets
 
-import jupyter_rtmsg
 from jupyter_rtmsg.errors import RtmsgError
 from jupyter_rtmsg.event import CORRUPT, Event
+from jupyter_rtmsg.rooms.connect import connect
 from jupyter_rtmsg.rooms.names import Names, Who
 
-from .feed import LIMIT, Feed, Stretch
-from .line import Line, key, line
-from .memberlist import labels
-from .pace import Pace
+from .display import Line, key, labels, line
+from .event_buffer import LIMIT, EventBuffer, EventSlice
+from .throttle import Throttle
 
 if TYPE_CHECKING:
-    from jupyter_rtmsg import Client, Receipt, Room
+    from jupyter_rtmsg.rooms.receipt import Receipt
+    from jupyter_rtmsg.rooms.sync import Client, Room
 
 _STATIC = Path(__file__).parent / "static"
 
-_log = logging.getLogger("jupyter_rtmsg")
+logger = logging.getLogger(__name__)
 
 
 class Lines(TypedDict):
-    """A `Stretch`, for the browser."""
+    """An `EventSlice`, as the browser is sent it."""
 
     first: int
     events: list[Line]
 
 
 class RoomView(anywidget.AnyWidget):
-    """Show a room: its members, its latest events as they happen, what was missed, and a form to emit.
+    """Show a room: its members, its latest events as they happen, how many were missed, and a form to emit.
 
-    A view only looks: the handlers of the notebook get every event all the same, and nothing counts as seen because it
-    was shown. Events appear while a cell runs; emitting waits until it has ended, since a kernel hears its browser
-    between two cells.
+    A view only reads: handlers get every event as without it, and an event that was shown does not count as handled.
+    Events appear while a cell runs. Emitting waits for the end of the cell, since a kernel takes messages of a browser
+    between two cells only.
+
+    Three threads use a view: the client's calls `_watch`, the throttle's sends to the browser, and the kernel's main
+    thread handles messages of the browser. The `EventBuffer` is what they share.
 
     Parameters
     ----------
     room : Room or str
         A joined room, or the name of one to join.
     client : Client, optional
-        What to join a room by its name with; this notebook's own by default.
+        Joins the room if ``room`` is a name; the client of `connect` by default.
     last : int
-        How many events of before are shown, 200 at most.
+        The number of earlier events that are shown, 200 at most.
 
     Examples
     --------
@@ -67,92 +70,92 @@ class RoomView(anywidget.AnyWidget):
     problem = traitlets.Unicode().tag(sync=True)
     missed = traitlets.Int().tag(sync=True)
     members: traitlets.List[Any] = traitlets.List().tag(sync=True)
-    # What to call the senders of events that are shown, since two notebooks of the same name were told apart.
+    # The names of the senders that are shown, by `key`. They change when a second notebook of the same name comes.
     labels: traitlets.Dict[str, str] = traitlets.Dict().tag(sync=True)
-    # Never assigned, so never sent but with the whole state: what a page needs that opens the notebook later.
-    recent = traitlets.Any().tag(sync=True, to_json=lambda _, view: view.lines(view.feed.recent()))
+    # Never assigned, so sent only with the whole state: to a page that opens the notebook later.
+    recent = traitlets.Any().tag(sync=True, to_json=lambda _, view: view.lines(view.buffer.recent()))
 
     def __init__(self, room: Room | str, client: Client | None = None, *, last: int = 50) -> None:
         if isinstance(room, str):
-            room = (client or jupyter_rtmsg.connect()).join(room)
+            room = (client or connect()).join(room)
         self._room = room
         self._last = min(last, LIMIT)
-        self.feed = Feed()
-        self._pace = Pace(self._flush)
-        self._begun = self._whole = False
-        self._why = ""
+        self.buffer = EventBuffer()
+        self._throttle = Throttle(self._flush)
+        self._begun = False  # whether the earlier events were read
+        self._resend = False  # whether the browser asked for all events
+        self._problem = ""
         self._names = Names()
         super().__init__(room_name=room.name, missed=room.missed_count)
-        self._look()
+        self._update_members()
         self.on_msg(self._received)
         self._unwatch = room.watch(self._watch)
-        self._pace.start()
-        self._pace.wake()
+        self._throttle.start()
+        self._throttle.wake()
 
     def close(self) -> None:
-        """Take the view away, and look no more."""
+        """Remove the view, and stop watching the room."""
         self._unwatch()
-        self._pace.close()
+        self._throttle.close()
         super().close()
 
     def _watch(self, event: Event) -> None:
-        """Take what happens in the room. On the client's thread, which must not wait."""
+        """Take an event of the room. Runs on the client's thread, which must not wait."""
         if event.name == "$reset":
-            self.feed.restart()
+            self.buffer.restart()
         elif event.name == "$left":
-            self._why = event.data["reason"]
+            self._problem = event.data["reason"]
         elif event.name == CORRUPT or not event.name.startswith("$"):
-            self.feed.add(event)
-        self._pace.wake()
+            self.buffer.add(event)
+        self._throttle.wake()
 
-    # --- what the browser is told; on the pace's thread
+    # --- to the browser, on the throttle's thread
 
     def _flush(self) -> int:
         if not self._begun:
             self._begun = True
-            self.feed.precede(self._before())
-        whole, self._whole = self._whole, False
-        stretch = self.feed.take()
-        if whole:
-            stretch = self.feed.recent()
-        self._look()
-        self._meet(event.sender for event in stretch.events)
-        if whole or stretch.events:
-            self.send({"kind": "events", "whole": whole, **self.lines(stretch)})
-        return len(stretch.events)
+            self.buffer.precede(self._earlier())
+        whole, self._resend = self._resend, False
+        fresh = self.buffer.take()
+        shown = self.buffer.recent() if whole else fresh
+        self._update_members()
+        self._add_people(event.sender for event in shown.events)
+        if whole or shown.events:
+            self.send({"kind": "events", "whole": whole, **self.lines(shown)})
+        return len(shown.events)
 
-    def _before(self) -> Sequence[Event]:
+    def _earlier(self) -> Sequence[Event]:
         try:
             return self._room.history(last=self._last) if self._last else ()
         except RtmsgError as error:
-            _log.info("room %r: what was before cannot be shown: %s", self.room_name, error)
+            logger.info("room %r: earlier events cannot be shown: %s", self.room_name, error)
             return ()
 
-    def _look(self) -> None:
+    def _update_members(self) -> None:
         self.state = self._room.state
-        self.problem = self._why
+        self.problem = self._problem
         members, me = self._room.members, self._room.me
         self._names.you = me.user if me else None
-        self._meet(members)
+        self._add_people(members)
         self.members = labels(members, self._names)
 
-    def _meet(self, people: Iterable[Who]) -> None:
-        """Take people into account, and call those shown already otherwise where that is needed now."""
+    def _add_people(self, people: Iterable[Who]) -> None:
+        """Add people to the names, and rename the senders that are shown if that has become necessary."""
         changed = [self._names.add(who) for who in people]
         if any(changed):
-            shown = {event.sender for event in self.feed.recent().events}
+            shown = {event.sender for event in self.buffer.recent().events}
             self.labels = {key(sender): self._names.name(sender) for sender in shown}
 
-    def lines(self, stretch: Stretch) -> Lines:
-        """Return a stretch of events as the browser is sent it."""
-        return {"first": stretch.first, "events": [line(event, self._names) for event in stretch.events]}
+    def lines(self, part: EventSlice) -> Lines:
+        """Return events as the browser is sent them."""
+        return {"first": part.first, "events": [line(event, self._names) for event in part.events]}
 
-    # --- what the browser says; on the thread of the cells, between two of them
+    # --- from the browser, on the main thread between two cells
 
     def _received(self, _: object, message: Mapping[str, Any], __: object) -> None:
         if message.get("kind") == "recent":
-            self._whole = True
-            self._pace.wake()
+            self._resend = True
+            self._throttle.wake()
         elif message.get("kind") == "emit":
             self._emit(message["id"], message["event"], message["data"])
 
@@ -160,28 +163,28 @@ class RoomView(anywidget.AnyWidget):
         try:
             receipt = self._room.emit(event, parse(data), wait=False)
         except (RtmsgError, ValueError) as error:
-            self._say(id, str(error), ok=False)
+            self._answer(id, str(error), ok=False)
         else:
-            # offline, this may take its time; cells should not wait for it
-            threading.Thread(target=self._follow, args=(id, receipt), name="rtmsg emit", daemon=True).start()
+            # Offline this takes until the client is connected again. The cells must not wait for it.
+            threading.Thread(target=self._report, args=(id, receipt), name="rtmsg emit", daemon=True).start()
 
-    def _follow(self, id: str, receipt: Receipt) -> None:
+    def _report(self, id: str, receipt: Receipt) -> None:
         try:
-            self._say(id, f"Stored as number {receipt.result()}", ok=True)
+            self._answer(id, f"Stored as number {receipt.result()}", ok=True)
         except RtmsgError as error:
-            self._say(id, str(error), ok=False)
+            self._answer(id, str(error), ok=False)
 
-    def _say(self, id: str, text: str, *, ok: bool) -> None:
+    def _answer(self, id: str, text: str, *, ok: bool) -> None:
         self.send({"kind": "outcome", "id": id, "ok": ok, "text": text})
 
 
 def parse(text: str) -> Any:
-    """Read the JSON of the form; no text means no data.
+    """Return the data of the form's JSON; None if it is empty.
 
     Raises
     ------
     ValueError
-        Saying what is wrong.
+        If the text is not JSON, or nested too deeply.
     """
     try:
         return json.loads(text) if text.strip() else None

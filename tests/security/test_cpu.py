@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from tornado.httputil import HTTPHeaders
 
-from jupyter_rtmsg.displayname import displayable, fault
 from jupyter_rtmsg.errors import RtmsgError
 from jupyter_rtmsg.extension.identity import _AUTHORIZATION
 from jupyter_rtmsg.extension.kernels import _VSCODE
+from jupyter_rtmsg.names import displayable, fault
 from jupyter_rtmsg.server import Request
 from jupyter_rtmsg.server.origin import Hosts, is_own
 from jupyter_rtmsg.server.rejection import Refused

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from jupyter_rtmsg import Event, Sender
-from jupyter_rtmsg.displayname import fault
 from jupyter_rtmsg.errors import BadEvent, BadRequest, BadRoom
 from jupyter_rtmsg.hub.names import SubscriptionName, event_name, room_name
+from jupyter_rtmsg.names import fault
 from jupyter_rtmsg.rooms.history import Events
 from jupyter_rtmsg.rooms.members import Member, MemberList
 from jupyter_rtmsg.rooms.names import Names
-from jupyter_rtmsg.widgets.line import line
+from jupyter_rtmsg.widgets.display import line
 
 HIDDEN = [
     "a\x1b[2Jb", "a\nb", "a\x00b", "a\x9bb", "a\u202eb", "a\u2066b", "a\u200bb", "a\u2028b", "a\u00adb", "a\ufeffb",

@@ -15,7 +15,7 @@ from support.views import Browser
 from jupyter_rtmsg import Client, Event, Room, Sender
 from jupyter_rtmsg.errors import NotJoined
 from jupyter_rtmsg.widgets import RoomView
-from jupyter_rtmsg.widgets.feed import LIMIT
+from jupyter_rtmsg.widgets.event_buffer import LIMIT
 
 Show = Callable[..., tuple[RoomView, Browser]]
 
@@ -238,7 +238,9 @@ def test_a_stream_comes_in_few_messages_and_ends_with_the_latest(
     assert max(len(stretch["events"]) for stretch in browser.stretches) <= LIMIT
 
 
-def test_stretches_follow_one_another_without_a_gap(mine: Client, other: Client, show: Show, lab: str) -> None:
+def test_the_parts_that_are_sent_follow_one_another_without_a_gap(
+    mine: Client, other: Client, show: Show, lab: str
+) -> None:
     _, browser = show(mine.join(lab))
     for number in range(30):
         other.join(lab).emit("tick", number)
@@ -269,4 +271,4 @@ def test_a_view_that_is_closed_sees_no_more_and_ends_its_thread(mine: Client, la
     room.watch(seen.append)
     room.emit("tick")
     wait_until(lambda: "tick" in [event.name for event in seen], "others see it")
-    assert view.feed.recent().events == browser.shown == []
+    assert view.buffer.recent().events == browser.shown == []

@@ -6,7 +6,7 @@ from typing import Any
 
 from jupyter_rtmsg.event import Event, Sender
 from jupyter_rtmsg.rooms.names import Names
-from jupyter_rtmsg.widgets.line import MAX_TEXT, line
+from jupyter_rtmsg.widgets.display import MAX_TEXT, line
 
 
 def _event(data: Any = None) -> Event:

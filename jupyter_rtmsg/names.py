@@ -1,8 +1,9 @@
-"""Characters that nobody sees, or that turn the text around them: found in names, escaped and isolated in views.
+"""The characters that names may have, and how a name with others is shown (docs/wire.md, "Names and limits").
 
-The rule is that of docs/wire.md ("Names and limits"). It refuses Unicode's control and format characters, lone
-surrogates, ends of lines, and everything that is drawn as nothing (Default_Ignorable_Code_Point), except where a script
-or an emoji needs it: joiners by the rules of IDNA (RFC 5892, appendix A), variation selectors behind what they vary.
+Names of rooms, events and people have no *hidden* character: Unicode's control and format characters, lone surrogates,
+ends of lines, and everything that is drawn as nothing (Default_Ignorable_Code_Point). Allowed are those that a script
+or an emoji needs: joiners by the rules of IDNA (RFC 5892, appendix A), variation selectors behind what they vary.
+Server and client apply the same rule: the server refuses names, views escape and isolate older ones.
 """
 
 from __future__ import annotations
@@ -27,6 +28,10 @@ _NOT_JOINING = frozenset(  # Arabic letters that never join the next one: a ZWNJ
 )
 _FSI, _PDI = "\u2068", "\u2069"
 _SUSPECT = re.compile("[^\x20-\x7e]")
+_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")  # letters and signs that are drawn as nothing
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+LONGEST = 64
+"""Characters of the longest name that a client may give itself."""
 
 
 def hidden(text: str, *, variations: bool = True) -> Iterator[int]:
@@ -36,8 +41,7 @@ def hidden(text: str, *, variations: bool = True) -> Iterator[int]:
     ----------
     text : str
     variations : bool
-        Whether variation selectors may stand behind what they vary. Names that are compared, and not only seen, have
-        none.
+        Whether variation selectors are allowed behind what they vary. They are not in names that are compared.
     """
     if text.isascii() and text.isprintable():
         return
@@ -50,24 +54,49 @@ def hidden(text: str, *, variations: bool = True) -> Iterator[int]:
             yield position
 
 
+def fault(name: str, longest: int = LONGEST) -> str | None:
+    """Return what is wrong with a name that a client gives itself, as the end of a sentence, or None.
+
+    Hidden characters can hide a part of a name, or reverse the text behind it. A name of blanks only shows nothing.
+    """
+    if len(name) > longest:
+        return f"has {len(name)} characters; a name has at most {longest}"
+    for position in hidden(name):
+        return (
+            f"has the control, format or invisible character U+{ord(name[position]):04X} at position {position}: "
+            "a name has visible characters and spaces only"
+        )
+    if name and not any(map(_is_visible, name)):
+        return "has no visible character"
+    return None
+
+
+def displayable(text: str, longest: int = LONGEST) -> str:
+    """Return a text as a name: hidden characters are replaced by U+FFFD, and a text over ``longest`` is cut.
+
+    The name is "" if the text has no visible character.
+    """
+    if len(text) > longest:
+        text = text[: longest - 1] + "…"
+    if text.isascii() and text.isprintable():
+        return text if text.strip() else ""
+    return _replaced(text, lambda _: _REPLACEMENT) if any(map(_is_visible, text)) else ""
+
+
 def escaped(text: str) -> str:
     r"""Return a text with its hidden characters as Python writes them (``\u202e``).
 
-    Events that were stored before names had a rule are shown so.
+    For events that were stored by versions without this rule.
     """
     return _replaced(text, lambda character: character.encode("unicode_escape", "surrogatepass").decode())
 
 
-def replaced(text: str, replacement: str) -> str:
-    """Return a text with another character in the place of each hidden one."""
-    return _replaced(text, lambda _: replacement)
-
-
 @lru_cache(maxsize=4096)
 def isolated(text: str) -> str:
-    """Return a text that does not move what stands beside it, whatever the direction in which it is written.
+    """Return a text that does not reorder the text beside it.
 
-    Text from right to left is put between U+2068 and U+2069, which are drawn as nothing; any other stays as it is.
+    Text that is written from right to left is put between U+2068 and U+2069 (Unicode's isolates, which are drawn as
+    nothing). Any other text is returned unchanged.
     """
     if text.isascii() or not any(unicodedata.bidirectional(each) in ("R", "AL", "AN") for each in text):
         return text
@@ -81,8 +110,12 @@ def _replaced(text: str, replace: Callable[[str], str]) -> str:
     return "".join(replace(each) if at in at_fault else each for at, each in enumerate(text))
 
 
+def _is_visible(character: str) -> bool:
+    return unicodedata.category(character)[0] not in "ZM" and character not in _BLANK
+
+
 def _joins(text: str, position: int) -> bool:
-    """Tell whether a character is a joiner where its script needs one, or inside an emoji."""
+    """Return whether a character is a joiner where its script needs one, or inside an emoji."""
     character, before, after = text[position], text[position - 1 : position], text[position + 1 : position + 2]
     if character not in (_ZWNJ, _ZWJ) or not before:
         return False
@@ -103,7 +136,7 @@ def _is_arabic(character: str) -> bool:
 
 
 def _varies(text: str, position: int) -> bool:
-    """Tell whether a character is a variation selector behind an emoji, an ideograph or a Mongolian letter."""
+    """Return whether a character is a variation selector behind an emoji, an ideograph or a Mongolian letter."""
     code, before = ord(text[position]), text[position - 1 : position]
     if not before:
         return False
