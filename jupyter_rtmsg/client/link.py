@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from jupyter_rtmsg.errors import ConnectionRefused, Disconnected, PacketRefused, ServerUnreachable
+from jupyter_rtmsg.futures import Waiters
 from jupyter_rtmsg.wire.data import prune
 from jupyter_rtmsg.wire.socketio import ACK, CONNECT, CONNECT_ERROR, DISCONNECT, EVENT, EncodedPacket, Packet, header
 
@@ -20,9 +21,35 @@ from .receiving import Delivery
 from .recovery import RecoveryClaim
 from .sending import PacketSender
 from .session import Session, reason_for
-from .state import ConnectionState
 
 logger = logging.getLogger(__name__)
+
+
+class ConnectionState:
+    """``"connecting"``, ``"connected"``, ``"offline"`` or ``"closed"``. Any thread may read ``value``."""
+
+    def __init__(self) -> None:
+        self.value = "connecting"
+        self._waiters = Waiters()
+
+    def set(self, value: str) -> bool:
+        """Change the state; return False if it is the same one."""
+        if value == self.value:
+            return False
+        self.value = value
+        self._waiters.wake()
+        return True
+
+    async def connected(self, timeout: float | None = None) -> bool:
+        """Wait for a connection; return False when the socket is closed, or after ``timeout`` seconds."""
+        loop = asyncio.get_running_loop()
+        deadline = None if timeout is None else loop.time() + timeout
+        while self.value != "connected":
+            remaining = None if deadline is None else deadline - loop.time()
+            if self.value == "closed" or (remaining is not None and remaining <= 0):
+                return False
+            await self._waiters.wait(remaining)
+        return True
 
 
 class Link:
@@ -114,19 +141,7 @@ class Link:
     # --- connecting
 
     async def connect(self, timeout: float = 10.0) -> None:
-        """Connect, and stay connected until `disconnect`, or until the server disconnects this socket.
-
-        Raises
-        ------
-        ConnectionRefused
-            At once, if the server refuses the CONNECT; with the server's ``message`` and ``data``.
-        AccessDenied
-            At once, if the server refuses the token, or there is none.
-        ServerNotFound
-            At once, if there is a server without Socket.IO.
-        ServerUnreachable
-            If no server answers within ``timeout`` seconds.
-        """
+        """Connect; see `SocketClient.connect`."""
         self._io.check_loop()
         if self._is_connected:
             return
@@ -228,15 +243,7 @@ class Link:
             self.session.close("disconnected by the server")
 
     async def disconnect(self, timeout: float = 5.0) -> None:
-        """Leave, and stay disconnected until `connect`. Events emitted meanwhile wait.
-
-        The connection ends with the last of its sockets.
-
-        Parameters
-        ----------
-        timeout : float
-            Seconds that handlers have to finish what was received.
-        """
+        """Leave; see `SocketClient.disconnect`."""
         self._io.check_loop()
         session = self.session
         if session and self.id is not None and not session.ended.done():
@@ -250,13 +257,7 @@ class Link:
     # --- requests of the layer
 
     async def ready(self, timeout: float) -> None:
-        """Wait until there is a connection.
-
-        Raises
-        ------
-        Disconnected
-            If there is none within ``timeout`` seconds, or the client was closed.
-        """
+        """Wait until there is a connection; see `SocketClient.ready`."""
         self._io.check_loop()
         if not await self.state.connected(timeout):
             error = self._io.error

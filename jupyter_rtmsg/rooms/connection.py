@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 class HubConnection:
-    """The layer between a Socket.IO socket and rooms; the socket calls it (`jupyter_rtmsg.client.admission.Layer`).
+    """The layer between a Socket.IO socket and rooms; the socket calls it (`client.connect_handshake.Layer`).
 
     The state is that of the socket. After each connect, and before the state becomes "connected", `prepare` says hello,
     joins the rooms again and sends again what was not acknowledged, in this order. Events are dispatched to the

@@ -1,4 +1,4 @@
-"""Real hubs in processes of their own, and clients of them."""
+"""Fixtures: hubs in processes of their own, and clients of them."""
 
 from support.clients import client, hub_server, room_name, shared_hub
 

@@ -16,7 +16,7 @@ from jupyter_rtmsg.client.address import Address
         ("http+unix://%2Frun%2Fj.sock/b", "http+unix://%2Frun%2Fj.sock/b/", "/run/j.sock", 0, "localhost"),
     ],
 )
-def test_a_url_is_taken_apart(url: str, normal: str, host: str, port: int, authority: str) -> None:
+def test_a_url_is_parsed(url: str, normal: str, host: str, port: int, authority: str) -> None:
     address = Address.parse(url)
     assert (address.url, address.host, address.port, address.authority) == (normal, host, port, authority)
     assert address.secure == url.startswith("https")
@@ -25,7 +25,7 @@ def test_a_url_is_taken_apart(url: str, normal: str, host: str, port: int, autho
 
 
 @pytest.mark.parametrize("url", ["", "127.0.0.1:8888", "ftp://x/", "http://", "ws://h/"])
-def test_what_is_no_url_is_refused(url: str) -> None:
+def test_an_invalid_url_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="no URL of a Jupyter server"):
         Address.parse(url)
 

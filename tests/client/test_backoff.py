@@ -14,6 +14,6 @@ def test_delays_double_up_to_the_limit_and_start_over() -> None:
 
 
 @given(st.floats(0, 1))
-def test_half_of_a_delay_is_chance(chance: float) -> None:
+def test_half_of_a_delay_is_random(chance: float) -> None:
     delay = Backoff(chance=lambda: chance).next()
     assert 0.25 <= delay <= 0.5

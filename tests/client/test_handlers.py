@@ -86,7 +86,7 @@ def test_a_handler_runs_in_the_context_of_its_registration() -> None:
     assert handler.call() == "cell 1"
 
 
-def test_what_a_handler_sets_is_gone_with_the_next_event() -> None:
+def test_a_context_variable_that_a_handler_sets_is_reset_before_the_next_event() -> None:
     _cell.set("clean")
 
     def handle() -> str:
@@ -98,7 +98,7 @@ def test_what_a_handler_sets_is_gone_with_the_next_event() -> None:
     assert [handler.call(), handler.call()] == ["clean", "clean"]
 
 
-def test_all_does_not_mean_the_events_of_the_hub() -> None:
+def test_handlers_of_all_events_do_not_get_the_hubs_own() -> None:
     handlers = Handlers()
     handlers.add(Handler(print))
     handlers.add(Handler(repr, "$presence"))
@@ -123,7 +123,7 @@ def test_a_flood_of_failures_is_not_all_shown(capfd: pytest.CaptureFixture[str])
     ]
 
 
-def test_remove_takes_what_matches() -> None:
+def test_remove_removes_the_matching_handlers() -> None:
     handlers = Handlers()
     for function, event in ((print, "a"), (repr, "a"), (print, "b")):
         handlers.add(Handler(function, event))
@@ -136,7 +136,7 @@ def test_remove_takes_what_matches() -> None:
     assert not handlers
 
 
-def test_handlers_of_all_events_get_a_damaged_one_and_none_of_the_hub_s_own() -> None:
+def test_handlers_of_all_events_get_damaged_ones_but_no_other_event_of_the_hub() -> None:
     handlers = Handlers()
     f = define("def f(event): pass")
     handlers.add(Handler(f))

@@ -1,4 +1,4 @@
-"""HTTP/1.1 of the client: what an answer is, how long a connection is kept, and what is refused."""
+"""The client's HTTP/1.1: valid and invalid responses, reuse of connections, limits."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from jupyter_rtmsg.client.polling import Requests
 
 @asynccontextmanager
 async def answering(*answers: bytes | None) -> AsyncIterator[tuple[HttpPeer, Requests]]:
-    """A peer that gives these answers, one after the other, and the client's requests to it."""
+    """A peer that gives these responses, one after the other, and the client's requests to it."""
     rest = list(answers)
 
     async def answer(_: Request) -> bytes | None:
@@ -40,7 +40,7 @@ async def answering(*answers: bytes | None) -> AsyncIterator[tuple[HttpPeer, Req
     ],
     ids=["content-length", "chunked", "early hints", "no reason"],
 )
-async def test_an_answer_is_read_to_its_end_and_the_connection_kept(answer: bytes) -> None:
+async def test_a_response_is_read_to_its_end_and_the_connection_is_kept(answer: bytes) -> None:
     async with answering(answer, ok("again")) as (peer, requests):
         assert (await requests.make("GET", "/a")).body == b"hello"
         assert (await requests.make("POST", "/b", b"x")).body == b"again"
@@ -51,7 +51,7 @@ async def test_an_answer_is_read_to_its_end_and_the_connection_kept(answer: byte
         assert peer.requests[0].headers["host"] == f"127.0.0.1:{peer.port}"
 
 
-async def test_an_answer_may_come_byte_by_byte() -> None:
+async def test_a_response_may_come_byte_by_byte() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         for byte in ok("hello"):
@@ -66,7 +66,7 @@ async def test_an_answer_may_come_byte_by_byte() -> None:
         requests.abort()
 
 
-async def test_an_answer_without_a_length_ends_with_the_connection() -> None:
+async def test_a_response_without_a_length_ends_with_the_connection() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.0 200 OK\r\n\r\nhel")
@@ -90,14 +90,14 @@ async def test_an_answer_without_a_length_ends_with_the_connection() -> None:
     ],
     ids=["close", "HTTP/1.0", "about to time out", "more than was asked for"],
 )
-async def test_a_connection_is_not_used_again_when_that_may_go_wrong(answer: bytes) -> None:
+async def test_a_connection_that_the_server_may_close_is_not_reused(answer: bytes) -> None:
     async with answering(answer, ok("b")) as (peer, requests):
         await requests.make("GET", "/")
         assert (await requests.make("POST", "/", b"x")).body == b"b"
         assert [request.connection for request in peer.requests] == [0, 1]
 
 
-async def test_an_idle_connection_is_not_used_again_later_than_servers_keep_it(
+async def test_an_idle_connection_is_not_reused_after_the_servers_keep_alive_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with answering(ok("a", "Keep-Alive: timeout=30"), ok("b"), ok("c"), ok("d")) as (peer, requests):
@@ -113,7 +113,7 @@ async def test_an_idle_connection_is_not_used_again_later_than_servers_keep_it(
         assert [request.connection for request in peer.requests] == [0, 0, 0, 1]
 
 
-async def test_a_server_that_speaks_unasked_is_hung_up_on() -> None:
+async def test_a_response_without_a_request_closes_the_connection() -> None:
     said = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -146,14 +146,14 @@ async def test_a_server_that_speaks_unasked_is_hung_up_on() -> None:
         (ok("\x1f\x8b", "Content-Encoding: gzip"), "gzip, which was not requested"),
     ],
 )
-async def test_what_is_no_answer_fails_and_closes_the_connection(answer: bytes | None, said: str) -> None:
+async def test_an_invalid_response_fails_and_closes_the_connection(answer: bytes | None, said: str) -> None:
     async with answering(answer) as (_, requests):
         with pytest.raises(HttpFailed, match=said):
             await requests.make("GET", "/")
         assert requests.descriptor is None or not requests._connection.reusable
 
 
-async def test_an_answer_that_breaks_off_fails() -> None:
+async def test_an_incomplete_response_fails() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(ok("hello")[:-1])
@@ -165,7 +165,7 @@ async def test_an_answer_that_breaks_off_fails() -> None:
             await requests.make("GET", "/")
 
 
-async def test_the_body_of_an_answer_is_bounded() -> None:
+async def test_the_body_of_a_response_is_bounded() -> None:
     async def ask(connection: HttpConnection, endpoint: Endpoint) -> Response:
         return await connection.request("GET", "/", endpoint.headers(), max_body=1_000)
 
@@ -184,7 +184,7 @@ async def test_a_long_refusal_is_cut_off_and_keeps_its_status() -> None:
         assert len(caught.value.body) == 64 * 1024
 
 
-async def test_a_request_that_is_given_up_closes_its_connection() -> None:
+async def test_a_cancelled_request_closes_its_connection() -> None:
     gone = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -200,7 +200,7 @@ async def test_a_request_that_is_given_up_closes_its_connection() -> None:
         await asyncio.wait_for(gone.wait(), 10)
 
 
-async def test_a_header_cannot_smuggle_others_in_and_is_not_told() -> None:
+async def test_a_header_with_a_line_break_is_refused_and_not_shown() -> None:
     async with answering(ok("")) as (peer, _):
         requests = Requests(Endpoint.at(peer.url, headers={"Authorization": "token s3cret\r\nC: d"}))
         with pytest.raises(ValueError, match="one line") as caught:
@@ -209,7 +209,7 @@ async def test_a_header_cannot_smuggle_others_in_and_is_not_told() -> None:
         assert not peer.requests
 
 
-async def test_cookies_are_sent_back_beside_ones_own() -> None:
+async def test_cookies_are_sent_back_with_those_of_the_caller() -> None:
     first = ok("", "Set-Cookie: route=a1; Path=/; HttpOnly", "Set-Cookie: gone=x", "Set-Cookie: big=" + "x" * 5_000)
     second = ok("", "Set-Cookie: gone=; Max-Age=0", "Set-Cookie: route=a2")
     async with answering(first, second, ok("")) as (peer, _):

@@ -1,4 +1,4 @@
-"""Who hears what, against our server: once, any, and what goes out."""
+"""Listeners of named, of any and of outgoing events, against our server."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def socket(io: Server) -> AsyncIterator[SocketClient]:
     await client.disconnect()
 
 
-async def test_once_hears_one_event_of_many_that_come_together(socket: SocketClient) -> None:
+async def test_once_is_called_once_for_events_that_come_together(socket: SocketClient) -> None:
     once: list[int] = []
     always: list[int] = []
 
@@ -52,7 +52,7 @@ async def test_once_hears_one_event_of_many_that_come_together(socket: SocketCli
     assert once == [0, 0]
 
 
-async def test_off_ends_one_function_one_event_or_all(socket: SocketClient) -> None:
+async def test_off_removes_one_function_one_event_or_all(socket: SocketClient) -> None:
     seen: list[Any] = []
 
     def first(value: int) -> None:
@@ -102,7 +102,7 @@ async def test_functions_for_any_event_come_first_and_in_their_order(socket: Soc
     assert seen[3:] == [("n", 0)]
 
 
-async def test_what_goes_out_is_heard_but_not_the_answers(socket: SocketClient) -> None:
+async def test_outgoing_listeners_get_events_but_not_acks(socket: SocketClient) -> None:
     seen: list[Any] = []
 
     def look(*args: Any) -> None:
@@ -125,7 +125,7 @@ async def test_what_goes_out_is_heard_but_not_the_answers(socket: SocketClient) 
     assert len(seen) == 4
 
 
-async def test_running_a_cell_again_replaces_what_it_registered_for_any_event(socket: SocketClient) -> None:
+async def test_running_a_cell_again_replaces_its_listeners_of_any_event(socket: SocketClient) -> None:
     seen: list[str] = []
     for version in ("first", "second"):
         exec(
@@ -137,7 +137,7 @@ async def test_running_a_cell_again_replaces_what_it_registered_for_any_event(so
     assert seen == ["second"]
 
 
-async def test_what_a_handler_of_connect_registers_is_there_once_after_each_reconnect(socket: SocketClient) -> None:
+async def test_a_handler_registered_in_a_connect_handler_exists_once_after_each_reconnect(socket: SocketClient) -> None:
     seen: list[Any] = []
     connected: list[str] = []
 
@@ -160,7 +160,7 @@ async def test_what_a_handler_of_connect_registers_is_there_once_after_each_reco
     assert sorted(map(str, seen)) == ["0", "1", "connected", "the first time only"]
 
 
-async def test_what_a_handler_of_an_event_registers_is_there_for_every_event(socket: SocketClient) -> None:
+async def test_each_call_of_a_handler_may_register_another_handler(socket: SocketClient) -> None:
     seen: list[Any] = []
 
     jobs: list[int] = []
@@ -177,7 +177,7 @@ async def test_what_a_handler_of_an_event_registers_is_there_for_every_event(soc
     assert seen == [0, 1, 2]
 
 
-async def test_lifecycle_events_are_neither_sent_nor_heard_by_any(socket: SocketClient) -> None:
+async def test_lifecycle_events_are_neither_sent_nor_delivered_to_any_listeners(socket: SocketClient) -> None:
     seen: list[Any] = []
     socket.on_any(lambda *args: seen.append(args))
     socket.on("connect", lambda: seen.append("connect"))
@@ -190,7 +190,7 @@ async def test_lifecycle_events_are_neither_sent_nor_heard_by_any(socket: Socket
     assert seen == ["transport close", "connect"]
 
 
-async def test_an_answer_that_cannot_be_sent_is_shown_and_stops_nothing(
+async def test_a_result_that_cannot_be_encoded_is_reported_and_stops_nothing(
     socket: SocketClient, io: Server, capfd: pytest.CaptureFixture[str]
 ) -> None:
     socket.on("bad", lambda: {1, 2})

@@ -1,4 +1,4 @@
-"""The connection beneath the sockets: attempts, giving up, and what is emitted meanwhile."""
+"""The manager: attempts to connect, giving up, and events that are emitted meanwhile."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from jupyter_rtmsg.wire.socketio import encode_event
 from jupyter_rtmsg.wire.websocket import TEXT, accept_value, encode_frame
 
 
-async def test_attempts_are_counted_told_and_given_up() -> None:
+async def test_attempts_are_counted_reported_and_given_up() -> None:
     socket = SocketClient(
         f"http://127.0.0.1:{free_port()}/",
         reconnection_attempts=2,
@@ -40,7 +40,7 @@ async def test_attempts_are_counted_told_and_given_up() -> None:
     assert (socket.active, socket.state) == (False, "closed")
 
 
-async def test_waiting_in_vain_for_a_reconnect_does_not_end_the_attempts() -> None:
+async def test_a_connect_that_times_out_does_not_end_the_attempts() -> None:
     io = Server()
     port = await io.listen()
     socket = SocketClient(f"http://127.0.0.1:{port}/", reconnection_delay=0.05, reconnection_delay_max=0.05)
@@ -58,7 +58,7 @@ async def test_waiting_in_vain_for_a_reconnect_does_not_end_the_attempts() -> No
     await io.close()
 
 
-async def test_without_reconnection_a_lost_connection_is_the_end_until_connect() -> None:
+async def test_without_reconnection_a_lost_connection_stays_lost_until_connect() -> None:
     io = Server()
     socket = SocketClient(f"http://127.0.0.1:{await io.listen()}/", reconnection=False)
     await socket.connect()
@@ -74,7 +74,7 @@ async def test_without_reconnection_a_lost_connection_is_the_end_until_connect()
     await io.close()
 
 
-async def test_what_is_emitted_before_connect_waits() -> None:
+async def test_events_emitted_before_connect_wait() -> None:
     io = Server()
     seen: list[Any] = []
     io.on("connection", lambda client: client.on("n", lambda value: seen.append(value)))
@@ -88,7 +88,7 @@ async def test_what_is_emitted_before_connect_waits() -> None:
     await io.close()
 
 
-async def test_the_buffer_is_bounded_and_an_answer_that_nobody_awaits_leaves_it() -> None:
+async def test_the_buffer_is_bounded_and_drops_events_whose_ack_timed_out() -> None:
     socket = SocketClient(f"http://127.0.0.1:{free_port()}/")
     asking = asyncio.ensure_future(socket.emit_with_ack("question"))
     await asyncio.sleep(0)
@@ -104,7 +104,7 @@ async def test_the_buffer_is_bounded_and_an_answer_that_nobody_awaits_leaves_it(
         SocketClient("http://127.0.0.1:1/").emit("n", b"x" * (64 * 1024 * 1024))
 
 
-async def test_auth_is_asked_at_every_connection_and_its_fault_is_told() -> None:
+async def test_auth_is_called_for_every_connection_and_its_exception_is_reported() -> None:
     io = Server()
     auths: list[Any] = []
     io.on("connection", lambda client: auths.append(client.auth))
@@ -124,7 +124,7 @@ async def test_auth_is_asked_at_every_connection_and_its_fault_is_told() -> None
     await io.close()
 
 
-async def test_a_namespace_that_connects_late_uses_the_connection_there_is() -> None:
+async def test_a_second_namespace_uses_the_existing_connection() -> None:
     io = Server()
     io.of("/b")
     sessions: set[Any] = set()
@@ -150,7 +150,7 @@ async def test_a_namespace_begins_with_a_slash() -> None:
         SocketClient("http://127.0.0.1:1/").of("/a,b")
 
 
-async def test_a_frozen_client_reads_nothing_and_goes_on() -> None:
+async def test_a_frozen_client_reads_nothing_and_then_continues() -> None:
     io = Server()
     socket = SocketClient(f"http://127.0.0.1:{await io.listen()}/")
     await socket.connect()
@@ -181,7 +181,7 @@ async def test_headers_query_and_path_go_with_the_request() -> None:
     await io.close()
 
 
-async def test_a_refused_token_is_told_at_once() -> None:
+async def test_a_refused_token_is_reported_at_once() -> None:
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
@@ -194,7 +194,7 @@ async def test_a_refused_token_is_told_at_once() -> None:
 
 
 def throw_out(io: Server, client: Any) -> None:
-    """Have a server end a client's session as soon as the client knows that it was taken in."""
+    """Have a server end a client's session as soon as the client has the answer to CONNECT."""
 
     def end(state: str) -> None:
         if state == "connected":
@@ -206,7 +206,7 @@ def throw_out(io: Server, client: Any) -> None:
 
 @pytest.fixture
 def delays(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Notes the delays between attempts: they begin with 10 ms, and none is left to chance."""
+    """Notes the delays between attempts. They begin with 10 ms and have no jitter."""
     noted: list[float] = []
 
     class Noted(Backoff):
@@ -222,7 +222,7 @@ def delays(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 @pytest.mark.parametrize("kind", [SocketClient, AsyncClient])
-async def test_a_server_that_takes_in_and_throws_out_is_asked_less_and_less_often(
+async def test_a_server_that_admits_and_then_disconnects_is_tried_less_and_less_often(
     kind: type[Any], delays: list[float]
 ) -> None:
     io = Server()
@@ -236,7 +236,7 @@ async def test_a_server_that_takes_in_and_throws_out_is_asked_less_and_less_ofte
     await io.close()
 
 
-async def test_after_a_long_life_the_first_reconnect_is_quick_again(
+async def test_after_a_stable_connection_the_first_reconnect_is_quick_again(
     delays: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("jupyter_rtmsg.client.manager._STABLE_AFTER", 0, raising=False)
@@ -250,7 +250,7 @@ async def test_after_a_long_life_the_first_reconnect_is_quick_again(
     await io.close()
 
 
-async def test_a_connection_that_is_lost_before_anybody_was_taken_in_had_no_life(
+async def test_a_connection_lost_before_a_socket_was_admitted_was_not_stable(
     delays: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("jupyter_rtmsg.client.manager._STABLE_AFTER", 0, raising=False)
@@ -269,7 +269,7 @@ async def test_a_connection_that_is_lost_before_anybody_was_taken_in_had_no_life
 
 
 async def raw_server(packets: list[str], *, reads: bool = True) -> asyncio.Server:
-    """Listen as a server that upgrades, writes packets at once, and reads no more unless it ``reads``."""
+    """Run a server that upgrades, writes packets at once, and then reads only if ``reads``."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         request = (await reader.readuntil(b"\r\n\r\n")).decode()
@@ -291,7 +291,7 @@ async def raw_server(packets: list[str], *, reads: bool = True) -> asyncio.Serve
 OPEN = '0{"sid":"a","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":100000000}'
 
 
-async def test_an_answer_to_a_connect_that_was_not_sent_yet_is_no_answer(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_answer_to_a_connect_that_was_not_sent_yet_is_ignored(caplog: pytest.LogCaptureFixture) -> None:
     server = await raw_server([OPEN, '40{"sid":"b"}'])
     socket = SocketClient(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", transports=["websocket"])
     with pytest.raises(ServerUnreachable):
@@ -300,7 +300,7 @@ async def test_an_answer_to_a_connect_that_was_not_sent_yet_is_no_answer(caplog:
     server.close()
 
 
-async def test_a_peer_that_reads_nothing_does_not_keep_a_client_from_ending() -> None:
+async def test_a_peer_that_does_not_read_cannot_keep_a_client_open() -> None:
     server = await raw_server([OPEN], reads=False)
     socket = SocketClient(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", transports=["websocket"])
     connecting = asyncio.ensure_future(socket.connect())
@@ -318,7 +318,7 @@ async def test_a_peer_that_reads_nothing_does_not_keep_a_client_from_ending() ->
     server.close()
 
 
-async def test_a_client_of_a_hub_that_refuses_it_for_a_while_gets_in_in_the_end(delays: list[float]) -> None:
+async def test_a_hubs_client_that_is_refused_for_a_while_connects_in_the_end(delays: list[float]) -> None:
     io = Server()
     refused: list[Any] = []
 

@@ -1,4 +1,4 @@
-"""Which transport a connection uses: what hinders a WebSocket, and what is remembered of that."""
+"""The choice of the transport: what may block a WebSocket, and how that is remembered."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def io() -> AsyncIterator[Server]:
 
 @pytest.fixture
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait for an answer to an upgrade for a moment only."""
+    """Shorten the timeouts of an upgrade."""
     monkeypatch.setattr(opening, "_FIRST_TIMEOUT", 0.2)
     monkeypatch.setattr(opening, "_UPGRADE_TIMEOUT", 0.2)
 
@@ -72,7 +72,7 @@ async def test_a_websocket_comes_first(io: Server) -> None:
     ],
     ids=["200", "400", "404", "426", "502", "101 of another", "hangs up", "never answers", "never ends"],
 )
-async def test_where_no_websocket_gets_through_long_polling_does_and_that_is_remembered(
+async def test_long_polling_replaces_a_blocked_websocket_and_that_is_remembered(
     io: Server, hurry: None, answer: bytes, hang_up: bool
 ) -> None:
     async with running(Hindering(io.port, answer, hang_up=hang_up)) as proxy:  # type: ignore[attr-defined]
@@ -93,8 +93,8 @@ async def test_where_no_websocket_gets_through_long_polling_does_and_that_is_rem
 
 
 @pytest.mark.parametrize("hang_up", [True, False])
-async def test_a_websocket_that_opens_and_passes_nothing_on_is_none(io: Server, hurry: None, hang_up: bool) -> None:
-    """As with proxies and virus scanners that hold back what they cannot inspect."""
+async def test_a_websocket_that_opens_but_carries_nothing_is_given_up(io: Server, hurry: None, hang_up: bool) -> None:
+    """Proxies and virus scanners do that, which hold back data that they cannot inspect."""
     async with running(Opening(io.port, hang_up=hang_up)) as proxy:  # type: ignore[attr-defined]
         client = rt.SocketClient(proxy.url)
         await client.connect(5)
@@ -123,8 +123,8 @@ async def test_after_ten_minutes_a_websocket_is_tried_again(io: Server, monkeypa
         await client.disconnect()
 
 
-async def test_a_server_that_was_only_slow_gets_its_websocket_by_the_upgrade(io: Server, hurry: None) -> None:
-    """A stopped process answers nothing: nothing is to be remembered of that."""
+async def test_a_slow_server_gets_its_websocket_by_the_upgrade(io: Server, hurry: None) -> None:
+    """A stopped process does not answer; that is no reason to remember anything."""
     proxy = Hindering(io.port)  # type: ignore[attr-defined]
     async with running(proxy):
         client = rt.SocketClient(proxy.url)
@@ -137,7 +137,7 @@ async def test_a_server_that_was_only_slow_gets_its_websocket_by_the_upgrade(io:
         await client.disconnect()
 
 
-async def test_what_failed_for_both_is_not_remembered(hurry: None) -> None:
+async def test_a_failure_of_both_transports_is_not_remembered(hurry: None) -> None:
     async def answer(request: Request) -> bytes:
         return ok("starting", status="503 Service Unavailable")
 
@@ -178,7 +178,7 @@ async def test_a_server_without_socket_io_is_not_found() -> None:
         assert len(peer.requests) == 2
 
 
-async def test_a_server_that_is_not_there_is_asked_once_an_attempt() -> None:
+async def test_a_missing_server_is_tried_once_per_attempt() -> None:
     client = rt.SocketClient(f"http://127.0.0.1:{free_port()}/", reconnection=False)
     errors: list[Any] = []
     client.io.on("error", errors.append)
@@ -188,7 +188,7 @@ async def test_a_server_that_is_not_there_is_asked_once_an_attempt() -> None:
     assert len(errors) == 1
 
 
-async def test_a_server_that_speaks_websocket_only_is_told_why_it_fails() -> None:
+async def test_the_error_of_a_websocket_only_server_is_the_websockets() -> None:
     async def answer(request: Request) -> bytes:
         if request.is_upgrade:
             return ok("the proxy forbids it", status="400 Bad Request")
@@ -200,7 +200,7 @@ async def test_a_server_that_speaks_websocket_only_is_told_why_it_fails() -> Non
 
 
 @pytest.mark.parametrize("alone", ["websocket", "polling"])
-async def test_one_transport_alone_is_used_alone(io: Server, alone: str) -> None:
+async def test_a_single_transport_is_the_only_one_used(io: Server, alone: str) -> None:
     async with running(Hindering(io.port, ok("", status="400 No"), hang_up=True)) as proxy:  # type: ignore[attr-defined]
         client = rt.SocketClient(proxy.url, transports=[alone], reconnection=False)
         if alone == "websocket":
@@ -225,10 +225,10 @@ def test_transports_are_a_sequence_of_known_names(transports: Any) -> None:
 
 
 @pytest.mark.parametrize("transports", [["websocket"], ["polling"], ["websocket", "polling"]])
-async def test_a_server_that_never_answers_makes_no_noise(
+async def test_a_server_that_never_answers_causes_no_log_output(
     hurry: None, transports: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It takes the TCP connection, as the kernel does for a stopped process."""
+    """It accepts TCP connections, as the operating system does for a stopped process."""
     loop = asyncio.get_running_loop()
     noise: list[Any] = []
     loop.set_exception_handler(lambda _, context: noise.append(context))
@@ -247,7 +247,7 @@ async def test_a_server_that_never_answers_makes_no_noise(
 
 
 @pytest.mark.parametrize("transports", [["websocket"], ["polling"], ["polling", "websocket"]])
-async def test_a_loop_that_ends_without_disconnect_makes_no_noise(io: Server, transports: list[str]) -> None:
+async def test_a_loop_that_ends_without_disconnect_causes_no_log_output(io: Server, transports: list[str]) -> None:
     code = f"""
 import asyncio, jupyter_rtmsg as rt
 async def main():

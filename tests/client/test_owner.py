@@ -1,4 +1,4 @@
-"""A token of one's own goes to no server of another user, nor to another machine."""
+"""A user's own token is sent neither to a server of another user nor to another machine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrn
 
 @pytest.fixture
 def listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Have the system list these sockets: lines of address, state and user."""
+    """Make the system list these sockets: lines of address, state and user."""
     lines: list[str] = []
     monkeypatch.setattr(owner, "_PROC", tmp_path)
     return lines
@@ -40,7 +40,7 @@ def show(lines: list[str], directory: Path) -> None:
 
 
 def little(host: str) -> str:
-    """Return an address as the system lists it: in words of the machine's byte order."""
+    """Return an address as the system lists it, as words in the machine's byte order."""
     raw = socket.inet_pton(socket.AF_INET6 if ":" in host else socket.AF_INET, host)
     return "".join(
         int.from_bytes(raw[at : at + 4], sys.byteorder).to_bytes(4, "big").hex().upper() for at in range(0, len(raw), 4)
@@ -64,7 +64,7 @@ def little(host: str) -> str:
         ("::ffff:127.0.0.1", [("127.0.0.1", OTHER)], True),
     ],
 )
-def test_the_user_of_a_listener_is_told(
+def test_the_user_of_a_listening_socket_is_found(
     listed: list[str], tmp_path: Path, peer: str, listeners: list[tuple[str, int]], stranger: bool
 ) -> None:
     listed += [f"{little(host)}:{8888:04X} 0A {uid}" for host, uid in listeners]
@@ -78,29 +78,29 @@ def test_the_user_of_a_listener_is_told(
         check_owner((peer, 8888), (peer, 50000))
 
 
-def test_what_cannot_be_read_tells_nothing(listed: list[str], tmp_path: Path) -> None:
+def test_an_unreadable_list_of_sockets_accuses_nobody(listed: list[str], tmp_path: Path) -> None:
     (tmp_path / "tcp").write_text(HEAD + "   0: nonsense\n")
     check_owner(("127.0.0.1", 8888), ("127.0.0.1", 1))
 
 
-def test_another_machine_is_nobody_of_ours() -> None:
+def test_a_server_on_another_machine_is_refused() -> None:
     with pytest.raises(Stranger, match=r"another machine \(192\.0\.2\.7\)"):
         check_owner(("192.0.2.7", 8888), ("10.0.0.5", 50000))
     check_owner(("10.0.0.5", 9), ("10.0.0.5", 50000))
 
 
-def test_of_a_connection_that_has_ended_nobody_can_tell() -> None:
+def test_a_connection_that_has_ended_cannot_be_checked() -> None:
     with pytest.raises(ConnectionResetError):
         check_owner(None, None)
 
 
-def test_a_listener_of_this_process_is_ours() -> None:
+def test_a_listening_socket_of_this_process_is_accepted() -> None:
     for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
         with socket.create_server((host, 0), family=family) as listener:
             check_owner((host, listener.getsockname()[1]), (host, 1))
 
 
-def test_the_owner_of_a_unix_socket_is_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_owner_of_a_unix_socket_is_that_of_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "s"))
         check_socket(str(tmp_path / "s"))
@@ -113,7 +113,7 @@ def test_the_owner_of_a_unix_socket_is_its_files(tmp_path: Path, monkeypatch: py
 
 
 class Own:
-    """A search that finds a server of one's own."""
+    """A search that finds the user's own server."""
 
     def __init__(self, url: str) -> None:
         self.places = [Found(url, TOKEN, "as given", own=True)]
@@ -137,7 +137,7 @@ async def test_nothing_is_sent_to_a_server_of_another_user(
         await client.connect()
 
 
-async def test_the_address_of_a_name_is_taken_that_is_ones_own(
+async def test_the_address_of_a_host_name_where_the_users_own_server_listens_is_used(
     shared_hub: HubServer, listed: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.create_server(("::1", shared_hub.port), family=socket.AF_INET6) as other:
@@ -156,7 +156,7 @@ async def test_the_address_of_a_name_is_taken_that_is_ones_own(
                 break
 
 
-def test_a_variable_is_sent_to_no_other_user_either(tmp_path: Path) -> None:
+def test_a_token_from_the_environment_is_not_sent_to_another_user(tmp_path: Path) -> None:
     local = discovery.Discovery(environment={"RTMSG_URL": "http://127.0.0.1:1/"}, runtime_dir=tmp_path).places[0]
     remote = discovery.Discovery(environment={"RTMSG_URL": "http://10.0.0.5:1/"}, runtime_dir=tmp_path).places[0]
     assert (local.own, remote.own) == (True, False)

@@ -1,4 +1,4 @@
-"""Long-polling of the client: against our server, and against a peer whose every answer is written by hand."""
+"""The client's long-polling, against our server, and against a peer whose responses are written by hand."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def connected(where: str, **options: Any) -> AsyncIterator[SocketClient]:
 
 
 def transport(client: SocketClient) -> str:
-    """Return the name of the transport that a client uses now."""
+    """Return the name of a client's present transport."""
     assert client.io.session
     assert client.io.session.transport
     return client.io.session.transport.name
@@ -113,7 +113,7 @@ async def test_pings_are_answered(io: Server) -> None:
         assert not reasons
 
 
-async def test_what_was_emitted_last_is_sent_before_the_close(io: Server) -> None:
+async def test_the_last_events_are_sent_before_the_close(io: Server) -> None:
     got: list[Any] = []
     io.on("connection", lambda client: client.on("last", got.append))
     io.on("connection", lambda client: client.on("disconnect", got.append))
@@ -124,7 +124,7 @@ async def test_what_was_emitted_last_is_sent_before_the_close(io: Server) -> Non
     assert not io.engine.sessions
 
 
-async def test_a_server_that_closes_is_come_back_to(io: Server) -> None:
+async def test_the_client_reconnects_when_the_server_closes_the_session(io: Server) -> None:
     async with connected(url(io)) as client:
         first = client.id
         reasons: list[str] = []
@@ -142,7 +142,7 @@ async def test_messages_of_the_largest_size_pass(io: Server) -> None:
         assert await client.emit_with_ack("echo", text) == text
 
 
-async def test_a_frozen_client_hands_nothing_on_and_goes_on(io: Server) -> None:
+async def test_a_frozen_polling_client_delivers_nothing_and_then_continues(io: Server) -> None:
     async with connected(url(io)) as client:
         loop = asyncio.get_running_loop()
         times: list[float] = []
@@ -183,7 +183,7 @@ async def test_an_idle_hubs_client_runs_nothing() -> None:
         assert counted.count <= 4 * 25
 
 
-async def test_connecting_and_leaving_leaves_nothing(io: Server) -> None:
+async def test_connecting_and_leaving_leaks_nothing(io: Server) -> None:
     loop = asyncio.get_running_loop()
 
     async def come_and_go(times: int) -> None:
@@ -198,7 +198,7 @@ async def test_connecting_and_leaving_leaves_nothing(io: Server) -> None:
     await until(lambda: all(now <= then for now, then in zip(Left.now(loop), before, strict=True)))
 
 
-async def test_nothing_but_one_get_waits_when_a_client_is_idle(io: Server) -> None:
+async def test_an_idle_client_has_one_pending_get(io: Server) -> None:
     async with connected(url(io)) as client:
         assert await client.emit_with_ack("sum", 1, 2) == 3
         names = [task.get_name() for task in asyncio.all_tasks()]
@@ -284,7 +284,7 @@ async def test_one_connection_each_for_get_and_post() -> None:
         assert len({one.target for one in peer.requests}) == len(peer.requests)  # no cache may answer
 
 
-async def test_what_is_emitted_in_a_tick_goes_in_one_post() -> None:
+async def test_events_of_one_tick_go_in_one_post() -> None:
     async with handmade() as (_, peer, client):
         for number in range(10):
             client.emit("n", number)
@@ -293,7 +293,7 @@ async def test_what_is_emitted_in_a_tick_goes_in_one_post() -> None:
 
 
 @pytest.mark.parametrize(("said", "most"), [("OK", 16), ("ok", 60)])
-async def test_a_body_holds_few_packets_unless_the_server_is_known_to_take_any_number(said: str, most: int) -> None:
+async def test_a_body_holds_16_packets_unless_the_server_accepts_any_number(said: str, most: int) -> None:
     async with handmade(said=said) as (_, peer, client):
         for number in range(60):
             client.emit("n", number)
@@ -301,7 +301,7 @@ async def test_a_body_holds_few_packets_unless_the_server_is_known_to_take_any_n
         assert max(len(body.split("\x1e")) for body in peer.bodies()) == most
 
 
-async def test_bodies_keep_to_the_servers_limit() -> None:
+async def test_bodies_respect_the_servers_limit() -> None:
     async with handmade(max_payload=100) as (_, peer, client):
         sizes = [30, 30, 30, 100, 30, 80]
         for size in sizes:
@@ -361,7 +361,7 @@ async def test_a_post_on_a_connection_that_the_server_has_closed_meanwhile_is_se
         (ok("1"), "the server closed the session"),
     ],
 )
-async def test_a_get_that_goes_wrong_ends_the_session_and_says_why(answer: bytes | None, said: str) -> None:
+async def test_a_failed_get_ends_the_session_with_its_reason(answer: bytes | None, said: str) -> None:
     async with handmade() as (engine, _, client):
         asking = asyncio.ensure_future(client.emit_with_ack("question"))
         await asyncio.sleep(0)
@@ -373,7 +373,7 @@ async def test_a_get_that_goes_wrong_ends_the_session_and_says_why(answer: bytes
 
 
 @pytest.mark.parametrize(("status", "said"), [("413 Payload Too Large", "HTTP 413"), ("400 Bad Request", "HTTP 400")])
-async def test_a_post_that_is_refused_ends_the_session_and_says_why(status: str, said: str) -> None:
+async def test_a_refused_post_ends_the_session_with_its_reason(status: str, said: str) -> None:
     async with handmade() as (engine, _, client):
 
         async def refuse(request: Request) -> bytes | None:
@@ -387,14 +387,14 @@ async def test_a_post_that_is_refused_ends_the_session_and_says_why(status: str,
         assert engine.sessions == 2
 
 
-async def test_a_server_that_closed_the_session_is_not_told_so() -> None:
+async def test_no_close_is_sent_after_the_server_closed_the_session() -> None:
     async with handmade(reconnection=False) as (engine, peer, client):
         engine.say('42["n",1]', "1")
         await until(lambda: client.state == "closed")
         assert "1" not in "\x1e".join(peer.bodies()).split("\x1e")
 
 
-async def test_what_comes_before_a_close_is_handled() -> None:
+async def test_packets_before_a_close_are_handled() -> None:
     async with handmade(reconnection=False) as (engine, _, client):
         seen: list[Any] = []
         client.on("n", seen.append)
@@ -403,7 +403,9 @@ async def test_what_comes_before_a_close_is_handled() -> None:
         assert seen == [1, 2]
 
 
-async def test_a_fault_of_the_client_ends_the_session_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_exception_in_a_receiver_ends_the_session_and_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async with handmade() as (engine, _, client):
         client.io._receivers["/"] = lambda packet, size: 1 // 0
         engine.say('42["n",1]')
@@ -454,7 +456,7 @@ async def test_a_slow_server_makes_the_client_pause_and_go_on(monkeypatch: pytes
         assert "volatile" not in "".join(peer.bodies())
 
 
-async def test_an_answer_that_opens_no_session_is_named() -> None:
+async def test_a_response_that_opens_no_session_is_described() -> None:
     async def answer(request: Request) -> bytes | None:
         return ok("<html>hello</html>")
 
@@ -510,8 +512,8 @@ async def test_a_hubs_event_that_would_not_fit_as_base64_is_refused_where_it_is_
 
 @pytest.mark.needs_nginx
 @pytest.mark.needs_openssl
-async def test_a_proxy_that_takes_less_than_the_server_gets_smaller_bodies_and_no_loop_of_reconnects() -> None:
-    """nginx takes 1 MiB, unless `client_max_body_size` says otherwise."""
+async def test_bodies_shrink_for_a_proxy_with_a_lower_limit_than_the_server() -> None:
+    """nginx accepts 1 MiB, unless `client_max_body_size` is set."""
     block = "server { listen 127.0.0.1:PORT; client_max_body_size 20k; location / { proxy_pass http://127.0.0.1:%d; } }"
     with HubServer() as server, nginx(block % server.port) as front:
         async with rt.AsyncClient(front.url, TOKEN, transports=["polling"]) as client:

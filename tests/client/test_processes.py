@@ -11,7 +11,7 @@ import jupyter_rtmsg as rt
 
 
 @pytest.mark.parametrize("take", [pickle.dumps, copy.copy, copy.deepcopy])
-async def test_what_holds_a_connection_is_not_for_another_process(
+async def test_objects_with_a_connection_can_be_neither_copied_nor_pickled(
     shared_hub: HubServer, room_name: str, client: Callable[..., rt.Client], take: Callable[[object], object]
 ) -> None:
     hub = client(shared_hub)

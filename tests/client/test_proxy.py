@@ -1,4 +1,4 @@
-"""Forward proxies of the environment: when one is used, how, and what it refuses."""
+"""Forward proxies of the environment: when one is used, its tunnels, and its refusals."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_a_running_server_of_this_user_needs_no_proxy(environment: pytest.Monkey
         ("http://ada:s%40crt@[fe80::1]:8", ("http://[fe80::1]:8", "fe80::1", 8, "http")),
     ],
 )
-def test_a_proxys_url_is_taken_apart(url: str, parts: tuple[str, str, int, str]) -> None:
+def test_a_proxys_url_is_parsed(url: str, parts: tuple[str, str, int, str]) -> None:
     proxy = Proxy.parse(url)
     assert (proxy.url, proxy.host, proxy.port, proxy.scheme) == parts
 
@@ -201,7 +201,7 @@ async def test_a_proxy_may_speak_tls_itself(io: Server, environment: pytest.Monk
 
 
 def _through(proxy: Proxy, url: str, transports: list[str], tls: ssl.SSLContext | None) -> rt.SocketClient:
-    """Make a client that uses a proxy for a name of this machine, which no client does by itself."""
+    """Make a client that uses a proxy for a name of this machine; without help none does."""
     kept, endpoint.proxy_for = endpoint.proxy_for, lambda _: proxy
     try:
         return rt.SocketClient(url, transports=transports, tls=tls, reconnection_delay=0.01)
@@ -218,7 +218,7 @@ def _through(proxy: Proxy, url: str, transports: list[str], tls: ssl.SSLContext 
         ("503 Service Unavailable", False),
     ],
 )
-async def test_what_a_proxy_refuses_is_named_as_its_own(
+async def test_a_refusal_of_the_proxy_is_reported_as_the_proxys(
     environment: pytest.MonkeyPatch, status: str, at_once: bool
 ) -> None:
     async with running(Forward(status=status)) as proxy:
@@ -233,7 +233,7 @@ async def test_what_a_proxy_refuses_is_named_as_its_own(
             assert len(proxy.heads) == 1  # no other transport, no other attempt
 
 
-async def test_a_wrong_password_is_named_as_the_proxys(environment: pytest.MonkeyPatch) -> None:
+async def test_a_wrong_proxy_password_is_reported_as_the_proxys(environment: pytest.MonkeyPatch) -> None:
     async with running(Forward("ada:right")) as proxy:
         environment.setenv("http_proxy", f"http://ada:wrong@127.0.0.1:{proxy.port}")
         with pytest.raises(ServerUnreachable, match=r"the proxy .* refused .*407") as caught:
@@ -241,7 +241,7 @@ async def test_a_wrong_password_is_named_as_the_proxys(environment: pytest.Monke
         assert "wrong" not in str(caught.value)
 
 
-async def test_a_proxy_that_is_not_there_is_named(environment: pytest.MonkeyPatch) -> None:
+async def test_a_missing_proxy_is_named_in_the_error(environment: pytest.MonkeyPatch) -> None:
     port = free_port()
     environment.setenv("http_proxy", f"http://127.0.0.1:{port}")
     client = rt.SocketClient(f"http://{INSIDE}/", reconnection_attempts=0)
@@ -250,7 +250,7 @@ async def test_a_proxy_that_is_not_there_is_named(environment: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("answer", [b"", b"SSH-2.0-x\r\n\r\n"])
-async def test_a_proxy_that_is_none_is_named(environment: pytest.MonkeyPatch, answer: bytes) -> None:
+async def test_a_server_that_is_no_proxy_is_named_in_the_error(environment: pytest.MonkeyPatch, answer: bytes) -> None:
     def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(answer)
         writer.close()
@@ -264,7 +264,7 @@ async def test_a_proxy_that_is_none_is_named(environment: pytest.MonkeyPatch, an
 
 
 @pytest.mark.parametrize("scheme", ["socks5", "socks5h", "socks4", "socks"])
-async def test_socks_is_said_to_be_unsupported_at_once(environment: pytest.MonkeyPatch, scheme: str) -> None:
+async def test_a_socks_proxy_is_refused_at_once(environment: pytest.MonkeyPatch, scheme: str) -> None:
     environment.setenv("all_proxy", f"{scheme}://ada:s3cret@p.example:1080")
     said = f"the proxy {scheme}://p.example:1080 .* is not supported: only http:// and https:// proxies are"
     with pytest.raises(ServerUnreachable, match=said) as caught:

@@ -1,4 +1,4 @@
-"""Connection state recovery, seen from the client."""
+"""The client side of connection state recovery."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_the_last_offset_is_claimed_until_the_server_gives_another_pid(recovery:
         ([].append, (1,)),
     ],
 )
-def test_a_handler_gets_the_offset_if_it_has_room_for_it(
+def test_a_handler_gets_the_offset_if_it_takes_one_more_argument(
     recovery: RecoveryClaim, function: Callable[..., Any], gets: tuple[Any, ...]
 ) -> None:
     assert recovery.fitted(Handler(function), (1, "offset")) == gets

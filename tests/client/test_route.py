@@ -1,4 +1,4 @@
-"""Where a connection goes when the first place is none."""
+"""The places that a connection tries when the first one fails."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jupyter_rtmsg.errors import AccessDenied, ServerNotFound, ServerUnreachable
 
 
 class Search:
-    """A search whose answers are set."""
+    """A search with fixed answers."""
 
     def __init__(self, places: Sequence[Found], token: str | None = None, instead: Found | None = None) -> None:
         self.places = places
@@ -46,7 +46,7 @@ NO_HUB = because(ServerNotFound("404"), HttpRefused(404, "no"))
 
 
 @pytest.mark.parametrize("error", [DENIED, LOGIN, NO_HUB, HttpRefused(200, "<html>"), HttpFailed("no Engine.IO")])
-def test_an_answer_of_something_else_leads_to_the_next_place(error: Exception) -> None:
+def test_a_response_of_another_server_leads_to_the_next_place(error: Exception) -> None:
     route = Route(Search(PLACES))
     for place in PLACES[1:]:
         assert route.advance(error)
@@ -64,7 +64,7 @@ def test_a_server_that_does_not_answer_is_asked_again_at_the_same_place(error: E
     assert route.reason(error) is error
 
 
-def test_where_a_session_has_opened_it_stays() -> None:
+def test_the_route_stays_where_a_session_has_opened() -> None:
     route = Route(Search(PLACES, instead=INSTEAD))
     route.advance(NO_HUB)
     route.settle()
@@ -111,7 +111,7 @@ def test_a_token_is_looked_up_once_in_an_attempt() -> None:
     assert route.found.token == "b"
 
 
-def test_nobody_comes_in_with_another_token_where_his_own_is_good() -> None:
+def test_a_forbidden_error_does_not_look_up_another_token() -> None:
     forbidden = AccessDenied("ada may neither read nor write here")
     forbidden.forbidden = True
     assert not Route(Search(PLACES[2:], token="another")).advance(forbidden)
@@ -126,7 +126,7 @@ def test_nobody_comes_in_with_another_token_where_his_own_is_good() -> None:
         because(ServerUnreachable("another user's"), Stranger("is another user's")),
     ],
 )
-def test_where_nobody_answers_there_is_another_place_instead_once(error: Exception) -> None:
+def test_a_missing_server_is_replaced_once(error: Exception) -> None:
     route = Route(Search(PLACES[2:], instead=INSTEAD))
     assert route.advance(error)
     assert route.found == INSTEAD
@@ -136,7 +136,7 @@ def test_where_nobody_answers_there_is_another_place_instead_once(error: Excepti
     assert not route.advance(error)
 
 
-def test_what_is_given_is_all_there_is() -> None:
+def test_a_given_place_is_neither_renewed_nor_replaced() -> None:
     route = Route(Given("http://h/lab", "t"))
     assert (route.found.url, route.found.token) == ("http://h/lab/", "t")
     assert route.advance(DENIED)

@@ -91,7 +91,7 @@ async def test_acks_are_none_one_value_or_a_list(connect: Any) -> None:
     assert await client.emit_with_ack("echo", {"b": [b"x", {"c": b"y"}]}) == {"b": [b"x", {"c": b"y"}]}
 
 
-async def test_a_server_may_ask_too(connect: Any) -> None:
+async def test_the_server_may_request_acks(connect: Any) -> None:
     client = await connect()
 
     @client.on("question")
@@ -166,7 +166,7 @@ async def test_no_answer_is_a_timeout(connect: Any) -> None:
     assert await client.emit_with_ack("sum", 1, 1) == 2
 
 
-async def test_a_lost_connection_fails_what_waits_and_comes_back(connect: Any) -> None:
+async def test_a_lost_connection_fails_pending_acks_and_is_made_again(connect: Any) -> None:
     client = await connect()
     states: list[str] = []
     client.on_state(states.append)
@@ -183,7 +183,7 @@ async def test_a_lost_connection_fails_what_waits_and_comes_back(connect: Any) -
     await until(lambda: states == ["offline", "connected"])
 
 
-async def test_what_cannot_be_sent_is_refused_here(connect: Any) -> None:
+async def test_data_that_cannot_be_encoded_are_refused_by_emit(connect: Any) -> None:
     client = await connect()
     with pytest.raises(NotJSON):
         client.emit("n", {1, 2})
@@ -192,7 +192,7 @@ async def test_what_cannot_be_sent_is_refused_here(connect: Any) -> None:
     assert await client.emit_with_ack("sum", 1, 1) == 2
 
 
-async def test_what_the_server_does_not_take_is_refused_here_and_ends_no_connection(connect: Any) -> None:
+async def test_a_too_large_event_is_refused_by_emit_and_ends_no_connection(connect: Any) -> None:
     client = await connect()
     for data in ("x" * 1_000_000, b"x" * 1_000_001, [b"small", b"x" * 1_000_001]):
         with pytest.raises(TooLarge, match="takes messages of 500,000"):
@@ -202,7 +202,7 @@ async def test_what_the_server_does_not_take_is_refused_here_and_ends_no_connect
     assert await client.emit_with_ack("sum", 1, 1) == 2
 
 
-async def test_what_waited_and_is_too_large_for_the_server_fails_alone(connect: Any) -> None:
+async def test_a_too_large_event_that_waited_fails_alone(connect: Any) -> None:
     client = await connect()
     client.drop()
     lost = asyncio.ensure_future(client.emit_with_ack("sum", "x" * 1_000_000, timeout=30))

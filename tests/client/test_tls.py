@@ -1,4 +1,4 @@
-"""Which certificates are trusted: those that the system knows, and the one of the file that a server names."""
+"""The certificates that are trusted: those of the system, and the one in the file that a server names."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def openssl(*arguments: str, into: Path) -> None:
 
 
 def issue(directory: Path, authority: Path, name: str) -> Path:
-    """Return a PEM file with key, certificate and that of the authority which signed it."""
+    """Return a PEM file with a key, its certificate, and that of the authority which signed it."""
     request, path = directory / f"{name}.csr", directory / f"{name}.pem"
     new = ("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", f"/CN={name}")
     openssl(*new, "-keyout", str(path), into=request)
@@ -59,7 +59,7 @@ async def test_another_certificate_is_not_trusted(elsewhere: Path, certificate: 
 
 
 async def test_no_other_certificate_of_the_same_authority_is_trusted(tmp_path: Path) -> None:
-    """The authority may be a public one, whose certificates anybody gets."""
+    """The authority may be a public one, from which anybody gets certificates."""
     authority = make_certificate(tmp_path / "authority.pem", "authority.example.org")
     mine, other = (issue(tmp_path, authority, name) for name in ("mine.example.org", "other"))
     async with serving(mine) as url:
@@ -87,10 +87,10 @@ async def test_a_context_that_is_given_is_the_only_one(elsewhere: Path, certific
         assert await connects(url, elsewhere, given)
 
 
-async def test_the_systems_authorities_come_behind_the_file(
+async def test_the_systems_authorities_are_tried_after_the_file(
     elsewhere: Path, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The file may hold a newer certificate than the server has."""
+    """The file may contain a newer certificate than the server uses."""
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     async with serving(certificate) as url:
         assert await connects(url, elsewhere)

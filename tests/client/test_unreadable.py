@@ -1,4 +1,4 @@
-"""What a client cannot read is passed by alone, in a room too: the connection lives, and nothing is read for ever."""
+"""Data that a client cannot decode are skipped, in a room too; the connection stays open."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HOLE = b'{"_placeholder":true,"num":0}'
 
 
 class Speaker:
-    """A server that says what a test lets it say."""
+    """A server that sends the packets of a test."""
 
     def __init__(self) -> None:
         self.io = Server()
@@ -68,9 +68,7 @@ async def test_an_event_nested_too_deep_is_skipped(
     assert len(speaker.sockets) == 1
 
 
-async def test_an_acknowledgement_nested_too_deep_fails_who_waits_for_it(
-    speaker: Speaker, socket: rt.SocketClient
-) -> None:
+async def test_an_ack_nested_too_deep_fails_its_request(speaker: Speaker, socket: rt.SocketClient) -> None:
     speaker.sockets[-1].on("deep", lambda: EncodedJSON(DEEP))
     speaker.sockets[-1].on("deep bytes", lambda: EncodedJSON(b"[%b,%b]" % (HOLE, DEEP), (b"attached",)))
     speaker.sockets[-1].on("next", lambda: 1)
@@ -121,7 +119,7 @@ UNREADABLE = (2, 3)  # their numbers
 
 
 class Room(Speaker):
-    """A hub whose room holds events that no client can read."""
+    """A hub whose room contains events that no client can decode."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -179,7 +177,7 @@ async def hub() -> AsyncIterator[Room]:
     await hub.io.close()
 
 
-async def test_a_room_goes_on_behind_an_event_that_cannot_be_read(hub: Room) -> None:
+async def test_a_room_continues_after_an_event_that_cannot_be_read(hub: Room) -> None:
     async with rt.AsyncClient(hub.url) as client:
         room = await client.join("lab", as_="me")
         seen: list[Any] = []

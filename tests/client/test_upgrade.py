@@ -1,4 +1,4 @@
-"""The client's upgrade from long-polling to a WebSocket: nothing is lost or overtaken, and it may fail."""
+"""The client's upgrade from long-polling to WebSocket: nothing is lost or reordered, and it may fail."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ async def test_a_session_goes_on_over_a_websocket(io: Server) -> None:
 
 
 @pytest.mark.parametrize("round_", range(5))
-async def test_nothing_is_lost_or_overtaken_on_the_way(io: Server, round_: int) -> None:
+async def test_an_upgrade_neither_loses_nor_reorders_events(io: Server, round_: int) -> None:
     got: list[Any] = []
     seen: list[Any] = []
     io.on("connection", lambda client: client.on("n", lambda *args: got.append(args)))
@@ -108,7 +108,7 @@ async def test_a_large_backlog_that_waits_for_a_slow_post_goes_over_the_websocke
     ],
     ids=["hangs up", "silent", "answers and hangs up", "nonsense", "closes", "no frames"],
 )
-async def test_a_candidate_that_fails_leaves_the_session_as_it_was(
+async def test_a_failed_upgrade_leaves_the_session_on_polling(
     io: Server, frames: bytes, hang_up: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(opening, "_UPGRADE_TIMEOUT", 0.3)
@@ -174,8 +174,8 @@ async def test_a_server_that_never_ends_the_get_that_waits_keeps_the_session_on_
         await client.disconnect()
 
 
-async def test_one_noop_ahead_of_the_answer_to_the_probe_is_enough() -> None:
-    """No other GET may begin behind it: a server that says no more would leave it waiting until its next ping."""
+async def test_one_noop_before_the_answer_to_the_probe_is_enough() -> None:
+    """No further GET may begin after it: it would wait until the next ping of a server that sends no other NOOP."""
     gets: asyncio.Queue[bytes] = asyncio.Queue()
     idle = asyncio.Event()
     numbers: list[int] = []
@@ -204,7 +204,7 @@ async def test_one_noop_ahead_of_the_answer_to_the_probe_is_enough() -> None:
         await client.disconnect()
 
 
-async def test_what_is_sent_while_a_server_ends_the_get_late_is_not_held_back() -> None:
+async def test_events_are_sent_while_the_server_ends_the_last_get_late() -> None:
     gets: asyncio.Queue[bytes] = asyncio.Queue()
     idle = asyncio.Event()
 
@@ -235,7 +235,7 @@ async def test_what_is_sent_while_a_server_ends_the_get_late_is_not_held_back() 
         await client.disconnect()
 
 
-async def test_leaving_in_the_midst_of_an_upgrade_ends_everything(io: Server) -> None:
+async def test_disconnecting_during_an_upgrade_ends_everything(io: Server) -> None:
     for turns in range(0, 40, 2):
         client = SocketClient(f"http://127.0.0.1:{io.port}/", **ORDER)  # type: ignore[attr-defined]
         await client.connect()

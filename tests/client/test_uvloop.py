@@ -1,4 +1,4 @@
-"""Clients and servers on uvloop, whose transports are of no class of asyncio."""
+"""Clients and servers on uvloop, whose transports do not subclass asyncio's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The way in: upgrades, refusals, and what a server may do wrong. The peer writes bytes by hand."""
+"""The WebSocket transport: upgrades, refusals, and servers that break the rules. The peer writes bytes by hand."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Behaviour = Callable[[bytes, asyncio.StreamReader, asyncio.StreamWriter], Awaita
 
 
 class Log:
-    """A receiver that writes down what it is told."""
+    """A receiver that notes its calls."""
 
     def __init__(self) -> None:
         self.messages: list[str | bytes] = []
@@ -47,7 +47,7 @@ class Log:
 
 @asynccontextmanager
 async def peer(behave: Behaviour, **options: Any) -> AsyncIterator[Address]:
-    """Serve a behaviour: it gets the request's head."""
+    """Run a server with a behaviour, which gets the request's head."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -75,7 +75,7 @@ def upgrade(head: bytes) -> bytes:
 
 
 def sends(*chunks: bytes, wait: bool = True) -> Behaviour:
-    """Upgrade, write chunks one by one, and wait for the client to go."""
+    """Upgrade, write chunks one by one, and wait for the client to close."""
 
     async def behave(head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(upgrade(head))
@@ -167,7 +167,7 @@ async def test_a_refusal_is_read_with_its_body(length: bool) -> None:
         ("200 OK", ServerUnreachable, "HTTP 200: body"),
     ],
 )
-async def test_a_refusal_is_told_in_one_line(status: str, error: type[Exception], said: str) -> None:
+async def test_a_refusal_becomes_an_error_of_one_line(status: str, error: type[Exception], said: str) -> None:
     async with peer(answers(status, "body\n<p>more")) as address:
         client = SocketClient(address.url, transports=["websocket"])
         with pytest.raises(error, match=said) as caught:
@@ -179,7 +179,7 @@ async def test_a_refusal_is_told_in_one_line(status: str, error: type[Exception]
 
 
 @pytest.mark.parametrize("answer", [b"", b"SSH-2.0-OpenSSH\r\n\r\n", b"HTTP/1.1 101 Sure\r\n\r\n", b"x" * 100_000])
-async def test_what_is_no_websocket_server_is_unreachable(answer: bytes) -> None:
+async def test_a_server_that_does_not_speak_websocket_is_unreachable(answer: bytes) -> None:
     async def behave(_: bytes, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(answer)
 
@@ -188,7 +188,7 @@ async def test_what_is_no_websocket_server_is_unreachable(answer: bytes) -> None
             await SocketClient(address.url).connect(timeout=0.5)
 
 
-async def test_a_host_that_a_server_does_not_take_is_not_called_a_refused_token() -> None:
+async def test_a_refused_host_is_not_reported_as_a_refused_token() -> None:
     async with peer(
         answers("403 Forbidden", "Host 'a' is not allowed: add it to the server's option `hosts`")
     ) as address:
@@ -218,7 +218,7 @@ async def test_pings_of_websocket_are_answered() -> None:
         (encode_frame(TEXT, b"x", b"mask"), "must not mask"),
     ],
 )
-async def test_why_a_connection_ended_is_told(frame: bytes, reason: str) -> None:
+async def test_the_reason_of_a_disconnect_is_reported(frame: bytes, reason: str) -> None:
     async with peer(sends(frame)) as address:
         log = Log()
         await connect(address, log)
@@ -232,7 +232,7 @@ def session(messages: list[Any]) -> Session:
     return Session(receivers, lambda: None, lambda: None, messages.append, JSON)
 
 
-async def test_the_clients_pings_are_answered_and_silence_is_noticed() -> None:
+async def test_pings_are_answered_and_silence_ends_the_session() -> None:
     seen: list[bytes] = []
 
     async def behave(head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -301,7 +301,7 @@ async def test_tls_verifies_and_takes_a_context(certificate: Path) -> None:
         websocket.abort()
 
 
-async def test_a_header_cannot_smuggle_others_in() -> None:
+async def test_a_header_with_a_line_break_is_refused() -> None:
     async with peer(answers("200 OK", "")) as address:
         with pytest.raises(ValueError, match="one line") as caught:
             await connect(address, Log(), headers={"A": "b\r\nC: d"})

@@ -1,4 +1,4 @@
-"""What handlers print and display is below their own cell, or where `output=` sends it, on ipykernel 6 and 7."""
+"""The output of handlers is below their own cell, or where `output=` sends it, on ipykernel 6 and 7."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ async def test_an_exception_is_shown_once_and_below_its_cell_also_where_logging_
     assert kernel.printed(other) == ""
 
 
-async def test_what_logs_elsewhere_gets_the_exception_too(kernel: Kernel) -> None:
+async def test_log_handlers_that_write_elsewhere_get_the_exception(kernel: Kernel) -> None:
     own = await kernel.run(
         "import io, logging\nlogging.basicConfig()\nelsewhere = io.StringIO()\n"
         "logging.getLogger().addHandler(logging.StreamHandler(elsewhere))\n"
@@ -143,7 +143,7 @@ async def test_an_output_widget_gets_everything_that_a_handler_shows(kernel: Ker
         assert not {"stream", "display_data"} & {message["msg_type"] for message in kernel.of(cell)}
 
 
-async def test_what_goes_into_a_widget_belongs_to_the_cell_that_runs_which_is_all_that_nbclient_keeps(
+async def test_output_in_a_widget_belongs_to_the_cell_that_runs_as_nbclient_expects(
     kernel: Kernel,
 ) -> None:
     await kernel.run(WIDGET + "room.on('n', lambda event: print('printed'), output=out)")
@@ -164,8 +164,8 @@ async def test_a_widget_can_be_cleared_and_shows_updates_of_its_displays(kernel:
     assert await kernel.value(f"until(lambda: {shown} == ['newest']) and {shown}") == "['newest']"
 
 
-async def test_an_error_that_a_widget_shows_is_kept_and_output_goes_on_behind_it(kernel: Kernel) -> None:
-    """JupyterLab puts the exception of ``with out:`` into the widget."""
+async def test_an_error_in_a_widget_is_kept_and_output_continues_after_it(kernel: Kernel) -> None:
+    """JupyterLab puts an exception raised in ``with out:`` into the widget."""
     await kernel.run(WIDGET + "room.on('n', lambda event: print(event.data), output=out)")
     await kernel.run("out.outputs = ({'output_type': 'error', 'ename': 'E', 'evalue': '', 'traceback': ['E: no']},)")
     await kernel.run("room.emit('n', 'one')")
@@ -175,7 +175,7 @@ async def test_an_error_that_a_widget_shows_is_kept_and_output_goes_on_behind_it
     assert await kernel.value("out.outputs[0]['ename']") == "E"
 
 
-async def test_updates_of_displays_elsewhere_go_there(kernel: Kernel) -> None:
+async def test_updates_go_to_the_displays_that_they_name(kernel: Kernel) -> None:
     await kernel.run(WIDGET)
     await kernel.run("elsewhere = display('elsewhere', display_id='elsewhere')")
     await kernel.run("room.on('n', lambda event: elsewhere.update('updated'), output=out)\nroom.emit('n')")
@@ -214,7 +214,7 @@ async def test_a_display_shows_the_newest_display_or_the_text_since(kernel: Kern
     await kernel.until(lambda: shown() == {"text/plain": "4\n"})
 
 
-async def test_a_handler_that_shows_without_end_fills_no_memory_and_draws_at_most_twenty_times_a_second(
+async def test_endless_output_is_bounded_in_memory_and_shown_at_most_twenty_times_a_second(
     kernel: Kernel,
 ) -> None:
     await kernel.run(

@@ -1,4 +1,4 @@
-"""An interrupt (Ctrl-C, or the stop button of a notebook) ends what waits, and nothing else."""
+"""An interrupt (Ctrl-C, or the stop button of a notebook) ends the call that waits, and nothing else."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def answer() -> int:
 
 
 def run_interrupted(thread: LoopThread, at: int) -> bool:
-    """Run a coroutine; return whether it was interrupted: where a function is entered or left for the nth time."""
+    """Run a coroutine, interrupted when a function is entered or left for the nth time; return whether that was."""
     count = 0
 
     def trace(frame: FrameType, event: str, arg: Any) -> Any:
@@ -50,7 +50,7 @@ def run_interrupted(thread: LoopThread, at: int) -> bool:
 
 
 @pytest.mark.filterwarnings("ignore:coroutine 'answer' was never awaited")
-def test_the_loop_goes_on_wherever_the_interrupt_comes(thread: LoopThread) -> None:
+def test_the_loop_survives_an_interrupt_at_any_point(thread: LoopThread) -> None:
     at = 1
     while run_interrupted(thread, at):
         assert thread.submit(answer()).result(5) == 42, f"after an interrupt at {at}"
