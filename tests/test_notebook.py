@@ -56,7 +56,7 @@ class ServerSide(SocketEmitter):
 
     def emit(self, event: str) -> list[Any]:
         incoming = self.hooks.incoming if self.hooks else ()
-        return [listener() for listener in (*incoming, *self._handlers.get(event, ()))]
+        return [listener() for listener in (*incoming, *self.handlers.get(event, ()))]
 
 
 @pytest.fixture

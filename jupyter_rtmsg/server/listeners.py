@@ -93,12 +93,18 @@ def removed(listeners: tuple[Handler, ...], function: Handler) -> tuple[Handler,
 
 
 class Emitter:
-    """The handlers of named events."""
+    """The handlers of named events.
 
-    __slots__ = ("_handlers",)
+    Attributes
+    ----------
+    handlers : dict
+        A tuple of handlers by event.
+    """
+
+    __slots__ = ("handlers",)
 
     def __init__(self) -> None:
-        self._handlers: Handlers = NO_HANDLERS
+        self.handlers: Handlers = NO_HANDLERS
 
     def on(self, event: str, handler: Handler | None = None) -> Any:
         """Register a handler for an event; also a decorator.
@@ -121,36 +127,31 @@ class Emitter:
     def off(self, event: str | None = None, handler: Handler | None = None) -> None:
         """Remove one handler of an event, all handlers of an event, or all handlers."""
         if event is None:
-            self._handlers = NO_HANDLERS
-        elif (event := self._event(event)) in self._handlers:
-            left = () if handler is None else removed(self._handlers[event], handler)
-            handlers = {name: handlers for name, handlers in self._handlers.items() if name != event}
-            self._handlers = {**handlers, event: left} if left else handlers
+            self.handlers = NO_HANDLERS
+        elif (event := self._event(event)) in self.handlers:
+            left = () if handler is None else removed(self.handlers[event], handler)
+            handlers = {name: handlers for name, handlers in self.handlers.items() if name != event}
+            self.handlers = {**handlers, event: left} if left else handlers
 
     def listeners(self, event: str) -> list[Handler]:
         """Return the handlers of an event, in the order in which they are called."""
-        return [function_of(handler) for handler in self._handlers.get(self._event(event), ())]
-
-    @property
-    def handlers(self) -> Handlers:
-        """The handlers by event."""
-        return self._handlers
+        return [function_of(handler) for handler in self.handlers.get(self._event(event), ())]
 
     def _event(self, name: str) -> str:
         """Return the canonical name of an event; raise `ValueError` if there is no such event."""
         return name
 
     def _listen(self, event: str, handler: Handler) -> None:
-        if self._handlers is NO_HANDLERS:
-            self._handlers = {}
-        self._handlers[event] = added(self._handlers.get(event, ()), handler)
+        if self.handlers is NO_HANDLERS:
+            self.handlers = {}
+        self.handlers[event] = added(self.handlers.get(event, ()), handler)
         self._outdate(handler)
 
     def _outdate(self, new: Handler) -> None:
         """Remove all handlers that earlier executions of the new handler's cell have registered."""
         if _of_cell(new):
-            left = {event: current(listeners, new) for event, listeners in self._handlers.items()}
-            self._handlers = {event: listeners for event, listeners in left.items() if listeners}
+            left = {event: current(listeners, new) for event, listeners in self.handlers.items()}
+            self.handlers = {event: listeners for event, listeners in left.items() if listeners}
 
 
 class Hooks:

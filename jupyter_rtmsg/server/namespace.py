@@ -302,7 +302,7 @@ class Namespace(Emitter, Broadcaster[Socket]):
         return self._each(coroutines) if coroutines else None
 
     def _greeters(self) -> tuple[Handler, ...]:
-        return self._handlers.get("connection", ())
+        return self.handlers.get("connection", ())
 
     async def _each(self, coroutines: Iterable[Coroutine[Any, Any, Any]]) -> None:
         for coroutine in coroutines:

@@ -119,7 +119,7 @@ class Rooms(Emitter, Generic[M]):
             return
         members[socket.id] = socket
         socket.joined.add(room)
-        if self._handlers:
+        if self.handlers:
             self._entered(room, socket.id, created=len(members) == 1)
 
     def discard(self, room: Room, socket: M) -> None:
@@ -129,17 +129,17 @@ class Rooms(Emitter, Generic[M]):
             socket.joined.discard(room)
             if not members:
                 del self._members[room]
-            if self._handlers:
+            if self.handlers:
                 self._left(room, socket.id, deleted=not members)
 
     def opened(self, socket: M) -> None:
         """Call the handlers for the room that is named by a new socket's id."""
-        if self._handlers:
+        if self.handlers:
             self._entered(socket.id, socket.id, created=True)
 
     def clear(self, socket: M) -> None:
         """Remove a socket from all rooms."""
-        if self._handlers:
+        if self.handlers:
             self._left(socket.id, socket.id, deleted=True)
         for room in tuple(socket.joined):
             self.discard(room, socket)
@@ -177,7 +177,7 @@ class Rooms(Emitter, Generic[M]):
             self._notify("delete_room", room)
 
     def _notify(self, event: str, *args: Room) -> None:
-        for handler in self._handlers.get(event, ()):
+        for handler in self.handlers.get(event, ()):
             try:
                 handler(*args)
             except Exception:

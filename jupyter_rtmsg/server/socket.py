@@ -393,6 +393,6 @@ class Socket(SocketEmitter):
     def drop_handlers(self) -> dict[str, tuple[Handler, ...]]:
         """Remove and return the handlers: the client is disconnected, and all of its events are handled."""
         self._last_rooms = _NO_ROOMS
-        handlers = self._handlers
+        handlers = self.handlers
         self.off()
         return handlers
