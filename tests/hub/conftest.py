@@ -15,7 +15,7 @@ from jupyter_rtmsg.server import Server, Socket
 
 
 def take_user(socket: Socket) -> None:
-    """Be the middleware that says who it is: here it believes the client."""
+    """Middleware: take the user that the client claims to be."""
     socket.user = socket.auth.get("user")
 
 
@@ -30,13 +30,13 @@ class Running:
         self._members: list[Member] = []
 
     async def connect(self, **auth: Any) -> Member:
-        """Connect somebody."""
+        """Connect a member; ``auth`` is the object of its CONNECT."""
         member = await Member.connect(self.port, **auth)
         self._members.append(member)
         return member
 
     async def joined(self, room: str = "lab", *, fields: dict[str, Any] | None = None, **auth: Any) -> Member:
-        """Connect somebody who joins a room."""
+        """Connect a member that joins a room."""
         member = await self.connect(**auth)
         await member.join(room, **(fields or {}))
         return member

@@ -7,7 +7,7 @@ from support.members import Refused, until
 
 
 class Table:
-    """Rights from a table: (principal, action, room)."""
+    """An access check by a table of (principal, action, room)."""
 
     def __init__(self, *allowed: tuple[str, str, str]) -> None:
         self.allowed = set(allowed)

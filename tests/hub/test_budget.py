@@ -28,7 +28,7 @@ def test_commands_cost_what_they_make_of_work_and_data_by_their_size() -> None:
 
 
 def test_a_command_that_costs_much_is_taken_beside_a_flood_of_those_that_cost_little() -> None:
-    """Whoever reads the history of a room while the user's other kernels publish without a pause."""
+    """A client reads the history of a room while the user's other kernels publish without a pause."""
     mine = Budget(Limits(command_rate=1_000, command_burst=1_000), 0.0)
     taken = {"publish": 0, "history": 0}
     for moment in range(4_000):
@@ -43,7 +43,7 @@ def test_a_command_that_costs_much_is_taken_beside_a_flood_of_those_that_cost_li
 
 
 async def test_what_waits_for_its_place_is_not_overtaken_for_ever_by_what_comes_later() -> None:
-    """One session waits; the others keep more than half of the places taken, as forty kernels of one user do."""
+    """One session waits while the others use more than half of the capacity, as forty kernels of one user do."""
     pending = PendingEvents(Limits(pending_events=10))
     for _ in range(10):
         pending.begin(1)

@@ -1,4 +1,4 @@
-"""The order at the member: ack of the join, backlog, live; nothing missed, nothing twice."""
+"""A member gets the reply to its join, then missed events, then live ones: none is missing, none comes twice."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from jupyter_rtmsg.wire.socketio import Encoded
 
 
 class Ticks:
-    """Lets other things happen at every pause: so many turns of the loop, as it was told."""
+    """Pauses for given numbers of turns of the event loop."""
 
     def __init__(self, pauses: list[int]) -> None:
         self._pauses = pauses
@@ -34,7 +34,7 @@ class Ticks:
 
 
 class Outlet:
-    """The server's side of a socket, whose queue takes as long to drain as it is told."""
+    """The server's side of a socket. `pause` decides how long its queue takes to drain."""
 
     def __init__(self, channels: dict[str, list[Outlet]], pause: Ticks) -> None:
         self.connected = True
@@ -59,7 +59,7 @@ class Outlet:
 
 
 class SlowReads:
-    """A log whose reads take as long as they are told, before and after."""
+    """A log that pauses before and after each read."""
 
     def __init__(self, log: EventLog, pause: Ticks) -> None:
         self._log = log
@@ -147,7 +147,7 @@ async def test_what_was_read_ahead_of_the_room_is_not_delivered_again() -> None:
     channels: dict[str, list[Outlet]] = {}
     rooms = RoomRegistry(Limits())
     follower = Follower(log, rooms, lambda batch: [m.write((e,)) for c, e in batch for m in channels.get(c, ())], print)
-    follower.position = 0  # the hub is behind the log: somebody else may have written to it
+    follower.position = 0  # the hub is behind the log: another process may have written to it
     room = joined_room(rooms, follower, Limits())
     room.ring.start = 3
     outlet = Outlet(channels, Ticks([]))
@@ -157,7 +157,7 @@ async def test_what_was_read_ahead_of_the_room_is_not_delivered_again() -> None:
     )  # fmt: skip
     catch_up.begin()
     await until(lambda: outlet.seqs == [1, 2, 3, 4, 5])
-    assert channels == {}  # not before the room has been handed as much
+    assert channels == {}  # it must not go live before the room was handed these events
     following = asyncio.create_task(follower.run())
     await until(lambda: channels)
     await log.append(draft())

@@ -79,7 +79,7 @@ def test_placeholders_count_on_through_a_page() -> None:
 @pytest.mark.parametrize(("hole", "attachments"), [(b"0", ()), (b'{"_placeholder":true,"num":0}', (b"x",))])
 def test_the_deepest_event_that_is_taken_can_be_read_on_a_page(hole: bytes, attachments: tuple[bytes, ...]) -> None:
     def reply(depth: int) -> object:
-        levels = depth - bool(attachments)  # a placeholder is a level too
+        levels = depth - bool(attachments)  # the placeholder is one level
         events = encode_page([record(data=b"[" * levels + hole + b"]" * levels, attachments=attachments)])
         page = EncodedJSON(b'{"events":%b}' % events.json, events.attachments)
         decoder = Decoder(client=True)

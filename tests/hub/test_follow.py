@@ -13,7 +13,7 @@ from jupyter_rtmsg.log import Record
 
 
 async def test_an_event_that_somebody_else_appended_is_delivered(hub: Any) -> None:
-    """Nothing may assume that appends come through this hub."""
+    """Appends need not come through this hub."""
     member = await hub.joined()
     await hub.log.append(draft(room="lab", sender=b'{"user":"x","kind":"script","member":"m"}'))
     await until(lambda: member.events())
@@ -21,7 +21,7 @@ async def test_an_event_that_somebody_else_appended_is_delivered(hub: Any) -> No
 
 
 class Interruption:
-    """Makes the log's follower fail at a batch, which is not lost."""
+    """A log whose follower fails at a batch. The batch is not lost."""
 
     def __init__(self, error: Exception) -> None:
         self._error = error

@@ -16,7 +16,7 @@ async def test_any_socket_io_client_can_use_it(hub: Any) -> None:
         assert (await client.call("join", {"room": "lab", "last": 10}))["ok"]
         stored = await client.call("publish", {"room": "lab", "event": "metric", "data": {"x": b"\x00\xff", "n": 1}})
         await until(lambda: got)
-        data, meta = got[0]  # no argument more for a client that knows nothing of recovery
+        data, meta = got[0]  # no further argument for clients without recovery
         assert data == {"x": b"\x00\xff", "n": 1}
         assert meta["seq"] == stored["seq"]
         assert (await client.call("history", {"room": "lab"}))["events"][0]["data"]["x"] == b"\x00\xff"

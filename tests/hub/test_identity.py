@@ -19,7 +19,7 @@ class Handshake:
 
 @dataclass
 class Peer:
-    """What `identify` looks at."""
+    """The attributes of a socket that `identify` uses."""
 
     id: str = "s1"
     user: Any = None
@@ -29,7 +29,7 @@ class Peer:
 
 @dataclass
 class User:
-    """As Jupyter describes one."""
+    """A user as Jupyter describes it."""
 
     username: str
     display_name: str = ""

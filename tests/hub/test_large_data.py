@@ -1,4 +1,4 @@
-"""What comes out of a large publish is what was sent, without having been parsed."""
+"""The data of a large publish stay as they were sent, without being parsed."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_what_readers_would_stumble_over_is_parsed_or_refused(odd: str) -> None:
     try:
         data = published(text)
     except ProtocolError:
-        return  # no reader has such a number
+        return  # such a number is refused
     assert type(data) is list
 
 

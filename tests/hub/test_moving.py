@@ -30,7 +30,7 @@ async def other(tmp_path: Path) -> AsyncIterator[EventLog]:
 
 @pytest.fixture
 async def hub(start: Any, other: EventLog) -> Any:
-    """A hub with the same file, so in memory yet."""
+    """A hub for the same file: in memory, until the other server ends."""
     return await start(url=other.url, recheck=3600.0)
 
 
@@ -116,7 +116,7 @@ async def test_a_subscription_keeps_its_place(hub: Any, other: EventLog) -> None
     await member.call("ack", room="lab", seq=seqs[1])
     await end(hub, other)
     assert (await member.call("lag", room="lab"))["missed"] == 2
-    # an acknowledgement that was under way meanwhile
+    # an acknowledgement sent before the client knew of the move
     assert (await member.call("ack", room="lab", seq=seqs[2]))["cursor"] == 8
     reply = await (await hub.connect(user="ann")).join(**{"as": "notes"})
     assert (reply["epoch"], reply["recovered"], reply["missed"], reply["cursor"]) == (other.epoch, True, 1, 8)
@@ -192,7 +192,7 @@ async def test_who_asks_during_the_move_waits_and_sees_no_error(
 
 
 async def test_a_client_that_was_away_during_the_move_is_recovered(hub: Any, other: EventLog) -> None:
-    """As any Socket.IO client, by its pid and offset."""
+    """Like any Socket.IO client, it shows its pid and offset."""
     away = await Member.connect(hub.port, user="ann")
     await away.join()
     writer = await hub.connect()
@@ -201,7 +201,7 @@ async def test_a_client_that_was_away_during_the_move_is_recovered(hub: Any, oth
     await away.settled()
     pid, offset = away.raw.welcome["pid"], away.named("$offset")[-1]
     await away.close()
-    await until(lambda: away.id not in hub.hub.core.participants._connections)
+    await until(lambda: away.id not in hub.hub.core.participants._participants)
     await writer.publish("missed")
     await end(hub, other)
     back = await hub.connect(user="ann", pid=pid, offset=offset)

@@ -65,7 +65,7 @@ async def test_nothing_is_left_of_who_has_gone(start: Any) -> None:
 
 
 class Named:
-    """What is looked at of a socket."""
+    """The attributes of a socket that `Participants` uses."""
 
     def __init__(self, id: str, user: str, client: str | None) -> None:
         self.id, self.user = id, user
@@ -79,7 +79,7 @@ class Named:
 
 
 class Counting(RuleBasedStateMachine):
-    """Whoever comes and goes, under whatever id and name: counters tell who is connected."""
+    """Counters match the connected sockets, for any order of connecting and leaving, and any ids and names."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -98,7 +98,7 @@ class Counting(RuleBasedStateMachine):
     @rule(data=st.data(), reason=st.sampled_from(["transport close", "too slow", "client namespace disconnect"]))
     def remove(self, data: st.DataObject, reason: str) -> None:
         socket = self.here.pop(data.draw(st.integers(0, len(self.here) - 1)))
-        for _ in range(2):  # and once more, which counts nothing
+        for _ in range(2):  # the second call must change nothing
             self.participants.remove(socket, reason)
 
     @precondition(lambda self: self.here)

@@ -57,7 +57,7 @@ def test_who_came_and_went_unseen_is_not_mentioned() -> None:
 def test_who_was_listed_is_told_of_even_if_nobody_else_knew() -> None:
     presence = Presence()
     presence.arrive(ANN)
-    presence.listing("bob", 100)  # somebody's join answered meanwhile
+    presence.listing("bob", 100)  # the reply to another member's join
     presence.depart("m1", lost=False)
     assert states(presence) == [("m1", "left")]
 

@@ -17,7 +17,7 @@ def changes(member: Any) -> list[tuple[str, str]]:
 
 @pytest.fixture
 async def quick(start: Any) -> Any:
-    """A hub that tells at once and has little patience."""
+    """A hub with a short presence interval and a short grace time."""
     return await start(presence_interval=0.01, grace=0.3)
 
 
@@ -64,7 +64,7 @@ async def test_who_is_back_within_the_grace_time_is_here_again_and_has_another_o
     lost = asyncio.get_running_loop().time()
     again.raw.reset()
     await until(lambda: changes(ann)[-1] == ("bob", "left"))
-    assert asyncio.get_running_loop().time() - lost >= grace  # the end of the first one did not end the second
+    assert asyncio.get_running_loop().time() - lost >= grace  # the first grace time did not end the second
     assert [state for user, state in changes(ann) if user == "bob"] == ["here", "away", "here", "away", "left"]
 
 

@@ -21,7 +21,7 @@ def offset(member: Member) -> str | None:
 
 
 async def lose(hub: Any, member: Member) -> None:
-    """Cut the connection with no goodbye, and wait until the hub knows."""
+    """Cut the connection without closing it, and wait until the hub knows."""
     member.raw.reset()
     await until(lambda: member.id not in hub.io.of("/").sockets)
 
@@ -70,7 +70,7 @@ async def test_who_saw_no_event_gets_what_came_since_it_joined(hub: Any) -> None
 
 
 def names(member: Member) -> list[str]:
-    """Return what came, without acknowledgements and presence, an open offset as ``open``."""
+    """Return the names of what came, without acknowledgements and presence; an empty offset as ``open``."""
     got = [("open" if each.data == OPEN else "offset") if each.name == "$offset" else each.name for each in member.got]
     return [name for name in got if name not in ("ack", "$presence")]
 
@@ -198,7 +198,7 @@ async def test_who_still_catches_up_cannot_be_recovered(start: Any) -> None:
     bob = await hub.joined("lab", user="bob")
     for _ in range(10):
         await bob.publish_many(50, room="past", data="x" * 5000)
-    ann = await hub.connect(user="ann", reading=False)  # it takes nothing, so it can never have caught up
+    ann = await hub.connect(user="ann", reading=False)  # it reads nothing, so it does not finish catching up
     ann.post("join", {"room": "past", "after": 0})
     await until(lambda: hub.hub.core.participants[ann.id].memberships)
     await lose(hub, ann)
@@ -269,7 +269,7 @@ async def test_what_is_kept_of_a_connection_is_written_once_for_many_joins(
     for _ in range(3):
         for number in range(30):
             await ann.join(f"room-{number}")
-    assert len(written) <= 2  # the first room, and that it is no longer all
+    assert len(written) <= 2  # the first room, and its removal
     await lose(hub, ann)
     assert recovered(await back(hub, ann, user="ann"), ann)
 
@@ -301,7 +301,7 @@ async def test_a_live_event_shows_that_what_was_before_it_was_received(hub: Any)
     await ann.has("$offset", 3)
     await lose(hub, ann)
     ann2 = await hub.connect(user="ann", pid=ann.raw.welcome["pid"], offset=replayed)
-    assert recovered(ann2, ann)  # it received the replay, and not what came behind it
+    assert recovered(ann2, ann)  # it received the replay, but no later event
     await until(lambda: len(ann2.seqs()) == 1)
 
 
@@ -319,7 +319,7 @@ async def test_who_has_lost_its_subscription_meanwhile_is_not_recovered(hub: Any
 
 @pytest.mark.parametrize("what", ["delete", "reset"])
 async def test_nobody_is_recovered_into_a_room_that_ended_meanwhile(hub: Any, monkeypatch: Any, what: str) -> None:
-    """Where it goes on was found out before the room was deleted, or the log was replaced."""
+    """The return was planned before the room was deleted, or the log was replaced."""
     ann = await hub.joined("lab", user="ann")
     bob = await hub.joined("lab", user="bob")
     await bob.publish("seen")

@@ -52,7 +52,7 @@ async def beats() -> AsyncIterator[Beats]:
 @pytest.mark.timeout(300)
 async def test_a_hub_with_a_thousand_members_does_not_wake_and_forgets_them(thread: LoopThread, beats: Beats) -> None:
     apart_ = Apart()
-    await apart(thread, apart_.start("memory:"))  # one of SQLite's opens files as it needs them
+    await apart(thread, apart_.start("memory:"))  # a log of SQLite would open files meanwhile
     hub, sessions = apart_.hub, apart_.io.engine.sessions
 
     async def enter(number: int) -> Member:

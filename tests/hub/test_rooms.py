@@ -25,7 +25,7 @@ class ReadOnly:
 
 
 class Counting(RuleBasedStateMachine):
-    """Any order of making, joining and leaving, against two dicts."""
+    """Compares a quota with two dicts, for any order of making, joining and leaving rooms."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -26,7 +26,7 @@ def test_one_user_takes_nothing_from_another_until_there_is_too_much_in_all() ->
     quota.keep("a", SessionNote("ann", 40, 99), 0)
     assert quota.keep("e1", SessionNote("eve", 60, 99), 0) == []
     assert quota.keep("e2", SessionNote("eve", 40, 99), 0) == []
-    assert quota.keep("b", SessionNote("bob", 30, 99), 0) == ["e1"]  # of whoever holds most
+    assert quota.keep("b", SessionNote("bob", 30, 99), 0) == ["e1"]  # of the user with most bytes
     assert quota.bytes("ann") == 40
 
 

@@ -106,7 +106,7 @@ async def test_one_subscription_too_many_ends_the_one_that_was_idle_longest(star
         await member.join(f"room-{number}", **{"as": name})
         await member.call("leave", room=f"room-{number}")
         time.now += 1
-    await member.join("room-0", **{"as": "a"})  # so that `b` is idle longest
+    await member.join("room-0", **{"as": "a"})  # now `b` is the one idle longest
     await member.call("leave", room="room-0")
     assert (await member.join("new", **{"as": "d"}))["as"] == "d"
     assert await listed(member) == {"a": False, "c": False, "d": False, "b": True}
@@ -123,7 +123,7 @@ async def test_only_when_all_subscriptions_are_in_use_another_one_is_refused(sta
     with pytest.raises(Refused, match="ann has 2 subscriptions, the limit is 2, and all") as refused:
         await member.join("three", **{"as": "a"})
     assert refused.value.code == "limit"
-    await member.join("three")  # without one
+    await member.join("three")  # without a subscription
     await member.call("leave", room="one")
     await member.join("three", **{"as": "a"})
 
@@ -192,7 +192,7 @@ async def test_a_cursor_of_another_epoch_brings_everything_of_this_one(start: An
     member = await hub.joined(user="ann", fields={"as": "notes"})
     await member.leave()
     seqs = await (await hub.connect()).publish_many(3)
-    hub.log.epoch = "another"  # as if the file had been replaced while nobody looked
+    hub.log.epoch = "another"  # as if the file had been replaced unnoticed
     back = await hub.connect(user="ann")
     reply = await back.join(**{"as": "notes"})
     assert (reply["recovered"], reply["reason"], reply["missed"], reply["cursor"]) == (False, "epoch", 3, 0)
@@ -254,7 +254,7 @@ async def listed(member: Any) -> dict[str, bool]:
 
 
 class Time:
-    """Both clocks of a log, as a test wants them."""
+    """Both clocks of a log, set by the test."""
 
     def __init__(self) -> None:
         self.now = 1_800_000_000.0
@@ -263,7 +263,7 @@ class Time:
         return self.now
 
     async def go_on(self, seconds: float, look: Callable[[], int]) -> None:
-        """Let time pass, in steps that no clock takes for a jump."""
+        """Advance both clocks, in steps that do not count as a jump."""
         for _ in range(int(seconds // 1800) + 1):
             self.now += 1800
             look()

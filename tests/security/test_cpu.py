@@ -1,4 +1,4 @@
-"""Work per byte: what anybody may send costs time that grows with its length only."""
+"""Work per byte: the time that any input costs grows with its length only."""
 
 from __future__ import annotations
 

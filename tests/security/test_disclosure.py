@@ -1,4 +1,4 @@
-"""What a request learns that has shown nothing, and credentials in what people see."""
+"""What a request without credentials learns, and credentials in what people see."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def test_errors_and_reprs_hold_no_credentials() -> None:
 
 @pytest.fixture(scope="module")
 def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
-    """A server whose log has an address that nobody knows, with a password."""
+    """A server whose log has an unknown address with a password."""
     config = {"RtmsgApp": {"log_url": "carrier-pigeon://ada:seeds@loft"}}
     with JupyterServer(tmp_path_factory.mktemp("jupyter"), config=config) as server:
         yield server

@@ -1,4 +1,4 @@
-"""One user takes neither the event loop nor the hub from the others; and honest bursts pass unnoticed."""
+"""One user cannot block the event loop or the hub for others, and honest bursts meet no limit."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COSTLY = {"room": "crowd"}
 
 
 async def test_a_flood_of_commands_over_many_connections_lets_others_publish_in_between(start: Any) -> None:
-    """120 connections that asked for `presence` 256 times each held up everybody for 6.3 s."""
+    """120 connections that asked for `presence` 256 times each blocked the event loop for 6.3 s."""
     hub = await start(url="memory:", command_burst=1e9)
     crowd = [await hub.joined("crowd", user=f"guest{number}") for number in range(40)]
     honest = await hub.joined("lab", user="ann")
@@ -31,7 +31,7 @@ async def test_a_flood_of_commands_over_many_connections_lets_others_publish_in_
 
 
 async def test_commands_that_wait_for_the_log_take_turns_as_well(start: Any, monkeypatch: Any) -> None:
-    """500 `rooms` over 100 connections, 7 ms each where there are many rooms, were one round of the event loop."""
+    """500 `rooms` over 100 connections, which take 7 ms each with many rooms, ran in one turn of the event loop."""
     done = 0
 
     async def slow(hub: Any, connection: Any, request: Any) -> dict[str, Any]:
@@ -64,7 +64,7 @@ async def test_what_exceeds_a_users_budget_is_refused_and_others_are_not(start: 
 
 
 async def test_honest_bursts_never_notice_the_budget(start: Any) -> None:
-    """Kernels of one user on one server are one user."""
+    """All kernels of a user on one server share the user's budget."""
     hub = await start(url="memory:")
     kernels = [await hub.connect(user="ann") for _ in range(4)]
     seqs = await asyncio.gather(*(kernel.publish_many(5_000, room="lab") for kernel in kernels))

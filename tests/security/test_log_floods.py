@@ -1,4 +1,4 @@
-"""Whatever strangers and members send again and again, the server's log gets a handful of lines, and a count."""
+"""Whatever clients send again and again, the server's log gets a few lines and a count."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MANY = 10_000
 
 @pytest.fixture
 async def port() -> AsyncIterator[int]:
-    """The port of a hub in memory, whose requests have to come from its own origin."""
+    """The port of a hub in memory, which accepts requests of its own origin only."""
     io = Server()
 
     @io.use
@@ -54,7 +54,7 @@ async def test_packets_that_are_refused(port: int, lines: pytest.LogCaptureFixtu
     for number in range(MANY // 500):
         client.send(*[deep] * 500, f'42{number}["no such command"]')
         while not str(await client.receive()).startswith(f"43{number}["):
-            pass  # the answers to those before
+            pass  # answers to earlier requests
     await client.hang_up()
     assert len(ours(lines)) <= HANDFUL
     assert any("the 10,000th message like this" in line for line in ours(lines))

@@ -1,4 +1,4 @@
-"""What somebody makes the server hold is counted, and bounded: bodies of POSTs, messages that are not complete."""
+"""What clients make the server hold is counted and bounded: bodies of POSTs, and incomplete messages."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ def know(socket: Any) -> None:
 
 
 def head(client: Any, length: str = "Content-Length: 200000") -> bytes:
-    """The headers of a POST of a session."""
+    """Return the headers of a POST of a session."""
     path = f"/socket.io/?{client.query}"
     return f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{length}\r\n\r\n".encode()
 
 
 async def uploads(client: Any, *parts: bytes) -> Any:
-    """Begin a POST and leave it at that."""
+    """Begin a POST, and send nothing more."""
     exchange = await client.dial()
     for part in parts:
         exchange.write(part)
@@ -34,7 +34,7 @@ async def test_of_two_bodies_of_one_session_the_second_is_not_kept(serve: Any, p
     await until(lambda: session.held >= 100_000)
     second = await uploads(client, head(client, "Content-Length: 100000"), b"x" * 100_000)
     assert (await second.answer()).status == 400
-    assert session.closed  # its client has lost count of its requests
+    assert session.closed  # its client sent two requests at once
     first.writer.close()
     await until(lambda: not served.io.engine.memory.used)
 

@@ -1,4 +1,4 @@
-"""Names that hide something, or turn around what stands beside them."""
+"""Names that hide characters, or change the direction of the text beside them."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_no_event_is_named_by_blanks_alone(name: str) -> None:
 
 
 def old(name: str, sender: Sender) -> Event:
-    """An event that was stored before names had a rule."""
+    """An event that was stored before there were rules for names."""
     return Event("lab", name, None, 1, 0, 0, sender)
 
 

@@ -1,4 +1,4 @@
-"""A polling session that was opened without credentials: its id, which is in every URL, is not worth the token."""
+"""A polling session opened without credentials: its id, which is in every URL, does not replace the token."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
 
 
 def ask(server: JupyterServer, path: str, body: str | None = None, **headers: str) -> Answer:
-    """Send a request of a client that shows nothing in its headers."""
+    """Send a request without credentials in its headers."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=DEADLINE)
     connection.request("GET" if body is None else "POST", f"/{path}", body, headers)
     response = connection.getresponse()
@@ -88,7 +88,7 @@ def test_a_wrong_token_is_refused_at_once_over_polling(server: JupyterServer) ->
 
 
 def test_socket_io_client_comes_in_with_a_token_in_connect(server: JupyterServer) -> None:
-    """It polls first, sends its CONNECT there, and upgrades meanwhile."""
+    """The client sends its CONNECT over polling, and upgrades meanwhile."""
     command = ["node", "-e", CLIENT, server.url, "/socket.io/", server.token]
     done = subprocess.run(command, cwd=INTEROP, capture_output=True, text=True, timeout=DEADLINE, check=True)
     assert json.loads(done.stdout) == {"ok": True, "transport": "websocket"}, done.stderr
@@ -96,7 +96,7 @@ def test_socket_io_client_comes_in_with_a_token_in_connect(server: JupyterServer
 
 @pytest.mark.parametrize("synchronous", [False, True])
 async def test_python_socketio_comes_in_with_a_token_in_connect(server: JupyterServer, synchronous: bool) -> None:
-    """It polls first, and upgrades before its CONNECT. The synchronous one upgrades with another HTTP library."""
+    """The client upgrades before its CONNECT. The synchronous client uses another HTTP library for that."""
     if synchronous:
         pytest.importorskip("requests")
         pytest.importorskip("websocket")

@@ -1,4 +1,4 @@
-"""Foreign pages: names that lead here (DNS rebinding), schemes, and what a session's id is worth elsewhere."""
+"""Pages of other origins: DNS rebinding, schemes, and the use of a session's id from another origin."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def test_a_page_that_calls_this_machine_by_a_name_of_its_own_is_refused(
     [
         ("http://lab.example:8888", "lab.example:8888", False, True),
         ("https://lab.example", "lab.example", True, True),
-        ("https://lab.example", "lab.example", False, True),  # TLS ends at a proxy that tells nothing of it
+        ("https://lab.example", "lab.example", False, True),  # TLS ends at a proxy that sends no header about it
         ("https://lab.example", "lab.example:443", True, True),
         ("wss://lab.example", "lab.example", True, True),
-        ("http://lab.example", "lab.example", True, False),  # anybody's on the way
+        ("http://lab.example", "lab.example", True, False),  # the page may have been changed on the way
         ("http://lab.example:8888", "lab.example", False, False),
         ("null", "", False, False),
         ("", "", False, False),

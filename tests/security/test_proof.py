@@ -1,4 +1,4 @@
-"""The proof of a kernel is good for the hub that it was made for, and for nobody but the kernel's own principal."""
+"""The proof of a kernel is valid for one hub only, and only for the kernel's own principal."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def key_of(server: JupyterServer, kernel: str) -> bytes:
 
 
 def hello(peer: Peer, kernel: str, proof: str, **fields: Any) -> str:
-    """Return the kind that the hub takes a connection for."""
+    """Return the kind that the hub gives to a connection."""
     return str(peer.command("hello", kernel=kernel, proof=proof, **fields)["kind"])
 
 
@@ -65,7 +65,7 @@ def test_a_proof_counts_only_from_the_principal_of_the_kernels(tmp_path: Path, o
 
 
 class Relay:
-    """A hub that keeps what kernels show to it, for use at their own server."""
+    """A malicious hub: it keeps the proofs that kernels send, to use them at their own server."""
 
     def __init__(self) -> None:
         self.shown: list[dict[str, Any]] = []
@@ -110,7 +110,7 @@ async def test_a_kernel_shows_its_proof_to_servers_of_its_own_user_only(
 
 
 def test_a_hub_that_hands_on_a_kernels_challenge_gains_nothing(jupyter: JupyterServer, kernel: str) -> None:
-    """As a kernel of any version would answer it, also one that does not look where it connects to."""
+    """Answer as a kernel of any version would, including one that does not check the address."""
     key, evil = key_of(jupyter, kernel), "http://evil.example/"
     with connected(jupyter, auth={"token": jupyter.token}, headers={"Host": "127.0.0.1"}) as thief:
         relayed = kernel_proof(key, evil, thief.id)

@@ -1,4 +1,4 @@
-"""Connection state recovery in the hands of somebody who wants more than his own."""
+"""Connection state recovery by a client that wants more than its own state."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from support.wsclient import RawClient
 
 
 async def all_at_once(hub: Any, number: int, auth: dict[str, Any]) -> list[dict[str, Any]]:
-    """Send so many CONNECTs in one moment, each on a connection of its own; return what they were answered with."""
+    """Send CONNECTs at the same moment, each on a connection of its own, and return the answers."""
     raws = [await RawClient.open(hub.port) for _ in range(number)]
     for raw in raws:
         raw.send("40" + json.dumps(auth))
@@ -29,7 +29,7 @@ async def lose(hub: Any, member: Member) -> None:
 
 @pytest.fixture
 async def slow(start: Any, url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A hub that looks for what somebody missed until four have come who want to be recovered."""
+    """A hub whose plans for a replay wait until four clients ask to be recovered."""
     hub = await start(url=url, connections_per_user=4)
     find, come = hub.hub.core.planner.plan_replay, asyncio.Event()
 

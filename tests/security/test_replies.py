@@ -1,4 +1,4 @@
-"""What is cheap to ask is answered with little: replies end where a page ends."""
+"""Replies are bounded: a request that is cheap to send has a small reply."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests that two servers would read in two ways, redirects, and links."""
+"""Requests that two servers would parse differently, redirects, and links."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def port() -> Any:
 
 
 async def answers(port: int, data: bytes) -> bytes:
-    """Send bytes, and return what comes back until the server hangs up or says nothing more."""
+    """Send bytes, and return the answer, until the server closes the connection or is silent."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(data)
     writer.write_eof()
@@ -56,7 +56,7 @@ HEAD = b"POST /socket.io/?EIO=4&transport=polling&sid=none HTTP/1.1\r\nHost: loc
     ],
 )
 async def test_a_request_with_two_lengths_is_answered_by_the_end_of_its_connection(port: int, fields: bytes) -> None:
-    """What stands behind it could be a request to one server, and its body to another in front of it."""
+    """One server could take the rest for a request, and a server in front of it for the body."""
     received = await answers(port, HEAD + fields + SMUGGLED)
     assert b'"sid"' not in received, received
     assert received.count(b"HTTP/1.1") <= 1
@@ -96,7 +96,7 @@ async def test_a_refused_upgrade_leaves_no_tunnel_open(port: int) -> None:
 
 
 class Redirector:
-    """A server that sends everybody on, and keeps what they have shown."""
+    """A server that redirects all clients, and keeps the credentials that they send."""
 
     def __init__(self, target: str) -> None:
         self.target = target

@@ -1,4 +1,4 @@
-"""One user can't take rooms, history or space from the others."""
+"""One user cannot take rooms, history or space from the others."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def hub(start: Any, tmp_path: Path) -> Any:
 
 
 async def victim(hub: Any) -> tuple[Member, list[Any]]:
-    """Return somebody with a history of 100 events in two rooms, half of them handled, and what that history is."""
+    """Return a member with 100 events in two rooms, half of them handled, and that history."""
     ann = await hub.connect(user="ann", client="ann-1")
     for room in ("lab", "shared"):
         await ann.join(room, **{"as": "notes"})
@@ -41,7 +41,7 @@ async def history(ann: Member) -> list[Any]:
 
 
 async def as_before(hub: Any, ann: Member, before: list[Any]) -> None:
-    """Nothing of what somebody has is gone, and all works."""
+    """Check that nothing of a member's history is gone, and that all its commands work."""
     assert await history(ann) == before
     await ann.publish(room="lab")
     await ann.publish(room=f"another-{len(hub.hub.core.rooms.quota.makers)}")
@@ -49,7 +49,7 @@ async def as_before(hub: Any, ann: Member, before: list[Any]) -> None:
     for room in ("lab", "shared"):
         reply = await back.join(room, **{"as": "notes"})
         assert reply["cursor"] == before[room == "shared"][24]["seq"]
-        assert reply["recovered"] or room == "shared"  # where another user's events may be gone, which is told
+        assert reply["recovered"] or room == "shared"  # another user's events may be gone there, and the reply tells so
 
 
 async def test_the_events_of_one_user_evict_nobody_elses(hub: Any) -> None:
@@ -122,7 +122,7 @@ async def test_the_space_of_what_was_deleted_is_given_back(start: Any, tmp_path:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
-    """A Jupyter server with two users, who are known by their tokens."""
+    """A Jupyter server with two users, identified by their tokens."""
     path = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
     config = {
         "ServerApp": {"identity_provider_class": "support.authorizers.TwoUsers"},
@@ -138,7 +138,7 @@ def test_two_users_of_one_jupyter_server_leave_each_other_their_share(server: Ju
         mine = [ann.command("publish", room="lab", event="tick", data=i)["seq"] for i in range(20)]
         replies = [eve.command("publish", room=f"dump{i % 5}", event="big", data="x" * 200_000) for i in range(25)]
         codes = [reply["error"]["code"] for reply in replies if not reply["ok"]]
-        assert codes == ["limit"] * 15  # of twenty rooms two are hers
+        assert codes == ["limit"] * 15  # two of twenty rooms are hers
         for i in range(20):
             assert eve.command("publish", room=f"dump{i % 2}", event="big", data="x" * 200_000)["ok"]
         assert [event["seq"] for event in ann.command("history", room="lab")["events"]] == mine

@@ -1,4 +1,4 @@
-"""What a stranger sends before being let in costs next to nothing."""
+"""Input from clients that are not authenticated costs next to nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the package is built from is pinned, and what it needs is no version with a known advisory."""
+"""Build dependencies are pinned, and the lowest allowed dependencies have no known advisory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_every_npm_package_has_a_checksum_on_every_platform() -> None:
-    """Yarn keeps none for packages with conditions, in any version of its lock: those are in a file of ours."""
+    """Yarn stores no checksums for packages with conditions: a file of ours has them."""
     lock = (ROOT / "labextension" / "yarn.lock").read_text()
     ours = ("@workspace:", "@link:")  # folders of this repository
     entries = [

@@ -8,7 +8,7 @@ from support.members import Refused, until
 
 
 class Rules:
-    """Who may do what, by user."""
+    """An access check by user."""
 
     def __init__(self, **allowed: str) -> None:
         self.allowed = allowed
@@ -50,7 +50,7 @@ async def test_a_room_made_again_is_no_continuation(hub: Any) -> None:
     bob = await hub.connect(user="bob")
     new = await bob.publish(room="lab")
     reply = await ann.join(**{"as": "notes"})
-    assert (reply["missed"], reply["cursor"]) == (0, new)  # the subscription of before has ended
+    assert (reply["missed"], reply["cursor"]) == (0, new)  # the old subscription has ended
     other = await hub.connect(user="ann")
     reply = await other.join(after=old[1], epoch=epoch)
     assert (reply["recovered"], reply["reason"], reply["missed"]) == (False, "trimmed", 1)
@@ -134,7 +134,7 @@ def held(hub: Any) -> int:
 
 
 async def test_a_join_does_not_begin_anew_because_another_room_was_deleted(hub: Any, monkeypatch: Any) -> None:
-    """Somebody who deletes room after room would keep all others from joining."""
+    """Otherwise a user who deletes room after room would keep all others from joining."""
     ann, bob = await hub.joined("other", user="ann"), await hub.connect(user="bob")
     find, finds = hub.hub.core.planner.plan_replay, 0
 

@@ -97,7 +97,7 @@ async def test_since_is_not_misled_by_events_that_a_wrong_clock_stamped_with_a_t
     seqs = await writer.publish_many(4)
     assert (await (await hub.connect()).join(since=round(now * 1000)))["missed"] == 4
     assert (await (await hub.connect()).join(since=round(now * 1000) + 1))["missed"] == 0
-    now -= 86_400  # now it is wrong itself
+    now -= 86_400  # now the clock itself is wrong
     reader = await hub.connect()
     assert (await reader.join(since=round((now + 86_400) * 1000)))["missed"] == 9
     await until(lambda: reader.seqs()[:2] == ahead and reader.seqs()[-4:] == seqs)

@@ -47,7 +47,7 @@ async def test_data_comes_as_it_was_sent(hub: Any, data: Any) -> None:
 
 
 PUBLISH = b'42["publish",{"room":"lab","event":"tick","data":%b}]'
-POISON = {  # what JavaScript or Python could not read, if it went from a client to the log and the members as it came
+POISON = {  # JavaScript or Python could not read these if they were stored and sent unchanged
     "a number beyond all": (b"1e999", 1002),
     "a number beyond all, deep inside": (b'{"a":[1,{"b":-1e999}]}', 1002),
     "NaN": (b"[NaN]", 1002),
@@ -69,7 +69,7 @@ async def test_what_no_member_could_read_reaches_neither_the_log_nor_a_member(hu
     assert [event["data"] for event in (await member.call("history", room="lab"))["events"]] == ["before", "after"]
 
 
-READ_AND_WRITTEN_AGAIN = {  # as it is sent: as members get it
+READ_AND_WRITTEN_AGAIN = {  # by what is sent: what members get
     b'{"a":1,"b":2,"a":3}': '{"a":3,"b":2}',
     b'[{"a":{"x":1},"a":[]}]': '[{"a":[]}]',
     b" [ 1 , 2.50 ] ": "[1,2.5]",
@@ -214,7 +214,7 @@ async def test_an_event_larger_than_a_message_is_refused_with_both_sizes(start: 
 
 
 async def test_the_largest_event_fits_a_message(start: Any) -> None:
-    """With the longest names and ids of the widest characters, and marked as replayed."""
+    """The longest names and ids, of the widest characters, in a replayed event."""
     hub = await start(message=20_000)
     writer = await hub.joined(user="ü" * 100)
     wide = "𝔸" * 128

@@ -31,7 +31,7 @@ async def test_who_watches_the_list_is_told_once_that_it_has_changed(start: Any)
     await other.publish(1)
     await other.publish(2)
     assert await names(watcher, watch=True) == ["lab"]
-    assert told(watcher) == 1  # nobody asked in between
+    assert told(watcher) == 1  # it did not ask again in between
     await other.publish(3)
     await until(lambda: told(watcher) == 2)
     assert await names(watcher, watch=True) == ["lab"]
@@ -49,7 +49,7 @@ async def test_nothing_is_told_and_no_timer_runs_while_nothing_changes(start: An
     member = await hub.joined()
     await until(lambda: told(watcher) == 1)
     await member.publish(1)
-    assert watchers._timer is None  # nobody waits for it
+    assert watchers._timer is None  # no watcher is left
     await names(watcher, watch=True)
     await watcher.close()
     await until(lambda: not watchers._waiting)
@@ -63,7 +63,7 @@ async def test_a_watch_that_is_no_truth_value_is_refused(start: Any) -> None:
 
 
 class OnlyOpen:
-    """Rooms are open or secret."""
+    """Allows to read some rooms, and keeps the others secret."""
 
     def allows(self, credential: str, action: str, room: str) -> bool:
         return action == "write" or room.startswith("open")
@@ -82,4 +82,4 @@ async def test_no_page_names_a_room_that_may_not_be_read(start: Any, limit: int)
         assert "secret" not in str(page)
         told += [room["room"] for room in page["rooms"]]
     assert told == ["open-1", "open-2"]
-    assert page["rooms"]  # there is no page that only tells that there is nothing more
+    assert page["rooms"]  # the last page is never empty
