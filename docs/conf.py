@@ -34,6 +34,7 @@ nb_execution_mode = "off"
 
 default_role = "py:obj"
 autodoc_member_order = "bysource"
+toc_object_entries_show_parents = "hide"
 autodoc_typehints = "none"  # numpydoc's Parameters have the types
 numpydoc_class_members_toctree = False
 numpydoc_show_class_members = False

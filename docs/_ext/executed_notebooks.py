@@ -59,6 +59,8 @@ def outputs(notebook: Notebook, cell: str) -> list[dict[str, Any]]:
     shown: list[dict[str, Any]] = []
     for message in notebook.messages_of(cell, "stream", "display_data", "execute_result"):
         content = message["content"]
+        if message["msg_type"] == "stream" and "font cache" in content["text"]:  # Matplotlib's, in a new home
+            continue
         if message["msg_type"] == "stream":
             shown.append({"output_type": "stream", "name": content["name"], "text": content["text"]})
             continue
