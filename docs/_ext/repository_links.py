@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 PAGES = {
     "README.md": "index.md",
     "CHANGELOG.md": "changes.md",
+    "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "vulnerabilities.md",
     "notebooks/01-listen.ipynb": "notebooks/01-listen.ipynb",
     "notebooks/01-train.ipynb": "notebooks/01-train.ipynb",
