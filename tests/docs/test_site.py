@@ -66,6 +66,16 @@ def test_links_out_of_the_docs_lead_to_their_pages() -> None:
     )
 
 
+def test_files_of_the_root_are_pages() -> None:
+    links = extension("repository_links")
+    assert {page: f"{page}.md" for page in links.SHOWN} == {
+        page: links.PAGES[file] for page, file in links.SHOWN.items()
+    }
+    text = "[a](docs/security.md#b) [c](SECURITY.md) [d](https://e.org/docs/f) [g](#h)"
+    shown = "[a](security.md#b) [c](vulnerabilities.md) [d](https://e.org/docs/f) [g](#h)"
+    assert links.translate_from_root(text) == shown
+
+
 def test_anchors_and_reasons_are_translated() -> None:
     translate = extension("repository_links").translate
     assert translate("protocol", '<a id="a-b"></a>\n## A\n') == "(a-b)=\n## A\n"
