@@ -154,9 +154,9 @@ class Link:
             self._set_state("connecting")
             self._io.add(self)
         try:
-            await asyncio.wait_for(asyncio.shield(first), timeout)
+            await asyncio.wait_for(asyncio.shield(first), timeout)  # several callers may wait for one connection
         except BaseException as error:
-            silent = self._silent(timeout)
+            silent = self._silent(timeout)  # before `disconnect` forgets the session
             if begins:  # otherwise the socket goes on connecting, as it did before this call
                 await self.disconnect(0)
             if isinstance(error, asyncio.TimeoutError) and not first.done():
@@ -186,6 +186,7 @@ class Link:
     def _open(self) -> None:
         """Become connected: deliver the events that came early, and send those that have waited."""
         assert self.session
+        # In the order of socket.io-client: missed events, then events that waited, then the handlers of "connect".
         self._set_state("connected")
         self._io.accepted()
         self._delivery.flush()
@@ -224,7 +225,7 @@ class Link:
         if self._is_connected:
             self._set_state(state)
             self._listeners.fire("disconnect", reason)
-        if was_admitted:
+        if was_admitted:  # an event that is still in the buffer will be sent, and may be acknowledged then
             self.acks.fail_all(Disconnected(error), kept=self.sender.holds)
 
     def _inactive(self) -> None:
@@ -239,7 +240,7 @@ class Link:
         if self._layer is None:
             self._session_over("io server disconnect", "the server disconnected this socket")
             self._inactive()
-        elif self.session:
+        elif self.session:  # the manager connects again, since the link stays active
             self.session.close("disconnected by the server")
 
     async def disconnect(self, timeout: float = 5.0) -> None:
@@ -292,7 +293,7 @@ class Link:
             raise Disconnected(self._offline())
         id = self.acks.new_id()
         self.session.send(EncodedPacket(header(EVENT, id=id, attachments=len(attachments)) + json, attachments))
-        self.acks.expect(id, answer)
+        self.acks.expect(id, answer)  # the answer cannot come before the next read
         return id
 
     # --- called by the manager
@@ -305,7 +306,7 @@ class Link:
     def lost(self, account: str) -> None:
         """Learn that the session has ended."""
         if self._layer is None and self.id is None and self.session is not None:
-            self._cut_short(account)
+            self._cut_short(account)  # a hub speaks the default parser, so a layer just tries again
         self._session_over(reason_for(account), f"the connection was lost: {account}", "offline")
         if self._layer:
             self._layer.lost()
@@ -331,7 +332,7 @@ class Link:
     def packet(self, packet: Packet, size: int) -> None:
         """Take a packet of ``size`` bytes. An event goes to the layer first."""
         kind = packet.type
-        if kind is EVENT:
+        if kind is EVENT:  # first, since this runs for every event of every room
             taken = self._layer is not None and self._layer.event(packet.data, size)
             if not taken or self._listeners.named.all or self._listeners.any.all:
                 self._delivery.receive(packet)

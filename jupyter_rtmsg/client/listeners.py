@@ -71,7 +71,7 @@ class Listeners:
         self._calls.extend(calls)
         if not self._calls:
             return
-        while len(self._calls) > _MAX_CALLS:
+        while len(self._calls) > _MAX_CALLS:  # plain events cannot be read again, unlike those of rooms
             self._calls.popleft()
             logger.warning("a plain Socket.IO event was dropped: %d others wait for their handlers", _MAX_CALLS)
         if self._executor is None:

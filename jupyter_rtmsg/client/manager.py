@@ -185,7 +185,7 @@ class Manager(Listenable):
         self._links[link.namespace] = link
         self._receivers[link.namespace] = link.packet
         if self.session:
-            link.opened(self.session)
+            link.opened(self.session)  # other namespaces use it already
         elif self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._run(), name="rtmsg connection")
 
@@ -210,10 +210,10 @@ class Manager(Listenable):
             self._listeners.fire("close", "forced close")
             self._linger(session)
         task, self._task = self._task, None
-        if task and task is not asyncio.current_task():
+        if task and task is not asyncio.current_task():  # `given_up` removes the last link inside of the task itself
             task.cancel()
             self._ending.add(task)
-        self._home = None
+        self._home = None  # the next `connect` may be on another event loop
         self._backoff.reset()
         self._listeners.drain()
 
@@ -316,7 +316,7 @@ class Manager(Listenable):
         self._listeners.fire("open")
         if attempt:
             self._listeners.fire("reconnect", attempt)
-        for link in list(self._links.values()):
+        for link in list(self._links.values()):  # a copy: a link that is refused removes itself
             link.opened(session)
         return session
 
@@ -353,7 +353,7 @@ class Manager(Listenable):
             link.given_up()
 
     def _lost(self, session: Session) -> None:
-        if self.session is not session:
+        if self.session is not session:  # `drop` and the end of the session both report it
             return
         self.session = None
         account = session.ended.result()

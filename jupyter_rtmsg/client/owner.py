@@ -6,6 +6,7 @@ address is checked.
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import os
 import sys
@@ -79,18 +80,15 @@ def _allowed() -> set[int]:
 
 def _listeners(port: int) -> Iterator[ListeningSocket]:
     for name in ("tcp", "tcp6"):
-        try:
-            with (_PROC / name).open(encoding="ascii") as lines:
-                next(lines, None)
-                for line in lines:
-                    fields = line.split()
-                    if fields[3] != _LISTEN:
-                        break  # listening sockets are listed first
-                    host, _, number = fields[1].partition(":")
-                    if int(number, 16) == port:
-                        yield ListeningSocket(_of_hex(host), int(fields[7]))
-        except (OSError, ValueError, IndexError):
-            continue
+        with contextlib.suppress(OSError, ValueError, IndexError), (_PROC / name).open(encoding="ascii") as lines:
+            next(lines, None)
+            for line in lines:
+                fields = line.split()
+                if fields[3] != _LISTEN:
+                    break  # listening sockets are listed first
+                host, _, number = fields[1].partition(":")
+                if int(number, 16) == port:
+                    yield ListeningSocket(_of_hex(host), int(fields[7]))
 
 
 def _of_hex(host: str) -> _IP:

@@ -94,11 +94,11 @@ class Delivery:
 
     def _deliver(self, packet: Packet) -> None:
         if packet.id is None and self._recovery.received(packet.data):
-            return
+            return  # it only carries the offset
         name, *rest = packet.data
         args = tuple(rest)
         listeners = self._listeners
-        listeners.notify(listeners.any, packet.data)
+        listeners.notify(listeners.any, packet.data)  # before the handlers of the name, as in socket.io-client
         handlers = listeners.named.take(name) if type(name) is str else ()
         if handlers:
             reply = None if packet.id is None else FirstReply(self._replier(packet.id), len(handlers))
@@ -112,7 +112,7 @@ class Delivery:
         def reply(result: Any) -> None:
             args = result if type(result) is tuple else () if result is None else (result,)
             packet = codec.ack(id, args, namespace)
-            if session and not loop.is_closed():
+            if session and not loop.is_closed():  # a handler may return after its client was closed
                 loop.call_soon_threadsafe(lambda: None if session.ended.done() else session.send(packet))
 
         return reply

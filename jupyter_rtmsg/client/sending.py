@@ -39,7 +39,7 @@ class EmitOptions:
 _NO_OPTIONS = EmitOptions()
 
 
-class SocketEmitter:
+class EmitOperator:
     """Emits events with options: ``socket.timeout(5).volatile.emit(...)``. A socket is one with none."""
 
     def __init__(self, sender: PacketSender, options: EmitOptions = _NO_OPTIONS) -> None:
@@ -47,18 +47,18 @@ class SocketEmitter:
         self._options = options
 
     @property
-    def volatile(self) -> SocketEmitter:
+    def volatile(self) -> EmitOperator:
         """Emits an event that may be dropped: without a connection, or while the connection accepts no more."""
-        return SocketEmitter(self._sender, replace(self._options, volatile=True))
+        return EmitOperator(self._sender, replace(self._options, volatile=True))
 
-    def timeout(self, seconds: float) -> SocketEmitter:
+    def timeout(self, seconds: float) -> EmitOperator:
         """Emits an event whose acknowledgement may take so many seconds."""
-        return SocketEmitter(self._sender, replace(self._options, timeout=seconds))
+        return EmitOperator(self._sender, replace(self._options, timeout=seconds))
 
-    def compress(self, compress: bool) -> SocketEmitter:
+    def compress(self, compress: bool) -> EmitOperator:
         """Emits an event as without this flag, since this client does not compress; for code of socket.io-client."""
         del compress
-        return SocketEmitter(self._sender, self._options)
+        return EmitOperator(self._sender, self._options)
 
     def emit(self, event: str, *args: Any) -> None:
         """Emit an event, and return at once.
@@ -211,7 +211,7 @@ class PacketSender:
         self._queue = RetryQueue(self._ask_once, wait_connected, retries) if retries else None
 
     def emit(self, options: EmitOptions, args: Sequence[Any]) -> None:
-        """Send an event; see `SocketEmitter.emit`."""
+        """Send an event; see `EmitOperator.emit`."""
         self._check_loop()
         packet = self._codec.event(args, self._namespace)
         if self._queue is not None and not options.volatile:
@@ -220,7 +220,7 @@ class PacketSender:
             self._send(Unsent(packet, args, None), options)
 
     async def ask(self, options: EmitOptions, args: Sequence[Any]) -> Any:
-        """Send an event and return the server's answer; see `SocketEmitter.emit_with_ack`."""
+        """Send an event and return the server's answer; see `EmitOperator.emit_with_ack`."""
         self._check_loop()
         timeout = options.timeout or self._ack_timeout
         if self._queue is not None and not options.volatile:
@@ -240,13 +240,13 @@ class PacketSender:
                 f"no answer to {args[0]!r} within {timeout:g} s: the server is slow, or has no handler that answers it"
             ) from None
         finally:
-            if self._acks.forget(id):
+            if self._acks.forget(id):  # no answer: an event that still waits would surprise the server later
                 self._buffer.discard(id)
         return answer[0] if len(answer) == 1 else answer or None
 
     def _send(self, event: Unsent, options: EmitOptions) -> None:
         session = self._session
-        if session and not session.ended.done():
+        if session and not session.ended.done():  # between the end and `close` events wait already
             _check_size(event.packet, session)
             if not options.volatile or session.can_write:
                 self._on_outgoing(event.args)

@@ -111,12 +111,14 @@ class Session:
             self._deliver(messages)
         except ProtocolError as error:
             self._fail(error)
-        self._on_batch()
+        self._on_batch()  # after an error too: packets before it were delivered
 
     def _deliver(self, messages: Sequence[str | bytes]) -> None:
+        # The size of a packet is that of its messages: the header, then one message per attachment, perhaps of the next
+        # read. Locals, because this loop runs for every packet.
         decode, receivers, size = self._decoder.feed, self._receivers, self._size
         for message in messages:
-            if type(message) is str and message[:1] != "4":
+            if type(message) is str and message[:1] != "4":  # 4: MESSAGE, which holds a Socket.IO packet
                 self._other(message)
                 continue
             size += len(message)
@@ -138,7 +140,7 @@ class Session:
             self._transport.write([PONG])
         elif message[:1] == CLOSE:
             self.close("the server closed the session")
-        elif message[:1] not in "3 6":
+        elif message[:1] not in "3 6":  # PONG, and NOOP; "" is in every text
             raise ProtocolError(f"unexpected Engine.IO packet {message!r:.40}")
 
     def lost(self, reason: str) -> None:
@@ -190,13 +192,13 @@ class Session:
             return
         self._transport.pause_reading()
         if self._alarm:
-            self._alarm.cancel()
+            self._alarm.cancel()  # a stopped process cannot notice silence, either
         self._frozen = self._loop.call_later(seconds, self._thaw)
 
     def _thaw(self) -> None:
         self._frozen = None
         if self._transport and not self.ended.done():
-            self._heard_at = self._loop.time()
+            self._heard_at = self._loop.time()  # what the peer sent meanwhile has not been read yet
             self._transport.resume_reading()
             self._watch()
 

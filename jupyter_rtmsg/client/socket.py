@@ -16,11 +16,11 @@ from .link import Link
 from .listeners import Listeners, SocketListenable
 from .manager import Manager
 from .route import Given, Search
-from .sending import SocketEmitter
+from .sending import EmitOperator
 from .transport import TRANSPORTS
 
 
-class SocketClient(SocketListenable, SocketEmitter):
+class SocketClient(SocketListenable, EmitOperator):
     """The plain Socket.IO client, with the names of socket.io-client.
 
     Its own events, for `on`: ``connect``; ``connect_error(error)``; ``disconnect(reason)``. All others are the
@@ -124,7 +124,7 @@ class SocketClient(SocketListenable, SocketEmitter):
         listeners = Listeners(make_executor, f"rtmsg socket {namespace}")
         self._link = Link(self.io, namespace, auth, listeners, _layer, **sending)
         SocketListenable.__init__(self, listeners)
-        SocketEmitter.__init__(self, self._link.sender)
+        EmitOperator.__init__(self, self._link.sender)
         self.io.register(namespace, self)
 
     def __repr__(self) -> str:

@@ -14,30 +14,30 @@ from .bridge import Bridge, Served
 from .connect_handshake import Auth
 from .listeners import SocketListenable
 from .manager import Manager
-from .sending import SocketEmitter
+from .sending import EmitOperator
 from .socket import SocketClient
 from .transport import TRANSPORTS
 
 
-class SyncEmitter:
-    """Emits events with options; see `SocketEmitter`."""
+class SyncEmitOperator:
+    """Emits events with options; see `EmitOperator`."""
 
-    def __init__(self, emitter: SocketEmitter, bridge: Bridge) -> None:
+    def __init__(self, emitter: EmitOperator, bridge: Bridge) -> None:
         self._async = emitter
         self._bridge = bridge
 
     @property
-    def volatile(self) -> SyncEmitter:
+    def volatile(self) -> SyncEmitOperator:
         """Emits an event that may be dropped: without a connection, or while the connection accepts no more."""
-        return SyncEmitter(self._async.volatile, self._bridge)
+        return SyncEmitOperator(self._async.volatile, self._bridge)
 
-    def timeout(self, seconds: float) -> SyncEmitter:
+    def timeout(self, seconds: float) -> SyncEmitOperator:
         """Emits an event whose acknowledgement may take so many seconds."""
-        return SyncEmitter(self._async.timeout(seconds), self._bridge)
+        return SyncEmitOperator(self._async.timeout(seconds), self._bridge)
 
-    def compress(self, compress: bool) -> SyncEmitter:
+    def compress(self, compress: bool) -> SyncEmitOperator:
         """Emits an event as without this flag, since this client does not compress; for code of socket.io-client."""
-        return SyncEmitter(self._async.compress(compress), self._bridge)
+        return SyncEmitOperator(self._async.compress(compress), self._bridge)
 
     def emit(self, event: str, *args: Any) -> None:
         """Emit an event, and return at once; see `SocketClient.emit`."""
@@ -47,10 +47,10 @@ class SyncEmitter:
         """Emit the event ``"message"``."""
         self.emit("message", *args)
 
-    emit_with_ack = blocking(SocketEmitter.emit_with_ack, "Socket")
+    emit_with_ack = blocking(EmitOperator.emit_with_ack, "Socket")
 
 
-class Socket(SyncEmitter, SocketListenable):
+class Socket(SyncEmitOperator, SocketListenable):
     """The plain Socket.IO client, with the names of socket.io-client, on threads of its own.
 
     The parameters are those of `SocketClient`, and so are the events. The socket of a `Client` is one as well. Handlers
@@ -110,7 +110,7 @@ class Socket(SyncEmitter, SocketListenable):
         except BaseException:
             bridge.close()
             raise
-        SyncEmitter.__init__(self, socket, bridge)
+        SyncEmitOperator.__init__(self, socket, bridge)
         SocketListenable.__init__(self, socket)
         self._owns_threads = _bridge is None
         if self._owns_threads:
