@@ -7,8 +7,9 @@ from collections.abc import Callable, Collection
 from itertools import groupby
 from typing import Any, Protocol, TypeAlias
 
-from ..errors import AckTimeout, Disconnected, PacketRefused
-from ..wire.socketio import Encoded
+from jupyter_rtmsg.errors import AckTimeout, Disconnected, PacketRefused
+from jupyter_rtmsg.wire.socketio import Encoded
+
 from .flow_control import FlowControl
 
 AckCallback: TypeAlias = "Callable[[list[Any] | Exception], None]"
@@ -64,7 +65,7 @@ class AskedNamespace(Protocol):
     def next_ack_id(self) -> int:
         """Return an id that no other event of the server has."""
 
-    def check_thread(self, what: str) -> None:
+    def check_thread(self, call: str) -> None:
         """Raise `RuntimeError` on another thread than the event loop's."""
 
     def encode_request(self, args: list[Any], id: int, *, compress: bool) -> Encoded:

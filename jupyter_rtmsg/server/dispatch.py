@@ -8,8 +8,9 @@ from collections.abc import Coroutine, Iterable, Iterator
 from types import CoroutineType
 from typing import Any
 
-from ..errors import ConnectionRefused, PacketRefused, ProtocolError
-from ..wire.packet import Undecoded
+from jupyter_rtmsg.errors import ConnectionRefused, PacketRefused, ProtocolError
+from jupyter_rtmsg.wire.packet import Undecoded
+
 from .flow_control import EventQueue, FlowControl
 from .listeners import Concurrent, Handler, Hooks, explain, function_of
 from .namespace import Namespace
@@ -65,7 +66,7 @@ class Dispatcher:
         queue = self._queue
         if queue is None:
             return False
-        if not queue.events:
+        if not queue.events:  # the first one: warn if the handler does not return
             self._session.engine.watch.add(queue)
         queue.events.append(event)
         self._flow.add(event)
@@ -81,13 +82,14 @@ class Dispatcher:
         """Disconnect the socket, then call its handlers of ``"disconnecting"`` and ``"disconnect"``."""
         if not self.socket.connected:
             return
+        # Out of the namespace at once: events for its rooms must not be sent to it, whatever handlers still do.
         self.socket.departs()
         self.namespace.disconnected(self.socket, reason)
         self.socket.fail_acks()
         if reason in _DROPS_EVENTS:
             self.drop_waiting()
         elif self._queue is not None:
-            self._reason = reason
+            self._reason = reason  # `_run` goes on with `_departed` when the queue is empty
             return
         self._departed(reason)
 
@@ -125,12 +127,12 @@ class Dispatcher:
     def _handle(self, args: list[Any], id: int | None, *, asked: bool = False) -> Any:
         """Call the handlers of an event; return the first result that is not None. ``asked``: hooks were called."""
         socket, namespace = self.socket, self.namespace
-        if socket.hooks is not None and not asked:
+        if socket.hooks is not None and not asked:  # most sockets have no hooks
             return self._ask(socket.hooks, args, id)
         name = args[0]
         try:
             route = namespace.router
-            if route is not None:
+            if route is not None:  # a hub's namespace: its sockets have no handlers
                 result = route(socket, name, args, id)
                 if result is not NOT_ROUTED:
                     return result
@@ -146,7 +148,7 @@ class Dispatcher:
         except Exception as error:
             return self._failure(handlers[0], name, args[1:], error)
         if type(result) is CoroutineType and type(handlers[0]) is Concurrent:
-            return namespace.spawn(self._finish(result))
+            return namespace.spawn(self._finish(result))  # a Future: later events do not wait for it
         return result
 
     def _failure(self, handler: Handler, event: str, args: list[Any], error: Exception) -> Any:
@@ -164,12 +166,12 @@ class Dispatcher:
                 result = self._failure(handler, event, args, error)
             if type(result) is CoroutineType:
                 serial = serial or type(handler) is not Concurrent
-                result = self.namespace.spawn(self._finish(result))
+                result = self.namespace.spawn(self._finish(result))  # all run at once; their order decides the ack
             results.append(result)
         if not any(isinstance(result, asyncio.Future) for result in results):
             return next((result for result in results if result is not None), None)
         first = self._first(results)
-        return first if serial else self.namespace.spawn(first)
+        return first if serial else self.namespace.spawn(first)  # a coroutine delays later events, a task does not
 
     async def _first(self, results: Iterable[Any]) -> Any:
         """Return the first result that is not None. Handlers behind it are not awaited."""
@@ -192,7 +194,7 @@ class Dispatcher:
                     return self._ask_later(result, middlewares, args, id)
         except Exception as error:
             return self._refuse(error)
-        return self._handle(args, id, asked=True) if args else NOT_ROUTED
+        return self._handle(args, id, asked=True) if args else NOT_ROUTED  # a middleware may have emptied the list
 
     async def _ask_later(self, result: Any, middlewares: Iterator[Handler], args: list[Any], id: int | None) -> Any:
         try:
@@ -225,7 +227,7 @@ class Dispatcher:
         """Await a handler, then handle the events that waited for it, in order."""
         loop, share, answer = asyncio.get_running_loop(), self._session.share, self.socket.answer
         while coroutine is not None:
-            result = await share.run(self._finish(coroutine), loop.time)
+            result = await share.run(self._finish(coroutine), loop.time)  # charged to the principal step by step
             coroutine, begun = None, loop.time()
             answer(id, result)
             while coroutine is None and queue.events:
@@ -260,7 +262,7 @@ class Dispatcher:
             self.socket.answer(event.id, error.answer)
             return None, None
         except ProtocolError as error:
-            self.drop_waiting()
+            self.drop_waiting()  # nothing behind a violation is handled
             if not self._session.closed:
                 self._session.violated(error, late=True)
             return None, None

@@ -260,12 +260,12 @@ class Engine:
         assert self._loop is not None
         self._loop.call_soon_threadsafe(call)
 
-    def check_thread(self, what: str) -> None:
-        """Raise `RuntimeError`, with ``what`` as the subject of its text, on another thread than the event loop's."""
+    def check_thread(self, call: str) -> None:
+        """Raise `RuntimeError`, with ``call`` as the subject of its text, on another thread than the event loop's."""
         if self.elsewhere:
             raise RuntimeError(
-                f"{what} was called on another thread than the server's event loop; only emit() and send() may be: "
-                "use loop.call_soon_threadsafe(...), or asyncio.run_coroutine_threadsafe(...) for what is awaited"
+                f"{call} was called on another thread than the server's event loop; only emit() and send() may be: "
+                "use loop.call_soon_threadsafe(...), or asyncio.run_coroutine_threadsafe(...) for a coroutine"
             )
 
     # --- for sessions

@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import Callable
 
 from jupyter_rtmsg.logthrottle import throttled_logger
+from jupyter_rtmsg.wire.packet import Undecoded
 
-from ..wire.packet import Undecoded
 from .session import Session
 
 MAX_BYTES, MAX_EVENTS = 1 << 20, 10_000  # of one session that may wait before reading pauses

@@ -12,9 +12,9 @@ import tornado.iostream
 import tornado.web
 
 from jupyter_rtmsg.logthrottle import throttled_logger
+from jupyter_rtmsg.wire.deflate import AGREED, accepts
+from jupyter_rtmsg.wire.websocket import accept_value
 
-from ..wire.deflate import AGREED, accepts
-from ..wire.websocket import accept_value
 from .rejection import Refused
 from .request_hooks import Headers
 from .stream import StreamTransport

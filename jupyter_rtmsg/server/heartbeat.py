@@ -7,8 +7,9 @@ import math
 import sys
 from typing import Protocol
 
-from ..wire.engineio import PING
-from ..wire.socketio import Encoded
+from jupyter_rtmsg.wire.engineio import PING
+from jupyter_rtmsg.wire.socketio import Encoded
+
 from .outbox import Backlog
 from .timers import Deadlines
 from .transport import Transport

@@ -78,7 +78,7 @@ class SessionEngine(Protocol[S]):
     def hand_over(self, call: Callable[[], object]) -> None:
         """Have a function called on the event loop."""
 
-    def check_thread(self, what: str) -> None:
+    def check_thread(self, call: str) -> None:
         """Raise `RuntimeError` on another thread than the event loop's."""
 
 

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from ..notebook import Listener, in_notebook
+from jupyter_rtmsg.notebook import Listener, in_notebook
 
 Handler = Callable[..., Any]
 Handlers = dict[str, tuple[Handler, ...]]

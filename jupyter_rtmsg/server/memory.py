@@ -1,4 +1,4 @@
-"""The bytes that all sessions of a server hold together, and what is done when they exceed the limit."""
+"""The bytes that all sessions of a server hold together, and the limit for them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from ..wire.socketio import Encoded
+from jupyter_rtmsg.wire.socketio import Encoded
 
 MAX_CUTS = 8  # sessions cut off in one turn of the event loop
 RETRY_AFTER = 0.05  # seconds, if cutting off a session freed less than half of its bytes

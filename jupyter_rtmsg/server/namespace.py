@@ -9,13 +9,13 @@ from functools import partial
 from types import CoroutineType
 from typing import Any, Protocol
 
+from jupyter_rtmsg.errors import TooLarge
 from jupyter_rtmsg.logthrottle import throttled_logger
+from jupyter_rtmsg.notebook import where_raised
+from jupyter_rtmsg.wire.packet import Packet, Undecoded
+from jupyter_rtmsg.wire.parser import Codec, decoded
+from jupyter_rtmsg.wire.socketio import Encoded
 
-from ..errors import TooLarge
-from ..notebook import where_raised
-from ..wire.packet import Packet, Undecoded
-from ..wire.parser import Codec, decoded
-from ..wire.socketio import Encoded
 from .broadcast import Broadcaster, BroadcastOperator
 from .engine import Engine
 from .listeners import Emitter, Handler, added, current, explain, function_of, listener
@@ -251,9 +251,9 @@ class Namespace(Emitter, Broadcaster[Socket]):
             encoded.leave_plain()
         return encoded
 
-    def check_thread(self, what: str) -> None:
+    def check_thread(self, call: str) -> None:
         """Raise `RuntimeError` on another thread than the server's event loop."""
-        self.server.engine.check_thread(what)
+        self.server.engine.check_thread(call)
 
     def server_side_emit(self, event: str, *args: Any) -> None:
         """Emit to the other servers of a cluster. There are none: the event is checked and dropped.
@@ -369,15 +369,15 @@ class Namespace(Emitter, Broadcaster[Socket]):
         if isinstance(error, Exception):
             self.failed("a handler", error)
 
-    def failed(self, what: str, error: Exception) -> None:
+    def failed(self, function: str, error: Exception) -> None:
         """Log an exception of a handler; in a notebook, below the cell that registered the handler."""
-        where_raised(error).run(logger.error, "%s of namespace %s raised", what, self.name, exc_info=error)
+        where_raised(error).run(logger.error, "%s of namespace %s raised", function, self.name, exc_info=error)
 
-    def failure(self, what: str, error: Exception) -> Any:
+    def failure(self, function: str, error: Exception) -> Any:
         """Log an exception, unless it has an answer of its own; return the value to acknowledge with."""
         answer = getattr(error, "answer", None)
         if answer is None:
-            self.failed(what, error)
+            self.failed(function, error)
             return {"error": {"code": "internal", "message": "the handler failed"}}
         return answer
 

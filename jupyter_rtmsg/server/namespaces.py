@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator
 from typing import Any
 from weakref import WeakValueDictionary
 
-from ..notebook import CellFunction, name_of
+from jupyter_rtmsg.notebook import CellFunction, name_of
+
 from .broadcast import BroadcastOperator
 from .listeners import Handler, function_of, listener
 from .namespace import Middleware, Namespace, NamespaceServer

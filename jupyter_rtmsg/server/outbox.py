@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from ..wire.socketio import Encoded
+from jupyter_rtmsg.wire.socketio import Encoded
+
 from .memory import Memory
 
 CHUNK = 64 * 1024  # bytes of one write to a transport; the rest waits in the backlog, where it is counted
@@ -73,7 +74,7 @@ class Backlog:
 
     def jump(self, encoded: Encoded) -> None:
         """Insert a packet ahead of the others, but behind one that is half written."""
-        self._packets.insert(1 if self._offset else 0, encoded)
+        self._packets.insert(1 if self._offset else 0, encoded)  # a frame must not be interrupted
         self.urgent = encoded
         self.size += len(encoded.websocket)
         self._memory.keep(encoded)
@@ -99,7 +100,7 @@ class Backlog:
             if stop >= len(data):
                 self._shift()
             else:
-                self._offset = stop
+                self._offset = stop  # the packet is half written
         self.taken += CHUNK - room
         return pieces[0] if len(pieces) == 1 and type(pieces[0]) is bytes else b"".join(pieces)
 
@@ -213,7 +214,7 @@ class WriteCoalescer:
         if len(outbox) == 1:
             frames = outbox[0].websocket
             return frames if len(frames) <= CHUNK else None
-        if outbox != self._outbox:
+        if outbox != self._outbox:  # compares by identity of the packets: cheap, and true for all members of a room
             self._outbox = outbox
             pieces = [encoded.websocket for encoded in outbox]
             self._bytes = b"".join(pieces) if sum(map(len, pieces)) <= CHUNK else None

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
+from jupyter_rtmsg.errors import ConnectionRefused, PacketRefused, ProtocolError, QueueFull
 from jupyter_rtmsg.logthrottle import throttled_logger
+from jupyter_rtmsg.wire.parser import Codec, answer_to_other_parser
+from jupyter_rtmsg.wire.socketio import ACK, CONNECT, EVENT, Encoded, Packet
 
-from ..errors import ConnectionRefused, PacketRefused, ProtocolError, QueueFull
-from ..wire.parser import Codec, answer_to_other_parser
-from ..wire.socketio import ACK, CONNECT, EVENT, Encoded, Packet
 from .dispatch import Dispatcher
 from .flow_control import FlowControl
 from .namespace import Middleware, Namespace
@@ -80,7 +80,7 @@ class PacketStream:
                 packet = self._receive_framed(message)
             else:
                 packet = self._decoder.feed(message)
-            if packet is None or self._held:
+            if packet is None or self._held:  # attachments are awaited, or were until now
                 self._hold_partial()
             if packet is None:
                 return
@@ -142,7 +142,7 @@ class PacketStream:
             self.session.violated(error, late=True)  # a later GET is answered, as by Node's server
 
     def _violated(self, error: ProtocolError, message: str | bytes) -> None:
-        """End the session. A client that uses another parser is told so instead, so that it does not reconnect."""
+        """End the session. A client of another parser gets an explanation instead, so that it does not reconnect."""
         answer = None if self._dispatchers else answer_to_other_parser(message, self._parser)
         if answer is None:
             self.session.violated(error, late=True)  # a later GET is answered, as by Node's server
@@ -238,7 +238,7 @@ class PacketStream:
         if namespace is None:
             self._refuse_name(name)
             return
-        self._connecting.add(name)
+        self._connecting.add(name)  # a second CONNECT meanwhile breaks the protocol
         self._admit(Dispatcher(Socket(namespace, self, auth), namespace, self.flow), iter(namespace.middlewares))
 
     def _admit(self, dispatcher: Dispatcher, middlewares: Iterable[Middleware]) -> None:
@@ -298,14 +298,14 @@ class PacketStream:
         """Answer a CONNECT that is accepted, and connect the socket."""
         socket, namespace = dispatcher.socket, dispatcher.namespace
         name = namespace.name
-        if name not in self._connecting or self.session.closed:
+        if name not in self._connecting or self.session.closed:  # it ended while middlewares were awaited
             return
         self._connecting.discard(name)
         self._left.discard(name)
         self._dispatchers[name] = dispatcher
         if socket.user is not None:
             self.session.belongs_to(str(socket.user))
-        self.session.admit()
+        self.session.admit()  # from now on messages of full size are accepted
         answer = {"sid": socket.id}
         if namespace.recovery and not socket.recovered:
             socket.set_pid(namespace.recovery.issue(socket))

@@ -11,8 +11,9 @@ from collections.abc import Callable
 import tornado.iostream
 import tornado.web
 
-from ..errors import ProtocolError
-from ..wire.engineio import CLOSE, NOOP, SEPARATOR, Packet, decode_payload
+from jupyter_rtmsg.errors import ProtocolError
+from jupyter_rtmsg.wire.engineio import CLOSE, NOOP, SEPARATOR, Packet, decode_payload
+
 from .outbox import Backlog
 from .rejection import Refused
 from .responses import RESPONSE_SIZE, ClosedSessions, PollResponse, on_connection_close, stream_of
@@ -136,7 +137,7 @@ class PollingTransport:
         finally:
             self._posting = False
             self._check_free()
-        if session.violation:
+        if session.violation:  # of a Socket.IO packet in this body
             handler.set_status(400)
             return
         handler.set_header("Content-Type", "text/html")
@@ -151,7 +152,7 @@ class PollingTransport:
         begun = time()
         for at, packet in enumerate(packets, 1):
             if packet == CLOSE:
-                self._answer(NOOP)
+                self._answer(NOOP)  # an open GET must not be left without a response
                 session.ended("transport close")
             if session.closed:
                 return
@@ -180,7 +181,7 @@ class PollingTransport:
     def _answer(self, body: str) -> None:
         """Answer the open GET, if there is one."""
         poll, self._poll = self._poll, None
-        self.paused = True
+        self.paused = True  # until the next GET
         if poll is not None and not poll.done():
             self._answering = True
             poll.set_result(body)
@@ -214,7 +215,7 @@ class PollingTransport:
         bool
             False if another POST is under way, so that this one is rejected.
         """
-        first = not self._bodies
+        first = not self._bodies  # a second POST at once is rejected when it is complete
         self._bodies[handler] = drop
         if self._session is not None:
             timeout = self._session.engine.send_timeout
@@ -300,11 +301,11 @@ class PollingTransport:
         bodies.append(CLOSE)
         if self._poll is not None:
             self._answer(bodies.pop(0))
-        if bodies and session and late:
+        if bodies and session and late:  # for GETs that are still to come
             self._closed_sessions.add(session.id, session.user, bodies)
         if self._writing is not None:
             asyncio.get_running_loop().call_later(LINGER, self._abort, self._writing, self._writing.unsent)
-        self.resume_reading()
+        self.resume_reading()  # a POST that was delayed is answered
 
     def abort(self) -> None:
         """See `Transport.abort`."""

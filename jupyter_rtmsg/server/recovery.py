@@ -1,4 +1,4 @@
-"""Connection state recovery (docs/protocol.md#socketio-recovery): reconnected clients get what they have missed."""
+"""Connection state recovery (docs/protocol.md#socketio-recovery): reconnected clients get missed events."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from ..wire.packet import OFFSET
-from ..wire.socketio import Encoded
+from jupyter_rtmsg.wire.packet import OFFSET
+from jupyter_rtmsg.wire.socketio import Encoded
+
 from .rooms import Room
 from .socket import Socket, SocketNamespace
 

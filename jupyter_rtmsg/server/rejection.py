@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import tornado.web
 from tornado.http1connection import HTTP1Connection
 
-from ..wire.data import encode_json
+from jupyter_rtmsg.wire.data import encode_json
+
 from .request import Request
 
 MESSAGES = {

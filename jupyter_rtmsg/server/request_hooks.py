@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from http.cookies import SimpleCookie
 from typing import Any
 
+from jupyter_rtmsg.errors import ConnectionRefused
 from jupyter_rtmsg.logthrottle import throttled_logger
+from jupyter_rtmsg.notebook import where_raised
 
-from ..errors import ConnectionRefused
-from ..notebook import where_raised
 from .listeners import Handlers, added, current, listener
 from .rejection import Refused, RefusedRequest
 from .request import Request

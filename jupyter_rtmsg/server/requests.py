@@ -7,7 +7,8 @@ from typing import Any, Protocol
 
 import tornado.web
 
-from ..wire.engineio import PROTOCOL
+from jupyter_rtmsg.wire.engineio import PROTOCOL
+
 from .handshake import check_handshake, open_websocket, switching_protocols, wants_deflate
 from .interfaces import SessionEngine
 from .polling import PollingTransport

@@ -12,7 +12,8 @@ import tornado.iostream
 import tornado.web
 from tornado.http1connection import HTTP1Connection
 
-from ..wire.engineio import CLOSE
+from jupyter_rtmsg.wire.engineio import CLOSE
+
 from .outbox import CHUNK
 from .transport import unsent
 
@@ -114,7 +115,7 @@ class ClosedSessions:
         id : str
             The session's id.
         user : object
-            The session's user: `take` gives the payloads to nobody else.
+            The session's user: `take` returns the payloads to this user only.
         bodies : sequence of str
             At least one.
         """

@@ -61,7 +61,7 @@ def _checked(room: Any) -> Room:
         words = f"a room is named by a str or a number, or by a collection of them, not by {room!r:.80}"
         raise TypeError(f"{words} ({type(room).__name__})")
     if isinstance(room, float) and isnan(room):
-        raise ValueError("a room cannot be named NaN: it equals nothing, so nobody could be found in it")
+        raise ValueError("a room cannot be named NaN: NaN equals nothing, so the room could not be found")
     return room  # type: ignore[return-value]
 
 

@@ -12,9 +12,9 @@ import tornado.netutil
 import tornado.web
 
 from jupyter_rtmsg.listening import listens
+from jupyter_rtmsg.notebook import current_tasks, outside_cells
+from jupyter_rtmsg.wire.parser import Parser, codec_of
 
-from ..notebook import current_tasks, outside_cells
-from ..wire.parser import Parser, codec_of
 from .broadcast import Broadcaster, BroadcastOperator
 from .bundle import bundle_routes
 from .engine import Engine

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from jupyter_rtmsg.errors import ProtocolError, WebSocketError
 from jupyter_rtmsg.logthrottle import throttled_logger
+from jupyter_rtmsg.wire.engineio import CLOSE, MESSAGE, NOOP, PONG, SEPARATOR, Handshake
+from jupyter_rtmsg.wire.socketio import Encoded
 
-from ..errors import ProtocolError, WebSocketError
-from ..wire.engineio import CLOSE, MESSAGE, NOOP, PONG, SEPARATOR, Handshake
-from ..wire.socketio import Encoded
 from .admission import Pending
 from .heartbeat import Heartbeat
 from .interfaces import Candidate, SessionEngine
@@ -42,7 +42,7 @@ class Session:
     candidate for its transport (`Upgrade`).
 
     A packet that is sent is appended to ``out``. At the end of the turn the engine writes ``out`` to the transport;
-    what the transport does not take waits in ``backlog``. A packet that is received is passed to ``on_packet`` or to
+    packets that it does not take wait in ``backlog``. A packet that is received is passed to ``on_packet`` or to
     the listeners of ``"message"`` at once.
 
     Attributes
@@ -161,7 +161,7 @@ class Session:
     def put(self, encoded: Encoded) -> None:
         """Write a packet at the end of this turn of the event loop."""
         out = self.out
-        if not out:
+        if not out:  # the first packet of this turn
             self.engine.dirty(self)
         out.append(encoded)
 
@@ -172,7 +172,7 @@ class Session:
             return
         if out:
             self.out = []
-            if transport.paused:
+            if transport.paused:  # volatile packets are dropped rather than kept waiting
                 out = [encoded for encoded in out if not encoded.volatile]
             if out:
                 self._wait(out)
@@ -189,7 +189,7 @@ class Session:
     def _wait(self, packets: Sequence[Encoded]) -> None:
         if self.backlog is None:
             self.backlog = Backlog(self.engine.memory, asyncio.get_running_loop().time())
-            self.engine.watch.add(self)
+            self.engine.watch.add(self)  # calls `check` while there is a backlog
         self.backlog.add(packets)
 
     def _drain(self, transport: Transport) -> None:
@@ -206,7 +206,7 @@ class Session:
             self.heartbeat.ping_written()
         if not backlog:
             self.backlog = None
-        elif not transport.paused:
+        elif not transport.paused:  # `TURN_BYTES` are written: the rest in the next turn
             asyncio.get_running_loop().call_soon(self.writable)
 
     @property
@@ -230,7 +230,7 @@ class Session:
         """Count bytes that were received and are kept; a negative size returns them."""
         self.received += size
         self.engine.memory.add(size)
-        if self.closed:
+        if self.closed:  # its handlers are still working: the bytes count until they are done
             self.engine.keep_leaving(self)
 
     def check(self, now: float) -> bool:
@@ -265,10 +265,10 @@ class Session:
         if transport is not None and transport.name == "polling":
             rest += transport.unsent
         if transport is not None and now and rest > CHUNK:
-            self.ended("too slow")
+            self.ended("too slow")  # completing a large frame for a slow peer would keep its memory
             transport.abort()
             return
-        self.out = []
+        self.out = []  # a slow peer gets the reason, not the packets
         self._hang_up("too slow", CLOSE_SLOW, f"too slow: {why}")
 
     # --- reading
@@ -370,7 +370,7 @@ class Session:
         transport, out = self.transport, self.out
         if out and transport:
             self._wait(out)
-        backlog, self.backlog = self.backlog, None
+        backlog, self.backlog = self.backlog, None  # the transport's from now on, or `ended` would clear it
         self.ended(reason)
         if transport:
             transport.close(code, why, backlog, late=late)
@@ -380,7 +380,7 @@ class Session:
         if self.closed:
             return
         self.closed = True
-        self.out = DISCARD
+        self.out = DISCARD  # broadcasts may still append to it in this turn
         self.heartbeat.stop()
         self.transport = None
         if self.backlog is not None:
@@ -394,4 +394,4 @@ class Session:
             self.engine.keep_leaving(self)
         self._on_packet = None
         self._emit("close", reason)
-        self._listeners = {}
+        self._listeners = {}  # breaks reference cycles through listeners

@@ -9,10 +9,11 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any, Protocol
 
-from ..errors import Disconnected
-from ..wire.data import EncodedJSON
-from ..wire.parser import Codec
-from ..wire.socketio import Encoded
+from jupyter_rtmsg.errors import Disconnected
+from jupyter_rtmsg.wire.data import EncodedJSON
+from jupyter_rtmsg.wire.parser import Codec
+from jupyter_rtmsg.wire.socketio import Encoded
+
 from .acks import AckCallback, PendingAcks
 from .broadcast import BroadcastOperator, ChainNamespace, Flags, SocketOperator
 from .flow_control import FlowControl
@@ -58,7 +59,7 @@ class SocketNamespace(ChainNamespace["Socket"], Protocol):
     def check_size(self, encoded: Encoded) -> None:
         """Raise `TooLarge` if a packet is too large to be sent."""
 
-    def failure(self, what: str, error: Exception) -> Any:
+    def failure(self, function: str, error: Exception) -> Any:
         """Log an error, and return the value to acknowledge with."""
 
 
@@ -283,7 +284,7 @@ class Socket(SocketEmitter):
         id : int or None
             Of the event; None if it asks for no acknowledgement.
         result : object
-            A handler's result: a tuple is several arguments, None is none.
+            A handler's result: a tuple is several arguments, None is no argument.
         """
         if isinstance(result, asyncio.Future):
             result.add_done_callback(partial(self._answer_later, id))

@@ -95,7 +95,7 @@ class Share:
             try:
                 if self.over and error is None:
                     yield from self.turn().__await__()
-            except BaseException as thrown:
+            except BaseException as thrown:  # cancelled while it waited: the coroutine must see it
                 error = thrown
             begun = clock()
             try:
@@ -144,7 +144,7 @@ class Turns:
     def begin(self, share: Share) -> None:
         """Begin a turn, which the next pass of the event loop ends."""
         share.begun = True
-        if not self._begun:
+        if not self._begun:  # one callback ends the turns of all principals
             asyncio.get_running_loop().call_soon(self._end)
         self._begun.append(share)
 
@@ -152,7 +152,7 @@ class Turns:
         """End all turns of the last pass.
 
         One message may take longer than a turn, and cannot be interrupted. Its sender then rests for the time that it
-        was too long, unless nobody else has used the loop lately.
+        was too long, unless no other principal has used the loop lately.
         """
         begun, self._begun = self._begun, []
         loop = asyncio.get_running_loop()
@@ -176,8 +176,8 @@ class Turns:
             try:
                 goes_on.popleft()()
             except Exception as error:  # the others are called all the same
-                told = {"message": "a function that waited for its turn failed", "exception": error}
-                asyncio.get_running_loop().call_exception_handler(told)
-        share.waiting.extendleft(reversed(goes_on))
+                context = {"message": "a function that waited for its turn failed", "exception": error}
+                asyncio.get_running_loop().call_exception_handler(context)
+        share.waiting.extendleft(reversed(goes_on))  # ahead of functions that were added meanwhile
         if share.waiting and not share.begun:
             self.begin(share)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from ..errors import ProtocolError, WebSocketError
-from ..wire.engineio import CLOSE, PING, PONG, PROBE, UPGRADE, decode_payload
-from ..wire.websocket import BINARY, TEXT, encode_frame
+from jupyter_rtmsg.errors import ProtocolError, WebSocketError
+from jupyter_rtmsg.wire.engineio import CLOSE, PING, PONG, PROBE, UPGRADE, decode_payload
+from jupyter_rtmsg.wire.websocket import BINARY, TEXT, encode_frame
+
 from .polling import PollingTransport
 from .responses import ClosedSessions
 from .session import Session
@@ -79,7 +80,7 @@ class Upgrade:
     def opened(self, transport: WebSocketTransport) -> None:
         """Store the transport; close it if the upgrade timed out while the 101 was written."""
         self._transport = transport
-        if self._session.upgrade is not self:
+        if self._session.upgrade is not self:  # nothing else refers to the transport now
             transport.close(1000, "upgrade timeout")
 
     def receive(self, packet: str | bytes) -> None:
@@ -131,8 +132,8 @@ class Upgrade:
         if isinstance(polling, PollingTransport) and polling.busy:
             if not self._waiting:
                 self._waiting = True
-                transport.pause_reading()
-                self._probing(True)
+                transport.pause_reading()  # packets behind the 5 must not overtake those of the POST
+                self._probing(True)  # an open GET is answered, so that it does not delay the upgrade
             polling.when_free(self._take_over)
             return
         self._end()
@@ -140,7 +141,7 @@ class Upgrade:
             polling.retire()
         transport.adopt(self._session)
         self._session.upgraded(transport)
-        if self._waiting:
+        if self._waiting:  # the session handles the packets behind the 5
             transport.resume_reading()
 
     def _send_final(self, packet: str | bytes) -> None:

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from operator import attrgetter
 from typing import Protocol, cast
 
-from ..errors import ProtocolError
-from ..wire.deflate import DeflateParser
-from ..wire.websocket import PONG, Close, FrameParser, Message, Ping, Pong, encode_close, encode_frame
+from jupyter_rtmsg.errors import ProtocolError
+from jupyter_rtmsg.wire.deflate import DeflateParser
+from jupyter_rtmsg.wire.websocket import PONG, Close, FrameParser, Message, Ping, Pong, encode_close, encode_frame
+
 from .outbox import Backlog
 from .transport import closed_by_peer, tune, unsent
 from .turns import Share
@@ -105,7 +106,7 @@ class WebSocketTransport(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin: the connection is open."""
         self._stream = stream = cast(asyncio.Transport, transport)
-        stream.set_write_buffer_limits(high=0)
+        stream.set_write_buffer_limits(high=0)  # asyncio buffers one write at most: the rest waits in the backlog
         if hasattr(stream, "max_size"):
             stream.max_size = READ_SIZE
         tune(stream.get_extra_info("socket"))
@@ -123,7 +124,7 @@ class WebSocketTransport(asyncio.Protocol):
             return
         begun = self._loop.time()
         messages = self._parse(data)
-        if self._inbox is not None or self._unread:
+        if self._inbox is not None or self._unread:  # messages keep their order
             self._defer(messages)
             return
         left = self._deal(messages, begun)
@@ -144,7 +145,7 @@ class WebSocketTransport(asyncio.Protocol):
         until = begun + (self._session.share.rest if self._session else math.inf)
         for at, message in enumerate(messages[:TURN], 1):
             self._receive(message)
-            if self._unread or (not at & 15 and self._loop.time() > until):
+            if self._unread or (not at & 15 and self._loop.time() > until):  # the clock costs as much as a message
                 return messages[at:]
         return messages[TURN:]
 
@@ -202,7 +203,7 @@ class WebSocketTransport(asyncio.Protocol):
         data = backlog.take(self._form)
         self.send(data)
         self._half = backlog.half_written
-        self._pong_late()
+        self._pong_late()  # between two frames
         return len(data)
 
     @property
@@ -357,7 +358,7 @@ class WebSocketTransport(asyncio.Protocol):
         if not left and not self._unread and self._early:
             early, self._early = self._early, b""
             left = self._deal(self._parse(early), begun)
-        self._inbox = [*left, *self._inbox]
+        self._inbox = [*left, *self._inbox]  # a handler may have deferred more meanwhile
         self._charge(begun)
         if self._unread:
             return
