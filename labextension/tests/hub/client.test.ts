@@ -6,12 +6,10 @@ import { ENGLISH } from '../../src/hub/translation';
 import { FakeHub, settle } from './fakehub';
 import { joined, meta } from './wire';
 
-const fake = vi.hoisted(() => ({ make: undefined as unknown }));
+const fake = vi.hoisted((): { make: unknown } => ({ make: undefined }));
 vi.mock('../../src/hub/connection', () => ({
-  Connection: class {
-    constructor(options: unknown) {
-      return (fake.make as (options: unknown) => object)(options);
-    }
+  Connection: function (options: unknown) {
+    return (fake.make as (options: unknown) => object)(options);
   }
 }));
 

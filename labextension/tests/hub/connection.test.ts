@@ -33,7 +33,7 @@ class FakeSocket {
   }
 }
 
-const fake = vi.hoisted(() => ({ socket: undefined as unknown }));
+const fake = vi.hoisted((): { socket: unknown } => ({ socket: undefined }));
 vi.mock('socket.io-client', () => ({ io: () => fake.socket }));
 
 let socket: FakeSocket;

@@ -30,7 +30,7 @@ function button(): HTMLButtonElement {
 }
 
 function press(): void {
-  act(() => {
+  void act(() => {
     button().click();
   });
 }
@@ -38,7 +38,7 @@ function press(): void {
 /** Press a key in the data field; return whether the form has handled it. */
 function key(fields: KeyboardEventInit): boolean {
   const event = new KeyboardEvent('keydown', { key: 'Enter', bubbles: true, cancelable: true, ...fields });
-  act(() => {
+  void act(() => {
     form.querySelector('textarea')?.dispatchEvent(event);
   });
   return event.defaultPrevented;
@@ -139,7 +139,7 @@ test('an emit that takes long is told so, until its outcome is there', async () 
   open();
   press();
   expect(texts(form, '[role=status]')).toEqual(['']);
-  act(() => {
+  void act(() => {
     vi.advanceTimersByTime(500);
   });
   expect(texts(form, '[role=status]')).toEqual(['The kernel is busy.']);

@@ -31,7 +31,7 @@ export class FakeRoom implements IRoomModel {
   }
 
   change(fields: Partial<FakeRoom>): void {
-    act(() => {
+    void act(() => {
       Object.assign(this, fields);
       this.watchers.forEach(watcher => {
         watcher();
@@ -49,7 +49,7 @@ export function eventRow(key: number, fields: Partial<IEventRow> = {}): IEventRo
 export function show(view: VNode): HTMLElement {
   const element = document.createElement('div');
   document.body.replaceChildren(element);
-  act(() => {
+  void act(() => {
     render(view, element);
   });
   return element;
@@ -62,7 +62,7 @@ export function texts(element: HTMLElement, selector: string): string[] {
 
 /** Type a text into a field. */
 export function type(field: HTMLInputElement | HTMLTextAreaElement | null, text: string): void {
-  act(() => {
+  void act(() => {
     if (field) {
       field.value = text;
       field.dispatchEvent(new Event('input', { bubbles: true }));

@@ -21,12 +21,12 @@ test('rooms are listed with their members and events, and hidden characters in t
 
 test('a room is joined by its button, or by its name', () => {
   const view = show(<RoomList rooms={rooms} current={null} connected onJoin={onJoin} />);
-  act(() => {
+  void act(() => {
     (view.querySelector('li button') as HTMLElement).click();
   });
   expect(onJoin).toHaveBeenLastCalledWith('lab');
   type(view.querySelector('input'), ' new ');
-  act(() => {
+  void act(() => {
     (view.querySelector('form button') as HTMLElement).click();
   });
   expect(onJoin).toHaveBeenLastCalledWith('new');

@@ -20,7 +20,7 @@ test('several views of a model show the same room, and leave nothing behind', ()
   const forget = widget.initialize({ model });
   const elements = ['div', 'div'].map(tag => document.createElement(tag));
   const closers: (() => void)[] = [];
-  act(() => {
+  void act(() => {
     closers.push(...elements.map(el => widget.render({ model, el })));
   });
   expect(elements.map(el => el.querySelector('h3')?.textContent)).toEqual(['lab', 'lab']);
