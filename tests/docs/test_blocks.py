@@ -16,7 +16,7 @@ import jupyter_rtmsg as rt
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(
-    r"^(?P<reason><!-- not run: .+ -->\n)?```(?P<language>[a-z]+)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL
+    r"^(?P<reason><!-- not run: [^\n]+ -->\n)?```(?P<language>[a-z]+)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL
 )
 RUN = {
     ("README.md", "python"): "tests/e2e/test_readme.py",
