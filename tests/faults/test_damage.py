@@ -6,20 +6,19 @@ import asyncio
 import random
 import sqlite3
 import struct
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import closing
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.hub import TOKEN, HubServer
-from support.logs import Clock, draft, fill, read_all, unthrottle_logs, until
+from support.logs import Clock, Opener, draft, fill, opener, read_all, sql, unthrottle_logs, until
+from support.patience import eventually
 
 import jupyter_rtmsg as rt
 from jupyter_rtmsg.errors import LogDiskError, LogError
 from jupyter_rtmsg.event import CORRUPT
-from jupyter_rtmsg.log import Appended, Draft, EventLog, Record, Subscription, open_log
+from jupyter_rtmsg.log import Appended, Draft, Record, Subscription
 from jupyter_rtmsg.log.reader import Query, Reader
 from jupyter_rtmsg.log.schema import connect, prepare
 from jupyter_rtmsg.log.state import Batch, LogState
@@ -201,8 +200,6 @@ PAGE = 4096
 ROOMS = ("one", "two", "three")
 EACH = 400
 
-Opener = Callable[..., Awaitable[EventLog]]
-
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
@@ -212,21 +209,8 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 async def opened(path: Path) -> AsyncIterator[Opener]:
     """Opens the same file each time it is called."""
-    logs: list[EventLog] = []
-
-    async def open_(**options: Any) -> EventLog:
-        logs.append(await open_log(f"sqlite:///{path}", **{"ballast": 0, **options}))
-        return logs[-1]
-
-    yield open_
-    for log in logs:
-        await log.close()
-
-
-def sql(path: Path, statement: str, *values: Any) -> list[Any]:
-    """Do something to a log file behind the log's back."""
-    with closing(sqlite3.connect(path)) as connection, connection:
-        return connection.execute(statement, values).fetchall()
+    async with opener(path) as open_:
+        yield open_
 
 
 async def written(opened: Opener) -> dict[str, list[Record]]:
@@ -483,15 +467,7 @@ def test_clients_are_told_of_damage_in_its_place(tmp_path: Path, page: bool, nam
             expected = [*zip(range(1, 7), [*names, "tick"], strict=True)]
             while len(iterated) < 6:
                 iterated.append(next(stream))
-            deadline(lambda: len(got) == 6)
+            eventually(lambda: len(got) == 6)
             for events in (got, iterated, lab.history(last=100)):
                 assert [(event.n, event.name) for event in events] == expected
                 assert all((event.data is None) == (event.name == "$corrupt") for event in events)
-
-
-def deadline(condition: Callable[[], bool]) -> None:
-    """Wait for a condition, for a while."""
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)

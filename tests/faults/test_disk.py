@@ -7,7 +7,7 @@ import errno
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from support.faulty_disk import FaultyDisk, Files, Operation, build_shim
 from support.hub import TOKEN, HubServer
+from support.wsclient import until
 
 import jupyter_rtmsg as rt
 from jupyter_rtmsg import errors
@@ -45,13 +46,6 @@ def hub(disk: FaultyDisk, tmp_path: Path) -> Iterator[HubServer]:
     yield hub
     disk.work()
     hub.stop()
-
-
-async def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come true"
-        await asyncio.sleep(0.01)
 
 
 @dataclass

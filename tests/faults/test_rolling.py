@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 
 from support.hub import TOKEN, HubServer
+from support.wsclient import until
 
 import jupyter_rtmsg as rt
 
 MEMBERS = 24
 RESTARTS = 5
+SECONDS = 120.0  # in which readers have to catch up with a restart
 ROOMS = 4
 
 
@@ -55,17 +56,19 @@ async def test_every_membership_lives_through_rolling_restarts(tmp_path: Path) -
     try:
         for restart in range(RESTARTS):
             enough = 20 * (restart + 1)
-            await until(lambda enough=enough: min(map(len, acknowledged)) >= enough)
+            await until(lambda enough=enough: min(map(len, acknowledged)) >= enough, SECONDS)
             await asyncio.to_thread(hub.stop)
             # Each start refuses some of those who come back, as a server does that is still busy with itself.
             codes = ["shutdown", "internal", "busy", "full", "io", "rate"] * 4
             await asyncio.to_thread(hub.start, refuse={"join": codes})
-            await until(lambda: all(reader.client.state == "connected" for reader in readers))
+            await until(lambda: all(reader.client.state == "connected" for reader in readers), SECONDS)
         stop.set()
         await asyncio.gather(*publishing)
         for reader in readers:
             for number, numbers in enumerate(acknowledged):
-                await until(lambda seen=reader.seen[f"room-{number}"], numbers=numbers: len(seen) >= len(numbers))
+                await until(
+                    lambda seen=reader.seen[f"room-{number}"], numbers=numbers: len(seen) >= len(numbers), SECONDS
+                )
                 assert reader.seen[f"room-{number}"] == numbers
             assert reader.left == []
             assert {room.state for room in reader.rooms} == {"connected"}
@@ -74,10 +77,3 @@ async def test_every_membership_lives_through_rolling_restarts(tmp_path: Path) -
             task.cancel()
         await asyncio.gather(*(reader.client.close() for reader in readers))
         await asyncio.to_thread(hub.stop)
-
-
-async def until(condition: Callable[[], object], timeout: float = 120.0) -> None:
-    deadline = asyncio.get_running_loop().time() + timeout
-    while not condition():
-        assert asyncio.get_running_loop().time() < deadline, "it did not come true"
-        await asyncio.sleep(0.02)

@@ -1,15 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.logs import until
+from support.logs import Opener, opener, until
 
 from jupyter_rtmsg.log import EventLog, open_log
-
-Opener = Callable[..., Awaitable[EventLog]]
 
 
 @pytest.fixture
@@ -20,21 +18,14 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def open_sqlite(path: Path) -> AsyncIterator[Opener]:
-    """Opens the same file each time it is called; small ballast, since most tests do not fill a disk."""
-    logs: list[EventLog] = []
-
-    async def open_(**options: Any) -> EventLog:
-        logs.append(await open_log(f"sqlite:///{path}", **{"ballast": 0, **options}))
-        return logs[-1]
-
-    yield open_
-    for log in logs:
-        await log.close()
+    """Opens the same file each time it is called."""
+    async with opener(path) as open_:
+        yield open_
 
 
 @pytest.fixture(params=["sqlite", "memory", "moved"])
 async def open_any(request: pytest.FixtureRequest, path: Path) -> AsyncIterator[Opener]:
-    """Opens a log of any kind; one that was ``moved`` began in memory, since the file was another's."""
+    """Opens a log of each kind. A ``moved`` one began in memory, since another log had the file."""
     logs: list[EventLog] = []
 
     async def open_(**options: Any) -> EventLog:

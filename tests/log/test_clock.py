@@ -5,21 +5,18 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.logs import Clock, bare_event, draft, fill, follow, read_all, seqs, until
+from support.logs import Clock, Opener, bare_event, draft, fill, follow, read_all, seqs, until
 
 from jupyter_rtmsg.log import EventLog
 from jupyter_rtmsg.log.clock import LogClock, decode_state, encode_state, stamp, steady_clock
 from jupyter_rtmsg.log.options import DAY
 from jupyter_rtmsg.log.schema import connect, prepare
 from jupyter_rtmsg.log.timeline import first_since, first_stored
-
-Opener = Callable[..., Awaitable[EventLog]]
 
 NOW = 1_800_000_000.0
 

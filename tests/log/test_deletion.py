@@ -2,17 +2,14 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from support.logs import Clock, draft, fill, follow, read_all, seqs, until
+from support.logs import Clock, Opener, draft, fill, follow, read_all, seqs, until
 
 from jupyter_rtmsg.errors import LogConflict
 from jupyter_rtmsg.log import Draft, EventLog, RoomStats
 from jupyter_rtmsg.log.retention import Retention
-
-Opener = Callable[..., Awaitable[EventLog]]
 
 
 async def test_what_a_deleted_room_held_is_hidden_at_once(log: EventLog) -> None:

@@ -6,17 +6,16 @@ import asyncio
 import ctypes
 import os
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.logs import Clock, draft, fill, follow, read_all, until
+from support.logs import Clock, Opener, draft, fill, follow, read_all, until
 
 from jupyter_rtmsg.errors import LogFull
 from jupyter_rtmsg.log import Appended, Draft, EventLog, Subscription, open_log
 from jupyter_rtmsg.log.disk import NETWORK, Disk, filesystem_type
 
-Opener = Callable[..., Awaitable[EventLog]]
 SIZE = 12 << 20
 BALLAST = 4 << 20
 MNT_DETACH = 2

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from support.logs import DEADLINE, Clock, draft, fill, follow, read_all, seqs, until
+from support.logs import DEADLINE, Clock, Opener, draft, fill, follow, read_all, seqs, until
 
 from jupyter_rtmsg.errors import EpochChanged, LogBusy, LogClosed, LogConflict
 from jupyter_rtmsg.log import Appended, Draft, EventLog, Lag, RoomStats
 from jupyter_rtmsg.log.records import LISTED_NAMES
-
-Opener = Callable[..., Awaitable[EventLog]]
-
 
 # Appending
 

@@ -5,18 +5,15 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import uuid
-from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.logs import Clock, draft, fill, read_all, until
+from support.logs import Clock, Opener, draft, fill, read_all, until
 
 from jupyter_rtmsg.errors import LogConflict, LogIdConflict
-from jupyter_rtmsg.log import Appended, Draft, EventLog, explicit
-
-Opener = Callable[..., Awaitable[EventLog]]
+from jupyter_rtmsg.log import Appended, Draft, explicit
 
 
 def chosen(id: str, data: bytes = b"1", user: str = "ada", **rest: Any) -> Draft:

@@ -7,23 +7,21 @@ import shutil
 import sqlite3
 import stat
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
-from support.logs import draft, fill, read_all
+from support.logs import Opener, draft, fill, read_all
 
 from jupyter_rtmsg.errors import LogDiskError
-from jupyter_rtmsg.log import EventLog, guard
 from jupyter_rtmsg.log import file as log_file
+from jupyter_rtmsg.log import guard
 from jupyter_rtmsg.log.file import CannotServeError, LogFile, open_file
 from jupyter_rtmsg.log.guard import LOOK_AFTER, RETRY_AFTER, Guard, TakenError
 from jupyter_rtmsg.log.lock import FileLock, InUseError
 from jupyter_rtmsg.log.options import Options
-
-Opener = Callable[..., Awaitable[EventLog]]
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.logs import Clock, draft, fill, follow, read_all, seqs, until
+from support.logs import Clock, Opener, draft, fill, follow, read_all, seqs, until
 
 import jupyter_rtmsg.log.moving as module
 from jupyter_rtmsg.errors import EpochChanged, LogBusy, LogConflict
@@ -22,8 +22,6 @@ from jupyter_rtmsg.log.file import LogFile
 from jupyter_rtmsg.log.move import PositionMap
 from jupyter_rtmsg.log.schema import MEMORY_START
 from jupyter_rtmsg.log.sqlite import SQLiteLog
-
-from .conftest import Opener
 
 _HOLDER = """
 import asyncio, sys

@@ -3,20 +3,17 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.logs import Clock, bare_event, draft, fill, read_all, seqs, until
+from support.logs import Clock, Opener, bare_event, draft, fill, read_all, seqs, until
 
 from jupyter_rtmsg.log import Draft, EventLog
 from jupyter_rtmsg.log.retention import Retention
 from jupyter_rtmsg.log.schema import connect, prepare
 from jupyter_rtmsg.log.timeline import first_at
-
-Opener = Callable[..., Awaitable[EventLog]]
 
 
 def size(path: Path) -> int:

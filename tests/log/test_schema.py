@@ -6,19 +6,15 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.logs import fill, read_all
+from support.logs import Opener, fill, read_all
 from support.oldlogs import write_old_log
 
-from jupyter_rtmsg.log import EventLog
 from jupyter_rtmsg.log.schema import VERSION, connect, prepare
-
-Opener = Callable[..., Awaitable[EventLog]]
 
 WRITES = (
     sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE, sqlite3.SQLITE_CREATE_TABLE,

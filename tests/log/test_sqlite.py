@@ -5,29 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from support.logs import Clock, draft, fill, follow, read_all, seqs, until
+from support.logs import Clock, Opener, draft, fill, follow, read_all, seqs, sql, until
 
 from jupyter_rtmsg.errors import LogError
 from jupyter_rtmsg.log import Appended, Draft, EventLog, RoomStats, Subscription, open_log
-
-Opener = Callable[..., Awaitable[EventLog]]
-
-
-def sql(path: Path, statement: str, *values: Any) -> list[Any]:
-    """Do something to a log file behind the log's back."""
-    with sqlite3.connect(path) as connection:
-        rows = connection.execute(statement, values).fetchall()
-    connection.close()
-    return rows
 
 
 def beside(path: Path, word: str) -> list[Path]:

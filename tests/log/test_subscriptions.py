@@ -1,16 +1,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.logs import Opener
 
-from jupyter_rtmsg.log import EventLog, Subscription, open_log
-
-Opener = Callable[..., Awaitable[EventLog]]
+from jupyter_rtmsg.log import Subscription, open_log
 
 
 def named(name: str, **fields: Any) -> Subscription:

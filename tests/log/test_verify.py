@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.logs import draft, fill
+from support.logs import Opener, draft, fill, sql
 from support.oldlogs import write_old_log
 
 from jupyter_rtmsg.log import EventLog, Subscription
 from jupyter_rtmsg.log.__main__ import main
 from jupyter_rtmsg.log.verify import verify
-
-Opener = Callable[..., Awaitable[EventLog]]
-
-
-def sql(path: Path, statement: str, *values: Any) -> None:
-    """Do something to a log file behind the log's back."""
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute(statement, values)
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -5,17 +5,15 @@ import errno
 import gc
 import sqlite3
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from support.logs import draft, fill, follow, read_all, until
+from support.logs import Opener, draft, fill, follow, read_all, until
 
 from jupyter_rtmsg.errors import LogBusy, LogDiskError, LogError, LogFull
-from jupyter_rtmsg.log import Appended, Draft, EventLog
-
-Opener = Callable[..., Awaitable[EventLog]]
+from jupyter_rtmsg.log import Appended, Draft
 
 
 def log_threads() -> set[str]:

@@ -1,4 +1,4 @@
-"""What tests of the event log share."""
+"""Helpers for tests of the event log: logs that are opened again and again, events, readers, and changes of files."""
 
 from __future__ import annotations
 
@@ -7,19 +7,23 @@ import inspect
 import logging
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager, closing
+from pathlib import Path
 from typing import Any
 
-from jupyter_rtmsg.log import Draft, EventLog, Record
+from jupyter_rtmsg.log import Draft, EventLog, Record, open_log
 from jupyter_rtmsg.log.crc import event_crc
 from jupyter_rtmsg.logthrottle import LogThrottle
 
 DEADLINE = 30.0  # seconds
 
+Opener = Callable[..., Awaitable[EventLog]]
+"""Opens a log with the given options."""
+
 
 def unthrottle_logs() -> None:
-    """Have no message be left out because others like it were logged before."""
+    """Log every message from now on, also one like those that were logged before."""
     for logger in logging.Logger.manager.loggerDict.values():
         for throttle in getattr(logger, "filters", ()):
             if isinstance(throttle, LogThrottle):
@@ -37,25 +41,25 @@ class Clock:
 
 
 def draft(i: int = 0, room: str = "lab", name: str = "tick", **rest: Any) -> Draft:
-    """Build an event whose data is a number; with a client, its id counts as made up by that."""
+    """Make a draft whose data is a number. With a client, its id counts as made up by the client."""
     rest.setdefault("auto", "client" in rest)
     return Draft(room, name, b"%d" % i, **rest)
 
 
 def bare_event(connection: sqlite3.Connection, seq: int, ts: int) -> None:
-    """Put a row without data into table ``event`` of an open file, for what only looks at times."""
+    """Insert a row without data into table ``event`` of an open file, for a test of times."""
     crc = event_crc(seq, 0, ts, 0, "", "x", "", None, b"", b"")
     row = "INSERT INTO event VALUES(?, 1, 0, ?, 'x', x'', 0, x'', '', NULL, 0, ?, 0)"
     connection.execute(row, (seq, ts, crc))
 
 
 async def fill(log: EventLog, count: int, room: str = "lab", **rest: Any) -> list[int]:
-    """Append so many events, and return their seqs once they are stored."""
+    """Append ``count`` events, and return their seqs once they are stored."""
     return [each.seq for each in await asyncio.gather(*(log.append(draft(i, room, **rest)) for i in range(count)))]
 
 
 async def follow(log: EventLog, after: int, count: int) -> list[Record]:
-    """Follow the log until so many events came."""
+    """Follow the log until ``count`` events came."""
     records: list[Record] = []
 
     async def take() -> None:
@@ -82,7 +86,7 @@ async def read_all(log: EventLog, room: str = "lab", **rest: Any) -> list[Record
 
 
 async def until(condition: Callable[[], bool | Awaitable[bool]]) -> None:
-    """Wait for a condition, failing at the deadline."""
+    """Wait for a condition; fail after `DEADLINE`."""
     end = time.monotonic() + DEADLINE
     while True:
         holds = condition()
@@ -95,3 +99,23 @@ async def until(condition: Callable[[], bool | Awaitable[bool]]) -> None:
 def seqs(records: Sequence[Record]) -> list[int | None]:
     """Return the positions of events."""
     return [record.seq for record in records]
+
+
+@asynccontextmanager
+async def opener(path: Path) -> AsyncIterator[Opener]:
+    """Yield a function that opens the log in a file, without ballast by default; close its logs at the end."""
+    logs: list[EventLog] = []
+
+    async def open_(**options: Any) -> EventLog:
+        logs.append(await open_log(f"sqlite:///{path}", **{"ballast": 0, **options}))
+        return logs[-1]
+
+    yield open_
+    for log in logs:
+        await log.close()
+
+
+def sql(path: Path, statement: str, *values: Any) -> list[Any]:
+    """Run a statement on a log's file, without the log, and return its rows."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        return connection.execute(statement, values).fetchall()

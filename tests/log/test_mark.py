@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from support.logs import draft, fill
+from support.logs import Opener, draft, fill
 
 from jupyter_rtmsg.errors import LogError
 from jupyter_rtmsg.log import EventLog, open_log
-
-Opener = Callable[..., Awaitable[EventLog]]
 
 
 def write(path: Path, data: bytes) -> None:
