@@ -1,6 +1,6 @@
 """The event log: `open_log` opens an `EventLog`."""
 
-from .eventlog import EventLog, KeyValueStore, Subscription, Subscriptions
+from .eventlog import EventLog, KeyValueStore, Subscription, SubscriptionStore
 from .open import open_log
 from .options import Options
 from .records import Appended, Cursor, Draft, Lag, Page, Record, RoomStats, size_of
@@ -17,7 +17,7 @@ __all__ = [
     "Record",
     "RoomStats",
     "Subscription",
-    "Subscriptions",
+    "SubscriptionStore",
     "open_log",
     "size_of",
 ]

@@ -153,14 +153,16 @@ class Dedup:
         IdRepeatedError
             If not all keys were looked up, and one of them is in the file already.
         """
-        self.explicit.insert(batch)
+        if batch.explicit:
+            self.explicit.insert(batch)
         if batch.keys:
             row = (batch.head, batch.time, len(batch.keys), encode_keys(batch.keys))
             self._store.connection.execute("INSERT INTO known VALUES(?, ?, ?, ?)", row)
 
     def grown(self, batch: Batch) -> None:
         """Count the keys of a stored batch."""
-        self.explicit.grown(batch)
+        if batch.explicit:
+            self.explicit.grown(batch)
         if batch.keys:
             self._fresh.update(batch.keys)
             self._last = batch.head

@@ -33,11 +33,11 @@ class Subscription:
     inherited : bool
         Whether it comes from version 0.1.0, which named notebooks by their relative path, and was not used since.
     id : int
-        Its number in the log, in order of creation; 0 until `Subscriptions.add`.
+        Its number in the log, in order of creation; 0 until `SubscriptionStore.add`.
     opening : str
         The opening of the log in which ``position`` was reached; empty if version 0.1.0 wrote it.
     n : int or None
-        The number of the room's last event up to ``position``; None if the reader did not tell it.
+        The number of the room's last event up to ``position``; None if the reader did not send it.
     """
 
     user: str
@@ -89,7 +89,7 @@ class Subscription:
         self.id = id
 
 
-class Subscriptions(Protocol):
+class SubscriptionStore(Protocol):
     """The subscriptions of a log. All of them are in memory; changes are written with the group commit."""
 
     async def ready(self) -> None:
@@ -190,7 +190,7 @@ class EventLog(Protocol):
         """The position of the last event that came out of the log; 0 if there never was one."""
 
     @property
-    def subscriptions(self) -> Subscriptions:
+    def subscriptions(self) -> SubscriptionStore:
         """The cursors of readers."""
 
     @property
@@ -285,7 +285,7 @@ class EventLog(Protocol):
         after, before : int
             Positions, both exclusive. Without ``before``, to the end.
         last : int, optional
-            Return the last so many of them, instead of the first ``limit``, but at most ``limit``.
+            Return this many of the last events, at most ``limit``, instead of the first ones.
         since, until : int, optional
             Only events with a ts of at least, or at most, this (ms since 1970). They may not be consecutive if the wall
             clock was set back.

@@ -111,7 +111,7 @@ class ExplicitIds:
         return True
 
     def insert(self, batch: Batch) -> None:
-        """Store the ids of a batch, in its transaction; see `Dedup.insert`."""
+        """Store the ids of a batch that has some, in its transaction; see `Dedup.insert`."""
         rows = [(seq, batch.time, key) for key, seq in batch.explicit.items()]
         if batch.complete:  # expired ids may still be in the table
             self._store.insert_rows("INSERT OR REPLACE INTO explicit VALUES", rows)
@@ -123,9 +123,7 @@ class ExplicitIds:
             raise IdRepeatedError from error
 
     def grown(self, batch: Batch) -> None:
-        """Count the ids of a stored batch."""
-        if not batch.explicit:
-            return
+        """Count the ids of a stored batch that has some."""
         self._added += len(batch.explicit)
         if self._oldest is None:
             self._oldest = batch.time

@@ -1,4 +1,4 @@
-"""The mark beside a log, which tells how far its file had come, and so whether the end of the file was lost.
+"""The mark beside a log. It records how far the log's file had come, and so shows if the end of the file was lost.
 
 The file of a log cannot tell that its own end is missing: an older copy of it, or one whose write-ahead log was lost,
 is a valid file. So after each commit, and before anybody learns of it, the number of commits is written to a small file

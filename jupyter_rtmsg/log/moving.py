@@ -28,7 +28,7 @@ RETRY_AFTER = 10.0
 """Seconds after which a place that cannot be written is tried again."""
 
 LOOK_AFTER = 30.0
-"""Seconds after which the holder of the file is asked for again: waiting for the lock does not tell its next holder."""
+"""Seconds after which the warning is updated with the present holder of the file, which may have changed."""
 
 _LAST_CHANCE = 1.0  # seconds at `close` in which another server, which may be stopped as well, can release the file
 _FOLLOWERS_TIMEOUT = 5.0  # seconds in which the followers of the log have to notice that it was moved

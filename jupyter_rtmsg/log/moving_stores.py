@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Iterable
 
-from .eventlog import KeyValueStore, Subscription, Subscriptions
+from .eventlog import KeyValueStore, Subscription, SubscriptionStore
 from .move import PositionMap
 
 
@@ -35,7 +35,7 @@ class Gate:
 
 
 class MovingSubscriptions:
-    """The `Subscriptions` of a `MovingLog`.
+    """The `SubscriptionStore` of a `MovingLog`.
 
     Parameters
     ----------
@@ -44,44 +44,44 @@ class MovingSubscriptions:
     gate : Gate
     """
 
-    def __init__(self, current: Callable[[], Subscriptions], gate: Gate) -> None:
+    def __init__(self, current: Callable[[], SubscriptionStore], gate: Gate) -> None:
         self._current = current
         self._gate = gate
 
     async def ready(self) -> None:
-        """See `Subscriptions.ready`."""
+        """See `SubscriptionStore.ready`."""
         await self._gate.passed()
 
     def all(self) -> Collection[Subscription]:
-        """See `Subscriptions.all`."""
+        """See `SubscriptionStore.all`."""
         return self._current().all()
 
     def now(self) -> int:
-        """See `Subscriptions.now`."""
+        """See `SubscriptionStore.now`."""
         return self._current().now()
 
     def add(self, subscription: Subscription) -> None:
-        """See `Subscriptions.add`."""
+        """See `SubscriptionStore.add`."""
         self._current().add(subscription)
 
     def save(self, subscription: Subscription) -> None:
-        """See `Subscriptions.save`."""
+        """See `SubscriptionStore.save`."""
         self._current().save(subscription)
 
     def remove(self, subscription: Subscription) -> None:
-        """See `Subscriptions.remove`."""
+        """See `SubscriptionStore.remove`."""
         self._current().remove(subscription)
 
     def flush(self) -> None:
-        """See `Subscriptions.flush`."""
+        """See `SubscriptionStore.flush`."""
         self._current().flush()
 
     async def stored(self) -> None:
-        """See `Subscriptions.stored`."""
+        """See `SubscriptionStore.stored`."""
         await self._gate.passed()
         await self._current().stored()
 
-    def take_over(self, before: Subscriptions, epoch: str, positions: PositionMap) -> None:
+    def take_over(self, before: SubscriptionStore, epoch: str, positions: PositionMap) -> None:
         """Add the subscriptions of the log before to the present one. They stay the same objects.
 
         The file's subscription with the same name is removed, unless it was used after the other one had ended.

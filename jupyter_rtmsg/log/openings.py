@@ -60,17 +60,17 @@ class Openings:
     Parameters
     ----------
     rows : iterable of Opening
+
+    Attributes
+    ----------
+    name : str
+        The name of the last opening: its number, its start, its id and those of earlier ones. Opaque for readers.
     """
 
     def __init__(self, rows: Iterable[Opening] = ()) -> None:
         self._rows = {row.number: row for row in rows}
         self._last = max(self._rows, default=0)
-        self._name = self._name_of(self._last)
-
-    @property
-    def name(self) -> str:
-        """The name of the last opening: its number, its start, its id and those of earlier ones. Opaque for readers."""
-        return self._name
+        self.name = self._name_of(self._last)
 
     @property
     def number(self) -> int:
@@ -109,7 +109,7 @@ class Openings:
         """Add the opening made by `next`. Rows up to its number minus `KEPT` must be removed from the file."""
         self._rows[row.number] = row
         self._rows.pop(row.number - KEPT, None)
-        self._last, self._name = row.number, self._name_of(row.number)
+        self._last, self.name = row.number, self._name_of(row.number)
 
     def holds(self, name: str, position: int, head: int) -> bool:
         """Tell whether a position that was reached in an opening has the same events before it in this log."""
@@ -125,7 +125,7 @@ class Openings:
         head : int
             The head of this log.
         """
-        if name in ("", self._name):
+        if name in ("", self.name):
             return head
         parsed = _parse(name)
         return 0 if parsed is None else min(self._shared(parsed, head), head)

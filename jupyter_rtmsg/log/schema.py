@@ -18,8 +18,8 @@ VERSION = 3
 MEMORY_START = 10**12
 """The position after which a log in memory begins, if it stands in for a file.
 
-No file gets that far. So a position itself tells to which log it belongs, whoever sends it: an acknowledgement may
-arrive after the log was moved into its file.
+No file gets that far. So a position itself shows to which log it belongs: a reader may send an acknowledgement after
+the log was moved into its file.
 """
 
 LAST_TS = 253_402_300_799_999

@@ -17,7 +17,7 @@ from jupyter_rtmsg.logthrottle import throttled_logger
 from .clock import LogClock, stamp
 from .dedup import Dedup
 from .disk import Disk
-from .eventlog import KeyValueStore, Subscription, Subscriptions
+from .eventlog import KeyValueStore, Subscription, SubscriptionStore
 from .futures import run_on_thread, settle
 from .guard import Guard
 from .keyvalue import SQLiteKeyValueStore
@@ -125,7 +125,7 @@ class SQLiteLog:
         return self._openings.name
 
     @property
-    def subscriptions(self) -> Subscriptions:
+    def subscriptions(self) -> SubscriptionStore:
         """See `EventLog.subscriptions`."""
         return self._subscriptions
 

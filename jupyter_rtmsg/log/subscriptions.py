@@ -29,7 +29,7 @@ logger = throttled_logger(__name__)
 
 
 class SQLiteSubscriptions:
-    """The `Subscriptions` in table ``subscription`` of the log's file.
+    """The `SubscriptionStore` in table ``subscription`` of the log's file.
 
     Parameters
     ----------
@@ -65,30 +65,30 @@ class SQLiteSubscriptions:
                 self.save(row)
 
     async def ready(self) -> None:
-        """See `Subscriptions.ready`."""
+        """See `SubscriptionStore.ready`."""
 
     def all(self) -> Collection[Subscription]:
-        """See `Subscriptions.all`."""
+        """See `SubscriptionStore.all`."""
         return self._rows.values()
 
     def now(self) -> int:
-        """See `Subscriptions.now`."""
+        """See `SubscriptionStore.now`."""
         return self._clock.look()
 
     def add(self, subscription: Subscription) -> None:
-        """See `Subscriptions.add`."""
+        """See `SubscriptionStore.add`."""
         subscription.register(self._next)
         self._next += 1
         self._rows[subscription.id] = subscription
         self.save(subscription)
 
     def save(self, subscription: Subscription) -> None:
-        """See `Subscriptions.save`."""
+        """See `SubscriptionStore.save`."""
         if self._has(subscription):
             self._change(subscription.id, subscription)
 
     def remove(self, subscription: Subscription) -> None:
-        """See `Subscriptions.remove`."""
+        """See `SubscriptionStore.remove`."""
         if self._has(subscription):
             del self._rows[subscription.id]
             self._change(subscription.id, None)
@@ -98,7 +98,7 @@ class SQLiteSubscriptions:
         return self._rows.get(subscription.id) is subscription
 
     def flush(self) -> None:
-        """See `Subscriptions.flush`."""
+        """See `SubscriptionStore.flush`."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -109,7 +109,7 @@ class SQLiteSubscriptions:
             self._submit(Change(partial(_store, saved, removed), partial(self._stored, changed)))
 
     async def stored(self) -> None:
-        """See `Subscriptions.stored`."""
+        """See `SubscriptionStore.stored`."""
         self.flush()
         done: asyncio.Future[None] = self._loop.create_future()
         self._submit(Change(lambda connection: None, partial(settle, done)))

@@ -278,7 +278,7 @@ class Writer:
             return outcome._replace(completions=failed, error=error)
 
     def _reload(self) -> None:
-        """Find out what the file holds, after a failure that leaves it open; the tail of the log begins anew."""
+        """After a failed transaction, load the state from the file again if that was committed after all."""
         if self._store.connection.in_transaction:
             self._store.connection.execute("ROLLBACK")
         (head,) = self._store.connection.execute("SELECT max(seq) FROM event").fetchone()

@@ -1,4 +1,4 @@
-"""What publishers were promised and what readers got, and what of it was broken."""
+"""Compares the events that were acknowledged with those that each reader got, and counts broken promises."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class Got(NamedTuple):
-    """An event as a reader got it."""
+    """An event that a reader got."""
 
     id: str
     seq: int
@@ -18,7 +18,7 @@ class Got(NamedTuple):
 
 @dataclass
 class Reader:
-    """What one reader got, in order, and what it was told.
+    """The events that one reader got, in order, and the losses that were reported to it.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class Reader:
     since: int = 0
 
     def take(self, id: str | None, seq: int | None) -> None:
-        """Keep an event of the log."""
+        """Record an event."""
         if id is not None and seq is not None:
             self.got.append(Got(id, seq))
 
@@ -68,13 +68,13 @@ class Account:
         return not any(self.missing(reader) for reader in self.readers)
 
     def forget(self) -> None:
-        """Begin anew."""
+        """Forget everything."""
         self.acked.clear()
         for reader in self.readers:
             reader.got.clear()
 
     def verdict(self, log: Path | None) -> Verdict:
-        """Compare; the log's file is read where it is given."""
+        """Compare; with a file, also its contents."""
         stored = read(log) if log else None
         verdict = Verdict(acked=len(self.acked))
         for reader in self.readers:
@@ -92,7 +92,7 @@ class Account:
 
 @dataclass
 class Verdict:
-    """How often a promise was broken.
+    """The number of times that each promise was broken.
 
     Attributes
     ----------
@@ -117,7 +117,7 @@ class Verdict:
 
     @property
     def broken(self) -> dict[str, int]:
-        """The promises that were broken, and how often."""
+        """The broken promises, with their number."""
         return {name: count for name, count in vars(self).items() if name != "acked" and count}
 
 
@@ -129,7 +129,7 @@ class Row(NamedTuple):
 
 
 def read(log: Path) -> list[Row]:
-    """Return what a log's file holds, by a connection of our own."""
+    """Return the events in a log's file, read over a separate connection."""
     connection = sqlite3.connect(f"file:{log}?mode=ro", uri=True)
     try:
         return [Row(*row) for row in connection.execute("SELECT room, seq, prev, id FROM event ORDER BY seq")]

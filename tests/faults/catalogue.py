@@ -1,4 +1,4 @@
-"""The faults that the promise of docs/guarantees.md is tried on, each as a function that brings it about."""
+"""The faults under which the promises of docs/guarantees.md are tested. Each is a function that causes it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from support.hub import HubServer
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault and what is promised in it.
+    """A fault, and the promises that hold under it.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ FAULTS: dict[str, Fault] = {}
 def fault(
     name: str, kind: str, *, allows: str = "", told: bool = False, **world: Any
 ) -> Callable[[Callable[[World], Awaitable[None]]], Callable[[World], Awaitable[None]]]:
-    """Put a function into the catalogue."""
+    """Add a function to the catalogue."""
 
     def add(inject: Callable[[World], Awaitable[None]]) -> Callable[[World], Awaitable[None]]:
         FAULTS[name] = Fault(name, kind, inject, world, frozenset(allows.split()), told)
@@ -176,7 +176,7 @@ def _files(world: World) -> list[Path]:
 
 @asynccontextmanager
 async def _while_down(world: World, *, killed: bool = False, publishing: int = 0) -> AsyncIterator[None]:
-    """Let every reader have everything, and have the hub down for the block.
+    """Wait until every reader has all events, and stop the hub for the block.
 
     So many events are published before any reader is back.
     """
@@ -214,7 +214,7 @@ async def put_back(world: World) -> None:
 
 
 def _reading(world: World) -> sqlite3.Connection:
-    """Return a connection that reads: until it is closed, what comes stays in the write-ahead log."""
+    """Return a connection with an open read: until it is closed, later events stay in the write-ahead log."""
     connection = sqlite3.connect(f"file:{world.log}?mode=ro", uri=True, isolation_level=None)
     connection.execute("BEGIN")
     connection.execute("SELECT count(*) FROM event").fetchone()
@@ -223,7 +223,7 @@ def _reading(world: World) -> sqlite3.Connection:
 
 @asynccontextmanager
 async def _with_wal(world: World) -> AsyncIterator[Path]:
-    """Have the hub killed for the block, and the last events in the write-ahead log alone."""
+    """Kill the hub for the block, with the last events only in the write-ahead log."""
     await world.stop()  # what came until now is in the file itself
     reading = _reading(world)
     await world.flow(100)

@@ -1,4 +1,4 @@
-"""A reader in a process of its own: ``consumer.py URL ROOM SUBSCRIPTION`` says what it handled.
+"""A reader in a process of its own: ``consumer.py URL ROOM SUBSCRIPTION`` prints what it handled.
 
 It prints the room's head when it joined, then id and seq of each event.
 """

@@ -1,4 +1,4 @@
-"""A network between clients and a hub that fails when it is told to."""
+"""A network between clients and a hub, which fails on demand."""
 
 from __future__ import annotations
 
@@ -52,21 +52,21 @@ class Link:
 
     @property
     def connections(self) -> int:
-        """How many connections pass through it."""
+        """The number of open connections."""
         return len(self._pairs)
 
     def cut(self) -> None:
-        """Break all connections with a reset; new ones pass."""
+        """Reset all connections. New ones work."""
         for pair in list(self._pairs):
             for writer in pair:
                 _reset(writer)
 
     def cut_after(self, count: int) -> None:
-        """Break a connection once so many bytes more have gone to clients, in the middle of whatever that is."""
+        """Break a connection after so many more bytes to clients, even within a frame."""
         self._left = count
 
     def stall(self) -> None:
-        """Pass nothing, and close nothing."""
+        """Forward nothing, and keep the connections open."""
         self._flowing.clear()
 
     def slow(self, rate: int | None) -> None:
@@ -78,7 +78,7 @@ class Link:
         self._refusing = refusing
 
     def heal(self) -> None:
-        """Be a network that works."""
+        """Work again."""
         self._left = self._rate = None
         self._refusing = False
         self._flowing.set()

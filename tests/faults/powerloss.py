@@ -1,4 +1,4 @@
-"""What a power loss leaves of a log: the writes of a hub are recorded, and replayed up to any moment.
+"""The state of a log after a power loss: the writes of a hub are recorded, and replayed up to any moment.
 
 At a power loss everything that a file was given before its last fsync is there. Of what came after, each sector may be
 there or not. Entries of directories (a file that is made or removed) are taken to be there at once.
@@ -34,7 +34,7 @@ def recording(library: Path, into: Path, match: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Entry:
-    """One thing that was done to a file, and when (CLOCK_MONOTONIC, s)."""
+    """An operation on a file, and its time (CLOCK_MONOTONIC, s)."""
 
     time: float
     operation: int
@@ -44,7 +44,7 @@ class Entry:
 
 
 def entries(record: Path) -> Iterator[Entry]:
-    """Yield what was recorded."""
+    """Yield the recorded operations."""
     with record.open("rb") as file:
         while header := file.read(_HEADER.size):
             time, operation, path, offset, length = _HEADER.unpack(header)
@@ -80,7 +80,7 @@ class Disk:
         self._files: dict[str, _File] = {}
 
     def do(self, entry: Entry) -> None:
-        """Take one more thing that was done."""
+        """Apply the next operation."""
         if entry.operation == UNLINK:
             self._files.pop(entry.name, None)
             return
@@ -91,7 +91,7 @@ class Disk:
             file.waiting.append(entry)
 
     def lose_power(self, folder: Path, chance: random.Random) -> None:
-        """Write what may be left into a folder. SQLite's shared memory is lost."""
+        """Write a possible state after a power loss into a folder. SQLite's shared memory is lost."""
         for name, file in self._files.items():
             if not name.endswith(("-shm", ".lock", ".ballast")):
                 (folder / name).write_bytes(file.after_loss(chance))

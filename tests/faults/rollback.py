@@ -45,7 +45,7 @@ PARTS = ("", "-wal", "-shm", ".mark")
 
 @dataclass
 class Told:
-    """What a publisher was told before it was killed."""
+    """The acknowledgements that a publisher got before it was killed."""
 
     epoch: str
     opening: str
@@ -57,7 +57,7 @@ class Told:
 
 
 def publish(path: Path, count: int, *, size: int = 10, at: int = 0, halfway: Callable[[], None] | None = None) -> Told:
-    """Append in another process until so many were acknowledged, and kill it; it is stopped once for ``halfway``."""
+    """Append in another process, and kill it after a number of acknowledgements. It is stopped once for ``halfway``."""
     command = [sys.executable, "-c", _PUBLISHER, f"sqlite:///{path}", str(size)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -83,7 +83,7 @@ def beside(path: Path, part: str) -> Path:
 
 
 def copy(path: Path, to: Path, *parts: str) -> None:
-    """Copy those files of a log that are there; what is not there is removed."""
+    """Copy the files of a log that exist; remove the others."""
     for part in parts:
         beside(to, part).unlink(missing_ok=True)
         if beside(path, part).exists():
@@ -131,7 +131,7 @@ WITHOUT_MARK = frozenset({"an older copy is restored, mark and all"})
 
 @dataclass
 class Verdict:
-    """What came of a trial.
+    """The result of a trial.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Try every fault of the catalogue again and again, and write what came of it: ``make faults``.
+"""Run every fault of the catalogue many times, and write a table of the results: ``make faults``.
 
 ``run.py [--times N] [--only WORDS] [--seed N] [--report docs/reliability.md]``
 """
@@ -23,19 +23,19 @@ _COLUMNS = "| fault | times | acknowledged | lost | twice | out of order | back 
 
 @dataclass
 class Row:
-    """What came of one fault, over all its trials."""
+    """The results of all trials of one fault."""
 
     fault: Fault
     trials: list[Trial] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
     def total(self, *names: str) -> int:
-        """Return how often promises were broken."""
+        """Return the number of broken promises."""
         return sum(getattr(trial.verdict, name) for trial in self.trials for name in names)
 
     @property
     def broken(self) -> bool:
-        """Whether anything was that must not be."""
+        """Whether a promise was broken."""
         untold = self.fault.told and not all(trial.told for trial in self.trials)
         return bool(self.failures) or untold or any(trial.broken for trial in self.trials)
 
@@ -49,7 +49,7 @@ class Row:
 
 
 async def repeat(fault: Fault, times: int, seed: int) -> Row:
-    """Try a fault again and again, each time with another seed."""
+    """Run a fault many times, each with another seed."""
     row = Row(fault)
     for number in range(times):
         with tempfile.TemporaryDirectory(prefix="rtmsg-fault-") as folder:
@@ -63,7 +63,7 @@ async def repeat(fault: Fault, times: int, seed: int) -> Row:
 
 
 def report(rows: list[Row], path: Path) -> None:
-    """Put the table between the marks of a document."""
+    """Insert the table between the marks of a document."""
     table = "\n".join([_COLUMNS, "|---|--:|--:|--:|--:|--:|---|", *map(str, rows)])
     text = path.read_text()
     before, after = text[: text.index(BEGIN) + len(BEGIN)], text[text.index(END) :]

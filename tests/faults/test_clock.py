@@ -1,4 +1,4 @@
-"""A wall clock that jumps under a hub, or while it is off: nothing acknowledged goes, ids and places are remembered."""
+"""A wall clock that jumps while a hub runs, or while it is stopped: no event, id or cursor is lost."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COUNT = 50
 
 
 class Machine:
-    """A hub on a machine whose clocks are set by hand; what it stores is kept for two hours, ids for one."""
+    """A hub on a machine whose clocks are set by hand. It keeps events for two hours, and ids for one."""
 
     def __init__(self, folder: Path) -> None:
         self._url = f"sqlite:///{folder / 'log.sqlite3'}"
@@ -33,7 +33,7 @@ class Machine:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[int]:
-        """Run the hub, and give its port."""
+        """Run the hub, and yield its port."""
         io = Server()
         io.use(_take_user)
         ages = {"max_age": 2 * HOUR, "dedup_age": HOUR, "explicit_age": HOUR}
@@ -60,7 +60,7 @@ def machine(tmp_path: Path) -> Machine:
 
 
 async def publish(member: Member, first: int, **fields: object) -> list[int]:
-    """Publish with ids that were chosen and with ids that were made up, and return the seqs."""
+    """Publish events with chosen ids and with ids made up by the client, and return the seqs."""
     asked = [
         member.ask("publish", {"room": "lab", "event": "n", "data": n, "id": f"{n}", "auto": n % 2 == 0, **fields})
         for n in range(first, first + COUNT)

@@ -1,4 +1,4 @@
-"""Flipped bits and damaged pages: what is wrong is told in its place, and takes nothing else with it."""
+"""Flipped bits and damaged pages: damage is reported in its place, and costs nothing else."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Text(bytes):
 
 
 def flips(value: Any) -> Iterator[Any]:
-    """Give what a value becomes when one of its bits flips, and as a value of another type."""
+    """Yield each value that differs in one bit, and some of another type."""
     if isinstance(value, int):
         (bits,) = struct.unpack("<Q", struct.pack("<q", value))
         for bit in range(64):
@@ -78,7 +78,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def records_of(store: Store) -> dict[str, list[Record]]:
-    """Read both rooms, with all that reading does."""
+    """Read both rooms in all ways."""
     reader = Reader(lambda: store.connection)
     found = {}
     for room in ("lab", "other"):
@@ -98,13 +98,13 @@ def records_of(store: Store) -> dict[str, list[Record]]:
 
 
 def is_told(records: list[Record]) -> bool:
-    """Whether a reader sees that something is wrong, or gone, before the last event of a room."""
+    """Tell whether a reader notices damage or a loss before the last event of a room."""
     numbers = [record.n or 0 for record in records]
     return CORRUPT in {record.name for record in records} or numbers != list(range(1, len(numbers) + 1))
 
 
 def assert_places(records: list[Record]) -> None:
-    """What stands for a damaged event is in order: nothing that comes of it can confuse who reads it."""
+    """Check that the records for damaged events are in order, so that they cannot confuse readers."""
     before = 0
     for record in records:
         assert type(record.seq) is type(record.prev) is type(record.n) is type(record.ts) is int
@@ -114,7 +114,7 @@ def assert_places(records: list[Record]) -> None:
 
 
 def damage_found(store: Store) -> int:
-    """Return how much `verify` finds damaged."""
+    """Return the number of findings of `verify`."""
     report = Report("")
     EventCheck(report, store.connection)
     _attachments(report, store.connection)
@@ -245,14 +245,14 @@ def contents(path: Path) -> bytes:
 
 
 def restore(path: Path, kept: bytes) -> None:
-    """Have a file hold what it held, and none of what belongs to it beside it."""
+    """Restore the contents of a file, and remove the files beside it."""
     for each in path.parent.iterdir():
         each.unlink()
     path.write_bytes(kept)
 
 
 def crashed(path: Path) -> None:
-    """Have the file look as if its process was killed."""
+    """Mark the file as not closed cleanly."""
     sql(path, "DELETE FROM meta WHERE k = 'clean'")
 
 
@@ -395,7 +395,7 @@ TABLES = {
 
 @pytest.mark.parametrize("table", TABLES)
 async def test_what_another_table_holds_may_be_anything(opened: Opener, path: Path, table: str) -> None:
-    """The log opens, gives back its events, stores new ones, and trims only what is too much."""
+    """The log opens, returns its events, stores new ones, and trims only beyond its limits."""
     clock = Clock()
     log = await opened(clock=clock)
     await log.append(draft(0, client="c", id="once"))

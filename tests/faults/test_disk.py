@@ -1,4 +1,4 @@
-"""A disk that fails under a hub: nothing acknowledged is lost, publishers learn why, and it needs no restart."""
+"""A disk that fails while a hub runs: no acknowledged event is lost, publishers learn why, no restart is needed."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def hub(disk: FaultyDisk, tmp_path: Path) -> Iterator[HubServer]:
 
 @dataclass
 class Load:
-    """Publishes with ids, one emit behind the other, and notes what came of each; refused ones are tried again."""
+    """Publishes events with ids one after the other, records each outcome, and repeats refused ones."""
 
     room: rt.AsyncRoom
     size: int = 10
@@ -76,7 +76,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault, and the code that publishers are refused with; None where nobody has to be refused."""
+    """A fault, and the error code that publishers get; None if no append may fail."""
 
     operations: Operation
     code: str | None

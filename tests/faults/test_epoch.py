@@ -1,4 +1,4 @@
-"""The log is lost and another one begins: nobody's place in the old one counts in the new one, and readers are told."""
+"""The log is lost and a new one begins: positions of the old one are not valid, and readers are told."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Ground:
         await asyncio.to_thread(self.server.start)
 
     async def change_epoch(self) -> None:
-        """Have the machine go down without warning, as far as the log can tell: what it holds begins a new epoch."""
+        """Make the log look as after a crash of the machine, so that it begins a new epoch."""
         await asyncio.to_thread(self.server.stop)
         with sqlite3.connect(self.path) as file:
             file.execute("UPDATE meta SET v = 'another boot' WHERE k = 'boot'")
@@ -61,7 +61,7 @@ async def ground(tmp_path: Path) -> AsyncIterator[Ground]:
 
 
 class Reader:
-    """A member whose handler waits to be let through, one event at a time."""
+    """A member whose handler waits for permission for each event."""
 
     def __init__(self, room: rt.AsyncRoom) -> None:
         self.room = room
@@ -88,7 +88,7 @@ async def emit(client: rt.AsyncClient, kind: str, number: int) -> None:
 
 
 async def cut(client: rt.AsyncClient) -> None:
-    """End a client as the death of its process would: nothing more is acknowledged."""
+    """End a client like a killed process: it acknowledges nothing more."""
     client.socket.io._reconnection = False
     client.socket.drop()
     await until(lambda: client.state != "connected")

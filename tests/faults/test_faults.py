@@ -1,4 +1,4 @@
-"""Each fault of the catalogue once; `make faults` tries them again and again."""
+"""Each fault of the catalogue once; `make faults` runs them many times."""
 
 from __future__ import annotations
 

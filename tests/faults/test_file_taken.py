@@ -1,4 +1,4 @@
-"""A log's file that is removed, moved or replaced under a running hub costs no event that was acknowledged."""
+"""A log's file is removed, moved or replaced while a hub runs: no acknowledged event is lost."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ TAKEN = [remove, remove_every_file, remove_directory, move, move_directory, remo
 
 
 async def publish(room: Any, acked: dict[int, int], stop: asyncio.Event) -> None:
-    """Publish at a steady rate, each event by itself; note which were acknowledged."""
+    """Publish at a steady rate, each event by itself; record the acknowledged ones."""
 
     async def one(number: int) -> None:
         with suppress(RtmsgError):  # whoever gets an error knows that it may not be stored

@@ -1,4 +1,4 @@
-"""Events are trimmed while somebody has yet to get them: each one is handled, or told to be gone, once."""
+"""Events are trimmed before a reader gets them: each one is handled, or reported as lost, exactly once."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ class World:
             store.connection.executemany("DELETE FROM event WHERE n = ?", [(number,) for number in numbers])
 
     async def turn(self, what: str, number: int) -> None:
-        """Do something of what may happen at any time."""
+        """Do one step of those that may happen at any time."""
         if what == "publish":
             await asyncio.gather(*(self.log.append(draft(i)) for i in range(number)))
             self.last += number
@@ -175,7 +175,7 @@ class World:
             await {"repair": self.repair, "leave": self.leave, "join": self.join}[what]()
 
     async def finish(self) -> None:
-        """Come back for the last time, and get everything."""
+        """Reconnect for the last time, and get all events."""
         await self.join()
         await self.turn("publish", 1)
         for _ in range(100_000):
@@ -232,7 +232,7 @@ class Member:
         self.gone.append(range(first, last + 1))
 
     async def away(self) -> asyncio.Event:
-        """Cut it off, and have it stay away until the event is set."""
+        """Disconnect it, and keep it offline until the event is set."""
         prepare, gate = self.client.socket.prepare, asyncio.Event()
 
         async def later() -> None:
@@ -246,7 +246,7 @@ class Member:
         return gate
 
     async def accounts_for(self, first: int, last: int) -> None:
-        """Wait until everything is handled or told to be gone, and see that it is so once, and in order."""
+        """Wait until each event is handled or reported as lost, and check that this happened once, and in order."""
         self.running.set()
         await until(lambda: self.room.membership.inbox.position.n == last, 60)
         told = [number for numbers in self.gone for number in numbers]

@@ -1,4 +1,4 @@
-"""The machine loses its power at any moment: what was acknowledged before is in the log."""
+"""A power loss at any moment: all events acknowledged before are in the log."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.needs_gcc, pytest.mark.timeout(300)]
 
 
 class Acknowledged(dict[str, int]):
-    """Seqs by id; knows when each came."""
+    """Seqs by id, with the time of each acknowledgement."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ async def recorded(folder: Path, events: int, **options: object) -> tuple[Path, 
 
 
 async def lost(folder: Path, acked: Acknowledged, moment: float) -> set[str]:
-    """Open what a power loss at a moment has left; return what was acknowledged before and is not there.
+    """Open the log as it is after a power loss; return the ids that were acknowledged before and are lost.
 
     What is older than the oldest event that is there may have been trimmed.
     """
@@ -62,7 +62,7 @@ async def lost(folder: Path, acked: Acknowledged, moment: float) -> set[str]:
 async def lose_power(
     record: Path, acked: Acknowledged, folder: Path, chance: random.Random, count: int
 ) -> list[set[str]]:
-    """Lose power ``count`` times, each at another moment of the record; return what was lost each time."""
+    """Lose power ``count`` times, each at another moment of the record; return the lost ids of each time."""
     everything = list(entries(record))
     moments = sorted(chance.sample(range(1, len(everything)), min(count, len(everything) - 1)))
     disk, done, losses = Disk(), 0, []

@@ -1,4 +1,4 @@
-"""A client that trusts `recovered`, and joins again where it is not, misses nothing and gets nothing twice."""
+"""A client that relies on `recovered`, and joins again if it was not, gets each event exactly once."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Served:
 
 
 class Client:
-    """What socket.io-client does, packet by packet, and an application that keeps where it is in each room.
+    """A model of socket.io-client, packet by packet, and of an application that keeps its position in each room.
 
     Packets arrive, and are received when `receive` says so: what is not is lost with the connection.
     """
@@ -182,7 +182,7 @@ class Client:
         return self._raw is not None and not self._inbox and self.joined == self.wanted.keys()
 
     async def cut(self, *, known: bool) -> None:
-        """Lose the connection, with what was not received; ``known``: the hub sees it."""
+        """Lose the connection, with all data not received; ``known``: the hub sees it."""
         raw, self._raw = self._raw, None
         if raw is None:
             return
@@ -202,7 +202,7 @@ class Client:
 
 
 class Story:
-    """What happens to one client, and what should have come of it."""
+    """A sequence of steps of one client, and the expected result."""
 
     def __init__(self, served: Served) -> None:
         self.served = served
@@ -246,7 +246,7 @@ class Story:
         raw.reset()
 
     async def end(self) -> None:
-        """Let everything come, and look at it."""
+        """Wait for all events, and check them."""
         client = self.client
         deadline = asyncio.get_running_loop().time() + 30
         while not self.complete():

@@ -1,4 +1,4 @@
-"""What a hub has answered holds when it is killed right behind its answer."""
+"""A hub that is killed right after an answer keeps what it answered."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TIMES = 20
 
 
 async def told(hub: HubServer, *commands: tuple[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """Send commands, one after the other; return what they were answered with."""
+    """Send commands, one after the other; return the answers."""
     raw = await RawClient.open(hub.port)
     await raw.enter("/", {"recovery": False})
     replies = []

@@ -1,4 +1,4 @@
-"""The real socket.io-client, cut while it catches up: what it did not receive is not told to be recovered."""
+"""The real socket.io-client, disconnected during catch-up: a replay that it did not receive is not `recovered`."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ async def said(peer: NodePeer, what: str) -> Any:
 
 
 def ask(peer: NodePeer, command: str, **body: Any) -> None:
-    """Send a command; whether its answer is received is not waited for."""
+    """Send a command, without waiting for its answer."""
     assert peer.process.stdin is not None
     peer.process.stdin.write(json.dumps({"command": command, "body": body}).encode() + b"\n")
     peer.process.stdin.flush()

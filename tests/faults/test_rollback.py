@@ -1,4 +1,4 @@
-"""A log whose end was lost, or whose file was replaced by an older copy, says so: no reader skips what came since."""
+"""A log that lost its end, or whose file was replaced by an older copy, reports it; no reader skips later events."""
 
 from __future__ import annotations
 

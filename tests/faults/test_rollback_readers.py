@@ -1,4 +1,4 @@
-"""An older file of the log is restored: each reader goes on exactly, or is told; nobody skips what was stored since."""
+"""An older file of the log is restored: each reader continues exactly or is told, and none skips later events."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PARTS = ("", "-wal", "-shm", ".mark")
 
 
 class Ground:
-    """A hub whose file may be put back to what it was, and clients of it."""
+    """A hub whose file can be replaced by an older copy, and its clients."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -33,7 +33,7 @@ class Ground:
         await asyncio.to_thread(self.server.start)
 
     async def restore(self, *, mark: bool) -> None:
-        """Put back what was saved, with or without the mark that the hub left beside the file."""
+        """Restore the copy, with or without the mark that the hub left beside the file."""
         await asyncio.to_thread(self.server.kill)
         for part in PARTS:
             if part != ".mark" or not mark:
@@ -68,7 +68,7 @@ async def ground(tmp_path: Path) -> AsyncIterator[Ground]:
 
 
 class Reader:
-    """A member that notes what it handles and what it is told; it may be held up."""
+    """A member that records the events it handles and the losses it is told; it can be delayed."""
 
     def __init__(self, client: rt.AsyncClient, room: rt.AsyncRoom) -> None:
         self.client = client
@@ -89,7 +89,7 @@ class Reader:
         self.seen.append(event.data)
 
     def away(self) -> asyncio.Event:
-        """Have it stay away after its connection is lost, until the event is set."""
+        """After its connection is lost, keep it offline until the event is set."""
         prepare, gate = self.client.socket.prepare, asyncio.Event()
 
         async def later() -> None:

@@ -1,4 +1,4 @@
-"""Rolling restarts of a hub: every membership lives on, and nothing acknowledged is lost."""
+"""Rolling restarts of a hub: every membership continues, and no acknowledged event is lost."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROOMS = 4
 
 
 class Reader:
-    """A member of every room, which notes what it handles and what ended."""
+    """A member of every room, which records the events it handles and the memberships that end."""
 
     def __init__(self, client: rt.AsyncClient) -> None:
         self.client = client

@@ -1,4 +1,4 @@
-"""A deletion that was answered holds, whatever happens to the server while the room is being removed."""
+"""A deletion that was answered stays, also if the server is killed while the room is being removed."""
 
 from __future__ import annotations
 

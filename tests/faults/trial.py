@@ -12,7 +12,7 @@ from faults.world import World
 
 @dataclass(frozen=True)
 class Trial:
-    """What came of it.
+    """The result of a trial.
 
     Attributes
     ----------
@@ -31,12 +31,12 @@ class Trial:
 
     @property
     def broken(self) -> dict[str, int]:
-        """The promises that were broken, and how often."""
+        """The broken promises, with their number."""
         return {name: count for name, count in self.verdict.broken.items() if name not in self.fault.allows}
 
 
 async def run(fault: Fault, folder: Path, seed: int) -> Trial:
-    """Publish, bring the fault about, publish on, and compare."""
+    """Publish, cause the fault, continue to publish, and compare."""
     async with World(folder, seed, **fault.world) as world:
         await world.flow(100)
         await fault.inject(world)

@@ -1,4 +1,4 @@
-"""A hub in a process of its own, publishers, and readers of each kind: what a fault is tried on."""
+"""A hub in a process of its own, publishers, and readers of each kind, for the trials of faults."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _CONSUMER = Path(__file__).with_name("consumer.py")
 
 
 class World:
-    """Everything that takes part in a trial. An async context manager.
+    """All participants of a trial. An async context manager.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ class World:
         self._tasks.append(asyncio.get_running_loop().create_task(coroutine))
 
     async def client(self) -> rt.AsyncClient:
-        """Return a client that is connected, and closed in the end."""
+        """Return a connected client, which is closed at the end."""
         client = rt.AsyncClient(self.link.url, timeout=PATIENCE)
         self._stack.push_async_callback(self._close, client.close)
         await client.connect()
@@ -138,21 +138,21 @@ class World:
     # --- who reads
 
     async def _named(self, reader: Reader) -> None:
-        """A subscription: the hub knows where it is."""
+        """Add a reader with a subscription: the hub keeps its position."""
         room = await (await self.client()).join(ROOM, as_=reader.name)
         room.on("tick", lambda event: reader.take(event.id, event.seq))
         for notice in ("$reset", "$trimmed"):
             room.on(notice, lambda event: reader.told.append(f"{event.name} {event.data.get('reason', '')}"))
 
     async def _plain(self, reader: Reader) -> None:
-        """A member without a subscription: it knows itself where it is."""
+        """Add a member without a subscription: it keeps its position itself."""
         room = await (await self.client()).join(ROOM)
         room.on("tick", lambda event: reader.take(event.id, event.seq))
         for notice in ("$reset", "$trimmed"):
             room.on(notice, lambda event: reader.told.append(f"{event.name} {event.data.get('reason', '')}"))
 
     async def _standard(self, reader: Reader) -> None:
-        """Any Socket.IO client: its connection is recovered, else it joins again after its last event."""
+        """Add a plain Socket.IO client: its connection is recovered, or it joins again after its last event."""
         socket = rt.SocketClient(self.link.url, reconnection_delay=0.1, reconnection_delay_max=0.5)
         self._stack.push_async_callback(self._close, socket.disconnect)
         place: dict[str, Any] = {}
@@ -237,7 +237,7 @@ class World:
         self._pausing.set()
 
     def heal(self) -> None:
-        """Say that the fault is over."""
+        """End the fault."""
         self.healed, self.recovery = time.perf_counter(), None
 
     async def settle(self) -> None:
@@ -251,13 +251,13 @@ class World:
         return all(task.done() for task in self._tasks)
 
     async def verdict(self) -> Verdict:
-        """Settle, end the hub and compare."""
+        """Wait for all readers, stop the hub, and compare."""
         await self.settle()
         await asyncio.to_thread(self.hub.stop)
         return self.account.verdict(self.log)
 
     def set_clock(self, seconds: float) -> None:
-        """Have the log's wall clock be wrong by so many seconds."""
+        """Set the error of the log's wall clock (seconds)."""
         new = self._clock.with_suffix(".new")
         new.write_text(str(seconds))
         new.replace(self._clock)
@@ -274,7 +274,7 @@ class World:
         await self.start()
 
     async def stop(self) -> None:
-        """End the hub in order and start it again."""
+        """Stop the hub cleanly, and start it again."""
         await asyncio.to_thread(self.hub.stop)
         await self.start()
 
@@ -288,7 +288,7 @@ class World:
 
 
 class Consumer:
-    """A reader with a subscription in a process of its own, which says what it handled."""
+    """A reader with a subscription in a process of its own, which prints the events it handles."""
 
     def __init__(self, world: World, reader: Reader) -> None:
         self._world = world
@@ -320,7 +320,7 @@ class Consumer:
 
 
 def _go_on(place: dict[str, Any], reply: dict[str, Any], reader: Reader) -> None:
-    """Take the reply to a join: where this reader is now."""
+    """Update the position of a reader from the reply to a join."""
     if place and reply.get("reason"):
         reader.told.append(reply["reason"])
         place["after"] = reply["cursor"]
@@ -329,7 +329,7 @@ def _go_on(place: dict[str, Any], reply: dict[str, Any], reader: Reader) -> None
 
 
 async def until(condition: Callable[[], Any], what: str, seconds: float = PATIENCE) -> None:
-    """Wait until something holds."""
+    """Wait until a condition holds."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"

@@ -12,7 +12,7 @@ from jupyter_rtmsg.log import EventLog, open_log
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """The file of a SQLite log, in a directory that is yet to be made."""
+    """The file of a SQLite log, in a directory that does not exist yet."""
     return tmp_path / "rtmsg" / "log.sqlite3"
 
 

@@ -1,4 +1,4 @@
-"""A wall clock that is wrong, by days or by a minute: what was kept stays, and new events are stamped as it says."""
+"""A wall clock that is wrong, by days or by a minute: no event expires by it, and new events get its time."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ NOW = 1_800_000_000.0
 
 
 class Machine:
-    """The clocks of a computer: one that is set, right or wrong, and one that is not."""
+    """The clocks of a computer: the wall clock, right or wrong, and the monotonic one."""
 
     def __init__(self) -> None:
         self.wall, self.monotonic = Clock(NOW), Clock(5.0)
 
     def wait(self, seconds: float) -> None:
-        """Let time go by."""
+        """Advance both clocks."""
         self.wall.now += seconds
         self.monotonic.now += seconds
 

@@ -1,4 +1,4 @@
-"""Checksums find what changed, wherever it is."""
+"""Checksums change with every column."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def key(number: int) -> bytes:
 
 
 class Keys:
-    """A table of keys in a file, and beside it what must be known."""
+    """Dedup keys in a file, and a model of the keys that must be known."""
 
     def __init__(self, path: Path, fresh: int = FRESH, kept: int = KEPT) -> None:
         self.path = str(path)

@@ -1,4 +1,4 @@
-"""A full disk: appends are refused, everything else goes on, and it recovers without a restart."""
+"""A full disk: appends are refused, everything else works, and the log recovers without a restart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every event log does. Each implementation passes this suite."""
+"""The contract of `EventLog`. Every implementation passes this suite."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An id that a publisher chose names one event of that principal in a room, whatever client or process sends it."""
+"""An id that a publisher chose identifies one event of its principal in a room, for all clients and processes."""
 
 from __future__ import annotations
 

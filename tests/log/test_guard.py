@@ -1,4 +1,4 @@
-"""A log's file is at its path as long as it is open, whatever is done to it."""
+"""A log's file that is removed, moved or replaced while it is open is put back at its path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a log makes of a file that is older than what its readers have seen."""
+"""A file that lost its end, or is an older copy, is noticed when it is opened."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Any order of appending, reading, following, waiting and opening again, against a list."""
+"""Random sequences of appends, reads, follows, waits and openings, compared with a list."""
 
 from __future__ import annotations
 

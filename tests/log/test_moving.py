@@ -1,4 +1,4 @@
-"""A log whose file another server holds, until it does not; and one whose place cannot be written, until it can."""
+"""A log in memory moves into its file when another server releases it, or when its place becomes writable."""
 
 from __future__ import annotations
 

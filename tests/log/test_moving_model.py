@@ -1,4 +1,4 @@
-"""Any interleaving of two servers' appends, moves, reads and restarts of one file, against a list."""
+"""Random interleavings of two servers' appends, moves, reads and restarts of one file, compared with a list."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from jupyter_rtmsg.log.openings import KEPT, Opening, Openings
 
 @dataclass
 class File:
-    """A log's file as a list of everything that was ever written to it: openings, and events by their number."""
+    """A model of a log's file: the list of all openings and events that were written to it."""
 
     written: list[Opening | int] = field(default_factory=list)
 

@@ -1,4 +1,4 @@
-"""A file of an older format is taken over whole, or left as it was."""
+"""A file of an older format is converted completely, or left unchanged."""
 
 from __future__ import annotations
 

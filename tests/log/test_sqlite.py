@@ -1,4 +1,4 @@
-"""What only the log in a file does: it outlives processes, and says so when it could not."""
+"""The log in a file: it outlives processes, and reports what it could not keep."""
 
 from __future__ import annotations
 

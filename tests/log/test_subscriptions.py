@@ -66,7 +66,7 @@ async def test_what_was_changed_and_removed_is_so_after_opening_again(open_sqlit
 
 
 async def test_one_that_another_log_has_forgotten_changes_nothing_here(open_sqlite: Opener) -> None:
-    """Whoever uses it goes on, also when the log was moved from memory into a file meanwhile."""
+    """Its owner can still use it, also after the log was moved from memory into a file."""
     memory, log = await open_log("memory:"), await open_sqlite()
     forgotten = named("forgotten")
     memory.subscriptions.add(forgotten)

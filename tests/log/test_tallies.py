@@ -1,4 +1,4 @@
-"""Tallies and fair trimming against a brute-force model: a list of all events that are held."""
+"""Tallies and fair trimming, compared with a model: the list of all events that are held."""
 
 from __future__ import annotations
 

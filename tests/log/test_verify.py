@@ -1,4 +1,4 @@
-"""A log's file is read through, whether a server has it in use or not, and nothing of it is changed."""
+"""A log's file is checked, also while a server uses it, and is not changed."""
 
 from __future__ import annotations
 

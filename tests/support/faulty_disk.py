@@ -16,7 +16,7 @@ _CONTROL = struct.Struct("6i")
 
 
 class Operation(enum.IntFlag):
-    """What can fail."""
+    """Operations that can fail."""
 
     WRITE = 1
     FSYNC = 2
@@ -28,7 +28,7 @@ class Operation(enum.IntFlag):
 
 
 class Files(enum.IntEnum):
-    """Where it fails, of the files that match."""
+    """Which of the matching files fail."""
 
     ANY = 0
     WAL = 1
@@ -54,7 +54,7 @@ class FaultyDisk:
         From `build_shim`.
     folder : Path
     match : str
-        Files whose path contains this are concerned.
+        Only files whose path contains this text fail.
     """
 
     def __init__(self, shim: Path, folder: Path, match: str = "log.sqlite3") -> None:
@@ -65,24 +65,24 @@ class FaultyDisk:
         self.environment = {"LD_PRELOAD": str(shim), "FAULTS_CONTROL": str(path), "FAULTS_MATCH": match}
 
     def fail(self, operations: Operation, *, count: int = -1, error: int = errno.EIO, files: Files = Files.ANY) -> None:
-        """Have operations fail, for a count or until `work`."""
+        """Make operations fail: ``count`` of them, or with -1 all until `work`."""
         self._set(operations, count, error, files, False)
 
     def hang(self, operations: Operation, *, files: Files = Files.ANY) -> None:
-        """Have operations not return until `work`."""
+        """Make operations block until `work`."""
         self._set(operations, -1, 0, files, True)
 
     def work(self) -> None:
-        """Have everything work again."""
+        """Let all operations succeed again."""
         self._set(Operation(0), 0, 0, Files.ANY, False)
 
     @property
     def hits(self) -> int:
-        """How many operations were concerned since the last change."""
+        """The number of operations that failed or blocked since the last change."""
         return int(_CONTROL.unpack(self._map[:])[-1])
 
     def close(self) -> None:
-        """Let go of the control file."""
+        """Close the control file."""
         self._map.close()
         self._file.close()
 

@@ -55,9 +55,10 @@ _TS = 1_800_000_000_000
 
 
 def write_old_log(path: Path, version: int) -> None:
-    """Make a log file of format 1 or 2: rooms ``lab`` (seqs 2, 3, 5, 7), ``other`` (4, 6) and ``gone`` (trimmed).
+    """Write a log file of format 1 or 2: rooms ``lab`` (seqs 2, 3, 5, 7), ``other`` (4, 6) and ``gone`` (trimmed).
 
-    Event 1 was the first of ``lab`` and is trimmed, 8 was that of ``gone``. Event 5 has two attachments, 7 has an id.
+    Event 1 (the first of ``lab``) and event 8 (the only one of ``gone``) are trimmed. Event 5 has two attachments,
+    event 7 has an id.
     """
     path.parent.mkdir(exist_ok=True)
     with closing(sqlite3.connect(path)) as connection:
