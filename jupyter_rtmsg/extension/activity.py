@@ -1,8 +1,8 @@
-"""What counts as activity of the Jupyter server and of its kernels, for all who stop what is idle.
+"""Activity of the Jupyter server and of its kernels, which keeps them from being stopped as idle.
 
 Jupyter's `shutdown_no_activity_timeout`, its culling of kernels and JupyterHub compare times of the latest activity.
-`ExtensionApp.current_activity` reaches none of these times: it is asked once a minute, and only keeps the server from
-shutting itself down.
+`ExtensionApp.current_activity` changes none of these times: Jupyter reads it once a minute, and only for its own
+shutdown.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from jupyter_server.serverapp import ServerApp
 from ..hub import Participant
 
 SETTING = "rtmsg_last_activity"
-"""Jupyter's `web_app.last_activity` looks at every setting whose name ends so."""
+"""Jupyter's `web_app.last_activity` reads every setting whose name ends with ``_last_activity``."""
 INTERVAL = 1.0
-"""Seconds within which the same is not noted again: who publishes fast must not pay for it."""
+"""Seconds between two updates of the same time, so that fast publishing stays cheap."""
 
 
 class ServerActivity:
-    """The `Activity` of the hub: notes when the server, and each of its kernels, last did something.
+    """The `Activity` of the hub: sets the times of the latest activity of the server and of each kernel.
 
-    Publishing is activity, and so are acknowledgements of kernels: their handlers have worked. Delivery, joining,
-    reading and heartbeats are none, or one publisher would keep every server alive that listens.
+    Publishing is activity, and so is the acknowledgement of a kernel, whose handlers have run. Delivery, joining,
+    reading and heartbeats are not: one publisher would keep every server alive that listens to it.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class ServerActivity:
         self._kernels_due: dict[str, float] = {}
 
     def published(self, participant: Participant) -> None:
-        """Note the activity of the server, and of the kernel that published."""
+        """Set the times of the server, and of the kernel that published."""
         now = self._clock()
         if now >= self._server_due:
             self._touch_server(now)
@@ -51,7 +51,7 @@ class ServerActivity:
             self._touch_kernel(kernel, now)
 
     def acknowledged(self, participant: Participant) -> None:
-        """Note it for a kernel; what runs elsewhere says nothing of this server by listening to it."""
+        """Set the times if a kernel of this server acknowledged. Other listeners are not its activity."""
         if participant.identity.kernel is not None:
             self.published(participant)
 
@@ -60,12 +60,12 @@ class ServerActivity:
         self._serverapp.web_app.settings[SETTING] = _utcnow()
 
     def _touch_kernel(self, kernel_id: str, now: float) -> None:
-        # Those that were not touched since are forgotten: kernels come and go.
+        # Kernels without a pending interval are dropped, so that ended ones do not pile up.
         self._kernels_due = {known: due for known, due in self._kernels_due.items() if due > now}
         self._kernels_due[kernel_id] = now + INTERVAL
         manager: Any = self._serverapp.kernel_manager
         if kernel_id in manager:
-            # Jupyter's culler compares this; it notes the messages of a kernel in the same place.
+            # Jupyter's culler compares this. Jupyter itself sets it for each message of a kernel.
             manager.get_kernel(kernel_id).last_activity = _utcnow()
 
 

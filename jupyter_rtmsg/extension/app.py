@@ -13,23 +13,23 @@ from traitlets import Bool, Enum, Float, Integer, Unicode, default
 
 from ..redaction import redacted
 from ..server import bundle_pattern, paths_below
+from .authenticator import Authenticator
 from .environment import KernelEnvironment, certificate_of
-from .handlers import BundleHandler, SocketHandler, StatusHandler
-from .identity import Identity
+from .handlers import PublicBundleHandler, SocketHandler, StatusHandler
 from .limits import LimitTraits
 from .service import Service, Settings
 from .single_user import SingleUser
 from .tokens import scoped_token
 
 DAY = 86_400
-STRANGERS = {
+UNAUTHENTICATED_LIMITS = {
     "connect_timeout": 10.0,
     "max_pending": 512,
     "max_pending_per_address": 128,
     "max_pending_payload": 64 * 1024,
 }
-"""What connections may do that have not yet shown who they are: how long they may wait (s), how many of them, and how
-large their messages may be (bytes)."""
+"""Limits of connections before they are authenticated: seconds until they must be, their number in all and from one
+address, and the bytes of a message."""
 
 
 class RtmsgApp(LimitTraits, ExtensionApp):
@@ -54,7 +54,9 @@ class RtmsgApp(LimitTraits, ExtensionApp):
         help="`full`: an acknowledged event survives the loss of power. "
         "`process`: only the death of the server, but faster on slow disks.",
     ).tag(config=True)
-    max_events = Integer(100_000, help="So many events are kept in each room; the oldest go first.").tag(config=True)
+    max_events = Integer(
+        100_000, help="The number of events that are kept in each room; the oldest are removed first."
+    ).tag(config=True)
     max_age = Float(30 * DAY, help="Seconds that an event is kept (default: 30 days).").tag(config=True)
     max_bytes = Integer(256 << 20, help="Bytes of all events that are kept together (default: 256 MiB).").tag(
         config=True
@@ -62,23 +64,23 @@ class RtmsgApp(LimitTraits, ExtensionApp):
 
     url = Unicode(
         help="The base URL at which kernels reach this server, given to them as RTMSG_URL. "
-        "By default found out; set it where kernels run on other machines, e.g. `https://hub.example.org/user/alice/`."
+        "Found out by default. Set it if kernels run on other machines, e.g. `https://hub.example.org/user/alice/`."
     ).tag(config=True)
 
     single_user = Bool(
         None,
         allow_none=True,
-        help="Whether everybody who may come in is one user: the account that runs the server. By default found out: "
-        "so where one token or password is all that the server knows, and no extension for collaboration is enabled.",
+        help="Whether all connections belong to one user, the account that runs the server. Found out by default: true "
+        "if the server knows one token or password only, and no extension for collaboration is enabled.",
     ).tag(config=True)
 
     ping_interval = Float(25.0, help="Seconds between two heartbeats.").tag(config=True)
     ping_timeout = Float(20.0, help="Seconds within which a client must answer a heartbeat.").tag(config=True)
 
     def initialize_settings(self) -> None:
-        """Put the hub together; it starts with the event loop."""
+        """Build the hub. It starts with the event loop."""
         scrubbed = self.settings.get("extra_log_scrub_param_keys", [])
-        # A session's id lets anyone speak for it: no log may hold it.
+        # Anybody who knows the id of a session can send in its name, so it must not be in a log.
         self.settings["extra_log_scrub_param_keys"] = [*scrubbed, "sid"]
         self._environment = KernelEnvironment()
         self._token = self._scoped_token()
@@ -88,13 +90,13 @@ class RtmsgApp(LimitTraits, ExtensionApp):
         """Add the endpoints."""
         options = {"service": self._service}
         self.handlers += [
-            (bundle_pattern("socket.io"), BundleHandler),
-            (paths_below("socket.io"), SocketHandler, options),  # what is no file of the bundle
+            (bundle_pattern("socket.io"), PublicBundleHandler),
+            (paths_below("socket.io"), SocketHandler, options),  # all other paths
             (r"rtmsg/api/status", StatusHandler, options),
         ]
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
-        """Tell kernels where the hub is, now that the port is known, and start it."""
+        """Give kernels the address of the hub, now that the port is known, and start it."""
         if self._service.closed:  # stopped before it had begun
             return
         certificate = {} if self.url else certificate_of(serverapp)
@@ -105,7 +107,7 @@ class RtmsgApp(LimitTraits, ExtensionApp):
         self.log.info("rtmsg: the hub is at %ssocket.io/", redacted(self._service.url))
 
     async def stop_extension(self) -> None:
-        """Tell the members, and close the log."""
+        """Close the connections and the log."""
         self._environment.clear()
         self._service.gateway.stop()
         await self._service.close("server shutting down")
@@ -116,7 +118,7 @@ class RtmsgApp(LimitTraits, ExtensionApp):
             return scoped_token(path)
         except OSError as error:
             self.log.warning(
-                "rtmsg: no token can be kept in %s (%s): each start makes a new one, unknown to who had the old one",
+                "rtmsg: the token cannot be stored in %s (%s): each start makes a new one, which older kernels lack",
                 path,
                 error,
             )
@@ -125,9 +127,9 @@ class RtmsgApp(LimitTraits, ExtensionApp):
     def _make_service(self) -> Service:
         assert self.serverapp is not None
         only_user = SingleUser(self.serverapp, self.single_user)
-        identity = Identity(self.serverapp.web_app.settings, self._token, only_user)
+        authenticator = Authenticator(self.serverapp.web_app.settings, self._token, only_user)
         owned = bool(os.environ.get("JUPYTERHUB_USER"))
-        return Service(self.serverapp, self._service_settings(), identity, self.log, owned=owned)
+        return Service(self.serverapp, self._service_settings(), authenticator, self.log, owned=owned)
 
     def _service_settings(self) -> Settings:
         log = ("durability", "max_events", "max_age", "max_bytes")
@@ -136,11 +138,11 @@ class RtmsgApp(LimitTraits, ExtensionApp):
             log=self.log_url,
             url=self.url,
             log_options={name: getattr(self, name) for name in log},
-            server_options={**heartbeat, **self.server_limits(), **STRANGERS},
+            server_options={**heartbeat, **self.server_limits(), **UNAUTHENTICATED_LIMITS},
             limits=self.hub_limits(),
         )
 
 
 def data_directory() -> Path:
-    """Return where the log and the token live."""
+    """Return the directory of the log and the token."""
     return Path(jupyter_data_dir()) / "rtmsg"

@@ -1,4 +1,4 @@
-"""What kernels are told through their environment: where the hub is, and the scoped token."""
+"""The environment of kernels: the address of the hub, and the scoped token."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ WILDCARDS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]", "*": "127.0
 def kernel_url(serverapp: ServerApp) -> str:
     """Return the base URL under which a process on this machine reaches the server.
 
-    Only the start hook and later know the port that was really bound. Over TLS the host must be one that the
-    certificate may name, so a server on all addresses is then called by the machine's name, as Jupyter does.
+    The port is known from the start hook on. Over TLS the certificate must name the host, so a server that listens on
+    all addresses is reached by the machine's name, as in Jupyter's own URLs.
     """
     url = str(serverapp.connection_url)
     if serverapp.sock or serverapp.certfile or serverapp.ip not in WILDCARDS:
@@ -27,7 +27,7 @@ def kernel_url(serverapp: ServerApp) -> str:
 
 
 def is_own_address(address: str, serverapp: ServerApp, url: str) -> bool:
-    """Return whether an address is one at which this server is reached, by whatever it knows of itself.
+    """Return whether an address is one of this server's own.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def is_own_address(address: str, serverapp: ServerApp, url: str) -> bool:
         A base URL.
     serverapp : ServerApp
     url : str
-        The one that kernels were told.
+        The address that kernels got in RTMSG_URL.
     """
     host = f"[{serverapp.ip}]" if ":" in serverapp.ip else serverapp.ip
     bound = f"{urlsplit(serverapp.connection_url).scheme}://{host}:{serverapp.port}{serverapp.base_url}"
@@ -51,7 +51,7 @@ def is_own_address(address: str, serverapp: ServerApp, url: str) -> bool:
 
 
 def certificate_of(serverapp: ServerApp) -> dict[str, str]:
-    """Return the variable with the file of the server's certificate, which its kernels trust, if it has one."""
+    """Return the variable with the server's certificate file, which kernels trust; empty without one."""
     return {"RTMSG_CAFILE": os.path.abspath(serverapp.certfile)} if serverapp.certfile else {}
 
 
@@ -67,7 +67,7 @@ class KernelEnvironment:
         os.environ.update(variables)
 
     def clear(self) -> None:
-        """Take back what was set, unless somebody else changed it since."""
+        """Remove the variables whose values were not changed since."""
         for name, value in self._set.items():
             if os.environ.get(name) == value:
                 del os.environ[name]

@@ -1,4 +1,4 @@
-"""Kernels behind a gateway (``--gateway-url``): they are told where the hub is, and which kernel each of them is."""
+"""Kernels behind a gateway (``--gateway-url``): each gets the address of the hub, and a key that proves its id."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from urllib.parse import urlsplit
 from jupyter_server.serverapp import ServerApp
 
 PREFIX = "KERNEL_"
-"""A gateway passes variables with this prefix on to its kernels, and others only if it was told to."""
+"""Gateways pass variables with this prefix to their kernels. Others need a setting of the gateway."""
 OURS = PREFIX + "RTMSG_"
 KEY = OURS + "KEY"
-_QUICKER = 3.0  # seconds that a kernel may be quicker than the gateway's answer that it has started it
+_START_ANSWER = 3.0  # seconds that the gateway's answer may come after the kernel's own connection
 
-logger = logging.getLogger("jupyter_rtmsg")
+logger = logging.getLogger(__name__)
 
 
 class Environment(dict[str, str]):
-    """Variables for a kernel. Jupyter writes them to its log as they show themselves, and among them are secrets."""
+    """Variables for a kernel, some of them secret. Jupyter logs the `repr`, which therefore holds none of them."""
 
     def __repr__(self) -> str:
         return f"<{len(self)} variables>"
@@ -32,8 +32,11 @@ class Environment(dict[str, str]):
 class Gateway:
     """The kernels that this server has started through a gateway.
 
-    The gateway chooses the key of a kernel's connection file and keeps it to itself. So each kernel gets another key in
-    its environment when it is started; it is not kept beyond the life of this server.
+    The gateway chooses the key of a kernel's connection file and does not tell it. So each kernel gets a second key in
+    its environment when it is started. These keys are lost when this server ends.
+
+    Jupyter has no hook for the environment of one kernel, so `start` replaces ``start_kernel`` of the kernel manager,
+    and `stop` puts it back.
 
     Parameters
     ----------
@@ -53,25 +56,24 @@ class Gateway:
         return bool(self._serverapp.gateway_config.gateway_enabled)
 
     def start(self, variables: Mapping[str, str]) -> None:
-        """Have kernels that are started from now on get these variables, under names that gateways pass on."""
+        """Give these variables to kernels that are started from now on, under names that gateways pass on."""
         for name in [name for name in os.environ if name.startswith(OURS)]:
-            del os.environ[name]  # of a gateway's kernel in which this server was started
+            del os.environ[name]  # inherited, if this server was started in a kernel of a gateway
         if not self.enabled or self._start_kernel is not None:
             return
         gateway = self._serverapp.gateway_config.url or ""
         if _is_loopback(variables["RTMSG_URL"]) and not _is_loopback(gateway):
             logger.warning(
-                "rtmsg: kernels run at %s, where %s is another machine: set c.RtmsgApp.url to this server's address as "
-                "they reach it", gateway, variables["RTMSG_URL"],
+                "rtmsg: kernels run at %s, where %s is another machine: set c.RtmsgApp.url to an address at which they "
+                "reach this server", gateway, variables["RTMSG_URL"],
             )  # fmt: skip
         self._variables = {PREFIX + name: value for name, value in variables.items()}
         self._allow(variables)
-        # Jupyter has no hook for the environment of a single kernel.
         manager: Any = self._serverapp.kernel_manager
         self._start_kernel, manager.start_kernel = manager.start_kernel, self._start
 
     def stop(self) -> None:
-        """Have kernels started as if this had never been."""
+        """Restore the kernel manager."""
         if self._start_kernel is not None:
             manager: Any = self._serverapp.kernel_manager
             self._start_kernel, manager.start_kernel = None, self._start_kernel
@@ -82,12 +84,12 @@ class Gateway:
         Parameters
         ----------
         name : str
-            What its connection file is named by. Another kernel that inherited the environment, as one that papermill
-            has started, has a file of its own.
+            The id in the name of its connection file. A kernel that inherited the environment (papermill starts
+            such kernels) has a file of its own.
         """
         found = self._find(name)
         if found is None and self._starting:
-            await asyncio.wait(self._starting, timeout=_QUICKER)
+            await asyncio.wait(self._starting, timeout=_START_ANSWER)
             found = self._find(name)
         return found
 
@@ -95,7 +97,7 @@ class Gateway:
         return next(((id, key) for id, key in self._keys.items() if is_named_after(name, id)), None)
 
     def _allow(self, variables: Mapping[str, str]) -> None:
-        """Let the variables travel by their own names as well: a gateway that allows them hands these on, too."""
+        """Send the variables by their own names as well, for gateways that are set to pass them on."""
         client = self._serverapp.gateway_config
         allowed = [name for name in client.allowed_envs.split(",") if name]
         client.allowed_envs = ",".join([*allowed, *(name for name in variables if name not in allowed)])
@@ -118,7 +120,7 @@ class Gateway:
 
 
 def is_named_after(name: str, kernel_id: str) -> bool:
-    """Return whether a connection file is named by a kernel; Enterprise Gateway's launchers make the name unique."""
+    """Return whether the name of a connection file is a kernel's id; Enterprise Gateway's launchers append to it."""
     return name == kernel_id or name.startswith(f"{kernel_id}_")
 
 

@@ -10,16 +10,16 @@ from tornado.web import HTTPError, RequestHandler, authenticated, stream_request
 
 from ..redaction import redacted
 from ..server import BundleRequests, Engine, EngineRequests, Refused
-from .identity import Denied, Principal
+from .authenticator import Denied, Principal
 from .newcomers import is_same_client
 from .rights import RESOURCE
 from .service import Service
 
-NOT_STARTED = "The hub could not be started: the server's log says why"
+NOT_STARTED = "The hub could not be started. The reason is in the server's log."
 
 
 async def _ready(service: Service, *, tell: bool) -> None:
-    """Wait until the hub runs; ``tell`` says whether the request may learn why it does not."""
+    """Wait until the hub runs. With ``tell``, the answer to a failure contains the reason."""
     try:
         await service.ready()
     except Exception as error:
@@ -28,17 +28,17 @@ async def _ready(service: Service, *, tell: bool) -> None:
 
 @stream_request_body
 class SocketHandler(EngineRequests, JupyterHandler):  # type: ignore[misc]  # Jupyter's prepare has an option
-    """Works out who asks, and hands the request to the Socket.IO server."""
+    """Authenticates a request, and passes it to the Socket.IO server."""
 
     def initialize(self, service: Service) -> None:
-        """Take what the route gives."""
+        """Keep the service that the route passes."""
         self._service = service
 
     def engine_of_request(self) -> Engine:
         """Return the engine."""
         return self._service.server.engine
 
-    @allow_unauthenticated  # a client that can set no header brings its token in CONNECT
+    @allow_unauthenticated  # a client that cannot set a header sends its token in CONNECT
     async def get(self) -> None:
         """Open a session, or wait for its packets."""
         await self._accept()
@@ -61,7 +61,7 @@ class SocketHandler(EngineRequests, JupyterHandler):  # type: ignore[misc]  # Ju
             Refused(2, "Bad handshake method").answer(self)
 
     async def _accept(self) -> None:
-        principal = await self._service.identity.of_request(self)
+        principal = await self._service.authenticator.of_request(self)
         await _ready(self._service, tell=principal is not None)
         self._check_forgery(principal)
         if principal is None and self._is_of_another_client():
@@ -70,36 +70,36 @@ class SocketHandler(EngineRequests, JupyterHandler):  # type: ignore[misc]  # Ju
         await self.engine_of_request().accept(self, user=principal, body=self.payload)
 
     def _is_of_another_client(self) -> bool:
-        """Tell whether a session that was opened without credentials was opened by another page or browser."""
+        """Return whether another page or browser opened the session, which has no credentials yet."""
         session = self.engine_of_request().session_of(self)
         return session is not None and session.user is None and not is_same_client(session.request, self.request)
 
     def check_xsrf_cookie(self) -> None:
-        """Jupyter asks too early, before it is known who speaks: `_check_forgery` does it."""
+        """Do nothing: Jupyter calls this before the request is authenticated. `_check_forgery` checks it."""
 
     def _check_forgery(self, principal: Principal | None) -> None:
-        """Let nobody's page POST with the cookie of whoever looks at it; a foreign Origin was refused already."""
+        """Refuse a POST with a cookie but without the XSRF token. Foreign Origins were refused before."""
         if self.request.method == "GET" or "Origin" in self.request.headers:
             return
         if principal is not None and principal.by_cookie and not self.settings.get("disable_check_xsrf", False):
             RequestHandler.check_xsrf_cookie(self)
 
     def set_secure_cookie(self, name: str, *args: Any, **kwargs: Any) -> None:
-        """Renew a login, but give no new one: with it, a client would be somebody else at its next request."""
+        """Renew a login, but set no new one: the next request of the client would belong to another user."""
         if self.get_cookie(name) is not None:
             super().set_secure_cookie(name, *args, **kwargs)
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
-        """Log without the URL, whose query may hold a session's id or a token put there by mistake."""
+        """Log without the URL: its query has the session's id, and sometimes a token."""
         if isinstance(value, HTTPError):
             self.log.warning("rtmsg: refused %s: %s", self.request.remote_ip, redacted(str(value.log_message)))
         else:
             self.log.error("rtmsg: a request failed", exc_info=(typ, value, tb))
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Answer in one line, where Jupyter would send a page: the readers are programs.
+        """Answer with one line of text, for programs; Jupyter would send a page.
 
-        The text of an error that is not ours may name what nobody outside should know: it stays in the log.
+        Only texts of `Denied` are shown. Texts of other errors may contain internals, and are only logged.
         """
         error = kwargs.get("exc_info", (None, None, None))[1]
         message = error.message if isinstance(error, Denied) else None
@@ -107,8 +107,8 @@ class SocketHandler(EngineRequests, JupyterHandler):  # type: ignore[misc]  # Ju
         self.finish((message or self._reason) + "\n")
 
 
-class BundleHandler(BundleRequests, JupyterHandler):
-    """Serves the browser's client: static and public."""
+class PublicBundleHandler(BundleRequests, JupyterHandler):
+    """Serves the files of the browser's client, to everybody."""
 
     @allow_unauthenticated
     async def get(self, name: str) -> None:
@@ -119,13 +119,13 @@ class BundleHandler(BundleRequests, JupyterHandler):
 
 
 class StatusHandler(APIHandler):
-    """What the hub does, for the panel and for operators."""
+    """The state of the hub, for the panel and for operators."""
 
     auth_resource = RESOURCE
-    _track_activity = False  # a panel asks for it while it is offline, also in a tab that nobody looks at
+    _track_activity = False  # panels ask for it while they are offline, in hidden tabs too
 
     def initialize(self, service: Service) -> None:
-        """Take what the route gives."""
+        """Keep the service that the route passes."""
         self._service = service
 
     @authenticated

@@ -1,4 +1,4 @@
-"""The kernels of this server: the proof of one, and the notebook it belongs to."""
+"""The kernels of this server: their proofs, and their notebooks."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ from ..proof import kernel_proof, kernel_proof_1
 from .gateway import Gateway
 
 SETTLE, LOOK = 3.0, 0.05
-"""Seconds that a session may take to get its notebook's path, and between two looks at it meanwhile."""
+"""Seconds that a session may take to get its notebook's path, and between two reads of it."""
 
 LONGEST = 4096
-"""Characters of the longest path that a file system takes. A session's may be of any length, and whoever is in a room
-with the kernel is told it."""
+"""Characters of the longest path that is sent to other members; file systems take no longer ones, sessions do."""
 
 _UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _UNNAMED = re.compile(rf"(?:.*/)?{_UUID}", re.IGNORECASE)
@@ -39,12 +38,12 @@ class Kernels:
     def __init__(self, serverapp: ServerApp, gateway: Gateway) -> None:
         self._serverapp = serverapp
         self._gateway = gateway
-        self._unnamed: dict[str, str] = {}  # kernels whose session kept the UUID that it was opened under
+        self._unnamed: dict[str, str] = {}  # session paths of kernels whose session never got a notebook's path
 
     async def identify(self, claim: Claim) -> str | None:
-        """Return the id of the kernel that has proved itself, or None.
+        """Return the id of the kernel that the claim proves, or None.
 
-        The key is that of the kernel's connection file, or the one that a kernel behind the gateway was given.
+        The key is that of the kernel's connection file, or the one that `Gateway` gave to the kernel.
         """
         kernel_id, key = await self._gateway.find(claim.kernel) or (claim.kernel, self._key(claim.kernel))
         if not key:  # without a key (unknown kernel, or signing switched off) nothing can be proved
@@ -58,8 +57,8 @@ class Kernels:
     async def notebook(self, kernel_id: str) -> str | None:
         """Return the path of the notebook that runs in a kernel, relative to the server's root, or None.
 
-        JupyterLab opens the session of a new kernel under a UUID and gives it the notebook's path right after: that is
-        waited for, once.
+        JupyterLab opens the session of a new kernel under a UUID, and gives it the notebook's path right after. This
+        waits for the path, once for each kernel.
         """
         deadline = asyncio.get_running_loop().time() + SETTLE
         while True:

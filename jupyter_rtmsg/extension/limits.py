@@ -1,4 +1,4 @@
-"""The limits as traits: what an operator may set is what docs/wire.md lists."""
+"""The limits of docs/wire.md as traits, which operators set."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class LimitTraits(HasTraits):
     max_depth = Integer(
         _DEFAULT.depth, min=1, max=_DEFAULT.depth, help="How deep the JSON of an event may be nested."
     ).tag(config=True)
-    max_rooms = Integer(_DEFAULT.rooms, help="Rooms that there may be in all.").tag(config=True)
+    max_rooms = Integer(_DEFAULT.rooms, help="The number of rooms in all.").tag(config=True)
     max_rooms_per_user = Integer(
         _DEFAULT.rooms_per_user,
         min=0,
@@ -39,7 +39,7 @@ class LimitTraits(HasTraits):
     max_subscription_age = Float(
         _DEFAULT.subscription_age,
         min=0,
-        help="Seconds after which a subscription ends that nobody used (default: 30 days); 0: it never does.",
+        help="Seconds after which an unused subscription ends (default: 30 days); 0: never.",
     ).tag(config=True)
     publish_rate = Float(_DEFAULT.publish_rate, help="Events a second that one connection may publish.").tag(
         config=True
@@ -51,15 +51,16 @@ class LimitTraits(HasTraits):
     command_burst = Float(_DEFAULT.command_burst, help="Units that one user may ask for at once.").tag(config=True)
     max_queue = Integer(
         8 << 20,
-        help="The largest packet in bytes, and what may wait for one connection: it is cut off when more waits at two "
-        "looks a second apart, and catches up later.",
+        help="Bytes of the largest packet, and bytes that may wait for one connection. If more wait at two checks "
+        "a second apart, the connection is closed; the client reconnects and catches up.",
     ).tag(config=True)
     max_memory = Integer(
-        256 << 20, help="Bytes that may wait for all connections; beyond that whoever holds most loses the largest one."
+        256 << 20,
+        help="Bytes that may wait for all connections; above it, who holds most loses the largest one.",
     ).tag(config=True)
 
     def hub_limits(self) -> Limits:
-        """Return the hub's share of them."""
+        """Return the limits of the hub."""
         return Limits(
             message=self.max_payload,
             attachments=self.max_attachments,
@@ -77,5 +78,5 @@ class LimitTraits(HasTraits):
         )
 
     def server_limits(self) -> dict[str, Any]:
-        """Return the server's share of them, as keyword arguments of `Server`."""
+        """Return the limits of the server, as keyword arguments of `Server`."""
         return {"max_payload": self.max_payload, "max_queue": self.max_queue, "max_memory": self.max_memory}

@@ -1,7 +1,8 @@
-"""Sessions that are opened without credentials, and show a token in Socket.IO's CONNECT.
+"""Sessions that are opened without credentials, and send a token in Socket.IO's CONNECT.
 
-Their id is in the URL of every polling request, and so in logs of proxies. It must not be worth what the token is: such
-a session goes on over a WebSocket, which nobody else can join, and until then its requests come from one client.
+The session's id is in the URL of every polling request, and so in logs of proxies. To know it must not give the rights
+of the token. So such a session must upgrade to WebSocket, which nobody else can join, and until then its requests must
+come from one client.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from ..server import Request
 from ..server.origin import is_own
 from ..server.session import Session
 
-PATIENCE = 8.0
-"""Seconds that a client has to upgrade; official clients begin with it at once."""
+UPGRADE_TIMEOUT = 8.0
+"""Seconds that a client has to upgrade; official clients begin at once."""
 NEEDED = (
-    "A token in CONNECT needs a WebSocket: over polling the session's id, which is in every URL, would be worth as "
-    "much as the token. Allow the transport `websocket`, or give the token in the header `Authorization: token ...` "
+    "A token in CONNECT needs a WebSocket: over polling, anybody who reads the session's id in a URL could use the "
+    "session. Allow the transport `websocket`, or give the token in the header `Authorization: token ...` "
     "(`extraHeaders`)."
 )
 
@@ -31,7 +32,7 @@ async def upgraded(session: Session) -> None:
     Raises
     ------
     ConnectionRefused
-        If it has none within `PATIENCE`.
+        If it has none within `UPGRADE_TIMEOUT`.
     """
     if session.transport is not None and session.transport.name == "websocket":
         return
@@ -43,16 +44,16 @@ async def upgraded(session: Session) -> None:
 
     session.on("upgrade", finish)
     session.on("close", finish)
-    await asyncio.wait([done], timeout=PATIENCE)
+    await asyncio.wait([done], timeout=UPGRADE_TIMEOUT)
     if session.transport is None or session.transport.name != "websocket":
         raise ConnectionRefused(NEEDED, {"code": "unauthorized"})
 
 
 def is_same_client(opened: Request, request: HTTPServerRequest) -> bool:
-    """Return whether a request may be of the client that opened a session: of the same page, in the same browser.
+    """Return whether a request may come from the client that opened a session: the same page in the same browser.
 
-    The server's own pages send no Origin with a GET. Programs may use two libraries, of different names, for polling
-    and WebSocket.
+    The server's own pages send no Origin with a GET. The User-Agent of programs is not compared: they may use one
+    library for polling and another one for WebSocket.
     """
     now = Request(request.headers, host=request.headers.get("Host", ""), secure=request.protocol == "https")
     return _page(opened) == _page(now) and _browser(opened) == _browser(now)

@@ -1,4 +1,4 @@
-"""Where a notebook really is: the same under every root from which it is served, and through every link."""
+"""Real paths of notebooks: the same under every root directory of a server, and through every link."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 from jupyter_server.services.contents.fileio import FileManagerMixin
 from jupyter_server.utils import ApiPath, to_os_path
 
-PATIENCE = 10.0
-"""Seconds that a file system may take to say where a path leads; after that it is taken as it is written."""
+RESOLVE_TIMEOUT = 10.0
+"""Seconds that a file system has to resolve a path. After that the path is used as it is written."""
 
 
 class Paths:
-    """Makes real paths, with ``/`` as the separator, of paths relative to the server's root.
+    """Turns paths relative to the server's root into real paths, with ``/`` as the separator.
 
-    Contents that are no files have no real path: what stands for one is then the same under every root.
+    For a contents manager without files, the name of its class and the path stand for the real path.
 
     Parameters
     ----------
@@ -32,26 +32,26 @@ class Paths:
         self._hanging: set[str] = set()  # paths that a thread still waits for
 
     async def of_file(self, path: str) -> str:
-        """Return the real path of what is there now, links followed."""
+        """Return the real path of a file; links are followed."""
         return await self._resolved(os.path.realpath, path)
 
     async def of_entry(self, path: str) -> str:
-        """Return the real path of an entry of a directory, there or gone: links above it are followed, not itself."""
+        """Return the real path of a directory's entry, which may be gone. Links above the entry are followed."""
         return await self._resolved(_entry, path)
 
     async def _resolved(self, resolve: Callable[[str], str], path: str) -> str:
         if self._root is None:
             return f"{self._kind}:{path}"
         written = to_os_path(ApiPath(path), self._root)
-        real = None if written in self._hanging else await self._within_patience(resolve, written)
+        real = None if written in self._hanging else await self._in_time(resolve, written)
         return (real or written).replace(os.sep, "/")
 
-    async def _within_patience(self, resolve: Callable[[str], str], written: str) -> str | None:
-        """Return the real path, or None where the file system hangs, or the path is a circle of links or no path."""
+    async def _in_time(self, resolve: Callable[[str], str], written: str) -> str | None:
+        """Return the real path, or None if the file system hangs or cannot resolve it (a circle of links, say)."""
         resolving = asyncio.ensure_future(asyncio.to_thread(resolve, written))
-        done, _ = await asyncio.wait([resolving], timeout=PATIENCE)
+        done, _ = await asyncio.wait([resolving], timeout=RESOLVE_TIMEOUT)
         if not done:
-            self._hanging.add(written)  # one thread waits for it, and its kernels do not keep others waiting again
+            self._hanging.add(written)  # one thread waits for this path: the next call returns at once
 
         def returned(resolved: asyncio.Future[str]) -> None:
             self._hanging.discard(written)
@@ -71,5 +71,5 @@ def _entry(path: str) -> str:
 
 
 def shown(path: str) -> str:
-    """Return a path as text: one that came as JSON may hold halves of characters, which no file and no wire takes."""
+    """Return a path without lone surrogates, which JSON may contain, and which cannot be encoded."""
     return path.encode("utf-8", "replace").decode()

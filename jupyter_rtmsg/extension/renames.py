@@ -1,6 +1,6 @@
 """Follows the renames and deletions of notebooks and directories, so that a notebook keeps its subscriptions.
 
-What is moved or deleted outside Jupyter is not followed: nobody tells.
+Files that are moved or deleted outside of Jupyter are not followed, since Jupyter reports only its own changes.
 """
 
 from __future__ import annotations
@@ -20,40 +20,40 @@ from .paths import Paths, shown
 
 CONTENTS = "https://events.jupyter.org/jupyter_server/contents_service/v1"
 
-LOOKS = 30
-"""So often a kernel's notebook is looked up at most: whoever renames without end must not keep others out."""
+MAX_LOOKUPS = 30
+"""The most lookups of a kernel's notebook for one `locate`, if renames keep coming in between."""
 
 
 class Notebooks(Protocol):
-    """What is told of notebooks: the hub. Paths are real ones, ``label`` is how people see the new one."""
+    """The part of the hub that follows notebooks. Paths are real paths; ``label`` is the new path as people see it."""
 
     def rename(self, old: str, new: str, label: str, *, was: str | None = None, permits: Permits) -> None:
-        """Follow a notebook, or a directory with all beneath it."""
+        """Follow a notebook, or all notebooks of a directory."""
 
     def delete(self, path: str, *, permits: Permits) -> None:
-        """End what belongs to a notebook, or to all beneath a directory."""
+        """End the subscriptions of a notebook, or of all notebooks of a directory."""
 
 
 class Renamed(NamedTuple):
-    """What became of the notebook of a session that still has the path of before."""
+    """The new path of a notebook whose session still has the old one."""
 
     session_path: str
     path: str
 
 
 class Renames:
-    """Tells the hub of everything that was renamed, moved or deleted through Jupyter.
+    """Reports to the hub what was renamed, moved or deleted through Jupyter.
 
-    Jupyter tells of a rename before the session of the notebook is given its new path, if it ever is. So a kernel's
-    notebook is looked up here, one after the other with what is heard: whoever is known by a path when a rename or a
-    deletion is followed was there when it happened, and a notebook that gets the same path later is another one.
+    Jupyter reports a rename before the session of the notebook gets its new path, if it ever does. So the notebook of a
+    kernel is looked up here, under one lock with the reports. A participant that has a path when its rename or deletion
+    is followed had it when that happened; a notebook that gets the same path later is another one.
 
     Parameters
     ----------
     serverapp : ServerApp
     permits : callable
-        Awaited with the handler of the request that renames or deletes, None for the server itself; returns whose
-        subscriptions that may concern.
+        Awaited with the handler of the request that renames or deletes (None: the server itself). Returns whose
+        subscriptions the change may affect.
     """
 
     def __init__(self, serverapp: ServerApp, permits: Callable[[Any], Awaitable[Permits]]) -> None:
@@ -61,24 +61,24 @@ class Renames:
         self._permits = permits
         self._paths = Paths(serverapp.contents_manager)
         self._lock = asyncio.Lock()
-        self._following = 0  # renames and deletions that are yet to be followed
+        self._following = 0  # the number of reports that are not followed yet
         self._renamed: dict[str, Renamed] = {}  # by kernel
 
     def start(self, notebooks: Notebooks) -> None:
-        """Listen to the contents service, and tell of it."""
+        """Listen to the contents service, and report to the hub."""
         self._notebooks = notebooks
         if logger := self._serverapp.event_logger:
             logger.add_listener(schema_id=CONTENTS, listener=self._heard)
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         if logger := self._serverapp.event_logger:
             logger.remove_listener(schema_id=CONTENTS, listener=self._heard)
 
     async def locate(self, kernel_id: str, find: Callable[[str], Awaitable[str | None]]) -> tuple[str, str] | None:
-        """Return the path of a kernel's notebook, as people see it and the real one.
+        """Return the path of a kernel's notebook as people see it, and its real path; None without a notebook.
 
-        The caller must use it before it awaits anything else: a rename that is heard later finds it then.
+        The caller must register the path before it awaits anything else, so that later reports find it.
 
         Parameters
         ----------
@@ -88,13 +88,13 @@ class Renames:
         """
         await find(kernel_id)  # which may wait for a path
         located = None
-        for _ in range(LOOKS):
+        for _ in range(MAX_LOOKUPS):
             async with self._lock:
                 path = await find(kernel_id)
                 located = None if path is None else await self._locate(self._now(kernel_id, path))
                 if not self._following:
                     break
-            # Something was renamed or deleted meanwhile, and its front-end may have changed the session: that first.
+            # A report came meanwhile, and the session may have changed: follow it first, then look again.
         return located
 
     async def _locate(self, path: str) -> tuple[str, str]:
@@ -122,18 +122,18 @@ class Renames:
         )  # fmt: skip
         if real == moved:
             self._notebooks.rename(entry, moved, shown(new), permits=permits)
-        else:  # a link was renamed: what it leads to is where it was, under another name
+        else:  # a link was renamed: its target has the same real path, and another label
             self._notebooks.rename(real, real, shown(new), was=shown(old), permits=permits)
 
-    # --- sessions whose path is that of before
+    # --- sessions that still have the old path
 
     def _now(self, kernel_id: str, path: str) -> str:
-        """Return the path that the notebook of a session has now."""
+        """Return the current path of the notebook of a session."""
         renamed = self._renamed.get(kernel_id)
         return renamed.path if renamed and renamed.session_path == path else path
 
     def _note_sessions(self, sessions: list[dict[str, Any]], old: str, new: str) -> None:
-        """Remember which of the sessions of the time of a rename it concerns."""
+        """Remember the new paths of the sessions that a rename affects."""
         kept: dict[str, Renamed] = {}
         for session in sessions:
             kernel, path = str(session["kernel"]["id"]), notebook_path(str(session["path"]).strip("/"))

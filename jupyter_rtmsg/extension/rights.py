@@ -1,4 +1,4 @@
-"""Jupyter's authorizer, asked for the hub: resource ``rtmsg``, actions ``read``, ``write`` and ``execute``."""
+"""Rights, from Jupyter's authorizer: resource ``rtmsg``, actions ``read``, ``write`` and ``execute``."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.serverapp import ServerApp
 from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPServerRequest
 
-from .identity import Principal
+from .authenticator import Principal
 
 RESOURCE = "rtmsg"
 ACTIONS = {"read": "read", "write": "write", "manage": "execute"}
-"""The hub's actions, and what Jupyter's authorizer calls them."""
+"""The hub's actions, and their names in Jupyter's authorizer."""
 REFRESH = 15.0
-"""Seconds after which rights are asked for again: with the hub's own recheck, well within a minute."""
+"""Seconds between two queries of the authorizer. With the hub's own recheck, a revoked right ends within a minute."""
 
 
 @dataclass(slots=True)
 class Grant:
-    """What a credential may do.
+    """The rights of a credential.
 
     Attributes
     ----------
     principal : Principal
-        The latest that came with the credential.
+        The latest principal with this credential.
     allowed : frozenset of str
     idle : bool
-        Whether nobody was connected with it at the latest round.
+        Whether no connection had it in the latest round.
     """
 
     principal: Principal
@@ -41,20 +41,20 @@ class Grant:
 
 
 class Rights:
-    """What each connection may do, by the credential that it showed: the `Access` of the hub.
+    """The `Access` of the hub: rights by the credential of a connection.
 
-    One user may come with several credentials, of which one may read only: JupyterHub's tokens have scopes of their
-    own. The authorizer may be asynchronous, and the hub asks for every publish; so the answers are kept for each
-    credential, and asked for again every `REFRESH` seconds.
+    A user may have several credentials with different rights: tokens of JupyterHub have scopes. The authorizer may be
+    asynchronous, and the hub asks for every publish. So the answers are kept by credential, and refreshed every
+    `REFRESH` seconds.
 
     Parameters
     ----------
     serverapp : ServerApp
     connected : callable
-        Returns the credentials (`Principal.rights_key`) that are connected now; the others are forgotten.
+        Returns the credentials (`Principal.rights_key`) of the present connections; the rights of others are dropped.
     owned : bool
-        Whether the server belongs to a user of JupyterHub. The tokens of the server itself and of its kernels come with
-        no user object then, which JupyterHub's authorizer needs, and are the owner's own: it is not asked about them.
+        Whether the server belongs to a user of JupyterHub. The tokens of the server and of its kernels are the owner's
+        then, and are allowed everything: JupyterHub's authorizer needs a user object, which they lack.
     """
 
     def __init__(self, serverapp: ServerApp, connected: Callable[[], Iterable[str]], *, owned: bool = False) -> None:
@@ -65,34 +65,34 @@ class Rights:
         self._task: asyncio.Task[None] | None = None
 
     def allows(self, credential: str, action: str, room: str) -> bool:
-        """Tell whether a credential allows an action. Jupyter's authorizer knows no rooms."""
+        """Return whether a credential allows an action, in any room: Jupyter's authorizer knows no rooms."""
         grant = self._grants.get(credential)
         return grant is not None and action in grant.allowed
 
     @property
     def shows_notebooks(self) -> bool:
-        """Whether everybody who comes in may see the paths of notebooks.
+        """Whether all users may see the paths of notebooks.
 
-        They may where the authorizer lets every authenticated user read contents anyway.
+        True if the authorizer lets every authenticated user read contents.
         """
         return type(self._serverapp.authorizer).is_authorized is AllowAllAuthorizer.is_authorized
 
     async def admit(self, principal: Principal) -> bool:
-        """Ask for the rights of a credential with which somebody connects; tell whether there are any."""
+        """Query the rights of a credential that connects; return whether it has any."""
         allowed = await self._ask(principal)
         self._grants[principal.rights_key] = Grant(principal, allowed)
         return bool(allowed)
 
     async def may(self, principal: Principal, action: str) -> bool:
-        """Ask whether a principal, connected or not, may ``read``, ``write`` or ``manage``."""
+        """Query whether a principal, connected or not, may ``read``, ``write`` or ``manage``."""
         return action in await self._ask(principal)
 
     def start(self) -> None:
-        """Ask again from time to time."""
+        """Refresh the rights every `REFRESH` seconds."""
         self._task = asyncio.create_task(self._refresh())
 
     async def close(self) -> None:
-        """Ask no more."""
+        """Stop refreshing."""
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
@@ -106,7 +106,7 @@ class Rights:
                 grant.allowed = await self._ask(grant.principal)
 
     def _forget(self) -> None:
-        # In the second round without a connection: one may be between its CONNECT and the hub.
+        # Rights are dropped in the second round without a connection: in the first, a CONNECT may be under way.
         connected = set(self._connected())
         for key, grant in list(self._grants.items()):
             if key in connected:
@@ -121,19 +121,19 @@ class Rights:
             return frozenset(ACTIONS)
         user = principal.user or User(username=principal.username)
         handler = self._handler(user)
-        # An authorizer that allows everybody everything says nothing of who manages a room: the hub's own rule does.
+        # With an authorizer that allows everything, the hub's own rule decides who manages a room.
         asked = [name for name in ACTIONS if name != "manage" or not self.shows_notebooks]
         return frozenset([name for name in asked if await self._authorizes(handler, user, ACTIONS[name])])
 
     async def _authorizes(self, handler: JupyterHandler, user: User, action: str) -> bool:
         try:
             return bool(await ensure_async(self._serverapp.authorizer.is_authorized(handler, user, action, RESOURCE)))
-        except Exception:  # the authorizer is somebody else's code: its fault must not open the door
+        except Exception:  # code of others: if it raises, deny
             self._serverapp.log.exception("The authorizer failed for %s on %s: refused", action, RESOURCE)
             return False
 
     def _handler(self, user: User) -> JupyterHandler:
-        """Make the handler that an authorizer expects, without a request: most look at ``current_user`` or nothing."""
+        """Make the handler that authorizers take as an argument. Most read only its ``current_user``."""
         request = HTTPServerRequest(
             method="GET",
             uri=self._serverapp.base_url,
@@ -146,7 +146,7 @@ class Rights:
 
 
 class _Nowhere(HTTPConnection):
-    """The connection of a request that never was: a handler only tells it what to call when it closes."""
+    """The connection of the made-up request: handlers only register a callback for its end."""
 
     context = None
 

@@ -1,4 +1,4 @@
-"""Whether a server has one user only, and what that user is called."""
+"""Whether a server has one user only, and the name of that user."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from jupyter_server.auth import IdentityProvider, PasswordIdentityProvider
 from jupyter_server.auth.login import LoginFormHandler
 from jupyter_server.serverapp import ServerApp
 
-from jupyter_rtmsg.names import displayable
-
-from .identity import is_plain
+from ..names import displayable
+from .authenticator import is_plain
 
 NAMELESS = "owner"
 COLLABORATION = frozenset(
@@ -21,22 +20,22 @@ COLLABORATION = frozenset(
         "jupyter_server_ydoc",  # jupyter-collaboration 2 and later
     }
 )
-"""Server extensions with which several people work on one server, all with the same token or password."""
+"""Server extensions with which several people share a server, with the same token or password."""
 
 _LOGINS = ("get_user_cookie", "is_token_authenticated", "process_login_form", "user_from_cookie")
 
 
 class SingleUser:
-    """Finds out whether everybody who may come in is one and the same.
+    """Finds out whether all connections belong to one user.
 
-    That is so where the identity provider knows one shared secret and nobody by name, unless several people share that
-    secret to work together.
+    They do if the identity provider knows one secret and no names, unless an extension for collaboration is enabled:
+    then several people share the secret.
 
     Parameters
     ----------
     serverapp : ServerApp
     configured : bool, optional
-        What the administrator says; None: to be found out.
+        The administrator's setting; None to find it out.
     """
 
     def __init__(self, serverapp: ServerApp, configured: bool | None = None) -> None:
@@ -44,7 +43,7 @@ class SingleUser:
         self._configured = configured
 
     def __call__(self) -> str | None:
-        """Return the account that everybody is, or None where there are several users."""
+        """Return the account that all connections belong to, or None if there are several users."""
         single = self._found() if self._configured is None else self._configured
         return account() if single else None
 
@@ -57,7 +56,7 @@ class SingleUser:
 
 
 def account() -> str:
-    """Return the name of the user whose server this is: JupyterHub's, else the operating system's."""
+    """Return the name of the server's owner: JupyterHub's user, else the operating system's."""
     try:
         name = os.environ.get("JUPYTERHUB_USER") or getpass.getuser()
     except (OSError, KeyError, ImportError):  # a container whose user is in no list of users
@@ -66,7 +65,7 @@ def account() -> str:
 
 
 def knows_nobody(provider: IdentityProvider) -> bool:
-    """Tell whether a provider knows one secret, and everybody who has it is the same to it."""
+    """Return whether a provider knows one secret, and no users by name."""
     kinds = (IdentityProvider, PasswordIdentityProvider)
     own_login = any(
         all(getattr(type(provider), method) is not getattr(kind, method) for kind in kinds) for method in _LOGINS

@@ -1,4 +1,4 @@
-"""The scoped token: it opens the hub to kernels, and nothing else of Jupyter."""
+"""The scoped token: it gives kernels access to the hub, and to nothing else of Jupyter."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _LENGTH = 43  # of secrets.token_urlsafe(_BYTES)
 
 
 def scoped_token(path: Path) -> str:
-    """Return the token kept in a file, which is made if need be.
+    """Return the token in a file. The file is made if it is missing or damaged.
 
-    The file outlives the server, since after a restart nobody could reconnect otherwise.
+    The file stays when the server ends, so that clients can reconnect after a restart.
 
     Parameters
     ----------
     path : Path
-        The file; it and its directory are for their owner only.
+        The file. Only its owner may read it and its directory.
 
     Returns
     -------
@@ -27,7 +27,7 @@ def scoped_token(path: Path) -> str:
     Raises
     ------
     OSError
-        When the file can neither be read nor made.
+        If the file can neither be read nor made.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     return _read(path) or _create(path)
@@ -52,7 +52,7 @@ def _create(path: Path) -> str:
 
 
 def _publish(fresh: Path, path: Path, token: str) -> str:
-    """Put the new file in place, unless another server of this user was quicker: then its token is everybody's."""
+    """Put the new file in place. If another server of this user made the file meanwhile, return that token."""
     try:
         os.link(fresh, path)
     except FileExistsError:

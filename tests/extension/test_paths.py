@@ -55,7 +55,7 @@ async def test_what_leads_nowhere_is_taken_as_it_is_written(root: Path, path: st
 async def test_a_file_system_that_hangs_is_waited_for_once_and_by_one_thread(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "PATIENCE", 0.05)
+    monkeypatch.setattr(module, "RESOLVE_TIMEOUT", 0.05)
     paths = Paths(AsyncFileContentsManager(root_dir=str(root)))
     asked, begun, back = [], threading.Event(), threading.Event()
 

@@ -48,7 +48,7 @@ def test_events_are_served_from_memory_where_the_directory_cannot_be_written(tmp
     with JupyterServer(tmp_path) as server:
         assert str(tmp_path / "data" / "rtmsg") in warning_of(server)
         assert server.status()["log"]["durable"] is False
-        assert "no token can be kept" in server.log_text()
+        assert "the token cannot be stored" in server.log_text()
         kernel = server.start_kernel()
         token = server.execute(kernel, "import os; print(os.environ['RTMSG_TOKEN'])").text.strip()
         with connected(server, auth={"token": token}) as peer:

@@ -11,7 +11,7 @@ import pytest
 from tornado.httputil import HTTPHeaders
 
 from jupyter_rtmsg.errors import RtmsgError
-from jupyter_rtmsg.extension.identity import _AUTHORIZATION
+from jupyter_rtmsg.extension.authenticator import _AUTHORIZATION
 from jupyter_rtmsg.extension.kernels import _VSCODE
 from jupyter_rtmsg.names import displayable, fault
 from jupyter_rtmsg.server import Request

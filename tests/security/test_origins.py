@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.jupyter import JupyterServer
 
-from jupyter_rtmsg.extension.identity import Identity
+from jupyter_rtmsg.extension.authenticator import Authenticator
 
 POLL = "socket.io/?EIO=4&transport=polling"
 UPGRADE = {
@@ -48,12 +48,12 @@ def test_a_page_that_calls_this_machine_by_a_name_of_its_own_is_refused(
     ],
 )
 def test_the_scheme_of_an_origin_counts(origin: str, host: str, secure: bool, trusted: bool) -> None:
-    identity = Identity({"allow_origin": ""}, "a-token")
-    assert identity.trusts({"Origin": origin, "Host": host}, secure=secure) is trusted
+    authenticator = Authenticator({"allow_origin": ""}, "a-token")
+    assert authenticator.trusts({"Origin": origin, "Host": host}, secure=secure) is trusted
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "https://app.example.evil.example", "xhttps://app.example"])
 def test_a_pattern_must_match_all_of_an_origin(origin: str) -> None:
-    identity = Identity({"allow_origin_pat": r"https://app\.example"}, "a-token")
-    assert identity.trusts({"Origin": "https://app.example", "Host": "lab.example"})
-    assert not identity.trusts({"Origin": origin, "Host": "lab.example"})
+    authenticator = Authenticator({"allow_origin_pat": r"https://app\.example"}, "a-token")
+    assert authenticator.trusts({"Origin": "https://app.example", "Host": "lab.example"})
+    assert not authenticator.trusts({"Origin": origin, "Host": "lab.example"})

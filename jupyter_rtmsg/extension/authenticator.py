@@ -1,4 +1,4 @@
-"""Who is speaking: from Jupyter's cookie, a header, or Socket.IO's CONNECT, to a principal."""
+"""Authentication: from Jupyter's cookie, a header, or Socket.IO's CONNECT, to a principal."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _AUTHORIZATION = re.compile(r"(?:token|bearer)\s+(\S+)\s*", re.IGNORECASE)
 
 
 class Denied(HTTPError):
-    """A request that is refused with a text of ours, which may be shown to anybody."""
+    """A request is refused, with a message that is safe to show to anybody."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(status, message)
@@ -39,24 +39,24 @@ class Denied(HTTPError):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who is speaking, as `user` of a session.
+    """An authenticated user, with the credential that was shown; `user` of a session.
 
     Attributes
     ----------
     username : str
         The key of rights and subscriptions.
     credential : str
-        What was shown: `SERVER_TOKEN`, `KERNEL_TOKEN`, `ANONYMOUS`, or a user's name with the way that user came. A
-        session belongs to one credential, also where all of them are one user: each request of it shows it.
+        `SERVER_TOKEN`, `KERNEL_TOKEN`, `ANONYMOUS`, or a user's name with the kind of login. Every request of a session
+        must show the same credential, even if all credentials belong to one user.
     display_name : str
-        What Jupyter calls the person; empty where that is not known.
+        Jupyter's display name of the person; empty if there is none.
     by_cookie : bool
-        Shown by a cookie, which browsers send along with what foreign pages ask for.
+        Whether it came in a cookie, which browsers also send with requests of foreign pages.
     user : User or None
-        Jupyter's own object for this credential: authorizers may need more of it than the name.
+        Jupyter's own object for this credential, which authorizers may read.
     rights_key : str
-        The key of its rights: what was shown, as a hash. A login's cookie may change while its sessions last, so this
-        is more than the credential of a session.
+        The key of its rights: a hash of the cookie or token. A cookie may change during a session, so `credential`
+        does not contain it.
     """
 
     username: str
@@ -67,30 +67,30 @@ class Principal:
     rights_key: str = field(default="", compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Make the credential the key of its rights where nothing else was given."""
+        """Use the credential as the key of the rights, unless another key was given."""
         if not self.rights_key:
             object.__setattr__(self, "rights_key", self.credential)
 
     @property
     def is_secret(self) -> bool:
-        """Whether a secret of the server itself was shown: its token, or that of its kernels."""
+        """Whether the credential is a token of the server itself, or of its kernels."""
         return self.credential in (SERVER_TOKEN, KERNEL_TOKEN)
 
     def __str__(self) -> str:
         return self.username
 
 
-class Identity:
-    """Tells principals, by the server's identity provider and the scoped token.
+class Authenticator:
+    """Finds the principal of a request, with the server's identity provider and the scoped token.
 
     Parameters
     ----------
     settings : mapping
-        The web application's: identity provider and allowed origins are looked up when needed.
+        Those of the web application. Identity provider and allowed origins are read for each request.
     kernel_token : str
         The scoped token.
     only_user : callable
-        Returns the account that everybody is who may come in, or None where the server knows several users.
+        Returns the account that all connections belong to, or None if the server knows several users.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Identity:
         self._only_user = only_user
 
     async def of_request(self, handler: JupyterHandler) -> Principal | None:
-        """Return the principal of an HTTP request, or None where it carries no credentials.
+        """Return the principal of an HTTP request, or None if it has no credentials.
 
         Raises
         ------
@@ -109,7 +109,7 @@ class Identity:
             403 for a wrong token, a token in the URL, or credentials that a foreign page may not use.
         """
         if "token" in handler.request.query_arguments:
-            raise Denied(403, f"A token does not belong into a URL, which ends up in logs. {HOW}")
+            raise Denied(403, f"The request has a token in its URL, and URLs are written to logs. {HOW}")
         token = authorization(handler)
         trusted = self.trusts(handler.request.headers, secure=handler.request.protocol == "https")
         if token is not None and self._is_kernel_token(token):
@@ -121,7 +121,7 @@ class Identity:
         return await self._of_cookie(handler, trusted)
 
     async def of_jupyter(self, handler: JupyterHandler) -> Principal | None:
-        """Return the principal of a request to another part of Jupyter, which takes a token in the URL, too."""
+        """Return the principal of a request to another part of Jupyter, which also takes a token in the URL."""
         try:
             return await self.of_request(handler)
         except HTTPError:
@@ -129,7 +129,7 @@ class Identity:
             return None if user is None else self._of_user(user, handler.get_query_argument("token", ""))
 
     def of_token(self, token: str, headers: Mapping[str, str], *, secure: bool = False) -> Principal | None:
-        """Return the principal of a token given in CONNECT, or None if it is wrong or may not be used from there."""
+        """Return the principal of a token in CONNECT, or None if it is wrong or not allowed from this origin."""
         provider: IdentityProvider = self._settings["identity_provider"]
         if provider.token and secrets.compare_digest(token.encode(), str(provider.token).encode()):
             return self._of_secret(SERVER_TOKEN)
@@ -138,10 +138,10 @@ class Identity:
         return None
 
     def trusts(self, headers: Mapping[str, str], *, secure: bool = False) -> bool:
-        """Tell whether a request comes from a script, from this server's own pages, or from an origin allowed by name.
+        """Return whether a request comes from a script, this server's own pages, or an origin allowed by name.
 
-        ``allow_origin = "*"`` lets every page ask, but does not lend it the cookie of whoever has it open. A page that
-        came without TLS, and could be anybody's on the way, is foreign where the request is known to have come by TLS.
+        ``allow_origin = "*"`` allows requests of every page, but not with the cookie or a kernel's token. A page over
+        plain HTTP is foreign if the request came over TLS.
         """
         origin, host = headers.get("Origin"), headers.get("Host")
         if origin is None or host is None:
@@ -151,7 +151,7 @@ class Identity:
         pattern = self._settings.get("allow_origin_pat")
         allowed = (self._settings.get("allow_origin") or "").lower().rstrip("/")
         origin = origin.lower()
-        # "" allows none, not an empty Origin
+        # An empty ``allow_origin`` allows no origin; it must not match an empty Origin header.
         return (origin == allowed != "") or bool(pattern and re.fullmatch(pattern, origin))
 
     def _is_kernel_token(self, token: str) -> bool:
@@ -159,7 +159,7 @@ class Identity:
 
     @property
     def owner(self) -> str | None:
-        """The principal whose server it is: its only user, or JupyterHub's; None where several share it."""
+        """The principal that owns the server: its only user, or JupyterHub's; None if several users share it."""
         return self._only_user() or os.environ.get("JUPYTERHUB_USER")
 
     @property
@@ -168,19 +168,19 @@ class Identity:
         return self._of_secret(KERNEL_TOKEN).username
 
     def former_names(self, principal: str) -> tuple[str, ...]:
-        """Return the principals that the only user was in version 0.1.0, where it is one."""
+        """Return the names that version 0.1.0 used for the only user."""
         return (KERNEL_TOKEN, SERVER_TOKEN, ANONYMOUS) if principal == self._only_user() else ()
 
     def _of_secret(self, name: str) -> Principal:
-        """Return who shows a secret of the server: its only user, JupyterHub's, or whoever has the secret."""
+        """Return the principal of a token of the server: its only user, JupyterHub's user, or the token's own name."""
         return Principal(self._only_user() or os.environ.get("JUPYTERHUB_USER") or name, name)
 
     def _of_user(self, user: User, shown: str, *, by_cookie: bool = False) -> Principal:
-        """Return whom Jupyter knows by name, from the header that showed it."""
+        """Return the principal of a user of Jupyter. ``shown`` is the cookie or token."""
         username, name = str(user.username), str(user.display_name or user.name or "")
         only = self._only_user()
         if only is not None and _DRAWN.fullmatch(name):
-            name = ""  # the account says more than one of Jupyter's moons, drawn by lot for each browser
+            name = ""  # Jupyter chose it at random for this browser; the account's name is shown instead
         way, hashed = "cookie" if by_cookie else "token", _hash(shown)
         credential = f"{username}#{way}" if by_cookie else f"{username}#{hashed}"
         return Principal(only or username, credential, name, by_cookie, user, f"{username}#{way}#{hashed}")
@@ -191,7 +191,7 @@ class Identity:
         if user is None or (is_plain(provider) and not provider.is_token_authenticated(handler)):
             raise Denied(403, f"The token in the Authorization header is wrong. {HOW}")
         if is_plain(provider) and not await _has_cookie(handler):
-            # The name in `user` was drawn by lot for this request.
+            # Jupyter chose the name in `user` at random for this request.
             return Principal(self._only_user() or SERVER_TOKEN, SERVER_TOKEN)
         return self._of_user(user, token)
 
@@ -204,7 +204,7 @@ class Identity:
                 return None
             raise Denied(403, _foreign("the cookie of this server"))
         if is_plain(handler.identity_provider) and not await _has_cookie(handler):
-            # Authentication is switched off; the name was drawn by lot.
+            # Authentication is switched off; Jupyter chose the name at random.
             return Principal(self._only_user() or ANONYMOUS, ANONYMOUS)
         return self._of_user(user, handler.request.headers.get("Cookie", ""), by_cookie=True)
 
@@ -216,16 +216,16 @@ def authorization(handler: JupyterHandler) -> str | None:
 
 
 def _hash(shown: str) -> str:
-    """Return what tells credentials apart without being one."""
+    """Return a hash that tells credentials apart, and cannot be used as one."""
     return blake2b(shown.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def _foreign(what: str) -> str:
-    return f"A page of another origin may not use {what}. c.ServerApp.allow_origin can allow that origin by name."
+    return f"A page of another origin may not use {what}. Allow that origin by name in c.ServerApp.allow_origin."
 
 
 def is_plain(provider: IdentityProvider) -> bool:
-    """Tell whether the provider knows one shared token only, and draws a name by lot for whoever shows it."""
+    """Return whether the provider knows one shared token only, and gives random names to its users."""
     kind = type(provider)
     return (
         kind.get_user is IdentityProvider.get_user

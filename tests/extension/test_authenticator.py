@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from jupyter_rtmsg.extension.identity import Identity
+from jupyter_rtmsg.extension.authenticator import Authenticator
 
 PAGE = {"Host": "here.org:8888"}
 
@@ -31,7 +31,7 @@ PAGE = {"Host": "here.org:8888"}
 def test_the_servers_own_pages_scripts_and_origins_allowed_by_name_are_trusted(
     settings: dict[str, Any], headers: dict[str, str], trusted: bool
 ) -> None:
-    assert Identity(settings, "secret").trusts(headers) is trusted
+    assert Authenticator(settings, "secret").trusts(headers) is trusted
 
 
 @pytest.mark.parametrize(("only", "hub", "owner"), [("ann", None, "ann"), (None, "bob", "bob"), (None, None, None)])
@@ -41,4 +41,4 @@ def test_a_server_belongs_to_its_only_user_or_to_that_of_jupyterhub(
     monkeypatch.delenv("JUPYTERHUB_USER", raising=False)
     if hub:
         monkeypatch.setenv("JUPYTERHUB_USER", hub)
-    assert Identity({}, "secret", lambda: only).owner == owner
+    assert Authenticator({}, "secret", lambda: only).owner == owner
