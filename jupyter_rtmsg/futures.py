@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
-def settle(future: asyncio.Future[Any], outcome: Any) -> None:
-    """Give a future its result, or its exception where the outcome is one; do nothing if it is done.
-
-    Parameters
-    ----------
-    future : asyncio.Future
-    outcome : object
-    """
+def settle(future: asyncio.Future[T], outcome: T | BaseException) -> None:
+    """Give a future its result or its exception, unless it is done or cancelled already."""
     if future.done():
         return
     if isinstance(outcome, BaseException):
