@@ -74,7 +74,7 @@ async def test_a_page_of_rooms_asks_for_few_rights_in_one_step_of_the_loop(
     member = await hub.connect()
     for number in range(30):
         await member.publish(room=f"room{number:02}")
-    monkeypatch.setattr(rooms_command, "EXAMINED", 7)
+    monkeypatch.setattr(rooms_command, "CHECKED_PER_STEP", 7)
     page = await member.call("rooms")
     assert ([room["room"] for room in page["rooms"]], page["more"], page["through"]) == (["room29"], False, "room29")
     assert access.most == 7
