@@ -27,7 +27,7 @@ def _id(record: Record) -> bytes:
     return b',"id":' + encode_json(record.id) if record.id is not None else b""
 
 
-def encode_record(record: Record, *, replay: bool = False, volatile: bool = False) -> Encoded:
+def encode_record(record: Record, *, replay: bool = False) -> Encoded:
     """Encode an event for members.
 
     Parameters
@@ -35,8 +35,6 @@ def encode_record(record: Record, *, replay: bool = False, volatile: bool = Fals
     record : Record
     replay : bool
         Whether to mark it as a replay.
-    volatile : bool
-        Whether it may be dropped for members that cannot be written to at once.
 
     Returns
     -------
@@ -50,7 +48,6 @@ def encode_record(record: Record, *, replay: bool = False, volatile: bool = Fals
         b'%b[%b,%b,{"room":%b,"seq":%b,"ts":%d,"from":%b%b%b'
         % (start, _json(record.name), record.data, _json(record.room), position, record.ts, record.sender, rest, end),
         record.attachments,
-        volatile=volatile,
     )
 
 

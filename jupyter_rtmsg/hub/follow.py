@@ -94,8 +94,10 @@ class Follower:
             room = active.get(record.room)
             if room is None:
                 continue
-            encoded = encode_record(record, volatile=seq is None)
-            if seq is not None:
+            encoded = encode_record(record)
+            if seq is None:
+                encoded.make_volatile()
+            else:
                 if gone := room.gaps.missing_before(record):  # trimmed before the hub had read them
                     out.append((room.channel, encode_trimmed(room.name, gone, seq - 1)))
                 room.ring.append(BufferedEvent(record, seq, encoded))

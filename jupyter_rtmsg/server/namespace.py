@@ -184,7 +184,8 @@ class Namespace(Emitter, Broadcaster[Socket]):
             As `Socket.emit`.
         """
         encoded = self.parser.event(args, self.name)
-        encoded.volatile = volatile
+        if volatile:
+            encoded.make_volatile()
         self.check_size(encoded)
         if self.recovery is not None and not volatile:
             self.recovery.keep(encoded, rooms, excluded)

@@ -197,8 +197,6 @@ class Encoded(EncodedPacket):
     ----------
     text, attachments
         See `EncodedPacket`.
-    volatile : bool
-        Whether it is dropped where it cannot be written at once.
 
     Attributes
     ----------
@@ -208,6 +206,8 @@ class Encoded(EncodedPacket):
         All its messages, as a polling payload.
     deflated : bytes
         All its frames for receivers that agreed on permessage-deflate.
+    volatile : bool
+        Whether it is dropped for receivers that cannot be written to at once.
     """
 
     __slots__ = ("deflated", "polling", "volatile", "websocket")
@@ -216,10 +216,10 @@ class Encoded(EncodedPacket):
     polling: str
     deflated: bytes
 
-    def __init__(self, text: bytes, attachments: Sequence[bytes] = (), *, volatile: bool = False) -> None:
+    def __init__(self, text: bytes, attachments: Sequence[bytes] = ()) -> None:
         self.text = text
         self.attachments = attachments
-        self.volatile = volatile
+        self.volatile = False
         self.websocket = self.frames() if attachments else encode_frame(TEXT, text)
 
     def __getattr__(self, name: str) -> Any:
@@ -231,6 +231,10 @@ class Encoded(EncodedPacket):
             self.deflated = b"".join([*frames, *(deflated_frame(BINARY, item) for item in self.attachments)])
             return self.deflated
         raise AttributeError(name)
+
+    def make_volatile(self) -> None:
+        """Drop it for receivers that cannot be written to at once."""
+        self.volatile = True
 
     def leave_plain(self) -> None:
         """Compress it for no receiver."""
