@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from jupyter_rtmsg.errors import Forbidden, Shutdown
-from jupyter_rtmsg.log import EventLog, Subscription
+from jupyter_rtmsg.log import EventLog, StoredSubscription
 from jupyter_rtmsg.wire.socketio import Encoded
 
 from .application import Access, AccessControl, Activity, AllowAll, FindKernel, NoActivity, Prove
@@ -125,7 +125,7 @@ class HubCore:
     # --- members
 
     def enter(
-        self, participant: Participant, room: ActiveRoom, plan: ReplayPlan, subscription: Subscription | None
+        self, participant: Participant, room: ActiveRoom, plan: ReplayPlan, subscription: StoredSubscription | None
     ) -> RoomMembership:
         """Make a participant a member of a room. It catches up after the reply to its join has been written.
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from jupyter_rtmsg.errors import LimitExceeded
-from jupyter_rtmsg.log import Cursor, Subscription
+from jupyter_rtmsg.log import Cursor, StoredSubscription
 from jupyter_rtmsg.server import Namespace, Socket
 from jupyter_rtmsg.server.recovery import FINAL, offset_event
 from jupyter_rtmsg.wire.packet import OFFSET
@@ -85,13 +85,13 @@ class Return:
     ring : Ring
         The room's ring when the plan was made.
     plan : ReplayPlan
-    subscription : Subscription or None
+    subscription : StoredSubscription or None
     """
 
     room: ActiveRoom
     ring: Ring
     plan: ReplayPlan
-    subscription: Subscription | None
+    subscription: StoredSubscription | None
 
     @property
     def is_valid(self) -> bool:

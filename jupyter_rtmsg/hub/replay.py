@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from jupyter_rtmsg.errors import BadRequest
 from jupyter_rtmsg.event import CORRUPT
-from jupyter_rtmsg.log import Cursor, EventLog, Subscription
+from jupyter_rtmsg.log import Cursor, EventLog, StoredSubscription
 
 from .follow import Follower
 from .limits import Limits
@@ -113,7 +113,7 @@ class ReplayPlanner:
         self._limits = limits
 
     async def plan_replay(
-        self, room: ActiveRoom, start: StartRequest, saved: Subscription | None, *, named: bool
+        self, room: ActiveRoom, start: StartRequest, saved: StoredSubscription | None, *, named: bool
     ) -> ReplayPlan:
         """Return the plan for a join.
 
@@ -121,7 +121,7 @@ class ReplayPlanner:
         ----------
         room : ActiveRoom
         start : StartRequest
-        saved : Subscription or None
+        saved : StoredSubscription or None
             The subscription that the join continues, which says where to start if the request does not.
         named : bool
             Whether the join is for a subscription, existing or new.

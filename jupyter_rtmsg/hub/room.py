@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from jupyter_rtmsg.log import Subscription
+from jupyter_rtmsg.log import StoredSubscription
 from jupyter_rtmsg.server import Socket
 
 from .budget import Budget, TokenBucket
@@ -144,7 +144,7 @@ class RoomMembership:
     ----------
     room : ActiveRoom
     participant : Participant
-    subscription : Subscription or None
+    subscription : StoredSubscription or None
         The subscription that it owns. `SubscriptionRegistry` moves it.
 
     Attributes
@@ -157,7 +157,7 @@ class RoomMembership:
 
     __slots__ = ("_replay", "joined_as", "live_since", "participant", "room", "subscription")
 
-    def __init__(self, room: ActiveRoom, participant: Participant, subscription: Subscription | None) -> None:
+    def __init__(self, room: ActiveRoom, participant: Participant, subscription: StoredSubscription | None) -> None:
         self.room = room
         self.participant = participant
         self.subscription = subscription

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, KeysView
 
-from jupyter_rtmsg.log import Subscription
+from jupyter_rtmsg.log import StoredSubscription
 
 Key = tuple[str, str, str]
 OVERHEAD = 100
@@ -17,16 +17,16 @@ class SubscriptionIndex:
 
     Parameters
     ----------
-    rows : iterable of Subscription
+    rows : iterable of StoredSubscription
         If two that go on have the same name, the later one is used.
     """
 
-    def __init__(self, rows: Iterable[Subscription] = ()) -> None:
-        self._named: dict[Key, Subscription] = {}
-        self._users: dict[str, dict[Subscription, None]] = {}
-        self._ended: dict[str, list[Subscription]] = {}
-        self._paths: dict[str, dict[Subscription, None]] = {}
-        self._weights: dict[Subscription, int] = {}
+    def __init__(self, rows: Iterable[StoredSubscription] = ()) -> None:
+        self._named: dict[Key, StoredSubscription] = {}
+        self._users: dict[str, dict[StoredSubscription, None]] = {}
+        self._ended: dict[str, list[StoredSubscription]] = {}
+        self._paths: dict[str, dict[StoredSubscription, None]] = {}
+        self._weights: dict[StoredSubscription, int] = {}
         self._bytes: Counter[str] = Counter()
         for row in rows:
             if row.ended is None:
@@ -34,15 +34,15 @@ class SubscriptionIndex:
             else:
                 self.end(row)
 
-    def get(self, user: str, room: str, key: str) -> Subscription | None:
+    def get(self, user: str, room: str, key: str) -> StoredSubscription | None:
         """Return the subscription that goes on under a name, or None."""
         return self._named.get((user, room, key))
 
-    def of(self, user: str) -> KeysView[Subscription]:
+    def of(self, user: str) -> KeysView[StoredSubscription]:
         """Return the subscriptions of a user that go on."""
         return self._users.get(user, {}).keys()
 
-    def ended_of(self, user: str) -> list[Subscription]:
+    def ended_of(self, user: str) -> list[StoredSubscription]:
         """Return the subscriptions of a user that have ended, the latest last."""
         return self._ended.get(user, [])
 
@@ -54,22 +54,22 @@ class SubscriptionIndex:
         """Return the user whose subscriptions are largest in all."""
         return max(self._bytes, key=self._bytes.__getitem__)
 
-    def _weigh(self, row: Subscription) -> None:
+    def _weigh(self, row: StoredSubscription) -> None:
         self._weights[row] = weight(row.user, row.room, row.key, row.label, row.path)
         self._bytes[row.user] += self._weights[row]
 
-    def _unweigh(self, row: Subscription) -> None:
+    def _unweigh(self, row: StoredSubscription) -> None:
         self._bytes[row.user] -= self._weights.pop(row, 0)
         if not self._bytes[row.user]:
             del self._bytes[row.user]
 
-    def beneath(self, path: str) -> Iterator[Subscription]:
+    def beneath(self, path: str) -> Iterator[StoredSubscription]:
         """Yield the subscriptions of a notebook, or of all notebooks in a directory."""
         directory = path.rstrip("/") + "/"
         for each in [each for each in self._paths if each == path or each.startswith(directory)]:
             yield from list(self._paths[each])
 
-    def add(self, row: Subscription) -> None:
+    def add(self, row: StoredSubscription) -> None:
         """Add a subscription that goes on."""
         if earlier := self._named.get(_key(row)):
             self.discard(earlier)
@@ -79,7 +79,7 @@ class SubscriptionIndex:
         if row.path is not None:
             self._paths.setdefault(row.path, {})[row] = None
 
-    def discard(self, row: Subscription) -> None:
+    def discard(self, row: StoredSubscription) -> None:
         """Remove a subscription that goes on. Must precede any change to its user, room, key, label or path."""
         self._unweigh(row)
         if self._named.get(_key(row)) is row:
@@ -87,21 +87,21 @@ class SubscriptionIndex:
         _discard(self._users, row.user, row)
         _discard(self._paths, row.path, row)
 
-    def relocate(self, row: Subscription, path: str | None) -> None:
+    def relocate(self, row: StoredSubscription, path: str | None) -> None:
         """Change the path of a subscription that goes on."""
         if row.path != path:
             self.discard(row)
             row.relocate(path)
             self.add(row)
 
-    def end(self, row: Subscription) -> list[Subscription]:
+    def end(self, row: StoredSubscription) -> list[StoredSubscription]:
         """Add a subscription that has ended, and return all ended ones of its user."""
         self._weigh(row)
         ended = self._ended.setdefault(row.user, [])
         ended.append(row)
         return ended
 
-    def forget(self, row: Subscription) -> None:
+    def forget(self, row: StoredSubscription) -> None:
         """Remove a subscription that has ended."""
         self._unweigh(row)
         ended = self._ended.get(row.user)
@@ -116,11 +116,11 @@ def weight(*texts: str | None) -> int:
     return OVERHEAD + sum(len(text.encode("utf-8", "surrogatepass")) for text in texts if text)
 
 
-def _key(row: Subscription) -> Key:
+def _key(row: StoredSubscription) -> Key:
     return row.user, row.room, row.key
 
 
-def _discard(groups: dict[str, dict[Subscription, None]], group: str | None, row: Subscription) -> None:
+def _discard(groups: dict[str, dict[StoredSubscription, None]], group: str | None, row: StoredSubscription) -> None:
     members = groups.get(group) if group is not None else None
     if members is not None and members.pop(row, row) is None and not members:
         assert group is not None

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import NoReturn
 
 from jupyter_rtmsg.errors import LimitExceeded
-from jupyter_rtmsg.log import EventLog, Subscription
+from jupyter_rtmsg.log import EventLog, StoredSubscription
 
 from .application import Permits
 from .limits import Limits
@@ -36,8 +36,8 @@ class SubscriptionRegistry:
 
     Attributes
     ----------
-    _owners : dict of Subscription to RoomMembership
-    _begun : set of Subscription
+    _owners : dict of StoredSubscription to RoomMembership
+    _begun : set of StoredSubscription
         Those that may not be stored yet.
     _index : SubscriptionIndex
         Finds them by name, user and path.
@@ -46,8 +46,8 @@ class SubscriptionRegistry:
     def __init__(self, log: EventLog, limits: Limits) -> None:
         self._log = log
         self._limits = limits
-        self._owners: dict[Subscription, RoomMembership] = {}
-        self._begun: set[Subscription] = set()
+        self._owners: dict[StoredSubscription, RoomMembership] = {}
+        self._begun: set[StoredSubscription] = set()
         self._index = SubscriptionIndex()
         self.reload()
 
@@ -57,7 +57,7 @@ class SubscriptionRegistry:
 
     # --- joining
 
-    def find(self, user: str, room: str, name: SubscriptionName) -> Subscription | None:
+    def find(self, user: str, room: str, name: SubscriptionName) -> StoredSubscription | None:
         """Return a subscription that goes on, or None. One that was idle for too long ends now."""
         found = self._index.get(user, room, name.key)
         if found and self._expired(found):
@@ -65,17 +65,17 @@ class SubscriptionRegistry:
             return None
         return found
 
-    def inherited(self, users: Iterable[str], room: str, name: SubscriptionName) -> Subscription | None:
+    def inherited(self, users: Iterable[str], room: str, name: SubscriptionName) -> StoredSubscription | None:
         """Return the subscription that version 0.1.0 kept, by its label, for one of some principals."""
         candidates = (self._index.get(user, room, name.label) for user in users)
         return next((each for each in candidates if each and each.inherited), None)
 
-    def of_others(self, users: Iterable[str], room: str, name: SubscriptionName) -> Subscription | None:
+    def of_others(self, users: Iterable[str], room: str, name: SubscriptionName) -> StoredSubscription | None:
         """Return a notebook's subscription that one of some principals has; None for a name that a client chose."""
         found = (self._index.get(user, room, name.key) for user in users) if name.path is not None else ()
         return next((each for each in found if each), None)
 
-    def begin(self, user: str, room: str, name: SubscriptionName, position: int, n: int | None) -> Subscription:
+    def begin(self, user: str, room: str, name: SubscriptionName, position: int, n: int | None) -> StoredSubscription:
         """Begin a subscription.
 
         If the user has too many, the one that was idle longest ends.
@@ -96,14 +96,14 @@ class SubscriptionRegistry:
         """
         self._make_place(user, weight(user, room, name.key, name.label, name.path))
         log = self._log
-        row = Subscription(user, room, name.key, name.label, name.path, used=self._now())
+        row = StoredSubscription(user, room, name.key, name.label, name.path, used=self._now())
         row.move_to(log.epoch, log.opening, position, n)
         self._log.subscriptions.add(row)
         self._index.add(row)
         self._begun.add(row)
         return row
 
-    async def began(self, row: Subscription) -> bool:
+    async def began(self, row: StoredSubscription) -> bool:
         """Wait until a new subscription is stored, as a join must before it is answered.
 
         Returns
@@ -122,7 +122,7 @@ class SubscriptionRegistry:
         self._begun.discard(row)
         return True
 
-    def use(self, row: Subscription, user: str, name: SubscriptionName) -> None:
+    def use(self, row: StoredSubscription, user: str, name: SubscriptionName) -> None:
         """Note that a subscription is used now, and by which user and under which name."""
         if (row.user, row.key, row.label) != (user, name.key, name.label):
             self._index.discard(row)
@@ -132,7 +132,7 @@ class SubscriptionRegistry:
         self._index.relocate(row, name.path)
         self._touch(row)
 
-    def cursor(self, row: Subscription) -> int:
+    def cursor(self, row: StoredSubscription) -> int:
         """Return the position of the present log up to which everything was handled."""
         log = self._log
         here = log.locate(row.position, row.epoch, row.opening)
@@ -140,11 +140,11 @@ class SubscriptionRegistry:
             return min(row.position, log.cut(row.opening)) if row.epoch == log.epoch else 0
         return here
 
-    def is_news(self, row: Subscription, position: int) -> bool:
+    def is_news(self, row: StoredSubscription, position: int) -> bool:
         """Tell whether moving a subscription to a position would change it."""
         return position > self.cursor(row) or (row.epoch, row.opening) != (self._log.epoch, self._log.opening)
 
-    def move(self, row: Subscription, position: int, n: int | None = None) -> None:
+    def move(self, row: StoredSubscription, position: int, n: int | None = None) -> None:
         """Count everything up to a position as handled. A cursor never moves back."""
         here = self.cursor(row)
         if position < here:
@@ -154,7 +154,7 @@ class SubscriptionRegistry:
 
     # --- owners
 
-    def owner(self, row: Subscription) -> RoomMembership | None:
+    def owner(self, row: StoredSubscription) -> RoomMembership | None:
         """Return the owner of a subscription, or None."""
         return self._owners.get(row)
 
@@ -212,12 +212,12 @@ class SubscriptionRegistry:
             self.end(row)
         self._log.subscriptions.flush()
 
-    def _beneath(self, path: str, permits: Permits) -> list[Subscription]:
+    def _beneath(self, path: str, permits: Permits) -> list[StoredSubscription]:
         return [row for row in self._index.beneath(path) if permits(row.user)]
 
     # --- ending
 
-    def end(self, row: Subscription) -> None:
+    def end(self, row: StoredSubscription) -> None:
         """End a subscription: no join finds it any more. Its owner keeps it until it leaves."""
         self._index.discard(row)
         row.end(self._now())
@@ -226,11 +226,11 @@ class SubscriptionRegistry:
         if len(ended) > self._limits.subscriptions:
             self._forget(ended[0])
 
-    def in_room(self, room: str) -> list[Subscription]:
+    def in_room(self, room: str) -> list[StoredSubscription]:
         """Return all subscriptions of a room that go on."""
         return [row for row in self._log.subscriptions.all() if row.room == room and row.ended is None]
 
-    async def end_slowly(self, rows: Iterable[Subscription]) -> None:
+    async def end_slowly(self, rows: Iterable[StoredSubscription]) -> None:
         """End those of some subscriptions that have no owner, with pauses for other tasks."""
         for i, row in enumerate(rows, 1):
             if row.ended is None and row not in self._owners:
@@ -265,7 +265,7 @@ class SubscriptionRegistry:
             elif row in self._owners and row.used + DAY <= now:
                 self._touch(row)
 
-    def _expired(self, row: Subscription) -> bool:
+    def _expired(self, row: StoredSubscription) -> bool:
         age = self._limits.subscription_age
         return age > 0 and row not in self._owners and row.used + age * 1000 <= self._now()
 
@@ -301,7 +301,7 @@ class SubscriptionRegistry:
             self.end(min(idle, key=lambda row: (row.used, row.id)))
         return bool(idle)
 
-    def _forget(self, row: Subscription) -> None:
+    def _forget(self, row: StoredSubscription) -> None:
         self._index.discard(row)
         self._index.forget(row)
         self._begun.discard(row)
@@ -309,12 +309,12 @@ class SubscriptionRegistry:
 
     # --- listing
 
-    def of(self, user: str) -> Iterator[Subscription]:
+    def of(self, user: str) -> Iterator[StoredSubscription]:
         """Return the subscriptions of a user, with those that have ended at the end."""
         yield from self._index.of(user)
         yield from self._index.ended_of(user)
 
-    def _touch(self, row: Subscription) -> None:
+    def _touch(self, row: StoredSubscription) -> None:
         row.touch(self._now())
         self._log.subscriptions.save(row)
 

@@ -1,6 +1,6 @@
 """The event log: `open_log` opens an `EventLog`."""
 
-from .eventlog import EventLog, KeyValueStore, Subscription, SubscriptionStore
+from .eventlog import EventLog, KeyValueStore, StoredSubscription, SubscriptionStore
 from .open import open_log
 from .options import Options
 from .records import Appended, Cursor, Draft, Lag, Page, Record, RoomStats, size_of
@@ -16,7 +16,7 @@ __all__ = [
     "Page",
     "Record",
     "RoomStats",
-    "Subscription",
+    "StoredSubscription",
     "SubscriptionStore",
     "open_log",
     "size_of",

@@ -11,7 +11,7 @@ from .records import Appended, Done, Draft, Fault, Lag, Page, Record, RoomStats
 
 
 @dataclass(slots=True, eq=False)
-class Subscription:
+class StoredSubscription:
     """A named cursor: how far a reader has handled the events of a room.
 
     Attributes
@@ -95,19 +95,19 @@ class SubscriptionStore(Protocol):
     async def ready(self) -> None:
         """Wait while the log is being moved, so that a subscription found then stays valid."""
 
-    def all(self) -> Collection[Subscription]:
+    def all(self) -> Collection[StoredSubscription]:
         """Return all of them, ended ones included."""
 
     def now(self) -> int:
         """Return log time (ms)."""
 
-    def add(self, subscription: Subscription) -> None:
+    def add(self, subscription: StoredSubscription) -> None:
         """Add a subscription, and number it."""
 
-    def save(self, subscription: Subscription) -> None:
+    def save(self, subscription: StoredSubscription) -> None:
         """Store a changed subscription; do nothing if it was removed."""
 
-    def remove(self, subscription: Subscription) -> None:
+    def remove(self, subscription: StoredSubscription) -> None:
         """Delete a subscription."""
 
     def flush(self) -> None:

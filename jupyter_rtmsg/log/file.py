@@ -15,7 +15,7 @@ from jupyter_rtmsg.errors import LogError
 
 from .dedup import Dedup
 from .disk import NETWORK, Disk, filesystem_type
-from .eventlog import Subscription
+from .eventlog import StoredSubscription
 from .fault import is_full
 from .guard import Guard, TakenError, take_over_saved
 from .lock import FileLock, InUseError, NoLocksError
@@ -62,7 +62,7 @@ class LogFile:
     store : Store
     state : LogState
     dedup : Dedup
-    subscriptions : list of Subscription
+    subscriptions : list of StoredSubscription
     openings : Openings
         The last one is the present one.
     id : str
@@ -84,7 +84,7 @@ class LogFile:
     store: Store
     state: LogState
     dedup: Dedup
-    subscriptions: list[Subscription]
+    subscriptions: list[StoredSubscription]
     openings: Openings
     id: str
     epoch: str

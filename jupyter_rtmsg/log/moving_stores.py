@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Iterable
 
-from .eventlog import KeyValueStore, Subscription, SubscriptionStore
+from .eventlog import KeyValueStore, StoredSubscription, SubscriptionStore
 from .move import PositionMap
 
 
@@ -52,7 +52,7 @@ class MovingSubscriptions:
         """See `SubscriptionStore.ready`."""
         await self._gate.passed()
 
-    def all(self) -> Collection[Subscription]:
+    def all(self) -> Collection[StoredSubscription]:
         """See `SubscriptionStore.all`."""
         return self._current().all()
 
@@ -60,15 +60,15 @@ class MovingSubscriptions:
         """See `SubscriptionStore.now`."""
         return self._current().now()
 
-    def add(self, subscription: Subscription) -> None:
+    def add(self, subscription: StoredSubscription) -> None:
         """See `SubscriptionStore.add`."""
         self._current().add(subscription)
 
-    def save(self, subscription: Subscription) -> None:
+    def save(self, subscription: StoredSubscription) -> None:
         """See `SubscriptionStore.save`."""
         self._current().save(subscription)
 
-    def remove(self, subscription: Subscription) -> None:
+    def remove(self, subscription: StoredSubscription) -> None:
         """See `SubscriptionStore.remove`."""
         self._current().remove(subscription)
 
@@ -99,7 +99,7 @@ class MovingSubscriptions:
             now.add(row)
 
 
-def _key(row: Subscription) -> tuple[str, str, str]:
+def _key(row: StoredSubscription) -> tuple[str, str, str]:
     return row.user, row.room, row.key
 
 

@@ -17,7 +17,7 @@ from jupyter_rtmsg.logthrottle import throttled_logger
 from .clock import LogClock, stamp
 from .dedup import Dedup
 from .disk import Disk
-from .eventlog import KeyValueStore, Subscription, SubscriptionStore
+from .eventlog import KeyValueStore, StoredSubscription, SubscriptionStore
 from .futures import run_on_thread, settle
 from .guard import Guard
 from .keyvalue import SQLiteKeyValueStore
@@ -57,7 +57,7 @@ class SQLiteLog:
         A text for the users of the log.
     openings : Openings
         The last one is the present one.
-    subscriptions : iterable of Subscription
+    subscriptions : iterable of StoredSubscription
         Those in the file.
     disk : Disk
     options : Options
@@ -88,7 +88,7 @@ class SQLiteLog:
         warning: str | None,
         openings: Openings,
         disk: Disk,
-        subscriptions: Iterable[Subscription] = (),
+        subscriptions: Iterable[StoredSubscription] = (),
         options: Options,
         release: Callable[[bool], None],
         guard: Guard | None = None,

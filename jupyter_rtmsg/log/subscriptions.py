@@ -11,7 +11,7 @@ from typing import Any
 from jupyter_rtmsg.logthrottle import throttled_logger
 
 from .clock import LogClock
-from .eventlog import Subscription
+from .eventlog import StoredSubscription
 from .futures import settle
 from .work import Change
 
@@ -33,7 +33,7 @@ class SQLiteSubscriptions:
 
     Parameters
     ----------
-    rows : iterable of Subscription
+    rows : iterable of StoredSubscription
         Those in the file, see `load_subscriptions`.
     submit : callable
         Passes a `Change` to the writer.
@@ -46,7 +46,7 @@ class SQLiteSubscriptions:
 
     def __init__(
         self,
-        rows: Iterable[Subscription],
+        rows: Iterable[StoredSubscription],
         submit: Callable[[Change], None],
         clock: LogClock,
         loop: asyncio.AbstractEventLoop,
@@ -56,7 +56,7 @@ class SQLiteSubscriptions:
         self._submit = submit
         self._clock = clock
         self._loop = loop
-        self._changed: dict[int, Subscription | None] = {}  # by id; None: removed
+        self._changed: dict[int, StoredSubscription | None] = {}  # by id; None: removed
         self._failed: dict[int, Exception] = {}  # by id: the error of the last write
         self._timer: asyncio.TimerHandle | None = None
         for row in self._rows.values():
@@ -67,7 +67,7 @@ class SQLiteSubscriptions:
     async def ready(self) -> None:
         """See `SubscriptionStore.ready`."""
 
-    def all(self) -> Collection[Subscription]:
+    def all(self) -> Collection[StoredSubscription]:
         """See `SubscriptionStore.all`."""
         return self._rows.values()
 
@@ -75,25 +75,25 @@ class SQLiteSubscriptions:
         """See `SubscriptionStore.now`."""
         return self._clock.look()
 
-    def add(self, subscription: Subscription) -> None:
+    def add(self, subscription: StoredSubscription) -> None:
         """See `SubscriptionStore.add`."""
         subscription.register(self._next)
         self._next += 1
         self._rows[subscription.id] = subscription
         self.save(subscription)
 
-    def save(self, subscription: Subscription) -> None:
+    def save(self, subscription: StoredSubscription) -> None:
         """See `SubscriptionStore.save`."""
         if self._has(subscription):
             self._change(subscription.id, subscription)
 
-    def remove(self, subscription: Subscription) -> None:
+    def remove(self, subscription: StoredSubscription) -> None:
         """See `SubscriptionStore.remove`."""
         if self._has(subscription):
             del self._rows[subscription.id]
             self._change(subscription.id, None)
 
-    def _has(self, subscription: Subscription) -> bool:
+    def _has(self, subscription: StoredSubscription) -> bool:
         """Compare by identity: a subscription that was removed before the log was moved may have another one's id."""
         return self._rows.get(subscription.id) is subscription
 
@@ -117,12 +117,12 @@ class SQLiteSubscriptions:
         if self._failed:
             raise next(iter(self._failed.values()))
 
-    def _change(self, id: int, row: Subscription | None) -> None:
+    def _change(self, id: int, row: StoredSubscription | None) -> None:
         self._changed[id] = row
         if self._timer is None:
             self._timer = self._loop.call_later(SAVE_AFTER, self.flush)
 
-    def _stored(self, changed: dict[int, Subscription | None], error: Exception | None) -> None:
+    def _stored(self, changed: dict[int, StoredSubscription | None], error: Exception | None) -> None:
         if error is None:
             for id in changed:
                 self._failed.pop(id, None)
@@ -135,7 +135,7 @@ class SQLiteSubscriptions:
             self._timer = self._loop.call_later(RETRY_AFTER, self.flush)
 
 
-def load_subscriptions(connection: sqlite3.Connection) -> list[Subscription]:
+def load_subscriptions(connection: sqlite3.Connection) -> list[StoredSubscription]:
     """Return the subscriptions of a file."""
     rows = connection.execute(f"SELECT {_COLUMNS} FROM subscription ORDER BY id")  # noqa: S608 -- constants
     found = []
@@ -147,7 +147,7 @@ def load_subscriptions(connection: sqlite3.Connection) -> list[Subscription]:
     return found
 
 
-def _values(row: Subscription) -> tuple[Any, ...]:
+def _values(row: StoredSubscription) -> tuple[Any, ...]:
     path = None if row.path is None else row.path.encode("utf-8", "surrogatepass")
     return (row.id, row.user, row.room, row.key, row.label, path, row.epoch, row.position, row.used, row.ended,
             row.inherited, row.opening, row.n)  # fmt: skip
@@ -156,9 +156,11 @@ def _values(row: Subscription) -> tuple[Any, ...]:
 def _subscription(
     id: int, user: str, room: str, key: str, label: str, path: bytes | None, epoch: str, position: int, used: int,
     ended: int | None, inherited: int, opening: str, n: int | None,
-) -> Subscription:  # fmt: skip
+) -> StoredSubscription:  # fmt: skip
     real = None if path is None else bytes(path).decode("utf-8", "surrogatepass")
-    return Subscription(user, room, key, label, real, epoch, position, used, ended, bool(inherited), id, opening, n)
+    return StoredSubscription(
+        user, room, key, label, real, epoch, position, used, ended, bool(inherited), id, opening, n
+    )
 
 
 def _store(saved: list[tuple[Any, ...]], removed: list[tuple[int]], connection: sqlite3.Connection) -> None:

@@ -17,7 +17,7 @@ from jupyter_rtmsg.extension.renames import CONTENTS, Renames
 from jupyter_rtmsg.hub import Limits, Permits, anybody
 from jupyter_rtmsg.hub.names import SubscriptionName
 from jupyter_rtmsg.hub.subscriptions import SubscriptionRegistry
-from jupyter_rtmsg.log import Subscription, open_log
+from jupyter_rtmsg.log import StoredSubscription, open_log
 
 NOTEBOOK = '{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
 FILES, DIRECTORIES, STEPS = ("a.ipynb", "b.ipynb", "c.md"), ("d", "e"), 30
@@ -51,7 +51,7 @@ class Server:
         self.renames.start(self)
         self.known: dict[str, str] = {}  # the real path of each kernel that is connected
         self.numbers: dict[str, int] = {}  # which notebook each kernel runs
-        self.rows: dict[Subscription, int] = {}  # ... and each subscription is of
+        self.rows: dict[StoredSubscription, int] = {}  # ... and each subscription is of
         self.alive: set[int] = set()
         self.made = 0
 

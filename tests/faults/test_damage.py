@@ -18,7 +18,7 @@ from support.patience import eventually
 import jupyter_rtmsg as rt
 from jupyter_rtmsg.errors import LogDiskError, LogError
 from jupyter_rtmsg.event import CORRUPT
-from jupyter_rtmsg.log import Appended, Draft, Record, Subscription
+from jupyter_rtmsg.log import Appended, Draft, Record, StoredSubscription
 from jupyter_rtmsg.log.reader import Query, Reader
 from jupyter_rtmsg.log.schema import connect, prepare
 from jupyter_rtmsg.log.state import Batch, LogState
@@ -218,7 +218,7 @@ async def written(opened: Opener) -> dict[str, list[Record]]:
     log = await opened()
     for room in ROOMS:
         await asyncio.gather(*(log.append(Draft(room, "tick", b'"%b-%d"' % (room.encode(), i))) for i in range(EACH)))
-    log.subscriptions.add(Subscription("ada", "one", "notes", "notes", epoch=log.epoch, position=4))
+    log.subscriptions.add(StoredSubscription("ada", "one", "notes", "notes", epoch=log.epoch, position=4))
     records = {room: await read_all(log, room) for room in ROOMS}
     await log.close()
     return records
@@ -401,7 +401,7 @@ async def test_what_another_table_holds_may_be_anything(opened: Opener, path: Pa
     await log.append(draft(0, client="c", id="once"))
     await fill(log, 20)
     log.key_values.put("session", b"state", clock() + 60)
-    log.subscriptions.add(Subscription("ada", "lab", "notes", "notes", epoch=log.epoch, position=4))
+    log.subscriptions.add(StoredSubscription("ada", "lab", "notes", "notes", epoch=log.epoch, position=4))
     clock.now += 500  # a stretch begins
     await fill(log, 1)
     whole = await read_all(log)

@@ -9,7 +9,7 @@ from support.members import Refused, until
 from jupyter_rtmsg.hub import Claim, ProvenKernel
 from jupyter_rtmsg.hub.hub import SWEEP_INTERVAL
 from jupyter_rtmsg.hub.subscription_index import weight
-from jupyter_rtmsg.log import Subscription
+from jupyter_rtmsg.log import StoredSubscription
 
 DAY = 86_400
 
@@ -404,7 +404,9 @@ async def test_the_first_join_adopts_what_0_1_0_kept_under_the_relative_path(sta
             ("ann", "mine.ipynb", 2),
             ("bob", "x.ipynb", 1),
         ):
-            log.subscriptions.add(Subscription(user, "lab", name, name, None, log.epoch, position, 1, inherited=True))
+            log.subscriptions.add(
+                StoredSubscription(user, "lab", name, name, None, log.epoch, position, 1, inherited=True)
+            )
 
     hub = await start(prepare=kept)
     await (await hub.connect()).publish_many(3)
@@ -418,7 +420,7 @@ async def test_the_first_join_adopts_what_0_1_0_kept_under_the_relative_path(sta
 
 async def test_a_principal_inherits_the_names_of_those_that_it_was_before(start: Any) -> None:
     def kept(log: Any) -> None:
-        row = Subscription("token:server", "lab", "notes", "notes", None, log.epoch, 1, 1, inherited=True)
+        row = StoredSubscription("token:server", "lab", "notes", "notes", None, log.epoch, 1, 1, inherited=True)
         log.subscriptions.add(row)
 
     hub = await start(prepare=kept)

@@ -13,7 +13,7 @@ import pytest
 from support.logs import Clock, Opener, draft, fill, follow, read_all, until
 
 from jupyter_rtmsg.errors import LogFull
-from jupyter_rtmsg.log import Appended, Draft, EventLog, Subscription, open_log
+from jupyter_rtmsg.log import Appended, Draft, EventLog, StoredSubscription, open_log
 from jupyter_rtmsg.log.disk import NETWORK, Disk, filesystem_type
 
 SIZE = 12 << 20
@@ -147,7 +147,7 @@ async def test_a_subscription_that_could_not_be_stored_is_stored_later(open_sqli
     limit_pages(log, 0)
     with pytest.raises(LogFull):
         await append_until_refused(log)
-    rows = [Subscription("ada", "lab", f"{i}" * 200, "label", epoch=log.epoch, position=1) for i in range(200)]
+    rows = [StoredSubscription("ada", "lab", f"{i}" * 200, "label", epoch=log.epoch, position=1) for i in range(200)]
     for row in rows:
         log.subscriptions.add(row)
     with pytest.raises(Exception, match="full"):

@@ -17,7 +17,7 @@ from support.logs import Clock, Opener, draft, fill, follow, read_all, seqs, unt
 
 import jupyter_rtmsg.log.moving as module
 from jupyter_rtmsg.errors import EpochChanged, LogBusy, LogConflict
-from jupyter_rtmsg.log import EventLog, Record, Subscription, open_log
+from jupyter_rtmsg.log import EventLog, Record, StoredSubscription, open_log
 from jupyter_rtmsg.log.file import LogFile
 from jupyter_rtmsg.log.move import PositionMap
 from jupyter_rtmsg.log.schema import MEMORY_START
@@ -44,8 +44,8 @@ async def moved(log: EventLog) -> None:
     await until(lambda: log.durable)
 
 
-def reader(name: str, epoch: str, position: int) -> Subscription:
-    return Subscription("ada", "lab", name, name, epoch=epoch, position=position)
+def reader(name: str, epoch: str, position: int) -> StoredSubscription:
+    return StoredSubscription("ada", "lab", name, name, epoch=epoch, position=position)
 
 
 def data(records: Sequence[Record]) -> list[int]:

@@ -14,7 +14,7 @@ import pytest
 from support.logs import Clock, Opener, draft, fill, follow, read_all, seqs, sql, until
 
 from jupyter_rtmsg.errors import LogError
-from jupyter_rtmsg.log import Appended, Draft, EventLog, RoomStats, Subscription, open_log
+from jupyter_rtmsg.log import Appended, Draft, EventLog, RoomStats, StoredSubscription, open_log
 
 
 def beside(path: Path, word: str) -> list[Path]:
@@ -64,7 +64,7 @@ async def test_everything_is_there_after_opening_again(open_sqlite: Opener) -> N
     await fill(log, 5, client=None, id="x")
     await log.append(draft(9, "other", attachments=(b"binary",)))
     await log.append(draft(client="c", id="once"))
-    log.subscriptions.add(Subscription("ada", "lab", "notes", "notes", epoch=log.epoch, position=4))
+    log.subscriptions.add(StoredSubscription("ada", "lab", "notes", "notes", epoch=log.epoch, position=4))
     before = [await read_all(log, room) for room in ("lab", "other")]
     await log.close()
 
@@ -153,7 +153,7 @@ async def test_a_crash_of_the_machine_keeps_the_epoch_only_with_full_durability(
 ) -> None:
     log = await open_sqlite(durability=durability)
     await fill(log, 3)
-    log.subscriptions.add(Subscription("ada", "lab", "notes", "notes", epoch=log.epoch, position=3))
+    log.subscriptions.add(StoredSubscription("ada", "lab", "notes", "notes", epoch=log.epoch, position=3))
     await log.close()
     sql(path, "DELETE FROM meta WHERE k = 'clean'")
     sql(path, "UPDATE meta SET v = 'an earlier boot' WHERE k = 'boot'")

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from support.logs import Opener
 
-from jupyter_rtmsg.log import Subscription, open_log
+from jupyter_rtmsg.log import StoredSubscription, open_log
 
 
-def named(name: str, **fields: Any) -> Subscription:
-    return Subscription("ada", "lab", name, name, **fields)
+def named(name: str, **fields: Any) -> StoredSubscription:
+    return StoredSubscription("ada", "lab", name, name, **fields)
 
 
-def fields_of(row: Subscription) -> tuple[Any, ...]:
+def fields_of(row: StoredSubscription) -> tuple[Any, ...]:
     return (
         row.user,
         row.room,
@@ -34,14 +34,16 @@ def fields_of(row: Subscription) -> tuple[Any, ...]:
     "row",
     [
         named("notes"),
-        Subscription("ада", "lab", "notebook\0" + "f" * 32, "d/数据 🎉.ipynb", "/home/ада/d/数据 🎉.ipynb", "e", 7, 9),
+        StoredSubscription(
+            "ада", "lab", "notebook\0" + "f" * 32, "d/数据 🎉.ipynb", "/home/ада/d/数据 🎉.ipynb", "e", 7, 9
+        ),
         named("a" * 256, ended=5),
         named("notes", epoch="e", position=3, opening="1.0.abc"),
         named("old.ipynb", inherited=True, path="/half \ud83c of a character"),
     ],
 )
 async def test_everything_of_a_subscription_is_there_after_opening_again(
-    open_sqlite: Opener, row: Subscription
+    open_sqlite: Opener, row: StoredSubscription
 ) -> None:
     log = await open_sqlite()
     log.subscriptions.add(row)

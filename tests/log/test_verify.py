@@ -12,7 +12,7 @@ import pytest
 from support.logs import Opener, draft, fill, sql
 from support.oldlogs import write_old_log
 
-from jupyter_rtmsg.log import EventLog, Subscription
+from jupyter_rtmsg.log import EventLog, StoredSubscription
 from jupyter_rtmsg.log.__main__ import main
 from jupyter_rtmsg.log.verify import verify
 
@@ -34,7 +34,7 @@ async def a_log(open_sqlite: Opener, **options: Any) -> EventLog:
     await fill(log, 20, attachments=(b"one", b""), client="c", id="x")
     await fill(log, 20)
     await fill(log, 5, "other")
-    log.subscriptions.add(Subscription("ada", "lab", "notes", "notes", epoch=log.epoch, position=4))
+    log.subscriptions.add(StoredSubscription("ada", "lab", "notes", "notes", epoch=log.epoch, position=4))
     await log.subscriptions.stored()
     return log
 

@@ -10,7 +10,7 @@ from jupyter_rtmsg.hub.names import SubscriptionName
 from jupyter_rtmsg.hub.replay import ReplayPlan, StartRequest
 from jupyter_rtmsg.hub.request import Reply, Request, optional_text
 from jupyter_rtmsg.hub.room import ActiveRoom, Participant, RoomMembership
-from jupyter_rtmsg.log import Subscription
+from jupyter_rtmsg.log import StoredSubscription
 
 from .command import readable_room, subscription_name
 
@@ -25,14 +25,14 @@ class JoinedSubscription(NamedTuple):
     ----------
     name : SubscriptionName or None
         None if the join is for no subscription.
-    row : Subscription or None
+    row : StoredSubscription or None
         None if it has not begun yet.
     taken : bool
         Whether the notebook's subscription belongs to another client in the same kernel process.
     """
 
     name: SubscriptionName | None = None
-    row: Subscription | None = None
+    row: StoredSubscription | None = None
     taken: bool = False
 
 
@@ -102,7 +102,7 @@ def _find(hub: HubCore, participant: Participant, room: ActiveRoom, request: Req
     return JoinedSubscription(name, row)
 
 
-def _is_taken(hub: HubCore, participant: Participant, row: Subscription | None) -> bool:
+def _is_taken(hub: HubCore, participant: Participant, row: StoredSubscription | None) -> bool:
     """Tell whether a subscription belongs to another client in the same kernel process."""
     owner = hub.subscriptions.owner(row) if row else None
     return owner is not None and participant.identity.is_beside(owner.participant.identity)

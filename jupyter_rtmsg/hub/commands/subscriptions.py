@@ -10,7 +10,7 @@ from jupyter_rtmsg.hub.core import HubCore
 from jupyter_rtmsg.hub.names import room_name
 from jupyter_rtmsg.hub.request import Reply, Request, optional_text, text
 from jupyter_rtmsg.hub.room import Participant
-from jupyter_rtmsg.log import Subscription
+from jupyter_rtmsg.log import StoredSubscription
 from jupyter_rtmsg.wire.data import encode_json
 
 DESCRIBED_PER_STEP = 100
@@ -47,7 +47,7 @@ async def unsubscribe(hub: HubCore, participant: Participant, request: Request) 
     return {"ok": True, "deleted": deleted}
 
 
-async def _described(hub: HubCore, row: Subscription) -> dict[str, Any]:
+async def _described(hub: HubCore, row: StoredSubscription) -> dict[str, Any]:
     ahead = hub.log.subscriptions.now() - hub.log.now()  # their times are in log time
     age = hub.limits.subscription_age
     described: dict[str, Any] = {
