@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+from jupyter_rtmsg.futures import settle
 from jupyter_rtmsg.logthrottle import throttled_logger
 
 from .clock import LogClock
-from .futures import settle
 from .reader import Reader
 from .work import Change
 

@@ -12,10 +12,10 @@ from typing import NamedTuple
 import msgspec
 
 from jupyter_rtmsg.errors import EpochChanged, LogBusy, LogClosed
+from jupyter_rtmsg.futures import settle
 from jupyter_rtmsg.logthrottle import throttled_logger
 
 from .file import CannotServeError, HeldError, LogFile
-from .futures import run_on_thread, settle
 from .memory import MemoryLog
 from .move import PositionMap, move_events
 from .moving_stores import Gate, MovingKeyValueStore, MovingSubscriptions
@@ -23,6 +23,7 @@ from .options import Options
 from .records import DELETED, Appended, Done, Draft, Fault, Lag, Page, Record, RoomStats, size_of
 from .schema import MEMORY_START
 from .sqlite import SQLiteLog
+from .threads import run_on_thread
 
 RETRY_AFTER = 10.0
 """Seconds after which a place that cannot be written is tried again."""

@@ -15,7 +15,6 @@ from jupyter_rtmsg.redaction import redacted
 
 from .eventlog import EventLog
 from .file import CannotServeError, LogFile, open_file
-from .futures import run_on_thread
 from .memory import MemoryLog
 from .moving import MovingLog
 from .options import Options
@@ -23,6 +22,7 @@ from .reader import Reader
 from .reader_pool import ReaderPool
 from .schema import connect_reader
 from .sqlite import SQLiteLog
+from .threads import run_on_thread
 
 _SQLITE = "sqlite:///"
 _KNOWN = "'sqlite:////absolute/path', 'sqlite:///relative/path' or 'memory:'"

@@ -14,9 +14,9 @@ from jupyter_rtmsg.errors import LogClosed, LogDiskError
 from jupyter_rtmsg.logthrottle import throttled_logger
 
 from .fault import Outage, is_damage
-from .futures import settle_from_thread
 from .reader import Query, Reader
 from .records import Fault
+from .threads import settle_from_thread
 
 _MAX_NAMED = 100  # rooms whose damage is logged
 

@@ -12,13 +12,13 @@ from functools import partial
 from typing import Any
 
 from jupyter_rtmsg.errors import EpochChanged, LogBusy, LogClosed
+from jupyter_rtmsg.futures import settle
 from jupyter_rtmsg.logthrottle import throttled_logger
 
 from .clock import LogClock, stamp
 from .dedup import Dedup
 from .disk import Disk
 from .eventlog import KeyValueStore, StoredSubscription, SubscriptionStore
-from .futures import run_on_thread, settle
 from .guard import Guard
 from .keyvalue import SQLiteKeyValueStore
 from .openings import Openings
@@ -31,6 +31,7 @@ from .state import LogState, announced
 from .store import Store
 from .subscriptions import SQLiteSubscriptions
 from .tail import Tail, last_seq
+from .threads import run_on_thread
 from .work import Change, Completion, Item, Outcome, Submission
 from .writer import Writer
 

@@ -8,11 +8,11 @@ from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from typing import Any
 
+from jupyter_rtmsg.futures import settle
 from jupyter_rtmsg.logthrottle import throttled_logger
 
 from .clock import LogClock
 from .eventlog import StoredSubscription
-from .futures import settle
 from .work import Change
 
 SAVE_AFTER = 0.2

@@ -1,4 +1,4 @@
-"""Futures of the event loop that are settled by other threads.
+"""Work on threads, whose results are futures of the event loop.
 
 The threads here are daemons. The process waits for the threads of an executor when it ends, and a disk that hangs would
 then keep it from ending.
@@ -11,6 +11,8 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
+
+from jupyter_rtmsg.futures import settle
 
 T = TypeVar("T")
 
@@ -61,13 +63,3 @@ def settle_from_thread(loop: asyncio.AbstractEventLoop, future: asyncio.Future[T
     """Settle a future from another thread; do nothing if the loop is closed."""
     with suppress(RuntimeError):
         loop.call_soon_threadsafe(settle, future, outcome)
-
-
-def settle(future: asyncio.Future[T], outcome: T | BaseException) -> None:
-    """Give a future its result or its exception, unless it is done or cancelled already."""
-    if future.done():
-        return
-    if isinstance(outcome, BaseException):
-        future.set_exception(outcome)
-    else:
-        future.set_result(outcome)
