@@ -82,6 +82,7 @@ class CatchUp:
 
     def begin(self) -> None:
         """Write what is missed. If the ring covers it, and it is at most a page, the member is live at once."""
+        # The ring covers nearly every join, and no task is needed for it.
         if not self._over and not self._from_ring():
             self._task = asyncio.get_running_loop().create_task(self._run())
 
@@ -102,6 +103,7 @@ class CatchUp:
     async def _run(self) -> None:
         try:
             while not self._over:
+                # One page waits in the member's queue at a time, however long the backlog is.
                 await self._membership.participant.socket.drained()
                 if self._over or self._from_ring():
                     return
@@ -120,6 +122,7 @@ class CatchUp:
     def _from_ring(self) -> bool:
         """Write the next page of the ring if it covers the position; return whether the member is live now."""
         ring = self._room.ring
+        # A page of the log may reach beyond the follower. The ring does not have everything after it then.
         if self._follower.position < self._position or not ring.covers(self._position):
             return False
         events, complete = ring.page(self._position, max_bytes=self._limits.page_bytes)
@@ -127,6 +130,7 @@ class CatchUp:
         if events:
             self._position = events[-1].seq
         if complete:
+            # No await from here to go_live: no event can be delivered to the room in between.
             here = self._follower.position
             self._write(self._trimmed(self._gaps.missing_until(self._room.number_at(here)), here))
             self._membership.go_live(here, replayed=self._written)
@@ -141,7 +145,7 @@ class CatchUp:
             max_bytes=self._limits.page_bytes,
             max_attachments=self._limits.attachments,
         )
-        if self._over:
+        if self._over:  # the connection ended, or the log was replaced, during the read
             return
         self._write([each for record in page.records for each in self._with_gap(record, self._from_record(record))])
         self._position = page.through

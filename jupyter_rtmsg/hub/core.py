@@ -134,11 +134,13 @@ class HubCore:
         Shutdown
             If its connection, or the hub, has ended meanwhile.
         """
+        # The plan was made in several steps: the client may have gone meanwhile.
         if self.participants.closed or not participant.socket.connected:
             raise Shutdown("the connection has ended")
         membership = RoomMembership(room, participant, subscription)
         earlier = participant.memberships.get(room.name)
         if earlier:
+            # It joins again, to start elsewhere. For others it was never gone.
             earlier.stop()
             self.subscriptions.release(earlier)
         else:
@@ -170,6 +172,7 @@ class HubCore:
         room, participant = membership.room, membership.participant
         membership.detach()
         self.subscriptions.release(membership)
+        # A lost member stays in presence as away, and so keeps the room active, until its grace time is over.
         member = participant.identity.member
         if room.presence.depart(member, lost=lost):
             self.presence.away(room, member)
@@ -179,7 +182,7 @@ class HubCore:
 
     def recheck(self, principal: str | None = None) -> None:
         """Remove members that may not read their room any more: those of one principal, or all."""
-        for participant in list(self.participants):
+        for participant in list(self.participants):  # copies: `_recheck` removes memberships
             if principal in (None, participant.identity.principal):
                 for membership in list(participant.memberships.values()):
                     self._recheck(membership)
@@ -187,6 +190,7 @@ class HubCore:
     def _take_over(self, membership: RoomMembership) -> None:
         """Make a membership the owner of its subscription, and remove the previous owner from the room."""
         previous = self.subscriptions.take(membership)
+        # A participant that joins again takes the subscription over from itself, and is not told.
         if previous and previous.subscription and previous.participant is not membership.participant:
             self.remove(previous)
             taken = {"room": previous.room.name, "as": previous.subscription.label}
@@ -218,6 +222,7 @@ class HubCore:
 
     async def find_notebook(self, participant: Participant) -> None:
         """Look again for the notebook of a kernel that had none when it proved itself."""
+        # Jupyter assigns a notebook to a kernel after it has started, perhaps after the kernel has connected.
         identity = participant.identity
         if self.find_kernel and identity.kernel and not identity.notebook:
             kernel = await self.find_kernel(identity.kernel)

@@ -107,7 +107,7 @@ def _holds_bytes(value: Any, max_depth: int) -> bool:
 # --- large packets
 
 _DIGITS = bytes.maketrans(b"123456789E", b"000000000e")
-_LONG_NUMBER = b"0" * 200  # so many digits, with an exponent of two digits more, are still within a float's range
+_LONG_NUMBER = b"0" * 200  # with an exponent of two digits more, such a number is still within the range of a float
 _SAMPLE = 256  # bytes at the start of the data by which they are found in the packet: much faster than by all of them
 _STRIDE = 7
 _LONG_SAMPLE = b"0" * (200 // _STRIDE)  # every seventh byte of such a number: found much faster than the number

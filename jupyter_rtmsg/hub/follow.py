@@ -69,7 +69,7 @@ class Follower:
                 self.position = self._log.head if change.position is None else change.position
                 self.resets += 1
                 self._reset(str(change))
-                self._wake(everyone=True)
+                self._wake(everyone=True)  # they wait for positions of the old log, and must look again
             except Exception:  # if it ended here, nothing would be delivered any more
                 logger.exception("following the log failed; it will be tried again from position %d", self.position)
                 await asyncio.sleep(RETRY_AFTER)
@@ -93,10 +93,10 @@ class Follower:
                     quota.made(record.room, record.user)
             room = active.get(record.room)
             if room is None:
-                continue
+                continue  # no member: it is read from the log if somebody joins
             encoded = encode_record(record)
             if seq is None:
-                encoded.make_volatile()
+                encoded.make_volatile()  # it is not stored, so it is in no replay
             else:
                 if gone := room.gaps.missing_before(record):  # trimmed before the hub had read them
                     out.append((room.channel, encode_trimmed(room.name, gone, seq - 1)))

@@ -136,7 +136,7 @@ class Participants:
         self._users[identity.principal] += 1
         if identity.client:
             self._clients[identity.principal, identity.client] += 1
-        if self._users[identity.principal] > self._limits.connections_per_user:
+        if self._users[identity.principal] > self._limits.connections_per_user:  # `remove` follows
             socket.session.close("too many connections")
 
     def remove(self, socket: Socket, reason: str) -> None:
@@ -152,7 +152,7 @@ class Participants:
             del self._participants[socket.id]
         if identity.client and reason not in _NOT_CUT_OFF:
             self._remember(identity.principal, identity.client, reason)
-        if not self.closed:
+        if not self.closed:  # at a shutdown all leave at once, and nobody is left to be told
             self._removed(participant, reason)
 
     def _remember(self, principal: str, client: str, reason: str) -> None:

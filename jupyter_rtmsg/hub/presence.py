@@ -102,7 +102,7 @@ class Presence:
             return False
         member.connections -= 1
         if member.connections > 0:
-            return False
+            return False  # the client is connected elsewhere, too
         if lost:
             member.state = AWAY
             self._changed[key] = member
@@ -130,6 +130,7 @@ class Presence:
             key = next(iter(self._changed))
             member = self._changed.pop(key)
             view = member.view()
+            # A member that came and left between two broadcasts is not mentioned, unless a listing has shown it.
             if member.seen or (view != member.told and (member.told or view.state != LEFT)):
                 changes.append(view)
             member.told, member.seen = view, False

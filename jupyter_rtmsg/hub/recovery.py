@@ -184,7 +184,7 @@ class LogRecovery:
         """Save the state of a socket that is gone, if it may come back."""
         pid = socket.pid
         if pid is None or self._sockets.get(pid) is not socket:
-            return
+            return  # a newer connection has taken the pid over: its state counts
         del self._sockets[pid]
         recovered = self._recovered.pop(socket, None)
         if recovered is not None:  # nothing was written to it: its state is as before
@@ -207,7 +207,7 @@ class LogRecovery:
     def changed(self, participant: Participant) -> None:
         """Save the state of a participant soon: its rooms have changed."""
         socket = participant.socket
-        if socket.pid is not None and socket.connected:
+        if socket.pid is not None and socket.connected:  # `ended` saves the others
             self._store.changed(socket.pid, socket)
 
     def require_mark(self, participant: Participant) -> None:
@@ -246,13 +246,14 @@ class LogRecovery:
         if not told:
             namespace.deliver(batch)
             return
+        # If the connection breaks after this, the client shows the empty offset, and is not recovered.
         namespace.write(told, self._open)
         namespace.deliver(batch)
         namespace.write(told, offset_event(namespace, self._offset()))
 
     def reset(self) -> None:
         """Begin a new series, because the log was replaced. Clients must have received the notice of that."""
-        self._series = secrets.token_hex(4)
+        self._series = secrets.token_hex(4)  # offsets with positions of the old log are not valid any more
         for participant in self._hub.participants:
             self.require_mark(participant)
             self.changed(participant)
@@ -279,10 +280,11 @@ class LogRecovery:
         identity: Identity = socket.data["identity"]
         old = self._sockets.get(pid)
         if old is not None and old.data["identity"].principal == identity.principal:
+            # The hub has not noticed yet that this connection is broken.
             old.session.close("forced close")
         session = await self._store.get(pid)
         if session is None or session.principal != identity.principal:
-            return None
+            return None  # a pid that was stolen is useless to another user
         position = received(session, offset)
         recovered = Recovered(session)
         try:
@@ -300,6 +302,7 @@ class LogRecovery:
         """Plan the return to each room; return whether that is possible everywhere without a gap."""
         hub, session = self._hub, recovered.session
         for name, (since, key) in session.rooms.items():
+            # It joined this room at `since`. Events before were not for it, even if its offset is older.
             epoch, after, opening = session.epoch, max(since, position), session.opening
             if not hub.access.allows(identity, "read", name) or hub.log.locate(after, epoch, opening) is None:
                 return False
@@ -336,7 +339,7 @@ class LogRecovery:
         rooms: dict[str, tuple[int, str | None]] = {}
         for name, membership in participant.memberships.items():
             if membership.live_since is None:
-                return None
+                return None  # no offset tells which pages of the replay it has received
             row = membership.subscription
             rooms[name] = (membership.live_since, row.key if row else None)
         socket, principal, log = participant.socket, participant.identity.principal, self._hub.log

@@ -143,7 +143,7 @@ class ReplayPlanner:
 
     async def _complete(self, room: ActiveRoom) -> None:
         """Wait until the room knows its last event: that of the log when it became active, or a later one."""
-        if not room.base:
+        if not room.base:  # 0 as well for a room without events, which costs each of its joins one lookup
             stats = await self._log.stats(room.name)
             await self._follower.reached(stats.head)
             room.set_base(stats.head, stats.n)
@@ -151,6 +151,7 @@ class ReplayPlanner:
     async def _after(self, room: ActiveRoom, cursor: Cursor, number: int | None) -> ReplayPlan:
         position = self._log.locate(cursor.position, cursor.epoch or None, cursor.opening or None)
         if position is None and cursor.opening and cursor.epoch == self._log.epoch:
+            # The log went back since: up to the cut, the events that the client has are still those of the log.
             return await self._from(room, self._log.cut(cursor.opening), ROLLBACK)
         if position is None:
             return await self._from(room, 0, EPOCH)
@@ -194,7 +195,7 @@ class ReplayPlanner:
         number : int, optional
             The number of the room's last event up to the position, if it is known.
         """
-        await self._follower.reached(position)
+        await self._follower.reached(position)  # it may have been read from the log, ahead of the follower
         gone = False
         if number is None:
             number, gone = await self._number_at(room, position)
@@ -203,9 +204,10 @@ class ReplayPlanner:
         else:
             through = self._log.head  # the log counts up to here
             missed = (await self._log.lag(room.name, position)).missed
-            await self._follower.reached(through)
+            await self._follower.reached(through)  # `head_at` knows only what the ring was handed
         head, head_n = room.head_at(through), room.number_at(through)
         if number is not None and head_n is not None:
+            # Numbers are dense: if there are more of them than stored events, some events are gone.
             gone = head_n > number + missed
         if missed > self._limits.replay:
             reason = LIMIT

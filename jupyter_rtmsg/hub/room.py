@@ -97,7 +97,7 @@ class Participant:
     def end_join(self) -> None:
         """Count a join as over."""
         self.joins -= 1
-        self.rooms_changed()
+        self.rooms_changed()  # the state was not saved while the join was in progress
 
     # --- connection state recovery
 
@@ -200,13 +200,14 @@ class RoomMembership:
         self.live_since = position
         self.participant.socket.join(self.room.channel)
         if replayed:
+            # A client that lost a part of the replay must not be recovered at a position after it.
             self.participant.require_mark()
         self.participant.rooms_changed()
 
     def restart(self, position: int) -> None:
         """Give up catching up and go live: the log, of which the missed events were, has been replaced."""
         if self._replay:
-            self._replay.cancel()
+            self._replay.cancel()  # it would read positions of the old log from the new one
         self.go_live(position)
 
     def stop(self) -> None:
@@ -279,7 +280,7 @@ class ActiveRoom:
 
     def set_base(self, head: int, number: int) -> None:
         """Set the seq and the number of the last event that the log had when the room became active."""
-        if head >= self.base:
+        if head >= self.base:  # two joins may have asked at once, and the later answer came first
             self.base, self.base_n = head, number
         self.gaps.start_at(number)  # has no effect if an event has come since
 
@@ -292,7 +293,7 @@ class ActiveRoom:
 
     def restart(self, ring: Ring) -> list[RoomMembership]:
         """Begin again with an empty ring, and return the present memberships."""
-        self.ring = ring
+        self.ring = ring  # joins in progress compare it with the ring that they planned with
         self.base = self.base_n = 0
         self.gaps = GapDetector()
         return list(self.members.values())

@@ -98,11 +98,12 @@ class SessionStore:
         """Return the saved session of a pid; None if there is none, or if the log has been replaced since."""
         note = await self._log.key_values.get(_key(pid))
         session = None if note is None else _decode(note)
+        # Positions of an epoch that the log does not know mean nothing.
         return session if session and self._log.locate(0, session.epoch) is not None else None
 
     def changed(self, pid: str, socket: Socket) -> None:
         """Remove the note of a socket, and write a new one soon."""
-        self.remove(pid)
+        self.remove(pid)  # if the server is killed now, the client joins again instead of missing a room
         loop = asyncio.get_running_loop()
         due = max(loop.time(), self._last.get(pid, -math.inf) + WRITE_INTERVAL)
         self._due[pid] = loop.call_at(due, self._write, pid, socket)
@@ -111,7 +112,7 @@ class SessionStore:
         """Remove the note of a pid. The future is done when that is stored; None if there is no note."""
         self._cancel(pid)
         if pid in self._written:
-            self._written.discard(pid)
+            self._written.discard(pid)  # the next removal has nothing to do
             removing = self._removing[pid] = self._drop(_key(pid))
             removing.add_done_callback(lambda done: self._removed(pid, done))
         return self._removing.get(pid)
@@ -143,7 +144,7 @@ class SessionStore:
     def _write(self, pid: str, socket: Socket) -> None:
         del self._due[pid]
         session = self._describe(socket)
-        if session is not None:
+        if session is not None:  # else it joins or catches up: the end of that is another change
             self._last[pid] = asyncio.get_running_loop().time()
             self._written.add(pid)
             self._put(pid, session, self._seconds)
@@ -165,7 +166,7 @@ class SessionStore:
         return self._log.key_values.put(key, None, 0)
 
     def _removed(self, pid: str, done: asyncio.Future[None]) -> None:
-        if self._removing.get(pid) is done:
+        if self._removing.get(pid) is done:  # a later removal of the same pid may be in progress
             del self._removing[pid]
 
 
@@ -211,6 +212,7 @@ class SessionQuota:
         gone: list[str] = []
         while self._bytes[note.principal] + note.size > self._per_user:
             gone += self._make_place(note.principal, now)
+        # Over the total the user with most bytes gives way, so one user cannot displace the sessions of others.
         while self.bytes() + note.size > self._total:
             gone += self._make_place(max(self._bytes, key=self._bytes.__getitem__), now)
         self._owners[key] = note.principal

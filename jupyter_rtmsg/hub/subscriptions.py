@@ -60,7 +60,7 @@ class SubscriptionRegistry:
     def find(self, user: str, room: str, name: SubscriptionName) -> StoredSubscription | None:
         """Return a subscription that goes on, or None. One that was idle for too long ends now."""
         found = self._index.get(user, room, name.key)
-        if found and self._expired(found):
+        if found and self._expired(found):  # the sweep is rare, so the age is checked here as well
             self.end(found)
             return None
         return found
@@ -124,6 +124,7 @@ class SubscriptionRegistry:
 
     def use(self, row: StoredSubscription, user: str, name: SubscriptionName) -> None:
         """Note that a subscription is used now, and by which user and under which name."""
+        # An inherited one had another user or key; a notebook under another root has another label.
         if (row.user, row.key, row.label) != (user, name.key, name.label):
             self._index.discard(row)
             row.rename(user, name.key, name.label)
@@ -137,6 +138,7 @@ class SubscriptionRegistry:
         log = self._log
         here = log.locate(row.position, row.epoch, row.opening)
         if here is None:
+            # After a rollback everything up to the cut is handled, and in another epoch nothing.
             return min(row.position, log.cut(row.opening)) if row.epoch == log.epoch else 0
         return here
 
@@ -197,7 +199,7 @@ class SubscriptionRegistry:
                 continue
             name = SubscriptionName.of_notebook(new + rest, label + rest)
             replaced = self._index.get(row.user, row.room, name.key)
-            if replaced and replaced is not row:
+            if replaced and replaced is not row:  # the notebook at the new path was overwritten
                 self.end(replaced)
             self._index.discard(row)
             row.rename(row.user, name.key, name.label)
@@ -223,7 +225,7 @@ class SubscriptionRegistry:
         row.end(self._now())
         self._log.subscriptions.save(row)
         ended = self._index.end(row)
-        if len(ended) > self._limits.subscriptions:
+        if len(ended) > self._limits.subscriptions:  # a loop of joins must not fill the log with ended ones
             self._forget(ended[0])
 
     def in_room(self, room: str) -> list[StoredSubscription]:
@@ -233,7 +235,7 @@ class SubscriptionRegistry:
     async def end_slowly(self, rows: Iterable[StoredSubscription]) -> None:
         """End those of some subscriptions that have no owner, with pauses for other tasks."""
         for i, row in enumerate(rows, 1):
-            if row.ended is None and row not in self._owners:
+            if row.ended is None and row not in self._owners:  # a member of a new room of that name may own it now
                 self.end(row)
             if i % _ENDED_PER_STEP == 0:
                 await asyncio.sleep(0)
@@ -263,7 +265,7 @@ class SubscriptionRegistry:
             elif self._expired(row):
                 self.end(row)
             elif row in self._owners and row.used + DAY <= now:
-                self._touch(row)
+                self._touch(row)  # its time of use must not look old if the server is killed
 
     def _expired(self, row: StoredSubscription) -> bool:
         age = self._limits.subscription_age
@@ -278,6 +280,7 @@ class SubscriptionRegistry:
             if not self._forget_one(user):
                 most = limits.subscription_bytes
                 self._refuse(user, f"subscriptions of {index.bytes(user)} bytes, the limit is {most}")
+        # If nothing can be forgotten, the new one is kept all the same: the bound of each user holds.
         while index.bytes() + size > limits.subscription_bytes_in_all and self._forget_one(index.heaviest()):
             pass
 

@@ -59,6 +59,7 @@ async def _join(
 ) -> Reply:
     forgotten = participant.forget_state()
     while True:
+        # What is found below must stay true until the member has entered: each await may change it.
         await hub.log.subscriptions.ready()
         ring, joined = room.ring, _find(hub, participant, room, request)
         plan = await hub.planner.plan_replay(room, start, joined.row, named=joined.name is not None)
