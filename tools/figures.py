@@ -69,14 +69,14 @@ class Module:
 
 
 def read(package: Path) -> list[Module]:
-    """Parse the files of a package. Empty files are left out."""
+    """Parse the files of a package. Empty files are left out, and so are tests that it contains."""
     modules = []
     for path in sorted(package.rglob("*.py")):
         source = path.read_text(encoding="utf-8")
         relative = path.relative_to(package.parent)
         parts = relative.with_suffix("").parts
         name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-        if source.strip():
+        if source.strip() and "tests" not in parts:
             modules.append(Module(name, relative.as_posix(), source, ast.parse(source)))
     return modules
 
@@ -300,11 +300,9 @@ def _own_attributes(module: Module) -> set[str]:
     for node in module.nodes:
         if isinstance(node, ast.ClassDef):
             for statement in node.body:
-                targets = (
-                    statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
-                )
-                names |= {target.id for target in targets if isinstance(target, ast.Name)}
-                names |= {statement.name} if isinstance(statement, ast.FunctionDef) else set()
+                names |= {target.id for target in _assigned(statement) if isinstance(target, ast.Name)}
+                if isinstance(statement, ast.FunctionDef) and statement.decorator_list:
+                    names.add(statement.name)  # a property
         elif _is_write(node) and _is_self(node.value):
             names.add(node.attr)
     return names
@@ -325,12 +323,16 @@ def _is_self(node: ast.expr) -> bool:
 
 
 def foreign_writes(modules: list[Module]) -> list[Figure]:
-    """Count assignments to attributes of objects whose class is in another file."""
+    """Count assignments to attributes of objects whose class is in another file of the package.
+
+    What no class of the package declares is a setting of a library's object (``context.check_hostname = False``).
+    """
+    own = {module.path: _own_attributes(module) for module in modules}
+    declared = set[str]().union(*own.values())
     places: list[Place] = []
     for module in modules:
-        own = _own_attributes(module)
-        writes = [node for node in module.nodes if _is_write(node)]
-        foreign = [node for node in writes if not _is_self(node.value) and node.attr not in own]
+        writes = [node for node in module.nodes if _is_write(node) and not _is_self(node.value)]
+        foreign = [node for node in writes if node.attr in declared - own[module.path]]
         places += [module.place(node, ast.unparse(node)) for node in sorted(foreign, key=lambda node: node.lineno)]
     lines = sum(module.length for module in modules)
     return [Figure("foreign writes per 1,000 lines", 1_000 * len(places) / max(lines, 1), places)]

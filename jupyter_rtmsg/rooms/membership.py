@@ -213,8 +213,7 @@ class Membership:
     def wake(self) -> None:
         """Wake the executor, and read events that the inbox left out. Called after each batch."""
         self._wake_executor()
-        if self.inbox.has_gap:
-            self._gap_reader.check()
+        self._gap_reader.check()
 
     def _wake_executor(self) -> None:
         if self.inbox.started:
@@ -236,8 +235,7 @@ class Membership:
 
     def _progressed(self) -> None:
         if self.gone is None:
-            if self.inbox.has_gap:
-                self._gap_reader.check()  # the queue may have capacity again
+            self._gap_reader.check()  # the queue may have capacity again
             self.progress.handled()
 
     # --- state, as `AsyncRoom` shows it. Thread-safe
