@@ -213,7 +213,8 @@ class Membership:
     def wake(self) -> None:
         """Wake the executor, and read events that the inbox left out. Called after each batch."""
         self._wake_executor()
-        self._gap_reader.check()
+        if self.inbox.has_gap:
+            self._gap_reader.check()
 
     def _wake_executor(self) -> None:
         if self.inbox.started:
@@ -235,7 +236,8 @@ class Membership:
 
     def _progressed(self) -> None:
         if self.gone is None:
-            self._gap_reader.check()  # the queue may have capacity again
+            if self.inbox.has_gap:
+                self._gap_reader.check()  # the queue may have capacity again
             self.progress.handled()
 
     # --- state, as `AsyncRoom` shows it. Thread-safe

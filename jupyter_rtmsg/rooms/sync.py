@@ -27,7 +27,7 @@ from .async_room import AsyncRoom
 from .hello import Hello
 from .members import Member, MemberList
 from .misuse import emit_like_this, explained, join_like_this
-from .publish import Publish
+from .outbox import Publish
 from .receipt import Receipt
 from .stream import Buffer, EventStream, open_stream
 
@@ -199,6 +199,7 @@ class Room:
         self.client = client
         self._async = room
         self._bridge = bridge
+        self._membership = room.membership
         self._commands = inner.commands
         self._outbox = inner.outbox
         self._durability = inner.durability
@@ -207,16 +208,15 @@ class Room:
         refuse_copy(self, f"connect().join({self.name!r})")
 
     def __repr__(self) -> str:
-        return card.text(type(self).__name__, self._async.membership)
+        return card.text(type(self).__name__, self._membership)
 
     def _repr_html_(self) -> str:
-        room = self._async
         try:
-            room.membership.check()
-            newest = self._bridge.ask(card.newest(self._commands, room.membership))
+            self._membership.check()
+            newest = self._bridge.ask(card.newest(self._commands, self._membership))
         except (RtmsgError, RuntimeError, TimeoutError):  # left, offline, forked, or on the I/O thread
-            return room._repr_html_()
-        return card.html(room.membership, newest, complete=True, kept=self._durability.described())
+            return self._async._repr_html_()
+        return card.html(self._membership, newest, complete=True, kept=self._durability.described())
 
     if not TYPE_CHECKING:
 
@@ -298,14 +298,14 @@ class Room:
     ) -> int | Receipt | None:
         """Emit an event; see `AsyncRoom.emit`."""
         self._bridge.check()
-        self._async.membership.check()
-        publish = self._outbox.draft(self.name, event, data, id=id, volatile=volatile, expect=expect)
+        self._membership.check()
+        publish = self._outbox.draft(self._membership.room, event, data, id=id, volatile=volatile, expect=expect)
         receipt = self._put(publish, timeout, again=id is not None)
         outcome: int | Receipt | None = receipt
         if wait:
             self._bridge.check_server()
             outcome = self._wait(receipt, timeout)
-        self._durability.warn_emitted(self.name, stacklevel=3)  # in the caller of `explained`
+        self._durability.warn_emitted(self._membership.room, stacklevel=3)  # in the caller of `explained`
         return outcome
 
     def _put(self, publish: Publish, timeout: float, *, again: bool) -> Receipt:
@@ -364,7 +364,7 @@ class Room:
         """
         self._bridge.check()
         done = self._async.start_replay(events)
-        return len(events) if self._async.membership.executor.inside() else done.result()
+        return len(events) if self._membership.executor.inside() else done.result()
 
     def events(self, event: str | None = None, *, timeout: float | None = None) -> EventStream:
         """Return the events as they come, for a ``for`` loop.
@@ -376,17 +376,16 @@ class Room:
         timeout : float, optional
             End after this number of seconds without an event.
         """
-        membership = self._async.membership
-        if membership.executor.inside():
+        if self._membership.executor.inside():
             raise RuntimeError("a handler cannot wait for later events of its own room: they are handled after it")
         buffer = Buffer()
-        return EventStream(buffer, timeout, open_stream(membership, None if event == "*" else event, buffer))
+        return EventStream(buffer, timeout, open_stream(self._membership, None if event == "*" else event, buffer))
 
     watch = direct(AsyncRoom.watch, "Room")
 
     def leave(self) -> None:
         """Leave the room: handled events are acknowledged, and no more events come."""
-        if self._async.membership.gone is None:
+        if self._membership.gone is None:
             self._bridge.ask(self._async.leave())
 
     delete = blocking(AsyncRoom.delete, "Room")

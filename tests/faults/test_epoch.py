@@ -104,7 +104,7 @@ async def test_a_subscription_that_is_new_in_the_log_begins_where_its_reader_beg
     reader.let(1)
     await emit(await ground.client(), "old", 1)
     await until(lambda: reader.seen == ["old0"])
-    first.socket.prepare, prepare = _gated(first.socket.prepare)
+    first._hub.prepare, prepare = _gated(first._hub.prepare)
     await ground.lose_log()
     await emit(await ground.client(), "new", 50)  # before the reader is back
     prepare.set()

@@ -233,14 +233,14 @@ class Member:
 
     async def away(self) -> asyncio.Event:
         """Disconnect it, and keep it offline until the event is set."""
-        prepare, gate = self.client.socket.prepare, asyncio.Event()
+        prepare, gate = self.client._hub.prepare, asyncio.Event()
 
         async def later() -> None:
             await gate.wait()
             assert prepare
             await prepare()
 
-        self.client.socket.prepare = later
+        self.client._hub.prepare = later
         self.client.socket.drop()
         await until(lambda: self.client.state != "connected")
         return gate

@@ -90,14 +90,14 @@ class Reader:
 
     def away(self) -> asyncio.Event:
         """After its connection is lost, keep it offline until the event is set."""
-        prepare, gate = self.client.socket.prepare, asyncio.Event()
+        prepare, gate = self.client._hub.prepare, asyncio.Event()
 
         async def later() -> None:
             await gate.wait()
             assert prepare
             await prepare()
 
-        self.client.socket.prepare = later
+        self.client._hub.prepare = later
         return gate
 
     @property
