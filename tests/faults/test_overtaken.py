@@ -351,12 +351,12 @@ async def test_what_is_deleted_from_the_middle_is_told_in_its_place(ground: Grou
     await ground.emit(50)
     await asyncio.to_thread(ground.server.stop)
     with closing(sqlite3.connect(ground.path)) as file, file:
-        file.execute("DELETE FROM event WHERE n IN (1, 7, 8, 20, 22, 50)")
+        file.execute("DELETE FROM event WHERE n IN (1, 7, 8, 20, 22)")  # without the last one, it is a rollback
     await asyncio.to_thread(ground.server.start)
     second = await ground.member(as_="reader")
     await second.accounts_for(1, 50)
     assert [(numbers.start, numbers.stop - 1) for numbers in second.gone] == [
-        (1, 1), (7, 8), (20, 20), (22, 22), (50, 50),
+        (1, 1), (7, 8), (20, 20), (22, 22),
     ]  # fmt: skip
 
 
