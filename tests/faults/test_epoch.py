@@ -155,7 +155,7 @@ async def test_an_acknowledgement_of_another_epoch_is_refused_by_name(ground: Gr
     writer = await ground.client()
     room = await writer.join("lab", as_="reader")
     await emit(writer, "n", 3)
-    with pytest.raises(EpochMismatch, match="the position belongs to epoch 'another'"):
+    with pytest.raises(EpochMismatch, match="the position is of epoch 'another'"):
         await writer.commands.ask("ack", {"room": "lab", "seq": 2, "epoch": "another"})
     assert await stored_cursor(writer) == 0
     epoch = room.membership.inbox.era.epoch
