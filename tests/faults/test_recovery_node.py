@@ -115,7 +115,7 @@ async def seqs(peer: NodePeer, number: int) -> list[int]:
 
 def caught_up(served: Served, user: str) -> bool:
     connections = [each for each in served.hub.core.participants if each.identity.principal == user]
-    return any(membership.live is not None for each in connections for membership in each.memberships.values())
+    return any(membership.live_since is not None for each in connections for membership in each.memberships.values())
 
 
 async def test_who_is_cut_in_a_replay_that_is_written_is_not_recovered(
