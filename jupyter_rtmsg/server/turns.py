@@ -15,6 +15,8 @@ T = TypeVar("T")
 TURN_SECONDS, SHARED_SECONDS = 0.005, 0.001
 """Seconds for which all sessions of one principal are served in one pass of the event loop; fewer beside others: a
 stored event takes about five passes from its publisher to a member."""
+LEAST_SECONDS = 0.0002
+"""Seconds below which no turn begins: ending one for each small event would cost a tenth of it."""
 LENIENT, LONGEST_REST = 2, 0.05
 """After a turn that was longer than ``LENIENT`` turns its principal rests, at most ``LONGEST_REST`` seconds."""
 ALONE = 1.0
@@ -49,7 +51,7 @@ class Share:
     def charge(self, seconds: float) -> None:
         """Count time as used in this turn."""
         self.used += seconds
-        if not self.begun:
+        if self.used >= LEAST_SECONDS and not self.begun:
             self._turns.begin(self)
 
     @property

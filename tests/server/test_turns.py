@@ -11,7 +11,7 @@ import pytest
 from support.wsclient import until
 
 from jupyter_rtmsg.server import turns
-from jupyter_rtmsg.server.turns import SHARED_SECONDS, TURN_SECONDS, Turns
+from jupyter_rtmsg.server.turns import LEAST_SECONDS, SHARED_SECONDS, TURN_SECONDS, Turns
 
 
 async def round_of_the_loop() -> None:
@@ -145,8 +145,8 @@ async def test_beside_others_turns_are_short(monkeypatch: Any) -> None:
     """An event of somebody else takes several passes of the loop, each of which lasted for a whole turn."""
     shares = Turns()
     greedy, other = shares.of("greedy"), shares.of("other")
-    other.charge(0.0001)
-    greedy.charge(0.0001)
+    other.charge(LEAST_SECONDS)
+    greedy.charge(LEAST_SECONDS)
     await round_of_the_loop()
     greedy.charge(SHARED_SECONDS)
     assert greedy.over
@@ -160,13 +160,13 @@ async def test_who_opens_sessions_is_charged_for_it(serve: Any, monkeypatch: Any
     """Strangers that opened one session after the other took all of the loop's time: nobody was charged with that."""
     served = await serve()
     charged: list[float] = []
-    begin = Turns.begin
+    charge = turns.Share.charge
 
-    def note(self: Turns, share: Any) -> None:
-        charged.append(share.used)
-        begin(self, share)
+    def note(self: turns.Share, seconds: float) -> None:
+        charged.append(seconds)
+        charge(self, seconds)
 
-    monkeypatch.setattr(Turns, "begin", note)
+    monkeypatch.setattr(turns.Share, "charge", note)
     await served.open()  # it sends nothing
     assert charged
 
