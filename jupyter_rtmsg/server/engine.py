@@ -215,6 +215,7 @@ class Engine:
         if self.closing:
             self.closing = False
             self._loop = None
+            self.turns = Turns()  # timers of the previous loop will not end their turns
 
     async def accept(
         self, handler: tornado.web.RequestHandler, user: Any = None, body: bytes | bytearray | None = b""

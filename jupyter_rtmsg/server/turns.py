@@ -122,7 +122,7 @@ def _begin(waiter: asyncio.Future[None]) -> None:
 class Turns:
     """The turns of all principals.
 
-    A turn lasts for one pass of the event loop. A principal that has used `TURN_SECONDS` in it waits for the next pass.
+    A turn lasts for one pass of the event loop. A principal that has used ``seconds`` in it waits for the next pass.
     While others are idle a principal is not slowed down, and no callback runs while all are idle: a turn begins with
     the first charge, and one callback in the next pass of the loop ends all turns.
     """

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from support.wsclient import until
 
-from jupyter_rtmsg.server import turns
+from jupyter_rtmsg.server import Engine, turns
 from jupyter_rtmsg.server.turns import LEAST_SECONDS, SHARED_SECONDS, TURN_SECONDS, Turns
 
 
@@ -331,3 +331,22 @@ async def test_what_waits_for_its_turn_is_handled_in_order_also_where_the_client
     for start in range(4):
         mine = [number for number in seen if number // 1_000 == start]
         assert mine == list(range(start * 1_000, start * 1_000 + 300))
+
+
+def test_a_rest_that_a_loop_left_behind_holds_nobody_up_on_the_next_loop() -> None:
+    """A server may listen again on another loop: the timer that ends a rest was lost with the first one."""
+    engine = Engine()
+
+    async def rest() -> None:
+        engine.turns.of("bob").charge(TURN_SECONDS)
+        engine.turns.of("ann").charge(10 * TURN_SECONDS)
+        await round_of_the_loop()
+        assert engine.turns.of("ann").over
+        await engine.close()
+
+    async def listen_again() -> None:
+        engine.reopen()
+        assert not engine.turns.of("ann").over
+
+    asyncio.run(rest())
+    asyncio.run(listen_again())
