@@ -29,6 +29,12 @@ def test_every_npm_package_has_a_checksum_on_every_platform() -> None:
     assert versions == {"2.2.9"}, "the checksums are of this version"
 
 
+def test_no_checksum_depends_on_when_the_repository_was_cloned() -> None:
+    """Yarn packs a ``link:`` with its files' times, so the checksum of a patched one holds in one clone only."""
+    lock = (ROOT / "labextension" / "yarn.lock").read_text()
+    assert [line for line in lock.split("\n") if "@patch:" in line and "@link%3A" in line] == []
+
+
 def test_a_changed_program_keeps_the_build_from_running(tmp_path: Path) -> None:
     package = tmp_path / "@rspack" / "binding-linux-x64-gnu"
     package.mkdir(parents=True)
