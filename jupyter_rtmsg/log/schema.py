@@ -1,7 +1,8 @@
 """The tables of a log in SQLite, how a connection is made, and how files of older formats are migrated.
 
 Formats: 1 (version 0.1.0) had a table ``cursor``; 2 made it ``subscription``; 3 numbers the events of each room, and
-its checksums cover every column. Reasons for the settings of SQLite: docs/decisions/0002-sqlite.md.
+its checksums cover every column; 4 adds what the message queue stores. Reasons for the settings of SQLite:
+docs/decisions/0002-sqlite.md.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 from .crc import room_crc
 
 APPLICATION_ID = 0x52544D53  # "RTMS"
-VERSION = 3
+VERSION = 4
 
 MEMORY_START = 10**12
 """The position after which a log in memory begins, if it stands in for a file.

@@ -119,4 +119,4 @@ def test_what_is_no_log_is_refused_with_what_is_wrong(
 def test_a_file_of_an_older_format_is_left_to_a_server(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_old_log(path, 2)
     assert main(["verify", str(path)]) == 2
-    assert "not a log of format 3" in capsys.readouterr().err
+    assert "not a log of format 4" in capsys.readouterr().err
