@@ -46,7 +46,7 @@ async def test_a_file_in_use_is_read_from_another_process_and_nothing_changes(op
     assert (done.returncode, done.stderr) == (0, "")
     report = json.loads(done.stdout)
     assert (report["rooms"], report["events"], report["trimmed"], report["damaged"]) == (2, 26, 0, 0)
-    assert (report["format"], report["epoch"], report["findings"]) == (3, log.epoch, [])
+    assert (report["format"], report["epoch"], report["findings"]) == (4, log.epoch, [])
     assert contents(path) == before
     assert (await log.append(draft())).seq == 27
 
