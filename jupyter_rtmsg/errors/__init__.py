@@ -1,0 +1,152 @@
+"""Every error that this package raises on purpose.
+
+::
+
+    RtmsgError
+    ├── ProtocolError              the peer broke the protocol: its connection is closed
+    │   ├── WebSocketError         ... on the WebSocket layer, with the close code it is sent
+    │   └── PacketRefused          ... in the data of one packet, which is refused alone: the connection goes on
+    │       └── TooDeepJSON
+    ├── CommandError               the hub refused a command; one class per code
+    │   ├── Unauthorized  Forbidden  BadRequest  UnknownCommand  BadRoom  BadEvent  ReservedEvent
+    │   ├── TooLarge  TooDeep  NotJoined  EpochMismatch  Conflict  LimitExceeded  RateExceeded
+    │   ├── IdConflict  BadProof
+    │   └── Busy  Full  DiskError  Shutdown  Internal
+    ├── ConnectionRefused          what a middleware raises to refuse a CONNECT, and what the refused client gets
+    ├── LogError                   the log cannot do what it was asked
+    │   ├── LogBusy  LogFull  LogDiskError  LogClosed
+    │   ├── LogConflict  LogIdConflict
+    │   └── EpochChanged
+    ├── ConnectError               the client cannot reach a hub
+    │   ├── ServerNotFound  ServerUnreachable
+    │   ├── AccessDenied
+    │   └── NotDurableError        ... or one that keeps events, where that was asked for
+    ├── EmitTimeout  AckTimeout    (also TimeoutError)
+    ├── QueueFull                  too many events wait for a connection
+    ├── NotJSON                    (also TypeError and ValueError)
+    ├── WrongCall                  (also TypeError) a call that the message writes as it should be
+    ├── WrongName                  (also AttributeError) a name that is not there; the message has the one that is
+    └── Disconnected               the connection ended, or was closed, while something waited for it
+
+The type says who is at fault: ``ProtocolError`` the peer, ``CommandError``, ``NotJSON``, ``WrongCall`` and
+``WrongName`` the caller. What a caller
+did, or can mend, is told by a notebook in one line, without a traceback through this package.
+"""
+
+from .base import RtmsgError
+from .client import (
+    AccessDenied,
+    AckTimeout,
+    ConnectError,
+    ConnectionRefused,
+    Disconnected,
+    EmitTimeout,
+    NotDurable,
+    NotDurableError,
+    NotJSON,
+    QueueFull,
+    ServerNotFound,
+    ServerUnreachable,
+    WrongCall,
+    WrongName,
+)
+from .commands import (
+    COMMAND_ERRORS,
+    BadEvent,
+    BadProof,
+    BadRequest,
+    BadRoom,
+    Busy,
+    CommandError,
+    Conflict,
+    DiskError,
+    EpochMismatch,
+    Forbidden,
+    Full,
+    IdConflict,
+    Internal,
+    LimitExceeded,
+    NotJoined,
+    RateExceeded,
+    ReservedEvent,
+    Shutdown,
+    TooDeep,
+    TooLarge,
+    Unauthorized,
+    UnknownCommand,
+)
+from .log import (
+    EpochChanged,
+    LogBusy,
+    LogClosed,
+    LogConflict,
+    LogDiskError,
+    LogError,
+    LogFull,
+    LogIdConflict,
+)
+from .protocol import (
+    PacketRefused,
+    ProtocolError,
+    TooDeepJSON,
+    WebSocketError,
+)
+
+__all__ = [
+    "COMMAND_ERRORS",
+    "AccessDenied",
+    "AckTimeout",
+    "BadEvent",
+    "BadProof",
+    "BadRequest",
+    "BadRoom",
+    "Busy",
+    "CommandError",
+    "Conflict",
+    "ConnectError",
+    "ConnectionRefused",
+    "Disconnected",
+    "DiskError",
+    "EmitTimeout",
+    "EpochChanged",
+    "EpochMismatch",
+    "Forbidden",
+    "Full",
+    "IdConflict",
+    "Internal",
+    "LimitExceeded",
+    "LogBusy",
+    "LogClosed",
+    "LogConflict",
+    "LogDiskError",
+    "LogError",
+    "LogFull",
+    "LogIdConflict",
+    "NotDurable",
+    "NotDurableError",
+    "NotJSON",
+    "NotJoined",
+    "PacketRefused",
+    "ProtocolError",
+    "QueueFull",
+    "RateExceeded",
+    "ReservedEvent",
+    "RtmsgError",
+    "ServerNotFound",
+    "ServerUnreachable",
+    "Shutdown",
+    "TooDeep",
+    "TooDeepJSON",
+    "TooLarge",
+    "Unauthorized",
+    "UnknownCommand",
+    "WebSocketError",
+    "WrongCall",
+    "WrongName",
+]
+
+# Tracebacks and help() name an error after this package, where it is imported from.
+for _error in list(globals().values()):
+    if isinstance(_error, type) and _error.__module__.startswith(__name__):
+        _error.__module__ = __name__
+del _error

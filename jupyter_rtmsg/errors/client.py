@@ -1,0 +1,108 @@
+"""A client could not connect, send or wait; or was used in a way that cannot work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .base import OneLine, RtmsgError
+
+
+class ConnectionRefused(OneLine, RtmsgError):
+    """Raised by a middleware to refuse a CONNECT, and by the client that was refused.
+
+    The packet is a CONNECT_ERROR (docs/protocol.md#socketio-namespaces).
+
+    Parameters
+    ----------
+    message : str
+        Shown to the client.
+    data : object, optional
+        Any JSON value that goes with it.
+    """
+
+    def __init__(self, message: str, data: Any = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.data = data
+
+
+class ConnectError(OneLine, RtmsgError):
+    """The client could not connect for the first time."""
+
+
+class ServerNotFound(ConnectError):
+    """No server was found; the message lists everything that was tried."""
+
+
+class ServerUnreachable(ConnectError):
+    """The server did not answer in time."""
+
+
+class AccessDenied(ConnectError):
+    """The server refused the token, or there was none.
+
+    Attributes
+    ----------
+    forbidden : bool
+        Whether a valid token was refused: its user, or the origin of the request, may not connect.
+    """
+
+    def __init__(self, *args: object, forbidden: bool = False) -> None:
+        super().__init__(*args)
+        self.forbidden = forbidden
+
+
+class NotDurableError(ConnectError):
+    """The hub keeps events in memory only, and the client was to connect with ``durable=True``."""
+
+
+class NotDurable(UserWarning):
+    """What is emitted is kept in memory only, and would be lost with the server; the text says why."""
+
+
+class EmitTimeout(OneLine, RtmsgError, TimeoutError):
+    """The hub did not acknowledge in time; the event stays queued and may still be stored."""
+
+
+class _Unanswered(OneLine, RtmsgError):
+    """Somebody did not acknowledge.
+
+    Parameters
+    ----------
+    message : str
+        What was waited for.
+    responses : sequence, optional
+        The answers that did come, of an event that was emitted to several.
+    missing : sequence of str, optional
+        The ids of the sockets that did not answer, on a server.
+    """
+
+    def __init__(self, message: str, responses: Sequence[Any] = (), missing: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.responses = list(responses)
+        self.missing = list(missing)
+
+
+class AckTimeout(_Unanswered, TimeoutError):
+    """A peer did not acknowledge in time."""
+
+
+class QueueFull(OneLine, RtmsgError):
+    """Too many events wait for the connection to come back."""
+
+
+class NotJSON(OneLine, RtmsgError, TypeError, ValueError):
+    """A value cannot be sent: it is neither JSON nor bytes."""
+
+
+class WrongCall(OneLine, RtmsgError, TypeError):
+    """Something cannot be called like this; the message says what to write."""
+
+
+class WrongName(OneLine, RtmsgError, AttributeError):
+    """An object has no such attribute; the message says what to write."""
+
+
+class Disconnected(_Unanswered, ConnectionError):
+    """The connection ended while something waited for its answer."""

@@ -1,0 +1,130 @@
+"""The hub refused a command: one class for each code (docs/wire.md)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from .base import OneLine, RtmsgError
+
+
+class CommandError(OneLine, RtmsgError):
+    """The hub refused a command. ``code`` is part of the API, see docs/wire.md.
+
+    Attributes
+    ----------
+    code : str
+    transient : bool
+        Whether the same command may be taken a little later.
+    """
+
+    code: ClassVar[str] = "internal"
+    transient: ClassVar[bool] = False
+
+    @property
+    def message(self) -> str:
+        """The text of the error."""
+        return str(self.args[0]) if self.args else self.code
+
+    @staticmethod
+    def of(code: str, message: str, retry: float = 0.0) -> CommandError:
+        """Make the error that belongs to a code received over the wire, with the seconds of its ``retry``."""
+        if code == RateExceeded.code:
+            return RateExceeded(message, retry)
+        return COMMAND_ERRORS.get(code, Internal)(message)
+
+
+class Unauthorized(CommandError):
+    code = "unauthorized"
+
+
+class Forbidden(CommandError):
+    code = "forbidden"
+
+
+class BadRequest(CommandError):
+    code = "bad_request"
+
+
+class UnknownCommand(CommandError):
+    code = "unknown_command"
+
+
+class BadRoom(CommandError):
+    code = "bad_room"
+
+
+class BadEvent(CommandError):
+    code = "bad_event"
+
+
+class ReservedEvent(CommandError):
+    code = "reserved_event"
+
+
+class TooLarge(CommandError):
+    code = "too_large"
+
+
+class TooDeep(CommandError):
+    code = "too_deep"
+
+
+class NotJoined(CommandError):
+    code = "not_joined"
+
+
+class EpochMismatch(CommandError):
+    code = "epoch"
+
+
+class Conflict(CommandError):
+    code = "conflict"
+
+
+class IdConflict(CommandError):
+    code = "id_conflict"
+
+
+class LimitExceeded(CommandError):
+    code = "limit"
+
+
+class RateExceeded(CommandError):
+    code = "rate"
+    transient = True
+
+    def __init__(self, message: str = "", retry: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry = retry  # seconds after which the command may be taken; 0: not known
+
+
+class Busy(CommandError):
+    code = "busy"
+    transient = True
+
+
+class Full(CommandError):
+    code = "full"
+    transient = True
+
+
+class DiskError(CommandError):
+    code = "io"
+    transient = True
+
+
+class BadProof(CommandError):
+    code = "bad_proof"
+
+
+class Shutdown(CommandError):
+    code = "shutdown"
+    transient = True
+
+
+class Internal(CommandError):
+    code = "internal"
+    transient = True
+
+
+COMMAND_ERRORS: dict[str, type[CommandError]] = {error.code: error for error in CommandError.__subclasses__()}
