@@ -1,7 +1,7 @@
 """Strict JSON with binary attachments, as packets carry it (docs/protocol.md#socketio-payloads, #socketio-binary).
 
-Bytes anywhere in a value travel beside the JSON; in their place stands ``{"_placeholder": true, "num": i}``.
-What is not JSON is refused where it is handed in: NaN, sets, unknown objects and circular lists never reach the wire.
+Bytes in a value become attachments beside the JSON, and ``{"_placeholder": true, "num": i}`` replaces them.
+Values that JSON cannot hold (NaN, sets, unknown objects, circular lists) are refused when they are encoded.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from ..errors import NotJSON, ProtocolError
 from .nesting import nesting_fault
 
 MAX_DEPTH = 64
-SHALLOW = 5  # each level more doubles the type that msgspec checks a shallow value against
+SHALLOW = 5  # levels; each further level doubles the size of the type that msgspec checks a shallow value against
 PLAIN = frozenset({str, bool, type(None), int})
-# The closing quote is optional, or a text full of quotes and without a last one would be searched from each of them.
+# The closing quote is optional: without it, a text with many quotes would be searched to its end from each of them.
 _STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
 _TOKEN = re.compile(_STRING.pattern + r"|[\[\]{}]", re.DOTALL)
-# The escapes of UTF-16's halves. A high one directly before a low one is a pair, whatever stands around them.
+# Escaped surrogates of UTF-16. A high one directly before a low one is a pair and stays.
 _HIGH, _LOW = r"[dD][89abAB][0-9a-fA-F]{2}", r"[dD][c-fC-F][0-9a-fA-F]{2}"
 _LONE = re.compile(rf"\\u(?:{_HIGH}(?!\\u{_LOW})|{_LOW}(?<!\\u{_HIGH}\\u{_LOW}))")
 _PLACEHOLDER = b'{"_placeholder":true,"num":'  # as `dump` writes it; in a string the quotes have backslashes
-_BACKSLASH, _STAND_IN = "\\\\", "\0"  # an escaped backslash, and what no JSON holds
+_BACKSLASH, _STAND_IN = "\\\\", "\0"  # an escaped backslash, and a character that valid JSON cannot contain
 
 
 def _shallow(levels: int) -> Any:
-    """Return the type of JSON that is nested at most so deep."""
+    """Return the type of JSON with at most this number of nested levels."""
     kind: Any = str | int | float | bool | None
     for _ in range(levels):
         kind = str | int | float | bool | None | list[kind] | dict[str, kind]
@@ -45,7 +45,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def is_shallow(value: Any) -> bool:
-    """Return whether a value is surely JSON of at most `SHALLOW` levels, without bytes: much faster than a walk."""
+    """Return True only if a value is JSON of at most `SHALLOW` levels without bytes. Much faster than a walk."""
     try:
         msgspec.convert({"value": value}, _Shallow)
     except msgspec.ValidationError:
@@ -54,14 +54,14 @@ def is_shallow(value: Any) -> bool:
 
 
 class EncodedJSON(msgspec.Struct, frozen=True):
-    """A value that is encoded already: what `dump` returns of it."""
+    """A value that is encoded already: the result of `dump`."""
 
     json: bytes
     attachments: Sequence[bytes] = ()
 
 
 def encode_json(value: Any) -> bytes:
-    """Encode what is known to be plain JSON, such as a value that was decoded from JSON."""
+    """Encode a value that is known to be plain JSON, such as a value that was decoded from JSON."""
     return _encode(value)
 
 
@@ -74,21 +74,21 @@ def dump(value: Any, *, max_depth: int = MAX_DEPTH, after: Sequence[bytes] = ())
         None, bool, int, finite float, str, bytes-like, and lists, tuples and dicts (with str keys) of them.
         Other numbers, such as NumPy scalars, are sent as int or float.
     max_depth : int
-        How deeply lists and dicts may be nested.
+        The largest number of nested lists and dicts.
     after : sequence of bytes
-        The attachments of what stands before the value in the same packet: its placeholders count on from there.
+        The attachments of earlier values in the same packet. The placeholders are numbered from their count on.
 
     Returns
     -------
     json : bytes
         UTF-8.
     attachments : tuple of bytes
-        Those of ``after``, then its own in the order of a depth-first walk.
+        Those of ``after``, then those of the value in the order of a depth-first walk.
 
     Raises
     ------
     NotJSON
-        Naming the offending value.
+        If a value cannot be encoded. The message names the value.
     """
     attachments = list(after)
     if type(value) is not list or not PLAIN.issuperset(map(type, value)):
@@ -102,7 +102,7 @@ def dump(value: Any, *, max_depth: int = MAX_DEPTH, after: Sequence[bytes] = ())
 
 
 def _deconstruct(value: Any, attachments: list[bytes], depth: int) -> Any:
-    """Return a value as plain JSON, its bytes moved into ``attachments``."""
+    """Return a value as plain JSON, and append its bytes to ``attachments``."""
     kind = type(value)
     if kind in PLAIN:
         return value
@@ -139,9 +139,9 @@ def plain_key(key: Any) -> str:
 
 
 def plain_scalar(value: Any) -> str | int | float:
-    """Return what is no container as a str, a bool or a finite number, or raise `NotJSON`."""
+    """Return a value that is not a container as a str, a bool or a finite number, or raise `NotJSON`."""
     if isinstance(value, str):
-        return str.__str__(value)  # str() of an enum's member is its name
+        return str.__str__(value)  # str() of an enum's member would be its name
     if isinstance(value, Integral):
         return int(value)
     if isinstance(value, Real):
@@ -150,11 +150,11 @@ def plain_scalar(value: Any) -> str | int | float:
             return number
         raise NotJSON(f"{number} is not JSON: send None or a str instead")
     if type(value).__module__ == "numpy" and type(value).__name__ in ("bool", "bool_"):
-        return bool(value)  # the one scalar of NumPy that is none of Python's numbers
+        return bool(value)  # the only scalar of NumPy that is not registered as one of Python's numbers
     raise NotJSON(f"{type(value).__name__} is neither JSON nor bytes: {_one_line(value)}{_instead(value)}")
 
 
-# By the names of types, so that nothing has to be imported for it. The first base that is listed counts.
+# The keys are names of types, so that no library is imported. The first listed base of a type applies.
 _INSTEAD = {
     **dict.fromkeys(("ndarray", "Tensor"), "its tolist(), or its bytes with shape and dtype beside them"),
     **dict.fromkeys(("Series", "Index", "ExtensionArray"), "its tolist()"),
@@ -171,7 +171,7 @@ _INSTEAD = {
 
 
 def _instead(value: Any) -> str:
-    """Return what to send, as the end of a message; nothing where that is not known."""
+    """Return the end of an error message that names a value to send instead; empty for unknown types."""
     if hasattr(type(value), "__dataclass_fields__"):
         return ". Send dataclasses.asdict() of it"
     names = (kind.__name__ for kind in type(value).__mro__)
@@ -179,7 +179,7 @@ def _instead(value: Any) -> str:
 
 
 def _one_line(value: Any) -> str:
-    """Return the beginning of a value's text, without the lines of a table."""
+    """Return the first 80 characters of a value's repr, on one line."""
     return " ".join(repr(value).split())[:80]
 
 
@@ -189,7 +189,7 @@ def load(text: str | bytes, *, max_depth: int = MAX_DEPTH) -> Any:
     Raises
     ------
     ProtocolError
-        If it is no JSON (RFC 8259: no NaN, no lone surrogates), or nested more than ``max_depth`` deep.
+        If the text is not JSON (RFC 8259: no NaN, no lone surrogates), or nested more than ``max_depth`` levels deep.
     """
     fault = nesting_fault(text, max_depth)
     if fault:
@@ -206,7 +206,7 @@ def parse(text: str | bytes) -> Any:
 
 
 def prune(text: str | bytes, max_depth: int = MAX_DEPTH) -> Any:
-    """Decode JSON with None in the place of what is nested more than ``max_depth`` deep; raises `ProtocolError`."""
+    """Decode JSON, and replace lists and objects below ``max_depth`` levels by None; raises `ProtocolError`."""
     if isinstance(text, bytes):
         text = text.decode(errors="replace")
     kept, start, level = [], 0, 0
@@ -227,27 +227,27 @@ def prune(text: str | bytes, max_depth: int = MAX_DEPTH) -> Any:
 
 
 def mend(text: str | bytes) -> str | None:
-    r"""Return a JSON text with U+FFFD in the place of each escaped half of a surrogate pair; None: there is no such.
+    r"""Return a JSON text with each escaped lone surrogate replaced by U+FFFD; None if there is no lone surrogate.
 
-    JavaScript's ``JSON.stringify`` writes half an emoji as ``"\ud83d"``, where a text was cut in its midst.
+    JavaScript's ``JSON.stringify`` writes ``"\ud83d"`` if a text was cut in the middle of an emoji.
     """
     if isinstance(text, bytes):
         text = text.decode(errors="surrogatepass")
     if _STAND_IN in text:
         return None
-    # Escapes begin at every second backslash of a row: with the escaped backslashes out of the way, each is one.
+    # In a row of backslashes every second one begins an escape. Without the escaped backslashes, every one does.
     plain = text.replace(_BACKSLASH, _STAND_IN)
     mended = _LONE.sub("\ufffd", plain)
     return None if mended == plain else mended.replace(_STAND_IN, _BACKSLASH)
 
 
 def renumbered(json: bytes, attachments: int, first: int) -> bytes | None:
-    """Return JSON that `dump` has made, its placeholders numbered from ``first`` on.
+    """Return the JSON of `dump` with its placeholders numbered from ``first`` on.
 
     Returns
     -------
     bytes or None
-        None if so many attachments do not have their placeholders as `dump` writes them.
+        None if the number of placeholders, in the form that `dump` writes, is not ``attachments``.
     """
     head, *parts = json.split(_PLACEHOLDER)
     if len(parts) != attachments:
@@ -258,13 +258,13 @@ def renumbered(json: bytes, attachments: int, first: int) -> bytes | None:
 
 
 def reconstruct(value: Any, attachments: Sequence[bytes]) -> Any:
-    """Put attachments back into the places of their placeholders.
+    """Replace placeholders by their attachments.
 
     Raises
     ------
     ProtocolError
-        If a placeholder is malformed, or an attachment is not used exactly once (CVE-2022-2421: a bad ``num`` must
-        not be looked up; a ``num`` used often would be multiplied when encoded again).
+        If a placeholder is malformed, or an attachment is not used exactly once. A bad ``num`` must not be used as an
+        index (CVE-2022-2421), and an attachment with two placeholders would be sent twice when it is encoded again.
     """
     unused = dict(enumerate(attachments))
     value = _replace(value, unused)

@@ -1,4 +1,4 @@
-"""permessage-deflate (RFC 7692) without context takeover: a message is compressed by itself, and once for many."""
+"""permessage-deflate (RFC 7692) without context takeover: each message is compressed alone, once for all receivers."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from ..errors import WebSocketError
 from .websocket import BINARY, TEXT, FrameParser, Message, encode_frame
 
 AGREED = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
-THRESHOLD = 1024  # bytes; less is not worth it
-LONGEST_OFFER = 1024  # characters: what clients offer has about a hundred
-_LARGEST_WINDOW = ("server_max_window_bits", "15")  # what zlib does anyway
+THRESHOLD = 1024  # bytes; smaller messages are not compressed
+LONGEST_OFFER = 1024  # characters; the offers of usual clients have about a hundred
+_LARGEST_WINDOW = ("server_max_window_bits", "15")  # zlib's own window
 _RSV1 = 0x40
-_TAIL = b"\x00\x00\xff\xff"  # what a sender leaves away (RFC 7692, section 7.2.1)
+_TAIL = b"\x00\x00\xff\xff"  # the sender removes these bytes (RFC 7692, section 7.2.1)
 _PARAMETERS = frozenset({"server_no_context_takeover", "client_no_context_takeover", "client_max_window_bits"})
 
 
 def accepts(offers: str) -> bool:
-    """Return whether one of the offers of a ``Sec-WebSocket-Extensions`` header is answered by `AGREED`.
+    """Return whether `AGREED` is a valid answer to one of the offers of a ``Sec-WebSocket-Extensions`` header.
 
-    One with ``server_max_window_bits`` below 15 is not, nor one with parameters that RFC 7692 does not know. A
-    header of more than `LONGEST_OFFER` characters is not looked at.
+    Offers with ``server_max_window_bits`` below 15, or with parameters that RFC 7692 does not define, are declined. A
+    header of more than `LONGEST_OFFER` characters is declined without being parsed.
     """
     each = offers.split(",") if len(offers) <= LONGEST_OFFER else []
     if any(offer.count('"') % 2 for offer in each):
-        return False  # a comma in a quoted value, which no parameter of ours has: not for us
+        return False  # a comma in a quoted value; no accepted parameter has one
     return any(_accepts(*offer.split(";")) for offer in each)
 
 
@@ -42,7 +42,7 @@ def _parameter(text: str) -> tuple[str, str]:
 
 
 def deflated_frame(opcode: int, payload: bytes) -> bytes:
-    """Encode a frame of a server, compressed if that makes it smaller."""
+    """Encode a frame of a server; compress it if that makes it smaller."""
     if len(payload) < THRESHOLD:
         return encode_frame(opcode, payload)
     compressor = zlib.compressobj(wbits=-zlib.MAX_WBITS)
@@ -54,13 +54,13 @@ def deflated_frame(opcode: int, payload: bytes) -> bytes:
 
 
 class DeflateParser(FrameParser):
-    """A parser that takes compressed messages, too: of at most ``max_size`` bytes once they are inflated."""
+    """A parser that also accepts compressed messages, of at most ``max_size`` bytes when they are inflated."""
 
     __slots__ = ("_compressed",)
 
     def __init__(self, *, masked: bool, max_size: int) -> None:
         super().__init__(masked=masked, max_size=max_size)
-        self._compressed = False  # the fragmented message
+        self._compressed = False  # whether the message whose fragments arrive is compressed
 
     def _check(self, first: int, size: int) -> None:
         if first & 0xF in (TEXT, BINARY):

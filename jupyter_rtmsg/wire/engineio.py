@@ -1,6 +1,6 @@
 """Engine.IO v4: packets, the handshake, and the payloads of long-polling (docs/protocol.md#engineio-handshake).
 
-A packet is a ``str``, its type's digit followed by the data, or ``bytes``: a binary message, which has no digit.
+A packet is a ``str`` (the digit of its type, then the data), or ``bytes``: a binary message, which has no digit.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ PROBE = "probe"
 PROTOCOL = 4
 SEPARATOR = "\x1e"
 _TYPES = frozenset("0123456")
-_MAX_PAYLOAD = 1_000_000  # bytes: what servers take unless told otherwise
+_MAX_PAYLOAD = 1_000_000  # bytes; the default of Engine.IO servers
 _MAX_SAFE_INTEGER = 2**53 - 1
 
 Packet: TypeAlias = "str | bytes"
@@ -27,7 +27,7 @@ Packet: TypeAlias = "str | bytes"
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """The open packet (docs/protocol.md#engineio-handshake). Times in seconds, in ms on the wire; sizes in bytes."""
+    """The open packet (docs/protocol.md#engineio-handshake). Times are seconds here and ms on the wire; sizes bytes."""
 
     sid: str
     ping_interval: float
@@ -53,12 +53,12 @@ class Handshake:
         Raises
         ------
         ProtocolError
-            If it is anything else.
+            If the packet is not a valid open packet.
         """
         fields = load(packet[1:]) if isinstance(packet, str) and packet[:1] == OPEN else None
         if not isinstance(fields, dict):
             raise ProtocolError(f"expected an open packet, not {packet!r:.80}")
-        fields.setdefault("maxPayload", _MAX_PAYLOAD)  # older servers say none
+        fields.setdefault("maxPayload", _MAX_PAYLOAD)  # older servers do not send it
         numbers = [_number(fields, key) for key in ("pingInterval", "pingTimeout", "maxPayload")]
         sid, upgrades = fields.get("sid"), fields.get("upgrades", [])
         if not isinstance(sid, str) or not isinstance(upgrades, list):
@@ -74,12 +74,12 @@ def _number(fields: dict[str, Any], key: str) -> float:
 
 
 def check_packet(packet: Packet) -> Packet:
-    """Return a packet that came over WebSocket if it is one.
+    """Return a packet that came over WebSocket.
 
     Raises
     ------
     ProtocolError
-        If a text packet is empty or its type unknown.
+        If a text packet is empty or its type is unknown.
     """
     if isinstance(packet, str) and packet[:1] not in _TYPES:
         raise ProtocolError(f"unknown Engine.IO packet type in {packet!r:.40}" if packet else "an empty packet")
@@ -97,7 +97,7 @@ def decode_payload(body: str) -> list[Packet]:
     Raises
     ------
     ProtocolError
-        If a packet is empty, of unknown type, or no base64.
+        If a packet is empty, of unknown type, or not valid base64.
     """
     return [_polled(part) for part in body.split(SEPARATOR)]
 
@@ -106,7 +106,7 @@ def _polled(part: str) -> Packet:
     if part[:1] != "b":
         return check_packet(part)
     try:
-        if len(part) % 4 != 1:  # Python 3.10 takes what is behind the padding for nothing
+        if len(part) % 4 != 1:  # Python 3.10 ignores characters after the padding
             raise ValueError("its length is no multiple of four")
         return b64decode(part[1:], validate=True)
     except (binascii.Error, ValueError) as error:

@@ -1,9 +1,9 @@
-"""Packets as MessagePack, as npm's ``socket.io-msgpack-parser`` and python-socketio's ``serializer="msgpack"`` do it.
+"""Packets in MessagePack, like npm's ``socket.io-msgpack-parser`` and python-socketio with ``serializer="msgpack"``.
 
-A packet is one binary message: a map of ``type``, ``nsp`` and, where there are any, ``data`` and ``id``; what else is
-in the map is not looked at. Bytes are MessagePack's own. Beside them stand the extensions of notepack.io 2.2, all of
-type 0: ``undefined`` (fixext 1), a date (fixext 8: milliseconds since 1970, signed, big-endian) and an ArrayBuffer
-(ext 8, 16 and 32). Dates are also taken in MessagePack's own form, the extension -1.
+A packet is one binary message: a map of ``type``, ``nsp`` and, optionally, ``data`` and ``id``. Other keys of the map
+are ignored. Bytes have MessagePack's own type. The extensions are those of notepack.io 2.2, all of type 0:
+``undefined`` (fixext 1), a date (fixext 8: milliseconds since 1970, signed, big-endian) and an ArrayBuffer (ext 8, 16
+and 32). Dates are also accepted as MessagePack's own extension -1.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ _MILLISECOND = timedelta(milliseconds=1)
 _UNDEFINED = b"\xd4\x00\x00"
 _NOTHING = frozenset({b"", b"\xc0", _UNDEFINED})
 _TAKEN = frozenset({type(None), bool, int, float, str, bytes, datetime, list, dict})
-# Of one or eight bytes there are two: the short one is undefined or a date, the long one an ArrayBuffer. msgspec does
-# not say which one it has read.
+# Extensions of one or eight bytes have two forms: the short one is undefined or a date, the long one an ArrayBuffer.
+# msgspec does not report which form it has read.
 _FORMS = {1: re.compile(rb"\xd4\x00|\xc7\x01\x00"), 8: re.compile(rb"\xd7\x00|\xc7\x08\x00")}
 _LONG = (b"\xc7\x01\x00", b"\xc7\x08\x00")
 _KINDS = {int(kind): kind for kind in PacketType if kind <= CONNECT_ERROR}
 
 _CONTAINERS = bytes([*range(0x80, 0xA0), *range(0xDC, 0xE0)])  # first bytes of lists and maps
 _LEAVES = frozenset([*range(0xC4, 0xCA), *range(0xD9, 0xDC)])  # of binaries, extensions and texts
-_FEW = 1_000  # items that are looked at one by one
+_FEW = 1_000  # items that are examined one by one
 
 _encode = msgspec.msgpack.Encoder().encode
 
 
 class _Header(msgspec.Struct):
-    """The map of a packet, its data not yet parsed."""
+    """The map of a packet. Its data are not parsed yet."""
 
     type: int
     nsp: str
@@ -50,19 +50,19 @@ class _Header(msgspec.Struct):
 
 
 class MsgpackParser:
-    """A parser that speaks MessagePack; see `jupyter_rtmsg.wire.parser.Parser`."""
+    """The parser for MessagePack; see `jupyter_rtmsg.wire.parser.Parser`."""
 
     name = "msgpack"
 
     def encode(self, packet: Packet) -> bytes:
         """Return a packet as a message.
 
-        Data may be JSON, bytes, and a `datetime` with a time zone, which JavaScript gets as a ``Date``.
+        Data may be JSON, bytes, and a `datetime` with a time zone, which JavaScript receives as a ``Date``.
 
         Raises
         ------
         NotJSON
-            If it is anything else.
+            If the data are of another type.
         """
         kind, namespace, data, id = packet
         fields: dict[str, Any] = {"type": int(kind), "nsp": namespace}
@@ -80,11 +80,11 @@ class MsgpackParser:
             raise NotJSON(f"an int is too large: {error}") from None
 
     def decode(self, message: str | bytes) -> Packet:
-        """Return the packet that a message of a server or a client is; raises `ProtocolError`."""
+        """Return the packet in a message of a server or a client; raises `ProtocolError`."""
         return self.decoder(client=True).feed(message)
 
     def decoder(self, *, client: bool = False) -> MsgpackDecoder:
-        """Return what decodes the messages of a connection; ``client``: the peer is a server."""
+        """Return a decoder for the messages of one connection; ``client``: the peer is a server."""
         return MsgpackDecoder(client)
 
 
@@ -105,16 +105,16 @@ class MsgpackDecoder:
         self._client = client
 
     def feed(self, message: str | bytes) -> Packet:
-        """Take a message and return its packet; see `frame` and `Undecoded.decode` for what is raised."""
+        """Take a message and return its packet; raises the errors of `frame` and `Undecoded.decode`."""
         return self.frame(message).decode()
 
     def frame(self, message: str | bytes) -> Undecoded:
-        """Take a message and return its packet, the data not yet parsed.
+        """Take a message and return its packet without parsing the data.
 
         Raises
         ------
         ProtocolError
-            If it is none. The connection must be closed.
+            If the message is not a packet. The connection must be closed.
         """
         if isinstance(message, str):
             raise ProtocolError("a text message, where the parser 'msgpack' knows only binary ones")
@@ -157,10 +157,10 @@ class MsgpackDecoder:
 
 
 def most_containers(payload: bytes) -> int:
-    """Return how many lists and maps MessagePack holds at most.
+    """Return an upper bound for the number of lists and maps in MessagePack.
 
-    Bytes that may begin one are counted. Large texts and binaries hold such bytes too: those that stand in lists and
-    maps of few items are left out.
+    It counts the bytes that may begin one. Large texts and binaries contain such bytes, too; those in lists and maps
+    of few items are not counted.
     """
     total = looked = 0
     todo = [payload]
@@ -174,13 +174,13 @@ def most_containers(payload: bytes) -> int:
             total += count
         else:
             total += 1
-            looked += len(parts) + _FEW // 10  # each look is at all of its bytes
+            looked += len(parts) + _FEW // 10  # the second term: splitting an item reads all of its bytes
             todo += parts
     return total
 
 
 def _parts(item: bytes) -> list[bytes] | None:
-    """Return the items of a list or a map, if they are few."""
+    """Return the items of a list or a map of at most `_FEW` items; None for anything else."""
     first = item[0]
     size = first & 0xF if first < 0xA0 else int.from_bytes(item[1 : 3 if first in (0xDC, 0xDE) else 5], "big")
     try:
@@ -189,16 +189,16 @@ def _parts(item: bytes) -> list[bytes] | None:
         if size <= _FEW and (0x80 <= first < 0x90 or first in (0xDE, 0xDF)):
             return [bytes(part) for part in _decode_map(item).values()]
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        pass  # keys of another kind, or no MessagePack: who decodes it finds out
+        pass  # keys of another type, or invalid MessagePack: `MsgpackDecoder.decode` raises the error
     return None
 
 
 class _Unknown(Exception):
-    """What is MessagePack, but nothing that a packet may hold."""
+    """The data are MessagePack, but of a type that a packet must not hold."""
 
 
 class _TooDeep(Exception):
-    """Data is nested too deep."""
+    """The data are nested too deep."""
 
 
 def _extension(code: int, data: memoryview) -> Any:
@@ -211,7 +211,7 @@ def _extension(code: int, data: memoryview) -> Any:
 
 
 def _date(data: bytes) -> datetime | int:
-    """Return a date, or the milliseconds since 1970 of one that Python cannot tell (before the year 1, after 9999)."""
+    """Return a date; its milliseconds since 1970 if `datetime` cannot hold it (before the year 1, after 9999)."""
     time = int.from_bytes(data, "big", signed=True)
     try:
         return _EPOCH + timedelta(milliseconds=time)
@@ -220,7 +220,7 @@ def _date(data: bytes) -> datetime | int:
 
 
 def _forms(message: bytes) -> Callable[[int, memoryview], Any]:
-    """Return an `_extension` that finds out which form stands in the message; it is called in the order of these."""
+    """Return an `_extension` that finds the form of each extension in the message. msgspec calls it in their order."""
     at = 0
 
     def extension(code: int, data: memoryview) -> Any:
@@ -254,7 +254,7 @@ def _load(payload: bytes) -> Any:
 
 
 def _check(data: Any) -> None:
-    """Look at what was decoded level by level, since a visit of each item of a large array would hold up the others."""
+    """Check decoded data level by level: visiting each item of a large array in Python would block the event loop."""
     level = [data]
     for _ in range(MAX_DEPTH + 1):
         kinds = set(map(type, level))
@@ -280,7 +280,7 @@ def _refuse(kinds: set[type]) -> NoReturn:
 
 
 def _plain(value: Any, depth: int) -> Any:
-    """Return a value as what MessagePack knows."""
+    """Return a value with the types that msgspec can encode as MessagePack."""
     kind = type(value)
     if kind in PLAIN or kind is bytes:
         return value

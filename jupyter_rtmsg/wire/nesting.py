@@ -1,7 +1,7 @@
-"""How deeply JSON is nested, and how many lists and objects it has, found out before it is parsed.
+"""Limits of JSON before it is parsed: the depth of its nesting, and the number of its lists and objects.
 
-Everybody waits while a message is looked at, so each step is one call of a method of ``bytes``: a loop over brackets
-would take a hundred times as long. What is found is exact for JSON; a text that is none is found out by the parser.
+All clients wait while a message is examined, so each step is one call of a method of ``bytes``: a loop over brackets
+would take a hundred times as long. The result is exact for valid JSON; the parser refuses any other text later.
 """
 
 from __future__ import annotations
@@ -10,28 +10,28 @@ from array import array
 from itertools import accumulate
 
 MAX_CONTAINERS = 200_000
-"""Lists and objects in one message; beyond a megabyte, one in five bytes."""
+"""Lists and objects in one message of up to a megabyte; in a larger one, a fifth of its bytes."""
 
-_LOPSIDED = 20_000  # brackets that are counted one by one; beyond that, one in ten bytes
+_LOPSIDED = 20_000  # brackets that are counted one by one; in a large message, a tenth of its bytes
 _SQUARE = bytes.maketrans(b"{}", b"[]")
 _OTHERS = bytes(set(range(256)) - set(b'[]{}"'))
 _STEPS = bytes.maketrans(b"[]", b"\x01\xff")  # as signed bytes: one level down, one up
 
 
 def nesting_fault(text: str | bytes, max_depth: int, max_containers: int | None = None) -> str | None:
-    """Return why a JSON text may not be taken, or None if it may.
+    """Return the reason to refuse a JSON text, or None if it is within the limits.
 
     Parameters
     ----------
     text : str or bytes
     max_depth : int
-        How deeply lists and objects may be nested.
+        The largest number of nested lists and objects.
     max_containers : int, optional
-        How many there may be; by default `MAX_CONTAINERS`.
+        The largest number of lists and objects in all; by default `MAX_CONTAINERS`.
     """
     if len(text) <= 2 * max_depth:
         return None
-    # Brackets in strings among them; nearly every message has so few that it is not even encoded.
+    # An upper bound, since it counts brackets in strings, too. Nearly all messages have so few that they pass here.
     upper = text.count(b"[") + text.count(b"{") if isinstance(text, bytes) else text.count("[") + text.count("{")
     if upper <= max_depth:
         return None
@@ -44,18 +44,19 @@ def nesting_fault(text: str | bytes, max_depth: int, max_containers: int | None 
 
 
 def _brackets(data: bytes) -> bytes:
-    """Return the brackets of a JSON text that stand in no string, all of them square ones."""
+    """Return the brackets of a JSON text outside of its strings, with braces replaced by square brackets."""
     if b"\\" in data:
         data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
     brackets = data.translate(_SQUARE, _OTHERS)
     if b'"' in brackets:
-        # Two quotes side by side are an empty string, or the border of two: without them the rest is what it was.
+        # Two adjacent quotes are an empty string, or the end of one string and the start of the next. Removing them
+        # leaves the text outside of strings as it was.
         brackets = b"".join(brackets.replace(b'""', b"").split(b'"')[::2])
     return brackets
 
 
 def _depth_fault(brackets: bytes, max_depth: int, lopsided: int) -> str | None:
-    """Take the innermost level away while that takes much away; follow the brackets that are left one by one."""
+    """Remove the innermost level as long as that removes many brackets; then count the rest one by one."""
     deep = f"JSON nested more than {max_depth} levels deep"
     levels = 0
     before = 2 * len(brackets)

@@ -1,4 +1,4 @@
-"""Packets, decoded or not yet, and encoded: what all parsers share (docs/protocol.md#socketio-grammar)."""
+"""Packets that all parsers share: decoded, not yet decoded, and encoded (docs/protocol.md#socketio-grammar)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RESERVED_EVENTS = frozenset(
 )
 
 OFFSET = "$offset"
-"""The event that tells a client of our server how far it is, for connection state recovery."""
+"""The event that sends a client of our server its position in the log, for connection state recovery."""
 
 
 class PacketType(IntEnum):
@@ -36,7 +36,7 @@ CONNECT, DISCONNECT, EVENT, ACK, CONNECT_ERROR, BINARY_EVENT, BINARY_ACK = Packe
 
 
 class Packet(NamedTuple):
-    """A decoded packet. Binary events and acks come out as EVENT and ACK, with the bytes in their places.
+    """A decoded packet. Binary events and acks have the types EVENT and ACK, and their bytes are in the data.
 
     ``data`` is the list of arguments of an EVENT (the name first) or ACK, the object of a CONNECT, or None.
     """
@@ -48,7 +48,7 @@ class Packet(NamedTuple):
 
 
 def check_name(name: Any) -> None:
-    """Raise `ValueError` for what cannot be the name of an event that is sent (docs/protocol.md#socketio-payloads)."""
+    """Raise `ValueError` if an event with this name cannot be sent (docs/protocol.md#socketio-payloads)."""
     if not isinstance(name, str):
         raise ValueError(f"an event's name must be a str, not {name!r:.80}")
     if name in RESERVED_EVENTS:
@@ -56,7 +56,7 @@ def check_name(name: Any) -> None:
 
 
 def event_args(data: Any) -> list[Any]:
-    """Return the arguments of an event that was received, its name first; raise `ProtocolError` if they are none."""
+    """Return the arguments of a received event, its name first; raise `ProtocolError` if they are not valid."""
     if type(data) is not list or not data:
         raise ProtocolError("an event must be a non-empty array")
     name = data[0]
@@ -86,7 +86,7 @@ def check_data(kind: PacketType, data: Any) -> None:
 
 
 def check_header(kind: PacketType, id: int | None, *, client: bool) -> None:
-    """Raise `ProtocolError` for a packet that this side cannot get; ``client``: the peer is a server."""
+    """Raise `ProtocolError` for a packet that the peer must not send; ``client``: the peer is a server."""
     if kind is ACK and id is None:
         raise ProtocolError("an ACK needs an id and an array")
     if kind is CONNECT_ERROR and not client:
@@ -94,25 +94,25 @@ def check_header(kind: PacketType, id: int | None, *, client: bool) -> None:
 
 
 class PacketDecoder(Protocol):
-    """What an `Undecoded` packet is decoded by."""
+    """The decoder of an `Undecoded` packet."""
 
     def decode(self, packet: Undecoded) -> Packet:
         """Parse the payload; see `Undecoded.decode`."""
 
 
 class Undecoded:
-    """A packet whose payload nobody has parsed: while it waits, it takes hardly more memory than it did on the wire.
+    """A packet whose payload is not parsed yet. While it waits, it takes little more memory than its bytes.
 
     Attributes
     ----------
     type : PacketType
-        EVENT or ACK for binary ones too.
+        EVENT or ACK, also for the binary types.
     namespace : str
     id : int or None
     payload : object
-        As the decoder keeps it.
+        In the form of its decoder.
     attachments : list of bytes
-        What has come of those that stand beside the payload.
+        The attachments that have arrived.
     size : int
         Bytes of text and attachments.
     """
@@ -136,9 +136,9 @@ class Undecoded:
         Raises
         ------
         TooDeepJSON
-            If it is nested too deep: nothing else is wrong with the packet, nor with its connection.
+            If the payload is nested too deep. Only this packet is refused; the connection stays open.
         ProtocolError
-            If the payload is not one of this type of packet. The connection must be closed.
+            If the payload does not fit the type of the packet. The connection must be closed.
         """
         return self._decoder.decode(self)
 
@@ -154,7 +154,7 @@ class EncodedPacket:
     Parameters
     ----------
     text : bytes
-        The text packet as UTF-8, with Engine.IO's digit; empty for a binary message that stands alone.
+        The text packet as UTF-8, with Engine.IO's digit; empty for a binary message without a text packet.
     attachments : sequence of bytes
         The binary packets that follow it.
     """
@@ -188,10 +188,10 @@ class EncodedPacket:
 
 
 class Encoded(EncodedPacket):
-    """A packet that a server sends to any number of receivers: each form is made at most once.
+    """A packet that a server sends to any number of receivers. Each form is encoded at most once.
 
-    The WebSocket frame is made with the packet, since nearly every receiver gets that; the other forms when they are
-    first asked for.
+    The WebSocket frame is made by the constructor, since nearly all receivers get it; the other forms are made when
+    they are first read.
 
     Parameters
     ----------
@@ -205,9 +205,9 @@ class Encoded(EncodedPacket):
     polling : str
         All its messages, as a polling payload.
     deflated : bytes
-        All its frames for receivers that agreed on permessage-deflate.
+        All its frames for receivers with permessage-deflate.
     volatile : bool
-        Whether it is dropped for receivers that cannot be written to at once.
+        Whether receivers that cannot be written to now do not get it.
     """
 
     __slots__ = ("deflated", "polling", "volatile", "websocket")
@@ -233,9 +233,9 @@ class Encoded(EncodedPacket):
         raise AttributeError(name)
 
     def make_volatile(self) -> None:
-        """Drop it for receivers that cannot be written to at once."""
+        """Skip receivers that cannot be written to now."""
         self.volatile = True
 
     def leave_plain(self) -> None:
-        """Compress it for no receiver."""
+        """Send it uncompressed to all receivers."""
         self.deflated = self.websocket

@@ -1,4 +1,4 @@
-"""Parsers: how packets become messages, and messages packets. Both sides of a connection must speak the same one."""
+"""Parsers: packets to messages and back. Both sides of a connection must use the same parser."""
 
 from __future__ import annotations
 
@@ -30,49 +30,49 @@ from .socketio import Decoder, encode_ack, encode_connect, encode_connect_error,
 
 @runtime_checkable
 class Parser(Protocol):
-    """What an application may implement for a server and a client: each packet is one message.
+    """A parser that an application may implement for its server and client. Each packet is one message.
 
-    See `Packet` for what a packet holds. Its type is one of the five that are no binary ones.
+    `Packet` lists the fields of a packet. Its type is one of the five that are not binary.
     """
 
     def encode(self, packet: Packet) -> str | bytes:
         """Return a packet as a text or a binary message.
 
-        What is raised here comes out of ``emit``: `NotJSON` for data that the parser does not know.
+        ``emit`` raises the exceptions of this method. Raise `NotJSON` for data that the parser cannot encode.
         """
 
     def decode(self, message: str | bytes) -> Packet:
-        """Return the packet that a message is.
+        """Return the packet in a message.
 
-        What is raised here ends the connection: `ProtocolError`, if it is no packet.
+        An exception closes the connection. Raise `ProtocolError` if the message is not a packet.
         """
 
 
 class PacketSource(Protocol):
-    """What a connection decodes messages with: see `Decoder`, which is one."""
+    """The decoder of one connection, such as `Decoder`."""
 
     @property
     def partial(self) -> Undecoded | None:
-        """The packet of which more is awaited."""
+        """The packet whose attachments are awaited."""
 
     @property
     def mended(self) -> int:
-        """Packets whose text held half of a surrogate pair."""
+        """The number of packets whose text had a lone surrogate."""
 
     def feed(self, message: str | bytes) -> Packet | None:
         """Take a message and return the packet that it completes."""
 
     def frame(self, message: str | bytes) -> Undecoded | None:
-        """Take a message and return the packet that it completes, not yet parsed."""
+        """Take a message and return the packet that it completes, without parsing its payload."""
 
 
 class Codec(Protocol):
-    """What a server or a client speaks: the packets that it sends, and what decodes those that it gets.
+    """Encodes the packets that a server or a client sends, and makes decoders for those that it receives.
 
     Attributes
     ----------
     name : str
-        Of the parser.
+        The name of the parser.
     """
 
     name: str
@@ -95,11 +95,11 @@ class Codec(Protocol):
     def decoder(
         self, *, client: bool = False, max_size: int = 1_000_000, on_mended: Callable[[int], None] | None = None
     ) -> PacketSource:
-        """Return what decodes the messages of one connection; see `Decoder`."""
+        """Return a decoder for the messages of one connection; see `Decoder`."""
 
 
 class JSONParser:
-    """Socket.IO's default parser: JSON, with bytes in messages of their own. What it does is in `wire.socketio`."""
+    """Socket.IO's default parser: JSON, with bytes in messages of their own. `wire.socketio` implements it."""
 
     name = "json"
     event = staticmethod(encode_event)
@@ -169,7 +169,7 @@ class MessageCodec:
 
 
 class MessageDecoder:
-    """Decodes messages with a `Parser` that knows nothing of packets that are not parsed yet.
+    """Decodes messages with a `Parser`, which parses the header and the data of a packet in one call.
 
     Parameters
     ----------
@@ -220,7 +220,7 @@ MSGPACK: Codec = MessageCodec(MsgpackParser())
 
 
 def codec_of(parser: str | Parser | JSONParser) -> Codec:
-    """Return what speaks a parser.
+    """Return the codec of a parser.
 
     Parameters
     ----------
@@ -244,7 +244,7 @@ def codec_of(parser: str | Parser | JSONParser) -> Codec:
 
 
 def decoded(encoded: Encoded, codec: Codec) -> Packet:
-    """Return an encoded packet as the peer gets it."""
+    """Return an encoded packet as the peer decodes it."""
     decoder = codec.decoder(client=True, max_size=sys.maxsize)
     *_, packet = map(decoder.feed, encoded.messages)
     assert packet is not None
@@ -252,14 +252,14 @@ def decoded(encoded: Encoded, codec: Codec) -> Packet:
 
 
 def answer_to_other_parser(message: str | bytes, codec: Codec) -> Encoded | None:
-    """Return the CONNECT_ERROR for a CONNECT that was written by another parser, in the words of that one.
+    """Return the CONNECT_ERROR for a CONNECT in the format of another parser, encoded by that parser.
 
-    A client that is only cut off connects again and again; one that is refused stays away.
+    A client whose connection is only closed connects again and again; a refused client does not.
 
     Returns
     -------
     Encoded or None
-        None if the message is no CONNECT of a parser that is known.
+        None if the message is not a CONNECT of a known parser.
     """
     for other in (JSON, MSGPACK):
         if other.name == codec.name:

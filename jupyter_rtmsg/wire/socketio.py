@@ -1,7 +1,7 @@
-"""Socket.IO v5 packets (docs/protocol.md#socketio-grammar): strict in what is accepted, encoded once for many.
+"""Socket.IO v5 packets (docs/protocol.md#socketio-grammar): strict parsing, and one encoding for all receivers.
 
-Every packet travels as an Engine.IO message; the digit of that message (``4``) is part of what is encoded and decoded
-here, so that no packet is copied only to add or drop it.
+Each packet is sent as an Engine.IO message. The digit of that message (``4``) is encoded and decoded here, too, so
+that no packet is copied only to add or remove it.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ from .packet import (
 
 MAX_ATTACHMENTS = 10
 MOST_BESIDE_BYTES = 10_000
-"""Lists and objects in a packet with attachments, and in a CONNECT."""
+"""The largest number of lists and objects in a packet with attachments, and in a CONNECT."""
 
 _HEADER = re.compile(r"(/[^,]*)?,?(\d*)", re.ASCII)
 _COUNT = re.compile(r"(\d{1,9})-", re.ASCII)
 _MAX_ID_DIGITS = 64
 _BINARY = frozenset("56")
 _KINDS = {str(int(kind)): PacketType(kind - 3) if kind >= BINARY_EVENT else kind for kind in PacketType}
-_new = tuple.__new__  # a named tuple made twice as fast
+_new = tuple.__new__  # makes a named tuple in half the time
 
 
 def header(kind: PacketType, namespace: str = ROOT, id: int | None = None, attachments: int = 0) -> bytes:
-    """Return what stands before the JSON of a packet; EVENT and ACK become binary when there are attachments."""
+    """Return the part of a packet before its JSON. EVENT and ACK become their binary types if there are attachments."""
     start = b"4%d%d-" % (kind + 3, attachments) if attachments else b"4%d" % kind
     if namespace != ROOT:
         start += namespace.encode() + b","
@@ -69,7 +69,7 @@ def encode_event(args: Sequence[Any], namespace: str = ROOT, id: int | None = No
     NotJSON
         If an argument cannot be sent.
     ValueError
-        If the name is reserved (docs/protocol.md#socketio-payloads) or no str.
+        If the name is reserved (docs/protocol.md#socketio-payloads) or not a str.
     """
     check_name(args[0])
     json, attachments = dump(args)
@@ -83,7 +83,7 @@ def encode_ack(id: int, args: Sequence[Any] | EncodedJSON, namespace: str = ROOT
     ----------
     id : int
     args : sequence, or EncodedJSON
-        Its arguments, or the only one encoded already.
+        Its arguments, or its only argument, encoded already.
     namespace : str
 
     Raises
@@ -144,7 +144,7 @@ class Decoder:
     Attributes
     ----------
     mended : int
-        Packets whose text held half of a surrogate pair, such as half an emoji: U+FFFD stands in its place.
+        The number of packets whose text had a lone surrogate, such as half an emoji. U+FFFD replaced it.
     partial : Undecoded or None
         The packet whose attachments are awaited.
     """
@@ -187,12 +187,12 @@ class Decoder:
                 if digits.isdecimal() and digits.isascii() and start > 0:
                     return _new(Packet, (EVENT, ROOT, event_args(load(message[start:])), _id(digits)))
             except ProtocolError:
-                pass  # told below
+                pass  # `frame` and `decode` raise the error that names the rule
         packet = self.frame(message)
         return packet.decode() if packet is not None else None
 
     def frame(self, message: str | bytes) -> Undecoded | None:
-        """Take an Engine.IO message and return the packet that it completes, with its payload not yet parsed.
+        """Take an Engine.IO message and return the packet that it completes, without parsing its payload.
 
         Raises
         ------
@@ -260,7 +260,7 @@ class Decoder:
         if kind is DISCONNECT and json:
             raise ProtocolError("a DISCONNECT has no payload")
         check_header(kind, id, client=self._client)
-        # a str with one character beyond Latin-1 takes two or four bytes for each
+        # a str with one character beyond Latin-1 takes two or four bytes for each character
         payload = json if json.isascii() else json.encode(errors="surrogatepass")
         size = len(payload) + (start if message.isascii() else len(message[:start].encode(errors="surrogatepass")))
         return Undecoded(self, kind, namespace, id, payload, size)
@@ -280,7 +280,10 @@ class Decoder:
 
 
 def _containers(packet: Undecoded) -> int | None:
-    """Return how many lists and objects a packet may have: few where each is visited, or of a stranger."""
+    """Return the limit of lists and objects in a packet; None for the default.
+
+    It is lower with attachments, since `reconstruct` visits each value, and in a CONNECT, which a stranger may send.
+    """
     return MOST_BESIDE_BYTES if packet.attachments or packet.type is CONNECT else None
 
 

@@ -1,7 +1,7 @@
-"""WebSocket frames (RFC 6455): bytes in, messages out, all frames of a read at once.
+"""WebSocket frames (RFC 6455): bytes in, messages out. All frames of a read are parsed at once.
 
-A message is a ``str`` (text) or ``bytes`` (binary); control frames come out as `Ping`, `Pong` and `Close`.
-Frames are encoded once for many: an unmasked frame holds nothing of its receiver.
+A message is a ``str`` (text), ``bytes`` (binary), or one of the control frames `Ping`, `Pong` and `Close`.
+A server's frame is encoded once for all its receivers, since an unmasked frame does not depend on the receiver.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import struct
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from tornado.util import _websocket_mask  # C where it was built, Python elsewhere
+from tornado.util import _websocket_mask  # in C if Tornado's extension was built, else in Python
 
 from ..errors import WebSocketError
 
@@ -24,7 +24,7 @@ _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """A ping; the peer wants a pong with the same data."""
+    """A ping; a pong with the same data must answer it (RFC 6455, section 5.5.2)."""
 
     data: bytes
 
@@ -38,7 +38,7 @@ class Pong:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """A close frame. ``code`` is 1005 when it held none."""
+    """A close frame. ``code`` is 1005 if the frame had no code (RFC 6455, section 7.1.5)."""
 
     code: int = 1005
     reason: str = ""
@@ -79,7 +79,7 @@ def encode_frame(opcode: int, payload: bytes, mask: bytes | None = None) -> byte
 
 
 def encode_close(code: int = 1000, reason: str = "", mask: bytes | None = None) -> bytes:
-    """Encode a close frame; the reason is cut to the 123 bytes that fit. 1005 stands for no code, and sends none."""
+    """Encode a close frame. The reason is cut to the 123 bytes that fit. For 1005 the frame gets no code."""
     text = reason.encode(errors="replace")[:123].decode(errors="ignore").encode()
     return encode_frame(CLOSE, b"" if code == 1005 else struct.pack("!H", code) + text, mask)
 
@@ -97,8 +97,8 @@ class FrameParser:
     Attributes
     ----------
     error : WebSocketError or None
-        What the peer did wrong. Whoever feeds must look at it after each `feed`, once the messages that came before
-        are dealt with, answer with a close frame of its ``code`` and drop the connection.
+        The peer's violation. After each `feed`, the caller handles the returned messages and then checks it; if it is
+        set, the caller sends a close frame with its ``code`` and closes the connection.
     """
 
     __slots__ = ("_binary", "_buffer", "_ended", "_fragments", "_masked", "_need", "error", "max_size")
@@ -107,21 +107,23 @@ class FrameParser:
         self._masked = masked
         self.max_size = max_size
         self.error: WebSocketError | None = None
-        self._ended = False  # by an error or a close frame: nothing counts behind them (RFC 6455, section 5.5.1)
+        self._ended = False  # by an error or a close frame: later bytes are ignored (RFC 6455, section 5.5.1)
         self._buffer: bytearray | None = None  # the beginning of a frame
-        self._need = 0  # bytes of it before it is worth looking again: a trickle costs no more than a flood
+        # The bytes of it that must be there before it is parsed again: a frame that arrives byte by byte would
+        # otherwise be copied and parsed once for each byte.
+        self._need = 0
         self._fragments: bytearray | None = None
         self._binary = False
 
     @property
     def buffered(self) -> int:
-        """How many bytes are kept of a message that is not complete."""
+        """The number of bytes kept of an incomplete message."""
         return (len(self._buffer) if self._buffer is not None else 0) + (
             len(self._fragments) if self._fragments is not None else 0
         )
 
     def feed(self, data: bytes) -> list[Message]:
-        """Take what was read and return the messages that are complete now, in order."""
+        """Take the bytes of a read and return the messages that are complete now, in order."""
         messages: list[Message] = []
         if self._ended:
             return messages
@@ -182,7 +184,7 @@ class FrameParser:
         return at
 
     def _check(self, first: int, size: int) -> None:
-        """Check a frame's first byte, as soon as it is there (RFC 6455, sections 5.2, 5.4 and 5.5)."""
+        """Check the first byte and the size of a frame before its payload arrives (RFC 6455, sections 5.2 to 5.5)."""
         opcode = first & 0xF
         if first & 0x70:
             raise WebSocketError("a reserved bit is set, but no extension was agreed")
@@ -195,7 +197,7 @@ class FrameParser:
             raise WebSocketError(f"unknown opcode {opcode}")
         elif opcode == _CONTINUATION:
             if self._fragments is None:
-                raise WebSocketError("a continuation of nothing")
+                raise WebSocketError("a continuation frame without a message that it continues")
             if len(self._fragments) + size > self.max_size:
                 raise WebSocketError(f"message of more than the {self.max_size} bytes allowed", 1009)
         elif self._fragments is not None:

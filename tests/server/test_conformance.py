@@ -246,7 +246,7 @@ async def test_a_fragmented_packet_is_a_packet(serve):
         (frame(TEXT, b"40"), 1002, "client must mask"),
         (frame(TEXT, b"40", rsv=4, mask=MASK), 1002, "reserved bit"),
         (frame(3, b"", mask=MASK), 1002, "unknown opcode"),
-        (frame(CONTINUATION, b"40", mask=MASK), 1002, "continuation of nothing"),
+        (frame(CONTINUATION, b"40", mask=MASK), 1002, "continuation frame without a message"),
         (frame(TEXT, b"\xff", mask=MASK), 1007, "UTF-8"),
         (frame(TEXT, b"4" * 100_001, mask=MASK), 1009, "100001"),
         (frame(TEXT, b"", size=1 << 40, width=8, mask=MASK), 1009, "larger than"),

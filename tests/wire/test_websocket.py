@@ -232,12 +232,16 @@ REFUSED = {
     "a fragmented close": ([frame(CLOSE, b"", fin=False)], 1002, "must be whole"),
     "a close of one byte": ([frame(CLOSE, b"\x03")], 1002, "invalid code"),
     "a close whose reason is no UTF-8": ([frame(CLOSE, close_payload(1000, b"\xce\xba\xff"))], 1007, "UTF-8"),
-    "a continuation of nothing": ([frame(CONTINUATION, b"a")], 1002, "continuation of nothing"),
-    "an open continuation of nothing": ([frame(CONTINUATION, b"a", fin=False)], 1002, "continuation of nothing"),
+    "a continuation without a message": ([frame(CONTINUATION, b"a")], 1002, "continuation frame without a message"),
+    "an open continuation of nothing": (
+        [frame(CONTINUATION, b"a", fin=False)],
+        1002,
+        "continuation frame without a message",
+    ),
     "a continuation after the last fragment": (
         [frame(TEXT, b"a", fin=False), frame(CONTINUATION, b"b"), frame(CONTINUATION, b"c")],
         1002,
-        "continuation of nothing",
+        "continuation frame without a message",
     ),
     "a text inside a fragmented message": (
         [frame(TEXT, b"a", fin=False), frame(TEXT, b"b")],
@@ -357,7 +361,7 @@ def test_a_fragment_over_the_limit_is_refused_before_its_bytes_come():
 EARLY = {
     "reserved bit": frame(TEXT, rsv=4, size=100),
     "unknown opcode": frame(5, size=100),
-    "continuation of nothing": frame(CONTINUATION, size=100),
+    "continuation frame without a message": frame(CONTINUATION, size=100),
     "whole": frame(PING, fin=False, size=100),
     "mask": frame(TEXT, mask=MASK)[:2],
 }
