@@ -5,25 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from html import escape
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 from jupyter_rtmsg.errors import WrongCall
 from jupyter_rtmsg.event import Event, label
-from jupyter_rtmsg.names import escaped
 
 from .decoding import Era, event_of
 from .names import Names
+from .table import SHOWN, Displayed, Table
 
 if TYPE_CHECKING:
     import pandas
 
 PAGE = 500  # events per request
-_SHOWN = 100  # rows of a table
-_WIDTH = 200  # characters of data in a row
-_COLUMNS = ("#", "time", "event", "from", "data")
-_FIELDS = ("time", "event", "sender", "user", "notebook")
-_LEFT = 'style="text-align: left" dir="auto"'  # by default notebooks align cells to the right
+_WIDTH = 199  # characters of data in a row
+_FIELDS = ("seq", "time", "event", "sender", "user", "notebook", "data")
 
 Ask: TypeAlias = "Callable[[str, Mapping[str, Any]], Awaitable[dict[str, Any]]]"
 
@@ -94,16 +90,9 @@ class Events(Sequence[Event]):
 
         Senders are named as in the views of a room, see `Names`.
         """
-        gone = f"<p>{self.trimmed:,} more events are no longer held.</p>" if self.trimmed else ""
-        if not self._events:
-            return f"<p>No events.</p>{gone}"
-        shown = self._events[-_SHOWN:]
-        head = "".join(f"<th {_LEFT}>{column}</th>" for column in _COLUMNS)
-        names = Names(self._you, {event.sender for event in shown})
-        body = "".join(_row(event, names) for event in shown)
-        left_out = len(self) - len(shown)
-        note = f"<p>{len(self):,} events; the first {left_out:,} are not shown.</p>" if left_out else ""
-        return f"{gone}{note}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        names = Names(self._you, {event.sender for event in self._events[-SHOWN:]})
+        gone = f"{self.trimmed:,} more events are no longer held." if self.trimmed else ""
+        return _table(names).html(self._events, gone)
 
     def to_pandas(self) -> pandas.DataFrame:
         """Return a DataFrame with a row per event.
@@ -117,29 +106,35 @@ class Events(Sequence[Event]):
         ImportError
             If pandas is not installed.
         """
-        try:
-            import pandas
-        except ImportError:
-            raise ImportError("to_pandas() needs pandas: pip install pandas") from None
-        rows = [_record(event) for event in self._events]
-        index = pandas.Index([event.seq for event in self._events], name="seq")
-        return pandas.DataFrame(rows, index=index, columns=None if rows else [*_FIELDS, "data"])
+        return _table(Names()).to_pandas(self._events)
 
 
-def _row(event: Event, names: Names) -> str:
-    number = event.n or event.seq or ""
+def _table(names: Names) -> Table[Event]:
+    return Table(
+        ("#", "time", "event", "from", "data"),
+        lambda event: _cells(event, names),
+        fields=_FIELDS,
+        record=_record,
+        times=("time",),
+        index="seq",
+        empty="No events.",
+        newest=True,
+    )
+
+
+def _cells(event: Event, names: Names) -> tuple[object, ...]:
     time = event.time.astimezone().strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
     data = "" if event.data is None else data_text(event.data, _WIDTH)
-    cells = (number, time, escaped(event.name), names.of(event.sender), data)
-    return "<tr>" + "".join(f"<td {_LEFT}>{escape(str(cell))}</td>" for cell in cells) + "</tr>"
+    return event.n or event.seq, time, event.name, Displayed(names.of(event.sender)), Displayed(data)
 
 
 def _record(event: Event) -> dict[str, Any]:
     sender = event.sender
-    record = dict(zip(_FIELDS, (event.time, event.name, sender.name, sender.user, sender.notebook), strict=True))
+    fields = (event.seq, event.time, event.name, sender.name, sender.user, sender.notebook)
+    record = dict(zip(_FIELDS, fields, strict=False))
     if not isinstance(event.data, dict):
         return {**record, "data": event.data}
-    taken = {*record, "data"}
+    taken = frozenset(_FIELDS)
     return {**record, **{f"data.{key}" if key in taken else key: value for key, value in event.data.items()}}
 
 

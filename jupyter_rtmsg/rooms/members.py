@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
-from typing import Any, overload
-
-from jupyter_rtmsg.names import escaped
+from typing import TYPE_CHECKING, Any, overload
 
 from .names import Names
+from .table import Displayed, Table
+
+if TYPE_CHECKING:
+    import pandas
 
 _NAMED = 10  # members that a short text names
-_COLUMNS = ("who", "kind", "user", "notebook", "state")
-_LEFT = 'style="text-align: left" dir="auto"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,14 +148,25 @@ class MemberList(Sequence[Member]):
 
     def _repr_html_(self) -> str:
         """Return a table. Text that people wrote is escaped."""
-        head = "".join(f"<th {_LEFT}>{column}</th>" for column in _COLUMNS)
-        names = Names(self._you, self._members)
-        body = "".join(self._row(member, names) for member in self._members)
         left_out = self.total - len(self)
-        note = f"<p>{self.total:,} members; {left_out:,} are not listed.</p>" if left_out else ""
-        return f"{note}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        note = f"{self.total:,} members; {left_out:,} are not listed." if left_out else ""
+        return self._table().html(self._members, note)
 
-    def _row(self, member: Member, names: Names) -> str:
-        fields = (member.kind, member.user, member.notebook or "", member.state)
-        cells = (self._label(member, names), *map(escaped, fields))
-        return "<tr>" + "".join(f"<td {_LEFT}>{escape(cell)}</td>" for cell in cells) + "</tr>"
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return a DataFrame with a row per listed member.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        return self._table().to_pandas(self._members)
+
+    def _table(self) -> Table[Member]:
+        names = Names(self._you, self._members)
+        return Table(
+            ("who", "kind", "user", "notebook", "state"),
+            lambda each: (Displayed(self._label(each, names)), each.kind, each.user, each.notebook, each.state),
+            fields=("name", "kind", "user", "notebook", "state", "member"),
+            empty="Nobody is here.",
+        )

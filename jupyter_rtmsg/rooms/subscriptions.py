@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .commands import Commands
+from .table import Table
 
-_COLUMNS = ("room", "name", "kind", "cursor", "head", "state", "last used")
-_LEFT = 'style="text-align: left"'
-_SHOWN = 100
-_NONE = "No subscriptions."
+if TYPE_CHECKING:
+    import pandas
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,24 +62,21 @@ class Subscriptions(list[Subscription]):
     """A list of `Subscription`, the most recently used first."""
 
     def __repr__(self) -> str:
-        if not self:
-            return _NONE
-        rows = [_COLUMNS, *map(_cells, self[:_SHOWN])]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
-        return "\n".join(line.rstrip() for line in [*lines, *self._left_out()])
+        return _TABLE.text(self)
 
     def _repr_html_(self) -> str:
         """Return a table. Text that people wrote is escaped."""
-        if not self:
-            return f"<p>{_NONE}</p>"
-        head = "".join(f"<th {_LEFT}>{column}</th>" for column in _COLUMNS)
-        body = "".join(_row(_cells(each)) for each in self[:_SHOWN])
-        note = "".join(f"<p>{line}</p>" for line in self._left_out())
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{note}"
+        return _TABLE.html(self)
 
-    def _left_out(self) -> list[str]:
-        return [f"... and {len(self) - _SHOWN:,} more"] if len(self) > _SHOWN else []
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return a DataFrame with a row per subscription: its attributes, and its ``state``.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        return _TABLE.to_pandas(self)
 
 
 async def read_subscriptions(commands: Commands, room: str | None) -> Subscriptions:
@@ -97,10 +92,10 @@ def _time(ms: Any) -> datetime | None:
     return None if ms is None else datetime.fromtimestamp(ms / 1000, timezone.utc)
 
 
-def _cells(each: Subscription) -> tuple[str, ...]:
-    used = each.used.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-    return each.room, each.name, each.kind, str(each.cursor), str(each.head), each.state, used
-
-
-def _row(cells: tuple[str, ...]) -> str:
-    return "<tr>" + "".join(f"<td {_LEFT}>{escape(cell)}</td>" for cell in cells) + "</tr>"
+_TABLE: Table[Subscription] = Table(
+    ("room", "name", "kind", "cursor", "head", "state", "last used"),
+    lambda each: (each.room, each.name, each.kind, each.cursor, each.head, each.state, each.used),
+    fields=("room", "name", "kind", "cursor", "head", "state", "used", "ended", "expires"),
+    times=("used", "ended", "expires"),
+    empty="No subscriptions.",
+)

@@ -65,7 +65,7 @@ def test_markup_is_shown_not_run() -> None:
 def test_the_table_is_bounded_and_says_what_it_leaves_out() -> None:
     html = Events(event(n, "x" * 10_000) for n in range(1, 251))._repr_html_()
     assert html.count("<tr>") == 101
-    assert "250 events; the first 150" in html
+    assert "The first 150 of 250" in html
     assert len(html) < 60_000
 
 
