@@ -1,7 +1,7 @@
-"""What to write instead of a name that people bring from elsewhere, or guess.
+"""Hints for attribute names that do not exist but are often tried, such as names of other libraries.
 
-The tables are keyed by the name that was tried. In their texts ``{wait}`` is ``await`` for what is awaited, and
-``{name}`` is the name.
+The tables map the tried name to the hint. In a hint ``{wait}`` becomes ``await`` for the async classes and is empty for
+the others; ``{name}`` becomes the tried name.
 """
 
 from __future__ import annotations
@@ -99,14 +99,14 @@ class _Short(Repr):
         self.maxstring = self.maxother = 40
 
     def repr_dict(self, x: dict[Any, Any], level: int) -> str:
-        """Leave the keys in their order."""
+        """Like `Repr.repr_dict`, but keep the order of the keys."""
         if level <= 0:
             return "{...}" if x else "{}"
         shown = [f"{self.repr1(key, level - 1)}: {self.repr1(x[key], level - 1)}" for key in islice(x, self.maxdict)]
         return "{" + ", ".join(shown + ["..."] * (len(x) > self.maxdict)) + "}"
 
     def repr_bytes(self, x: bytes, level: int) -> str:
-        """Tell the size of what is long."""
+        """Return the size of long bytes instead of their content."""
         return repr(x) if len(x) <= self.maxother else f"<{len(x):,} bytes>"
 
 
@@ -114,17 +114,19 @@ _short = _Short()
 
 
 def short(value: Any) -> str:
-    """Return a value as Python writes it, cut where it is long."""
+    """Return the repr of a value, shortened if it is long."""
     return _short.repr(value)
 
 
 def no_such_name(owner: object, name: str, advice: Mapping[str, str], *, awaited: bool = False) -> NoReturn:
-    """Refuse an attribute that is not there.
+    """Raise the error for an attribute that does not exist.
 
     Raises
     ------
     WrongName
-        With what to write; a plain AttributeError where a tool probes for a private name.
+        Its message says what to write instead.
+    AttributeError
+        Without a hint, if the name begins with an underscore: tools probe for such names.
     """
     kind = type(owner).__name__
     plain = f"{kind!r} object has no attribute {name!r}"
@@ -132,14 +134,14 @@ def no_such_name(owner: object, name: str, advice: Mapping[str, str], *, awaited
         raise AttributeError(plain, name=name, obj=owner)
     if said := advice.get(name):
         raise WrongName(f"a {kind} has no {name!r}: {said.format(wait='await ' if awaited else '', name=name)}")
-    from difflib import get_close_matches  # it is only needed here
+    from difflib import get_close_matches  # imported here, since only this error needs it
 
     close = get_close_matches(name, [each for each in dir(type(owner)) if not each.startswith("_")], 1)
     raise WrongName(f"{plain}: is {close[0]!r} meant?" if close else plain)
 
 
 def no_such_module_name(module: str, name: str) -> NoReturn:
-    """Refuse a name that the package has not, in the same way."""
+    """Raise the error for a name that the package does not have: `WrongName` with a hint, or AttributeError."""
     plain = f"module {module!r} has no attribute {name!r}"
     if said := MODULE.get(name) or ("write rt.errors.{name}" if hasattr(errors, name) else None):
         raise WrongName(f"{plain}: {said.format(name=name)}")

@@ -1,4 +1,4 @@
-"""An event as people see it: one immutable entry of a room's log."""
+"""The public `Event`: one immutable entry of a room's log."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from .errors import WrongCall
 from .names import displayable, isolated
 
 CORRUPT = "$corrupt"
-"""The name of an event that was damaged on the server's disk: it has no data, and stands where the event was."""
+"""The name of the event that replaces an event damaged on the server's disk. It has the same seq and no data."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who emitted an event, stamped by the server from the authenticated identity.
+    """The sender of an event, set by the server from the authenticated identity.
 
     Attributes
     ----------
@@ -25,12 +25,12 @@ class Sender:
     kind : str
         ``"browser"``, ``"kernel"`` (proved), ``"script"`` or ``"agent"``.
     name : str
-        What to call the sender: a person's display name, the name of a kernel's notebook without its suffix, or the
-        name that a script gave itself. The user where there is none of them.
+        The name to show: a person's display name, the name of a kernel's notebook without its suffix, or the name that
+        a script has set. Without any of them, the user.
     member : str
         The sender's id in the room's presence; the same across reconnects.
     notebook : str or None
-        The path of a kernel's notebook at that time, below the server's root. None where not everybody may see it.
+        The path of a kernel's notebook at that time, relative to the server's root. None if this reader may not see it.
     """
 
     user: str
@@ -55,16 +55,15 @@ class Event:
     prev : int or None
         The seq of the room's previous event, 0 for its first. None for volatile events.
     ts : int
-        When the hub took it, in ms since 1970, by its clock: right or wrong, so the order of events is that of ``seq``.
+        When the hub received it, in ms since 1970, by the hub's clock. The clock may be wrong, so sort by ``seq``.
     sender : Sender
-        Who emitted it.
     id : str or None
         The id that its sender gave it.
     replay : bool
-        True when it was read back from the log rather than seen live.
+        True for an event from before the join or from a replay, False for a live one.
     n : int or None
-        Its number in the room, shown as ``#n``: the room's next event has ``n + 1``. Where two events that follow each
-        other here differ by more, those between them are gone. None for volatile events.
+        Its number in the room, shown as ``#n``: the room's next event has ``n + 1``. If the numbers of two consecutive
+        events differ by more, the events between them were deleted. None for volatile events.
     """
 
     room: str
@@ -80,7 +79,7 @@ class Event:
 
     @property
     def time(self) -> datetime:
-        """When the hub took it, as an aware datetime in UTC."""
+        """When the hub received it, as an aware datetime in UTC."""
         return datetime.fromtimestamp(self.ts / 1000, timezone.utc)
 
     def __repr__(self) -> str:
@@ -105,7 +104,7 @@ class Event:
 
 
 def label(event: Event) -> str:
-    """Return what an event is called: ``#n``, its seq where its hub does not number events, or ``volatile``."""
+    """Return a short name of an event: ``#n``; its seq if its hub does not number events; or ``volatile``."""
     if event.n is not None:
         return f"#{event.n}"
     return "volatile" if event.seq is None else str(event.seq)

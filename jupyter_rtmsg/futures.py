@@ -19,7 +19,7 @@ def settle(future: asyncio.Future[T], outcome: T | BaseException) -> None:
 
 
 class Waiters:
-    """Tasks that wait for the next change of something. Runs on one event loop."""
+    """Tasks that wait for the next change of an object. All methods run on one event loop."""
 
     __slots__ = ("_waiting",)
 

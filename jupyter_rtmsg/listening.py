@@ -1,6 +1,7 @@
-"""Where the event loops of this process listen, so that code that blocks a loop does not wait for itself.
+"""The addresses on which the event loops of this process listen.
 
-A server notes it, a client for code that does not await asks: neither knows the other.
+A blocking call on the thread of such a loop would wait for an answer from the loop that it blocks. Servers record their
+addresses here, and the blocking client checks them before it waits; neither imports the other.
 """
 
 from __future__ import annotations
@@ -14,21 +15,21 @@ import weakref
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-_GRACE = 1.0  # seconds in which a loop that does not run may be started by another thread
+_GRACE = 1.0  # seconds for another thread to start a loop that does not run yet
 
 
 class _Listener(NamedTuple):
     host: str
     port: int
     loop: weakref.ref[asyncio.AbstractEventLoop]
-    thread: int  # where the loop ran then
+    thread: int  # on which the loop ran when the server began to listen
 
 
 _listeners: tuple[_Listener, ...] = ()  # replaced as a whole: any thread reads it
 
 
 def listens(sockets: Iterable[socket.socket]) -> Callable[[], None]:
-    """Note that the running loop listens on sockets; return what ends that."""
+    """Record that the running loop listens on sockets; return the function that removes the record."""
     global _listeners
     loop, thread = weakref.ref(asyncio.get_running_loop()), threading.get_ident()
     names = [sock.getsockname() for sock in sockets if sock.family != _UNIX]
@@ -43,12 +44,12 @@ def listens(sockets: Iterable[socket.socket]) -> Callable[[], None]:
 
 
 def check_blocking(host: str, port: int) -> None:
-    """Refuse to block this thread until a server answers that can only answer from this thread.
+    """Raise an error if the server at an address needs this thread in order to answer.
 
     Raises
     ------
     RuntimeError
-        If the server listens on the loop that runs here, or on one of this thread that does not run.
+        If the server's event loop runs on this thread, or ran on it and is stopped.
     """
     for listener in _listeners:
         if listener.port == port and _reaches(host, listener.host) and _waits_for_us(listener):
@@ -77,7 +78,7 @@ def _running() -> asyncio.AbstractEventLoop | None:
 
 
 def _reaches(host: str, bound: str) -> bool:
-    """Whether a connection to a host may end at a bound address."""
+    """Return whether a connection to a host may reach a bound address."""
     if host.lower() == bound.lower():
         return True
     address = ipaddress.ip_address(bound.partition("%")[0])

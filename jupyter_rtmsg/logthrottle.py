@@ -1,4 +1,4 @@
-"""Messages that others can cause again and again: the first few are logged, then only how many there are."""
+"""Throttled logging for messages that clients can cause again and again: the first ones, then only their number."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-_FIRST = 3  # of a kind are logged as they are
-_LONGEST = 2_000  # characters of a message: names and texts of others may be in it
-_QUIET = 60.0  # seconds without one of its kind, after which a message counts as new
-_KINDS = 256  # remembered for each logger
+_FIRST = 3  # messages of a kind that are logged unchanged
+_LONGEST = 2_000  # characters of a message, which may contain names and texts from clients
+_QUIET = 60.0  # seconds without a message of a kind, after which its count starts again
+_KINDS = 256  # kinds remembered for each logger
 
 _Kind = tuple[int, str, str]
 
 
 class LogThrottle(logging.Filter):
-    """A filter for a logger whose messages strangers, or a failing disk, can cause.
+    """A filter for a logger whose messages can be caused by strangers or by a failing disk.
 
-    Messages of one kind have the same text before its arguments are put in, and an exception, if any, of the same type
-    from the same line. After the first three only those pass that are the 10th, the 100th, and so on, and they say so.
-    A kind that was quiet for a minute begins anew.
+    Messages are of one kind if they have the same format string and level, and exceptions of the same type from the
+    same line. The first three of a kind pass, then only the 10th, the 100th, and so on, with their number. After a
+    minute without a message of a kind its count starts again.
 
     Parameters
     ----------
@@ -33,10 +33,10 @@ class LogThrottle(logging.Filter):
         super().__init__()
         self._clock = clock
         self._lock = threading.Lock()
-        self._kinds: dict[_Kind, tuple[int, float]] = {}  # how many came, and when the last one did
+        self._kinds: dict[_Kind, tuple[int, float]] = {}  # the count, and the time of the last one; oldest first
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether a record is to be logged."""
+        """Return whether to log a record; shorten its message, or add its number."""
         if record.levelno < logging.INFO:
             return True
         count = self._count((record.levelno, str(record.msg), _origin(record.exc_info)))
@@ -51,7 +51,7 @@ class LogThrottle(logging.Filter):
         return True
 
     def clear(self) -> None:
-        """Forget what was logged."""
+        """Start all counts again."""
         with self._lock:
             self._kinds.clear()
 
@@ -60,7 +60,7 @@ class LogThrottle(logging.Filter):
             now = self._clock()
             count, last = self._kinds.pop(kind, (0, now))
             count = 1 if now - last > _QUIET else count + 1
-            self._kinds[kind] = count, now  # behind all others
+            self._kinds[kind] = count, now  # at the end of the dict, whose first kind is removed when it is full
             if len(self._kinds) > _KINDS:
                 del self._kinds[next(iter(self._kinds))]
             return count

@@ -1,9 +1,9 @@
-"""The characters that names may have, and how a name with others is shown (docs/wire.md, "Names and limits").
+"""The allowed characters of names, and how to show names with others (docs/wire.md, "Names and limits").
 
-Names of rooms, events and people have no *hidden* character: Unicode's control and format characters, lone surrogates,
-ends of lines, and everything that is drawn as nothing (Default_Ignorable_Code_Point). Allowed are those that a script
-or an emoji needs: joiners by the rules of IDNA (RFC 5892, appendix A), variation selectors behind what they vary.
-Server and client apply the same rule: the server refuses names, views escape and isolate older ones.
+Names of rooms, events and people must not have *hidden* characters: Unicode's control and format characters, lone
+surrogates, line separators, and characters without a glyph (Default_Ignorable_Code_Point). Exceptions are those that a
+script or an emoji needs: joiners by the rules of IDNA (RFC 5892, appendix A), and variation selectors after a character
+that has variations. The server refuses other names; views escape and isolate those of older events.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ def hidden(text: str, *, variations: bool = True) -> Iterator[int]:
     ----------
     text : str
     variations : bool
-        Whether variation selectors are allowed behind what they vary. They are not in names that are compared.
+        Whether variation selectors are allowed after a character with variations. In names that are compared they are
+        not.
     """
     if text.isascii() and text.isprintable():
         return
@@ -55,9 +56,9 @@ def hidden(text: str, *, variations: bool = True) -> Iterator[int]:
 
 
 def fault(name: str, longest: int = LONGEST) -> str | None:
-    """Return what is wrong with a name that a client gives itself, as the end of a sentence, or None.
+    """Return the reason to refuse a name that a client gives itself, as the end of a sentence, or None.
 
-    Hidden characters can hide a part of a name, or reverse the text behind it. A name of blanks only shows nothing.
+    Hidden characters can hide a part of a name, or reverse the text after it. A name of blanks cannot be seen.
     """
     if len(name) > longest:
         return f"has {len(name)} characters; a name has at most {longest}"

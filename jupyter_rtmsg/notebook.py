@@ -1,17 +1,18 @@
-"""The rule of re-run cells: which handlers give way when a cell of a notebook registers a new one.
+"""The rule of re-run cells: which handlers are removed when a cell of a notebook registers a new one.
 
-Server and client use it alike (docs/client.md, "Handlers and cells"):
+Server and client both apply it (docs/client.md, "Handlers and cells"):
 
-1. When a new execution of a cell registers its first handler on a target (a room, a socket, a namespace), everything
-   that earlier executions of that cell have registered on that target is removed, for all events. Handlers of one
-   execution never replace each other: a loop may register five. An older execution that registers late removes nothing.
-2. Where the frontend sends no cell ids, and in scripts on the client's side, a handler replaces those of the same event
-   whose function has the same module and qualified name. Lambdas and functions made inside of others are never replaced
-   this way: two rules made by one ``require(role)`` are two rules. Outside of IPython a server is like Node's.
+1. When a new execution of a cell registers its first handler on a target (a room, a socket, a namespace), all handlers
+   that earlier executions of that cell registered on that target are removed, for all events. Handlers of one execution
+   never replace each other: a loop may register five. An older execution that registers late removes nothing.
+2. If the frontend sends no cell ids, and in scripts on the client's side, a handler replaces those of the same event
+   whose function has the same module and qualified name. Lambdas and nested functions are never replaced this way:
+   two handlers made by ``require("a")`` and ``require("b")`` both stay. Outside of IPython a server replaces nothing.
 3. The same function, registered again for the same event, is one handler.
 
-What is registered by a handler, a task or a thread belongs to the execution that registered that handler, or started
-that task or thread. What a module registers while it is imported belongs to none: it is imported once.
+A handler that a handler, a task or a thread registers belongs to the execution that registered that handler, or started
+that task or thread. A handler that a module registers while it is imported belongs to no execution: it is not
+registered again when the cell runs again.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from .output import Sink, prepare_thread, route
 
 Function = Callable[..., Any]
 _METHODS = (MethodType, BuiltinMethodType)
-_IMPORTS = ("_load_unlocked", "_exec")  # of importlib: what imports a module, and what reloads it
+_IMPORTS = ("_load_unlocked", "_exec")  # the functions of importlib that import and reload a module
 
 
 class Execution(NamedTuple):
@@ -42,9 +43,9 @@ class Execution(NamedTuple):
     cell : str or None
         The frontend's id of the cell; None if it sends none.
     number : int
-        Counts the executions of this kernel. IPython's own count is set back by ``%reset``.
+        Counts the executions of this kernel. ``%reset`` sets IPython's own count back.
     request : str or None
-        The id of the message that asked for it.
+        The id of the execute request.
     """
 
     cell: str | None
@@ -57,10 +58,10 @@ _call: ContextVar[tuple[object, int] | None] = ContextVar("jupyter_rtmsg_call", 
 
 
 class Executions:
-    """Follows which cell an IPython shell is executing.
+    """Tracks which cell an IPython shell is executing.
 
-    A context variable holds the execution: tasks and handlers inherit it. Python's threads do not, so it is noted for
-    each thread which execution was the newest when it appeared.
+    A context variable holds the execution; tasks and handlers inherit it. Threads do not inherit it in Python, so each
+    thread is recorded with the newest execution at the time when it was first seen.
 
     Parameters
     ----------
@@ -69,7 +70,7 @@ class Executions:
 
     def __init__(self, shell: Any) -> None:
         self.shell = shell
-        self._inner: list[Any] = []  # IPython's infos of code that cells run
+        self._inner: list[Any] = []  # IPython's infos of code that cells run with `run_cell`
         self._threads: WeakKeyDictionary[threading.Thread, Execution] = WeakKeyDictionary()
         self._newest = _asked_for(shell, 0)
         if threading.current_thread() is threading.main_thread():
@@ -78,7 +79,7 @@ class Executions:
         shell.events.register("post_run_cell", self._ended)
 
     def this(self) -> Execution | None:
-        """Return the execution that the caller belongs to; None for a widget's callback, say."""
+        """Return the execution of the caller; None for example in a callback of a widget."""
         try:
             return _execution.get()
         except LookupError:
@@ -124,7 +125,7 @@ def this_execution() -> Execution | None:
 
 @contextmanager
 def outside_cells() -> Iterator[None]:
-    """Have what is registered belong to no cell: for a library that registers once, not each time its cell runs."""
+    """Let handlers registered in this block belong to no cell: for a library that registers its handlers only once."""
     token = _execution.set(None)
     try:
         yield
@@ -133,8 +134,8 @@ def outside_cells() -> Iterator[None]:
 
 
 def _importing() -> bool:
-    """Return whether the cell imports a module, which registers something meanwhile."""
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - that of `inspect.currentframe`
+    """Return whether the caller runs inside of an import that the cell makes."""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - as `inspect.currentframe` does
     while frame is not None and not frame.f_code.co_filename.endswith("interactiveshell.py"):
         if frame.f_code.co_name in _IMPORTS and "importlib" in frame.f_code.co_filename:
             return True
@@ -149,7 +150,7 @@ def _shell() -> Any:
 
 
 def _asked_for(shell: Any, number: int) -> Execution:
-    """Return the execution that a message asks for: ipykernel's shells keep it, others have none."""
+    """Return the execution for the shell's current request. Only shells of ipykernel have one."""
     get_parent = getattr(shell, "get_parent", None)
     request = get_parent() if get_parent else None
     if not isinstance(request, Mapping):
@@ -158,10 +159,10 @@ def _asked_for(shell: Any, number: int) -> Execution:
 
 
 def _cell_id(request: Mapping[str, Any]) -> str | None:
-    """Return the id of the cell that a request is from.
+    """Return the id of the cell that sent a request, or None.
 
     JupyterLab, Notebook 7 and VS Code send ``cellId``, Colab ``colab.cell_id``; nbclient and most consoles send none.
-    In VS Code's interactive window each input is a cell of its own, whatever it was made from: that is no id.
+    VS Code's interactive window makes a new id for each input, also if the same code runs again: such ids are ignored.
     """
     metadata = request.get("metadata") or {}
     colab = metadata.get("colab")
@@ -169,25 +170,25 @@ def _cell_id(request: Mapping[str, Any]) -> str | None:
     return id if id and isinstance(id, str) and ".interactive#" not in id else None
 
 
-class CellFunction:
-    """A function that was registered, with the context and the execution that registered it.
+class RegisteredFunction:
+    """A registered function, with the context and the execution that registered it.
 
-    In that context it prints below its cell, whoever calls it (`jupyter_rtmsg.output`).
+    It is called in that context, so that its output appears below its cell (`jupyter_rtmsg.output`).
 
     Parameters
     ----------
     function : callable
         Sync or async.
     sink : Sink, optional
-        Takes what the function prints and displays.
+        Takes the text that the function prints, and its displays.
 
     Attributes
     ----------
     execution : Execution or None
     calling : tuple or None
-        The handler that registered this one, and the number of the call; only handlers that `count_call` have one.
+        If a handler that uses `count_call` registered this function: that handler, and the number of its call.
     took_over : bool
-        Whether it stands where an earlier execution of its cell had registered something.
+        Whether it has the place of a function from an earlier execution of its cell.
     """
 
     __slots__ = ("_calls", "calling", "context", "execution", "function", "took_over")
@@ -199,7 +200,7 @@ class CellFunction:
         self.execution = None if execution and _importing() else execution
         self.calling = _call.get()
         self.context: Context = copy_context()
-        self.context.run(_execution.set, self.execution)  # for what it registers in its turn, on whichever thread
+        self.context.run(_execution.set, self.execution)  # the handlers that it registers belong to this execution
         route(self.context, sink)
         self._calls = 0
 
@@ -207,20 +208,20 @@ class CellFunction:
         return repr(self.function)
 
     def call(self, *args: Any) -> Any:
-        """Call the function in its context; an async one gives its coroutine. The thread must be prepared."""
-        # a copy, since a context cannot be entered twice at a time, nor should one event see variables of another
+        """Call the function in its context; an async one returns its coroutine. `prepare_thread` must precede it."""
+        # In a copy: a context cannot be entered twice at a time, and events must not see each other's variables.
         return self.context.copy().run(self.function, *args)
 
     def count_call(self) -> None:
-        """Say that it is about to be called again: what it registers then replaces what it registered before.
+        """Count a call that is about to begin. Handlers that it registers replace those of the earlier calls.
 
-        For handlers of ``connect`` and its like, which register the same again after each reconnect.
+        For handlers of ``connect`` and similar events, which register the same handlers after each reconnect.
         """
         self._calls += 1
         self.context.run(_call.set, (self, self._calls))
 
-    def outdates(self, old: CellFunction) -> bool:
-        """Return whether an earlier execution of the same cell registered the other one."""
+    def outdates(self, old: RegisteredFunction) -> bool:
+        """Return whether an earlier execution of the same cell registered ``old``."""
         new, earlier = self.execution, old.execution
         return (
             new is not None
@@ -230,26 +231,27 @@ class CellFunction:
             and new.number > earlier.number
         )
 
-    def replaces(self, old: CellFunction) -> bool:
-        """Return whether the other one, registered for the same event of the same target, gives way."""
+    def replaces(self, old: RegisteredFunction) -> bool:
+        """Return whether this function replaces ``old``, which is registered for the same event of the same target."""
         return self.outdates(old) or is_same(self.function, old.function) or self._repeats(old) or self._redefines(old)
 
-    def _repeats(self, old: CellFunction) -> bool:
-        """Return whether an earlier call of the same handler registered the other one, by the same code."""
+    def _repeats(self, old: RegisteredFunction) -> bool:
+        """Return whether an earlier call of the same handler registered ``old``, and both have the same code."""
         new, earlier = self.calling, old.calling
         if new is None or earlier is None or new[0] is not earlier[0] or new[1] == earlier[1]:
             return False
         return _code(self.function) is _code(old.function)
 
-    def place(self, others: Sequence[CellFunction | None]) -> tuple[int, list[int]]:
-        """Return the place among the handlers of the same event, and the places of those that give way.
+    def place(self, others: Sequence[RegisteredFunction | None]) -> tuple[int, list[int]]:
+        """Return this function's place among the handlers of the same event, and the places of those that it replaces.
 
-        What a cell registers when it runs again stands together, where it stood before: middlewares keep their order.
+        The handlers that a cell registers when it runs again keep the place of the earlier ones, so that middlewares
+        keep their order.
 
         Parameters
         ----------
         others : sequence
-            None for what cannot give way.
+            The present handlers; None for one that cannot be replaced.
         """
         gone = [at for at, old in enumerate(others) if old is not None and self.replaces(old)]
         if gone:
@@ -259,10 +261,10 @@ class CellFunction:
         self.took_over = bool(before)
         return (before[-1] + 1 if before else len(others)), []
 
-    def _follows(self, other: CellFunction) -> bool:
+    def _follows(self, other: RegisteredFunction) -> bool:
         return other.took_over and self.execution is not None and self.execution == other.execution
 
-    def _redefines(self, old: CellFunction) -> bool:
+    def _redefines(self, old: RegisteredFunction) -> bool:
         new, earlier = self.execution, old.execution
         known = new is not None and earlier is not None
         if new and earlier and (new.number == earlier.number or (new.cell is not None and earlier.cell is not None)):
@@ -270,17 +272,17 @@ class CellFunction:
         name = name_of(self.function, inner=not known)
         if name is None or name != name_of(old.function, inner=not known):
             return False
-        # where executions are not known: code that runs again is compiled again, a loop makes functions of one code
+        # Without executions: code that runs again is compiled again, but a loop makes several functions of one code.
         return known or _code(self.function) is not _code(old.function)
 
 
-class Listener(CellFunction):
-    """A `CellFunction` to be called like the function itself, on a running event loop."""
+class RegisteredListener(RegisteredFunction):
+    """A `RegisteredFunction` that is called like the function itself, on a running event loop."""
 
     __slots__ = ()
 
     def __call__(self, *args: Any) -> Any:
-        """Call the function in its context; an async one gives a coroutine that awaits it there."""
+        """Call the function in its context; an async one returns a coroutine that awaits it there."""
         prepare_thread()
         context = self.context.copy()
         try:
@@ -292,7 +294,7 @@ class Listener(CellFunction):
 
     async def _finish(self, coroutine: Coroutine[Any, Any, Any], context: Context) -> Any:
         loop = asyncio.get_running_loop()
-        task: asyncio.Task[Any] = context.run(loop.create_task, coroutine)  # which copies the context it is made in
+        task: asyncio.Task[Any] = context.run(loop.create_task, coroutine)  # a task copies the context that makes it
         _callers[task] = asyncio.current_task()
         try:
             return await task
@@ -305,7 +307,7 @@ _callers: WeakKeyDictionary[asyncio.Task[Any], asyncio.Task[Any] | None] = WeakK
 
 
 def current_tasks() -> set[asyncio.Task[Any]]:
-    """Return the task that runs now, and those that wait for it where it is a coroutine function of a cell."""
+    """Return the current task and, if a `RegisteredListener` made it, the tasks that wait for it."""
     tasks: set[asyncio.Task[Any]] = set()
     task = asyncio.current_task()
     while task is not None:
@@ -319,20 +321,20 @@ def _remember(error: Exception, context: Context) -> None:
 
 
 def where_raised(error: Exception) -> Context:
-    """Return the context in which an error is to be logged: that of the cell whose function raised it."""
+    """Return the context in which to log an error: that of the cell whose function raised it."""
     context = error.__dict__.get("_cell")
     return context.copy() if isinstance(context, Context) else copy_context()
 
 
 def is_same(one: Function, other: Function) -> bool:
-    """Return whether two functions are one; a bound method is another object each time it is looked at."""
+    """Return whether two functions are the same. Bound methods are compared by value: each access makes a new one."""
     return one is other or (isinstance(one, _METHODS) and one == other)
 
 
 def name_of(function: Function, *, inner: bool = False) -> tuple[str, str] | None:
     """Return the module and the qualified name of a function.
 
-    None for lambdas, methods and functions made inside of others; with ``inner``, not for those made in ``__main__``.
+    None for methods, lambdas and nested functions. With ``inner``, nested functions of ``__main__`` have a name, too.
     """
     module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
     if module is None or name is None or isinstance(function, _METHODS):
@@ -346,4 +348,4 @@ def _code(function: Function) -> object:
     return getattr(function, "__code__", function)
 
 
-this_execution()  # from now on it is known which cell is running: this one, to begin with
+this_execution()  # Begin to track executions now: the cell that imports this module may register handlers.

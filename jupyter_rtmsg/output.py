@@ -1,16 +1,16 @@
-"""Where the output of registered functions goes: below their own cell, or into a `Sink`.
+"""The output of registered functions: below their own cell, or into a `Sink`.
 
-ipykernel 6 and 7 know by context variables which cell prints, so a function that is called in the context that
-registered it prints below its cell. Three things do not follow by themselves:
+ipykernel 6 and 7 find the cell of printed text by a context variable, so a function that is called in the context that
+registered it prints below its cell. Three cases need more:
 
-* ``display()`` and ``clear_output()`` on ipykernel 6, whose display publisher has one parent for the whole process: a
-  hook of the publisher sets the parent that ``print`` has;
-* threads that such a function starts, which begin with an empty context: they get a copy of its context, as
-  `asyncio.to_thread` and Python 3.14's ``thread_inherit_context`` do;
-* what is to go into a `Sink`: the hook takes displays, and the ``write`` of the standard streams' class takes text.
+* ``display()`` and ``clear_output()`` on ipykernel 6, whose display publisher has one parent for the whole process. A
+  hook of the publisher sets the parent that ``print`` has.
+* Threads that such a function starts, since a thread begins with an empty context. They get a copy of the function's
+  context, as with `asyncio.to_thread` and Python 3.14's ``thread_inherit_context``.
+* A `Sink`. The hook gives it displays, and the ``write`` of the standard streams' class gives it text.
 
-The publisher's hooks belong to threads (ipykernel's ``register_hook``), so each thread that calls such functions is
-prepared once.
+The publisher's hooks belong to threads (ipykernel's ``register_hook``), so `prepare_thread` must be called once on each
+thread that calls such functions.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from typing import Any, NamedTuple, Protocol, TextIO
 
 
 class Sink(Protocol):
-    """Takes the output of functions. Any thread may call it."""
+    """Takes the output of functions. Its methods are called on any thread."""
 
     def write(self, stream: str, text: str) -> None:
         """Take text of ``"stdout"`` or ``"stderr"``."""
 
     def publish(self, kind: str, content: Mapping[str, Any]) -> bool:
-        """Take a message of Jupyter's protocol, such as ``display_data``; return False to have it sent instead."""
+        """Take a message of Jupyter's protocol, such as ``display_data``; return False to send it below the cell."""
 
 
 class _Route(NamedTuple):
-    """Where output goes; without a sink below the cell."""
+    """The destination of output: a sink, or with None the place below the cell."""
 
     sink: Sink | None
 
@@ -47,13 +47,14 @@ class _Prepared(threading.local):
 _route: ContextVar[_Route] = ContextVar("jupyter_rtmsg_output")
 _prepared = _Prepared()
 _installing = threading.Lock()
-_routing = False  # whether anything has a route
+_routing = False  # whether `route` was called with effect
 
 
 def route(context: Context, sink: Sink | None = None) -> None:
-    """Have output that is made in a context go into a sink.
+    """Direct output made in a context to a sink.
 
-    Without a sink, it goes where the caller's goes: below a cell, or into the sink of the function that calls this.
+    Without a sink, it goes to the destination of the caller's output: below a cell, or the sink of a function that
+    registers this one.
     """
     if sink is None and not in_kernel():
         return
@@ -69,16 +70,16 @@ def route(context: Context, sink: Sink | None = None) -> None:
 
 
 def prepare_thread() -> None:
-    """Have the displays of functions that the calling thread calls follow their route."""
+    """Register the display hook on this thread, once. To be called before registered functions run on it."""
     if _routing and not _prepared.done:
         register = getattr(_publisher(), "register_hook", None)
-        if register is not None:  # not outside of kernels, nor while a cell captures displays
+        if register is not None:  # it is missing outside of kernels, and while a cell captures displays
             register(_direct)
             _prepared.done = True
 
 
 def in_kernel() -> bool:
-    """Return whether a kernel of Jupyter runs this code."""
+    """Return whether this code runs in a Jupyter kernel."""
     return hasattr(_shell(), "kernel")
 
 
@@ -92,7 +93,7 @@ def _publisher() -> Any:
 
 
 def _direct(message: dict[str, Any]) -> dict[str, Any] | None:
-    """Hook of the display publisher: give a message to the sink, or the parent that printed text would have."""
+    """Hook of the display publisher: pass a message to the sink, or set the parent that printed text would have."""
     way = _route.get(None)
     if way is None:
         return message
@@ -105,7 +106,7 @@ def _direct(message: dict[str, Any]) -> dict[str, Any] | None:
 
 
 class _Writer:
-    """The ``write`` of a stream, which asks first where the caller's output goes."""
+    """The ``write`` of a stream. Text goes to the sink of the caller's route if it has one."""
 
     __slots__ = ("_stream", "write")
 
@@ -124,12 +125,12 @@ class _Writer:
 class _Write:
     """The attribute ``write`` of the standard streams' class.
 
-    While a cell runs, IPython has a function of its own in the place of a stream's ``write``, and puts back afterwards
-    what it found: whatever is put there is called behind the question where the output goes.
+    While a cell runs, IPython assigns a function of its own to a stream's ``write``, and afterwards assigns the earlier
+    value again. A function that is assigned is called by `_Writer`, after the sink was checked.
     """
 
     def __init__(self, found: Any) -> None:
-        self._found = found  # a function, or a property in xeus-python
+        self._found = found  # the original: a function, or in xeus-python a property
 
     def __get__(self, stream: TextIO | None, owner: type) -> Any:
         write = self._found.__get__(stream, owner)
@@ -145,7 +146,7 @@ class _Write:
 
 
 def _divert(stream: TextIO) -> None:
-    """Have a standard stream write into sinks; logging and tqdm hold on to the stream, so it stays the same object."""
+    """Make a standard stream write into sinks. The object stays the same, since logging and tqdm keep it."""
     kind: Any = type(stream)
     found = inspect.getattr_static(kind, "write")
     if isinstance(found, _Write):
@@ -157,7 +158,7 @@ def _divert(stream: TextIO) -> None:
 
 
 def _begin() -> None:
-    """From now on, have each thread that a routed function starts run in a copy of the context of that function."""
+    """Patch `threading.Thread` once: threads that a routed function starts run in a copy of its context."""
     global _routing
     if _routing:
         return

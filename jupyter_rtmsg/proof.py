@@ -1,4 +1,4 @@
-"""The proof of a kernel (docs/wire.md, "Proof of a kernel"): what client and server compute alike."""
+"""The proof of a kernel, which client and server both compute (docs/wire.md, "Proof of a kernel")."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import hmac
 
 
 def kernel_proof(key: bytes, address: str, socket_id: str) -> str:
-    """Return what shows to a server that holds the key, too, that a connection is a kernel's.
+    """Return the proof that a connection belongs to a kernel, for a server that has the kernel's key.
 
-    It covers the address that the kernel has connected to: another hub that a kernel connects to, and that hands the id
-    of a connection of its own on to the kernel, gets a proof that is good for nobody.
+    The proof covers the address to which the kernel connected. So a hostile hub cannot have a kernel sign the id of a
+    connection that it made itself to the kernel's own server: that proof has the wrong address.
 
     Parameters
     ----------
     key : bytes
-        Of the kernel's connection file, or the one that a kernel behind a gateway was given.
+        The key of the kernel's connection file; behind a gateway, the key that the kernel was given.
     address : str
-        The base URL of the server, as the client has asked for it.
+        The base URL of the server, as the client requested it.
     socket_id : str
-        Of this Socket.IO connection.
+        The id of this Socket.IO connection.
     """
     return _hmac(key, f"rtmsg 2\n{address}\n{socket_id}")
 

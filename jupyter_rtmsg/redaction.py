@@ -1,4 +1,4 @@
-"""Credentials taken out of texts that people, logs and other programs get to see."""
+"""Removes credentials from texts that are logged, shown, or sent to other programs."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ REDACTED = "***"
 
 
 def redacted(text: str) -> str:
-    """Return a text without the credentials in it.
+    """Return a text without its credentials.
 
-    Taken out are users and passwords of URLs (``nats://ada:secret@host``), values of query parameters that are named
-    like secrets (``?token=...``, ``&sid=...``), and what follows ``token``, ``Bearer`` or ``Basic``.
+    Removed are users and passwords in URLs (``nats://ada:secret@host``), values of query parameters with names of
+    secrets (``?token=...``, ``&sid=...``), and the credentials after ``token``, ``Bearer`` or ``Basic``.
     """
     if "://" in text:
         text = _USERINFO.sub("", text)

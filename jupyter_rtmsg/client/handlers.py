@@ -12,7 +12,7 @@ from math import inf
 from typing import Any
 
 from jupyter_rtmsg.event import CORRUPT
-from jupyter_rtmsg.notebook import CellFunction, is_same
+from jupyter_rtmsg.notebook import RegisteredFunction, is_same
 
 from .captured import sink_of
 
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 _SHOWN = frozenset({1, 2, 3, 10, 100, 1_000, 10_000, 100_000, 1_000_000})  # the failures of a handler that are shown
 
 
-class Handler(CellFunction):
+class Handler(RegisteredFunction):
     """A function that is called for events, in the context in which it was registered.
 
     Parameters

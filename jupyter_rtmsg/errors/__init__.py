@@ -4,33 +4,33 @@
 
     RtmsgError
     ├── ProtocolError              the peer broke the protocol: its connection is closed
-    │   ├── WebSocketError         ... on the WebSocket layer, with the close code it is sent
-    │   └── PacketRefused          ... in the data of one packet, which is refused alone: the connection goes on
+    │   ├── WebSocketError         ... on the WebSocket layer, with the close code for the peer
+    │   └── PacketRefused          ... in the data of one packet: only this packet is refused, the connection stays open
     │       └── TooDeepJSON
     ├── CommandError               the hub refused a command; one class per code
     │   ├── Unauthorized  Forbidden  BadRequest  UnknownCommand  BadRoom  BadEvent  ReservedEvent
     │   ├── TooLarge  TooDeep  NotJoined  EpochMismatch  Conflict  LimitExceeded  RateExceeded
     │   ├── IdConflict  BadProof
     │   └── Busy  Full  DiskError  Shutdown  Internal
-    ├── ConnectionRefused          what a middleware raises to refuse a CONNECT, and what the refused client gets
-    ├── LogError                   the log cannot do what it was asked
+    ├── ConnectionRefused          raised by a middleware to refuse a CONNECT, and by the refused client
+    ├── LogError                   the log refused an operation
     │   ├── LogBusy  LogFull  LogDiskError  LogClosed
     │   ├── LogConflict  LogIdConflict
     │   └── EpochChanged
     ├── ConnectError               the client cannot reach a hub
     │   ├── ServerNotFound  ServerUnreachable
     │   ├── AccessDenied
-    │   └── NotDurableError        ... or one that keeps events, where that was asked for
+    │   └── NotDurableError        the hub does not keep events on disk, and ``durable=True`` was given
     ├── EmitTimeout  AckTimeout    (also TimeoutError)
     ├── QueueFull                  too many events wait for a connection
-    ├── NotJSON                    (also TypeError and ValueError)
-    ├── WrongCall                  (also TypeError) a call that the message writes as it should be
-    ├── WrongName                  (also AttributeError) a name that is not there; the message has the one that is
-    └── Disconnected               the connection ended, or was closed, while something waited for it
+    ├── NotJSON                    (also TypeError and ValueError) a value that cannot be sent
+    ├── WrongCall                  (also TypeError) a wrong call; the message has the right one
+    ├── WrongName                  (also AttributeError) an unknown attribute; the message has the right name
+    └── Disconnected               the connection ended, or was closed, while a call waited for it
 
-The type says who is at fault: ``ProtocolError`` the peer, ``CommandError``, ``NotJSON``, ``WrongCall`` and
-``WrongName`` the caller. What a caller
-did, or can mend, is told by a notebook in one line, without a traceback through this package.
+The type says who is at fault: ``ProtocolError`` the peer; ``CommandError``, ``NotJSON``, ``WrongCall`` and
+``WrongName`` the caller. A notebook shows errors that the caller can correct in one line, without a traceback through
+this package.
 """
 
 from .base import RtmsgError

@@ -6,7 +6,7 @@ from types import TracebackType
 
 
 class RtmsgError(Exception):
-    """The root of all errors of this package."""
+    """Base of all errors of this package."""
 
 
 class OneLine(Exception):

@@ -9,7 +9,7 @@ from .base import OneLine, RtmsgError
 
 
 class ConnectionRefused(OneLine, RtmsgError):
-    """Raised by a middleware to refuse a CONNECT, and by the client that was refused.
+    """Raised by a middleware to refuse a CONNECT, and by the refused client.
 
     The packet is a CONNECT_ERROR (docs/protocol.md#socketio-namespaces).
 
@@ -18,7 +18,7 @@ class ConnectionRefused(OneLine, RtmsgError):
     message : str
         Shown to the client.
     data : object, optional
-        Any JSON value that goes with it.
+        Any JSON value, sent with the message.
     """
 
     def __init__(self, message: str, data: Any = None) -> None:
@@ -28,7 +28,7 @@ class ConnectionRefused(OneLine, RtmsgError):
 
 
 class ConnectError(OneLine, RtmsgError):
-    """The client could not connect for the first time."""
+    """The first connection of a client failed."""
 
 
 class ServerNotFound(ConnectError):
@@ -40,7 +40,7 @@ class ServerUnreachable(ConnectError):
 
 
 class AccessDenied(ConnectError):
-    """The server refused the token, or there was none.
+    """The server refused the token, or the client sent none.
 
     Attributes
     ----------
@@ -54,11 +54,11 @@ class AccessDenied(ConnectError):
 
 
 class NotDurableError(ConnectError):
-    """The hub keeps events in memory only, and the client was to connect with ``durable=True``."""
+    """The hub keeps events in memory only, and ``durable=True`` was given."""
 
 
 class NotDurable(UserWarning):
-    """What is emitted is kept in memory only, and would be lost with the server; the text says why."""
+    """The hub keeps events in memory only, and they are lost when the server stops. The text says why."""
 
 
 class EmitTimeout(OneLine, RtmsgError, TimeoutError):
@@ -66,14 +66,13 @@ class EmitTimeout(OneLine, RtmsgError, TimeoutError):
 
 
 class _Unanswered(OneLine, RtmsgError):
-    """Somebody did not acknowledge.
+    """A peer did not acknowledge an event.
 
     Parameters
     ----------
     message : str
-        What was waited for.
     responses : sequence, optional
-        The answers that did come, of an event that was emitted to several.
+        The answers that did arrive, for an event to several peers.
     missing : sequence of str, optional
         The ids of the sockets that did not answer, on a server.
     """
@@ -89,7 +88,7 @@ class AckTimeout(_Unanswered, TimeoutError):
 
 
 class QueueFull(OneLine, RtmsgError):
-    """Too many events wait for the connection to come back."""
+    """Too many events wait for the next connection."""
 
 
 class NotJSON(OneLine, RtmsgError, TypeError, ValueError):
@@ -97,7 +96,7 @@ class NotJSON(OneLine, RtmsgError, TypeError, ValueError):
 
 
 class WrongCall(OneLine, RtmsgError, TypeError):
-    """Something cannot be called like this; the message says what to write."""
+    """A function or method was called with wrong arguments; the message says what to write."""
 
 
 class WrongName(OneLine, RtmsgError, AttributeError):
@@ -105,4 +104,4 @@ class WrongName(OneLine, RtmsgError, AttributeError):
 
 
 class Disconnected(_Unanswered, ConnectionError):
-    """The connection ended while something waited for its answer."""
+    """The connection ended while a call waited for an answer."""

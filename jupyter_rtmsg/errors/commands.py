@@ -8,13 +8,14 @@ from .base import OneLine, RtmsgError
 
 
 class CommandError(OneLine, RtmsgError):
-    """The hub refused a command. ``code`` is part of the API, see docs/wire.md.
+    """The hub refused a command.
 
     Attributes
     ----------
     code : str
+        Part of the API; docs/wire.md lists the codes.
     transient : bool
-        Whether the same command may be taken a little later.
+        Whether the same command may succeed later.
     """
 
     code: ClassVar[str] = "internal"
@@ -27,7 +28,7 @@ class CommandError(OneLine, RtmsgError):
 
     @staticmethod
     def of(code: str, message: str, retry: float = 0.0) -> CommandError:
-        """Make the error that belongs to a code received over the wire, with the seconds of its ``retry``."""
+        """Return the error for a code received over the wire. ``retry`` is in seconds."""
         if code == RateExceeded.code:
             return RateExceeded(message, retry)
         return COMMAND_ERRORS.get(code, Internal)(message)
@@ -95,7 +96,7 @@ class RateExceeded(CommandError):
 
     def __init__(self, message: str = "", retry: float = 0.0) -> None:
         super().__init__(message)
-        self.retry = retry  # seconds after which the command may be taken; 0: not known
+        self.retry = retry  # seconds after which the command may succeed; 0 if unknown
 
 
 class Busy(CommandError):

@@ -6,7 +6,7 @@ from .base import RtmsgError
 
 
 class LogError(RtmsgError):
-    """The log cannot do what it was asked."""
+    """The log refused an operation."""
 
 
 class LogBusy(LogError):
@@ -14,11 +14,11 @@ class LogBusy(LogError):
 
 
 class LogFull(LogError):
-    """There is no room on the disk, or the user's quota there is used up."""
+    """The disk is full, or the user's quota on it is used up."""
 
 
 class LogDiskError(LogError):
-    """The disk of the log fails, or went read-only: what was to be stored is refused until it works again."""
+    """The disk of the log fails or is read-only. Appends are refused until it works again."""
 
 
 class LogConflict(LogError):
@@ -34,13 +34,13 @@ class LogClosed(LogError):
 
 
 class EpochChanged(LogError):
-    """The log was lost or replaced: positions of the old epoch mean nothing any more.
+    """The log was lost or replaced. Positions of the old epoch are not valid any more.
 
     Parameters
     ----------
     message : str
     position : int, optional
-        Where to follow the new log from; without it, from its head.
+        The position from which to follow the new log; by default its head.
     """
 
     def __init__(self, message: str, position: int | None = None) -> None:

@@ -8,7 +8,7 @@ from .base import RtmsgError
 
 
 class ProtocolError(RtmsgError):
-    """The peer sent what its protocol does not allow; the message names the rule."""
+    """The peer violated the protocol; the message names the rule."""
 
 
 class WebSocketError(ProtocolError):
@@ -28,7 +28,7 @@ class WebSocketError(ProtocolError):
 
 
 class PacketRefused(ProtocolError):
-    """The data of a packet cannot be taken: the packet is refused, its connection goes on.
+    """The data of a packet are not valid. Only this packet is refused; the connection stays open.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class PacketRefused(ProtocolError):
     namespace : str
         Its namespace.
     id : int or None
-        The number of the acknowledgement that it asks for, or is.
+        The number of the acknowledgement that the packet asks for; of an ACK, its own.
     payload : str or bytes, optional
         The JSON that was not decoded.
     """
@@ -57,11 +57,11 @@ class PacketRefused(ProtocolError):
 
     @property
     def answer(self) -> dict[str, Any]:
-        """What the sender of the packet is told in its acknowledgement."""
+        """The argument of the acknowledgement to the sender of the packet."""
         return {"error": {"code": self.code, "message": str(self)}}
 
 
 class TooDeepJSON(PacketRefused):
-    """The data of a packet is nested too deep."""
+    """The data of a packet are nested too deep."""
 
     code = "too_deep"

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from jupyter_rtmsg.notebook import Listener, in_notebook
+from jupyter_rtmsg.notebook import RegisteredListener, in_notebook
 
 Handler = Callable[..., Any]
 Handlers = dict[str, tuple[Handler, ...]]
@@ -53,21 +53,21 @@ class Concurrent:
 
 def listener(function: Handler) -> Handler:
     """Return the listener for a function: in a notebook it remembers its cell, elsewhere it is the function itself."""
-    return Listener(function) if in_notebook() else function
+    return RegisteredListener(function) if in_notebook() else function
 
 
 def function_of(listener: Handler) -> Handler:
     """Return the function that was registered."""
-    while isinstance(listener, (Once, Concurrent, Listener)):
+    while isinstance(listener, (Once, Concurrent, RegisteredListener)):
         listener = listener.function
     return listener
 
 
-def _of_cell(listener: Handler) -> Listener | None:
+def _of_cell(listener: Handler) -> RegisteredListener | None:
     """Return the part of a listener that remembers its cell."""
     while isinstance(listener, (Once, Concurrent)):
         listener = listener.function
-    return listener if isinstance(listener, Listener) else None
+    return listener if isinstance(listener, RegisteredListener) else None
 
 
 def added(listeners: tuple[Handler, ...], new: Handler, *, first: bool = False) -> tuple[Handler, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator
 from typing import Any
 from weakref import WeakValueDictionary
 
-from jupyter_rtmsg.notebook import CellFunction, name_of
+from jupyter_rtmsg.notebook import RegisteredFunction, name_of
 
 from .broadcast import BroadcastOperator
 from .listeners import Handler, function_of, listener
@@ -242,7 +242,7 @@ def _redefined(new: Matcher, old: Matcher) -> bool:
     Functions are matched by name, because other cells may pass the same function to get its namespace; lambdas by their
     order in the cell.
     """
-    if not isinstance(new, CellFunction) or not isinstance(old, CellFunction):
+    if not isinstance(new, RegisteredFunction) or not isinstance(old, RegisteredFunction):
         return False
     name = name_of(new.function)
     return name == name_of(old.function) and (name is not None or new.outdates(old))
