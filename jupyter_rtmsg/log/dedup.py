@@ -12,11 +12,11 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
+from .batch import Batch
 from .explicit import ExplicitIds
 from .options import Options
 from .records import Draft
 from .segments import MAX_SEGMENTS, DedupSegments, decode_keys, encode_keys
-from .state import Batch
 from .store import Store
 
 _FRESH = 16_384  # keys in memory, at about 150 bytes each

@@ -12,10 +12,10 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
+from .batch import Batch
 from .options import Options
 from .records import Draft, size_of
 from .rows import COLUMNS, RecordDecoder
-from .state import Batch
 from .store import Store, chunks, with_placeholders
 
 _SLICE = 1_000  # rows deleted in one transaction

@@ -14,13 +14,13 @@ import msgspec
 
 from jupyter_rtmsg.errors import LogError
 
+from .batch import Batch
 from .fault import is_full
 from .file import CannotServeError, LogFile
 from .reader import Reader
 from .records import Appended, Draft, Record, size_of
 from .schema import MEMORY_START
 from .segments import decode_keys
-from .state import Batch
 from .store import Store
 from .work import Submission
 

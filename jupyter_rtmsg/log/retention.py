@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 
+from .batch import Batch
 from .clock import LogClock
 from .dedup import Dedup
 from .disk import Disk
@@ -15,7 +16,7 @@ from .options import MIB, Options
 from .records import RoomStats
 from .schema import SIZE, USER
 from .space import FileSpace
-from .state import Batch, LogState, RoomState
+from .state import LogState, RoomState
 from .store import Store
 from .tallies import EVENT_OVERHEAD, STORE_EVERY, Tally
 from .timeline import FORGET, first_stored, stored_first

@@ -15,6 +15,7 @@ from jupyter_rtmsg.errors import EpochChanged, LogBusy, LogClosed
 from jupyter_rtmsg.futures import settle
 from jupyter_rtmsg.logthrottle import throttled_logger
 
+from .batch import announced
 from .clock import LogClock, stamp
 from .dedup import Dedup
 from .disk import Disk
@@ -27,7 +28,7 @@ from .reader import Query, Reader
 from .reader_pool import ReaderPool
 from .records import DELETED, Appended, Done, Draft, Fault, Lag, Page, Record, RoomStats, size_of
 from .retention import Retention
-from .state import LogState, announced
+from .state import LogState
 from .store import Store
 from .subscriptions import SQLiteSubscriptions
 from .tail import Tail, last_seq

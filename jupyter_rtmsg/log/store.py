@@ -16,13 +16,14 @@ from typing import Any, NamedTuple
 
 from jupyter_rtmsg.errors import LogError
 
+from .batch import Batch
 from .crc import deletion_crc
 from .loading import load_state
 from .mark import Mark
 from .openings import KEPT, Opening, Openings
 from .rows import SAVE_ROOM, room_row
 from .schema import MEMORY_START
-from .state import Batch, LogState, RoomState
+from .state import LogState, RoomState
 
 _COUNT = "UPDATE meta SET v = ?1 + 1 WHERE k = 'commits' AND v = ?1"
 _CHUNKS = (256, 128, 64, 32, 16, 8, 4, 2, 1)

@@ -18,6 +18,7 @@ from contextlib import suppress
 
 from jupyter_rtmsg.errors import LogError, LogFull
 
+from .batch import Batch
 from .clock import LogClock, encode_state
 from .dedup import Dedup, dedup_key
 from .disk import Disk
@@ -26,7 +27,7 @@ from .fault import Outage, diagnose, is_damage
 from .guard import Guard
 from .records import Fault, RoomStats
 from .retention import Retention
-from .state import Batch, LogState
+from .state import LogState
 from .store import Store
 from .work import Change, Completion, Item, Outcome, Submission, Work
 

@@ -19,9 +19,10 @@ import jupyter_rtmsg as rt
 from jupyter_rtmsg.errors import LogDiskError, LogError
 from jupyter_rtmsg.event import CORRUPT
 from jupyter_rtmsg.log import Appended, Draft, Record, StoredSubscription
+from jupyter_rtmsg.log.batch import Batch
 from jupyter_rtmsg.log.reader import Query, Reader
 from jupyter_rtmsg.log.schema import connect, prepare
-from jupyter_rtmsg.log.state import Batch, LogState
+from jupyter_rtmsg.log.state import LogState
 from jupyter_rtmsg.log.store import Store
 from jupyter_rtmsg.log.verify import EventCheck, Report, _attachments, verify
 from jupyter_rtmsg.log.work import Submission

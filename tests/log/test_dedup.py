@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jupyter_rtmsg.log.batch import Batch
 from jupyter_rtmsg.log.dedup import Dedup
 from jupyter_rtmsg.log.options import Options
 from jupyter_rtmsg.log.schema import connect, prepare
-from jupyter_rtmsg.log.state import Batch, LogState
+from jupyter_rtmsg.log.state import LogState
 from jupyter_rtmsg.log.store import Store
 
 FRESH, KEPT, AGE = 8, 20, 100  # AGE in seconds

@@ -13,13 +13,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from support.logs import Clock
 
 from jupyter_rtmsg.log import Appended, Draft
+from jupyter_rtmsg.log.batch import Batch
 from jupyter_rtmsg.log.clock import LogClock
 from jupyter_rtmsg.log.dedup import Dedup
 from jupyter_rtmsg.log.disk import Disk
 from jupyter_rtmsg.log.options import Options
 from jupyter_rtmsg.log.retention import Retention
 from jupyter_rtmsg.log.schema import connect, prepare
-from jupyter_rtmsg.log.state import Batch, LogState
+from jupyter_rtmsg.log.state import LogState
 from jupyter_rtmsg.log.store import Store
 from jupyter_rtmsg.log.tallies import EVENT_OVERHEAD, Tallies
 from jupyter_rtmsg.log.work import Submission

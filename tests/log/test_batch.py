@@ -3,8 +3,9 @@ from __future__ import annotations
 from support.logs import draft
 
 from jupyter_rtmsg.log import Appended, Draft, RoomStats
+from jupyter_rtmsg.log.batch import Batch
 from jupyter_rtmsg.log.dedup import dedup_key
-from jupyter_rtmsg.log.state import Batch, LogState, RoomState
+from jupyter_rtmsg.log.state import LogState, RoomState
 from jupyter_rtmsg.log.work import Submission
 
 

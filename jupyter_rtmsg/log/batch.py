@@ -1,0 +1,222 @@
+"""All decisions that are made about appends before anything is written. No I/O.
+
+The writer decides with a `Batch` on top of its `LogState`: positions, order, duplicates, conflicts. The batch is
+written in one transaction, and only then accepted into the state. So a transaction that fails leaves no trace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from jupyter_rtmsg.errors import LogConflict, LogError, LogIdConflict
+
+from .clock import MINUTE, stamp
+from .crc import event_crc
+from .records import DELETED, Appended, Draft, Record
+from .state import LogState, RoomState
+from .work import Completion, Submission
+
+FORGOTTEN_AFTER = 86_400_000
+"""Ms of log time after which the maker of a room without events is forgotten."""
+
+# The columns of table ``event``: seq, room, prev, ts, name, data, attachments, sender, user, id, size, crc, n.
+_EventValues = tuple[int, int, int, int, str, bytes, int, bytes, str, str | None, int, int, int]
+
+
+class Batch:
+    """The appends of one transaction, and all of its consequences.
+
+    Parameters
+    ----------
+    state : LogState
+        The state before. It is not changed.
+    known : mapping
+        Seqs of the dedup keys of this batch that are in the log already.
+    now : int
+        The time of the wall clock (ms since 1970). For timestamps see `stamp`.
+    time : int, optional
+        Log time (ms); by default ``now``.
+    ahead : int, optional
+        By how much log time was ahead of ``now`` then (ms), for events that are older than this transaction.
+    complete : bool
+        Whether ``known`` includes the ids that publishers chose; see `Matches`.
+
+    Attributes
+    ----------
+    head, ts, time, ahead, next_room
+        Those of `LogState` after the batch.
+    rooms : dict
+        The rooms that change, by name.
+    saved_rooms : dict
+        The names of those whose rows are stored: new ones, deleted ones, and those with a new maker.
+    deleted : dict
+        Positions up to which rooms are deleted, by name.
+    events, attachments : list
+        Rows for the tables ``event`` and ``attachment``.
+    bytes : int
+        Payload of the events.
+    records : list of Record
+        The events and announcements that come out of the log.
+    completions : list of Completion
+        The outcomes of the appends.
+    keys, explicit : dict
+        Seqs by dedup key: of ids that clients made up, and of those that publishers chose.
+    turns : bool
+        Whether a new time span begins with the first event.
+    """
+
+    # A batch is filled by `add`, written by `Store.insert` and `Dedup.insert`, and applied by `LogState.accept`.
+    # `rooms` has copies of the rooms in `_state`, so that a batch that fails changes nothing.
+    # `_drafts` has the drafts of this batch that have an explicit key, to compare duplicates with.
+
+    def __init__(
+        self,
+        state: LogState,
+        known: Mapping[bytes, int],
+        now: int,
+        time: int | None = None,
+        *,
+        ahead: int | None = None,
+        complete: bool = True,
+    ) -> None:
+        self._state = state
+        self._known = known
+        self.complete = complete
+        self.head = state.head
+        self.ts = stamp(now, state.ts)
+        self.time = now if time is None else time
+        ahead = self.time - self.ts if ahead is None else ahead
+        self.turns = self.ts < state.ts or abs(ahead - state.ahead) > MINUTE
+        self.ahead = ahead if self.turns else state.ahead
+        self.next_room = state.next_room
+        self.rooms: dict[str, RoomState] = {}
+        self.bytes = 0
+        self.saved_rooms: dict[str, None] = {}
+        self.records: list[Record] = []
+        self.completions: list[Completion] = []
+        self.events: list[_EventValues] = []
+        self.attachments: list[tuple[int, int, bytes]] = []
+        self.keys: dict[bytes, int] = {}
+        self.explicit: dict[bytes, int] = {}
+        self._drafts: dict[bytes, Draft] = {}
+        self.deleted: dict[str, int] = {}
+
+    @property
+    def time_spans(self) -> list[tuple[int, int]]:
+        """The row for table ``stretch``, if a time span begins with this batch's first event."""
+        return [(self.events[0][0], self.ahead)] if self.turns and self.events else []
+
+    def take_over(self, submission: Submission, key: bytes | None, ts: int) -> None:
+        """Add an event that was stored in another log before, and keeps its ts."""
+        self.ts = max(self.ts, ts)
+        self.add(submission, key)
+
+    def add(self, submission: Submission, key: bytes | None, *, differs: bool = False) -> None:
+        """Decide on an append. An error is the outcome of this append alone.
+
+        ``differs``: the event that the log has under this key has another name or other data.
+        """
+        draft, done = submission.draft, submission.done
+        if done is None:
+            self.records.append(announced(draft, self.ts))
+            return
+        value: Appended | Exception
+        try:
+            value = self._append(draft, submission.size, key, differs)
+        except (LogError, AttributeError, TypeError, ValueError) as error:
+            value = error
+        self.completions.append(Completion(done, value))
+
+    def _append(self, draft: Draft, size: int, key: bytes | None, differs: bool) -> Appended:
+        if draft.name == DELETED:
+            return self._delete(draft.room)
+        if key is None and draft.id is not None and not (draft.auto and draft.client is None):
+            raise TypeError("`room`, `user`, `client` and `id` must be str")
+        room = self.rooms.get(draft.room)
+        known = room or self._state.rooms.get(draft.room)
+        earlier = None
+        if key is not None:
+            earlier = self.keys.get(key) or self.explicit.get(key) or self._known.get(key)
+        if earlier is not None and (known is None or earlier > known.since):  # else the room was deleted since
+            return self._duplicate(draft, key, earlier, differs)
+        prev = known.head if known else 0
+        if draft.expect is not None and draft.expect != prev:
+            raise LogConflict(f"the head of room {draft.room!r} is {prev}, not {draft.expect}")
+        seq, n = self.head + 1, known.n + 1 if known else 1
+        crc = event_crc(
+            seq, prev, self.ts, n, draft.room, draft.name, draft.user, draft.id, draft.sender, draft.data,
+            draft.attachments,
+        )  # fmt: skip
+        if room is None:
+            # Only now, when nothing can fail any more: a room is made by its first event.
+            room = self._copy_room(draft.room, known)
+        if not room.count:
+            self._begin(room, draft, seq)
+        self.head = room.head = seq
+        room.n, room.used = n, self.time
+        room.count += 1
+        room.bytes += size
+        self.bytes += size
+        self._store(draft, room, prev, size, crc)
+        if key is not None and draft.auto:
+            self.keys[key] = seq
+        elif key is not None:
+            self.explicit[key], self._drafts[key] = seq, draft
+        return Appended(seq, False)
+
+    def _duplicate(self, draft: Draft, key: bytes | None, seq: int, differs: bool) -> Appended:
+        """Return the outcome of an append whose id is known; raise if the stored event differs."""
+        first = self._drafts.get(key) if key is not None else None
+        if first is not None:
+            differs = (first.name, first.data, first.attachments) != (draft.name, draft.data, draft.attachments)
+        if differs:
+            raise LogIdConflict(
+                f"the id {draft.id!r} belongs to event {seq} of room {draft.room!r}, which has another name or other "
+                "data: choose another id, or send the same event"
+            )
+        return Appended(seq, True)
+
+    def _copy_room(self, name: str, known: RoomState | None) -> RoomState:
+        """Add a copy of a room, or a new room, to this batch."""
+        if known is None:
+            room = RoomState(self.next_room)
+            self.next_room += 1
+        else:
+            room = known.copy()
+        self.rooms[name] = room
+        return room
+
+    def _begin(self, room: RoomState, draft: Draft, seq: int) -> None:
+        """Add the first event to an empty room. Its principal makes the room, if that is new, deleted or forgotten."""
+        room.first = seq
+        if room.head <= room.since or self.time - room.used > FORGOTTEN_AFTER:
+            room.maker = draft.user
+            self.saved_rooms[draft.room] = None
+
+    def _delete(self, name: str) -> Appended:
+        """Delete the events of a room; the outcome has the position up to which they are deleted."""
+        known = self.rooms.get(name) or self._state.rooms.get(name)
+        if known is not None:
+            room = self.rooms[name] = known.copy()
+            room.since, room.used = self.head, self.time
+            room.first = room.count = room.bytes = 0
+            self.deleted[name] = self.head
+            self.saved_rooms[name] = None
+        return Appended(self.head, False)
+
+    def _store(self, draft: Draft, room: RoomState, prev: int, size: int, crc: int) -> None:
+        name, data, attachments, sender, user, id = (
+            draft.name, draft.data, draft.attachments, draft.sender, draft.user, draft.id
+        )  # fmt: skip
+        seq, n, ts = room.head, room.n, self.ts
+        self.events.append((seq, room.id, prev, ts, name, data, len(attachments), sender, user, id, size, crc, n))
+        if attachments:
+            self.attachments += [(seq, num, part) for num, part in enumerate(attachments)]
+        self.records.append(Record(draft.room, seq, prev, ts, name, data, attachments, sender, user, id, n))
+
+
+def announced(draft: Draft, ts: int) -> Record:
+    """Return the record of an event that is announced."""
+    return Record(
+        draft.room, None, None, ts, draft.name, draft.data, draft.attachments, draft.sender, draft.user, draft.id
+    )
