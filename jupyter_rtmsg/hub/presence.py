@@ -143,4 +143,4 @@ class Presence:
     def _leave(self, key: str, member: _Member) -> None:
         member.state = LEFT
         del self._members[key]
-        self._changed[key] = member
+        self._changed[key] = member  # until the change is broadcast; `arrive` finds it here

@@ -62,11 +62,12 @@ class RoomRegistry:
         if room is None:
             self.quota.open(name, principal)
             room = self.active[name] = ActiveRoom(name, new_ring())
-        room.begin_join()
+        room.begin_join()  # before the caller awaits anything: `settle` removes rooms without members and joins
         return room
 
     def settle(self, room: ActiveRoom) -> None:
         """Remove a room if it has become idle, after a member has left or a join is over."""
+        # After a deletion another room of this name may be active already.
         if room.idle and self.active.get(room.name) is room:
             del self.active[room.name]
             self.quota.close(room.name)
@@ -77,6 +78,7 @@ class RoomRegistry:
         before = frozenset(self.quota.makers)
         held = await log.rooms()
         makers = self.quota.makers
+        # Rooms that were made while the log was read may be missing in its answer, so they are kept.
         since = {name: maker for name, maker in makers.items() if name not in before}
         self.quota.replace(since | {name: stats.maker or makers.get(name, "") for name, stats in held.items()})
         if self.quota.makers.keys() != before:
@@ -128,11 +130,13 @@ class RoomQuota:
                 f"there are {len(self.makers)} rooms, and the limit is {self._limits.rooms}: delete a room that is no "
                 "longer needed, or ask the operator of the server"
             )
+        # The room may count for this principal already, as its first member. It must not count twice.
         self._check(principal, self._counts[principal] - (self._opened.get(room) == principal))
         self.made(room, principal)
 
     def made(self, room: str, principal: str) -> None:
         """Count a room that holds events for its maker, without a check of the limits."""
+        # From now on it counts neither for its first member nor for the maker of a deleted room of this name.
         self.close(room)
         self.forget(room)
         self.makers[room] = principal
@@ -181,7 +185,7 @@ class RoomQuota:
 
     def _discount(self, principal: str) -> None:
         self._counts[principal] -= 1
-        if not self._counts[principal]:
+        if not self._counts[principal]:  # or one entry would stay for each principal ever seen
             del self._counts[principal]
 
 
@@ -217,6 +221,7 @@ class RoomListWatchers:
             self._timer = None
 
     def _notify(self) -> None:
+        # Cleared first: a watcher that asks again while these are told waits for the next change.
         self._timer = None
         waiting, self._waiting = self._waiting, {}
         for participant in waiting:

@@ -241,6 +241,7 @@ class MovingLog:
                 yield batch
         finally:
             self._followers -= 1
+        # The memory log was retired: this follower has all its events, and nobody has one of the new log yet.
         self._swap()
         if self._positions and log is self._memory:
             raise EpochChanged("moved", self._positions.head)
@@ -268,9 +269,10 @@ class MovingLog:
     async def close(self) -> None:
         """See `EventLog.close`."""
         self._closing = True
+        # The server that holds the file may be stopping, too. Then the events in memory can still be saved.
         if self._waiting and self._memory.head > MEMORY_START:
             await asyncio.wait([self._task], timeout=_LAST_CHANCE)
-        if not self._gate.closed:
+        if not self._gate.closed:  # a move that has begun is completed
             self._task.cancel()
         await asyncio.wait([self._task])
         await self._log.close()
@@ -324,14 +326,14 @@ class MovingLog:
             raise
         self._memory.retire()
         if self._followers:
-            with suppress(asyncio.TimeoutError):
+            with suppress(asyncio.TimeoutError):  # a follower that hangs must not stop the move
                 await asyncio.wait_for(self._swapped.wait(), _FOLLOWERS_TIMEOUT)
         self._swap()
         await self._memory.close()
 
     async def _copy(self, file: LogFile) -> _Replacement:
         memory = self._memory
-        await memory.flush()
+        await memory.flush()  # the gate is closed, so nothing is appended after this
         values = await memory.key_values.all()
         moving = partial(move_events, memory.store, memory.epoch, memory.head, file)
         positions = await run_on_thread(moving, self._loop)
@@ -355,6 +357,7 @@ class MovingLog:
 
     def _resume(self) -> None:
         """Open the gate, and submit the appends that were held."""
+        # No await in here: appends of now must come after those that were held.
         self._gate.open()
         held, self._held, self._held_bytes = self._held, deque(), 0
         for draft, done in held:

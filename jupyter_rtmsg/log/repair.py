@@ -84,6 +84,7 @@ def _replace(path: Path, new: Path) -> Path:
 def _reindex(path: Path) -> bool:
     """Rebuild the indices, and return whether the file is intact then."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        # In one transaction: if the file is still damaged, the old indices must stay. `_missing` needs that of events.
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("REINDEX")
         (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
@@ -97,13 +98,14 @@ def _copy(path: Path, new: Path) -> str:
         connection.execute(_LENIENT)
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()  # damaged pages do not stop it
     new.unlink(missing_ok=True)
+    # With its mode from the start: SQLite would create it by the umask, and it holds the events of all users.
     os.close(os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     with closing(sqlite3.connect(new, isolation_level=None)) as target, closing(connect_reader(str(path))) as source:
         source.execute(_LENIENT)
         target.execute("PRAGMA page_size=4096")
         target.execute("PRAGMA auto_vacuum=INCREMENTAL")
         schema = source.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
-        source.text_factory = _Text
+        source.text_factory = _Text  # or one text with damaged bytes would end the copy
         return _Copy(source, target, schema).run()
 
 
@@ -161,11 +163,13 @@ class _Copy:
         for keys in _key_chunks(rows):
             if isinstance(keys, Gap):
                 self._holes.add(table)
+            # One statement for all of them; row by row only if one cannot be read.
             elif not self._insert(table, keys[0], keys[-1]):
                 self._lost[table] = self._lost.get(table, 0) + sum(not self._insert(table, key, key) for key in keys)
 
     def _insert(self, table: str, first: int, last: int) -> bool:
         """Copy the rows of a range of keys; return whether all of them could be read. If not, none is copied."""
+        # Not by an index, which may be the damaged part.
         query = f"SELECT * FROM {table} NOT INDEXED WHERE rowid BETWEEN ? AND ?"  # noqa: S608 -- from the schema
         try:
             rows = self._source.execute(query, (first, last)).fetchall()

@@ -175,7 +175,7 @@ class SQLiteLog:
         """See `EventLog.announce`."""
         self._check_open()
         size = size_of(draft)
-        if not self._queued:
+        if not self._queued:  # it can overtake no append, so it need not pass through the writer
             self._ts = self.now()
             self._tail.push([announced(draft, self._ts)])
         elif self._has_room(size):
@@ -208,6 +208,7 @@ class SQLiteLog:
         """See `EventLog.follow`."""
         if after > self._head:
             raise EpochChanged(f"position {after} is beyond the log's head {self._head}: it belongs to another epoch")
+        # `number` is the next batch of the tail. None: the tail does not go back to `position`, so the file is read.
         position, number = after, None
         while True:
             if number is None and (number := self._tail.find(position)) is None:
@@ -229,7 +230,7 @@ class SQLiteLog:
                     await self._tail.more()
                     continue
                 number += 1
-                records = _after(batch, position)
+                records = _after(batch, position)  # the file may have been read into the middle of this batch
                 position = last_seq(batch, position)
             if records:
                 yield records
@@ -265,6 +266,7 @@ class SQLiteLog:
 
     async def _committed(self) -> None:
         """Wait for a commit that includes everything queued now, whether it succeeds or fails."""
+        # Outcomes come in the order of the items. A change without content is done when all items before it are.
         done: asyncio.Future[None] = self._loop.create_future()
         self._submit(Change(lambda _: None, lambda _: settle(done, None)))
         await done
@@ -284,6 +286,7 @@ class SQLiteLog:
         await asyncio.shield(self._closing)
 
     async def _close(self) -> None:
+        # In the direction of the data: from the loop to the writer, then the followers, the readers, and last the file.
         deadline = self._loop.time() + _CLOSE_TIMEOUT
         self._subscriptions.flush()
         self._hand_over()
@@ -334,6 +337,7 @@ class SQLiteLog:
 
     def _publish(self, outcome: Outcome) -> None:
         """Bring the loop's side up to date with an outcome of the writer. Called on the loop, in commit order."""
+        # The loop's copies change before any callback runs: a callback may submit or read.
         self._queued -= len(outcome.work.submissions)
         self._queued_bytes -= outcome.work.size
         self._head = max(self._head, outcome.head)

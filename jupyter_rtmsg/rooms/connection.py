@@ -139,6 +139,8 @@ class HubConnection:
         self.commands.check_loop()
         deadline = asyncio.get_running_loop().time() + timeout
         memberships = list(self.memberships.values())
+        # The order matters. Handlers may emit, so the outbox is flushed after them; leaving sends the last
+        # acknowledgements, so it comes after both.
         for membership in memberships:
             membership.drain()
         await asyncio.gather(*(membership.drained(timeout) for membership in memberships))
@@ -153,6 +155,7 @@ class HubConnection:
 
     async def _leave(self, memberships: Sequence[Membership]) -> None:
         """Leave the rooms, with a limit for a hub that does not answer."""
+        # All rooms at once: a hub that does not answer costs the limit once, and not once for each room.
         leaving = [asyncio.ensure_future(membership.leave()) for membership in memberships]
         if leaving:
             await asyncio.wait(leaving, timeout=_GOODBYE)
@@ -176,12 +179,13 @@ class HubConnection:
     async def prepare(self) -> None:
         """Say hello, join the rooms again, and send again what was not acknowledged."""
         assert self.socket.id is not None
+        # First the proof of the kernel: the hub needs it to find the subscription of a notebook when it joins.
         self.hello = await say_hello(self.commands, self.socket.io.address.url, self.socket.id)
         self.durability.greeted(self.hello)
         self.user = self.hello.user or self.user
         memberships = [membership for membership in self.memberships.values() if membership.joined]
         await asyncio.gather(*(membership.rejoin() for membership in memberships))
-        self.outbox.connected()
+        self.outbox.connected()  # last: no event may overtake the joins
 
     def writable(self) -> None:
         """Send what waits in the outbox."""
@@ -208,6 +212,7 @@ class HubConnection:
 
     def event(self, args: list[Any], size: int) -> bool:
         """Dispatch an event to its room. Return False if it is neither of a room nor of the hub."""
+        # This runs for every event, so the test for the usual one comes first.
         if len(args) >= 3 and type(args[2]) is dict:
             membership = self.memberships.get(args[2].get("room", ""))
             if membership:
@@ -230,6 +235,7 @@ class HubConnection:
 
     def end_batch(self) -> None:
         """Wake the rooms that got something in this batch."""
+        # Woken once for each read, and not for each event: each wake-up of an executor crosses to another thread.
         touched, self._touched = self._touched, set()
         for membership in touched:
             membership.wake()

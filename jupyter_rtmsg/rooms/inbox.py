@@ -152,7 +152,7 @@ class Inbox:
                 elif position is None:
                     self._put_count -= 1
                     self._bytes_in -= item[3]
-        self._items.extend(kept)
+        self._items.extend(kept)  # in their place: the executor takes from the other end only
         self.received = self.seen = min(self.received, seq)
 
     def pass_over(self, seq: int) -> None:
@@ -219,7 +219,7 @@ class Inbox:
             self.received = through
             if last is not None and self.number is not None and last > self.number:
                 self._announce_trimmed(self.number + 1, last, through)
-        if not self.has_gap:
+        if not self.has_gap:  # `_skipped` is an estimate for `lag`: events that were deleted are not read
             self._skipped = 0
         else:
             self._skipped = max(1, self._skipped - len(events))
@@ -344,7 +344,7 @@ class Inbox:
                     return
                 took = True
                 yield from self._calls(item)
-        finally:
+        finally:  # also if the executor stops between two calls: events that were handled are acknowledged
             if took:
                 self._progressed()
 
@@ -358,6 +358,7 @@ class Inbox:
                 if handler.replay or kind != _MISSED:
                     yield Call(handler, (event,))
                     self.call_count += 1
+        # The generator goes on when the handlers have returned, so `_handled` is never ahead of them.
         self._bytes_out += size
         if seq is not None:
             self.handled_count += 1

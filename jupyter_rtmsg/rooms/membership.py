@@ -289,7 +289,7 @@ class Membership:
     def register(self, handler: Handler, *, at_once: bool = False) -> None:
         """Add a handler. The first one starts the handling of queued events, a moment later unless ``at_once``."""
         self.check()
-        self.handlers.add(handler)
+        self.handlers.add(handler)  # before the start is scheduled, or the backlog could pass it
         self.call_soon(self._start if at_once else self._start_soon)
 
     def register_stream(self, handler: Handler, close: Callable[[], None]) -> Callable[[], None]:
@@ -310,7 +310,7 @@ class Membership:
     def replay(self, events: Sequence[Event]) -> concurrent.futures.Future[int]:
         """Queue events to be handled again. The future's result is their number, once they are handled."""
         self.check()
-        done = self.inbox.replay(events if self.handlers else ())
+        done = self.inbox.replay(events if self.handlers else ())  # without handlers the future must end, too
         self._loop.call_soon_threadsafe(self._start)
         return done
 
@@ -331,7 +331,7 @@ class Membership:
             return
         if self.handlers:
             self._start()
-        self.joined = False
+        self.joined = False  # from here on `live` takes nothing
         self._close_streams()  # a loop over the events ends after the queued ones
         if self.executor.inside():
             self.executor.close()  # a handler that closes its own client is the last one to run
@@ -363,7 +363,7 @@ class Membership:
 
     def end(self, reason: str, *, drain: bool = False) -> None:
         """End the membership. With ``drain`` the queued events are still handled."""
-        self.gone = self.gone or reason
+        self.gone = self.gone or reason  # the first reason is the one that users need
         self._forget(self)
         self.watchers.notice("$left", {"room": self.room, "reason": self.gone})
         self._close_streams()
@@ -371,7 +371,7 @@ class Membership:
         self._rejoin.stop()
         self._trim_report.stop()
         self._gap_reader.stop()
-        for task in self._tasks - {_current_task()}:
+        for task in self._tasks - {_current_task()}:  # the caller may be one of them
             task.cancel()
         if self._starting:
             self._starting.cancel()

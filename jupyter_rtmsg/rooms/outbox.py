@@ -126,6 +126,7 @@ class Outbox:
 
     def fits(self, size: int) -> bool:
         """Return whether there is capacity for an event of ``size`` bytes. Thread-safe."""
+        # On another thread both may change meanwhile. The limits need not be exact, so there is no lock.
         number = len(self._unacknowledged) + len(self._handed_in)
         return number < self._max_events and self._bytes + size <= self._max_bytes
 
@@ -176,7 +177,7 @@ class Outbox:
         """
         self._socket.io.check_loop()
         known = self._unacknowledged.get(publish.key)
-        if known and known.json != publish.json:
+        if known and known.json != publish.json:  # as the hub refuses it once the first is stored
             raise IdConflict(
                 f"an event with the id {publish.receipt.id!r} is on its way, with another name or other data"
             )
@@ -194,6 +195,7 @@ class Outbox:
             self._loop.call_soon_threadsafe(self._take_handed_in)
 
     def _take_handed_in(self) -> None:
+        # Cleared first: an event that is handed in during the loop schedules another call, and none is left behind.
         self._scheduled = False
         while self._handed_in:
             self.add(self._handed_in.popleft())
@@ -231,7 +233,7 @@ class Outbox:
     def connected(self) -> None:
         """Send again all unacknowledged events, in order, before any other."""
         self._open = True
-        self._in_flight = 0
+        self._in_flight = 0  # the ACKs of the lost connection will not come
         self._paused = False
         self._requeue(lambda publish: True)
 
@@ -239,12 +241,13 @@ class Outbox:
         """Learn that the connection was lost. `admit` raises, and volatile events are dropped."""
         self._open = False
         self._removed.wake()
+        # A volatile event is about the present, so it must not be sent again after the reconnect.
         for publish in [publish for publish in self._unacknowledged.values() if publish.volatile]:
             self._finish(publish, None)
 
     def _requeue(self, wanted: Callable[[Publish], bool]) -> None:
         self._waiting.clear()
-        for publish in self._unacknowledged.values():
+        for publish in self._unacknowledged.values():  # in the order of `add`, which is the order of the log
             if wanted(publish):
                 publish.sent = False
                 self._waiting.append(publish)
@@ -267,6 +270,7 @@ class Outbox:
 
     def _postpone(self, publish: Publish, error: CommandError) -> None:
         publish.sent = False
+        # All events in flight may be refused like this. The first refusal pauses; the others start no second timer.
         if not self._paused:
             self._paused = True
             logger.warning("the hub asks to slow down (%s: %s); events wait in the queue", error.code, error)
@@ -274,11 +278,12 @@ class Outbox:
 
     def _resume(self) -> None:
         self._paused = False
+        # Those in flight have no answer yet. Sending them twice would add to the load that the hub asked to reduce.
         self._requeue(lambda publish: not publish.sent)
 
     def _finish(self, publish: Publish, outcome: int | Exception | None, reply: Reply | None = None) -> None:
         if self._unacknowledged.pop(publish.key, None) is not publish:
-            return
+            return  # finished already: dropped by `lost`, or given up by `close`
         self._bytes -= publish.size
         if isinstance(outcome, Exception):
             publish.receipt.refused(outcome)
@@ -291,7 +296,7 @@ class Outbox:
 
     async def flush(self, timeout: float) -> None:
         """Wait until all events are acknowledged, for at most ``timeout`` seconds, and not without a connection."""
-        self._take_handed_in()
+        self._take_handed_in()  # events of other threads that the loop has not taken yet
         deadline = self._loop.time() + timeout
         while self._unacknowledged and self._open and self._loop.time() < deadline:
             await self._removed.wait(deadline - self._loop.time())

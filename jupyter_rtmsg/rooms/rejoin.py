@@ -69,7 +69,7 @@ class Rejoin:
         Disconnected
             If the connection is lost. The room is joined after the next connect.
         """
-        self.stop()
+        self.stop()  # the connection may be back before the timer: one join is enough
         try:
             await self._join()
         except CommandError as error:
@@ -97,7 +97,7 @@ class Rejoin:
 
     def _due(self) -> None:
         self._timer = None
-        self._spawn(self._attempt_again())
+        self._spawn(self._attempt_again())  # a task of the membership, whose end cancels it
 
     async def _attempt_again(self) -> None:
         with contextlib.suppress(RtmsgError):  # the connection was lost: the next one joins
@@ -158,6 +158,8 @@ class Resumption:
         head: int = reply["head"]
         position = _position(reply)
         if reply.get("reason") in _RESETS:
+            # The subscription's cursor belongs to a log, or an end of it, that is gone. The marker of `$reset` sets the
+            # position, so handlers learn of the loss before they get the first event.
             self._inbox.start_at(NO_POSITION, head)
             self._reset(position, str(reply["reason"]))
         else:
@@ -171,16 +173,17 @@ class Resumption:
     def returned(self, reply: Reply) -> None:
         """Continue at the position of a later join's reply."""
         era, here, reason = Era.of(reply), self._inbox.era, reply.get("reason")
-        if reason == ROLLBACK:
+        if reason == ROLLBACK:  # first: a log that lost its end keeps its epoch
             self._reset(_position(reply), ROLLBACK)
         elif era.epoch != here.epoch and reply.get("recovered"):
+            # Another epoch, and no event is lost: the hub has translated the position that this client sent.
             self._moved(_position(reply), reply["head"])
         elif reason == EPOCH or era.epoch != here.epoch:
             self._reset(_position(reply), EPOCH)
         else:
             if reply.get("cursor") == self._inbox.received:
                 self._inbox.learn_number(reply.get("cursor_n"))
-            if era != here:
+            if era != here:  # the hub restarted with the same log: acknowledgements must name its new opening
                 self._inbox.turn(Position(era, self._inbox.received, self._inbox.number))
 
     def opened(self, log: Mapping[str, Any]) -> None:
@@ -201,6 +204,7 @@ class Resumption:
     def _reset(self, position: Position, reason: str, text: str | None = None) -> None:
         logger.warning("room %r: %s", self._room, f"{text}; positions start anew" if text else _RESETS[reason])
         if reason == ROLLBACK:
+            # The log gives the lost positions to new events. Acknowledging a lost event would acknowledge these.
             self._inbox.drop_after(position.seq)
             self.missed = self.missed and (min(self.missed[0], position.seq), min(self.missed[1], position.seq))
         self._turn(position, text or reason)
@@ -216,6 +220,7 @@ class Resumption:
         Queued events keep their old positions; the hub accepts these in acknowledgements.
         """
         logger.info("room %r: the log was moved; events have new positions", self._room)
+        # While missed events are still being read, all events up to the head count as missed in the new log.
         caught_up = self._inbox.received >= self._inbox.joined_at
         self._turn(position, "moved", joined_at=position.seq if caught_up else head)
         self._spawn(self._translate_missed(position.era))
@@ -230,6 +235,7 @@ class Resumption:
             self._inbox.missed_until(head)
 
     async def _translated(self, seq: int) -> int:
+        # The reply to `lag` has the position in the present log, whichever era the request names.
         reply = await self._commands.ask("lag", {"room": self._room, "after": seq, **self.missed_era.fields})
         cursor: int = reply["cursor"]
         return cursor
