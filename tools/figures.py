@@ -180,6 +180,11 @@ def _docstring_lines(module: Module) -> set[int]:
 
 def comments(modules: list[Module]) -> list[Figure]:
     """Count comment lines beside lines of code. Docstrings are neither, nor are pragmas comments."""
+    return [Figure("comments per code line", comment_share(modules))]
+
+
+def comment_share(modules: Iterable[Module]) -> float:
+    """Return the number of comment lines for each line of code."""
     code, comment = 0, 0
     for module in modules:
         tokens = list(tokenize.generate_tokens(io.StringIO(module.source).readline))
@@ -188,7 +193,24 @@ def comments(modules: list[Module]) -> list[Figure]:
         }
         code += len(lines - _docstring_lines(module))
         comment += sum(token.type == tokenize.COMMENT and not token.string.startswith(_PRAGMAS) for token in tokens)
-    return [Figure("comments per code line", comment / max(code, 1))]
+    return comment / max(code, 1)
+
+
+def comments_in(modules: list[Module], paths: Sequence[str]) -> Figure:
+    """Return the comments per code line of the state machines, which are the files with these paths.
+
+    Raises
+    ------
+    ValueError
+        If a file is missing, for example because it was renamed.
+    """
+    found = {module.path.partition("/")[2]: module for module in modules}
+    missing = [path for path in paths if path not in found]
+    if missing:
+        raise ValueError(f"no such files, which the list of state machines has: {', '.join(missing)}")
+    shares = {path: comment_share([found[path]]) for path in paths}
+    places = [f"{shares[path]:.2f} {path}" for path in sorted(paths, key=shares.__getitem__)]
+    return Figure("comments per code line of state machines", comment_share(found[path] for path in paths), places)
 
 
 # --- imports

@@ -179,6 +179,7 @@ class Link:
         assert self.session
         fields = data if isinstance(data, dict) else {}
         self.recovered = self._recovery.connected(fields.get("pid"))
+        # Events may follow in the same read. They wait in the delivery until the layer has prepared.
         self.id = str(fields.get("sid", ""))
         self._delivery.open(self.session)
         self._handshake.accept(self.session, self._open)
@@ -203,6 +204,7 @@ class Link:
             self.failed(error, transient=False)
         elif self.session:
             self._io.remember(error)
+            # A found token may have been renewed, for example by a restart of the server: the next attempt sends that.
             transient = isinstance(error, TRANSIENT) or self._layer.is_transient(error) or self._io.renew(error)
             self.failed(error, transient=transient)
             self.session.abort(f"not connected: {error}")
@@ -218,6 +220,7 @@ class Link:
     # --- disconnecting
 
     def _session_over(self, reason: str, error: str, state: str = "closed") -> None:
+        # The session is forgotten before any handler runs: an `emit` in "disconnect" must wait for the next one.
         was_admitted, self.id, self.session = self.id is not None, None, None
         self._delivery.close()
         self.sender.close()
@@ -233,7 +236,7 @@ class Link:
         self.session = None
         self._set_state("closed")
         self._delivery.close()
-        self._io.remove(self)
+        self._io.remove(self)  # last, since the manager ends the connection with its last link
 
     def _disconnected(self) -> None:
         """Take the server's DISCONNECT: leave; with a layer, end the session and connect again."""
@@ -247,6 +250,7 @@ class Link:
         """Leave; see `SocketClient.disconnect`."""
         self._io.check_loop()
         session = self.session
+        # Before CONNECT is answered there is no socket on the server that a DISCONNECT could end.
         if session and self.id is not None and not session.ended.done():
             session.send(self._io.codec.disconnect(self.namespace))
         self._session_over("io client disconnect", "the client was closed")
@@ -321,7 +325,7 @@ class Link:
     def failed(self, error: Exception, *, transient: bool) -> None:
         """Learn that an attempt to connect has failed, and whether another one may succeed."""
         self._listeners.fire("connect_error", error)
-        if not transient:
+        if not transient:  # otherwise `connect` waits on, until its timeout, for another attempt
             self._fail_first(error)
 
     def given_up(self) -> None:

@@ -186,7 +186,7 @@ class Manager(Listenable):
         self._receivers[link.namespace] = link.packet
         if self.session:
             link.opened(self.session)  # other namespaces use it already
-        elif self._task is None or self._task.done():
+        elif self._task is None or self._task.done():  # a task under way opens this link with the others
             self._task = asyncio.get_running_loop().create_task(self._run(), name="rtmsg connection")
 
     def remove(self, link: ManagedLink) -> None:
@@ -204,6 +204,7 @@ class Manager(Listenable):
             self._accepted_at = asyncio.get_running_loop().time()
 
     def _end(self) -> None:
+        # Without `session` set, `_lost` ignores its end: it is not a loss, and nobody is to reconnect.
         session, self.session = self.session, None
         if session and not session.ended.done():
             session.close("forced close")
@@ -281,7 +282,7 @@ class Manager(Listenable):
         while self._links:
             session = await self._attempt(attempt)
             if session:
-                attempt = 0
+                attempt = 0  # reconnects are counted from 1, as in `reconnect_attempt` of socket.io-client
                 await self._end_of(session)
             attempt += 1
             if not self._reconnection or (self._max_attempts is not None and attempt > self._max_attempts):
@@ -332,6 +333,7 @@ class Manager(Listenable):
         return session
 
     def _failed(self, error: Exception, attempt: int) -> None:
+        # Links are told of transient failures, too: their sockets fire `connect_error` each time, as in socket.io.
         self.remember(error)
         self._listeners.fire("error", error)
         if attempt:
@@ -341,7 +343,7 @@ class Manager(Listenable):
 
     def remember(self, error: Exception) -> None:
         """Keep the failure of an attempt, and log it unless it is the same as before."""
-        if str(error) != str(self.error):
+        if str(error) != str(self.error):  # or an absent server would be logged at every attempt
             logger.info("no connection to %s: %s", self.address.url, reason_of(error))
         self.error = error
         self.refused = self.refused or isinstance(error, AccessDenied)
@@ -355,6 +357,7 @@ class Manager(Listenable):
     def _lost(self, session: Session) -> None:
         if self.session is not session:  # `drop` and the end of the session both report it
             return
+        # First, so that a handler of "disconnect" that emits does not write to a session that has ended.
         self.session = None
         account = session.ended.result()
         logger.info("the connection to %s was lost: %s", self.address.url, account)

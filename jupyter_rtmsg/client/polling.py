@@ -146,7 +146,7 @@ class Polling:
             self._end(reason)
             return
         self._reason = reason
-        self._no_post = False
+        self._no_post = False  # also while an upgrade holds: the CLOSE must reach the server
         self._pending.append(CLOSE.encode())
         self._start_poster()
 
@@ -157,7 +157,7 @@ class Polling:
     def _end(self, reason: str) -> None:
         if self._ended:
             return
-        self._ended = True
+        self._ended = True  # first: the tasks that are cancelled below must not report another end
         self._pending.clear()
         for task in (self._poller, self._poster):
             if task and task is not asyncio.current_task():
@@ -211,10 +211,11 @@ class Polling:
         self._server_closed = CLOSE in packets
         for at in range(0, len(packets), _SLICE):
             await self._reading.wait()
+            # Handlers of the last slice may have closed the session.
             if self._ended or self._reason:
                 return
             self._receiver.received(packets[at : at + _SLICE])
-            if at + _SLICE < len(packets):
+            if at + _SLICE < len(packets):  # one body may hold thousands of packets: let other tasks run
                 await asyncio.sleep(0)
 
     def _target(self) -> str:
@@ -243,6 +244,7 @@ class Polling:
     def _add(self, payload: str) -> None:
         if self._reason or self._ended:
             return
+        # Counted as a whole but kept packet by packet, since the limits of a body may change before they are sent.
         encoded = payload.encode()
         self._pending.extend(encoded.split(_SEPARATOR))
         self._pending_bytes += len(encoded)
@@ -276,7 +278,7 @@ class Polling:
         try:
             response = await self._posts.make("POST", self._target(), body, _TEXT)
         except HttpRefused as error:
-            if error.status == 413:
+            if error.status == 413:  # by a proxy: the server's own limit was respected
                 self._endpoint.shrink_bodies(len(body), len(packets))
             raise
         if response.body == b"ok":  # Node's server and ours accept any number of packets
@@ -317,6 +319,7 @@ class Polling:
         await _end_of(self._poller)  # packets are still sent meanwhile: the server may take its time
         self._no_post = True
         await _end_of(self._poster)
+        # Neither a GET nor a POST is under way now, so no packet is lost or overtaken when the WebSocket takes over.
         if self._ended or self._reason:
             raise ConnectionResetError("the session has ended")
 

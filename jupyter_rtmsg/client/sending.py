@@ -153,7 +153,7 @@ class SendBuffer:
 
     def discard(self, id: int) -> None:
         """Remove the event with this acknowledgement id, if it is there."""
-        for event in self._unsent:
+        for event in self._unsent:  # linear, but only after a timeout without a connection
             if event.id == id:
                 self._unsent.remove(event)
                 self._bytes -= event.size
@@ -213,6 +213,7 @@ class PacketSender:
     def emit(self, options: EmitOptions, args: Sequence[Any]) -> None:
         """Send an event; see `EmitOperator.emit`."""
         self._check_loop()
+        # Encoded here even if the queue encodes it again: data that cannot be sent must raise in the caller's code.
         packet = self._codec.event(args, self._namespace)
         if self._queue is not None and not options.volatile:
             self._queue.add(args, options.timeout or self._ack_timeout)
@@ -231,7 +232,7 @@ class PacketSender:
     async def _ask_once(self, args: Sequence[Any], timeout: float, options: EmitOptions = _NO_OPTIONS) -> Any:
         id = self._acks.new_id()
         event = Unsent(self._codec.event(args, self._namespace, id), args, id)
-        future = self._acks.future(id)
+        future = self._acks.future(id)  # before sending, so that one `finally` cleans up after all errors
         try:
             self._send(event, options)
             answer = await asyncio.wait_for(future, timeout)
@@ -248,6 +249,7 @@ class PacketSender:
         session = self._session
         if session and not session.ended.done():  # between the end and `close` events wait already
             _check_size(event.packet, session)
+            # A volatile event is dropped if the connection is not ready to send it (Socket.IO, "Volatile events").
             if not options.volatile or session.can_write:
                 self._on_outgoing(event.args)
                 session.send(event.packet)
@@ -257,6 +259,8 @@ class PacketSender:
     def open(self, session: Session) -> None:
         """Take a session, and send over it the events that have waited."""
         self._session = session
+        # As in socket.io-client: first the buffer, then the retry queue. The limit of sizes is known only now, since it
+        # is part of the session's handshake.
         for event in self._buffer.take():
             try:
                 _check_size(event.packet, session)
@@ -281,6 +285,7 @@ class PacketSender:
 
 def _check_size(packet: EncodedPacket, session: Session) -> None:
     """Raise `TooLarge` for a packet that the server would not accept, as it would end the connection."""
+    # Text and attachments are messages of their own, and the limit is that of one message.
     size = max(len(packet.text), max(map(len, packet.attachments), default=0))
     if not session.fits(size, packet.attachments):
         limit = session.handshake.max_payload if session.handshake else 0

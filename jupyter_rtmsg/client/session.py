@@ -103,9 +103,10 @@ class Session:
 
     def received(self, messages: Sequence[str | bytes]) -> None:
         """Decode the messages of one read and deliver their packets."""
+        # Any message shows that the peer is alive, not only a ping.
         self._heard_at = self._loop.time()
         try:
-            if self.handshake is None:
+            if self.handshake is None:  # the open packet is the first message, and others may follow in the same read
                 self._open(messages[0])
                 messages = messages[1:]
             self._deliver(messages)
@@ -148,7 +149,7 @@ class Session:
         for timer in (self._alarm, self._frozen):
             if timer:
                 timer.cancel()
-        if not self.ended.done():
+        if not self.ended.done():  # `abort` and the transport both report the end: the first reason counts
             self.ended.set_result(reason)
 
     def writable(self) -> None:
@@ -167,7 +168,7 @@ class Session:
         assert self.handshake
         self._transport = transport
         transport.begin(self.handshake)
-        self.writable()
+        self.writable()  # the layer may have stopped at the limit of the old transport
 
     def _fail(self, error: ProtocolError) -> None:
         assert self._transport
@@ -178,6 +179,7 @@ class Session:
 
     def _watch(self) -> None:
         assert self.handshake
+        # One timer for the whole silence: a message only changes `_heard_at`, and the timer waits again for the rest.
         limit = self.handshake.ping_interval + self.handshake.ping_timeout
         remaining = self._heard_at + limit - self._loop.time()
         if remaining <= 0:

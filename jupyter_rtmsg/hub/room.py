@@ -97,6 +97,7 @@ class Participant:
     def end_join(self) -> None:
         """Count a join as over."""
         self.joins -= 1
+        # A state saved during the join would lack the new room, and a recovered client would miss its events.
         self.rooms_changed()  # the state was not saved while the join was in progress
 
     # --- connection state recovery
@@ -197,6 +198,7 @@ class RoomMembership:
         replayed : bool
             Whether missed events were written before.
         """
+        # In one step of the loop with the last page of the replay, so that past and live events leave no gap.
         self.live_since = position
         self.participant.socket.join(self.room.channel)
         if replayed:

@@ -112,6 +112,7 @@ class Retention:
             The rooms that lost events.
         """
         changed: dict[str, RoomStats] = {}
+        # Deleting needs space, too, for the write-ahead log. The ballast is what was set aside for that.
         self._disk.release()
         try:
             self._space.checkpoint()
@@ -159,6 +160,7 @@ class Retention:
 
     def _keep_up(self) -> dict[str, RoomStats]:
         """If a limit is exceeded, delete about as many events as were stored since the last step."""
+        # Appends may be waiting, so a step deletes no more than was stored: the log stops growing, and they go on.
         changed: dict[str, RoomStats] = {}
         while self._debt > 0 and (trimmed := self._trim(self._slack)):
             changed |= trimmed
@@ -168,6 +170,7 @@ class Retention:
 
     def _trim(self, slack: int) -> dict[str, RoomStats]:
         """Delete a slice of the events beyond a limit, which may be exceeded by ``slack`` events."""
+        # Deleted rooms first: users were told that they are gone, and their bytes count for nobody.
         if self._state.hidden:
             return self._remove_hidden()
         if self._expired():
@@ -290,7 +293,7 @@ class Retention:
         try:
             changed = self._delete(f"seq IN ({','.join(map(str, taken))})", ()) if taken else {}
         except sqlite3.Error:
-            self._state.tallies.search_again(user)
+            self._state.tallies.search_again(user)  # it has moved past events that are still there
             raise
         self._oldest = stored_first(self._store.connection)
         return changed
@@ -349,6 +352,7 @@ class Retention:
             for key in rooms:
                 firsts[key] = execute("SELECT min(seq) FROM event WHERE room = ?", (key,)).fetchone()[0]
             tallies.save(connection, self._state.head, lost)
+        # After the commit: a failed transaction must leave the numbers in memory as they were.
         tallies.saved(lost)
         for key, _, count, size in (each for each in lost if each[0] in rooms):
             self._debt -= count

@@ -68,7 +68,7 @@ class Dispatcher:
             return False
         if not queue.events:  # the first one: warn if the handler does not return
             self._session.engine.watch.add(queue)
-        queue.events.append(event)
+        queue.events.append(event)  # undecoded: decoded it would take up to seventy times its bytes
         self._flow.add(event)
         return True
 
@@ -141,7 +141,7 @@ class Dispatcher:
         handlers = socket.handlers.get(name)
         if not handlers:
             return NOT_ROUTED
-        if len(handlers) > 1:
+        if len(handlers) > 1:  # rare, and kept out of the way of the one handler that most events have
             return self._call_each(handlers, name, args[1:])
         try:
             result = handlers[0](*args[1:])
@@ -246,6 +246,7 @@ class Dispatcher:
                 else:
                     answer(id, result)
             share.charge(loop.time() - begun)
+        # No await since the queue was found empty: an event that comes now is handled at once, in its order.
         self._queue = None
         self._flow.handler_ended()
         if self._reason is not None:

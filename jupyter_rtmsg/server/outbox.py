@@ -94,7 +94,7 @@ class Backlog:
             stop = self._offset + room
             if not self._offset and stop >= len(data):
                 pieces.append(data)
-            else:
+            else:  # a view, or the rest of a large packet would be copied for each chunk
                 pieces.append(memoryview(data)[self._offset : stop])
             room -= len(pieces[-1])
             if stop >= len(data):
@@ -108,6 +108,7 @@ class Backlog:
         """Remove and return the next packets, of at most ``most`` bytes, but at least one if there is any."""
         packets: list[Encoded] = []
         size = 0
+        # The first one in any case: a packet larger than `most` would otherwise block all those behind it.
         while self._packets and (not packets or size + len(self._packets[0].websocket) <= most):
             size += len(self._packets[0].websocket)
             packets.append(self._shift())
@@ -134,7 +135,7 @@ class Backlog:
 
     def cut(self) -> None:
         """Drop all packets but one that is half written."""
-        self._keep_only(lambda encoded: False)
+        self._keep_only(lambda encoded: False)  # which keeps a half-written one: a frame must be complete
 
     def clear(self) -> None:
         """Drop all packets."""
@@ -175,6 +176,7 @@ class Backlog:
         max_queue, send_timeout
             See `Engine`. More than ``max_queue`` must wait at two calls in a row.
         """
+        # Progress is measured at the peer and not at the transport, whose buffers take bytes that nobody reads.
         self.progressed(unsent, now)
         waiting, excess = self.size + unsent, self._excess
         self._excess = waiting > max_queue

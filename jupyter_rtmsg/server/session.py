@@ -171,7 +171,7 @@ class Session:
         if transport is None:
             return
         if out:
-            self.out = []
+            self.out = []  # a new list: the old one may be shared with the `WriteCoalescer`
             if transport.paused:  # volatile packets are dropped rather than kept waiting
                 out = [encoded for encoded in out if not encoded.volatile]
             if out:
@@ -382,7 +382,7 @@ class Session:
         self.closed = True
         self.out = DISCARD  # broadcasts may still append to it in this turn
         self.heartbeat.stop()
-        self.transport = None
+        self.transport = None  # `_hang_up` still has it, for the packets that wait
         if self.backlog is not None:
             self.backlog.clear()
             self.backlog = None

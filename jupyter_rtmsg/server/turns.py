@@ -95,7 +95,7 @@ class Share:
         error: BaseException | None = None
         while True:
             try:
-                if self.over and error is None:
+                if self.over and error is None:  # a cancellation does not wait for a turn
                     yield from self.turn().__await__()
             except BaseException as thrown:  # cancelled while it waited: the coroutine must see it
                 error = thrown
@@ -161,6 +161,7 @@ class Turns:
         if len(begun) > 1 or begun[0] is not self._latest:
             self._contended = loop.time()
         self._latest = begun[-1]
+        # Only with others about: a principal alone on the server may use all of the loop's time.
         contended = loop.time() - self._contended < ALONE
         self.seconds = SHARED_SECONDS if contended else TURN_SECONDS
         for share in begun:

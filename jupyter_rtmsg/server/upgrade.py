@@ -137,6 +137,7 @@ class Upgrade:
             polling.when_free(self._take_over)
             return
         self._end()
+        # The old transport gives the session up before the new one has it: no packet is written to both.
         if isinstance(polling, PollingTransport):
             polling.retire()
         transport.adopt(self._session)

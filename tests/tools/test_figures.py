@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from figures import Figure, measure
+from figures import Figure, comments_in, measure, read
 
 
 @pytest.fixture
@@ -17,17 +17,17 @@ class Package:
     """A package to measure."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         folder.mkdir()
 
     def write(self, name: str, source: str) -> None:
-        path = self._folder / name
+        path = self.folder / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(source)
 
     def figure(self, name: str) -> Figure:
         """Measure again, and return one figure."""
-        return next(figure for figure in measure(self._folder) if figure.name == name)
+        return next(figure for figure in measure(self.folder) if figure.name == name)
 
 
 def test_files_and_their_lines_are_counted_and_empty_files_left_out(package: Package) -> None:
@@ -65,6 +65,21 @@ def test_nesting_counts_blocks_in_blocks_but_neither_elif_nor_inner_functions(pa
 def test_comments_are_counted_beside_code_without_docstrings_and_pragmas(package: Package) -> None:
     package.write("a.py", '"""Text.\n\nMore text.\n"""\n\n# why\na = 1  # noqa: E501\nb = (\n    2\n)\n')
     assert package.figure("comments per code line").value == pytest.approx(1 / 4)
+
+
+def test_the_comments_of_state_machines_are_counted_in_the_listed_files_only(package: Package) -> None:
+    package.write("dense.py", "# why\na = 1\n")
+    package.write("bare.py", "a = 1\n")
+    package.write("other.py", "a = 1\n")
+    figure = comments_in(read(package.folder), ["dense.py", "bare.py"])
+    assert figure.value == pytest.approx(1 / 2)
+    assert figure.places == ["0.00 bare.py", "1.00 dense.py"]
+
+
+def test_a_listed_state_machine_that_was_renamed_is_an_error(package: Package) -> None:
+    package.write("new.py", "a = 1\n")
+    with pytest.raises(ValueError, match="no such files.*: old.py"):
+        comments_in(read(package.folder), ["new.py", "old.py"])
 
 
 def test_an_import_in_a_function_is_counted(package: Package) -> None:
