@@ -78,7 +78,7 @@ def test_the_comments_of_state_machines_are_counted_in_the_listed_files_only(pac
 
 def test_a_listed_state_machine_that_was_renamed_is_an_error(package: Package) -> None:
     package.write("new.py", "a = 1\n")
-    with pytest.raises(ValueError, match="no such files.*: old.py"):
+    with pytest.raises(ValueError, match=r"no such files.*: old\.py"):
         comments_in(read(package.folder), ["new.py", "old.py"])
 
 
