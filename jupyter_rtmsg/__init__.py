@@ -24,7 +24,8 @@ if _typing.TYPE_CHECKING:
     from .rooms.history import Events
     from .rooms.members import Member
     from .rooms.receipt import Receipt
-    from .rooms.sync import Client, Room
+    from .rooms.room import Room
+    from .rooms.sync import Client
 
 _HOMES = {
     "AsyncClient": "rooms.async_client",
@@ -35,7 +36,7 @@ _HOMES = {
     "Member": "rooms.members",
     "NotDurable": "errors",
     "Receipt": "rooms.receipt",
-    "Room": "rooms.sync",
+    "Room": "rooms.room",
     "RtmsgError": "errors",
     "Sender": "event",
     "Socket": "client.sync",

@@ -6,6 +6,8 @@ methods differ from those of that object only in who waits, so they are made fro
     class Room:
         history = blocking(AsyncRoom.history, "Room")
 
+`delegated` makes the methods of an object whose work one of its components does.
+
 `help()`, Shift-Tab and type checkers see the signature and the docstring of the original.
 """
 
@@ -19,6 +21,7 @@ from .bridge import Bridge
 
 A = TypeVar("A")
 A_co = TypeVar("A_co", covariant=True)
+C = TypeVar("C")
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -69,6 +72,29 @@ def direct(method: Callable[Concatenate[A, P], T], owner: str) -> Callable[Conca
         return method(self._async, *args, **kwargs)
 
     return _named(call, method, owner)
+
+
+def delegated(method: Callable[Concatenate[C, P], T], component: str, owner: str) -> Callable[Concatenate[Any, P], T]:
+    """Make a method that calls the one of a component; also a coroutine method.
+
+    Parameters
+    ----------
+    method : callable
+        A method of the component.
+    component : str
+        The attribute that holds the component.
+    owner : str
+        The name of the class that gets the method, for its ``__qualname__``.
+    """
+
+    def call(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        __tracebackhide__ = True
+        return method(getattr(self, component), *args, **kwargs)
+
+    # with the original's attributes: one of them marks a coroutine function
+    named = wraps(method)(call)
+    named.__qualname__ = f"{owner}.{method.__name__}"
+    return named
 
 
 def documented_by(original: Callable[..., Any]) -> Callable[[Callable[P, T]], Callable[P, T]]:

@@ -1,4 +1,4 @@
-"""A room, for code that awaits. `sync.Room` is the same for code that does not."""
+"""A room, for code that awaits. `room.Room` is the same for code that does not."""
 
 from __future__ import annotations
 
@@ -6,23 +6,24 @@ import asyncio
 import concurrent.futures
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar, overload
 
 from jupyter_rtmsg.advice import ROOM, no_such_name
+from jupyter_rtmsg.client.blocking import delegated
 from jupyter_rtmsg.client.handlers import Handler
 from jupyter_rtmsg.client.processes import refuse_copy
 from jupyter_rtmsg.event import Event
 
 from . import card
 from .commands import Commands
-from .history import Events, milliseconds, read_history
+from .emitting import emit_awaited
+from .history import Events
 from .members import Member, MemberList
 from .membership import Membership
-from .misuse import awaited, check_event, check_handler, emit_like_this, explained, history_like_this
+from .misuse import awaited, check_event, check_handler
 from .notices import Durability
 from .outbox import Outbox
-from .receipt import Receipt
+from .reading import Reading
 from .stream import AsyncBuffer, AsyncEventStream, open_stream
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -63,7 +64,7 @@ class AsyncRoom:
         self._commands = commands
         self._outbox = outbox
         self._durability = durability
-        self._missed: Events | None = None
+        self._reading = Reading(membership, commands)
 
     def __reduce__(self) -> NoReturn:
         refuse_copy(self, f"join({self.name!r}) of a client of its own")
@@ -131,136 +132,9 @@ class AsyncRoom:
         """
         return self.membership.lag
 
-    # --- emitting
-
-    @overload
-    async def emit(
-        self, event: str, data: Any = None, *, id: str | None = None, volatile: bool = False,
-        expect: int | None = None, wait: Literal[True] = True, timeout: float = 10.0,
-    ) -> int | None: ...  # fmt: skip
-    @overload
-    async def emit(
-        self, event: str, data: Any = None, *, id: str | None = None, volatile: bool = False,
-        expect: int | None = None, wait: Literal[False], timeout: float = 10.0,
-    ) -> Receipt: ...  # fmt: skip
-    @awaited
-    @explained(emit_like_this)
-    async def emit(
-        self,
-        event: str,
-        data: Any = None,
-        *,
-        id: str | None = None,
-        volatile: bool = False,
-        expect: int | None = None,
-        wait: bool = True,
-        timeout: float = 10.0,
-    ) -> int | Receipt | None:
-        """Emit an event to all members of the room, including this client.
-
-        Parameters
-        ----------
-        event : str
-            The event's name: 1 to 128 characters, not one of Socket.IO's own, and not starting with ``$``.
-        data : object
-            JSON, with bytes anywhere inside.
-        id : str, optional
-            The event is stored once, whichever client or process of this user emits it with this id within a day.
-            Include the run of the program: f"{run}-{step}".
-        volatile : bool
-            Send it to the present members only: it is not stored and may be lost.
-        expect : int, optional
-            Store it only if the room's head is this seq.
-        wait : bool
-            Wait until it is stored. Otherwise return a `Receipt` at once, so that several events can be under way.
-        timeout : float
-            Seconds.
-
-        Returns
-        -------
-        int or None or Receipt
-            The seq of the event; None for a volatile event.
-
-        Raises
-        ------
-        NotJSON, TooLarge, BadEvent, ReservedEvent
-            At once, if the event cannot be sent.
-        EmitTimeout
-            If the hub does not acknowledge in time. The event stays queued and may still be stored.
-        QueueFull
-            If the queue of this client is full.
-        IdConflict
-            If the id belongs to another event of this user in the room.
-        CommandError
-            If the hub refuses the event.
-        """
-        self.membership.check()
-        publish = self._outbox.draft(self.name, event, data, id=id, volatile=volatile, expect=expect)
-        receipt = await self._outbox.put(publish, timeout)
-        outcome = await receipt.wait(timeout) if wait else receipt
-        self._durability.warn_emitted(self.name, stacklevel=2)
-        return outcome
-
-    # --- reading back
-
-    @awaited
-    async def missed(self) -> Events:
-        """Return the events that this reader missed while it was away.
-
-        These are the events that the room held after the subscription's cursor when this client joined. They stay the
-        same while the client is in the room; at the very first join there are none. Without a subscription (a script
-        that passed no ``as_``) they are the events that the join asked for by ``last``, ``since`` or ``after``, or
-        none. The attribute ``trimmed`` of the result counts missed events that the hub no longer holds.
-        """
-        resumption = self.membership.resumption
-        if resumption.missed is None:
-            return Events()
-        if self._missed is None:
-            after, head = resumption.missed
-            events = await self._read(after=after, before=head + 1, **resumption.missed_era.fields)
-            self._missed = Events(events, self.membership.user, resumption.trimmed(len(events)))
-        return self._missed
-
-    async def _read(self, **wanted: Any) -> Events:
-        return await read_history(self._commands.ask_patiently, self.name, you=self.membership.user, **wanted)
-
-    @awaited
-    @explained(history_like_this)
-    async def history(
-        self,
-        *,
-        last: int | None = None,
-        after: int | None = None,
-        before: int | None = None,
-        since: float | datetime | None = None,
-        event: str | None = None,
-        sender: str | None = None,
-        limit: int | None = None,
-    ) -> Events:
-        """Read events from the room's log. Reading neither calls handlers nor acknowledges.
-
-        Parameters
-        ----------
-        last : int, optional
-            This number of newest events.
-        after, before : int, optional
-            Events between these positions (seq), both exclusive.
-        since : float or datetime, optional
-            Events since this time; a float is in seconds since 1970.
-        event : str, optional
-            Only events of this name.
-        sender : str, optional
-            Only events whose sender has this name, user, or notebook path.
-        limit : int, optional
-            At most this number of events, from the oldest on. By default all that the hub holds.
-
-        Returns
-        -------
-        Events
-            In the order of the log.
-        """
-        wanted = {"after": after, "before": before, "since": milliseconds(since), "event": event, "sender": sender}
-        return await self._read(last=last, limit=limit, **wanted)
+    emit = emit_awaited
+    missed = delegated(Reading.missed, "_reading", "AsyncRoom")
+    history = delegated(Reading.history, "_reading", "AsyncRoom")
 
     # --- handlers
 

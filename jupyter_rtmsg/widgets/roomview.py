@@ -23,7 +23,8 @@ from .throttle import Throttle
 
 if TYPE_CHECKING:
     from jupyter_rtmsg.rooms.receipt import Receipt
-    from jupyter_rtmsg.rooms.sync import Client, Room
+    from jupyter_rtmsg.rooms.room import Room
+    from jupyter_rtmsg.rooms.sync import Client
 
 _STATIC = Path(__file__).parent / "static"
 

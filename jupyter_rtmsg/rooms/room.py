@@ -1,0 +1,204 @@
+"""A room, for code that does not await: the facade of `AsyncRoom`.
+
+It holds the async object that does the work, and the `Bridge` to that object's thread. `blocking` and `direct` make the
+methods that only pass on a call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar, overload
+
+from jupyter_rtmsg.advice import ROOM, no_such_name
+from jupyter_rtmsg.client.blocking import blocking, direct
+from jupyter_rtmsg.client.bridge import Bridge
+from jupyter_rtmsg.client.processes import refuse_copy
+from jupyter_rtmsg.errors import RtmsgError
+from jupyter_rtmsg.event import Event
+
+from . import card
+from .async_client import AsyncClient
+from .async_room import AsyncRoom
+from .emitting import emit_blocking
+from .members import Member, MemberList
+from .stream import Buffer, EventStream, open_stream
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class BlockingClient(Protocol):
+    """The client of a room, a `Client`, as far as the room's user needs it."""
+
+    @property
+    def url(self) -> str:
+        """The base URL of the server."""
+
+    @property
+    def state(self) -> str:
+        """The state of the connection."""
+
+    def join(self, room: str, *, as_: str | None = None) -> Room:
+        """Join another room."""
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Leave all rooms and disconnect."""
+
+
+class Room:
+    """A room: a named, ordered log of events, and its present members. `Client.join` makes one.
+
+    Attributes
+    ----------
+    client : Client
+        The client that joined the room.
+    """
+
+    def __init__(self, client: BlockingClient, room: AsyncRoom, bridge: Bridge, inner: AsyncClient) -> None:
+        self.client = client
+        self._async = room
+        self._bridge = bridge
+        self._membership = room.membership
+        self._commands = inner.commands
+        self._outbox = inner.outbox
+        self._durability = inner.durability
+
+    def __reduce__(self) -> NoReturn:
+        refuse_copy(self, f"connect().join({self.name!r})")
+
+    def __repr__(self) -> str:
+        return card.text(type(self).__name__, self._membership)
+
+    def _repr_html_(self) -> str:
+        try:
+            self._membership.check()
+            newest = self._bridge.ask(card.newest(self._commands, self._membership))
+        except (RtmsgError, RuntimeError, TimeoutError):  # left, offline, forked, or on the I/O thread
+            return self._async._repr_html_()
+        return card.html(self._membership, newest, complete=True, kept=self._durability.described())
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            no_such_name(self, name, ROOM)
+
+    @property
+    def name(self) -> str:
+        """The room's name."""
+        return self._async.name
+
+    @property
+    def subscription(self) -> str | None:
+        """The name under which the hub keeps this reader's cursor; None if it keeps none."""
+        return self._async.subscription
+
+    @property
+    def me(self) -> Member | None:
+        """The member that is this client.
+
+        In a large room that does not list this client, only its ``member`` and ``user`` are known.
+        """
+        return self._async.me
+
+    @property
+    def members(self) -> MemberList:
+        """The members, with those whose connection was lost a moment ago; at most 100. ``total`` counts all."""
+        return self._async.members
+
+    @property
+    def state(self) -> str:
+        """The ``state`` of the client; ``"closed"`` also after the room was left or lost."""
+        return self._async.state
+
+    @property
+    def durable(self) -> bool | None:
+        """Whether emitted events outlive the server. If they do not, a `NotDurable` warning says so in the cell."""
+        return self._async.durable
+
+    @property
+    def missed_count(self) -> int:
+        """The number of events that `missed` returns, without reading them."""
+        return self._async.missed_count
+
+    @property
+    def head(self) -> int:
+        """The seq of the newest event that this client knows of; 0 in an empty room."""
+        return self._async.head
+
+    @property
+    def lag(self) -> int:
+        """The number of events that are not handled yet or, with a subscription, not acknowledged yet."""
+        return self._async.lag
+
+    emit = emit_blocking
+    missed = blocking(AsyncRoom.missed, "Room")
+    history = blocking(AsyncRoom.history, "Room")
+
+    # --- handlers
+
+    @overload
+    def on(self, event: F, /) -> F: ...
+    @overload
+    def on(self, event: str | None = None, /, *, replay: bool = True, output: object = None) -> Callable[[F], F]: ...
+    @overload
+    def on(self, event: str | None, function: F, /, *, replay: bool = True, output: object = None) -> F: ...
+    def on(self, event: Any = None, function: Any = None, /, *, replay: bool = True, output: Any = None) -> Any:
+        """Register a handler for the events of a name: as a decorator, or with the function as an argument.
+
+        Handlers run on a thread of the room, in order, one event at a time, and print below the cell that registered
+        them. They may emit and wait. Async functions run on an event loop of their own. A cell that runs again replaces
+        the handlers that it registered before: see docs/client.md, Handlers and cells.
+
+        Parameters
+        ----------
+        event : str, optional
+            The event's name; ``"*"`` or nothing for all. ``"$presence"``, ``"$reset"``, ``"$taken"`` and
+            ``"$deleted"`` are events of the hub.
+        function : callable, optional
+            Sync or async; gets one `Event`.
+        replay : bool
+            False leaves out the events from before the room was joined.
+        output : ipywidgets.Output or IPython.display.DisplayHandle, optional
+            Shows what the function prints and displays, instead of the cell: see docs/client.md, Output.
+        """
+        return self._async.on(event, function, replay=replay, output=output)
+
+    off = direct(AsyncRoom.off, "Room")
+
+    def replay(self, events: Sequence[Event]) -> int:
+        """Pass stored events to the handlers again, marked as replay, and return their number.
+
+        It returns when they have been handled. Called by a handler, it returns at once, and they are handled after it.
+        """
+        self._bridge.check()
+        done = self._async.start_replay(events)
+        return len(events) if self._membership.executor.inside() else done.result()
+
+    def events(self, event: str | None = None, *, timeout: float | None = None) -> EventStream:
+        """Return the events as they come, for a ``for`` loop.
+
+        Parameters
+        ----------
+        event : str, optional
+            Only events of this name.
+        timeout : float, optional
+            End after this number of seconds without an event.
+        """
+        if self._membership.executor.inside():
+            raise RuntimeError("a handler cannot wait for later events of its own room: they are handled after it")
+        buffer = Buffer()
+        return EventStream(buffer, timeout, open_stream(self._membership, None if event == "*" else event, buffer))
+
+    watch = direct(AsyncRoom.watch, "Room")
+
+    def leave(self) -> None:
+        """Leave the room: handled events are acknowledged, and no more events come."""
+        if self._membership.gone is None:
+            self._bridge.ask(self._async.leave())
+
+    delete = blocking(AsyncRoom.delete, "Room")
+
+    def __enter__(self) -> Room:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.leave()
