@@ -10,7 +10,7 @@
     ├── CommandError               the hub refused a command; one class per code
     │   ├── Unauthorized  Forbidden  BadRequest  UnknownCommand  BadRoom  BadEvent  ReservedEvent
     │   ├── TooLarge  TooDeep  NotJoined  EpochMismatch  Conflict  LimitExceeded  RateExceeded
-    │   ├── IdConflict  BadProof
+    │   ├── IdConflict  BadProof  Stale
     │   └── Busy  Full  DiskError  Shutdown  Internal
     ├── ConnectionRefused          raised by a middleware to refuse a CONNECT, and by the refused client
     ├── LogError                   the log refused an operation
@@ -70,6 +70,7 @@ from .commands import (
     RateExceeded,
     ReservedEvent,
     Shutdown,
+    Stale,
     TooDeep,
     TooLarge,
     Unauthorized,
@@ -135,6 +136,7 @@ __all__ = [
     "ServerNotFound",
     "ServerUnreachable",
     "Shutdown",
+    "Stale",
     "TooDeep",
     "TooDeepJSON",
     "TooLarge",

@@ -86,6 +86,10 @@ class IdConflict(CommandError):
     code = "id_conflict"
 
 
+class Stale(CommandError):
+    code = "stale"
+
+
 class LimitExceeded(CommandError):
     code = "limit"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from jupyter_rtmsg.errors import Forbidden, Shutdown
 from jupyter_rtmsg.log import EventLog, StoredSubscription
@@ -125,9 +125,16 @@ class HubCore:
     # --- members
 
     def enter(
-        self, participant: Participant, room: ActiveRoom, plan: ReplayPlan, subscription: StoredSubscription | None
+        self,
+        participant: Participant,
+        room: ActiveRoom,
+        plan: ReplayPlan,
+        subscription: StoredSubscription | None,
+        generation: int | None = None,
     ) -> RoomMembership:
         """Make a participant a member of a room. It catches up after the reply to its join has been written.
+
+        ``generation`` is that of the subscription as the participant knows it; by default the present one.
 
         Raises
         ------
@@ -137,7 +144,7 @@ class HubCore:
         # The plan was made in several steps: the client may have gone meanwhile.
         if self.participants.closed or not participant.socket.connected:
             raise Shutdown("the connection has ended")
-        membership = RoomMembership(room, participant, subscription)
+        membership = RoomMembership(room, participant, subscription, generation)
         earlier = participant.memberships.get(room.name)
         if earlier:
             # It joins again, to start elsewhere. For others it was never gone.
@@ -196,6 +203,12 @@ class HubCore:
             taken = {"room": previous.room.name, "as": previous.subscription.label}
             previous.participant.socket.emit("$taken", taken)
             previous.participant.require_mark()
+
+    def announce_seek(self, row: StoredSubscription, by: Participant, state: Mapping[str, object]) -> None:
+        """Tell the owner of a subscription that another participant has moved it."""
+        owner = self.subscriptions.owner(row)
+        if owner and owner.participant is not by:
+            owner.participant.socket.emit("$seek", {"room": row.room, "as": row.label, **state})
 
     def _recheck(self, membership: RoomMembership) -> None:
         participant, room = membership.participant, membership.room.name

@@ -86,12 +86,15 @@ class Return:
         The room's ring when the plan was made.
     plan : ReplayPlan
     subscription : StoredSubscription or None
+    generation : int
+        That of the subscription, as the client knows it.
     """
 
     room: ActiveRoom
     ring: Ring
     plan: ReplayPlan
     subscription: StoredSubscription | None
+    generation: int
 
     @property
     def is_valid(self) -> bool:
@@ -235,7 +238,7 @@ class LogRecovery:
             return
         participant.must_show(0)  # it has shown the mark that was required
         for back in recovered.returns:
-            self._hub.enter(participant, back.room, back.plan, back.subscription)
+            self._hub.enter(participant, back.room, back.plan, back.subscription, back.generation)
         self._release(recovered.returns)
         self.changed(participant)
 
@@ -301,7 +304,7 @@ class LogRecovery:
     async def _plan(self, recovered: Recovered, position: int, identity: Identity) -> bool:
         """Plan the return to each room; return whether that is possible everywhere without a gap."""
         hub, session = self._hub, recovered.session
-        for name, (since, key) in session.rooms.items():
+        for name, (since, key, generation) in session.rooms.items():
             # It joined this room at `since`. Events before were not for it, even if its offset is older.
             epoch, after, opening = session.epoch, max(since, position), session.opening
             if not hub.access.allows(identity, "read", name) or hub.log.locate(after, epoch, opening) is None:
@@ -313,8 +316,9 @@ class LogRecovery:
             ring = room.ring
             plan = await self._plan_room(room, StartRequest(after=Cursor(epoch, after, opening)))
             row = hub.subscriptions.find(session.principal, name, SubscriptionName(key, key)) if key else None
-            recovered.returns.append(Return(room, ring, plan, row))
-            if plan.reason is not None or (key and row is None):  # its subscription has ended: it must join again
+            recovered.returns.append(Return(room, ring, plan, row, generation))
+            # If its subscription has ended, or was moved by a seek, it must join again.
+            if plan.reason is not None or (key and (row is None or row.generation != generation)):
                 return False
         return True
 
@@ -336,12 +340,12 @@ class LogRecovery:
 
     def _describe(self, participant: Participant) -> SavedSession | None:
         """Return the state of a participant; None while it catches up."""
-        rooms: dict[str, tuple[int, str | None]] = {}
+        rooms: dict[str, tuple[int, str | None, int]] = {}
         for name, membership in participant.memberships.items():
             if membership.live_since is None:
                 return None  # no offset tells which pages of the replay it has received
             row = membership.subscription
-            rooms[name] = (membership.live_since, row.key if row else None)
+            rooms[name] = (membership.live_since, row.key if row else None, membership.generation)
         socket, principal, log = participant.socket, participant.identity.principal, self._hub.log
         shown = socket.auth.get("offset")
         if not isinstance(shown, str) or len(shown) > _MAX_OFFSET:

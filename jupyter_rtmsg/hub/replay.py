@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from jupyter_rtmsg.errors import BadRequest
 from jupyter_rtmsg.event import CORRUPT
-from jupyter_rtmsg.log import Cursor, EventLog, StoredSubscription
+from jupyter_rtmsg.log import Cursor, EventLog, Record, StoredSubscription
 
 from .follow import Follower
 from .limits import Limits
-from .request import Request, optional_count, optional_text
+from .request import Request, flag, optional_count, optional_text
 from .room import ActiveRoom
 
 _MAX_AHEAD = 60_000  # ms that the ts of an event may be ahead of a right clock (`log.clock.stamp`)
@@ -22,7 +22,7 @@ TRIMMED, EPOCH, LIMIT, ROLLBACK = "trimmed", "epoch", "limit", "rollback"
 
 @dataclass(frozen=True, slots=True)
 class StartRequest:
-    """Where a client asks to start. At most one of ``after``, ``last`` and ``since`` is not None.
+    """Where a client asks to start. At most one of ``after``, ``last``, ``since`` and ``first`` is set.
 
     Attributes
     ----------
@@ -34,12 +34,18 @@ class StartRequest:
         In ms since 1970.
     number : int or None
         The number of the room's last event up to ``after``, if the client knows it.
+    first : bool
+        Start with the oldest event, unless the subscription exists already.
+    generation : int or None
+        The generation of the subscription in which the client reached ``after``, if it tells.
     """
 
     after: Cursor | None = None
     last: int | None = None
     since: int | None = None
     number: int | None = None
+    first: bool = False
+    generation: int | None = None
 
     @classmethod
     def of(cls, request: Request, limits: Limits) -> StartRequest:
@@ -53,12 +59,21 @@ class StartRequest:
         after, last, since = (optional_count(request, key) for key in ("after", "last", "since"))
         epoch = optional_text(request, "epoch", longest=limits.identifier)
         opening = optional_text(request, "opening", longest=limits.identifier)
-        if (after is not None) + (last is not None) + (since is not None) > 1:
-            raise BadRequest("a join starts `after` a position, with the `last` events, or `since` a time: give one")
+        first = flag(request, "first")
+        if (after is not None) + (last is not None) + (since is not None) + first > 1:
+            raise BadRequest(
+                "a join starts `after` a position, with the `last` events, `since` a time, or with the `first` event: "
+                "give one of them"
+            )
         if after and epoch is None:
             raise BadRequest("`epoch` is missing: send the epoch that came with the position `after`")
         cursor = None if after is None else Cursor(epoch or "", after, opening or "")
-        return cls(cursor, last, since, optional_count(request, "n"))
+        generation = optional_count(request, "generation")
+        return cls(cursor, last, since, optional_count(request, "n"), first, generation)
+
+    def is_before_seek(self, saved: StoredSubscription | None) -> bool:
+        """Tell whether the client reached its position before a subscription was moved by a seek."""
+        return saved is not None and self.generation not in (None, saved.generation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +142,10 @@ class ReplayPlanner:
             Whether the join is for a subscription, existing or new.
         """
         await self._complete(room)
+        if saved is not None and (start.first or start.is_before_seek(saved)):
+            return await self._saved(room, saved)
+        if start.first:
+            return await self._from(room, max((await self._log.stats(room.name)).first - 1, 0))
         if start.after is not None:
             return await self._after(room, start.after, start.number)
         if start.since is not None:
@@ -134,7 +153,7 @@ class ReplayPlanner:
         if start.last is not None:
             return await self._last(room, start.last)
         if saved is not None:
-            return await self._after(room, Cursor(saved.epoch, saved.position, saved.opening), saved.n)
+            return await self._saved(room, saved)
         return self._now(room, 0 if named else None)
 
     def _now(self, room: ActiveRoom, missed: int | None, reason: str | None = None) -> ReplayPlan:
@@ -157,15 +176,14 @@ class ReplayPlanner:
             return await self._from(room, 0, EPOCH)
         return await self._from(room, position, number=number if position == cursor.position else None)
 
+    async def _saved(self, room: ActiveRoom, saved: StoredSubscription) -> ReplayPlan:
+        return await self._after(room, Cursor(saved.epoch, saved.position, saved.opening), saved.n)
+
     async def _since(self, room: ActiveRoom, since: int) -> ReplayPlan:
         stats = await self._log.stats(room.name)
-        # An event with a ts in the future, from a wrong clock, would make all later events part of the replay.
-        now = self._log.now()
-        until = now + _MAX_AHEAD if since <= now + _WRONG_CLOCK else None
-        page = await self._log.read(room.name, since=since, until=until, limit=1)
-        if not page.records:
+        first = await first_since(self._log, room.name, since)
+        if first is None:
             return self._now(room, 0, TRIMMED if stats.head and not stats.count else None)
-        first = page.records[0]
         assert first.seq is not None
         # The ts of trimmed events is unknown: they may be part of what was asked for.
         return await self._from(room, first.seq - 1, TRIMMED if first.prev and first.seq <= stats.first else None)
@@ -225,11 +243,25 @@ class ReplayPlanner:
         """
         if not position or room.ring.covers(position):
             return room.number_at(position) if position else 0, False
-        page = await self._log.read(room.name, after=position, limit=1, max_bytes=0, max_attachments=0)
-        if not page.records:
-            stats = await self._log.stats(room.name)
-            return (stats.n, False) if stats.head <= position else (None, True)
-        first = page.records[0]
-        if first.name == CORRUPT or not first.n:
-            return None, False
-        return (first.n - 1, False) if (first.prev or 0) <= position else (None, True)
+        return await number_at(self._log, room.name, position)
+
+
+async def number_at(log: EventLog, room: str, position: int) -> tuple[int | None, bool]:
+    """Find the number of a room's last event up to a position in the log; see `ReplayPlanner._number_at`."""
+    page = await log.read(room, after=position, limit=1, max_bytes=0, max_attachments=0)
+    if not page.records:
+        stats = await log.stats(room)
+        return (stats.n, False) if stats.head <= position else (None, True)
+    first = page.records[0]
+    if first.name == CORRUPT or not first.n:
+        return None, False
+    return (first.n - 1, False) if (first.prev or 0) <= position else (None, True)
+
+
+async def first_since(log: EventLog, room: str, since: int) -> Record | None:
+    """Return the first event of a room with at least a ts (ms since 1970), or None."""
+    # An event with a ts in the future, from a wrong clock, would make all later events part of the replay.
+    now = log.now()
+    until = now + _MAX_AHEAD if since <= now + _WRONG_CLOCK else None
+    page = await log.read(room, since=since, until=until, limit=1)
+    return page.records[0] if page.records else None

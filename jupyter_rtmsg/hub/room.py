@@ -147,22 +147,34 @@ class RoomMembership:
     participant : Participant
     subscription : StoredSubscription or None
         The subscription that it owns. `SubscriptionRegistry` moves it.
+    generation : int, optional
+        By default that of the subscription now.
 
     Attributes
     ----------
     joined_as : str or None
         The label of the subscription at the time of the join.
+    generation : int
+        The generation of the subscription that its participant knows; 0 without a subscription.
     live_since : int or None
         The log position from which on it receives live events; None while it does not.
     """
 
-    __slots__ = ("_replay", "joined_as", "live_since", "participant", "room", "subscription")
+    __slots__ = ("_replay", "generation", "joined_as", "live_since", "participant", "room", "subscription")
 
-    def __init__(self, room: ActiveRoom, participant: Participant, subscription: StoredSubscription | None) -> None:
+    def __init__(
+        self,
+        room: ActiveRoom,
+        participant: Participant,
+        subscription: StoredSubscription | None,
+        generation: int | None = None,
+    ) -> None:
         self.room = room
         self.participant = participant
         self.subscription = subscription
         self.joined_as = subscription and subscription.label
+        present = subscription.generation if subscription else 0
+        self.generation = present if generation is None else generation
         self.live_since: int | None = None
         self._replay: Replay | None = None
 

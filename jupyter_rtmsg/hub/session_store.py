@@ -33,7 +33,8 @@ class SavedSession(msgspec.Struct, array_like=True):
     shown : str or None
         The offset that the client showed when it connected. If ``owed`` is 0, it may have received none since.
     rooms : dict
-        By name: the position from which on it received the room's live events, and the key of its subscription or None.
+        By name: the position from which on it received the room's live events, the key of its subscription or None,
+        and the subscription's generation.
     """
 
     sid: str
@@ -43,7 +44,7 @@ class SavedSession(msgspec.Struct, array_like=True):
     series: str
     owed: int
     shown: str | None
-    rooms: dict[str, tuple[int, str | None]]
+    rooms: dict[str, tuple[int, str | None, int]]
 
 
 class SessionStore:

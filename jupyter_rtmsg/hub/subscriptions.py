@@ -18,13 +18,14 @@ from .subscription_index import SubscriptionIndex, weight
 _ENDED_PER_STEP = 500  # subscriptions that one step of the event loop ends
 DAY = 86_400_000  # ms
 LISTED = DAY
-"""Time (ms) for which a subscription that has ended is still listed."""
+"""Time (ms) for which a subscription that has ended is still listed. It is remembered longer, to tell its reader."""
 
 
 class SubscriptionRegistry:
     """The subscriptions of all users.
 
-    A subscription *goes on* from `begin` to `end`, is listed for a day more, and is then forgotten. While it goes on
+    A subscription *goes on* from `begin` to `end`, is listed for a day more, and forgotten when it has been over for as
+    long as one may be idle. While it goes on
     it may have one owner, the membership that joined last. The log stores it: each change is handed to
     ``log.subscriptions``. Everything happens on the hub's event loop, so what was found stays true until the next
     ``await``.
@@ -38,7 +39,7 @@ class SubscriptionRegistry:
     ----------
     _owners : dict of StoredSubscription to RoomMembership
     _begun : set of StoredSubscription
-        Those that may not be stored yet.
+        Those that began or were moved by a seek, and may not be stored so yet.
     _index : SubscriptionIndex
         Finds them by name, user and path.
     """
@@ -69,6 +70,19 @@ class SubscriptionRegistry:
         """Return the subscription that version 0.1.0 kept, by its label, for one of some principals."""
         candidates = (self._index.get(user, room, name.label) for user in users)
         return next((each for each in candidates if each and each.inherited), None)
+
+    def labelled(self, user: str, room: str, label: str) -> StoredSubscription | None:
+        """Return a user's subscription that goes on under the name that people see, or None."""
+        return next((row for row in self._index.of(user) if (row.room, row.label) == (room, label)), None)
+
+    def last_ended(self, user: str, room: str, name: SubscriptionName) -> StoredSubscription | None:
+        """Return the last subscription of that name that ended because it was not used, or for lack of place."""
+        age = self._limits.subscription_age * 1000
+        for row in reversed(self._index.ended_of(user)):
+            if (row.room, row.key) == (room, name.key) and row.ended is not None:
+                # That of a notebook ends with the notebook as well, and the next notebook there is another reader.
+                return row if row.path is None or 0 < age <= row.ended - row.used else None
+        return None
 
     def of_others(self, users: Iterable[str], room: str, name: SubscriptionName) -> StoredSubscription | None:
         """Return a notebook's subscription that one of some principals has; None for a name that a client chose."""
@@ -104,7 +118,7 @@ class SubscriptionRegistry:
         return row
 
     async def began(self, row: StoredSubscription) -> bool:
-        """Wait until a new subscription is stored, as a join must before it is answered.
+        """Wait until a new subscription, or a seek, is stored, as a join must before it is answered.
 
         Returns
         -------
@@ -152,6 +166,13 @@ class SubscriptionRegistry:
         if position < here:
             position, n = here, row.n if here == row.position else None
         row.move_to(self._log.epoch, self._log.opening, position, n)
+        self._touch(row)
+
+    def seek(self, row: StoredSubscription, position: int, n: int | None) -> None:
+        """Move a subscription to any position, in a new generation. `began` waits until that is stored."""
+        row.move_to(self._log.epoch, self._log.opening, position, n)
+        row.begin_generation(row.generation)
+        self._begun.add(row)
         self._touch(row)
 
     # --- owners
@@ -257,10 +278,10 @@ class SubscriptionRegistry:
 
     def sweep(self) -> None:
         """End idle subscriptions, forget those that ended long ago, and store that others are in use."""
-        now = self._now()
+        now, remembered = self._now(), max(LISTED, int(self._limits.subscription_age * 1000))
         for row in list(self._log.subscriptions.all()):
             if row.ended is not None:
-                if row.ended + LISTED <= now:
+                if row.ended + remembered <= now:
                     self._forget(row)
             elif self._expired(row):
                 self.end(row)
@@ -313,9 +334,14 @@ class SubscriptionRegistry:
     # --- listing
 
     def of(self, user: str) -> Iterator[StoredSubscription]:
-        """Return the subscriptions of a user, with those that have ended at the end."""
+        """Yield the subscriptions of a user, with those that ended within a day at the end."""
         yield from self._index.of(user)
-        yield from self._index.ended_of(user)
+        now = self._now()
+        yield from (row for row in self._index.ended_of(user) if row.ended is None or now < row.ended + LISTED)
+
+    def ended_at(self, row: StoredSubscription) -> int | None:
+        """Return when a subscription ended, in ms since 1970 by the wall clock; None if it goes on."""
+        return None if row.ended is None else row.ended - self._now() + self._log.now()
 
     def _touch(self, row: StoredSubscription) -> None:
         row.touch(self._now())

@@ -119,7 +119,8 @@ _VALID = {
     "subscription": f"{_are('text', 'user', 'room', 'key', 'label', 'epoch', 'opening')} "
     f"AND {_integer('id', 1, _MAX_INTEGER)} AND {_integer('position', 0, _MAX_INTEGER)} AND {_time('used')} "
     f"AND (ended IS NULL OR {_time('ended')}) "
-    f"AND (path IS NULL OR {_are('blob', 'path')}) AND {_are('integer', 'inherited')}",
+    f"AND (path IS NULL OR {_are('blob', 'path')}) AND {_are('integer', 'inherited')} "
+    f"AND (n IS NULL OR {_integer('n', 0, _MAX_INTEGER)}) AND {_integer('generation', 0, _MAX_INTEGER)}",
     "opening": f"{_integer('number', 1, 1 << 31)} AND {_are('text', 'id')} AND {_integer('start', 0, _MAX_INTEGER)} "
     f"AND {_time('ts')} AND {_integer('lost', 0, _MAX_INTEGER)}",
     "tally": f"{_are('integer', 'room')} AND {_are('text', 'user')} AND {_integer('count', 0, _MAX_INTEGER)} "

@@ -38,6 +38,8 @@ class StoredSubscription:
         The opening of the log in which ``position`` was reached; empty if version 0.1.0 wrote it.
     n : int or None
         The number of the room's last event up to ``position``; None if the reader did not send it.
+    generation : int
+        How often its reader was moved to another position by a seek.
     """
 
     user: str
@@ -53,10 +55,15 @@ class StoredSubscription:
     id: int = 0
     opening: str = ""
     n: int | None = None
+    generation: int = 0
 
     def move_to(self, epoch: str, opening: str, position: int, n: int | None) -> None:
         """Set the cursor."""
         self.epoch, self.opening, self.position, self.n = epoch, opening, position, n
+
+    def begin_generation(self, after: int) -> None:
+        """Begin the generation after one, in which acknowledgements of it and of earlier ones mean nothing."""
+        self.generation = after + 1
 
     def rename(self, user: str, key: str, label: str) -> None:
         """Give it to a user, under a name."""
@@ -325,6 +332,12 @@ class EventLog(Protocol):
 
     async def before_last(self, room: str, number: int) -> int:
         """Return the position before the last ``number`` events of a room, without reading their data."""
+
+    async def position_of(self, room: str, after: int, number: int) -> int:
+        """Return the position of the event that is ``number`` events after a position, without reading any data.
+
+        If the room has fewer events after it, the result is the position of the last one, or ``after``.
+        """
 
     async def close(self) -> None:
         """Commit all appends, end every `follow`, and release the log."""

@@ -262,6 +262,10 @@ class MovingLog:
         """See `EventLog.before_last`."""
         return await self._log.before_last(room, number)
 
+    async def position_of(self, room: str, after: int, number: int) -> int:
+        """See `EventLog.position_of`."""
+        return await self._log.position_of(room, self._position(after), number)
+
     def _position(self, position: int) -> int:
         located = self.locate(position)
         return position if located is None else located

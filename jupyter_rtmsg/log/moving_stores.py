@@ -95,6 +95,8 @@ class MovingSubscriptions:
             row.shift(ahead)
             twin = earlier.get(_key(row))
             if twin and (row.ended is None or twin.used <= row.ended):
+                if twin.generation > row.generation:
+                    row.begin_generation(twin.generation)  # an acknowledgement for the twin must not count for it
                 now.remove(twin)
             now.add(row)
 

@@ -167,6 +167,15 @@ class Reader:
         ).fetchone()
         return head if row[0] is None else row[0] - 1
 
+    def position_of(self, connection: sqlite3.Connection, room: str, after: int, number: int, head: int) -> int:
+        """Return the position of the event that is ``number`` after a position, see `EventLog.position_of`."""
+        row = connection.execute(
+            "SELECT max(seq) FROM (SELECT seq FROM event WHERE event.room = "
+            "(SELECT id FROM room WHERE name = ?) AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?)",
+            (room, max(after, _deleted_until(connection, room)), head, number),
+        ).fetchone()
+        return after if row[0] is None else int(row[0])
+
     def values(self, connection: sqlite3.Connection) -> list[tuple[str, bytes, float]]:
         """Return (key, value, until) of all entries of the key-value store, except for damaged ones."""
         rows = connection.execute("SELECT key, value, until FROM note").fetchall()

@@ -79,7 +79,7 @@ CREATE TABLE IF NOT EXISTS note(key TEXT PRIMARY KEY, value BLOB NOT NULL, until
 CREATE INDEX IF NOT EXISTS note_until ON note(until);
 """
 
-# Columns that format 3 added. They are last in a new file, too.
+# Columns that formats 3 and 4 added. They are last in a new file, too.
 _ADDED = {
     "room": (
         "n INTEGER NOT NULL DEFAULT 0",
@@ -88,7 +88,7 @@ _ADDED = {
         "crc INTEGER NOT NULL DEFAULT 0",
     ),
     "event": ("n INTEGER NOT NULL DEFAULT 0",),
-    "subscription": ("opening TEXT NOT NULL DEFAULT ''", "n INTEGER"),
+    "subscription": ("opening TEXT NOT NULL DEFAULT ''", "n INTEGER", "generation INTEGER NOT NULL DEFAULT 0"),
 }
 
 # Format 1 named a notebook's subscription by its relative path, and that of a kernel without a notebook by the kernel's

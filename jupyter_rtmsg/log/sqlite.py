@@ -253,6 +253,11 @@ class SQLiteLog:
         position: int = await self._readers(Reader.before_last, room, number, self._head)
         return position
 
+    async def position_of(self, room: str, after: int, number: int) -> int:
+        """See `EventLog.position_of`."""
+        position: int = await self._readers(Reader.position_of, room, after, number, self._head)
+        return position
+
     async def _read(self, work: Callable[..., Any], *args: Any) -> Any:
         """Await a method of `Reader`. About once a second, check before that the file is still at its path."""
         if self._guard and self._guard.is_due() and not await run_on_thread(self._guard.is_there, self._loop):

@@ -21,8 +21,8 @@ SAVE_AFTER = 0.2
 RETRY_AFTER = 1.0
 """Seconds after which a failed write is tried again."""
 
-_COLUMNS = "id, user, room, key, label, path, epoch, position, used, ended, inherited, opening, n"
-_SAVE = f"INSERT OR REPLACE INTO subscription({_COLUMNS}) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_COLUMNS = "id, user, room, key, label, path, epoch, position, used, ended, inherited, opening, n, generation"
+_SAVE = f"INSERT OR REPLACE INTO subscription({_COLUMNS}) VALUES({', '.join('?' * 14)})"
 _REMOVE = "DELETE FROM subscription WHERE id = ?"
 
 logger = throttled_logger(__name__)
@@ -150,16 +150,16 @@ def load_subscriptions(connection: sqlite3.Connection) -> list[StoredSubscriptio
 def _values(row: StoredSubscription) -> tuple[Any, ...]:
     path = None if row.path is None else row.path.encode("utf-8", "surrogatepass")
     return (row.id, row.user, row.room, row.key, row.label, path, row.epoch, row.position, row.used, row.ended,
-            row.inherited, row.opening, row.n)  # fmt: skip
+            row.inherited, row.opening, row.n, row.generation)  # fmt: skip
 
 
 def _subscription(
     id: int, user: str, room: str, key: str, label: str, path: bytes | None, epoch: str, position: int, used: int,
-    ended: int | None, inherited: int, opening: str, n: int | None,
+    ended: int | None, inherited: int, opening: str, n: int | None, generation: int,
 ) -> StoredSubscription:  # fmt: skip
     real = None if path is None else bytes(path).decode("utf-8", "surrogatepass")
     return StoredSubscription(
-        user, room, key, label, real, epoch, position, used, ended, bool(inherited), id, opening, n
+        user, room, key, label, real, epoch, position, used, ended, bool(inherited), id, opening, n, generation
     )
 
 

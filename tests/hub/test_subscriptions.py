@@ -159,6 +159,23 @@ async def test_an_idle_subscription_ends_by_log_time_and_one_in_use_does_not(sta
     assert await listed(again) == {"live": False, "idle": False}
 
 
+async def test_a_reader_is_told_when_the_subscription_that_it_comes_back_to_has_ended(start: Any) -> None:
+    time = Time()
+    hub = await start(options={"clock": time, "monotonic": time, "max_age": 90 * DAY}, subscription_age=30 * DAY)
+    reader = await hub.joined(user="ann", fields={"as": "notes"})
+    await reader.leave()
+    await until(lambda: not len(hub.hub.core.participants))
+    await time.go_on(31 * DAY, lambda: hub.log.subscriptions.now())
+    hub.hub.core.subscriptions.sweep()
+    ended = hub.log.now()
+    await time.go_on(3 * DAY, lambda: hub.log.subscriptions.now())  # it is not listed any more
+    hub.hub.core.subscriptions.sweep()
+    back = await hub.connect(user="ann")
+    assert abs((await back.join(**{"as": "notes"}))["ended"] - ended) < 60_000
+    assert "ended" not in await back.join(**{"as": "notes"})
+    assert "ended" not in await back.join(room="other", **{"as": "notes"})
+
+
 async def test_the_hub_ends_idle_subscriptions_by_itself_and_looks_seldom(start: Any) -> None:
     time, now = Time(), [0.0]
     options = {"clock": time, "monotonic": time}

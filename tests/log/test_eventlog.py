@@ -364,6 +364,19 @@ async def test_the_position_before_the_last_events_of_a_room_is_found_among_othe
     assert await log.before_last("nowhere", 3) == 20
 
 
+async def test_the_position_some_events_later_is_found_among_those_of_other_rooms(open_any: Opener) -> None:
+    log = await open_any()
+    seqs = []
+    for i in range(10):
+        seqs.append((await log.append(draft(i))).seq)
+        await log.append(draft(i, room="other"))
+    found = [await log.position_of("lab", seqs[1], number) for number in (1, 3, 8, 99)]
+    assert found == [seqs[2], seqs[4], seqs[9], seqs[9]]
+    assert await log.position_of("nowhere", seqs[1], 3) == seqs[1]
+    await log.delete("lab")
+    assert await log.position_of("lab", seqs[1], 3) == seqs[1]
+
+
 # Following
 
 

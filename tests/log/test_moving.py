@@ -280,6 +280,17 @@ async def test_a_subscription_that_ended_in_memory_ends_in_the_file_too(open_sql
     await second.close()
 
 
+async def test_the_generation_of_a_subscription_moves_along_and_never_goes_back(open_sqlite: Opener) -> None:
+    first, second = await open_sqlite(), await open_sqlite()
+    for log, generations in ((first, {"a": 3, "b": 1}), (second, {"a": 1, "b": 2})):
+        for name, generation in generations.items():
+            log.subscriptions.add(row := reader(name, log.epoch, 0))
+            row.begin_generation(generation - 1)
+    await first.close()
+    await moved(second)
+    assert {row.key: row.generation for row in second.subscriptions.all()} == {"a": 4, "b": 2}
+
+
 async def test_key_values_are_moved(open_sqlite: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
     under_way, go_on = hold_moves(monkeypatch)
     clock = Clock()

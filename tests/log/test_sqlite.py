@@ -232,7 +232,7 @@ async def test_a_newer_version_is_set_aside(open_sqlite: Opener, path: Path) -> 
     sql(path, "PRAGMA user_version = 99")
     again = await open_sqlite()
     (aside,) = beside(path, "newer")
-    assert "newer version (format 99, this one knows 3)" in (again.warning or "")
+    assert "newer version (format 99, this one knows 4)" in (again.warning or "")
     assert again.epoch != log.epoch
     assert sql(aside, "SELECT count(*) FROM event") == [(3,)]
 

@@ -27,6 +27,7 @@ def fields_of(row: StoredSubscription) -> tuple[Any, ...]:
         row.ended,
         row.inherited,
         row.opening,
+        row.generation,
     )
 
 
@@ -39,6 +40,7 @@ def fields_of(row: StoredSubscription) -> tuple[Any, ...]:
         ),
         named("a" * 256, ended=5),
         named("notes", epoch="e", position=3, opening="1.0.abc"),
+        named("sought", generation=7),
         named("old.ipynb", inherited=True, path="/half \ud83c of a character"),
     ],
 )

@@ -13,6 +13,7 @@ from .leave import leave
 from .presence import presence
 from .publish import publish
 from .rooms import rooms
+from .seek import seek
 from .subscriptions import subscriptions, unsubscribe
 
 COMMANDS: dict[str, Command] = {
@@ -27,6 +28,7 @@ COMMANDS: dict[str, Command] = {
     "prove": prove,
     "publish": publish,
     "rooms": rooms,
+    "seek": seek,
     "subscriptions": subscriptions,
     "unsubscribe": unsubscribe,
 }

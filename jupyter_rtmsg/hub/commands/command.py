@@ -10,7 +10,7 @@ from jupyter_rtmsg.hub.core import HubCore
 from jupyter_rtmsg.hub.names import SubscriptionName, room_name
 from jupyter_rtmsg.hub.request import Reply, Request, optional_text, text
 from jupyter_rtmsg.hub.room import Participant, RoomMembership
-from jupyter_rtmsg.log import Draft
+from jupyter_rtmsg.log import Draft, StoredSubscription
 from jupyter_rtmsg.wire.data import EncodedJSON
 
 Answer: TypeAlias = "Reply | Draft | Coroutine[Any, Any, Reply | EncodedJSON]"
@@ -44,6 +44,34 @@ def subscription_name(hub: HubCore, participant: Participant, request: Request) 
     if name is not None:
         return SubscriptionName.of_client(name)
     return participant.identity.subscription
+
+
+def named_subscription(
+    hub: HubCore, participant: Participant, request: Request, room: str
+) -> StoredSubscription | None:
+    """Return the subscription in a room that a request is about: that of the membership, or the one that it names.
+
+    Returns
+    -------
+    StoredSubscription or None
+        None if the request names none, and the participant has none there.
+
+    Raises
+    ------
+    NotJoined
+        If there is no subscription of that name.
+    """
+    membership = participant.memberships.get(room)
+    name = subscription_name(hub, participant, request)
+    if membership and membership.subscription and (request.get("as") is None or membership.is_called(request["as"])):
+        return membership.subscription
+    if name is None:
+        return None
+    row = hub.subscriptions.find(participant.identity.principal, room, name)
+    row = row or hub.subscriptions.labelled(participant.identity.principal, room, name.label)
+    if row is None:
+        raise NotJoined(f"there is no subscription {name.label!r} in room {room!r}, or it has ended")
+    return row
 
 
 def located(hub: HubCore, request: Request, position: int, name: str) -> int:

@@ -29,11 +29,17 @@ class JoinedSubscription(NamedTuple):
         None if it has not begun yet.
     taken : bool
         Whether the notebook's subscription belongs to another client in the same kernel process.
+    generation : int
+        That of the row; a seek changes it.
+    ended : StoredSubscription or None
+        The subscription of that name that has ended, if this one is new.
     """
 
     name: SubscriptionName | None = None
     row: StoredSubscription | None = None
     taken: bool = False
+    generation: int = 0
+    ended: StoredSubscription | None = None
 
 
 async def join(hub: HubCore, participant: Participant, request: Request) -> Reply:
@@ -58,6 +64,7 @@ async def _join(
     hub: HubCore, participant: Participant, room: ActiveRoom, start: StartRequest, request: Request
 ) -> Reply:
     forgotten = participant.forget_state()
+    ended: StoredSubscription | None = None
     while True:
         # What is found below must stay true until the member has entered: each await may change it.
         await hub.log.subscriptions.ready()
@@ -69,13 +76,16 @@ async def _join(
         # If the room was deleted, the log replaced, or the notebook renamed or deleted meanwhile, the plan is void.
         if ring is room.ring and joined == _find(hub, participant, room, request):
             joined = _begun(hub, participant, room, joined, plan)
+            ended = ended or joined.ended  # found in the pass in which it begins; the next one joins it
             if joined.row is None or not await hub.subscriptions.began(joined.row):
                 break
     if joined.row is not None and joined.name is not None:
         # The cursor stays, also one of another epoch: until its reader acknowledges an event of the present epoch, each
         # of its joins is told of the change.
         hub.subscriptions.use(joined.row, participant.identity.principal, joined.name)
-    return _reply(hub, hub.enter(participant, room, plan, joined.row), plan, joined) | {"first": stats.first}
+    return _reply(hub, hub.enter(participant, room, plan, joined.row), plan, joined._replace(ended=ended)) | {
+        "first": stats.first
+    }
 
 
 def _begun(
@@ -86,8 +96,9 @@ def _begun(
         return joined
     # It begins at the plan's cursor, not at the head: the replayed events have not been handled.
     user = participant.identity.principal
+    ended = hub.subscriptions.last_ended(user, room.name, joined.name)
     row = hub.subscriptions.begin(user, room.name, joined.name, plan.cursor, plan.cursor_n)
-    return joined._replace(row=row)
+    return joined._replace(row=row, ended=ended)
 
 
 def _find(hub: HubCore, participant: Participant, room: ActiveRoom, request: Request) -> JoinedSubscription:
@@ -100,7 +111,7 @@ def _find(hub: HubCore, participant: Participant, room: ActiveRoom, request: Req
     row = row or hub.subscriptions.inherited(hub.former_principals(participant.identity), room.name, name)
     if name.path is not None and (_is_taken(hub, participant, row) or _was_taken(hub, request)):
         return JoinedSubscription(taken=True)
-    return JoinedSubscription(name, row)
+    return JoinedSubscription(name, row, generation=row.generation if row else 0)
 
 
 def _is_taken(hub: HubCore, participant: Participant, row: StoredSubscription | None) -> bool:
@@ -139,5 +150,7 @@ def _reply(hub: HubCore, membership: RoomMembership, plan: ReplayPlan, joined: J
         "as": membership.subscription and membership.subscription.label,
         "closed": participant.take_closed(),
         "place": TAKEN if joined.taken else None,
+        "generation": membership.subscription and membership.generation,
+        "ended": joined.ended and hub.subscriptions.ended_at(joined.ended),
     }
     return reply | {name: value for name, value in optional.items() if value is not None}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from jupyter_rtmsg.errors import BadRequest, NotJoined
+from jupyter_rtmsg.errors import BadRequest
 from jupyter_rtmsg.hub.core import HubCore
 from jupyter_rtmsg.hub.request import Reply, Request, optional_count
 from jupyter_rtmsg.hub.room import Participant
 
-from .command import located, only_one, readable_room, subscription_name
+from .command import located, named_subscription, only_one, readable_room
 
 
 async def lag(hub: HubCore, participant: Participant, request: Request) -> Reply:
@@ -36,13 +36,7 @@ async def lag(hub: HubCore, participant: Participant, request: Request) -> Reply
 
 
 def _cursor(hub: HubCore, participant: Participant, request: Request, room: str) -> int:
-    membership = participant.memberships.get(room)
-    name = subscription_name(hub, participant, request)
-    if membership and membership.subscription and (request.get("as") is None or membership.is_called(request["as"])):
-        return hub.subscriptions.cursor(membership.subscription)
-    if name is None:
-        raise BadRequest("`lag` needs a subscription (`as`) or a position (`after`)")
-    row = hub.subscriptions.find(participant.identity.principal, room, name)
+    row = named_subscription(hub, participant, request, room)
     if row is None:
-        raise NotJoined(f"there is no subscription {name.label!r} in room {room!r}, or it has ended")
+        raise BadRequest("`lag` needs a subscription (`as`) or a position (`after`)")
     return hub.subscriptions.cursor(row)
