@@ -17,7 +17,7 @@ import time
 from typing import Any
 
 import jupyter_rtmsg as rt
-from jupyter_rtmsg.wire.engineio import Handshake
+from jupyter_rtmsg.wire.engineio import OpenPacket
 from jupyter_rtmsg.wire.socketio import CONNECT, EVENT, Decoder, encode_ack, encode_connect, encode_event
 from jupyter_rtmsg.wire.websocket import TEXT, FrameParser, accept_value, encode_frame
 
@@ -69,7 +69,7 @@ class Peer(asyncio.Protocol):
         answer = f"HTTP/1.1 101 \r\nUpgrade: websocket\r\nSec-WebSocket-Accept: {accept_value(key)}\r\n\r\n"
         self._head = None  # type: ignore[assignment]
         self._transport.write(answer.encode())
-        self._transport.write(encode_frame(TEXT, Handshake("s", 25, 20, 1_000_000).encode().encode()))
+        self._transport.write(encode_frame(TEXT, OpenPacket("s", 25, 20, 1_000_000).encode().encode()))
 
     def _packet(self, packet: Any) -> None:
         if packet.type is CONNECT:

@@ -12,7 +12,7 @@ from jupyter_rtmsg.wire.parser import Codec
 
 from .address import Address
 from .recovery import RecoveryClaim
-from .session import Session
+from .session import ClientSession
 
 _ANSWER_TIMEOUT = 10  # seconds that the server has to answer CONNECT, where there is a layer
 _MAX_CUT_SHORT = 3  # sessions in a row that may end in place of an answer
@@ -87,7 +87,7 @@ class ConnectHandshake:
         recovery: RecoveryClaim,
         layer: Layer | None,
         failed: Callable[[Exception], None],
-        unanswered: Callable[[Session], None],
+        unanswered: Callable[[ClientSession], None],
     ) -> None:
         self._codec = codec
         self._namespace = namespace
@@ -100,14 +100,14 @@ class ConnectHandshake:
         self._alarm: asyncio.TimerHandle | None = None
         self._cut_short = 0  # sessions in a row that the server ended in place of an answer
 
-    def ask(self, session: Session) -> None:
+    def ask(self, session: ClientSession) -> None:
         """Send CONNECT over a new session."""
         self._task = self._spawn(self._send_connect(session))
         if self._layer:
             loop = asyncio.get_running_loop()
             self._alarm = loop.call_later(_ANSWER_TIMEOUT, self._unanswered, session)
 
-    async def _send_connect(self, session: Session) -> None:
+    async def _send_connect(self, session: ClientSession) -> None:
         try:
             auth: Any = self._auth() if callable(self._auth) else self._auth
             auth = {**self._recovery.claim(), **((await auth if isawaitable(auth) else auth) or {})}
@@ -118,7 +118,7 @@ class ConnectHandshake:
         if not session.ended.done():
             session.send(packet)
 
-    def accept(self, session: Session, then: Callable[[], None]) -> None:
+    def accept(self, session: ClientSession, then: Callable[[], None]) -> None:
         """Take the answer to CONNECT: let the layer prepare, if there is one, then call ``then``."""
         self._cut_short = 0
         self.answered()
@@ -127,7 +127,7 @@ class ConnectHandshake:
         else:
             self._task = self._spawn(self._prepare(self._layer, session, then))
 
-    async def _prepare(self, layer: Layer, session: Session, then: Callable[[], None]) -> None:
+    async def _prepare(self, layer: Layer, session: ClientSession, then: Callable[[], None]) -> None:
         try:
             await layer.prepare()
         except Exception as error:  # noqa: BLE001 - the caller of `connect` gets it

@@ -20,7 +20,7 @@ from .manager import TRANSIENT, Manager
 from .receiving import Delivery
 from .recovery import RecoveryClaim
 from .sending import PacketSender
-from .session import Session, reason_for
+from .session import ClientSession, reason_for
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class Link:
         Whether the server recovered the lost connection.
     active : bool
         Whether it is connected, or connects by itself as soon as it can.
-    session : Session or None
+    session : ClientSession or None
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class Link:
         self.id: str | None = None
         self.recovered = False
         self.active = False
-        self.session: Session | None = None
+        self.session: ClientSession | None = None
         self._io = io
         self._listeners = listeners
         self._layer = layer
@@ -209,7 +209,7 @@ class Link:
             self.failed(error, transient=transient)
             self.session.abort(f"not connected: {error}")
 
-    def _unanswered(self, session: Session) -> None:
+    def _unanswered(self, session: ClientSession) -> None:
         self._io.remember(asyncio.TimeoutError("the server did not answer CONNECT"))
         session.abort("the server did not answer CONNECT")
 
@@ -302,7 +302,7 @@ class Link:
 
     # --- called by the manager
 
-    def opened(self, session: Session) -> None:
+    def opened(self, session: ClientSession) -> None:
         """Take a new session, and send CONNECT over it."""
         self.session = session
         self._handshake.ask(session)

@@ -21,7 +21,7 @@ from .http import HttpRefused
 from .listeners import Listenable, Listeners
 from .opening import Opener, Strategy
 from .route import Found, Route, Search
-from .session import Session, reason_for
+from .session import ClientSession, reason_for
 
 logger = logging.getLogger(__name__)
 _STABLE_AFTER = 10  # seconds that a socket must have been connected before reconnects are quick again
@@ -34,7 +34,7 @@ class ManagedLink(Protocol):
 
     namespace: str
 
-    def opened(self, session: Session) -> None:
+    def opened(self, session: ClientSession) -> None:
         """Take a new session: send CONNECT."""
 
     def packet(self, packet: Packet, size: int) -> None:
@@ -95,11 +95,11 @@ class Manager(Listenable):
     backoff : Backoff
         The delays between attempts.
     on_batch, on_writable : callable, optional
-        See `Session`.
+        See `ClientSession`.
 
     Attributes
     ----------
-    session : Session or None
+    session : ClientSession or None
         The present session.
     sockets : dict of str to ManagedSocket
         All sockets that were made, by namespace, connected or not.
@@ -133,7 +133,7 @@ class Manager(Listenable):
         self.max_payload = 1_000_000
         self.error: Exception | None = None
         self.refused = False
-        self.session: Session | None = None
+        self.session: ClientSession | None = None
         self.sockets: dict[str, ManagedSocket] = {}
         self._on_batch = on_batch or _nothing
         self._on_writable = on_writable or _nothing
@@ -218,7 +218,7 @@ class Manager(Listenable):
         self._backoff.reset()
         self._listeners.drain()
 
-    def _linger(self, session: Session) -> None:
+    def _linger(self, session: ClientSession) -> None:
         """Abort a closed session after two seconds: a peer that does not read must not keep the connection open."""
         alarm = asyncio.get_running_loop().call_later(_LINGER, session.abort, "forced close")
         session.ended.add_done_callback(lambda _: alarm.cancel())
@@ -291,7 +291,7 @@ class Manager(Listenable):
             await asyncio.sleep(self._backoff.next())
             self._listeners.fire("reconnect_attempt", attempt)
 
-    async def _end_of(self, session: Session) -> None:
+    async def _end_of(self, session: ClientSession) -> None:
         """Wait for the end of a session; reset the backoff if it was stable.
 
         Without that condition a client would reconnect twice a second for ever, if the server admits it and then throws
@@ -308,7 +308,7 @@ class Manager(Listenable):
         if self._accepted_at is not None and asyncio.get_running_loop().time() - self._accepted_at >= _STABLE_AFTER:
             self._backoff.reset()
 
-    async def _attempt(self, attempt: int) -> Session | None:
+    async def _attempt(self, attempt: int) -> ClientSession | None:
         try:
             session = await self._open()
         except Exception as error:  # noqa: BLE001 - the callers of `connect` get it
@@ -321,10 +321,10 @@ class Manager(Listenable):
             link.opened(session)
         return session
 
-    def _new_session(self) -> Session:
-        return Session(self._receivers, self._on_batch, self._on_writable, self._refused, self.codec)
+    def _new_session(self) -> ClientSession:
+        return ClientSession(self._receivers, self._on_batch, self._on_writable, self._refused, self.codec)
 
-    async def _open(self) -> Session:
+    async def _open(self) -> ClientSession:
         session = await self._opener.open()
         assert session.handshake
         self.max_payload = session.handshake.max_payload
@@ -354,7 +354,7 @@ class Manager(Listenable):
         for link in list(self._links.values()):
             link.given_up()
 
-    def _lost(self, session: Session) -> None:
+    def _lost(self, session: ClientSession) -> None:
         if self.session is not session:  # `drop` and the end of the session both report it
             return
         # First, so that a handler of "disconnect" that emits does not write to a session that has ended.

@@ -13,7 +13,7 @@ from .connect_errors import meaning, reason_of
 from .endpoint import Endpoint
 from .http import HttpFailed, HttpRefused
 from .polling import Polling, open_polling
-from .session import NotOpened, Session
+from .session import ClientSession, NotOpened
 from .transport import TRANSPORTS, Receiver
 from .upgrade import upgrade
 from .websocket import open_websocket
@@ -83,13 +83,13 @@ class Opener:
     make_session : callable
     """
 
-    def __init__(self, endpoint: Endpoint, strategy: Strategy, make_session: Callable[[], Session]) -> None:
+    def __init__(self, endpoint: Endpoint, strategy: Strategy, make_session: Callable[[], ClientSession]) -> None:
         self._endpoint = endpoint
         self._strategy = strategy
         self._make_session = make_session
         self._upgrades: set[asyncio.Task[None]] = set()
 
-    async def open(self) -> Session:
+    async def open(self) -> ClientSession:
         """Open a session over the first transport, and at the first place, that works.
 
         Raises
@@ -111,7 +111,7 @@ class Opener:
                 self._endpoint.route.settle()
                 return session
 
-    async def _open(self) -> Session:
+    async def _open(self) -> ClientSession:
         errors: list[Exception] = []
         order = self._strategy.order(self._url)
         deadline = asyncio.get_running_loop().time() + _TIMEOUT
@@ -129,7 +129,7 @@ class Opener:
                 return session
         raise _most_telling(errors)
 
-    async def _open_over(self, name: str, seconds: float) -> Session:
+    async def _open_over(self, name: str, seconds: float) -> ClientSession:
         session = self._make_session()
         try:
             await asyncio.wait_for(session.open(lambda: _OPENERS[name](self._endpoint, session)), seconds)
@@ -143,7 +143,7 @@ class Opener:
 
     # -- the upgrade
 
-    def _plan_upgrade(self, session: Session, errors: list[Exception]) -> None:
+    def _plan_upgrade(self, session: ClientSession, errors: list[Exception]) -> None:
         """Start an upgrade of a polling session, unless a WebSocket was refused just before."""
         polling = session.transport
         if not isinstance(polling, Polling):
@@ -160,7 +160,7 @@ class Opener:
             task.add_done_callback(self._upgrades.discard)
             session.ended.add_done_callback(lambda _: task.cancel())
 
-    async def _upgrade(self, session: Session, polling: Polling) -> None:
+    async def _upgrade(self, session: ClientSession, polling: Polling) -> None:
         assert session.handshake
         try:
             upgrading = upgrade(self._endpoint, session, polling, session.handshake.sid)

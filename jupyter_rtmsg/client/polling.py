@@ -11,7 +11,7 @@ from contextlib import suppress
 from itertools import count
 
 from jupyter_rtmsg.errors import ProtocolError
-from jupyter_rtmsg.wire.engineio import CLOSE, NOOP, SEPARATOR, Handshake, Packet, decode_payload, encode_payload
+from jupyter_rtmsg.wire.engineio import CLOSE, NOOP, SEPARATOR, OpenPacket, Packet, decode_payload, encode_payload
 from jupyter_rtmsg.wire.socketio import EncodedPacket
 
 from .dial import dial
@@ -89,7 +89,7 @@ class Requests:
 
 
 class Polling:
-    """A `Transport` over long-polling. Made by `open_polling`.
+    """A `ClientTransport` over long-polling. Made by `open_polling`.
 
     It owns two tasks: ``_poller`` makes one GET after the other, and ``_poster`` exists while packets are pending.
     States: *opening*, until `begin`; *open*; *closing*, once ``_reason`` is set by `close`, while the poster sends what
@@ -107,7 +107,7 @@ class Polling:
         self._receiver = receiver
         self._gets, self._posts = Requests(endpoint), Requests(endpoint)
         self._numbers = count()
-        self._handshake: Handshake | None = None
+        self._handshake: OpenPacket | None = None
         self._pending: deque[bytes] = deque()  # packets, encoded for a body
         self._pending_bytes = 0  # of these, and of the POST that is under way
         self._max_packets = _SAFE_PACKETS  # in one body
@@ -133,7 +133,7 @@ class Polling:
         self._receiver.connected(self)
         self._receiver.received(packets)
 
-    def begin(self, handshake: Handshake) -> None:
+    def begin(self, handshake: OpenPacket) -> None:
         """Take the session's id and limits, and start to poll."""
         self._handshake = handshake
         self._start_poller()

@@ -13,7 +13,7 @@ from jupyter_rtmsg.wire.parser import Codec
 from .executor import Call
 from .listeners import Listeners
 from .recovery import RecoveryClaim
-from .session import Session
+from .session import ClientSession
 
 logger = logging.getLogger(__name__)
 _MAX_EARLY = 10_000
@@ -65,10 +65,10 @@ class Delivery:
         self._codec = codec
         self._listeners = listeners
         self._recovery = recovery
-        self._session: Session | None = None
+        self._session: ClientSession | None = None
         self._early: list[Packet] = []
 
-    def open(self, session: Session) -> None:
+    def open(self, session: ClientSession) -> None:
         """Deliver events at once from now on, and send acknowledgements over the session."""
         self._session = session
 

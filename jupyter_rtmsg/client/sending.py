@@ -15,7 +15,7 @@ from jupyter_rtmsg.wire.parser import Codec
 
 from .acks import Acks
 from .retries import RetryQueue
-from .session import Session
+from .session import ClientSession
 
 logger = logging.getLogger(__name__)
 
@@ -206,7 +206,7 @@ class PacketSender:
         self._ack_timeout = ack_timeout
         self._on_outgoing = on_outgoing
         self._check_loop = check_loop
-        self._session: Session | None = None
+        self._session: ClientSession | None = None
         self._buffer = SendBuffer()
         self._queue = RetryQueue(self._ask_once, wait_connected, retries) if retries else None
 
@@ -256,7 +256,7 @@ class PacketSender:
         elif not options.volatile:
             self._buffer.add(event)
 
-    def open(self, session: Session) -> None:
+    def open(self, session: ClientSession) -> None:
         """Take a session, and send over it the events that have waited."""
         self._session = session
         # As in socket.io-client: first the buffer, then the retry queue. The limit of sizes is known only now, since it
@@ -283,7 +283,7 @@ class PacketSender:
         return self._buffer.holds(id)
 
 
-def _check_size(packet: EncodedPacket, session: Session) -> None:
+def _check_size(packet: EncodedPacket, session: ClientSession) -> None:
     """Raise `TooLarge` for a packet that the server would not accept, as it would end the connection."""
     # Text and attachments are messages of their own, and the limit is that of one message.
     size = max(len(packet.text), max(map(len, packet.attachments), default=0))

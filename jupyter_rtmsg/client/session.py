@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from jupyter_rtmsg.errors import PacketRefused, ProtocolError, WebSocketError
-from jupyter_rtmsg.wire.engineio import CLOSE, PING, PONG, Handshake
+from jupyter_rtmsg.wire.engineio import CLOSE, PING, PONG, OpenPacket
 from jupyter_rtmsg.wire.packet import EncodedPacket, Packet
 from jupyter_rtmsg.wire.parser import Codec
 
-from .transport import MAX_MESSAGE, Transport
+from .transport import MAX_MESSAGE, ClientTransport
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ class NotOpened(ConnectionError):
     """The transport ended before the server opened the session."""
 
 
-class Session:
+class ClientSession:
     """One session: it answers pings, detects silence, decodes packets and calls the receivers of their namespaces.
 
     Three states: *opening*, while ``handshake`` is None; *open*; *ended*, when the future ``ended`` is done. The
@@ -47,8 +47,8 @@ class Session:
     ----------
     ended : Future of str
         Done when the session has ended; the result tells why.
-    opened : Future of Handshake
-    handshake : Handshake or None
+    opened : Future of OpenPacket
+    handshake : OpenPacket or None
         The session's id and limits, once the server has opened it.
     """
 
@@ -62,21 +62,21 @@ class Session:
     ) -> None:
         loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[str] = loop.create_future()
-        self.opened: asyncio.Future[Handshake] = loop.create_future()
-        self.handshake: Handshake | None = None
+        self.opened: asyncio.Future[OpenPacket] = loop.create_future()
+        self.handshake: OpenPacket | None = None
         self._loop = loop
         self._receivers = receivers
         self._on_batch = on_batch
         self._on_writable = on_writable
         self._on_refused = on_refused
         self._decoder = codec.decoder(client=True, max_size=MAX_MESSAGE, on_mended=_mended)
-        self._transport: Transport | None = None
+        self._transport: ClientTransport | None = None
         self._size = 0
         self._heard_at = loop.time()
         self._alarm: asyncio.TimerHandle | None = None
         self._frozen: asyncio.TimerHandle | None = None
 
-    async def open(self, connect: Callable[[], Awaitable[object]]) -> Handshake:
+    async def open(self, connect: Callable[[], Awaitable[object]]) -> OpenPacket:
         """Connect and return the server's handshake.
 
         Parameters
@@ -97,7 +97,7 @@ class Session:
 
     # -- Receiver: called by the transport
 
-    def connected(self, transport: Transport) -> None:
+    def connected(self, transport: ClientTransport) -> None:
         """Take the transport to write to."""
         self._transport = transport
 
@@ -158,12 +158,12 @@ class Session:
 
     def _open(self, message: str | bytes) -> None:
         assert self._transport
-        self.handshake = Handshake.decode(message)
+        self.handshake = OpenPacket.decode(message)
         self.opened.set_result(self.handshake)
         self._transport.begin(self.handshake)
         self._watch()
 
-    def switch(self, transport: Transport) -> None:
+    def switch(self, transport: ClientTransport) -> None:
         """Continue over another transport. The old one has delivered all packets and handed over the unsent ones."""
         assert self.handshake
         self._transport = transport
@@ -207,7 +207,7 @@ class Session:
     # -- sending
 
     @property
-    def transport(self) -> Transport | None:
+    def transport(self) -> ClientTransport | None:
         """The present transport; None before the first has connected."""
         return self._transport
 
@@ -250,7 +250,7 @@ def reason_for(account: str) -> str:
     Parameters
     ----------
     account : str
-        The result of `Session.ended`.
+        The result of `ClientSession.ended`.
     """
     begins = next((reason for reason in _REASONS if account.startswith(reason)), "transport close")
     return "parse error" if begins == "protocol error" else begins

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from jupyter_rtmsg.wire.engineio import Handshake, Packet
+from jupyter_rtmsg.wire.engineio import OpenPacket, Packet
 from jupyter_rtmsg.wire.socketio import EncodedPacket
 
 TRANSPORTS = ("websocket", "polling")
 MAX_MESSAGE = 64 * 1024 * 1024  # bytes; the server bounds what it sends, this limit only stops nonsense
 
 
-class Transport(Protocol):
+class ClientTransport(Protocol):
     """The sending side of a connection, as the session sees it.
 
     Attributes
@@ -26,7 +26,7 @@ class Transport(Protocol):
     name: str
     paused: bool
 
-    def begin(self, handshake: Handshake) -> None:
+    def begin(self, handshake: OpenPacket) -> None:
         """Take the session's id and limits, once the server has opened the session."""
 
     def send(self, packet: EncodedPacket) -> None:
@@ -58,7 +58,7 @@ class Transport(Protocol):
 class Receiver(Protocol):
     """The receiving side: a session, or the probe of an upgrade."""
 
-    def connected(self, transport: Transport) -> None:
+    def connected(self, transport: ClientTransport) -> None:
         """Take the transport to write to. Called first, in the tick in which the first packets are received."""
 
     def received(self, packets: Sequence[Packet]) -> None:
@@ -68,4 +68,4 @@ class Receiver(Protocol):
         """Learn that the transport has ended. Called once."""
 
     def writable(self) -> None:
-        """Learn that `Transport.paused` is False again."""
+        """Learn that `ClientTransport.paused` is False again."""

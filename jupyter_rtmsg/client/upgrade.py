@@ -10,8 +10,8 @@ from jupyter_rtmsg.wire.engineio import PING, PONG, PROBE, UPGRADE, Packet
 
 from .endpoint import Endpoint
 from .polling import Polling
-from .session import Session
-from .transport import Transport
+from .session import ClientSession
+from .transport import ClientTransport
 from .websocket import WebSocket, open_websocket
 
 
@@ -23,7 +23,7 @@ class Probe:
         self._answered = asyncio.Event()
         self._answer: Packet = ""
 
-    def connected(self, transport: Transport) -> None:
+    def connected(self, transport: ClientTransport) -> None:
         """Send the probe."""
         transport.write([PING + PROBE])
 
@@ -61,7 +61,7 @@ class Probe:
             raise ConnectionResetError(self.lost_because)
 
 
-async def upgrade(endpoint: Endpoint, session: Session, polling: Polling, sid: str) -> None:
+async def upgrade(endpoint: Endpoint, session: ClientSession, polling: Polling, sid: str) -> None:
     """Move a session from long-polling to a WebSocket.
 
     Raises

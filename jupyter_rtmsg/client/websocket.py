@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from jupyter_rtmsg.errors import WebSocketError
-from jupyter_rtmsg.wire.engineio import Handshake, Packet
+from jupyter_rtmsg.wire.engineio import OpenPacket, Packet
 from jupyter_rtmsg.wire.socketio import EncodedPacket
 from jupyter_rtmsg.wire.websocket import (
     BINARY,
@@ -81,7 +81,7 @@ def new_mask() -> bytes:
 
 
 class WebSocket(asyncio.Protocol):
-    """A `Transport` over an upgraded connection. Made by `open_websocket`.
+    """A `ClientTransport` over an upgraded connection. Made by `open_websocket`.
 
     Two states: open, and closing once ``_reason`` is set (by `close`, `abort`, or a close frame). asyncio then calls
     `connection_lost`, which reports the first reason to the receiver. Frames are collected in ``_pending`` and written
@@ -153,7 +153,7 @@ class WebSocket(asyncio.Protocol):
 
     # -- Transport
 
-    def begin(self, handshake: Handshake) -> None:
+    def begin(self, handshake: OpenPacket) -> None:
         """Take the limits of the session."""
         self._max_payload = handshake.max_payload
 

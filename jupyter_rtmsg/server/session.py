@@ -9,7 +9,7 @@ from typing import Any
 
 from jupyter_rtmsg.errors import ProtocolError, WebSocketError
 from jupyter_rtmsg.logthrottle import throttled_logger
-from jupyter_rtmsg.wire.engineio import CLOSE, MESSAGE, NOOP, PONG, SEPARATOR, Handshake
+from jupyter_rtmsg.wire.engineio import CLOSE, MESSAGE, NOOP, PONG, SEPARATOR, OpenPacket
 from jupyter_rtmsg.wire.socketio import Encoded
 
 from .admission import Pending
@@ -315,7 +315,7 @@ class Session:
         engine = self.engine
         self.transport = transport
         upgrades = engine.upgrades if transport.name == "polling" else ()
-        handshake = Handshake(self.id, engine.ping_interval, engine.ping_timeout, engine.max_payload, upgrades)
+        handshake = OpenPacket(self.id, engine.ping_interval, engine.ping_timeout, engine.max_payload, upgrades)
         self.put(Encoded(handshake.encode().encode()))
         self.heartbeat.start()
         engine.opened(self)

@@ -26,7 +26,7 @@ Packet: TypeAlias = "str | bytes"
 
 
 @dataclass(frozen=True, slots=True)
-class Handshake:
+class OpenPacket:
     """The open packet (docs/protocol.md#engineio-handshake). Times are seconds here and ms on the wire; sizes bytes."""
 
     sid: str
@@ -47,7 +47,7 @@ class Handshake:
         return OPEN + encode_json(fields).decode()
 
     @classmethod
-    def decode(cls, packet: Packet) -> Handshake:
+    def decode(cls, packet: Packet) -> OpenPacket:
         """Read an open packet.
 
         Raises

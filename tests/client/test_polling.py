@@ -19,7 +19,7 @@ import jupyter_rtmsg as rt
 from jupyter_rtmsg import SocketClient
 from jupyter_rtmsg.errors import Disconnected, ServerUnreachable, TooLarge
 from jupyter_rtmsg.server import Server
-from jupyter_rtmsg.wire.engineio import Handshake
+from jupyter_rtmsg.wire.engineio import OpenPacket
 
 QUICK: dict[str, Any] = {"reconnection_delay": 0.01, "reconnection_delay_max": 0.02}
 POLLING: dict[str, Any] = {"transports": ["polling"], **QUICK}
@@ -239,7 +239,7 @@ class Engine:
         if "sid=" not in request.target:
             self.sessions += 1
             self.payloads, self.waiting = asyncio.Queue(), 0  # a GET of the session before waits for ever
-            return ok(Handshake(f"s{self.sessions}", 25, 20, self.max_payload).encode())
+            return ok(OpenPacket(f"s{self.sessions}", 25, 20, self.max_payload).encode())
         if request.method == "POST":
             return await self.posted(request)
         self.waiting += 1
@@ -421,7 +421,7 @@ async def test_silence_ends_the_session() -> None:
 
     async def answer(request: Request) -> bytes | None:
         if "sid=" not in request.target:
-            return ok(Handshake("s", 0.1, 0.1, 1_000).encode())
+            return ok(OpenPacket("s", 0.1, 0.1, 1_000).encode())
         return await engine.answer(request)
 
     async with http_peer(answer) as peer:

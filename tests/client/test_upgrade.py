@@ -15,7 +15,7 @@ from jupyter_rtmsg import SocketClient
 from jupyter_rtmsg.client import opening
 from jupyter_rtmsg.client.opening import Strategy
 from jupyter_rtmsg.server import Server
-from jupyter_rtmsg.wire.engineio import Handshake
+from jupyter_rtmsg.wire.engineio import OpenPacket
 from jupyter_rtmsg.wire.websocket import TEXT, encode_close, encode_frame
 
 ORDER: dict[str, Any] = {"transports": ["polling", "websocket"], "reconnection_delay": 0.01}
@@ -148,7 +148,7 @@ async def test_a_server_that_never_ends_the_get_that_waits_keeps_the_session_on_
             upgraded.set()
             return switching(request.headers["sec-websocket-key"]) + encode_frame(TEXT, b"3probe")
         if "sid=" not in request.target:
-            return ok(Handshake("s", 25, 20, 1_000, ("websocket",)).encode())
+            return ok(OpenPacket("s", 25, 20, 1_000, ("websocket",)).encode())
         if request.method == "GET":
             if '40{"sid"' in "".join(said):
                 waits.set()
@@ -188,7 +188,7 @@ async def test_one_noop_before_the_answer_to_the_probe_is_enough() -> None:
             numbers.append(sum(one.method == "GET" for one in peer.requests))
             return switching(request.headers["sec-websocket-key"]) + encode_frame(TEXT, b"3probe")
         if "sid=" not in request.target:
-            return ok(Handshake("s", 25, 20, 1_000, ("websocket",)).encode())
+            return ok(OpenPacket("s", 25, 20, 1_000, ("websocket",)).encode())
         if request.method == "POST":
             gets.put_nowait(ok('40{"sid":"x"}'))
             return ok("ok")
@@ -213,7 +213,7 @@ async def test_events_are_sent_while_the_server_ends_the_last_get_late() -> None
             await idle.wait()
             return switching(request.headers["sec-websocket-key"]) + encode_frame(TEXT, b"3probe")
         if "sid=" not in request.target:
-            return ok(Handshake("s", 25, 20, 1_000, ("websocket",)).encode())
+            return ok(OpenPacket("s", 25, 20, 1_000, ("websocket",)).encode())
         if request.method == "POST":
             if request.body == b"40":
                 gets.put_nowait(ok('40{"sid":"x"}'))

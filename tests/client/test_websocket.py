@@ -15,12 +15,12 @@ from support.wsclient import until
 from jupyter_rtmsg.client.address import Address
 from jupyter_rtmsg.client.endpoint import Endpoint
 from jupyter_rtmsg.client.http import HttpRefused
-from jupyter_rtmsg.client.session import NotOpened, Session
+from jupyter_rtmsg.client.session import ClientSession, NotOpened
 from jupyter_rtmsg.client.socket import SocketClient
-from jupyter_rtmsg.client.transport import Transport
+from jupyter_rtmsg.client.transport import ClientTransport
 from jupyter_rtmsg.client.websocket import WebSocket, open_websocket
 from jupyter_rtmsg.errors import AccessDenied, ServerNotFound, ServerUnreachable
-from jupyter_rtmsg.wire.engineio import Handshake
+from jupyter_rtmsg.wire.engineio import OpenPacket
 from jupyter_rtmsg.wire.parser import JSON
 from jupyter_rtmsg.wire.websocket import BINARY, PING, TEXT, FrameParser, accept_value, encode_close, encode_frame
 
@@ -34,7 +34,7 @@ class Log:
         self.messages: list[str | bytes] = []
         self.reasons: list[str] = []
 
-    def connected(self, transport: Transport) -> None: ...
+    def connected(self, transport: ClientTransport) -> None: ...
 
     def received(self, messages: Sequence[str | bytes]) -> None:
         self.messages += messages
@@ -100,7 +100,7 @@ async def connect(address: Address, log: Log, **options: Any) -> WebSocket:
     return await open_websocket(Endpoint.at(address.url, **options), log)
 
 
-async def open_session(one: Session, address: Address) -> Handshake:
+async def open_session(one: ClientSession, address: Address) -> OpenPacket:
     return await one.open(lambda: open_websocket(Endpoint.at(address.url), one))
 
 
@@ -227,16 +227,16 @@ async def test_the_reason_of_a_disconnect_is_reported(frame: bytes, reason: str)
         assert len(log.reasons) == 1
 
 
-def session(messages: list[Any]) -> Session:
+def session(messages: list[Any]) -> ClientSession:
     receivers = {"/": lambda packet, size: messages.append((packet, size))}
-    return Session(receivers, lambda: None, lambda: None, messages.append, JSON)
+    return ClientSession(receivers, lambda: None, lambda: None, messages.append, JSON)
 
 
 async def test_pings_are_answered_and_silence_ends_the_session() -> None:
     seen: list[bytes] = []
 
     async def behave(head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(upgrade(head) + encode_frame(TEXT, Handshake("s", 0.1, 0.1, 1000).encode().encode()))
+        writer.write(upgrade(head) + encode_frame(TEXT, OpenPacket("s", 0.1, 0.1, 1000).encode().encode()))
         writer.write(encode_frame(TEXT, b"2"))
         seen.append(await reader.read(100))
         await reader.read()
@@ -250,7 +250,7 @@ async def test_pings_are_answered_and_silence_ends_the_session() -> None:
 
 @pytest.mark.parametrize("packet", [b"9", b"42", b'42["connect"]', b"451-[]", b"4{", b"2probe"])
 async def test_packets_that_break_the_protocol_end_the_session(packet: bytes) -> None:
-    opening = encode_frame(TEXT, Handshake("s", 25, 20, 1000).encode().encode())
+    opening = encode_frame(TEXT, OpenPacket("s", 25, 20, 1000).encode().encode())
     follow = encode_frame(TEXT, packet)
     if packet.startswith(b"451"):
         follow += encode_frame(TEXT, b"4x")
@@ -269,7 +269,7 @@ async def test_a_session_that_is_not_opened_is_an_error() -> None:
 async def test_sizes_count_attachments() -> None:
     seen: list[Any] = []
     text = b'451-["n",{"_placeholder":true,"num":0}]'
-    opening = encode_frame(TEXT, Handshake("s", 25, 20, 1000).encode().encode())
+    opening = encode_frame(TEXT, OpenPacket("s", 25, 20, 1000).encode().encode())
     async with peer(sends(opening, encode_frame(TEXT, text), encode_frame(BINARY, b"x" * 300))) as address:
         one = session(seen)
         await open_session(one, address)

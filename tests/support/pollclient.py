@@ -6,7 +6,7 @@ from typing import Any
 
 from support.wsclient import PATIENCE, RawClient, Response, upgrade_request
 
-from jupyter_rtmsg.wire.engineio import Handshake
+from jupyter_rtmsg.wire.engineio import OpenPacket
 
 EIO = "EIO=4&transport=polling"
 
@@ -45,7 +45,7 @@ class PollClient:
     def __init__(self, port: int, **headers: str | None) -> None:
         self.port = port
         self.headers = headers
-        self.opened: Handshake | None = None
+        self.opened: OpenPacket | None = None
         self.exchanges: list[RawClient] = []
 
     @classmethod
@@ -54,7 +54,7 @@ class PollClient:
         self = cls(port, **headers)
         exchange = await self.start(query=EIO + query)
         (packet, *self.early) = await exchange.packets()
-        self.opened = Handshake.decode(packet)
+        self.opened = OpenPacket.decode(packet)
         return self
 
     early: list[str]

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from jupyter_rtmsg.wire.engineio import Handshake
+from jupyter_rtmsg.wire.engineio import OpenPacket
 from jupyter_rtmsg.wire.websocket import (
     BINARY,
     TEXT,
@@ -72,7 +72,7 @@ class RawClient:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
         self.writer = writer
-        self.opened: Handshake | None = None
+        self.opened: OpenPacket | None = None
         self.welcome: dict[str, str] = {}  # what the last CONNECT was answered with
         self._parser = FrameParser(masked=False, max_size=1 << 26)
         self._messages: deque[Message] = deque()
@@ -99,11 +99,11 @@ class RawClient:
         await self.take_open()
         return self
 
-    async def take_open(self) -> Handshake:
+    async def take_open(self) -> OpenPacket:
         """Take the open packet."""
         packet = await self.receive()
         assert isinstance(packet, str)
-        self.opened = Handshake.decode(packet)
+        self.opened = OpenPacket.decode(packet)
         return self.opened
 
     async def response(self) -> Response:

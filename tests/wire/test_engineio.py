@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyter_rtmsg.errors import ProtocolError
-from jupyter_rtmsg.wire.engineio import Handshake, check_packet, decode_payload, encode_payload
+from jupyter_rtmsg.wire.engineio import OpenPacket, check_packet, decode_payload, encode_payload
 
 # -- the handshake
 
-HANDSHAKE = Handshake("S" * 20, 25, 20, 1_000_000, ("websocket",))
+HANDSHAKE = OpenPacket("S" * 20, 25, 20, 1_000_000, ("websocket",))
 
 
 def open_packet(**changes: object) -> str:
@@ -37,22 +37,22 @@ def test_the_open_packet_has_exactly_five_keys():
 
 
 def test_no_upgrades_is_an_empty_list():
-    assert json.loads(Handshake("E1", 25, 20, 10).encode()[1:])["upgrades"] == []
+    assert json.loads(OpenPacket("E1", 25, 20, 10).encode()[1:])["upgrades"] == []
 
 
 @pytest.mark.parametrize(("seconds", "ms"), [(0.3, 300), (0.001, 1), (1.001, 1001), (0.57, 570), (25, 25000)])
 def test_times_are_whole_milliseconds_on_the_wire(seconds, ms):
-    fields = json.loads(Handshake("E1", seconds, seconds, 10).encode()[1:])
+    fields = json.loads(OpenPacket("E1", seconds, seconds, 10).encode()[1:])
     assert fields["pingInterval"] == fields["pingTimeout"] == ms
     assert type(fields["pingInterval"]) is int
 
 
 def test_a_handshake_is_decoded_as_it_was_encoded():
-    assert Handshake.decode(HANDSHAKE.encode()) == HANDSHAKE
+    assert OpenPacket.decode(HANDSHAKE.encode()) == HANDSHAKE
 
 
 def test_keys_of_later_protocols_are_ignored():
-    assert Handshake.decode(open_packet(later=1)) == Handshake("E1", 25, 20, 1_000_000)
+    assert OpenPacket.decode(open_packet(later=1)) == OpenPacket("E1", 25, 20, 1_000_000)
 
 
 @pytest.mark.parametrize(
@@ -83,18 +83,18 @@ def test_keys_of_later_protocols_are_ignored():
 )
 def test_anything_but_an_open_packet_is_refused_as_handshake(packet):
     with pytest.raises(ProtocolError):
-        Handshake.decode(packet)
+        OpenPacket.decode(packet)
 
 
 def test_servers_that_say_no_largest_payload_take_the_usual_one():
     """Node's before socket.io 4.5, python-engineio's before 2025."""
-    assert Handshake.decode(open_packet(maxPayload=...)).max_payload == 1_000_000
+    assert OpenPacket.decode(open_packet(maxPayload=...)).max_payload == 1_000_000
 
 
 @given(st.text() | st.binary() | st.text().map("0".__add__) | st.text('0{}":,sidupgrae[]1').map("0".__add__))
 def test_decoding_a_handshake_raises_nothing_but_protocol_errors(packet):
     with suppress(ProtocolError):
-        Handshake.decode(packet)
+        OpenPacket.decode(packet)
 
 
 # -- packets
