@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 // What needs no DOM is tested without one.
 const projects = [
-  { name: 'node', environment: 'node', include: ['tests/hub/**/*.test.ts', 'tests/panel/**/*.test.ts'] },
+  { name: 'node', environment: 'node', include: ['tests/{hub,panel}/**/*.test.ts', 'tests/layers/*.test.mjs'] },
   { name: 'page', environment: 'happy-dom', include: ['tests/views/**/*.test.{ts,tsx}', 'tests/widget/**/*.test.ts'] }
 ];
 
