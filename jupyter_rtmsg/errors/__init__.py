@@ -10,12 +10,12 @@
     ├── CommandError               the hub refused a command; one class per code
     │   ├── Unauthorized  Forbidden  BadRequest  UnknownCommand  BadRoom  BadEvent  ReservedEvent
     │   ├── TooLarge  TooDeep  NotJoined  EpochMismatch  Conflict  LimitExceeded  RateExceeded
-    │   ├── IdConflict  BadProof  Stale
+    │   ├── IdConflict  BadProof  Stale  RoomFull
     │   └── Busy  Full  DiskError  Shutdown  Internal
     ├── ConnectionRefused          raised by a middleware to refuse a CONNECT, and by the refused client
     ├── LogError                   the log refused an operation
     │   ├── LogBusy  LogFull  LogDiskError  LogClosed
-    │   ├── LogConflict  LogIdConflict
+    │   ├── LogConflict  LogIdConflict  LogRoomFull
     │   └── EpochChanged
     ├── ConnectError               the client cannot reach a hub
     │   ├── ServerNotFound  ServerUnreachable
@@ -69,6 +69,7 @@ from .commands import (
     NotJoined,
     RateExceeded,
     ReservedEvent,
+    RoomFull,
     Shutdown,
     Stale,
     TooDeep,
@@ -85,6 +86,7 @@ from .log import (
     LogError,
     LogFull,
     LogIdConflict,
+    LogRoomFull,
 )
 from .protocol import (
     PacketRefused,
@@ -123,6 +125,7 @@ __all__ = [
     "LogError",
     "LogFull",
     "LogIdConflict",
+    "LogRoomFull",
     "NotDurable",
     "NotDurableError",
     "NotJSON",
@@ -132,6 +135,7 @@ __all__ = [
     "QueueFull",
     "RateExceeded",
     "ReservedEvent",
+    "RoomFull",
     "RtmsgError",
     "ServerNotFound",
     "ServerUnreachable",

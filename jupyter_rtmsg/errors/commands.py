@@ -118,6 +118,10 @@ class DiskError(CommandError):
     transient = True
 
 
+class RoomFull(CommandError):
+    code = "full_room"
+
+
 class BadProof(CommandError):
     code = "bad_proof"
 

@@ -29,6 +29,10 @@ class LogIdConflict(LogError):
     """The id of an append belongs to another event of this publisher in the room."""
 
 
+class LogRoomFull(LogError):
+    """The room has as much as its policy allows, and the policy refuses more."""
+
+
 class LogClosed(LogError):
     """The log was closed."""
 

@@ -49,7 +49,7 @@ class Access(Protocol):
         credential : str
             Key of what the connection has shown (`Identity.credential`): two tokens of one user may differ in rights.
         action : str
-            ``"read"`` (join, history, presence, lag), ``"write"`` (publish) or ``"manage"`` (delete).
+            ``"read"`` (join, history, presence, lag), ``"write"`` (publish) or ``"manage"`` (delete, policy).
         room : str
         """
 

@@ -12,7 +12,7 @@ from .limits import Limits
 
 COSTS = {
     "presence": 10, "hello": 10, "prove": 10, "unsubscribe": 10,
-    "join": 20, "history": 20, "lag": 20, "delete": 20, "seek": 20,
+    "join": 20, "history": 20, "lag": 20, "delete": 20, "seek": 20, "policy": 20,
     "subscriptions": 50, "rooms": 100,
 }  # fmt: skip
 """The work of commands, in units of a small publish (about 20 microseconds). Commands that are not listed cost 1."""

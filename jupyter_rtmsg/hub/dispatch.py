@@ -24,7 +24,9 @@ from jupyter_rtmsg.errors import (
     LogError,
     LogFull,
     LogIdConflict,
+    LogRoomFull,
     RateExceeded,
+    RoomFull,
     Shutdown,
     UnknownCommand,
 )
@@ -49,6 +51,7 @@ _LOG_ERRORS: dict[type[BaseException], type[CommandError]] = {
     LogDiskError: DiskError,
     LogConflict: Conflict,
     LogIdConflict: IdConflict,
+    LogRoomFull: RoomFull,
     LogClosed: Shutdown,
     EpochChanged: EpochMismatch,
 }

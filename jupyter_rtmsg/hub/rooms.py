@@ -115,6 +115,10 @@ class RoomQuota:
         """Return how many rooms count for a principal."""
         return self._counts[principal]
 
+    def first_user(self, room: str) -> str | None:
+        """Return the principal for whom a room counts: its maker, or who joined it first; None if there is none."""
+        return self.makers.get(room) or self._opened.get(room)
+
     def make(self, room: str, principal: str) -> None:
         """Count a room whose first event a principal is about to store.
 

@@ -3,6 +3,7 @@
 from .eventlog import EventLog, KeyValueStore, StoredSubscription, SubscriptionStore
 from .open import open_log
 from .options import Options
+from .policy import Policy, RoomPolicies
 from .records import Appended, Cursor, Draft, Lag, Page, Record, RoomStats, size_of
 
 __all__ = [
@@ -14,7 +15,9 @@ __all__ = [
     "Lag",
     "Options",
     "Page",
+    "Policy",
     "Record",
+    "RoomPolicies",
     "RoomStats",
     "StoredSubscription",
     "SubscriptionStore",

@@ -12,12 +12,10 @@ from jupyter_rtmsg.errors import LogConflict, LogError, LogIdConflict
 
 from .clock import MINUTE, stamp
 from .crc import event_crc
+from .policy import FORGOTTEN_AFTER, POLICY, PolicyChanges
 from .records import DELETED, Appended, Draft, Record
 from .state import LogState, RoomState
 from .work import Completion, Submission
-
-FORGOTTEN_AFTER = 86_400_000
-"""Ms of log time after which the maker of a room without events is forgotten."""
 
 # The columns of table ``event``: seq, room, prev, ts, name, data, attachments, sender, user, id, size, crc, n.
 _EventValues = tuple[int, int, int, int, str, bytes, int, bytes, str, str | None, int, int, int]
@@ -63,6 +61,8 @@ class Batch:
         Seqs by dedup key: of ids that clients made up, and of those that publishers chose.
     turns : bool
         Whether a new time span begins with the first event.
+    policies : PolicyChanges
+        The policies of rooms, by which it decides and which it changes.
     """
 
     # A batch is filled by `add`, written by `Store.insert` and `Dedup.insert`, and applied by `LogState.accept`.
@@ -100,6 +100,17 @@ class Batch:
         self.explicit: dict[bytes, int] = {}
         self._drafts: dict[bytes, Draft] = {}
         self.deleted: dict[str, int] = {}
+        self.policies = PolicyChanges(state.policies)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to write."""
+        return not (self.events or self.deleted or self.policies.changed)
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether no event was refused whose id may be known, as it should have been answered as a duplicate."""
+        return self.complete or not self.policies.refused
 
     @property
     def time_spans(self) -> list[tuple[int, int]]:
@@ -107,7 +118,8 @@ class Batch:
         return [(self.events[0][0], self.ahead)] if self.turns and self.events else []
 
     def take_over(self, submission: Submission, key: bytes | None, ts: int) -> None:
-        """Add an event that was stored in another log before, and keeps its ts."""
+        """Add an event that was stored in another log before, and keeps its ts. No policy refuses it."""
+        self.policies.lift()
         self.ts = max(self.ts, ts)
         self.add(submission, key)
 
@@ -130,6 +142,9 @@ class Batch:
     def _append(self, draft: Draft, size: int, key: bytes | None, differs: bool) -> Appended:
         if draft.name == DELETED:
             return self._delete(draft.room)
+        if draft.name == POLICY:
+            self.policies.set(draft.room, draft.data, self.time)
+            return Appended(self.head, False)
         if key is None and draft.id is not None and not (draft.auto and draft.client is None):
             raise TypeError("`room`, `user`, `client` and `id` must be str")
         room = self.rooms.get(draft.room)
@@ -142,6 +157,7 @@ class Batch:
         prev = known.head if known else 0
         if draft.expect is not None and draft.expect != prev:
             raise LogConflict(f"the head of room {draft.room!r} is {prev}, not {draft.expect}")
+        self.policies.admit(draft.room, known, size)
         seq, n = self.head + 1, known.n + 1 if known else 1
         crc = event_crc(
             seq, prev, self.ts, n, draft.room, draft.name, draft.user, draft.id, draft.sender, draft.data,
@@ -192,9 +208,11 @@ class Batch:
         if room.head <= room.since or self.time - room.used > FORGOTTEN_AFTER:
             room.maker = draft.user
             self.saved_rooms[draft.room] = None
+            self.policies.forget(draft.room, self.time)
 
     def _delete(self, name: str) -> Appended:
         """Delete the events of a room; the outcome has the position up to which they are deleted."""
+        self.policies.drop(name)
         known = self.rooms.get(name) or self._state.rooms.get(name)
         if known is not None:
             room = self.rooms[name] = known.copy()

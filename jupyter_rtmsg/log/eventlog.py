@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from .policy import RoomPolicies
 from .records import Appended, Done, Draft, Fault, Lag, Page, Record, RoomStats
 
 
@@ -203,6 +204,10 @@ class EventLog(Protocol):
     @property
     def key_values(self) -> KeyValueStore:
         """Small values that are stored beside the events."""
+
+    @property
+    def policies(self) -> RoomPolicies:
+        """How much each room may hold."""
 
     def now(self) -> int:
         """Return the ts (ms since 1970) that an event would get now."""

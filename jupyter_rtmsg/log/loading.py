@@ -15,6 +15,7 @@ from jupyter_rtmsg.logthrottle import throttled_logger
 from .clock import MINUTE
 from .crc import deletion_crc
 from .damage import remove_invalid_rows
+from .policy import load_policies
 from .records import Record
 from .rows import COLUMNS, EventRow, RecordDecoder, load_rooms
 from .schema import MEMORY_START, SIZE
@@ -60,6 +61,7 @@ def load_state(connection: sqlite3.Connection) -> LogState:
     _load_tallies(connection, state)
     _load_deleted(connection, state)
     _load_times(connection, decoder, state)
+    state.set_policies(load_policies(connection))
     for name, ts in stamps.items():  # a room's row may be older than its events
         state.rooms[name].touch(min(ts + state.ahead, state.time))
     return state

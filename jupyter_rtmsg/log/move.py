@@ -17,6 +17,7 @@ from jupyter_rtmsg.errors import LogError
 from .batch import Batch
 from .fault import is_full
 from .file import CannotServeError, LogFile
+from .policy import move_policies
 from .reader import Reader
 from .records import Appended, Draft, Record, size_of
 from .schema import MEMORY_START
@@ -149,6 +150,8 @@ def move_events(source: Store, epoch: str, head: int, file: LogFile) -> Position
             for page in _pages(source, head):
                 for part in _parts(page):
                     _append(file, part, keys, positions)
+            with source.lock:
+                file.state.set_policies(move_policies(source.connection, file.store.connection, file.state.time))
     except (sqlite3.Error, LogError, OSError) as error:
         what = "the disk is full. Make room there" if is_full(error) else f"{error}"
         raise CannotServeError(f"Events in memory could not be moved into the log {file.path}: {what}") from error

@@ -20,6 +20,7 @@ from .memory import MemoryLog
 from .move import PositionMap, move_events
 from .moving_stores import Gate, MovingKeyValueStore, MovingSubscriptions
 from .options import Options
+from .policy import RoomPolicies, limits_of
 from .records import DELETED, Appended, Done, Draft, Fault, Lag, Page, Record, RoomStats, size_of
 from .schema import MEMORY_START
 from .sqlite import SQLiteLog
@@ -88,6 +89,7 @@ class MovingLog:
         self._gate = Gate()
         self._subscriptions = MovingSubscriptions(lambda: self._log.subscriptions, self._gate)
         self._key_values = MovingKeyValueStore(lambda: self._log.key_values, self._gate)
+        self._policies = RoomPolicies(lambda: self._log.policies.all(), self.append, limits_of(options))
         self._loop = asyncio.get_running_loop()
         self._task = self._loop.create_task(self._run(), name="rtmsg log")
         self._waiting: asyncio.Future[LogFile] | None = None
@@ -142,6 +144,11 @@ class MovingLog:
     def key_values(self) -> MovingKeyValueStore:
         """See `EventLog.key_values`."""
         return self._key_values
+
+    @property
+    def policies(self) -> RoomPolicies:
+        """See `EventLog.policies`."""
+        return self._policies
 
     def now(self) -> int:
         """See `EventLog.now`."""

@@ -13,7 +13,9 @@ from .clock import LogClock
 from .dedup import Dedup
 from .disk import Disk
 from .options import MIB, Options
+from .policy import Policy, save_policies
 from .records import RoomStats
+from .room_limits import RoomLimits
 from .schema import SIZE, USER
 from .space import FileSpace
 from .state import LogState, RoomState
@@ -69,9 +71,8 @@ class Retention:
         self._options = options
         self._clock = clock
         self._disk = disk
-        self._slack = min(1_000, options.max_events // 20)
         self._space = FileSpace(store, disk)
-        self._over = {name for name, room in state.rooms.items() if room.count > options.max_events}
+        self._rooms = RoomLimits(state, options, lambda: store.connection, self)
         self._oldest = stored_first(store.connection)  # log time of the oldest event
         self._debt = 0  # events stored, minus events deleted, since the last step
         self._grown = _SHARE  # bytes stored since `relieve`
@@ -86,9 +87,7 @@ class Retention:
         self._dedup.grown(batch)
         if self._oldest is None and batch.events:
             self._oldest = batch.time
-        for name, room in batch.rooms.items():
-            if room.count > self._options.max_events:
-                self._over.add(name)
+        self._rooms.grown(batch)
 
     def give_up(self) -> None:
         """Stop housekeeping until the next batch, since a step failed."""
@@ -116,7 +115,7 @@ class Retention:
         self._disk.release()
         try:
             self._space.checkpoint()
-            self._make_room(lambda: self._trim(0), changed)
+            self._make_room(lambda: self._trim(), changed)
             self._disk.reserve()
             if self._disk.short or self._grown < _SHARE:  # otherwise the last call made enough room
                 enough = self._cost - max(2 * _SHARE, 2 * self._options.ballast * self._disk.short)
@@ -141,13 +140,14 @@ class Retention:
             self._save_tallies()
         if not quiet:
             return self._keep_up()
-        changed = self._trim(0) or self._forget_rooms()
+        changed = self._trim() or self._forget_rooms()
         if not changed:
             self.busy = (
                 self._over_a_limit()
                 or self._dedup.forget(self._clock.time)
                 or self._dedup.seal()
                 or self._space.shrink()
+                or self._forget_policies()
             )
             self._disk.reserve()
         return changed
@@ -162,25 +162,22 @@ class Retention:
         """If a limit is exceeded, delete about as many events as were stored since the last step."""
         # Appends may be waiting, so a step deletes no more than was stored: the log stops growing, and they go on.
         changed: dict[str, RoomStats] = {}
-        while self._debt > 0 and (trimmed := self._trim(self._slack)):
+        while self._debt > 0 and (trimmed := self._trim(busy=True)):
             changed |= trimmed
         self._debt = 0
         self._dedup.keep_up(self._clock.time)
         return changed
 
-    def _trim(self, slack: int) -> dict[str, RoomStats]:
-        """Delete a slice of the events beyond a limit, which may be exceeded by ``slack`` events."""
+    def _trim(self, *, busy: bool = False) -> dict[str, RoomStats]:
+        """Delete a slice of the events beyond a limit. ``busy``: limits may be exceeded somewhat."""
         # Deleted rooms first: users were told that they are gone, and their bytes count for nobody.
         if self._state.hidden:
             return self._remove_hidden()
         if self._expired():
             return self._trim_expired()
-        if self._excess() > (self._options.max_bytes // 20 if slack else 0):
+        if self._excess() > (self._options.max_bytes // 20 if busy else 0):
             return self._trim_heaviest()
-        for name in self._over:
-            if self._state.rooms[name].count > self._options.max_events + slack:
-                return self._trim_room(name)
-        return {}
+        return self._rooms.trim(self._clock.time, busy=busy)
 
     def _remove_hidden(self) -> dict[str, RoomStats]:
         """Remove a slice of the events of a deleted room."""
@@ -190,7 +187,7 @@ class Retention:
         if last is None:
             self._state.hidden.discard(name)
             return {}
-        return self._delete("room = ? AND seq <= ?", (room.id, last), hidden=True)
+        return self.delete("room = ? AND seq <= ?", (room.id, last), hidden=True)
 
     def _last_of_slice(self, room: RoomState) -> int | None:
         """Return the position up to which to remove the events of a deleted room; None if it has no more."""
@@ -223,16 +220,30 @@ class Retention:
         with self._store.transaction() as connection:
             for table, key in (("room", "id"), ("deletion", "room")):
                 connection.executemany(f"DELETE FROM {table} WHERE {key} = ?", [(each[1],) for each in gone])  # noqa: S608
+            save_policies(connection, {name: None for *_, name in gone})
+        self._state.set_policies({name: None for *_, name in gone})
         for _, _, name in gone:
             self._state.forget(name)
-            self._over.discard(name)
+            self._rooms.forget(name)
         return {name: RoomStats(0, 0, 0, 0) for _, _, name in gone}
+
+    def _forget_policies(self) -> bool:
+        """Forget the policies of rooms that nobody uses, and return whether there were any."""
+        gone: dict[str, Policy | None] = dict.fromkeys(self._rooms.forgotten(self._clock.time))
+        if gone:
+            with self._store.transaction() as connection:
+                save_policies(connection, gone)
+            self._state.set_policies(gone)
+        return bool(gone)
+
+    @property
+    def wait(self) -> float:
+        """Seconds of log time until events expire by the policy of a room; may be infinite."""
+        return self._rooms.wait(self._clock.time)
 
     def _over_a_limit(self) -> bool:
         """Tell whether a limit is still exceeded. Then the next slice continues the search of the last one."""
-        rooms, most = self._state.rooms, self._options.max_events
-        self._over = {name for name in self._over if rooms[name].count > most}
-        return bool(self._over or self._state.hidden) or self._excess() > 0
+        return self._rooms.has_work(self._clock.time) or bool(self._state.hidden) or self._excess() > 0
 
     @property
     def _cost(self) -> int:
@@ -264,7 +275,7 @@ class Retention:
             return self._trim_oldest(excess)
         user, lead = heaviest
         wanted = min(excess, lead + self._options.max_bytes // _UNEVEN)
-        return self._delete_oldest(user, tallies.of(user), wanted, lambda size: size + EVENT_OVERHEAD)
+        return self.delete_oldest(user, tallies.of(user), wanted, lambda size: size + EVENT_OVERHEAD)
 
     def _trim_share(self) -> dict[str, RoomStats]:
         """Delete events of the principal that holds most, if it has more than an even share."""
@@ -278,9 +289,9 @@ class Retention:
         wanted = min(beyond, lead + self._options.max_bytes // _UNEVEN, _SHARE)
         if wanted <= 0:
             return {}
-        return self._delete_oldest(user, tallies.of(user), wanted, lambda size: size + EVENT_OVERHEAD)
+        return self.delete_oldest(user, tallies.of(user), wanted, lambda size: size + EVENT_OVERHEAD)
 
-    def _delete_oldest(
+    def delete_oldest(
         self, user: str, rooms: Mapping[int, Tally], wanted: int, worth: Callable[[int], int]
     ) -> dict[str, RoomStats]:
         """Delete a principal's oldest events in some rooms, until the sum of ``worth(size)`` is as wanted."""
@@ -291,7 +302,7 @@ class Retention:
             if wanted <= 0 or len(taken) == _SLICE:
                 break
         try:
-            changed = self._delete(f"seq IN ({','.join(map(str, taken))})", ()) if taken else {}
+            changed = self.delete(f"seq IN ({','.join(map(str, taken))})", ()) if taken else {}
         except sqlite3.Error:
             self._state.tallies.search_again(user)  # it has moved past events that are still there
             raise
@@ -309,32 +320,11 @@ class Retention:
         """Delete all events up to a seq."""
         changed: dict[str, RoomStats] = {}
         if last is not None:
-            changed = self._delete("seq <= ?", (last,))
+            changed = self.delete("seq <= ?", (last,))
         self._oldest = stored_first(self._store.connection)
         return changed
 
-    def _trim_room(self, name: str) -> dict[str, RoomStats]:
-        """Delete the oldest events of the principal that has most events in a room."""
-        room, tallies = self._state.rooms[name], self._state.tallies
-        excess = room.count - self._options.max_events
-        heaviest = tallies.heaviest_in(room.id)
-        if heaviest is None:
-            changed = self._trim_start(room, excess)
-        else:
-            user, lead = heaviest
-            wanted = min(excess, lead + self._options.max_events // _UNEVEN + 1)
-            mine = {room.id: tallies.of(user)[room.id]}
-            changed = self._delete_oldest(user, mine, wanted, lambda size: 1)
-        return changed
-
-    def _trim_start(self, room: RoomState, excess: int) -> dict[str, RoomStats]:
-        row = self._store.connection.execute(
-            "SELECT max(seq) FROM (SELECT seq FROM event WHERE room = ? ORDER BY seq LIMIT ?)",
-            (room.id, min(excess, _SLICE)),
-        ).fetchone()
-        return self._delete("room = ? AND seq <= ?", (room.id, row[0]))
-
-    def _delete(self, condition: str, values: Sequence[int], *, hidden: bool = False) -> dict[str, RoomStats]:
+    def delete(self, condition: str, values: Sequence[int], *, hidden: bool = False) -> dict[str, RoomStats]:
         """Delete events, and subtract them from rooms and tallies. ``hidden``: their rooms do not count them."""
         which = f"FROM event WHERE {condition}"
         execute, tallies = self._store.connection.execute, self._state.tallies

@@ -24,6 +24,7 @@ from .guard import Guard
 from .keyvalue import SQLiteKeyValueStore
 from .openings import Openings
 from .options import Options
+from .policy import Policy, RoomPolicies, limits_of
 from .reader import Query, Reader
 from .reader_pool import ReaderPool
 from .records import DELETED, Appended, Done, Draft, Fault, Lag, Page, Record, RoomStats, size_of
@@ -104,6 +105,7 @@ class SQLiteLog:
         self._loop = asyncio.get_running_loop()
         self._head, self._ts = state.head, state.ts
         self._rooms = {name: room.stats() for name, room in state.rooms.items()}
+        self._room_policies: Mapping[str, Policy] = state.policies
         self._tail = Tail(state.head, options.tail_events, options.tail_bytes)
         self._pending: list[Item] = []
         self._queued = self._queued_bytes = 0
@@ -115,6 +117,7 @@ class SQLiteLog:
         self._writer = Writer(store, state, dedup, retention, disk, clock, self._loop, self._publish, guard)
         self._subscriptions = SQLiteSubscriptions(subscriptions, self._submit, clock, self._loop)
         self._key_values = SQLiteKeyValueStore(self._submit, self._read, clock)
+        self._policies = RoomPolicies(lambda: self._room_policies, self.append, limits_of(options))
 
     @property
     def head(self) -> int:
@@ -135,6 +138,11 @@ class SQLiteLog:
     def key_values(self) -> KeyValueStore:
         """See `EventLog.key_values`."""
         return self._key_values
+
+    @property
+    def policies(self) -> RoomPolicies:
+        """See `EventLog.policies`."""
+        return self._policies
 
     @property
     def failing(self) -> Fault | None:
@@ -350,6 +358,8 @@ class SQLiteLog:
         for name, stats in outcome.rooms.items():
             if not stats.head:  # forgotten
                 del self._rooms[name]
+        if outcome.policies is not None:
+            self._room_policies = outcome.policies
         if outcome.warning:
             self.warn(outcome.warning)
             self._readers.renew()

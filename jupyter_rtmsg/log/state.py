@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from .policy import Policy, PolicyChanges
 from .records import RoomStats
 from .tallies import Tallies
 
@@ -94,6 +95,10 @@ class Accepted(Protocol):
         """Positions up to which rooms were deleted."""
 
     @property
+    def policies(self) -> PolicyChanges:
+        """The policies that changed."""
+
+    @property
     def events(self) -> Sequence[Sequence[Any]]:
         """The rows of the new events."""
 
@@ -122,6 +127,8 @@ class LogState:
         Rooms that were deleted, and whose events are still in the file.
     tallies : Tallies
         The number of events of each principal in each room.
+    policies : dict
+        The policies of rooms by name, also of rooms without events.
     """
 
     # Owned by the writer's thread, which changes it by `accept` after each commit, and by `trimmed` and `forget` when
@@ -138,6 +145,7 @@ class LogState:
     bytes: int = 0
     hidden: set[str] = field(default_factory=set)
     tallies: Tallies = field(default_factory=Tallies, compare=False)
+    policies: dict[str, Policy] = field(default_factory=dict)
 
     def replace(self, other: LogState) -> None:
         """Become equal to another state."""
@@ -155,11 +163,18 @@ class LogState:
         self.bytes += batch.bytes
         self.tallies.grow(batch.events)
         self.hidden.update(batch.deleted)
+        self.set_policies(batch.policies.changed)
 
     def trimmed(self, count: int, size: int) -> None:
         """Subtract deleted events."""
         self.count -= count
         self.bytes -= size
+
+    def set_policies(self, changed: Mapping[str, Policy | None]) -> None:
+        """Apply changes of policies; None removes one."""
+        if changed:  # replaced as a whole, since the event loop reads it
+            merged = {**self.policies, **changed}
+            self.policies = {room: policy for room, policy in merged.items() if policy is not None}
 
     def forget(self, room: str) -> None:
         """Forget a room without events."""

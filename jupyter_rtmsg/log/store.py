@@ -21,6 +21,7 @@ from .crc import deletion_crc
 from .loading import load_state
 from .mark import Mark
 from .openings import KEPT, Opening, Openings
+from .policy import save_policies
 from .rows import SAVE_ROOM, room_row
 from .schema import MEMORY_START
 from .state import LogState, RoomState
@@ -172,6 +173,7 @@ class Store:
         self.insert_rows("INSERT INTO attachment VALUES", batch.attachments)
         deletions = [(batch.rooms[name].id, since) for name, since in batch.deleted.items()]
         self.insert_rows("INSERT OR REPLACE INTO deletion VALUES", [(*each, deletion_crc(*each)) for each in deletions])
+        save_policies(self.connection, batch.policies.changed)
         if batch.turns:
             self.insert_rows("INSERT INTO stretch VALUES", batch.time_spans)
 

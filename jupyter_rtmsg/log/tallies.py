@@ -113,9 +113,10 @@ class Tallies:
         """Return the principal with most bytes, and its lead over the next one; None if there is only one."""
         return _largest_and_lead(self._costs)
 
-    def heaviest_in(self, room: int) -> tuple[str, int] | None:
-        """Return the principal with most events in a room, and its lead in events; None if there is only one."""
-        return _largest_and_lead({user: tally.count for user, tally in self.in_room(room).items()})
+    def heaviest_in(self, room: int, *, by_bytes: bool = False) -> tuple[str, int] | None:
+        """Return the principal with most events (or bytes) in a room, and its lead; None if there is only one."""
+        held = self.in_room(room).items()
+        return _largest_and_lead({user: tally.bytes if by_bytes else tally.count for user, tally in held})
 
     def costs(self) -> Mapping[str, int]:
         """Return the bytes that each principal holds."""

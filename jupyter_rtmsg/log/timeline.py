@@ -61,7 +61,12 @@ def first_stored(connection: sqlite3.Connection, time: int, head: int) -> int:
 
 def stored_first(connection: sqlite3.Connection) -> int | None:
     """Return the log time (ms, to a minute) of the oldest event; None if there is none."""
-    event = _intact(connection, 1, _END)
+    return stored_at(connection, 1)
+
+
+def stored_at(connection: sqlite3.Connection, seq: int) -> int | None:
+    """Return the log time (ms, to a minute) of the first event from a seq on; None if there is none."""
+    event = _intact(connection, seq, _END)
     if event is None:
         return None
     ahead = "SELECT ahead FROM stretch WHERE seq <= ? AND typeof(ahead) = 'integer' ORDER BY seq DESC LIMIT 1"

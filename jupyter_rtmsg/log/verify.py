@@ -17,6 +17,7 @@ from urllib.parse import unquote
 import msgspec
 
 from .damage import Gap, count_invalid_rows, read_table
+from .policy import read_policies
 from .rows import COLUMNS, ROOM_COLUMNS, EventRow, RecordDecoder, is_sound
 from .schema import APPLICATION_ID, VERSION, read_format
 from .segments import decode_keys
@@ -111,7 +112,17 @@ def verify(path_or_url: str | Path) -> Report:
             )
         report = Report(str(path), version)
         connection.execute("BEGIN")
-        for check in (_pages, _meta, _openings, EventCheck, _attachments, _subscriptions, _ids, _invalid_rows):
+        for check in (
+            _pages,
+            _meta,
+            _openings,
+            EventCheck,
+            _attachments,
+            _subscriptions,
+            _policies,
+            _ids,
+            _invalid_rows,
+        ):
             _run(check, report, connection)
     return report
 
@@ -290,6 +301,12 @@ def _subscriptions(report: Report, connection: sqlite3.Connection) -> None:
     for id, user, room, key, position in rows:
         where = f"subscription {id} ({key!r} of {user!r} in {room!r})"
         report.add("reference", where, f"is at {position}, but the head of the log is {head}")
+
+
+def _policies(report: Report, connection: sqlite3.Connection) -> None:
+    for room, policy in read_policies(connection):
+        if policy is None:
+            report.add("row", f"policy of room {room!r}", "does not match its checksum")
 
 
 def _ids(report: Report, connection: sqlite3.Connection) -> None:

@@ -11,6 +11,7 @@ import msgspec
 
 from jupyter_rtmsg.errors import LogError
 
+from .policy import Policy
 from .records import Appended, Done, Draft, Record, RoomStats
 
 
@@ -87,6 +88,8 @@ class Outcome(NamedTuple):
         Whether the file has events that did not come out. Followers must read them from the file.
     warning : str or None
         Set if the log continues in another file: a text for users.
+    policies : mapping or None
+        The policies of rooms now; None if they are the same as before.
     """
 
     records: Sequence[Record] = ()
@@ -97,3 +100,4 @@ class Outcome(NamedTuple):
     error: LogError | None = None
     reset: bool = False
     warning: str | None = None
+    policies: Mapping[str, Policy] | None = None

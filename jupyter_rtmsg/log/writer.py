@@ -199,7 +199,7 @@ class Writer:
         if self._trimming.fault:
             return max(0.0, self._trim_at - time.monotonic())
         if not self._retention.busy:
-            return _IDLE
+            return min(_IDLE, max(0.0, self._retention.wait))
         return 0.0 if self._housekeeping else _QUIET
 
     def _collect(self, timeout: float) -> None:
@@ -287,7 +287,9 @@ class Writer:
             self._state.replace(self._store.load())
             self._dedup.load()
             rooms = {name: room.stats() for name, room in self._state.rooms.items()}
-            self._call(self._publish, Outcome(rooms=rooms, head=self._state.head, reset=True))
+            self._call(
+                self._publish, Outcome(rooms=rooms, head=self._state.head, reset=True, policies=self._state.policies)
+            )
         self._state_is_sure, self._state_is_wrong = True, False
 
     def _decide(self, submissions: Sequence[Submission], *, complete: bool = False) -> Batch:
@@ -298,10 +300,10 @@ class Writer:
         batch = Batch(self._state, known.seqs, self._clock.wall, time, complete=known.complete)
         for each, key in zip(submissions, keys, strict=True):
             batch.add(each, key, differs=id(each.draft) in known.differing)
-        return batch
+        return batch if batch.is_sure else self._decide(submissions, complete=True)
 
     def _write(self, batch: Batch, changes: Sequence[Change]) -> None:
-        if not batch.events and not batch.deleted and not changes:
+        if batch.is_empty and not changes:
             return
         if self._retention.short_of_space:
             self._relieve()
@@ -326,7 +328,7 @@ class Writer:
             self._state_is_sure, self._state_is_wrong = False, True
             self._trimming.failed(diagnose(error), unexpected=error)
         rooms = {name: room.stats() for name, room in batch.rooms.items()}
-        return Outcome(batch.records, batch.completions, rooms, batch.head, work)
+        return Outcome(batch.records, batch.completions, rooms, batch.head, work, policies=self._state.policies)
 
     def _refused(self, batch: Batch | None, work: Work, error: LogError) -> Outcome:
         results = [Completion(each.done, error) for each in work.submissions if each.done is not None]
@@ -385,7 +387,7 @@ class Writer:
 
     def _publish_rooms(self, rooms: dict[str, RoomStats]) -> None:
         if rooms:
-            self._call(self._publish, Outcome(rooms=rooms, head=self._state.head))
+            self._call(self._publish, Outcome(rooms=rooms, head=self._state.head, policies=self._state.policies))
 
     def _call(self, function: Callable[..., None], *args: object) -> None:
         try:

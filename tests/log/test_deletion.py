@@ -66,7 +66,7 @@ async def test_it_is_removed_in_slices_and_survives_a_restart_in_the_middle(
     open_sqlite: Opener, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slices: list[int] = []
-    original, stop = Retention._delete, Retention._remove_hidden
+    original, stop = Retention.delete, Retention._remove_hidden
 
     def counted(self: Retention, *args: object, **rest: object) -> object:
         before = self._state.count
@@ -77,7 +77,7 @@ async def test_it_is_removed_in_slices_and_survives_a_restart_in_the_middle(
     def once(self: Retention) -> dict[str, RoomStats]:
         return stop(self) if len(slices) < 2 else {}
 
-    monkeypatch.setattr(Retention, "_delete", counted)
+    monkeypatch.setattr(Retention, "delete", counted)
     monkeypatch.setattr(Retention, "_remove_hidden", once)
     log = await open_sqlite()
     for _ in range(5):
@@ -103,7 +103,7 @@ async def test_large_events_are_removed_in_slices_of_some_megabytes(
 ) -> None:
     monkeypatch.setattr("jupyter_rtmsg.log.retention._SLICE_BYTES", 250)
     slices: list[int] = []
-    original = Retention._delete
+    original = Retention.delete
 
     def counted(self: Retention, *args: object, **rest: object) -> object:
         before = self._state.count
@@ -111,7 +111,7 @@ async def test_large_events_are_removed_in_slices_of_some_megabytes(
         slices.append(before - self._state.count)
         return changed
 
-    monkeypatch.setattr(Retention, "_delete", counted)
+    monkeypatch.setattr(Retention, "delete", counted)
     log = await open_sqlite()
     await asyncio.gather(*(log.append(Draft("lab", "big", b"1" * 100)) for _ in range(7)))
     await log.delete("lab")

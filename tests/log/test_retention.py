@@ -33,7 +33,7 @@ async def test_lowered_limits_are_applied_in_slices_of_at_most_a_thousand(
     await log.close()
 
     slices: list[int] = []
-    original = Retention._delete
+    original = Retention.delete
 
     def counted(self: Retention, *args: object) -> object:
         before = self._state.count
@@ -41,7 +41,7 @@ async def test_lowered_limits_are_applied_in_slices_of_at_most_a_thousand(
         slices.append(before - self._state.count)
         return changed
 
-    monkeypatch.setattr(Retention, "_delete", counted)
+    monkeypatch.setattr(Retention, "delete", counted)
     again = await open_sqlite(max_events=700)
     await until(lambda: _holds(again, 700))
     assert sum(slices) == 4300

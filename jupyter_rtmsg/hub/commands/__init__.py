@@ -10,6 +10,7 @@ from .history import history
 from .join import join
 from .lag import lag
 from .leave import leave
+from .policy import policy
 from .presence import presence
 from .publish import publish
 from .rooms import rooms
@@ -24,6 +25,7 @@ COMMANDS: dict[str, Command] = {
     "join": join,
     "lag": lag,
     "leave": leave,
+    "policy": policy,
     "presence": presence,
     "prove": prove,
     "publish": publish,

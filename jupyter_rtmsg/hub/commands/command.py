@@ -24,6 +24,20 @@ def readable_room(hub: HubCore, participant: Participant, request: Request) -> s
     return name
 
 
+async def require_manage(hub: HubCore, participant: Participant, room: str) -> None:
+    """Raise `Forbidden` unless a participant may manage a room.
+
+    The maker of the room and the owner of the server may if they may write; others need the right to manage. An empty
+    room has no maker; then it is who joined it first.
+    """
+    identity = participant.identity
+    stats = await hub.log.stats(room)
+    # If its first event is not on disk yet, only the quota knows its maker.
+    maker = stats.maker if stats.count else hub.rooms.quota.first_user(room)
+    if identity.principal not in (maker, hub.owner()) or not hub.access.allows(identity, "write", room):
+        hub.access.require(identity, "manage", room)
+
+
 def joined(participant: Participant, request: Request) -> RoomMembership:
     """Return the participant's membership in the room of a request.
 

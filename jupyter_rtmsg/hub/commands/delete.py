@@ -9,6 +9,8 @@ from jupyter_rtmsg.hub.names import room_name
 from jupyter_rtmsg.hub.request import Reply, Request, text
 from jupyter_rtmsg.hub.room import Participant
 
+from .command import require_manage
+
 _REMOVED_PER_STEP = 100
 """Members that one step of the event loop removes."""
 
@@ -17,8 +19,7 @@ async def delete(hub: HubCore, participant: Participant, request: Request) -> Re
     """Delete a room for everybody: its events, its subscriptions, and its members, which get ``$deleted``."""
     name = room_name(text(request, "room"))
     stats = await hub.log.stats(name)
-    # If its first event is not on disk yet, only the quota knows its maker.
-    _require_manage(hub, participant, name, stats.maker if stats.count else hub.rooms.quota.makers.get(name, ""))
+    await require_manage(hub, participant, name)
     gone = await hub.log.delete(name)
     subscriptions = hub.subscriptions.in_room(name)
     await hub.follower.reached(gone.seq)
@@ -26,16 +27,6 @@ async def delete(hub: HubCore, participant: Participant, request: Request) -> Re
     await _discount(hub, name)
     await hub.subscriptions.end_slowly(subscriptions)
     return {"ok": True, "deleted": stats.count}
-
-
-def _require_manage(hub: HubCore, participant: Participant, room: str, maker: str) -> None:
-    """Raise `Forbidden` unless a participant may delete a room.
-
-    The maker of the room and the owner of the server may if they may write; others need the right to manage.
-    """
-    identity = participant.identity
-    if identity.principal not in (maker, hub.owner()) or not hub.access.allows(identity, "write", room):
-        hub.access.require(participant.identity, "manage", room)
 
 
 async def _dissolve(hub: HubCore, name: str, user: str) -> None:
