@@ -6,6 +6,9 @@ methods differ from those of that object only in who waits, so they are made fro
     class Room:
         history = blocking(AsyncRoom.history, "Room")
 
+Overloaded methods take two steps: `direct_overloaded`, `blocking_by`. mypy keeps the overloads of an argument only in
+a call with exactly one argument; in any other call it keeps the first overload.
+
 `delegated` makes the methods of an object whose work one of its components does.
 
 `help()`, Shift-Tab and type checkers see the signature and the docstring of the original.
@@ -54,6 +57,54 @@ def blocking(
         return self._bridge.ask(method(self._async, *args, **kwargs))
 
     return _named(call, method, owner)
+
+
+class DirectMaker(Protocol):
+    """Makes a method like `direct`; see `direct_overloaded`."""
+
+    def __call__(self, method: Callable[Concatenate[A, P], T], /) -> Callable[Concatenate[Any, P], T]:
+        """Make the method."""
+
+
+class BlockingMaker(Protocol):
+    """Makes a blocking method; see `blocking_by`."""
+
+    def __call__(
+        self, method: Callable[Concatenate[A, P], Coroutine[Any, Any, T]], /
+    ) -> Callable[Concatenate[Any, P], T]:
+        """Make the method."""
+
+
+def blocking_by(implementation: Callable[..., Any], owner: str) -> BlockingMaker:
+    """Return a maker of one method, which gets the signature, overloads and docstring of a coroutine method.
+
+    Parameters
+    ----------
+    implementation : callable
+        Is the method: it takes the arguments of the coroutine method, waits, and returns its result.
+    owner : str
+        The name of the class that gets the method, for its ``__qualname__``.
+    """
+
+    def make(method: Callable[Concatenate[A, P], Coroutine[Any, Any, T]], /) -> Callable[Concatenate[Any, P], T]:
+        return _named(implementation, method, owner)
+
+    return make
+
+
+def direct_overloaded(owner: str) -> DirectMaker:
+    """Return a maker of one method: the `direct` of an overloaded method.
+
+    Parameters
+    ----------
+    owner : str
+        The name of the class that gets the method, for its ``__qualname__``.
+    """
+
+    def make(method: Callable[Concatenate[A, P], T], /) -> Callable[Concatenate[Any, P], T]:
+        return direct(method, owner)
+
+    return make
 
 
 def direct(method: Callable[Concatenate[A, P], T], owner: str) -> Callable[Concatenate[Facade[A], P], T]:

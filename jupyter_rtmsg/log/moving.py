@@ -18,7 +18,7 @@ from jupyter_rtmsg.logthrottle import throttled_logger
 from .file import CannotServeError, HeldError, LogFile
 from .memory import MemoryLog
 from .move import PositionMap, move_events
-from .moving_stores import Gate, MovingKeyValueStore, MovingSubscriptions
+from .moving_stores import Gate, MovingKeyValueStore, MovingSubscriptions, PresentStore
 from .options import Options
 from .policy import RoomPolicies, limits_of
 from .records import DELETED, Appended, Done, Draft, Fault, Lag, Page, Record, RoomStats, size_of
@@ -87,8 +87,8 @@ class MovingLog:
         self._held: deque[tuple[Draft, Done | None]] = deque()
         self._held_bytes = 0
         self._gate = Gate()
-        self._subscriptions = MovingSubscriptions(lambda: self._log.subscriptions, self._gate)
-        self._key_values = MovingKeyValueStore(lambda: self._log.key_values, self._gate)
+        self._subscriptions = MovingSubscriptions(PresentStore(lambda: self._log.subscriptions, self._gate))
+        self._key_values = MovingKeyValueStore(PresentStore(lambda: self._log.key_values, self._gate))
         self._policies = RoomPolicies(lambda: self._log.policies.all(), self.append, limits_of(options))
         self._loop = asyncio.get_running_loop()
         self._task = self._loop.create_task(self._run(), name="rtmsg log")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable
+from typing import Generic, TypeVar
 
 from .eventlog import KeyValueStore, StoredSubscription, SubscriptionStore
 from .move import PositionMap
+
+S = TypeVar("S")
 
 
 class Gate:
@@ -34,59 +37,84 @@ class Gate:
         await self._open.wait()
 
 
+class PresentStore(Generic[S]):
+    """The store of the log that a `MovingLog` has at present.
+
+    Parameters
+    ----------
+    current : callable
+        Returns it.
+    gate : Gate
+    """
+
+    def __init__(self, current: Callable[[], S], gate: Gate) -> None:
+        self._current = current
+        self._gate = gate
+
+    def __call__(self) -> S:
+        """Return it now, also while the log is being moved."""
+        return self._current()
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether the log is being moved."""
+        return self._gate.closed
+
+    async def settled(self) -> S:
+        """Wait while the log is being moved, and return the store."""
+        await self._gate.passed()
+        return self._current()
+
+
 class MovingSubscriptions:
     """The `SubscriptionStore` of a `MovingLog`.
 
     Parameters
     ----------
-    current : callable
-        Returns the subscriptions of the present log.
-    gate : Gate
+    present : PresentStore
     """
 
-    def __init__(self, current: Callable[[], SubscriptionStore], gate: Gate) -> None:
-        self._current = current
-        self._gate = gate
+    def __init__(self, present: PresentStore[SubscriptionStore]) -> None:
+        self._present = present
 
     async def ready(self) -> None:
         """See `SubscriptionStore.ready`."""
-        await self._gate.passed()
+        await self._present.settled()
 
     def all(self) -> Collection[StoredSubscription]:
         """See `SubscriptionStore.all`."""
-        return self._current().all()
+        return self._present().all()
 
     def now(self) -> int:
         """See `SubscriptionStore.now`."""
-        return self._current().now()
+        return self._present().now()
 
     def add(self, subscription: StoredSubscription) -> None:
         """See `SubscriptionStore.add`."""
-        self._current().add(subscription)
+        self._present().add(subscription)
 
     def save(self, subscription: StoredSubscription) -> None:
         """See `SubscriptionStore.save`."""
-        self._current().save(subscription)
+        self._present().save(subscription)
 
     def remove(self, subscription: StoredSubscription) -> None:
         """See `SubscriptionStore.remove`."""
-        self._current().remove(subscription)
+        self._present().remove(subscription)
 
     def flush(self) -> None:
         """See `SubscriptionStore.flush`."""
-        self._current().flush()
+        self._present().flush()
 
     async def stored(self) -> None:
         """See `SubscriptionStore.stored`."""
-        await self._gate.passed()
-        await self._current().stored()
+        await (await self._present.settled()).stored()
 
     def take_over(self, before: SubscriptionStore, epoch: str, positions: PositionMap) -> None:
         """Add the subscriptions of the log before to the present one. They stay the same objects.
 
         The file's subscription with the same name is removed, unless it was used after the other one had ended.
         """
-        now = self._current()
+        now = self._present()
         ahead, earlier = now.now() - before.now(), {_key(row): row for row in now.all() if row.ended is None}
         for row in list(before.all()):
             here = positions.position(row.position) if row.epoch == positions.epoch else None
@@ -110,31 +138,26 @@ class MovingKeyValueStore:
 
     Parameters
     ----------
-    current : callable
-        Returns the store of the present log.
-    gate : Gate
+    present : PresentStore
     """
 
-    def __init__(self, current: Callable[[], KeyValueStore], gate: Gate) -> None:
-        self._current = current
-        self._gate = gate
+    def __init__(self, present: PresentStore[KeyValueStore]) -> None:
+        self._present = present
         self._late: list[tuple[str, bytes | None, float]] = []  # values put while the gate is closed
 
     async def get(self, key: str) -> bytes | None:
         """See `KeyValueStore.get`."""
-        await self._gate.passed()
-        return await self._current().get(key)
+        return await (await self._present.settled()).get(key)
 
     def put(self, key: str, value: bytes | None, until: float) -> asyncio.Future[None]:
         """See `KeyValueStore.put`."""
-        if self._gate.closed:
+        if self._present.is_moving:
             self._late.append((key, value, until))
-        return self._current().put(key, value, until)
+        return self._present().put(key, value, until)
 
     async def all(self) -> list[tuple[str, bytes, float]]:
         """See `KeyValueStore.all`."""
-        await self._gate.passed()
-        return await self._current().all()
+        return await (await self._present.settled()).all()
 
     def stay(self) -> None:
         """Record that the move failed, so that the present log has all values."""
@@ -144,4 +167,4 @@ class MovingKeyValueStore:
         """Put all values into the present log: those of the log before, and those put during the move."""
         late, self._late = self._late, []
         for entry in (*saved, *late):
-            self._current().put(*entry)
+            self._present().put(*entry)

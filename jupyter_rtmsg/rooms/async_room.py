@@ -147,8 +147,9 @@ class AsyncRoom:
     def on(self, event: Any = None, function: Any = None, /, *, replay: bool = True, output: Any = None) -> Any:
         """Register a handler for the events of a name: as a decorator, or with the function as an argument.
 
-        Handlers run in the context of the cell that registered them, in order, one event at a time per room. A cell
-        that runs again replaces the handlers that it registered before: see docs/client.md, Handlers and cells.
+        Handlers run in order, one event at a time per room, and print below the cell that registered them. They may
+        emit and wait. Those of a `Room` run on a thread of the room, and async functions on an event loop of their own.
+        A cell that runs again replaces the handlers that it registered before: see docs/client.md, Handlers and cells.
 
         Parameters
         ----------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, Protocol, TypeVar, overload
 
-from jupyter_rtmsg.client.blocking import documented_by
+from jupyter_rtmsg.client.blocking import blocking_by
 from jupyter_rtmsg.client.bridge import Bridge
 from jupyter_rtmsg.errors import RtmsgError
 
@@ -118,20 +118,8 @@ async def emit_awaited(
     return outcome
 
 
-@overload
-def emit_blocking(
-    self: BlockingEmitting, event: str, data: Any = None, *, id: str | None = None, volatile: bool = False,
-    expect: int | None = None, wait: Literal[True] = True, timeout: float = 10.0,
-) -> int | None: ...  # fmt: skip
-@overload
-def emit_blocking(
-    self: BlockingEmitting, event: str, data: Any = None, *, id: str | None = None, volatile: bool = False,
-    expect: int | None = None, wait: Literal[False], timeout: float = 10.0,
-) -> Receipt: ...  # fmt: skip
-@documented_by(emit_awaited)
 @explained(emit_like_this)
-@_named("Room")
-def emit_blocking(
+def _emit(
     self: BlockingEmitting,
     event: str,
     data: Any = None,
@@ -142,7 +130,6 @@ def emit_blocking(
     wait: bool = True,
     timeout: float = 10.0,
 ) -> int | Receipt | None:
-    """Emit an event; see `emit_awaited`."""
     self._bridge.check()
     self._membership.check()
     room = self._membership.room
@@ -154,6 +141,9 @@ def emit_blocking(
         outcome = _wait(receipt, timeout)
     self._durability.warn_emitted(room, stacklevel=3)  # in the caller of `explained`
     return outcome
+
+
+emit_blocking = blocking_by(_emit, "Room")(emit_awaited)
 
 
 def _put(outbox: Outbox, bridge: Bridge, publish: Publish, timeout: float, *, again: bool) -> Receipt:

@@ -7,10 +7,10 @@ methods that only pass on a call.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 
 from jupyter_rtmsg.advice import ROOM, no_such_name
-from jupyter_rtmsg.client.blocking import blocking, direct
+from jupyter_rtmsg.client.blocking import blocking, direct, direct_overloaded
 from jupyter_rtmsg.client.bridge import Bridge
 from jupyter_rtmsg.client.processes import refuse_copy
 from jupyter_rtmsg.errors import RtmsgError
@@ -135,33 +135,7 @@ class Room:
 
     # --- handlers
 
-    @overload
-    def on(self, event: F, /) -> F: ...
-    @overload
-    def on(self, event: str | None = None, /, *, replay: bool = True, output: object = None) -> Callable[[F], F]: ...
-    @overload
-    def on(self, event: str | None, function: F, /, *, replay: bool = True, output: object = None) -> F: ...
-    def on(self, event: Any = None, function: Any = None, /, *, replay: bool = True, output: Any = None) -> Any:
-        """Register a handler for the events of a name: as a decorator, or with the function as an argument.
-
-        Handlers run on a thread of the room, in order, one event at a time, and print below the cell that registered
-        them. They may emit and wait. Async functions run on an event loop of their own. A cell that runs again replaces
-        the handlers that it registered before: see docs/client.md, Handlers and cells.
-
-        Parameters
-        ----------
-        event : str, optional
-            The event's name; ``"*"`` or nothing for all. ``"$presence"``, ``"$reset"``, ``"$taken"`` and
-            ``"$deleted"`` are events of the hub.
-        function : callable, optional
-            Sync or async; gets one `Event`.
-        replay : bool
-            False leaves out the events from before the room was joined.
-        output : ipywidgets.Output or IPython.display.DisplayHandle, optional
-            Shows what the function prints and displays, instead of the cell: see docs/client.md, Output.
-        """
-        return self._async.on(event, function, replay=replay, output=output)
-
+    on = direct_overloaded("Room")(AsyncRoom.on)
     off = direct(AsyncRoom.off, "Room")
 
     def replay(self, events: Sequence[Event]) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from jupyter_rtmsg.client.blocking import blocking, direct
+from jupyter_rtmsg.client.blocking import blocking, blocking_by, direct, direct_overloaded
 from jupyter_rtmsg.client.bridge import Bridge
 from jupyter_rtmsg.errors import AckTimeout
 
@@ -75,3 +75,17 @@ def test_signature_docstring_and_name_are_those_of_the_original() -> None:
     assert (Counter.add.__qualname__, Counter.add.__name__) == ("Counter.add", "add")
     assert not inspect.iscoroutinefunction(Counter.add)
     assert "add(self, number: 'int', *, times: 'int' = 1) -> 'int'" in pydoc.plain(pydoc.render_doc(Counter))
+
+
+def test_an_overloaded_method_keeps_signature_docstring_and_name() -> None:
+    def implementation(self: Counter, number: int, *, times: int = 1) -> int:
+        return number * times
+
+    made = blocking_by(implementation, "Counter")(AsyncCounter.add)
+    assert str(inspect.signature(made)) == "(self, number: 'int', *, times: 'int' = 1) -> 'int'"
+    assert inspect.getdoc(made) == "Return a number, several times."
+    assert (made.__qualname__, made.__name__) == ("Counter.add", "add")
+    assert made(None, 2, times=3) == 6
+    called = direct_overloaded("Counter")(AsyncCounter.caller)
+    assert called.__qualname__ == "Counter.caller"
+    assert inspect.getdoc(called) == "Return the name of the thread that called this."

@@ -98,6 +98,10 @@ def test_both_have_the_same_api(awaited: type, plain: type, only: set[str]) -> N
         assert [one for one in parameters(awaited) if one[0] != "make_executor"] == parameters(plain)
 
 
+def test_connect_has_the_options_of_a_client_with_the_same_defaults() -> None:
+    assert parameters(rt.connect) == parameters(rt.Client)
+
+
 def test_connect_is_idempotent_per_process_and_url(shared_hub: HubServer, no_clients: None) -> None:
     clients: list[rt.Client] = []
     threads = [threading.Thread(target=lambda: clients.append(rt.connect(shared_hub.url, TOKEN))) for _ in range(5)]
