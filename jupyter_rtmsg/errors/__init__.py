@@ -15,7 +15,7 @@
     ├── ConnectionRefused          raised by a middleware to refuse a CONNECT, and by the refused client
     ├── LogError                   the log refused an operation
     │   ├── LogBusy  LogFull  LogDiskError  LogClosed
-    │   ├── LogConflict  LogIdConflict  LogRoomFull
+    │   ├── LogConflict  LogIdConflict  LogLimit  LogRoomFull
     │   └── EpochChanged
     ├── ConnectError               the client cannot reach a hub
     │   ├── ServerNotFound  ServerUnreachable
@@ -86,6 +86,7 @@ from .log import (
     LogError,
     LogFull,
     LogIdConflict,
+    LogLimit,
     LogRoomFull,
 )
 from .protocol import (
@@ -125,6 +126,7 @@ __all__ = [
     "LogError",
     "LogFull",
     "LogIdConflict",
+    "LogLimit",
     "LogRoomFull",
     "NotDurable",
     "NotDurableError",

@@ -22,7 +22,18 @@ class LogDiskError(LogError):
 
 
 class LogConflict(LogError):
-    """``expect`` did not match the head of the room."""
+    """``expect`` did not match the head of the room, or with a key the seq of its value.
+
+    Parameters
+    ----------
+    message : str
+    head : int, optional
+        The seq that would have matched.
+    """
+
+    def __init__(self, message: str, head: int | None = None) -> None:
+        super().__init__(message)
+        self.head = head
 
 
 class LogIdConflict(LogError):
@@ -31,6 +42,10 @@ class LogIdConflict(LogError):
 
 class LogRoomFull(LogError):
     """The room has as much as its policy allows, and the policy refuses more."""
+
+
+class LogLimit(LogError):
+    """A room, or a user, would have more retained values than it may."""
 
 
 class LogClosed(LogError):

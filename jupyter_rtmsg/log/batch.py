@@ -8,17 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+
 from jupyter_rtmsg.errors import LogConflict, LogError, LogIdConflict
 
 from .clock import MINUTE, stamp
 from .crc import event_crc
 from .policy import FORGOTTEN_AFTER, POLICY, PolicyChanges
 from .records import DELETED, Appended, Draft, Record
+from .retained import Bounds, RetainedChanges, removes
 from .state import LogState, RoomState
 from .work import Completion, Submission
 
-# The columns of table ``event``: seq, room, prev, ts, name, data, attachments, sender, user, id, size, crc, n.
-_EventValues = tuple[int, int, int, int, str, bytes, int, bytes, str, str | None, int, int, int]
+# The columns of table ``event``: seq, room, prev, ts, name, data, attachments, sender, user, id, size, crc, n,
+# expires, retain.
+_EventValues = tuple[
+    int, int, int, int, str, bytes, int, bytes, str, str | None, int, int, int, int, str | None
+]  # fmt: skip
 
 
 class Batch:
@@ -38,6 +44,8 @@ class Batch:
         By how much log time was ahead of ``now`` then (ms), for events that are older than this transaction.
     complete : bool
         Whether ``known`` includes the ids that publishers chose; see `Matches`.
+    bounds : Bounds, optional
+        How much may be retained; without them, any amount.
 
     Attributes
     ----------
@@ -59,6 +67,10 @@ class Batch:
         The outcomes of the appends.
     keys, explicit : dict
         Seqs by dedup key: of ids that clients made up, and of those that publishers chose.
+    expiring : list of int
+        When events of it expire (ms of log time).
+    retained : RetainedChanges
+        The values of keys that change.
     turns : bool
         Whether a new time span begins with the first event.
     policies : PolicyChanges
@@ -78,6 +90,7 @@ class Batch:
         *,
         ahead: int | None = None,
         complete: bool = True,
+        bounds: Bounds | None = None,
     ) -> None:
         self._state = state
         self._known = known
@@ -100,6 +113,8 @@ class Batch:
         self.explicit: dict[bytes, int] = {}
         self._drafts: dict[bytes, Draft] = {}
         self.deleted: dict[str, int] = {}
+        self.expiring: list[int] = []
+        self.retained = RetainedChanges(state.retained, bounds, self.time)
         self.policies = PolicyChanges(state.policies)
 
     @property
@@ -110,7 +125,7 @@ class Batch:
     @property
     def is_sure(self) -> bool:
         """Whether no event was refused whose id may be known, as it should have been answered as a duplicate."""
-        return self.complete or not self.policies.refused
+        return self.complete or not (self.policies.refused or self.retained.refused)
 
     @property
     def time_spans(self) -> list[tuple[int, int]]:
@@ -155,13 +170,13 @@ class Batch:
         if earlier is not None and (known is None or earlier > known.since):  # else the room was deleted since
             return self._duplicate(draft, key, earlier, differs)
         prev = known.head if known else 0
-        if draft.expect is not None and draft.expect != prev:
-            raise LogConflict(f"the head of room {draft.room!r} is {prev}, not {draft.expect}")
+        self._check(draft, size, known)
         self.policies.admit(draft.room, known, size)
         seq, n = self.head + 1, known.n + 1 if known else 1
+        expires = 0 if draft.expire is None else self.time + draft.expire
         crc = event_crc(
             seq, prev, self.ts, n, draft.room, draft.name, draft.user, draft.id, draft.sender, draft.data,
-            draft.attachments,
+            draft.attachments, draft.retain, expires,
         )  # fmt: skip
         if room is None:
             # Only now, when nothing can fail any more: a room is made by its first event.
@@ -173,12 +188,24 @@ class Batch:
         room.count += 1
         room.bytes += size
         self.bytes += size
-        self._store(draft, room, prev, size, crc)
+        self._store(draft, room, prev, size, crc, expires)
         if key is not None and draft.auto:
             self.keys[key] = seq
         elif key is not None:
             self.explicit[key], self._drafts[key] = seq, draft
         return Appended(seq, False)
+
+    def _check(self, draft: Draft, size: int, room: RoomState | None) -> None:
+        """Raise `LogConflict` if ``expect`` does not match, and `LogLimit` if too much would be retained."""
+        key, id = draft.retain, room.id if room else None
+        if draft.expect is not None:
+            if key is not None:
+                there, what = self.retained.seq(id, key), f"the value of key {key!r} in room {draft.room!r} is of event"
+            else:
+                there, what = room.head if room else 0, f"the head of room {draft.room!r} is"
+            if draft.expect != there:
+                raise LogConflict(f"{what} {there}, not {draft.expect}", there)
+        self.retained.check(id, draft, size)
 
     def _duplicate(self, draft: Draft, key: bytes | None, seq: int, differs: bool) -> Appended:
         """Return the outcome of an append whose id is known; raise if the stored event differs."""
@@ -205,7 +232,8 @@ class Batch:
     def _begin(self, room: RoomState, draft: Draft, seq: int) -> None:
         """Add the first event to an empty room. Its principal makes the room, if that is new, deleted or forgotten."""
         room.first = seq
-        if room.head <= room.since or self.time - room.used > FORGOTTEN_AFTER:
+        forgotten = self.time - room.used > FORGOTTEN_AFTER and not room.retained
+        if room.head <= room.since or forgotten:
             room.maker = draft.user
             self.saved_rooms[draft.room] = None
             self.policies.forget(draft.room, self.time)
@@ -217,20 +245,30 @@ class Batch:
         if known is not None:
             room = self.rooms[name] = known.copy()
             room.since, room.used = self.head, self.time
-            room.first = room.count = room.bytes = 0
+            room.first = room.count = room.bytes = room.retained = 0
+            self.retained.clear(room.id)
             self.deleted[name] = self.head
             self.saved_rooms[name] = None
         return Appended(self.head, False)
 
-    def _store(self, draft: Draft, room: RoomState, prev: int, size: int, crc: int) -> None:
+    def _store(self, draft: Draft, room: RoomState, prev: int, size: int, crc: int, expires: int) -> None:
         name, data, attachments, sender, user, id = (
             draft.name, draft.data, draft.attachments, draft.sender, draft.user, draft.id
         )  # fmt: skip
-        seq, n, ts = room.head, room.n, self.ts
-        self.events.append((seq, room.id, prev, ts, name, data, len(attachments), sender, user, id, size, crc, n))
+        seq, n, ts, key = room.head, room.n, self.ts, draft.retain
+        self.events.append(
+            (seq, room.id, prev, ts, name, data, len(attachments), sender, user, id, size, crc, n, expires, key)
+        )
         if attachments:
             self.attachments += [(seq, num, part) for num, part in enumerate(attachments)]
-        self.records.append(Record(draft.room, seq, prev, ts, name, data, attachments, sender, user, id, n))
+        if expires:
+            self.expiring.append(expires)
+        record = Record(draft.room, seq, prev, ts, name, data, attachments, sender, user, id, n, key, expires)
+        self.records.append(record)
+        if key is not None:
+            value = msgspec.structs.replace(record, expires=0) if draft.keep else record
+            self.retained.put(room.id, key, value, size, gone=removes(draft))
+            room.retained = self.retained.count(room.id)
 
 
 def announced(draft: Draft, ts: int) -> Record:

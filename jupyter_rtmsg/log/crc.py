@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 _numbers = struct.Struct("<10q").pack
 _length = struct.Struct("<q").pack
+_state = struct.Struct("<2q").pack
 
 NEVER = -1
 """A checksum that no row has."""
@@ -29,8 +30,10 @@ def event_crc(
     sender: bytes,
     data: bytes,
     attachments: Sequence[bytes] = (),
+    key: str | None = None,
+    expires: int = 0,
 ) -> int:
-    """Return the crc32 of an event.
+    """Return the crc32 of an event. Formats before 4 knew neither ``key`` nor ``expires``.
 
     Raises
     ------
@@ -43,6 +46,8 @@ def event_crc(
     crc = zlib.crc32(data, zlib.crc32(head + texts + sender))  # joining short texts is faster than another crc32 call
     for part in attachments:
         crc = zlib.crc32(part, zlib.crc32(_length(len(part)), crc))
+    if key is not None or expires:
+        crc = zlib.crc32(b"" if key is None else key.encode(), zlib.crc32(_state(expires, key is None), crc))
     return crc
 
 

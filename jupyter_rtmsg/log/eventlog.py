@@ -212,6 +212,9 @@ class EventLog(Protocol):
     def now(self) -> int:
         """Return the ts (ms since 1970) that an event would get now."""
 
+    def log_time(self) -> int:
+        """Return log time (ms), by which events and values expire."""
+
     def locate(self, position: int, epoch: str | None = None, opening: str | None = None) -> int | None:
         """Return the position of this epoch that has the same events before it; None if there is none.
 
@@ -326,11 +329,17 @@ class EventLog(Protocol):
             If the log was replaced, or moved; in the latter case after all of its events.
         """
 
+    async def retained(self, room: str) -> Sequence[Record]:
+        """Return the retained values of a room, in order of their positions: the last event under each key.
+
+        They are those of this moment, up to the last commit, and may be newer than what came out of `follow`.
+        """
+
     async def stats(self, room: str) -> RoomStats:
         """Return the size of a room; zeros if it never had an event."""
 
     async def rooms(self) -> Mapping[str, RoomStats]:
-        """Return the sizes of all rooms that have events, by name."""
+        """Return the sizes of all rooms that have events or retained values, by name."""
 
     async def lag(self, room: str, after: int) -> Lag:
         """Count the events of a room after a position."""

@@ -17,6 +17,7 @@ from .crc import deletion_crc
 from .damage import remove_invalid_rows
 from .policy import load_policies
 from .records import Record
+from .retained import load_values
 from .rows import COLUMNS, EventRow, RecordDecoder, load_rooms
 from .schema import MEMORY_START, SIZE
 from .state import LogState, RoomState
@@ -58,6 +59,9 @@ def load_state(connection: sqlite3.Connection) -> LogState:
         room.advance(head, number)
         state.add_events(count, int(size))
     state.start_at(max((room.head for room in state.rooms.values()), default=0))  # a room keeps it if all is trimmed
+    load_values(connection, state.names, state.retained)
+    for key, name in state.names.items():
+        state.rooms[name].retain(state.retained.count(key))
     _load_tallies(connection, state)
     _load_deleted(connection, state)
     _load_times(connection, decoder, state)

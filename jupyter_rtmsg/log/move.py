@@ -20,6 +20,7 @@ from .file import CannotServeError, LogFile
 from .policy import move_policies
 from .reader import Reader
 from .records import Appended, Draft, Record, size_of
+from .retained import read_values
 from .schema import MEMORY_START
 from .segments import decode_keys
 from .store import Store
@@ -107,10 +108,11 @@ class PositionMap:
 
 
 class _Keys(NamedTuple):
-    """Dedup keys by position."""
+    """Dedup keys by position, and the positions of the retained values that do not expire."""
 
     automatic: dict[int, bytes]
     explicit: dict[int, bytes]
+    lasting: frozenset[int]
 
     def of(self, seq: int) -> bytes | None:
         return self.automatic.get(seq) or self.explicit.get(seq)
@@ -162,9 +164,20 @@ def move_events(source: Store, epoch: str, head: int, file: LogFile) -> Position
 def _pages(source: Store, head: int) -> Iterator[list[Record]]:
     reader = Reader(lambda: source.connection, source.lock)
     after = MEMORY_START
+    values = reader.run(_all_values)
     while after < head:
-        records, after = reader.run(Reader.scan, after, head)
-        yield records
+        start = after
+        records, after = reader.run(Reader.scan, after, head, 0)
+        there = {record.seq for record in records}
+        # The events of some retained values are trimmed. They are stored again, in their order.
+        gone = [each for each in values if start < (each.seq or 0) <= after and each.seq not in there]
+        yield sorted((*records, *gone), key=lambda record: record.seq or 0) if gone else records
+
+
+def _all_values(_: Reader, connection: sqlite3.Connection) -> list[Record]:
+    """Return the retained values of all rooms."""
+    names = connection.execute("SELECT name FROM room WHERE id IN (SELECT room FROM retained)").fetchall()
+    return [value for (name,) in names for value in read_values(connection, name, 0)]
 
 
 def _parts(page: Sequence[Record]) -> Iterator[Sequence[Record]]:
@@ -183,12 +196,13 @@ def _keys(source: Store) -> _Keys:
         rows = execute("SELECT keys FROM settled").fetchall() + execute("SELECT keys FROM known").fetchall()
         explicit = execute("SELECT seq, key FROM explicit").fetchall()
     automatic = {seq: key for (keys,) in rows for key, seq in decode_keys(keys).items()}
-    return _Keys(automatic, {seq: bytes(key) for seq, key in explicit})
+    lasting = execute("SELECT seq FROM retained WHERE expires = 0").fetchall()
+    return _Keys(automatic, {seq: bytes(key) for seq, key in explicit}, frozenset(seq for (seq,) in lasting))
 
 
 def _append(file: LogFile, records: Sequence[Record], keys: _Keys, positions: PositionMap) -> None:
     state = file.state
-    drafts = [_draft(record, auto=record.seq not in keys.explicit) for record in records]
+    drafts = [_draft(record, keys) for record in records]
     mine = [keys.of(record.seq or 0) for record in records]
     time = max(state.time, records[0].ts + state.ahead)
     known = file.dedup.look_up(drafts, mine, time)
@@ -208,10 +222,11 @@ def _append(file: LogFile, records: Sequence[Record], keys: _Keys, positions: Po
         positions.add(record.seq or 0, result.value.seq, known=result.value.duplicate)
 
 
-def _draft(record: Record, *, auto: bool) -> Draft:
+def _draft(record: Record, keys: _Keys) -> Draft:
+    expire = max(1, record.expires - record.ts) if record.expires else None
     return Draft(
         record.room, record.name, record.data, record.attachments, record.sender, record.user, None, record.id,
-        auto=auto,
+        auto=record.seq not in keys.explicit, retain=record.key, expire=expire, keep=record.seq in keys.lasting,
     )  # fmt: skip
 
 

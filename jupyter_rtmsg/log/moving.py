@@ -154,6 +154,10 @@ class MovingLog:
         """See `EventLog.now`."""
         return self._log.now()
 
+    def log_time(self) -> int:
+        """See `EventLog.log_time`."""
+        return self._log.log_time()
+
     def locate(self, position: int, epoch: str | None = None, opening: str | None = None) -> int | None:
         """See `EventLog.locate`."""
         moved = self._positions
@@ -252,6 +256,10 @@ class MovingLog:
         self._swap()
         if self._positions and log is self._memory:
             raise EpochChanged("moved", self._positions.head)
+
+    async def retained(self, room: str) -> Sequence[Record]:
+        """See `EventLog.retained`."""
+        return await self._log.retained(room)
 
     async def stats(self, room: str) -> RoomStats:
         """See `EventLog.stats`."""

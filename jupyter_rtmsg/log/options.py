@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from .clock import steady_clock
+from .retained import Bounds
 
 MIB = 1 << 20
 DAY = 86_400
@@ -32,6 +33,9 @@ class Options:
         Window of the ids that clients made up: seconds of log time, and number of ids.
     explicit_age, explicit_count : float, int
         Window of the ids that publishers chose: seconds of log time, and number of ids of each principal.
+    retained_keys, retained_bytes : int
+        Retained values of a room, and their bytes. Of one principal they take at most a tenth of ``max_bytes``, of all
+        a quarter.
     max_queue, max_queue_bytes : int
         Number and bytes of appends that may wait for the disk.
     tail_events, tail_bytes : int
@@ -53,6 +57,8 @@ class Options:
     dedup_count: int = 1_000_000
     explicit_age: float = DAY
     explicit_count: int = 100_000
+    retained_keys: int = 1_000
+    retained_bytes: int = MIB
     max_queue: int = 10_000
     max_queue_bytes: int = 64 * MIB
     tail_events: int = 10_000
@@ -60,6 +66,11 @@ class Options:
     ballast: int = 4 * MIB
     clock: Callable[[], float] = time.time
     monotonic: Callable[[], float] = field(default_factory=steady_clock)
+
+    @property
+    def bounds(self) -> Bounds:
+        """How much may be retained."""
+        return Bounds(self.retained_keys, self.retained_bytes, self.max_bytes // 10, self.max_bytes // 4)
 
     def __post_init__(self) -> None:
         if self.durability not in ("full", "process"):

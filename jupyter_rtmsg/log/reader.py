@@ -13,6 +13,7 @@ from jupyter_rtmsg.logthrottle import throttled_logger
 from jupyter_rtmsg.wire.data import encode_json
 
 from .records import LISTED_NAMES, Lag, Page, Record
+from .retained import read_values
 from .rows import COLUMNS, RecordDecoder
 from .schema import NAME, SIZE, TS
 from .timeline import first_since
@@ -23,8 +24,8 @@ _SCAN_BYTES = 4 << 20
 
 _LAG = (
     f"WITH named AS (SELECT {NAME} AS name, count(*) AS n, total({SIZE}) AS bytes, min({TS}) AS oldest "  # noqa: S608
-    "FROM event WHERE event.room = (SELECT id FROM room WHERE name = ?) AND event.seq > ? AND event.seq <= ? "
-    "GROUP BY 1) SELECT * FROM (SELECT sum(n), sum(bytes), min(oldest), count(*) FROM named) "
+    "FROM event WHERE event.room = (SELECT id FROM room WHERE name = ?) AND event.seq > ? AND event.seq <= ?"
+    "{alive} GROUP BY 1) SELECT * FROM (SELECT sum(n), sum(bytes), min(oldest), count(*) FROM named) "
     "UNION ALL SELECT * FROM (SELECT n, name, NULL, NULL FROM named ORDER BY n DESC, name LIMIT ?)"
 )
 _MAX_REPORTS = 100  # damaged events that a reader names in the server's log
@@ -33,7 +34,7 @@ logger = throttled_logger(__name__)
 
 
 class Query(NamedTuple):
-    """The arguments of `EventLog.read`, and ``head``, the last position that may be returned."""
+    """The arguments of `EventLog.read`, ``head``, the last position that may be returned, and log time."""
 
     room: str
     after: int
@@ -48,6 +49,7 @@ class Query(NamedTuple):
     user: str | None
     sender: str | None
     head: int
+    now: int
 
     @property
     def end(self) -> int:
@@ -128,10 +130,11 @@ class Reader:
 
     def page(self, connection: sqlite3.Connection, query: Query) -> Page:
         """Return a page of a room's events, see `EventLog.read`."""
-        after = self._start(connection, query)
+        alive = _alive(connection, query.now)
+        after = self._start(connection, query, alive)
         where, values = query.condition()
         rows = connection.execute(
-            f"SELECT {COLUMNS} FROM event WHERE {where} AND event.seq > ? ORDER BY event.seq LIMIT ?",  # noqa: S608
+            f"SELECT {COLUMNS} FROM event WHERE {where} AND event.seq > ?{alive} ORDER BY event.seq LIMIT ?",  # noqa: S608
             (*values, after, query.limit + 1),
         )
         taken, more = _take(rows, query.limit, query.max_bytes, query.max_attachments)
@@ -139,30 +142,33 @@ class Reader:
         through = taken[-1][0] if more else max(query.after, query.end)
         return Page(records, through, more)
 
-    def scan(self, connection: sqlite3.Connection, after: int, head: int) -> tuple[list[Record], int]:
+    def scan(self, connection: sqlite3.Connection, after: int, head: int, now: int) -> tuple[list[Record], int]:
         """Return the next events of all rooms, and the position from which to continue."""
+        alive = _alive(connection, now)
         rows = connection.execute(
             f"SELECT {COLUMNS}, room.name FROM event JOIN room ON room.id = event.room "  # noqa: S608 -- constants
             "WHERE event.seq > ? AND event.seq <= ? "
-            "AND event.seq > coalesce((SELECT since FROM deletion WHERE deletion.room = event.room), 0) "
-            "ORDER BY event.seq LIMIT ?",
+            "AND event.seq > coalesce((SELECT since FROM deletion WHERE deletion.room = event.room), 0)"
+            f"{alive} ORDER BY event.seq LIMIT ?",
             (after, head, _SCAN_EVENTS + 1),
         )
         taken, more = _take(rows, _SCAN_EVENTS, _SCAN_BYTES, _SCAN_EVENTS)
         records = [self._record(connection, row[-1], row[:-1]) for row in taken]
         return records, taken[-1][0] if more else head
 
-    def lag(self, connection: sqlite3.Connection, room: str, after: int, head: int) -> Lag:
+    def lag(self, connection: sqlite3.Connection, room: str, after: int, head: int, now: int) -> Lag:
         """Count a room's events after a position, see `EventLog.lag`."""
         after = max(after, _deleted_until(connection, room))
-        (missed, size, oldest, names), *listed = connection.execute(_LAG, (room, after, head, LISTED_NAMES))
+        (missed, size, oldest, names), *listed = connection.execute(
+            _LAG.format(alive=_alive(connection, now)), (room, after, head, LISTED_NAMES)
+        )
         return Lag(missed or 0, int(size or 0), oldest, {name: count for count, name, _, _ in listed}, names)
 
-    def before_last(self, connection: sqlite3.Connection, room: str, number: int, head: int) -> int:
+    def before_last(self, connection: sqlite3.Connection, room: str, number: int, head: int, now: int) -> int:
         """Return the position before a room's last ``number`` events, see `EventLog.before_last`."""
         row = connection.execute(
-            "SELECT min(seq) FROM (SELECT seq FROM event WHERE event.room = "
-            "(SELECT id FROM room WHERE name = ?) AND seq > ? AND seq <= ? ORDER BY seq DESC LIMIT ?)",
+            "SELECT min(seq) FROM (SELECT seq FROM event WHERE event.room = (SELECT id FROM room WHERE name = ?) "  # noqa: S608
+            f"AND seq > ? AND seq <= ?{_alive(connection, now)} ORDER BY seq DESC LIMIT ?)",
             (room, _deleted_until(connection, room), head, number),
         ).fetchone()
         return head if row[0] is None else row[0] - 1
@@ -187,14 +193,18 @@ class Reader:
         row = connection.execute("SELECT value FROM note WHERE key = ? AND until > ?", (key, now)).fetchone()
         return row[0] if row and type(row[0]) is bytes else None
 
-    def _start(self, connection: sqlite3.Connection, query: Query) -> int:
+    def retained(self, connection: sqlite3.Connection, room: str, now: int) -> list[Record]:
+        """Return the retained values of a room, see `EventLog.retained`."""
+        return read_values(connection, room, now)
+
+    def _start(self, connection: sqlite3.Connection, query: Query, alive: str) -> int:
         """Return the position after which the page begins."""
         after = max(query.after, _deleted_until(connection, query.room))
         if query.since is not None:
             after = max(after, first_since(connection, query.since, query.head) - 1)
         if query.last is not None:
             where, values = query.condition()
-            newest = f"event WHERE {where} AND seq > ? ORDER BY seq DESC LIMIT ?"
+            newest = f"event WHERE {where} AND seq > ?{alive} ORDER BY seq DESC LIMIT ?"
             count = min(query.last, query.limit)
             row = connection.execute(
                 f"SELECT min(seq) FROM (SELECT seq FROM {newest})",  # noqa: S608 -- fixed text with marks
@@ -219,6 +229,12 @@ class Reader:
             )
         else:
             logger.error("event %d of room %r is damaged on disk and reads as %r; restore a backup", seq, room, CORRUPT)
+
+
+def _alive(connection: sqlite3.Connection, now: int) -> str:
+    """Return the condition that leaves out expired events; empty if all of them are deleted already, as usual."""
+    expired = "SELECT 1 FROM event INDEXED BY event_expires WHERE expires > 0 AND expires <= ? LIMIT 1"
+    return f" AND NOT event.expires BETWEEN 1 AND {now:d}" if connection.execute(expired, (now,)).fetchone() else ""
 
 
 def _deleted_until(connection: sqlite3.Connection, room: str) -> int:

@@ -15,6 +15,9 @@ import msgspec
 DELETED = "$deleted"
 """Name of the draft that deletes its room, in order with the appends."""
 
+EXPIRED = "$expired"
+"""Name of the announcement that retained values of a room have expired."""
+
 LISTED_NAMES = 20
 """Number of event names that a `Lag` lists."""
 
@@ -42,7 +45,14 @@ class Draft(msgspec.Struct, frozen=True, gc=False):
         Whether the client made the id up. Then the event is stored at most once per (room, user, client, id), in a
         window of its own. Without a client, such an id is only returned.
     expect : int or None
-        Store the event only if the room's head is this seq. Checked after dedup.
+        Store the event only if the room's head is this seq. With ``retain``, the seq of that key's value (0: none).
+        Checked after dedup.
+    retain : str or None
+        A key, whose value the event becomes, or removes if its data are null.
+    expire : int or None
+        The ms of log time after which the event, and the value that it is, are gone.
+    keep : bool
+        Whether only the event expires, and the value stays.
     """
 
     room: str
@@ -55,6 +65,9 @@ class Draft(msgspec.Struct, frozen=True, gc=False):
     id: str | None = None
     expect: int | None = None
     auto: bool = False
+    retain: str | None = None
+    expire: int | None = None
+    keep: bool = False
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -74,6 +87,10 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     n : int or None
         Its number in the room; None if it was announced. The room's next event has ``n + 1``, also after a restart, and
         after trimming. If the next event that a reader gets has a larger number, those in between are gone.
+    key : str or None
+        The key whose value it is, or removed.
+    expires : int
+        The log time (ms) from which on it is gone; 0 for never.
     """
 
     room: str
@@ -87,6 +104,8 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     user: str
     id: str | None
     n: int | None = None
+    key: str | None = None
+    expires: int = 0
 
 
 def size_of(event: Draft | Record) -> int:
@@ -137,6 +156,8 @@ class RoomStats(msgspec.Struct, frozen=True, gc=False):
         The principal that made it.
     n : int
         The number of the event at ``head``.
+    retained : int
+        Number of its retained values.
     """
 
     first: int
@@ -145,6 +166,7 @@ class RoomStats(msgspec.Struct, frozen=True, gc=False):
     bytes: int
     maker: str = ""
     n: int = 0
+    retained: int = 0
 
 
 class Lag(NamedTuple):

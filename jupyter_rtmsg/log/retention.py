@@ -12,9 +12,11 @@ from .batch import Batch
 from .clock import LogClock
 from .dedup import Dedup
 from .disk import Disk
+from .expiry import Expiry
 from .options import MIB, Options
 from .policy import Policy, save_policies
 from .records import RoomStats
+from .retained import Bounds
 from .room_limits import RoomLimits
 from .schema import SIZE, USER
 from .space import FileSpace
@@ -56,6 +58,8 @@ class Retention:
     ----------
     busy : bool
         Whether there may be work once it is quiet.
+    expiry : Expiry
+        Knows when the next event expires.
     """
 
     # `grown` counts what was stored. Between commits `step` does one slice of work; `busy` ends when a slice finds
@@ -73,6 +77,7 @@ class Retention:
         self._disk = disk
         self._space = FileSpace(store, disk)
         self._rooms = RoomLimits(state, options, lambda: store.connection, self)
+        self.expiry = Expiry(store, state, clock)
         self._oldest = stored_first(store.connection)  # log time of the oldest event
         self._debt = 0  # events stored, minus events deleted, since the last step
         self._grown = _SHARE  # bytes stored since `relieve`
@@ -85,6 +90,7 @@ class Retention:
         self._debt += len(batch.events)
         self._grown += batch.bytes + EVENT_OVERHEAD * len(batch.events)
         self._dedup.grown(batch)
+        self.expiry.grown(batch)
         if self._oldest is None and batch.events:
             self._oldest = batch.time
         self._rooms.grown(batch)
@@ -92,6 +98,11 @@ class Retention:
     def give_up(self) -> None:
         """Stop housekeeping until the next batch, since a step failed."""
         self.busy = False
+
+    @property
+    def bounds(self) -> Bounds:
+        """How much may be retained."""
+        return self._options.bounds
 
     @property
     def short_of_space(self) -> bool:
@@ -173,6 +184,10 @@ class Retention:
         # Deleted rooms first: users were told that they are gone, and their bytes count for nobody.
         if self._state.hidden:
             return self._remove_hidden()
+        if due := self.expiry.take_due(_SLICE):
+            return self._delete(f"seq IN ({','.join(map(str, due))})", ())
+        if values := self.expiry.remove_values():
+            return {name: self._state.rooms[name].stats() for name in values}
         if self._expired():
             return self._trim_expired()
         if self._excess() > (self._options.max_bytes // 20 if busy else 0):
@@ -209,7 +224,8 @@ class Retention:
         if self._state.hidden or len(rooms) < self._rooms_checked + _KEPT_EMPTY // 10:
             return {}
         # The room of the last event stays, since it has the log's head.
-        empty = [(room, name) for name, room in rooms.items() if not room.count and room.head != self._state.head]
+        head = self._state.head
+        empty = [(room, name) for name, room in rooms.items() if not (room.count or room.retained or room.head == head)]
         excess = len(empty) - _KEPT_EMPTY
         if excess <= 0:
             self._rooms_checked = len(rooms)
@@ -238,8 +254,8 @@ class Retention:
 
     @property
     def wait(self) -> float:
-        """Seconds of log time until events expire by the policy of a room; may be infinite."""
-        return self._rooms.wait(self._clock.time)
+        """Seconds of log time until events expire, by themselves or by the policy of a room; may be infinite."""
+        return min(self._rooms.wait(self._clock.time), self.expiry.wait)
 
     def _over_a_limit(self) -> bool:
         """Tell whether a limit is still exceeded. Then the next slice continues the search of the last one."""
@@ -247,8 +263,8 @@ class Retention:
 
     @property
     def _cost(self) -> int:
-        """The bytes that all events take."""
-        return self._state.bytes + EVENT_OVERHEAD * self._state.count
+        """The bytes that all events and retained values take."""
+        return self._state.bytes + EVENT_OVERHEAD * self._state.count + self._state.retained.cost
 
     def _excess(self) -> int:
         """Return by how many bytes the log exceeds its limit."""

@@ -23,7 +23,7 @@ from .state import RoomState
 
 COLUMNS = (
     "event.seq, event.prev, event.ts, event.name, event.data, event.attachments, event.sender, event.user, event.id, "
-    "event.size, event.crc, event.n"
+    "event.size, event.crc, event.n, event.expires, event.retain"
 )
 """The columns of `EventRow`."""
 
@@ -59,6 +59,8 @@ class EventRow(NamedTuple):
     size: Any
     crc: Any
     n: Any
+    expires: Any
+    retain: Any
 
 
 class RecordDecoder:
@@ -73,21 +75,24 @@ class RecordDecoder:
 
     def intact(self, connection: sqlite3.Connection, room: str, row: Sequence[Any]) -> Record | None:
         """Return the event of a row, or None if it is damaged."""
-        seq, prev, ts, name, data, count, sender, user, event_id, _, crc, n = row
+        seq, prev, ts, name, data, count, sender, user, event_id, _, crc, n, expires, key = row
         attachments: tuple[bytes, ...] = ()
         if count:
             parts = connection.execute("SELECT data FROM attachment WHERE seq = ? ORDER BY num", (seq,))
             attachments = tuple(part for (part,) in parts)
         content = (name, user, event_id, sender, data, attachments)
         try:
-            matches = event_crc(seq, prev, ts, n, room, *content) == crc or (
-                seq <= self._since(connection) and event_crc_of_2(*content) == crc and _are_numbers(prev, ts, n)
+            matches = event_crc(seq, prev, ts, n, room, *content, key, expires) == crc or (
+                seq <= self._since(connection)
+                and event_crc_of_2(*content) == crc
+                and _are_numbers(prev, ts, n)
+                and (expires, key) == (0, None)
             )
         except (TypeError, ValueError, struct.error):  # a column has a value of another type
             return None
         if not matches or len(attachments) != count:
             return None
-        return Record(room, seq, prev, ts, name, data, attachments, sender, user, event_id, n)
+        return Record(room, seq, prev, ts, name, data, attachments, sender, user, event_id, n, key, expires)
 
     def _since(self, connection: sqlite3.Connection) -> int:
         """Return the position up to which events have the checksums of format 2."""

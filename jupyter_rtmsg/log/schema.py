@@ -78,6 +78,11 @@ CREATE TABLE IF NOT EXISTS explicit(seq INTEGER PRIMARY KEY, ts INTEGER NOT NULL
 CREATE TABLE IF NOT EXISTS subscription(
     id INTEGER PRIMARY KEY, user TEXT NOT NULL, room TEXT NOT NULL, key TEXT NOT NULL, label TEXT NOT NULL, path BLOB,
     epoch TEXT NOT NULL, position INTEGER NOT NULL, used INTEGER NOT NULL, ended INTEGER, inherited INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS retained(
+    room INTEGER NOT NULL, key TEXT NOT NULL, seq INTEGER NOT NULL, prev INTEGER NOT NULL, ts INTEGER NOT NULL,
+    name TEXT NOT NULL, data BLOB NOT NULL, attachments BLOB NOT NULL, sender BLOB NOT NULL, user TEXT NOT NULL,
+    id TEXT, size INTEGER NOT NULL, n INTEGER NOT NULL, expires INTEGER NOT NULL, crc INTEGER NOT NULL,
+    PRIMARY KEY(room, key));
 CREATE TABLE IF NOT EXISTS note(key TEXT PRIMARY KEY, value BLOB NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS note_until ON note(until);
 """
@@ -90,9 +95,12 @@ _ADDED = {
         "used INTEGER NOT NULL DEFAULT 0",
         "crc INTEGER NOT NULL DEFAULT 0",
     ),
-    "event": ("n INTEGER NOT NULL DEFAULT 0",),
+    "event": ("n INTEGER NOT NULL DEFAULT 0", "expires INTEGER NOT NULL DEFAULT 0", "retain TEXT"),
     "subscription": ("opening TEXT NOT NULL DEFAULT ''", "n INTEGER", "generation INTEGER NOT NULL DEFAULT 0"),
 }
+
+# Indices of such columns. Only events that expire are in it.
+_INDICES = ("CREATE INDEX IF NOT EXISTS event_expires ON event(expires) WHERE expires > 0",)
 
 # Format 1 named a notebook's subscription by its relative path, and that of a kernel without a notebook by the kernel's
 # id. Nobody can come back to the latter, so they are dropped.
@@ -161,21 +169,29 @@ def read_format(connection: sqlite3.Connection) -> tuple[int, int, bool]:
 
 def _migrate(connection: sqlite3.Connection) -> None:
     """Convert the contents of an older format, in the transaction that created the tables of this one."""
-    added = {table for table, columns in _ADDED.items() if _add(connection, table, columns)}
+    numbered = not _add_columns(connection)
     if connection.execute("SELECT 1 FROM sqlite_master WHERE type='table' AND name='cursor'").fetchone():
         connection.execute(_FROM_1)
         connection.execute("DROP TABLE cursor")
-    if "event" in added:
+    if not numbered:
         _number(connection)
+    for index in _INDICES:
+        connection.execute(index)
 
 
-def _add(connection: sqlite3.Connection, table: str, columns: Sequence[str]) -> bool:
-    """Add missing columns to a table, and return whether there were any."""
+def _add_columns(connection: sqlite3.Connection) -> bool:
+    """Add the missing columns of all tables, and return whether one was the number of events."""
+    added = {(table, column) for table, columns in _ADDED.items() for column in _add(connection, table, columns)}
+    return ("event", "n") in added
+
+
+def _add(connection: sqlite3.Connection, table: str, columns: Sequence[str]) -> list[str]:
+    """Add the missing columns of a table, and return their names."""
     existing = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
     missing = [column for column in columns if column.split()[0] not in existing]
     for column in missing:
         connection.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
-    return bool(missing)
+    return [column.split()[0] for column in missing]
 
 
 def _number(connection: sqlite3.Connection) -> None:

@@ -32,7 +32,7 @@ from .retention import Retention
 from .state import LogState
 from .store import Store
 from .subscriptions import SQLiteSubscriptions
-from .tail import Tail, last_seq
+from .tail import Tail, after_position, last_seq
 from .threads import run_on_thread
 from .work import Change, Completion, Item, Outcome, Submission
 from .writer import Writer
@@ -110,7 +110,7 @@ class SQLiteLog:
         self._pending: list[Item] = []
         self._queued = self._queued_bytes = 0
         self._closing: asyncio.Task[None] | None = None
-        clock = LogClock(
+        clock = self._clock = LogClock(
             options.clock, options.monotonic, state.time, store.get("clock"), ts=state.ts, usual=options.max_age
         )
         retention = Retention(store, state, dedup, options, clock, disk)
@@ -152,6 +152,10 @@ class SQLiteLog:
     def now(self) -> int:
         """See `EventLog.now`."""
         return stamp(int(self._options.clock() * 1000), self._ts)
+
+    def log_time(self) -> int:
+        """See `EventLog.log_time`."""
+        return self._clock.look()
 
     def locate(self, position: int, epoch: str | None = None, opening: str | None = None) -> int | None:
         """See `EventLog.locate`."""
@@ -207,8 +211,9 @@ class SQLiteLog:
     ) -> Page:
         """See `EventLog.read`."""
         query = Query(
-            room, after, before, last, since, until, limit, max_bytes, max_attachments, name, user, sender, self._head
-        )
+            room, after, before, last, since, until, limit, max_bytes, max_attachments, name, user, sender,
+            self._head, self.log_time(),
+        )  # fmt: skip
         page: Page = await self._read(Reader.page, query)
         return page
 
@@ -223,7 +228,7 @@ class SQLiteLog:
                 if self._tail.closed:
                     return
                 try:
-                    records, position = await self._readers(Reader.scan, position, self._head)
+                    records, position = await self._readers(Reader.scan, position, self._head, self.log_time())
                 except LogClosed:
                     return
             else:
@@ -238,10 +243,15 @@ class SQLiteLog:
                     await self._tail.more()
                     continue
                 number += 1
-                records = _after(batch, position)  # the file may have been read into the middle of this batch
+                records = after_position(batch, position)  # the file may have been read into the middle of this batch
                 position = last_seq(batch, position)
             if records:
                 yield records
+
+    async def retained(self, room: str) -> Sequence[Record]:
+        """See `EventLog.retained`."""
+        values: list[Record] = await self._read(Reader.retained, room, self.log_time())
+        return values
 
     async def stats(self, room: str) -> RoomStats:
         """See `EventLog.stats`."""
@@ -249,16 +259,16 @@ class SQLiteLog:
 
     async def rooms(self) -> Mapping[str, RoomStats]:
         """See `EventLog.rooms`."""
-        return {name: stats for name, stats in self._rooms.items() if stats.count}
+        return {name: stats for name, stats in self._rooms.items() if stats.count or stats.retained}
 
     async def lag(self, room: str, after: int) -> Lag:
         """See `EventLog.lag`."""
-        lag: Lag = await self._read(Reader.lag, room, after, self._head)
+        lag: Lag = await self._read(Reader.lag, room, after, self._head, self.log_time())
         return lag
 
     async def before_last(self, room: str, number: int) -> int:
         """See `EventLog.before_last`."""
-        position: int = await self._readers(Reader.before_last, room, number, self._head)
+        position: int = await self._readers(Reader.before_last, room, number, self._head, self.log_time())
         return position
 
     async def position_of(self, room: str, after: int, number: int) -> int:
@@ -385,11 +395,3 @@ def _call(done: Callable[..., None], value: object) -> None:
         done(value)
     except Exception:
         logger.exception("the callback of an append or a change raised an exception")
-
-
-def _after(records: Sequence[Record], position: int) -> Sequence[Record]:
-    """Return the events of a batch after a position. A batch that is entirely after it is returned as it is."""
-    first = next((record.seq for record in records if record.seq is not None), None)
-    if first is None or first > position:
-        return records
-    return [record for record in records if record.seq is not None and record.seq > position]

@@ -10,6 +10,7 @@ import msgspec
 
 from .policy import Policy, PolicyChanges
 from .records import RoomStats
+from .retained import RetainedChanges, RetainedValues
 from .tallies import Tallies
 
 
@@ -32,6 +33,8 @@ class RoomState(msgspec.Struct, gc=False):
         Last use (ms of log time).
     since : int
         Position up to which it was deleted; 0 if it never was.
+    retained : int
+        Number of its retained values.
     """
 
     id: int
@@ -43,17 +46,19 @@ class RoomState(msgspec.Struct, gc=False):
     maker: str = ""
     used: int = 0
     since: int = 0
+    retained: int = 0
 
     def copy(self) -> RoomState:
         """Return a copy that can be changed independently."""
         return RoomState(
-            self.id, self.first, self.head, self.count, self.bytes, self.n, self.maker, self.used, self.since
-        )
+            self.id, self.first, self.head, self.count, self.bytes, self.n, self.maker, self.used, self.since,
+            self.retained,
+        )  # fmt: skip
 
     def stats(self) -> RoomStats:
         """Return the size of the room. ``first`` of a room without events is ``head + 1``."""
         first = self.first if self.count else self.head + (self.head > 0)
-        return RoomStats(first, self.head, self.count, self.bytes, self.maker, self.n)
+        return RoomStats(first, self.head, self.count, self.bytes, self.maker, self.n, self.retained)
 
     def hold(self, first: int, count: int, size: int) -> None:
         """Set its oldest event, the number of its events, and their bytes."""
@@ -66,6 +71,10 @@ class RoomState(msgspec.Struct, gc=False):
     def touch(self, time: int) -> None:
         """Record a use at a log time (ms), unless it was used later."""
         self.used = max(self.used, time)
+
+    def retain(self, count: int) -> None:
+        """Set the number of its retained values."""
+        self.retained = count
 
     def delete_until(self, since: int) -> None:
         """Record its deletion up to a position."""
@@ -102,6 +111,10 @@ class Accepted(Protocol):
     def events(self) -> Sequence[Sequence[Any]]:
         """The rows of the new events."""
 
+    @property
+    def retained(self) -> RetainedChanges:
+        """The retained values that changed."""
+
 
 @dataclass(slots=True)
 class LogState:
@@ -129,6 +142,8 @@ class LogState:
         The number of events of each principal in each room.
     policies : dict
         The policies of rooms by name, also of rooms without events.
+    retained : RetainedValues
+        The last event under each key of each room.
     """
 
     # Owned by the writer's thread, which changes it by `accept` after each commit, and by `trimmed` and `forget` when
@@ -146,6 +161,7 @@ class LogState:
     hidden: set[str] = field(default_factory=set)
     tallies: Tallies = field(default_factory=Tallies, compare=False)
     policies: dict[str, Policy] = field(default_factory=dict)
+    retained: RetainedValues = field(default_factory=RetainedValues)
 
     def replace(self, other: LogState) -> None:
         """Become equal to another state."""
@@ -164,6 +180,7 @@ class LogState:
         self.tallies.grow(batch.events)
         self.hidden.update(batch.deleted)
         self.set_policies(batch.policies.changed)
+        batch.retained.accept(self.retained)
 
     def trimmed(self, count: int, size: int) -> None:
         """Subtract deleted events."""

@@ -124,3 +124,11 @@ def last_seq(records: Sequence[Record], default: Default) -> int | Default:
         if record.seq is not None:
             return record.seq
     return default
+
+
+def after_position(records: Sequence[Record], position: int) -> Sequence[Record]:
+    """Return the events of a batch after a position. A batch that is entirely after it is returned as it is."""
+    first = next((record.seq for record in records if record.seq is not None), None)
+    if first is None or first > position:
+        return records
+    return [record for record in records if record.seq is not None and record.seq > position]

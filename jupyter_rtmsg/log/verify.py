@@ -18,6 +18,7 @@ import msgspec
 
 from .damage import Gap, count_invalid_rows, read_table
 from .policy import read_policies
+from .retained import check_values
 from .rows import COLUMNS, ROOM_COLUMNS, EventRow, RecordDecoder, is_sound
 from .schema import APPLICATION_ID, VERSION, read_format
 from .segments import decode_keys
@@ -32,8 +33,8 @@ class Finding(msgspec.Struct, frozen=True):
     Attributes
     ----------
     kind : str
-        ``page``, ``event``, ``room``, ``number``, ``prev``, ``attachment``, ``reference``, ``opening``, ``meta`` or
-        ``row``.
+        ``page``, ``event``, ``room``, ``number``, ``prev``, ``attachment``, ``value``, ``reference``, ``opening``,
+        ``meta`` or ``row``.
     where : str
         For example ``room lab, event 7``.
     what : str
@@ -118,6 +119,7 @@ def verify(path_or_url: str | Path) -> Report:
             _openings,
             EventCheck,
             _attachments,
+            _values,
             _subscriptions,
             _policies,
             _ids,
@@ -291,6 +293,14 @@ def _attachments(report: Report, connection: sqlite3.Connection) -> None:
     )
     for seq, num in lost:
         report.add("attachment", f"attachment {num!r} of event {seq!r}", "belongs to no event")
+
+
+def _values(report: Report, connection: sqlite3.Connection) -> None:
+    names = dict(connection.execute("SELECT id, name FROM room").fetchall())
+    for room, key, record in check_values(connection, names):
+        if record is None:
+            where = f"room {names.get(room, room)!r}, key {key!r}"
+            report.add("value", where, "the retained value does not match its checksum, or is of no room")
 
 
 def _subscriptions(report: Report, connection: sqlite3.Connection) -> None:

@@ -297,7 +297,8 @@ class Writer:
         drafts = [each.draft for each in submissions]
         keys = [dedup_key(each.draft) if each.done else None for each in submissions]
         known = self._dedup.look_up(drafts, keys, time, complete=complete)
-        batch = Batch(self._state, known.seqs, self._clock.wall, time, complete=known.complete)
+        bounds = self._retention.bounds
+        batch = Batch(self._state, known.seqs, self._clock.wall, time, complete=known.complete, bounds=bounds)
         for each, key in zip(submissions, keys, strict=True):
             batch.add(each, key, differs=id(each.draft) in known.differing)
         return batch if batch.is_sure else self._decide(submissions, complete=True)
@@ -386,8 +387,9 @@ class Writer:
             self._relieve()
 
     def _publish_rooms(self, rooms: dict[str, RoomStats]) -> None:
-        if rooms:
-            self._call(self._publish, Outcome(rooms=rooms, head=self._state.head, policies=self._state.policies))
+        announced, state = self._retention.expiry.take_announcements(), self._state
+        if rooms or announced:
+            self._call(self._publish, Outcome(announced, rooms=rooms, head=state.head, policies=state.policies))
 
     def _call(self, function: Callable[..., None], *args: object) -> None:
         try:

@@ -68,4 +68,4 @@ def test_numbers_are_dense_in_each_room_and_go_on_after_a_batch_that_was_accepte
         fill(batch, draft(), draft(room="old"), draft())
         state.accept(batch)
     assert [(each.room, each.n) for each in batch.records] == [("lab", 3), ("old", 32), ("lab", 4)]
-    assert [row[-1] for row in batch.events] == [3, 32, 4]
+    assert [row[12] for row in batch.events] == [3, 32, 4]

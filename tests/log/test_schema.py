@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 from support.logs import Opener, fill, read_all
-from support.oldlogs import write_old_log
+from support.oldlogs import write_format_3, write_old_log
 
+from jupyter_rtmsg.log import Draft
 from jupyter_rtmsg.log.schema import VERSION, connect, prepare
+from jupyter_rtmsg.log.verify import verify
 
 WRITES = (
     sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE, sqlite3.SQLITE_CREATE_TABLE,
@@ -58,6 +60,38 @@ async def test_numbers_go_on_where_the_old_file_ended(open_sqlite: Opener, path:
         await fill(log, 2, room)
     numbers = {room: [each.n for each in await read_all(log, room)] for room in ("lab", "gone", "new")}
     assert numbers == {"lab": [1, 2, 3, 4, 5, 6], "gone": [1, 2], "new": [1, 2]}
+
+
+async def test_a_file_of_format_3_keeps_all_it_has(open_sqlite: Opener, path: Path) -> None:
+    write_format_3(path)
+    for _ in range(2):  # the second time it has the new format
+        log = await open_sqlite()
+        assert (log.warning, log.epoch, log.head) == (None, "c3114f38263035af", 7)
+        lab = await read_all(log)
+        assert [(each.seq, each.n, each.user, each.id) for each in lab] == [
+            (1, 1, "ann", "a0"), (2, 2, "ann", "a1"), (3, 3, "ann", "a2"), (4, 4, "ann", "a3"), (5, 5, "bob", "mine"),
+        ]  # fmt: skip
+        assert {(each.key, each.expires) for each in lab} == {(None, 0)}
+        assert lab[4].attachments == (b"part",)
+        assert (sorted(await log.rooms()), await log.retained("lab")) == (["lab", "other"], [])
+        (row,) = log.subscriptions.all()
+        assert (row.key, row.position, row.n) == ("notes", 3, 3)
+        again = await log.append(Draft("lab", "file", lab[4].data, (b"part",), user="bob", id="mine"))
+        assert (again.seq, again.duplicate) == (5, True)
+        await log.close()
+    assert dump(path)["version"] == (VERSION,)
+    assert verify(path).findings == []
+
+
+def test_a_migration_of_format_3_that_fails_at_any_of_its_statements_leaves_the_file_whole(path: Path) -> None:
+    write_format_3(path)
+    before = dump(path)
+    steps = 0
+    while _migrate_until(path, steps):
+        assert dump(path) == before
+        steps += 1
+    assert steps > 2
+    assert dump(path)["version"] == (VERSION,)
 
 
 @pytest.mark.parametrize("version", [1, 2])

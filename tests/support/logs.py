@@ -49,7 +49,7 @@ def draft(i: int = 0, room: str = "lab", name: str = "tick", **rest: Any) -> Dra
 def bare_event(connection: sqlite3.Connection, seq: int, ts: int) -> None:
     """Insert a row without data into table ``event`` of an open file, for a test of times."""
     crc = event_crc(seq, 0, ts, 0, "", "x", "", None, b"", b"")
-    row = "INSERT INTO event VALUES(?, 1, 0, ?, 'x', x'', 0, x'', '', NULL, 0, ?, 0)"
+    row = "INSERT INTO event VALUES(?, 1, 0, ?, 'x', x'', 0, x'', '', NULL, 0, ?, 0, 0, NULL)"
     connection.execute(row, (seq, ts, crc))
 
 

@@ -52,6 +52,7 @@ PRAGMA user_version=2;
 }
 
 _TS = 1_800_000_000_000
+_FORMAT_3 = Path(__file__).parents[1] / "log" / "files" / "format3.sql"
 
 
 def write_old_log(path: Path, version: int) -> None:
@@ -78,3 +79,14 @@ def _row(seq: int, room: int, prev: int, parts: tuple[bytes, ...]) -> tuple[obje
     data, sender, user, id = b'{"i":%d}' % seq, b'{"user":"ann"}', "ann", "x" if seq == 7 else None
     crc = zlib.crc32(b"".join((b"\0".join((b"tick", user.encode(), (id or "").encode())), sender, data, *parts)))
     return (seq, room, prev, _TS + seq, "tick", data, len(parts), sender, user, id, len(data), crc)
+
+
+def write_format_3(path: Path) -> None:
+    """Write a log file of format 3, as its version made it; see tests/log/files/format3.sql.
+
+    Room ``lab`` has four events of ann (ids of a client), and event 5 of bob, with an attachment and an id of his own;
+    ``other`` has event 6; ``dropped`` had event 7 and was deleted. There is a subscription and a note.
+    """
+    path.parent.mkdir(exist_ok=True)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(_PAGES + _FORMAT_3.read_text())
