@@ -27,10 +27,12 @@ class CommandError(OneLine, RtmsgError):
         return str(self.args[0]) if self.args else self.code
 
     @staticmethod
-    def of(code: str, message: str, retry: float = 0.0) -> CommandError:
+    def of(code: str, message: str, retry: float = 0.0, head: int | None = None) -> CommandError:
         """Return the error for a code received over the wire. ``retry`` is in seconds."""
         if code == RateExceeded.code:
             return RateExceeded(message, retry)
+        if code == Conflict.code:
+            return Conflict(message, head)
         return COMMAND_ERRORS.get(code, Internal)(message)
 
 
@@ -80,6 +82,10 @@ class EpochMismatch(CommandError):
 
 class Conflict(CommandError):
     code = "conflict"
+
+    def __init__(self, message: str = "", head: int | None = None) -> None:
+        super().__init__(message)
+        self.head = head  # the seq that would have matched, if this user may read it
 
 
 class IdConflict(CommandError):

@@ -12,7 +12,7 @@ from .limits import Limits
 
 COSTS = {
     "presence": 10, "hello": 10, "prove": 10, "unsubscribe": 10,
-    "join": 20, "history": 20, "lag": 20, "delete": 20, "seek": 20, "policy": 20,
+    "join": 20, "history": 20, "lag": 20, "delete": 20, "seek": 20, "policy": 20, "state": 50,
     "subscriptions": 50, "rooms": 100,
 }  # fmt: skip
 """The work of commands, in units of a small publish (about 20 microseconds). Commands that are not listed cost 1."""
@@ -20,7 +20,7 @@ BYTES_PER_UNIT = 16 * 1024
 """Bytes of an event's data that cost one unit more."""
 MAX_READS = 4
 """Commands of one principal that may read from the log at once. Further ones wait."""
-READING = frozenset({"history", "lag", "seek"})
+READING = frozenset({"history", "lag", "seek", "state"})
 """The commands that `MAX_READS` is for."""
 _FORGET_FROM = 1_000  # principals from which on budgets are forgotten
 

@@ -37,6 +37,8 @@ class CatchUp:
         Events after this position are sent.
     missed_through : int
         Events up to this position are marked as ``replay``.
+    values : sequence of Encoded
+        The retained values, which are sent first.
     number : int, optional
         The number of the room's last event up to ``position``, if it is known. With it ``$trimmed`` is sent in place of
         events that are gone.
@@ -55,7 +57,7 @@ class CatchUp:
 
     __slots__ = (
         "_cancelled", "_follower", "_gaps", "_limits", "_log", "_membership", "_missed_through", "_position", "_task",
-        "_written",
+        "_values", "_written",
     )  # fmt: skip
 
     def __init__(
@@ -67,8 +69,10 @@ class CatchUp:
         *,
         position: int,
         missed_through: int,
+        values: Sequence[Encoded] = (),
         number: int | None = None,
     ) -> None:
+        self._values = values
         self._membership = membership
         self._log = log
         self._follower = follower
@@ -83,7 +87,11 @@ class CatchUp:
     def begin(self) -> None:
         """Write what is missed. If the ring covers it, and it is at most a page, the member is live at once."""
         # The ring covers nearly every join, and no task is needed for it.
-        if not self._over and not self._from_ring():
+        if self._over:
+            return
+        self._write(self._values)
+        self._values = ()
+        if not self._from_ring():
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     def cancel(self) -> None:
@@ -125,7 +133,7 @@ class CatchUp:
         # A page of the log may reach beyond the follower. The ring does not have everything after it then.
         if self._follower.position < self._position or not ring.covers(self._position):
             return False
-        events, complete = ring.page(self._position, max_bytes=self._limits.page_bytes)
+        events, complete = ring.page(self._position, self._log.log_time(), max_bytes=self._limits.page_bytes)
         self._write([each for event in events for each in self._with_gap(event.record, self._from_event(event))])
         if events:
             self._position = events[-1].seq

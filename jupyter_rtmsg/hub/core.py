@@ -130,11 +130,13 @@ class HubCore:
         room: ActiveRoom,
         plan: ReplayPlan,
         subscription: StoredSubscription | None,
+        values: Sequence[Encoded] = (),
         generation: int | None = None,
     ) -> RoomMembership:
         """Make a participant a member of a room. It catches up after the reply to its join has been written.
 
-        ``generation`` is that of the subscription as the participant knows it; by default the present one.
+        ``values`` are the retained values, which it gets first. ``generation`` is that of the subscription as the
+        participant knows it; by default the present one.
 
         Raises
         ------
@@ -159,7 +161,7 @@ class HubCore:
         membership.catch_up(
             CatchUp(
                 membership, self.log, self.follower, self.limits,
-                position=plan.position, missed_through=plan.head, number=plan.number,
+                position=plan.position, missed_through=plan.head, number=plan.number, values=values,
             )
         )  # fmt: skip
         return membership

@@ -17,6 +17,7 @@ from jupyter_rtmsg.errors import (
     Full,
     IdConflict,
     Internal,
+    LimitExceeded,
     LogBusy,
     LogClosed,
     LogConflict,
@@ -24,6 +25,7 @@ from jupyter_rtmsg.errors import (
     LogError,
     LogFull,
     LogIdConflict,
+    LogLimit,
     LogRoomFull,
     RateExceeded,
     RoomFull,
@@ -49,8 +51,8 @@ _LOG_ERRORS: dict[type[BaseException], type[CommandError]] = {
     LogBusy: Busy,
     LogFull: Full,
     LogDiskError: DiskError,
-    LogConflict: Conflict,
     LogIdConflict: IdConflict,
+    LogLimit: LimitExceeded,
     LogRoomFull: RoomFull,
     LogClosed: Shutdown,
     EpochChanged: EpochMismatch,
@@ -150,7 +152,8 @@ class CommandRouter:
         """Return an error of the log as a publisher may see it: only readers may learn the head of a room."""
         if not isinstance(error, LogConflict) or self._hub.access.allows(participant.identity, "read", draft.room):
             return error
-        return LogConflict(f"the head of room {draft.room!r} is not {draft.expect}")
+        what = f"the head of room {draft.room!r}" if draft.retain is None else f"the seq of the value {draft.retain!r}"
+        return LogConflict(f"{what} is not {draft.expect}")
 
     @staticmethod
     def _refuse(socket: Socket, name: Any, error: Exception, id: int | None) -> Reply | None:
@@ -167,6 +170,8 @@ def error_reply(error: CommandError) -> Reply:
     fields: dict[str, Any] = {"code": error.code, "message": error.message}
     if isinstance(error, RateExceeded):
         fields["retry"] = round(error.retry, 3)
+    if isinstance(error, Conflict) and error.head is not None:
+        fields["head"] = error.head
     return {"ok": False, "error": fields}
 
 
@@ -175,6 +180,8 @@ def command_error(error: BaseException, command: str) -> CommandError:
     if isinstance(error, CommandError):
         return error
     kind = _LOG_ERRORS.get(type(error))
+    if isinstance(error, LogConflict):
+        return Conflict(str(error), error.head)
     if kind is not None:
         return kind(str(error) or kind.code)
     if type(error) is not LogError:  # the log has logged these itself

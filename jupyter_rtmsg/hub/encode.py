@@ -27,7 +27,11 @@ def _id(record: Record) -> bytes:
     return b',"id":' + encode_json(record.id) if record.id is not None else b""
 
 
-def encode_record(record: Record, *, replay: bool = False) -> Encoded:
+def _key(record: Record) -> bytes:
+    return b',"key":' + _json(record.key) if record.key is not None else b""
+
+
+def encode_record(record: Record, *, replay: bool = False, retained: bool = False) -> Encoded:
     """Encode an event for members.
 
     Parameters
@@ -35,20 +39,27 @@ def encode_record(record: Record, *, replay: bool = False) -> Encoded:
     record : Record
     replay : bool
         Whether to mark it as a replay.
+    retained : bool
+        Whether to mark it as a retained value.
 
     Returns
     -------
     Encoded
-        ``42["<event>",data,{"room","seq","prev","n","ts","from","id"?,"replay"?}]`` (docs/wire.md).
+        ``42["<event>",data,{"room","seq","prev","n","ts","from","id"?,"key"?,"replay"?,"retained"?}]`` (docs/wire.md).
     """
     start = header(EVENT, attachments=len(record.attachments)) if record.attachments else _TEXT
-    position, rest = _position(record), _id(record)
-    end = b',"replay":true}]' if replay else b"}]"
+    position, rest = _position(record), _id(record) + _key(record)
+    end = b',"replay":true}]' if replay else b',"retained":true}]' if retained else b"}]"
     return Encoded(
         b'%b[%b,%b,{"room":%b,"seq":%b,"ts":%d,"from":%b%b%b'
         % (start, _json(record.name), record.data, _json(record.room), position, record.ts, record.sender, rest, end),
         record.attachments,
     )
+
+
+def encode_notice(record: Record) -> Encoded:
+    """Encode an announcement of the log itself for members, such as ``$expired``."""
+    return Encoded(b"%b[%b,%b]" % (_TEXT, _json(record.name), record.data), ())
 
 
 def encode_trimmed(room: str, numbers: range, through: int) -> Encoded:
@@ -80,8 +91,8 @@ def encode_page(records: Iterable[Record]) -> EncodedJSON:
     Returns
     -------
     EncodedJSON
-        The list of them, each ``{"event","data","seq","prev","n","ts","from","id"?}`` (docs/wire.md). Its depth is not
-        checked: it was when each event was published.
+        The list of them, each ``{"event","data","seq","prev","n","ts","from","id"?,"key"?}`` (docs/wire.md). Its depth
+        is not checked: it was when each event was published.
     """
     events: list[bytes] = []
     attachments: tuple[bytes, ...] = ()
@@ -90,7 +101,7 @@ def encode_page(records: Iterable[Record]) -> EncodedJSON:
         if record.attachments:
             data, attachments = _numbered(record, attachments)
         events.append(
-            b'{"event":%b,"data":%b,"seq":%b,"ts":%d,"from":%b%b}'
-            % (_json(record.name), data, _position(record), record.ts, record.sender, _id(record))
+            b'{"event":%b,"data":%b,"seq":%b,"ts":%d,"from":%b%b%b}'
+            % (_json(record.name), data, _position(record), record.ts, record.sender, _id(record), _key(record))
         )
     return EncodedJSON(b"[%b]" % b",".join(events), attachments)

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from jupyter_rtmsg.errors import EpochChanged, LogClosed
-from jupyter_rtmsg.log import EventLog, Record
+from jupyter_rtmsg.log import EXPIRED, EventLog, Record
 from jupyter_rtmsg.logthrottle import throttled_logger
 from jupyter_rtmsg.wire.socketio import Encoded
 
-from .encode import encode_record, encode_trimmed
+from .encode import encode_notice, encode_record, encode_trimmed
 from .ring import BufferedEvent
 from .rooms import RoomRegistry
 
@@ -94,9 +94,12 @@ class Follower:
             room = active.get(record.room)
             if room is None:
                 continue  # no member: it is read from the log if somebody joins
-            encoded = encode_record(record)
+            encoded = encode_record(record) if record.name != EXPIRED else encode_notice(record)
+            if record.key is not None or record.name == EXPIRED:
+                room.values.changed()
             if seq is None:
-                encoded.make_volatile()  # it is not stored, so it is in no replay
+                if record.name != EXPIRED:
+                    encoded.make_volatile()  # it is not stored, so it is in no replay
             else:
                 if gone := room.gaps.missing_before(record):  # trimmed before the hub had read them
                     out.append((room.channel, encode_trimmed(room.name, gone, seq - 1)))

@@ -98,6 +98,20 @@ def event_name(name: str) -> str:
     return name
 
 
+@lru_cache(maxsize=16_384)
+def state_key(key: str) -> str:
+    """Return the key of a retained value if it is valid; raise `BadRequest` if not."""
+    if not 1 <= len(key) <= MAX_LENGTH:
+        raise BadRequest(f"the key `retain` has 1 to {MAX_LENGTH} characters, this one has {len(key)}")
+    if key[0] == "$":
+        raise BadRequest(f"the key {key!r} is reserved: keys that start with $ belong to the hub")
+    for position in hidden(key):
+        raise BadRequest(f"{key[position]!a} in the key {key!r}: {_INVISIBLE}")
+    if not key.strip():
+        raise BadRequest(f"the key {key!r} has no visible character")
+    return key
+
+
 class SubscriptionName(NamedTuple):
     """The name of a subscription.
 

@@ -218,7 +218,7 @@ class ReplayPlanner:
         if number is None:
             number, gone = await self._number_at(room, position)
         if room.ring.covers(position):
-            through, missed = self._follower.position, room.ring.count(position)
+            through, missed = self._follower.position, room.ring.count(position, self._log.log_time())
         else:
             through = self._log.head  # the log counts up to here
             missed = (await self._log.lag(room.name, position)).missed

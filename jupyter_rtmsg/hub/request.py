@@ -67,6 +67,16 @@ def optional_count(request: Request, key: str, *, least: int = 0) -> int | None:
     return value
 
 
+def optional_seconds(request: Request, key: str, *, most: float) -> float | None:
+    """Return a number of seconds that may be missing or null; raise `BadRequest` unless 0 < it <= ``most``."""
+    value = request.get(key)
+    if value is None:
+        return None
+    if type(value) not in (int, float) or not 0 < value <= most:
+        raise BadRequest(f"`{key}` must be a number of seconds above 0, at most {most:g}, not {_shown(value)}")
+    return float(value)
+
+
 def count(request: Request, key: str, *, least: int = 0) -> int:
     """Return a required integer; raise `BadRequest` if it is missing or invalid."""
     value = optional_count(request, key, least=least)

@@ -61,9 +61,11 @@ class Ring:
         are dropped.
     _dropped, _dropped_n : int, int or None
         Seq and number of the event that was dropped last.
+    _expires : bool
+        Whether an event that expires was ever in it.
     """
 
-    __slots__ = ("_dropped", "_dropped_n", "_events", "_max_bytes", "_max_events", "_size", "start")
+    __slots__ = ("_dropped", "_dropped_n", "_events", "_expires", "_max_bytes", "_max_events", "_size", "start")
 
     def __init__(self, start: int, *, max_events: int, max_bytes: int) -> None:
         self.start = start
@@ -73,6 +75,7 @@ class Ring:
         self._size = 0
         self._dropped = 0
         self._dropped_n: int | None = None
+        self._expires = False
 
     def __len__(self) -> int:
         return len(self._events)
@@ -86,6 +89,7 @@ class Ring:
         """Add the next event, and drop the oldest ones that exceed the limits."""
         events = self._events
         events.append(event)
+        self._expires = self._expires or event.record.expires > 0
         self._size += event.size
         while events and (len(events) > self._max_events or self._size > self._max_bytes):
             oldest = events.popleft()
@@ -97,12 +101,15 @@ class Ring:
         """Tell whether the ring has every event after a position."""
         return position >= self.start
 
-    def count(self, after: int) -> int:
-        """Return the number of events after a position."""
-        return len(self._events) - self._index(after)
+    def count(self, after: int, now: int = 0) -> int:
+        """Return the number of events after a position that have not expired at a log time."""
+        index = self._index(after)
+        if not self._expires:
+            return len(self._events) - index
+        return sum(not event.record.is_expired(now) for event in islice(self._events, index, None))
 
-    def page(self, after: int, *, max_bytes: int) -> tuple[list[BufferedEvent], bool]:
-        """Return the events after a position.
+    def page(self, after: int, now: int = 0, *, max_bytes: int) -> tuple[list[BufferedEvent], bool]:
+        """Return the events after a position that have not expired at a log time.
 
         Returns
         -------
@@ -114,6 +121,8 @@ class Ring:
         page: list[BufferedEvent] = []
         size = 0
         for event in islice(self._events, self._index(after), None):
+            if self._expires and event.record.is_expired(now):
+                continue
             size += event.size
             if page and size > max_bytes:
                 return page, False
@@ -134,7 +143,7 @@ class Ring:
 
     def position_of_last(self, number: int) -> int | None:
         """Return the position after which there are ``number`` events; None if the ring has fewer."""
-        if number > len(self._events):
+        if number > len(self._events) or self._expires:
             return None
         return self._events[-number].seq - 1 if number else self.last or None
 

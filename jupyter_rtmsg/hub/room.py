@@ -16,6 +16,7 @@ from .budget import Budget, TokenBucket
 from .gaps import GapDetector
 from .identity import Identity
 from .presence import Presence
+from .retained import RetainedState
 from .ring import Ring
 
 
@@ -254,9 +255,11 @@ class ActiveRoom:
         events are in the ring.
     gaps : GapDetector
         Follows the numbers of the events that were handed to the room.
+    values : RetainedState
+        The retained values, for joins.
     """
 
-    __slots__ = ("base", "base_n", "channel", "gaps", "joins", "members", "name", "presence", "ring")
+    __slots__ = ("base", "base_n", "channel", "gaps", "joins", "members", "name", "presence", "ring", "values")
 
     def __init__(self, name: str, ring: Ring) -> None:
         self.name = name
@@ -267,6 +270,7 @@ class ActiveRoom:
         self.joins = 0
         self.base = self.base_n = 0
         self.gaps = GapDetector()
+        self.values = RetainedState(name)
 
     @property
     def idle(self) -> bool:
@@ -310,4 +314,5 @@ class ActiveRoom:
         self.ring = ring  # joins in progress compare it with the ring that they planned with
         self.base = self.base_n = 0
         self.gaps = GapDetector()
+        self.values.changed()
         return list(self.members.values())

@@ -4,9 +4,10 @@ from .eventlog import EventLog, KeyValueStore, StoredSubscription, SubscriptionS
 from .open import open_log
 from .options import Options
 from .policy import Policy, RoomPolicies
-from .records import Appended, Cursor, Draft, Lag, Page, Record, RoomStats, size_of
+from .records import EXPIRED, Appended, Cursor, Draft, Lag, Page, Record, RoomStats, size_of
 
 __all__ = [
+    "EXPIRED",
     "Appended",
     "Cursor",
     "Draft",

@@ -107,6 +107,10 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     key: str | None = None
     expires: int = 0
 
+    def is_expired(self, now: int) -> bool:
+        """Tell whether it is gone at a log time (ms)."""
+        return 0 < self.expires <= now
+
 
 def size_of(event: Draft | Record) -> int:
     """Return the bytes of an event's data and attachments."""

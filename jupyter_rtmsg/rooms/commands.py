@@ -135,10 +135,11 @@ def reply_of(args: Any) -> Reply:
     reply = args[0] if args and isinstance(args[0], dict) else {}
     if not reply.get("ok"):
         error = reply.get("error") or {}
-        retry = error.get("retry")
+        retry, head = error.get("retry"), error.get("head")
         raise CommandError.of(
             str(error.get("code", "internal")),
             str(error.get("message", "no reason given")),
             float(retry) if isinstance(retry, (int, float)) else 0.0,
+            head if isinstance(head, int) else None,
         )
     return reply

@@ -83,7 +83,7 @@ def records_of(store: Store) -> dict[str, list[Record]]:
     reader = Reader(lambda: store.connection)
     found = {}
     for room in ("lab", "other"):
-        query = Query(room, 0, None, None, None, None, 500, 500_000, 10, None, None, None, head=COUNT + 100)
+        query = Query(room, 0, None, None, None, None, 500, 500_000, 10, None, None, None, head=COUNT + 100, now=0)
         found[room], more = [], True
         while more:
             records, through, more = reader.run(Reader.page, query)
@@ -92,9 +92,9 @@ def records_of(store: Store) -> dict[str, list[Record]]:
         query = query._replace(after=0)
         reader.run(Reader.page, query._replace(last=2, since=1_800_000_000_000))
         reader.run(Reader.page, query._replace(sender="ann", until=1_800_000_000_001))
-        lag = reader.run(Reader.lag, room, 0, COUNT)
+        lag = reader.run(Reader.lag, room, 0, COUNT, 0)
         assert all(type(name) is str for name in lag.by_event)
-    reader.run(Reader.scan, 0, COUNT)
+    reader.run(Reader.scan, 0, COUNT, 0)
     return found
 
 

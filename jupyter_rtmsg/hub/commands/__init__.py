@@ -15,6 +15,7 @@ from .presence import presence
 from .publish import publish
 from .rooms import rooms
 from .seek import seek
+from .state import state
 from .subscriptions import subscriptions, unsubscribe
 
 COMMANDS: dict[str, Command] = {
@@ -31,6 +32,7 @@ COMMANDS: dict[str, Command] = {
     "publish": publish,
     "rooms": rooms,
     "seek": seek,
+    "state": state,
     "subscriptions": subscriptions,
     "unsubscribe": unsubscribe,
 }

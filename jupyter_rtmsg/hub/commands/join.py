@@ -71,6 +71,7 @@ async def _join(
         ring, joined = room.ring, _find(hub, participant, room, request)
         plan = await hub.planner.plan_replay(room, start, joined.row, named=joined.name is not None)
         stats = await hub.log.stats(room.name)
+        values = await room.values.read(hub.log)
         if forgotten:
             await forgotten
         # If the room was deleted, the log replaced, or the notebook renamed or deleted meanwhile, the plan is void.
@@ -83,9 +84,8 @@ async def _join(
         # The cursor stays, also one of another epoch: until its reader acknowledges an event of the present epoch, each
         # of its joins is told of the change.
         hub.subscriptions.use(joined.row, participant.identity.principal, joined.name)
-    return _reply(hub, hub.enter(participant, room, plan, joined.row), plan, joined._replace(ended=ended)) | {
-        "first": stats.first
-    }
+    membership = hub.enter(participant, room, plan, joined.row, values)
+    return _reply(hub, membership, plan, joined._replace(ended=ended)) | {"first": stats.first, "state": len(values)}
 
 
 def _begun(

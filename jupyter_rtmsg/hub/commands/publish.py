@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from jupyter_rtmsg.errors import TooLarge
+from jupyter_rtmsg.errors import BadRequest, TooLarge
 from jupyter_rtmsg.hub.budget import BYTES_PER_UNIT
 from jupyter_rtmsg.hub.core import HubCore
 from jupyter_rtmsg.hub.data import encode_data
-from jupyter_rtmsg.hub.names import event_name, room_name
-from jupyter_rtmsg.hub.request import Reply, Request, flag, optional_count, optional_text, text
+from jupyter_rtmsg.hub.names import MAX_LENGTH, event_name, room_name, state_key
+from jupyter_rtmsg.hub.request import Reply, Request, flag, optional_count, optional_seconds, optional_text, text
 from jupyter_rtmsg.hub.room import Participant
 from jupyter_rtmsg.log import Draft
 
 ENVELOPE = 4096
 """Bytes that an event may need beside its data: for names, sender and the rest."""
+LONGEST = 10 * 366 * 86_400.0
+"""The largest ``expire`` (seconds)."""
+_STORED_ONLY = {
+    "expect": "compares with a stored event",
+    "retain": "keeps a stored event as the value of a key",
+    "expire": "says how long an event is stored",
+}
 
 
 def publish(hub: HubCore, participant: Participant, request: Request) -> Draft | Reply:
@@ -21,6 +28,7 @@ def publish(hub: HubCore, participant: Participant, request: Request) -> Draft |
     draft = _draft(hub, participant, request)
     hub.access.require(participant.identity, "write", draft.room)
     if flag(request, "volatile"):
+        _require_stored(request)
         hub.log.announce(draft)
         hub.activity.published(participant)
         return {"ok": True, "seq": None, "duplicate": False}
@@ -28,10 +36,26 @@ def publish(hub: HubCore, participant: Participant, request: Request) -> Draft |
     return draft
 
 
+def _require_stored(request: Request) -> None:
+    """Raise `BadRequest` for a volatile event with a field that only stored events have."""
+    for field, why in _STORED_ONLY.items():
+        if request.get(field) is not None:
+            raise BadRequest(f"`{field}` {why}, and a volatile event is not stored: leave out `volatile` or `{field}`")
+
+
+def _lifetime(request: Request) -> tuple[int | None, bool]:
+    """Return ``expire`` in ms, and ``keep``."""
+    expire, keep = optional_seconds(request, "expire", most=LONGEST), flag(request, "keep")
+    if keep and (expire is None or request.get("retain") is None):
+        raise BadRequest("`keep` says that a value stays when its event expires: give `retain` and `expire` with it")
+    return (None if expire is None else max(1, round(expire * 1000))), keep
+
+
 def _draft(hub: HubCore, participant: Participant, request: Request) -> Draft:
     limits, identity = hub.limits, participant.identity
     room = room_name(text(request, "room"))
     name = event_name(text(request, "event"))
+    key, (expire, keep) = optional_text(request, "retain", longest=MAX_LENGTH), _lifetime(request)
     data, attachments = encode_data(request.get("data"), max_depth=limits.depth, max_attachments=limits.attachments)
     if len(data) > BYTES_PER_UNIT:
         participant.budget.charge_bytes(len(data), hub.clock())
@@ -52,4 +76,7 @@ def _draft(hub: HubCore, participant: Participant, request: Request) -> Draft:
         id=optional_text(request, "id", longest=limits.identifier),
         expect=optional_count(request, "expect"),
         auto=flag(request, "auto"),
+        retain=None if key is None else state_key(key),
+        expire=expire,
+        keep=keep,
     )

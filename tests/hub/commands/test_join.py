@@ -18,7 +18,7 @@ async def test_a_join_that_names_no_past_starts_from_now(hub: Any) -> None:
         "ok": True, "room": "lab", "epoch": hub.log.epoch, "head": head, "head_n": 3, "first": 1,
         "cursor": head, "cursor_n": 3, "opening": hub.log.opening,
         "missed": None, "recovered": True, "user": "ann", "member": me["member"], "members": [me], "count": 1,
-        "durable": hub.log.durable,
+        "durable": hub.log.durable, "state": 0,
     }  # fmt: skip
     live = await writer.publish()
     await until(lambda: reader.seqs() == [live])
