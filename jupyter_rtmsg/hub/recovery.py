@@ -238,7 +238,7 @@ class LogRecovery:
             return
         participant.must_show(0)  # it has shown the mark that was required
         for back in recovered.returns:
-            self._hub.enter(participant, back.room, back.plan, back.subscription, back.generation)
+            self._hub.enter(participant, back.room, back.plan, back.subscription, generation=back.generation)
         self._release(recovered.returns)
         self.changed(participant)
 
