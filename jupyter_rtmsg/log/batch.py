@@ -69,8 +69,8 @@ class Batch:
         Seqs by dedup key: of ids that clients made up, and of those that publishers chose.
     expiring : list of int
         When events of it expire (ms of log time).
-    retained : RetainedChanges
-        The values of keys that change.
+    retained : RetainedChanges or None
+        The values of keys that change, if there may be any.
     turns : bool
         Whether a new time span begins with the first event.
     policies : PolicyChanges
@@ -114,7 +114,8 @@ class Batch:
         self._drafts: dict[bytes, Draft] = {}
         self.deleted: dict[str, int] = {}
         self.expiring: list[int] = []
-        self.retained = RetainedChanges(state.retained, bounds, self.time)
+        self.retained: RetainedChanges | None = None
+        self._bounds = bounds
         self.policies = PolicyChanges(state.policies)
 
     @property
@@ -125,7 +126,7 @@ class Batch:
     @property
     def is_sure(self) -> bool:
         """Whether no event was refused whose id may be known, as it should have been answered as a duplicate."""
-        return self.complete or not (self.policies.refused or self.retained.refused)
+        return self.complete or not (self.policies.refused or (self.retained and self.retained.refused))
 
     @property
     def time_spans(self) -> list[tuple[int, int]]:
@@ -200,12 +201,22 @@ class Batch:
         key, id = draft.retain, room.id if room else None
         if draft.expect is not None:
             if key is not None:
-                there, what = self.retained.seq(id, key), f"the value of key {key!r} in room {draft.room!r} is of event"
+                there, what = (
+                    self._retain().seq(id, key),
+                    f"the value of key {key!r} in room {draft.room!r} is of event",
+                )
             else:
                 there, what = room.head if room else 0, f"the head of room {draft.room!r} is"
             if draft.expect != there:
                 raise LogConflict(f"{what} {there}, not {draft.expect}", there)
-        self.retained.check(id, draft, size)
+        if key is not None:
+            self._retain().check(id, draft, size)
+
+    def _retain(self) -> RetainedChanges:
+        """Return the changes of retained values; most batches need none."""
+        if self.retained is None:
+            self.retained = RetainedChanges(self._state.retained, self._bounds, self.time)
+        return self.retained
 
     def _duplicate(self, draft: Draft, key: bytes | None, seq: int, differs: bool) -> Appended:
         """Return the outcome of an append whose id is known; raise if the stored event differs."""
@@ -246,7 +257,7 @@ class Batch:
             room = self.rooms[name] = known.copy()
             room.since, room.used = self.head, self.time
             room.first = room.count = room.bytes = room.retained = 0
-            self.retained.clear(room.id)
+            self._retain().clear(room.id)
             self.deleted[name] = self.head
             self.saved_rooms[name] = None
         return Appended(self.head, False)
@@ -267,8 +278,8 @@ class Batch:
         self.records.append(record)
         if key is not None:
             value = msgspec.structs.replace(record, expires=0) if draft.keep else record
-            self.retained.put(room.id, key, value, size, gone=removes(draft))
-            room.retained = self.retained.count(room.id)
+            self._retain().put(room.id, key, value, size, gone=removes(draft))
+            room.retained = self._retain().count(room.id)
 
 
 def announced(draft: Draft, ts: int) -> Record:

@@ -7,7 +7,6 @@ from math import inf
 
 from jupyter_rtmsg.wire.data import encode_json
 
-from .batch import Batch
 from .clock import LogClock, stamp
 from .records import EXPIRED, Record
 from .retained import Kept, remove_expired
@@ -20,7 +19,7 @@ _NOBODY = b'{"kind":"hub"}'
 
 
 class Expiry:
-    """Knows when the next event or value expires. Owned by the writer's thread.
+    """Knows which events and values have expired, and when the next one does. Owned by the writer's thread.
 
     Parameters
     ----------
@@ -29,7 +28,7 @@ class Expiry:
     clock : LogClock
     """
 
-    # `_event` is the log time at which the next event expires, or earlier; None if none does. Values are in the state.
+    # `LogState.next_expiry` has the time at which something may be due; `plan` sets it anew when nothing is left.
     # `_expired` has the announcements for the members, until the writer publishes them.
 
     def __init__(self, store: Store, state: LogState, clock: LogClock) -> None:
@@ -37,26 +36,17 @@ class Expiry:
         self._state = state
         self._clock = clock
         self._expired: list[Record] = []
-        self._event: int | None = self._next()
+        self.plan()
 
-    def grown(self, batch: Batch) -> None:
-        """Take the events of a batch into account."""
-        if batch.expiring:
-            self._event = min(batch.expiring if self._event is None else (self._event, *batch.expiring))
+    def plan(self) -> None:
+        """Find out when the next event or value expires."""
+        event = self._store.connection.execute(_NEXT).fetchone()[0]
+        due = [each for each in (event, self._state.retained.next_expiry()) if each is not None]
+        self._state.expire_at(min(due, default=inf))
 
-    @property
-    def wait(self) -> float:
-        """The seconds until something expires; infinite if nothing does."""
-        due = [each for each in (self._event, self._state.retained.next_expiry()) if each is not None]
-        return max(0.001, (min(due) - self._clock.time) / 1000) if due else inf
-
-    def take_due(self, most: int) -> Sequence[int]:
+    def due_events(self, most: int) -> Sequence[int]:
         """Return the positions of expired events, to be deleted, at most ``most``."""
-        if self._event is None or self._event > self._clock.time:
-            return ()
         rows = self._store.connection.execute(_DUE, (self._clock.time, most)).fetchall()
-        if len(rows) < most:
-            self._event = self._next_after(self._clock.time)
         return [seq for (seq,) in rows]
 
     def remove_values(self) -> set[str]:
@@ -85,12 +75,3 @@ class Expiry:
         data = encode_json({"room": room, "keys": {key: kept.seq for key, kept in gone}})
         ts = stamp(self._clock.wall, self._state.ts)
         self._expired.append(Record(room, None, None, ts, EXPIRED, data, (), _NOBODY, "", None))
-
-    def _next(self) -> int | None:
-        found: int | None = self._store.connection.execute(_NEXT).fetchone()[0]
-        return found
-
-    def _next_after(self, now: int) -> int | None:
-        row = self._store.connection.execute(f"{_NEXT} AND expires > ?", (now,)).fetchone()
-        found: int | None = row[0]
-        return found

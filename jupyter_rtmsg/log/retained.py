@@ -188,9 +188,6 @@ class RetainedChanges:
         self._cost = 0
         self.refused = False
 
-    def __bool__(self) -> bool:
-        return bool(self._rooms)
-
     def seq(self, room: int | None, key: str) -> int:
         """Return the position of the event that has a key's value; 0 if there is none."""
         kept = self._kept(room, key)

@@ -16,7 +16,6 @@ from .expiry import Expiry
 from .options import MIB, Options
 from .policy import Policy, save_policies
 from .records import RoomStats
-from .retained import Bounds
 from .room_limits import RoomLimits
 from .schema import SIZE, USER
 from .space import FileSpace
@@ -58,8 +57,10 @@ class Retention:
     ----------
     busy : bool
         Whether there may be work once it is quiet.
+    bounds : Bounds
+        How much may be retained.
     expiry : Expiry
-        Knows when the next event expires.
+        Knows what has expired.
     """
 
     # `grown` counts what was stored. Between commits `step` does one slice of work; `busy` ends when a slice finds
@@ -73,6 +74,7 @@ class Retention:
         self._state = state
         self._dedup = dedup
         self._options = options
+        self.bounds = options.bounds
         self._clock = clock
         self._disk = disk
         self._space = FileSpace(store, disk)
@@ -90,7 +92,6 @@ class Retention:
         self._debt += len(batch.events)
         self._grown += batch.bytes + EVENT_OVERHEAD * len(batch.events)
         self._dedup.grown(batch)
-        self.expiry.grown(batch)
         if self._oldest is None and batch.events:
             self._oldest = batch.time
         self._rooms.grown(batch)
@@ -98,11 +99,6 @@ class Retention:
     def give_up(self) -> None:
         """Stop housekeeping until the next batch, since a step failed."""
         self.busy = False
-
-    @property
-    def bounds(self) -> Bounds:
-        """How much may be retained."""
-        return self._options.bounds
 
     @property
     def short_of_space(self) -> bool:
@@ -184,15 +180,21 @@ class Retention:
         # Deleted rooms first: users were told that they are gone, and their bytes count for nobody.
         if self._state.hidden:
             return self._remove_hidden()
-        if due := self.expiry.take_due(_SLICE):
-            return self._delete(f"seq IN ({','.join(map(str, due))})", ())
-        if values := self.expiry.remove_values():
-            return {name: self._state.rooms[name].stats() for name in values}
+        if self._state.next_expiry <= self._clock.time:
+            return self._trim_due()
         if self._expired():
             return self._trim_expired()
         if self._excess() > (self._options.max_bytes // 20 if busy else 0):
             return self._trim_heaviest()
         return self._rooms.trim(self._clock.time, busy=busy)
+
+    def _trim_due(self) -> dict[str, RoomStats]:
+        """Delete a slice of the events that have expired, or else the values that have."""
+        if due := self.expiry.due_events(_SLICE):
+            return self.delete(f"seq IN ({','.join(map(str, due))})", ())
+        changed = {name: self._state.rooms[name].stats() for name in self.expiry.remove_values()}
+        self.expiry.plan()
+        return changed
 
     def _remove_hidden(self) -> dict[str, RoomStats]:
         """Remove a slice of the events of a deleted room."""
@@ -255,7 +257,7 @@ class Retention:
     @property
     def wait(self) -> float:
         """Seconds of log time until events expire, by themselves or by the policy of a room; may be infinite."""
-        return min(self._rooms.wait(self._clock.time), self.expiry.wait)
+        return min(self._rooms.wait(self._clock.time), (self._state.next_expiry - self._clock.time) / 1000)
 
     def _over_a_limit(self) -> bool:
         """Tell whether a limit is still exceeded. Then the next slice continues the search of the last one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from math import inf
 from typing import Any, Protocol
 
 import msgspec
@@ -112,7 +113,11 @@ class Accepted(Protocol):
         """The rows of the new events."""
 
     @property
-    def retained(self) -> RetainedChanges:
+    def expiring(self) -> Sequence[int]:
+        """When events of it expire (ms of log time)."""
+
+    @property
+    def retained(self) -> RetainedChanges | None:
         """The retained values that changed."""
 
 
@@ -144,6 +149,8 @@ class LogState:
         The policies of rooms by name, also of rooms without events.
     retained : RetainedValues
         The last event under each key of each room.
+    next_expiry : float
+        The log time (ms) at which the next event or value expires, or earlier.
     """
 
     # Owned by the writer's thread, which changes it by `accept` after each commit, and by `trimmed` and `forget` when
@@ -162,6 +169,7 @@ class LogState:
     tallies: Tallies = field(default_factory=Tallies, compare=False)
     policies: dict[str, Policy] = field(default_factory=dict)
     retained: RetainedValues = field(default_factory=RetainedValues)
+    next_expiry: float = field(default=inf, compare=False)
 
     def replace(self, other: LogState) -> None:
         """Become equal to another state."""
@@ -180,7 +188,14 @@ class LogState:
         self.tallies.grow(batch.events)
         self.hidden.update(batch.deleted)
         self.set_policies(batch.policies.changed)
-        batch.retained.accept(self.retained)
+        if batch.retained is not None:
+            batch.retained.accept(self.retained)
+        if batch.expiring:
+            self.expire_at(min(self.next_expiry, *batch.expiring))
+
+    def expire_at(self, time: float) -> None:
+        """Set when the next event or value expires."""
+        self.next_expiry = time
 
     def trimmed(self, count: int, size: int) -> None:
         """Subtract deleted events."""

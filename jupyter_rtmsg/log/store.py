@@ -171,7 +171,7 @@ class Store:
         self.save_rooms((name, batch.rooms[name]) for name in batch.saved_rooms)
         self.insert_rows("INSERT INTO event VALUES", batch.events)
         self.insert_rows("INSERT INTO attachment VALUES", batch.attachments)
-        if batch.retained:
+        if batch.retained is not None:
             batch.retained.store(self.connection)
         deletions = [(batch.rooms[name].id, since) for name, since in batch.deleted.items()]
         self.insert_rows("INSERT OR REPLACE INTO deletion VALUES", [(*each, deletion_crc(*each)) for each in deletions])

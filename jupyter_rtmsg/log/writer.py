@@ -387,8 +387,8 @@ class Writer:
             self._relieve()
 
     def _publish_rooms(self, rooms: dict[str, RoomStats]) -> None:
-        announced, state = self._retention.expiry.take_announcements(), self._state
-        if rooms or announced:
+        if rooms:
+            announced, state = self._retention.expiry.take_announcements(), self._state
             self._call(self._publish, Outcome(announced, rooms=rooms, head=state.head, policies=state.policies))
 
     def _call(self, function: Callable[..., None], *args: object) -> None:
