@@ -43,7 +43,7 @@ def test_each_kind_and_level_is_counted_by_itself(logger: logging.Logger, caplog
     assert len(caplog.messages) == 9
 
 
-def test_what_was_quiet_for_a_minute_is_logged_again(
+def test_a_message_is_logged_again_after_a_quiet_minute(
     logger: logging.Logger, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     for pause in (0, 59, 59, 59, 59, 61):

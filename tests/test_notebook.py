@@ -104,7 +104,9 @@ def test_functions_of_one_name_in_one_cell_or_in_two_are_all_kept(shell: Shell, 
     assert target.emit("n") == [1, 2, 3]
 
 
-def test_what_a_cell_does_not_register_again_is_gone_for_every_event_and_kind(shell: Shell, target: Any) -> None:
+def test_a_handler_that_its_cell_does_not_register_again_is_removed_for_every_event_and_kind(
+    shell: Shell, target: Any
+) -> None:
     shell.cell("target.on('n', lambda: 1); target.on('m', lambda: 2); target.on_any(lambda: 'any')", "a")
     assert target.emit("m") == ["any", 2]
     shell.cell("target.on('n', lambda: 3)", "a")
@@ -157,9 +159,7 @@ def test_one_function_is_one_handler_of_an_event_whichever_cell_registers_it(she
     assert target.emit("n") == target.emit("m") == ["f"]
 
 
-def test_what_a_handler_registers_belongs_to_the_execution_that_registered_the_handler(
-    shell: Shell, target: Any
-) -> None:
+def test_a_handler_registered_by_a_handler_belongs_to_the_execution_of_the_first(shell: Shell, target: Any) -> None:
     code = "target.on('go', lambda: target.on('n', lambda: {}) and None)"
     shell.cell(code.format(1), "a")
     shell.cell("target.on('n', lambda: 'b'); target.emit('go')", "b")
@@ -170,7 +170,7 @@ def test_what_a_handler_registers_belongs_to_the_execution_that_registered_the_h
     assert target.emit("n") == ["b", 2]
 
 
-def test_what_a_task_registers_belongs_to_the_cell_that_started_it(shell: Shell, target: Any) -> None:
+def test_a_handler_registered_by_a_task_belongs_to_the_cell_that_started_it(shell: Shell, target: Any) -> None:
     code = "import asyncio\nasync def later():\n    target.on('n', lambda: {})\nawait asyncio.create_task(later())"
     shell.cell(code.format(1), "a")
     shell.cell(code.format(2), "b")
@@ -178,7 +178,7 @@ def test_what_a_task_registers_belongs_to_the_cell_that_started_it(shell: Shell,
     assert target.emit("n") == [3, 2]
 
 
-def test_what_a_thread_registers_belongs_to_the_cell_that_started_it(shell: Shell, target: Any) -> None:
+def test_a_handler_registered_by_a_thread_belongs_to_the_cell_that_started_it(shell: Shell, target: Any) -> None:
     begin, done = shell.user_ns["begin"], shell.user_ns["done"] = threading.Event(), threading.Event()
     shell.cell("target.on('n', lambda: 'b')", "b")
     shell.cell(
@@ -198,7 +198,7 @@ def test_what_a_thread_registers_belongs_to_the_cell_that_started_it(shell: Shel
     assert target.emit("n") == ["b once more", "c"]
 
 
-def test_what_a_threads_handler_registers_on_another_thread_belongs_to_the_cell_of_the_first(
+def test_a_handler_registered_on_another_thread_belongs_to_the_cell_of_the_first_thread(
     shell: Shell, target: Any
 ) -> None:
     run = "; t.start(); t.join()"
@@ -222,7 +222,7 @@ def test_an_older_execution_that_registers_late_does_not_remove_what_a_newer_one
     assert target.emit("n") == ["newest"]
 
 
-def test_what_a_library_registers_for_a_cell_belongs_to_that_cell(
+def test_a_handler_registered_by_a_library_belongs_to_the_calling_cell(
     shell: Shell, target: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "a_library.py").write_text("def attach(target, n):\n    target.on('n', lambda: n)\n")
@@ -234,7 +234,7 @@ def test_what_a_library_registers_for_a_cell_belongs_to_that_cell(
     assert target.emit("n") == [4, 3]
 
 
-def test_what_a_module_registers_as_it_is_imported_stays_since_it_is_imported_once(
+def test_a_handler_registered_by_an_imported_module_stays(
     shell: Shell, target: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module = tmp_path / f"registers_{type(target).__name__}.py"
@@ -414,7 +414,7 @@ def test_a_socket_that_has_no_listener_for_outgoing_events_any_more_is_not_obser
     assert not target.observed
 
 
-def test_what_happens_to_rooms_follows_the_rule(shell: Shell) -> None:
+def test_operations_on_rooms_follow_the_model(shell: Shell) -> None:
     io = shell.user_ns["io"] = Server()
     for _ in range(2):
         shell.cell("io.of('/').adapter.on('create-room', lambda room: None)", "a")

@@ -60,7 +60,7 @@ def homework(make_lab: MakeLab) -> JupyterServer:
 SENDERS = ["token:kernel", "ann/hw1 (you)", "bob/hw1 (you)", "fetch (you)"]
 
 
-def test_the_panel_calls_those_who_have_left_by_the_names_that_they_had(homework: JupyterServer, page: LabPage) -> None:
+def test_the_panel_shows_departed_members_by_their_last_names(homework: JupyterServer, page: LabPage) -> None:
     page.open(homework).join("homework")
     expect(page.events.locator(".jp-RtmsgRoomView-sender")).to_have_text(SENDERS)
     expect(page.members.get_by_role("listitem")).to_have_text([YOU])

@@ -62,7 +62,7 @@ def test_cells_that_run_again_replace_their_own_lambdas_only(lab: JupyterServer,
         expect(page.page.locator(".jp-Notebook")).to_contain_text(told, timeout=60_000)
 
 
-def test_what_a_notebook_emits_is_in_both_and_what_the_panel_emits_reaches_the_notebook(
+def test_events_of_a_notebook_appear_in_both_views_and_events_of_the_panel_reach_the_notebook(
     lab: JupyterServer, page: LabPage, notebook: str
 ) -> None:
     page.open(lab, notebook).join("lab")

@@ -65,7 +65,7 @@ def test_the_rooms_tell_how_many_are_there_and_how_much_they_hold(
     expect(page.rooms.get_by_role("button", name=re.compile("^counted"))).to_contain_text("1 member · 3 events")
 
 
-def test_who_comes_and_goes_is_seen(lab: JupyterServer, kernel: str, page: LabPage) -> None:
+def test_joins_and_leaves_are_shown(lab: JupyterServer, kernel: str, page: LabPage) -> None:
     page.open(lab).join("presence")
     expect(page.members.get_by_role("listitem")).to_have_count(1)
     join(lab, kernel, "presence")
@@ -84,7 +84,7 @@ def test_data_that_is_no_json_is_told_in_place_and_not_sent(lab: JupyterServer, 
     expect(page.emit_button).to_be_enabled()
 
 
-def test_what_the_hub_refuses_is_told_in_its_own_words(lab: JupyterServer, page: LabPage) -> None:
+def test_a_refusal_of_the_hub_is_shown_with_its_own_text(lab: JupyterServer, page: LabPage) -> None:
     page.open(lab).join("refused")
     page.emit("$mine")
     expect(page.panel.get_by_role("form").get_by_role("alert").last).to_contain_text("$mine")

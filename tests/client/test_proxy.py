@@ -150,7 +150,7 @@ async def test_plain_targets_are_reached_through_a_tunnel(
         "HTTP/1.1 204 Why not",
     ],
 )
-async def test_a_tunnel_has_no_body_whatever_the_proxy_says_of_it(
+async def test_the_response_to_connect_has_no_body_whatever_its_headers_say(
     io: Server, environment: pytest.MonkeyPatch, accepts: str
 ) -> None:
     async with running(Forward(accepts=accepts)) as proxy:

@@ -117,7 +117,7 @@ async def scene() -> AsyncIterator[Scene]:
 
 
 @pytest.mark.parametrize(("code", "reaches"), rows("reaches"))
-async def test_a_line_of_the_server_reaches_whom_it_says(scene: Scene, code: str, reaches: str) -> None:
+async def test_an_emit_of_the_server_reaches_the_clients_that_it_names(scene: Scene, code: str, reaches: str) -> None:
     await run(code, scene.names)
     if "asking" in scene.names:
         assert await scene.names["asking"] == reaches

@@ -219,7 +219,7 @@ async def test_the_public_name_gets_in_because_it_is_in_hosts(run: Make) -> None
             assert (await (await client.start()).answer()).status == status
 
 
-async def test_what_a_client_says_of_its_scheme_and_host_is_replaced(run: Make) -> None:
+async def test_the_scheme_and_host_that_a_client_claims_are_replaced(run: Make) -> None:
     names = await python_block("What the server must be told")
     port = await run(names, "io")
     forged = {"X_Forwarded_Proto": "https", "X_Forwarded_Host": "evil.example", "Forwarded": "for=6.6.6.6;proto=https"}

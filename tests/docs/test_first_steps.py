@@ -19,7 +19,7 @@ def test_its_notebooks_are_those_of_the_readme(name: str) -> None:
     assert BLOCK.findall((ROOT / "docs" / name).read_text(encoding="utf-8")) == readme[:2]
 
 
-def test_what_make_run_says_is_quoted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_output_of_make_run_is_quoted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))  # without Node.js
     monkeypatch.setattr(install.assets, "ASSETS", tmp_path)  # and nothing was built
     assert f"`{install.announce()}`" in PAGE

@@ -50,7 +50,7 @@ def test_the_server_is_asked_where_its_base_url_ends(lab: JupyterServer, page: s
 
 
 @pytest.mark.parametrize("page", ["", "lab", "lab/tree/a.ipynb"])
-def test_a_wrong_token_is_told_of_whatever_the_address(lab: JupyterServer, page: str) -> None:
+def test_a_wrong_token_is_reported_for_any_address(lab: JupyterServer, page: str) -> None:
     with pytest.raises(AccessDenied, match=rf"^{lab.url} refused the token"):
         rt.Client(lab.url + page, "wrong").connect()
 

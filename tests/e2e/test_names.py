@@ -42,9 +42,7 @@ def end(server: JupyterServer, kernel: str) -> None:
 
 
 @pytest.mark.parametrize("settings", [READABLE_BY_ALL, GUARDED], ids=["readable by all", "guarded"])
-def test_what_notebooks_of_one_name_have_said_is_told_apart_when_they_have_gone(
-    tmp_path: Path, settings: dict[str, Any]
-) -> None:
+def test_events_of_departed_notebooks_with_one_name_are_distinguished(tmp_path: Path, settings: dict[str, Any]) -> None:
     shown = settings is READABLE_BY_ALL
     with serve(tmp_path, settings) as server:
         put(server, *NOTEBOOKS)

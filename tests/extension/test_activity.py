@@ -62,7 +62,7 @@ def test_publishing_is_activity_of_the_server(jupyter: JupyterServer, peer: Peer
     wait_until(moved, "publishing counts")
 
 
-def test_what_is_refused_is_no_activity(jupyter: JupyterServer, peer: Peer) -> None:
+def test_a_refused_command_is_no_activity(jupyter: JupyterServer, peer: Peer) -> None:
     before = server_activity(jupyter)
     assert not peer.command("publish", room="busy", event="$mine")["ok"]
     assert peer.command("publish", room="busy", event="a", expect=10_000)["error"]["code"] == "conflict"

@@ -125,7 +125,7 @@ def test_a_password_is_one_secret_too_and_a_name_that_its_user_chose_is_shown(tm
         assert (me["user"], me["name"]) == (getpass.getuser(), "Ada Lovelace")
 
 
-def test_where_somebody_else_tells_who_comes_in_a_server_has_several_users(tmp_path: Path) -> None:
+def test_a_server_with_an_external_identity_provider_has_several_users(tmp_path: Path) -> None:
     path = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
     config = {"ServerApp": {"identity_provider_class": "support.authorizers.Directory"}}
     with JupyterServer(tmp_path, config=config, environment={"PYTHONPATH": path}) as server:

@@ -40,7 +40,7 @@ def test_status_needs_a_user(jupyter: JupyterServer) -> None:
         ("socket.io", {}, 400),
     ],
 )
-def test_what_is_no_handshake_is_refused_with_a_reason(
+def test_a_request_that_is_not_a_handshake_is_refused_with_a_reason(
     jupyter: JupyterServer, path: str, headers: dict[str, str], status: int
 ) -> None:
     answer = jupyter.request("GET", path, headers=headers)

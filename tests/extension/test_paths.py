@@ -46,7 +46,7 @@ async def test_links_are_followed_and_an_entry_is_where_it_was(root: Path, path:
 
 
 @pytest.mark.parametrize("path", ["circle/nb.ipynb", "nul\0.ipynb", "half \ud83c.ipynb", "x" * 5000])
-async def test_what_leads_nowhere_is_taken_as_it_is_written(root: Path, path: str) -> None:
+async def test_a_path_to_a_missing_file_is_used_as_written(root: Path, path: str) -> None:
     paths = Paths(AsyncFileContentsManager(root_dir=str(root)))
     assert (await paths.of_file(path)).endswith(path)
     assert (await paths.of_entry(path)).endswith(path)

@@ -191,7 +191,7 @@ def test_a_server_whose_root_is_a_link_follows_too_and_its_other_roots_know_the_
                 assert missed == 0 or reply["cursor"] == seq
 
 
-def test_who_may_not_write_in_rooms_moves_no_subscription(tmp_path: Path) -> None:
+def test_a_user_who_may_not_write_moves_no_subscription(tmp_path: Path) -> None:
     path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
     config = {"ServerApp": {"authorizer_class": "support.authorizers.ReadOnly"}}
     with JupyterServer(tmp_path, config=config, environment={"PYTHONPATH": path}) as server:

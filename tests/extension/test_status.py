@@ -8,7 +8,7 @@ from support.jupyter import JupyterServer
 from support.socketio_peer import connected
 
 
-def test_status_tells_version_log_and_who_is_there(jupyter: JupyterServer) -> None:
+def test_status_has_the_version_the_log_and_the_members(jupyter: JupyterServer) -> None:
     with connected(jupyter, auth={"token": jupyter.token}) as peer:
         peer.command("join", room="lab")
         peer.command("publish", room="lab", event="tick", data=1)

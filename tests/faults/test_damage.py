@@ -395,7 +395,7 @@ TABLES = {
 
 
 @pytest.mark.parametrize("table", TABLES)
-async def test_what_another_table_holds_may_be_anything(opened: Opener, path: Path, table: str) -> None:
+async def test_another_table_may_hold_any_values(opened: Opener, path: Path, table: str) -> None:
     """The log opens, returns its events, stores new ones, and trims only beyond its limits."""
     clock = Clock()
     log = await opened(clock=clock)

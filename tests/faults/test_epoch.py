@@ -127,7 +127,7 @@ def _gated(function: Any) -> tuple[Any, asyncio.Event]:
     return gated, gate
 
 
-async def test_what_waits_from_the_old_log_moves_no_cursor_in_the_new_one(ground: Ground) -> None:
+async def test_queued_events_of_the_old_log_move_no_cursor_in_the_new_one(ground: Ground) -> None:
     first = await ground.client()
     reader = Reader(await first.join("lab", as_="reader"))
     await emit(await ground.client(), "old", 60)

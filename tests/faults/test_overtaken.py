@@ -312,7 +312,7 @@ async def test_a_slow_live_member_is_told_of_what_retention_took(
     assert "no longer held" in caplog.text
 
 
-async def test_who_was_away_is_told_of_what_went_meanwhile(ground: Ground) -> None:
+async def test_a_member_that_was_away_is_told_which_events_were_deleted_meanwhile(ground: Ground) -> None:
     member = await ground.member()
     member.running.set()
     await ground.emit(20)
@@ -345,7 +345,7 @@ async def test_a_kernel_that_was_restarted_is_told_of_what_passed_its_cursor(gro
     assert third.gone == []
 
 
-async def test_what_is_deleted_from_the_middle_is_told_in_its_place(ground: Ground) -> None:
+async def test_events_deleted_from_the_middle_are_announced_in_their_place(ground: Ground) -> None:
     first = await ground.member(as_="reader")
     await first.client.close()
     await ground.emit(50)
@@ -360,7 +360,7 @@ async def test_what_is_deleted_from_the_middle_is_told_in_its_place(ground: Grou
     ]  # fmt: skip
 
 
-async def test_what_went_with_a_room_that_was_deleted_is_told_to_who_was_away(ground: Ground) -> None:
+async def test_a_member_that_was_away_learns_which_events_went_with_a_deleted_room(ground: Ground) -> None:
     member = await ground.member()
     member.running.set()
     await ground.emit(20)

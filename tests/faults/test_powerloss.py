@@ -78,7 +78,7 @@ async def lose_power(
     return losses
 
 
-async def test_what_was_acknowledged_before_a_power_loss_is_in_the_log(tmp_path: Path) -> None:
+async def test_events_acknowledged_before_a_power_loss_are_in_the_log(tmp_path: Path) -> None:
     record, acked = await recorded(tmp_path, 300)
     assert not any(await lose_power(record, acked, tmp_path, random.Random(1), 40))
 

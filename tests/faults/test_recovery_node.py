@@ -118,7 +118,7 @@ def caught_up(served: Served, user: str) -> bool:
     return any(membership.live_since is not None for each in connections for membership in each.memberships.values())
 
 
-async def test_who_is_cut_in_a_replay_that_is_written_is_not_recovered(
+async def test_a_client_cut_during_a_written_replay_is_not_recovered(
     served: Served, relay: Relay, transport: str
 ) -> None:
     await publish(served, BACKLOG)
@@ -136,9 +136,7 @@ async def test_who_is_cut_in_a_replay_that_is_written_is_not_recovered(
         assert await seqs(peer, BACKLOG) == [*range(1, BACKLOG + 1)]
 
 
-async def test_who_is_cut_after_a_replay_that_was_received_is_recovered(
-    served: Served, relay: Relay, transport: str
-) -> None:
+async def test_a_client_cut_after_a_received_replay_is_recovered(served: Served, relay: Relay, transport: str) -> None:
     await publish(served, BACKLOG)
     with closing(NodePeer(relay, None, transports=[transport], auth={"user": "ann"})) as peer:
         first = await said(peer, "connected")

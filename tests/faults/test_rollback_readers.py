@@ -151,7 +151,7 @@ async def test_a_kernel_that_was_restarted_misses_nothing_of_what_was_stored_sin
     await until(lambda: later.seen == new)
 
 
-async def test_what_was_acknowledged_of_the_lost_end_moves_nothing(ground: Ground) -> None:
+async def test_an_acknowledgement_of_the_lost_end_moves_no_cursor(ground: Ground) -> None:
     await ground.emit("kept", 5)
     await ground.save()
     member = await Member.connect(ground.server.port)

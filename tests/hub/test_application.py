@@ -63,7 +63,7 @@ async def test_rooms_lists_only_what_may_be_read(start: Any, table: Table) -> No
     assert [room["room"] for room in rooms] == ["lab"]
 
 
-async def test_who_may_not_read_any_more_is_taken_out_and_told(start: Any, table: Table) -> None:
+async def test_a_user_who_may_no_longer_read_is_removed_and_told(start: Any, table: Table) -> None:
     hub = await start(access=table, recheck=0.05)
     ann, bob = await hub.joined(user="ann"), await hub.joined(user="bob")
     table.allowed.remove(("bob", "read", "lab"))
@@ -86,7 +86,7 @@ async def test_a_recheck_of_one_principal_comes_at_once(start: Any, table: Table
     assert hub.hub.core.rooms.active == {}
 
 
-async def test_a_fault_of_whoever_decides_means_no(start: Any, table: Table) -> None:
+async def test_an_access_check_that_raises_denies(start: Any, table: Table) -> None:
     hub = await start(access=table)
     ann = await hub.connect(user="ann")
     table.broken = True

@@ -42,7 +42,7 @@ def test_a_command_that_costs_much_is_taken_beside_a_flood_of_those_that_cost_li
     assert taken["publish"] + 20 * taken["history"] <= 1_000 + 4_000 + 20
 
 
-async def test_what_waits_for_its_place_is_not_overtaken_for_ever_by_what_comes_later() -> None:
+async def test_an_append_that_waits_for_space_is_not_overtaken_for_ever() -> None:
     """One session waits while the others use more than half of the capacity, as forty kernels of one user do."""
     pending = PendingEvents(Limits(pending_events=10))
     for _ in range(10):
@@ -113,7 +113,7 @@ async def test_few_commands_of_one_user_read_at_once_and_the_others_wait(
     assert most == 2
 
 
-async def test_what_one_user_has_pending_to_the_disk_is_bounded_and_the_rest_waits_in_order(
+async def test_a_users_pending_appends_are_bounded_and_the_rest_waits_in_order(
     start: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub = await start(pending_events=10)

@@ -141,7 +141,7 @@ def test_a_joiner_of_a_busy_room_misses_nothing_and_gets_nothing_twice(
     asyncio.run(example())
 
 
-async def test_what_was_read_ahead_of_the_room_is_not_delivered_again() -> None:
+async def test_events_read_ahead_of_the_room_are_not_delivered_again() -> None:
     log = await open_log("memory:")
     await asyncio.gather(*[log.append(draft(i)) for i in range(5)])
     channels: dict[str, list[Outlet]] = {}

@@ -23,7 +23,7 @@ def nested(levels: int, value: Any = 0) -> Any:
 
 
 @given(VALUES)
-def test_what_was_encoded_is_what_was_given(value: Any) -> None:
+def test_encoded_data_decode_to_the_given_value(value: Any) -> None:
     encoded, attachments = encode_data(value, max_depth=60, max_attachments=1000)
     assert reconstruct(load(encoded), attachments) == value
 

@@ -83,7 +83,7 @@ async def test_leaving_a_room_that_was_not_joined_is_refused(hub: Any) -> None:
     assert refused.value.code == "not_joined"
 
 
-async def test_who_left_receives_no_more(hub: Any) -> None:
+async def test_a_client_that_left_receives_no_more_events(hub: Any) -> None:
     member, writer = await hub.joined(), await hub.joined()
     await member.call("leave", room="lab")
     seq = await writer.publish()

@@ -57,7 +57,7 @@ async def test_members_are_told_of_another_epoch_and_receive_its_events(start: A
     assert (reply["epoch"], reply["recovered"], reply["reason"], reply["missed"]) == ("new", False, "epoch", 5)
 
 
-async def test_who_is_catching_up_when_the_epoch_changes_is_told_and_receives_what_is_new(start: Any) -> None:
+async def test_a_member_that_catches_up_when_the_epoch_changes_is_told_and_goes_live(start: Any) -> None:
     interruption = Interruption(EpochChanged("the file was replaced"))
     hub = await start(prepare=interruption, page_events=1, ring_events=1, server={"max_queue": 10_000_000})
     writer = await hub.connect()

@@ -44,7 +44,7 @@ def test_the_principal_is_the_authenticated_user(user: Any, principal: str) -> N
     assert who(user=user).principal == principal
 
 
-def test_whoever_comes_with_an_origin_is_a_browser() -> None:
+def test_a_client_with_an_origin_is_a_browser() -> None:
     assert who(handshake=Handshake({"Origin": "http://x"})).kind == "browser"
     assert who().kind == "script"
 
@@ -60,7 +60,7 @@ def test_without_a_client_each_connection_is_a_member_of_its_own() -> None:
     assert who(id="s1").member != who(id="s2").member
 
 
-def test_what_a_client_says_cannot_change_who_it_is() -> None:
+def test_no_field_that_a_client_sends_changes_its_identity() -> None:
     said = {"user": "root", "principal": "root", "member": "m", "notebook": "x.ipynb", "name": "n"}
     identity = who(user="ann", auth=said)
     assert (identity.principal, identity.kind, identity.notebook, identity.name) == ("ann", "script", None, "n")
@@ -85,7 +85,7 @@ def test_what_a_client_says_cannot_change_who_it_is() -> None:
         {"kind": "x" * 1000},
     ],
 )
-def test_what_a_client_says_of_itself_is_refused_where_it_cannot_be_shown(auth: dict[str, Any]) -> None:
+def test_a_field_about_itself_that_cannot_be_shown_is_refused(auth: dict[str, Any]) -> None:
     with pytest.raises(ConnectionRefused) as refused:
         who(auth=auth)
     assert refused.value.data == {"code": "bad_request"}
@@ -156,7 +156,7 @@ def test_a_person_is_called_as_the_server_knows_it_and_a_script_as_it_calls_itse
     assert who(user=User("u1234"), handshake=page, auth={"name": ""}).name == "u1234"
 
 
-def test_what_the_server_knows_of_a_person_is_made_fit_to_be_shown() -> None:
+def test_the_names_that_the_server_has_of_a_person_are_made_displayable() -> None:
     page = Handshake({"Origin": "http://x"})
     assert who(user=User("u", "Ann\u202e\n"), handshake=page).name == "Ann\ufffd\ufffd"
     assert who(user=User("u", "\u3164 "), handshake=page).name == "u"

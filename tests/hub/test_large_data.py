@@ -57,7 +57,7 @@ def test_data_of_a_large_publish_are_not_parsed(fields: dict[str, Any]) -> None:
         '{"\\u005fplaceholder":true,"num":0}', '{"_\\u0070laceholder":1}',
     ],
 )  # fmt: skip
-def test_what_readers_would_stumble_over_is_parsed_or_refused(odd: str) -> None:
+def test_json_that_other_parsers_reject_is_parsed_or_refused(odd: str) -> None:
     text = f"[{odd}]" if len(odd) > 200 else f'[{odd},"{"x" * LARGE}"]'
     try:
         data = published(text)
@@ -82,7 +82,7 @@ def test_identifiers_that_look_like_numbers_stay_as_they_are(text: str) -> None:
         "[1]",
     ],
 )
-def test_what_is_no_publish_is_decoded_as_ever(text: str) -> None:
+def test_a_large_event_that_is_not_a_publish_is_decoded_as_usual(text: str) -> None:
     try:
         expected: Any = Decoder().feed("42" + text)
     except ProtocolError:

@@ -157,7 +157,7 @@ async def test_an_event_that_is_sent_again_after_the_move_is_stored_once(hub: An
     assert reply == {"ok": True, "seq": 6, "duplicate": True}
 
 
-async def test_who_asks_during_the_move_waits_and_sees_no_error(
+async def test_a_read_during_the_move_waits_and_raises_no_error(
     hub: Any, other: EventLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     under_way, go_on, move = threading.Event(), threading.Event(), moving.move_events

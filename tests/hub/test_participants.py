@@ -51,7 +51,7 @@ async def test_after_close_nobody_is_admitted_and_commands_are_told_so(start: An
     assert '"code":"shutdown"' in await refused(hub, "{}")
 
 
-async def test_nothing_is_left_of_who_has_gone(start: Any) -> None:
+async def test_a_departed_client_leaves_no_state(start: Any) -> None:
     hub = await start(grace=0.01)
     members = [await hub.joined(user="ann", client=f"c{i}", fields={"as": "x"}) for i in range(5)]
     await members[0].join("other", after=0)

@@ -13,7 +13,7 @@ def states(presence: Presence) -> list[tuple[str, str]]:
     return [(view.member, view.state) for view in presence.take_changes(100)]
 
 
-def test_who_comes_and_goes_is_told() -> None:
+def test_joins_and_leaves_are_broadcast() -> None:
     presence = Presence()
     presence.arrive(ANN)
     assert states(presence) == [("m1", "here")]
@@ -33,7 +33,7 @@ def test_a_lost_member_is_away_until_its_grace_time_is_over() -> None:
     assert states(presence) == [("m1", "left")]
 
 
-def test_who_is_back_before_anybody_was_told_makes_no_noise() -> None:
+def test_a_member_that_is_back_before_the_broadcast_is_not_announced() -> None:
     presence = Presence()
     presence.arrive(ANN)
     states(presence)
@@ -47,14 +47,14 @@ def test_who_is_back_before_anybody_was_told_makes_no_noise() -> None:
     assert len(presence) == 1
 
 
-def test_who_came_and_went_unseen_is_not_mentioned() -> None:
+def test_a_member_that_came_and_left_between_broadcasts_is_not_mentioned() -> None:
     presence = Presence()
     presence.arrive(ANN)
     presence.depart("m1", lost=False)
     assert states(presence) == []
 
 
-def test_who_was_listed_is_told_of_even_if_nobody_else_knew() -> None:
+def test_a_listed_member_is_announced_as_left_even_if_it_was_never_broadcast() -> None:
     presence = Presence()
     presence.arrive(ANN)
     presence.listing("bob", 100)  # the reply to another member's join
@@ -62,7 +62,7 @@ def test_who_was_listed_is_told_of_even_if_nobody_else_knew() -> None:
     assert states(presence) == [("m1", "left")]
 
 
-def test_whoever_was_listed_as_away_and_came_back_is_told_again() -> None:
+def test_a_member_listed_as_away_is_broadcast_again_when_it_is_back() -> None:
     presence = Presence()
     presence.arrive(ANN)
     states(presence)

@@ -21,7 +21,7 @@ async def quick(start: Any) -> Any:
     return await start(presence_interval=0.01, grace=0.3)
 
 
-async def test_members_are_told_who_joins_and_leaves(quick: Any) -> None:
+async def test_joins_and_leaves_are_broadcast_to_members(quick: Any) -> None:
     ann = await quick.joined(user="ann")
     bob = await quick.joined(user="bob")
     await until(lambda: ("bob", "here") in changes(ann))
@@ -51,7 +51,7 @@ async def test_a_lost_connection_is_away_for_the_grace_time_and_then_left(quick:
     assert (await ann.call("presence", room="lab"))["count"] == 1
 
 
-async def test_who_is_back_within_the_grace_time_is_here_again_and_has_another_one_next_time(start: Any) -> None:
+async def test_a_member_that_is_back_within_the_grace_time_gets_a_new_one_next_time(start: Any) -> None:
     grace = 0.5
     hub = await start(presence_interval=0.01, grace=grace)
     ann = await hub.joined(user="ann")

@@ -57,7 +57,7 @@ async def test_a_lost_client_is_in_its_rooms_again_and_gets_what_it_missed(hub: 
     assert "replay" not in ann2.events()[-1].meta
 
 
-async def test_who_saw_no_event_gets_what_came_since_it_joined(hub: Any) -> None:
+async def test_a_client_that_saw_no_event_gets_all_since_its_join(hub: Any) -> None:
     bob = await hub.joined("lab", user="bob")
     await bob.publish("before")
     ann = await hub.joined("lab", user="ann")
@@ -89,7 +89,7 @@ async def test_live_events_stand_between_two_offsets_and_one_stands_behind_those
     assert (position, after) == (live, told)
 
 
-async def test_the_offset_is_told_to_members_of_the_room_who_may_be_recovered_only(hub: Any) -> None:
+async def test_the_offset_is_sent_only_to_members_that_may_be_recovered(hub: Any) -> None:
     ann, bob = await hub.joined("lab", user="ann"), await hub.joined("other", user="bob")
     own = await hub.joined("lab", user="ann", recovery=False)
     await ann.publish("x")
@@ -163,7 +163,7 @@ async def test_it_is_its_own_users(hub: Any) -> None:
     assert recovered(await back(hub, ann, user="ann"), ann)
 
 
-async def test_who_may_not_read_any_more_is_not_brought_back(start: Any) -> None:
+async def test_a_user_who_may_no_longer_read_is_not_rejoined(start: Any) -> None:
     class Access:
         open = True
 
@@ -193,7 +193,7 @@ async def test_a_gap_is_never_hidden(start: Any) -> None:
     assert not recovered(await back(hub, ann, user="ann"), ann)
 
 
-async def test_who_still_catches_up_cannot_be_recovered(start: Any) -> None:
+async def test_a_client_that_still_catches_up_cannot_be_recovered(start: Any) -> None:
     hub = await start(ring_events=5)
     bob = await hub.joined("lab", user="bob")
     for _ in range(10):
@@ -235,7 +235,7 @@ async def test_a_subscription_goes_on_too(hub: Any) -> None:
     assert (await ann2.call("ack", {"room": "lab", "as": "notes", "seq": seq}))["cursor"] == seq
 
 
-async def test_who_comes_back_by_itself_is_given_no_pid(hub: Any) -> None:
+async def test_a_client_with_its_own_cursor_gets_no_pid(hub: Any) -> None:
     ann = await hub.connect(user="ann", recovery=False)
     assert set(ann.raw.welcome) == {"sid"}
 
@@ -252,7 +252,7 @@ async def test_an_offset_of_another_log_recovers_nothing(hub: Any, wrong: str) -
     assert not recovered(await back(hub, ann, user="ann", offset=wrong), ann)
 
 
-async def test_what_is_kept_of_a_connection_is_written_once_for_many_joins(
+async def test_the_state_of_a_connection_is_written_once_for_many_joins(
     start: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(session_store, "WRITE_INTERVAL", 3600.0)
@@ -274,7 +274,7 @@ async def test_what_is_kept_of_a_connection_is_written_once_for_many_joins(
     assert recovered(await back(hub, ann, user="ann"), ann)
 
 
-async def test_who_did_not_receive_that_it_was_taken_out_of_a_room_is_not_recovered(hub: Any) -> None:
+async def test_a_client_that_missed_its_removal_from_a_room_is_not_recovered(hub: Any) -> None:
     ann = await hub.joined("lab", user="ann", fields={"as": "x"})
     seen = offset(ann)
     other = await hub.joined("lab", user="ann", fields={"as": "x"})
@@ -284,7 +284,7 @@ async def test_who_did_not_receive_that_it_was_taken_out_of_a_room_is_not_recove
     await other.settled()
 
 
-async def test_who_received_a_part_of_a_batch_is_not_recovered(hub: Any) -> None:
+async def test_a_client_that_received_a_part_of_a_batch_is_not_recovered(hub: Any) -> None:
     ann = await hub.joined("lab", user="ann")
     await (await hub.joined("lab", user="bob")).publish()
     assert (await ann.has("$offset", 2))[0] == OPEN
@@ -309,7 +309,7 @@ def told(offset: str | None) -> dict[str, str]:
     return {} if offset is None else {"offset": offset}
 
 
-async def test_who_has_lost_its_subscription_meanwhile_is_not_recovered(hub: Any) -> None:
+async def test_a_client_that_lost_its_subscription_meanwhile_is_not_recovered(hub: Any) -> None:
     ann = await hub.joined("lab", user="ann", fields={"as": "notes"})
     await lose(hub, ann)
     other = await hub.connect(user="ann")
@@ -339,9 +339,7 @@ async def test_nobody_is_recovered_into_a_room_that_ended_meanwhile(hub: Any, mo
     assert not recovered(await back(hub, ann, user="ann"), ann)
 
 
-async def test_what_an_earlier_hub_has_kept_of_one_user_makes_no_place_for_that_of_others(
-    start: Any, tmp_path: Path
-) -> None:
+async def test_saved_sessions_of_one_user_never_evict_those_of_others(start: Any, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/log.sqlite3"
     first = await start(url=url)
     members = [await first.joined("lab", user=f"user{i}") for i in range(10)]

@@ -81,7 +81,7 @@ class Counting(RuleBasedStateMachine):
         assert self.quota._counts == Counter([*self.made.values(), *self.opened.values()])
 
 
-def test_rooms_count_for_who_made_or_opened_them() -> None:
+def test_rooms_count_for_the_user_that_made_or_opened_them() -> None:
     case = Counting.TestCase
     case.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
     case("runTest").runTest()
@@ -110,7 +110,7 @@ async def test_the_owner_of_a_server_may_make_all_rooms(start: Any) -> None:
         await ann.publish(room="one-more")
 
 
-async def test_who_only_reads_makes_no_room_by_joining(start: Any) -> None:
+async def test_a_join_without_a_write_makes_no_room(start: Any) -> None:
     hub = await start(rooms=3, access=ReadOnly(), rooms_per_connection=100, rooms_per_user=50)
     ann, reader = await hub.connect(user="ann"), await hub.connect(user="reader")
     for i in range(50):
@@ -136,7 +136,7 @@ async def test_an_empty_room_ends_with_its_members(start: Any) -> None:
     assert hub.hub.core.rooms.quota.count("ann") == 0
 
 
-async def test_who_writes_first_has_made_a_room_that_another_joined_first(start: Any) -> None:
+async def test_the_first_to_write_is_the_maker_even_if_another_joined_first(start: Any) -> None:
     hub = await start(rooms_per_user=1)
     ann, bob = await hub.joined("a", user="ann"), await hub.connect(user="bob")
     await bob.publish(room="a")
@@ -170,7 +170,7 @@ async def test_a_connection_that_is_lost_while_it_joins_leaves_no_room(start: An
     assert hub.hub.core.rooms.quota.count("ann") == 0
 
 
-async def test_who_was_in_a_deleted_room_does_not_make_it_again_by_itself(start: Any) -> None:
+async def test_a_member_of_a_deleted_room_does_not_rejoin_by_itself(start: Any) -> None:
     hub = await start()
     ann, bob = await hub.joined(user="ann"), await hub.joined(user="bob")
     await ann.publish()

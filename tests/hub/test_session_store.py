@@ -14,7 +14,7 @@ def test_the_oldest_of_a_user_makes_place() -> None:
     assert quota.bytes("ann") == 70
 
 
-def test_what_has_ended_makes_place_first() -> None:
+def test_ended_subscriptions_are_evicted_first() -> None:
     quota = SessionQuota(100, 1_000)
     quota.keep("a", SessionNote("ann", 40, 99), 0)
     quota.keep("b", SessionNote("ann", 40, 5), 0)
@@ -30,7 +30,7 @@ def test_one_user_takes_nothing_from_another_until_there_is_too_much_in_all() ->
     assert quota.bytes("ann") == 40
 
 
-def test_what_is_too_large_for_a_user_is_not_kept() -> None:
+def test_a_session_too_large_for_a_users_quota_is_not_saved() -> None:
     quota = SessionQuota(100, 150)
     quota.keep("a", SessionNote("ann", 40, 99), 0)
     assert quota.keep("a", SessionNote("ann", 101, 99), 0) is None

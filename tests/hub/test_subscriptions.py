@@ -128,7 +128,7 @@ async def test_only_when_all_subscriptions_are_in_use_another_one_is_refused(sta
     await member.join("three", **{"as": "a"})
 
 
-async def test_what_has_ended_is_bounded_too(start: Any) -> None:
+async def test_ended_subscriptions_are_bounded(start: Any) -> None:
     hub = await start(subscriptions=2)
     member = await hub.connect(user="ann")
     for number in range(9):
@@ -576,7 +576,7 @@ async def test_long_names_take_no_more_than_a_users_bytes(start: Any) -> None:
     assert (len(rows), [row.label for row in rows if row.user == "bob"]) == (5, ["mine"])
 
 
-async def test_when_subscriptions_take_too_much_in_all_those_go_of_whoever_has_most(start: Any) -> None:
+async def test_over_the_limit_of_subscriptions_the_user_with_most_loses_its_oldest(start: Any) -> None:
     hub = await start(subscription_bytes=3_000, subscription_bytes_in_all=4_000)
     users = {name: await hub.connect(user=name) for name in ("ann", "eve", "bob")}
     for name, number in (("ann", 2), ("eve", 4), ("bob", 2)):
@@ -597,7 +597,9 @@ async def test_subscriptions_that_are_all_in_use_are_not_ended_for_their_bytes(s
     await ann.join("b")
 
 
-async def test_what_subscriptions_take_is_counted_through_renames_ends_and_restarts(start: Any, tmp_path: Any) -> None:
+async def test_the_bytes_of_subscriptions_are_counted_through_renames_ends_and_restarts(
+    start: Any, tmp_path: Any
+) -> None:
     hub = await start(url=f"sqlite:///{tmp_path}/log.sqlite3", subscriptions=2)
     ann = await hub.connect(user="ann")
     for name in ("a", "bb", "ccc", "a"):

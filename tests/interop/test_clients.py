@@ -66,7 +66,7 @@ def test_half_an_emoji_costs_one_character_and_nobody_the_connection(jupyter: Ju
         assert [event["data"] for event in stored] == ["hello \ufffd"] * 2
 
 
-def test_what_is_nested_too_deep_is_refused_alone(peer: AnyPeer, room: str) -> None:
+def test_data_nested_too_deep_are_refused_without_closing_the_connection(peer: AnyPeer, room: str) -> None:
     deep: Any = b"attached"
     for _ in range(100):
         deep = [deep]

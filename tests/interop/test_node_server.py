@@ -139,7 +139,7 @@ async def test_a_connection_that_ends_is_made_again(shared: NodeServer, client: 
     assert socket.active
 
 
-async def test_what_is_emitted_offline_is_sent_later_in_order_but_nothing_volatile(
+async def test_events_emitted_offline_are_sent_later_in_order_except_volatile_ones(
     own: NodeServer, client: Make
 ) -> None:
     socket = await client(own)

@@ -149,7 +149,7 @@ def test_more_is_taken_once_the_clock_has_held_for_an_hour(machine: Machine) -> 
     assert waited(machine, clock, 2 / 60) == 2 * DAY + 61 * 60
 
 
-def test_what_is_put_right_within_the_hour_is_not_taken(machine: Machine) -> None:
+def test_a_clock_that_is_corrected_within_the_hour_is_ignored(machine: Machine) -> None:
     clock = machine.reopen(machine.clock(), 40 * DAY)
     waited(machine, clock, 0.5)
     machine.wall.now -= 40 * DAY
@@ -299,7 +299,7 @@ async def test_while_it_is_open_nothing_expires_by_a_jump(open_any: Opener, mach
     await until(lambda: _first(log, 4))  # two hours' events are too old
 
 
-async def test_what_was_stored_under_a_wrong_clock_expires_at_its_age(open_sqlite: Opener, machine: Machine) -> None:
+async def test_events_stored_under_a_wrong_clock_expire_at_their_age(open_sqlite: Opener, machine: Machine) -> None:
     log = await open_sqlite(**machine.options(), max_age=2 * DAY)
     for days in (0, 400, -800, 400):
         machine.wall.now += days * DAY

@@ -179,7 +179,7 @@ def test_a_slice_that_fails_changes_nothing(keys: Keys, table: str) -> None:
     assert keys.found() == keys.recent()
 
 
-def test_what_is_forgotten_leaves_the_file(keys: Keys) -> None:
+def test_forgotten_ids_leave_the_file(keys: Keys) -> None:
     for number in range(KEPT):
         keys.add(number)
         keys.seal()
@@ -218,7 +218,7 @@ def test_a_key_that_came_again_is_known_by_its_new_seq(keys: Keys) -> None:
     assert keys.found()[key(0)] == 2 * FRESH + 1
 
 
-def test_what_is_forgotten_while_a_run_is_written_stays_forgotten(keys: Keys) -> None:
+def test_ids_forgotten_while_a_segment_is_written_stay_forgotten(keys: Keys) -> None:
     for number in range(FRESH):
         keys.add(number)
     assert keys.dedup.seal()

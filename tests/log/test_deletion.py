@@ -12,7 +12,7 @@ from jupyter_rtmsg.log import Draft, EventLog, RoomStats
 from jupyter_rtmsg.log.retention import Retention
 
 
-async def test_what_a_deleted_room_held_is_hidden_at_once(log: EventLog) -> None:
+async def test_the_events_of_a_deleted_room_are_hidden_at_once(log: EventLog) -> None:
     await fill(log, 50)
     kept = await fill(log, 3, room="other")
     head = log.head
@@ -124,7 +124,7 @@ async def test_deleting_what_never_was_does_nothing(log: EventLog) -> None:
     assert await log.stats("never") == RoomStats(0, 0, 0, 0)
 
 
-async def test_an_empty_room_that_nobody_used_for_a_day_is_made_by_whoever_writes_next(open_sqlite: Opener) -> None:
+async def test_an_empty_room_unused_for_a_day_belongs_to_the_next_writer(open_sqlite: Opener) -> None:
     clock, monotonic = Clock(), Clock(0.0)
     log = await open_sqlite(clock=clock, monotonic=monotonic, max_age=10)
 
@@ -140,7 +140,7 @@ async def test_an_empty_room_that_nobody_used_for_a_day_is_made_by_whoever_write
         assert (await log.stats("lab")).maker == maker
 
 
-async def test_a_room_made_again_is_its_who_makes_it_also_when_others_were_written_to_meanwhile(log: EventLog) -> None:
+async def test_a_room_made_again_belongs_to_its_new_maker(log: EventLog) -> None:
     await fill(log, 1, user="ann")
     await fill(log, 1, room="other", user="ann")
     await log.delete("lab")
@@ -202,7 +202,7 @@ def query(path: Path, text: str) -> list[tuple[object, ...]]:
         connection.close()
 
 
-async def test_of_many_empty_rooms_those_go_of_whoever_left_most(
+async def test_empty_rooms_of_the_user_with_most_of_them_are_forgotten_first(
     open_sqlite: Opener, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("jupyter_rtmsg.log.retention._KEPT_EMPTY", 20)

@@ -178,7 +178,7 @@ def test_a_ballast_that_does_not_fit_leaves_nothing_behind(disk: SmallDisk) -> N
         assert list(disk.path.iterdir()) == []
 
 
-async def test_who_filled_the_disk_does_not_keep_the_others_from_writing(disk: SmallDisk) -> None:
+async def test_a_user_who_filled_the_disk_does_not_stop_the_writes_of_others(disk: SmallDisk) -> None:
     if not disk.mounted:
         pytest.skip("needs a file system of its own")
     log = await disk.open()
@@ -203,7 +203,7 @@ async def test_who_filled_the_disk_does_not_keep_the_others_from_writing(disk: S
     await log.close()
 
 
-async def test_what_a_full_disk_costs_a_user_is_what_it_holds_beyond_an_even_share(disk: SmallDisk) -> None:
+async def test_a_full_disk_costs_a_user_only_its_events_beyond_an_even_share(disk: SmallDisk) -> None:
     if not disk.mounted:
         pytest.skip("needs a file system of its own")
     log = await disk.open()

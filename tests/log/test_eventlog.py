@@ -119,7 +119,7 @@ async def test_submit_tells_what_came_of_it_after_the_event_came_out(log: EventL
     listener.cancel()
 
 
-async def test_who_fails_at_hearing_of_it_harms_nobody_else(log: EventLog, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_callback_that_raises_does_not_stop_the_others(log: EventLog, caplog: pytest.LogCaptureFixture) -> None:
     def fail(outcome: Appended | Exception) -> None:
         raise RuntimeError("the listener's own fault")
 
@@ -403,7 +403,7 @@ async def test_several_follow_at_once_each_from_its_own_position(log: EventLog) 
     assert seqs(await follow(log, 298, 2)) == [299, 300]
 
 
-async def test_who_falls_behind_what_memory_holds_still_misses_nothing(open_any: Opener) -> None:
+async def test_a_follower_behind_the_tail_misses_no_event(open_any: Opener) -> None:
     log = await open_any(tail_events=10)
     batches = log.follow(after=0)
     got = []
@@ -501,7 +501,7 @@ async def test_the_log_keeps_so_many_bytes_dropping_its_oldest_events(open_any: 
     assert len(kept) == 83
 
 
-async def test_trimming_does_not_disturb_those_who_follow(open_any: Opener) -> None:
+async def test_trimming_does_not_disturb_followers(open_any: Opener) -> None:
     log = await open_any(max_events=20, tail_events=1000)
     task = asyncio.create_task(follow(log, 0, 1000))
     for _ in range(10):
@@ -531,7 +531,7 @@ async def test_too_many_waiting_bytes_are_refused(open_any: Opener) -> None:
 # The end
 
 
-async def test_close_commits_what_was_appended_and_ends_who_follows(log: EventLog) -> None:
+async def test_close_commits_all_appends_and_ends_the_followers(log: EventLog) -> None:
     futures = [log.append(draft(i)) for i in range(300)]
     task = asyncio.create_task(_drain(log))
     await asyncio.sleep(0)

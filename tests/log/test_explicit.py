@@ -20,7 +20,7 @@ def chosen(id: str, data: bytes = b"1", user: str = "ada", **rest: Any) -> Draft
     return Draft("lab", rest.pop("name", "tick"), data, user=user, id=id, **rest)
 
 
-async def test_it_is_stored_once_whatever_client_sends_it(open_any: Opener) -> None:
+async def test_an_event_with_a_chosen_id_is_stored_once_from_any_client(open_any: Opener) -> None:
     log = await open_any()
     outcomes = [await log.append(chosen("x", client=client)) for client in ("one", "two", None)]
     assert [(each.seq, each.duplicate) for each in outcomes] == [(1, False), (1, True), (1, True)]
@@ -153,7 +153,7 @@ async def test_new_ones_are_not_looked_up_until_one_was_known(open_sqlite: Opene
     assert [record.id for record in await read_all(log, "lab")].count("first") == 1
 
 
-async def test_what_a_client_sends_again_to_a_newer_server_is_stored_once(open_sqlite: Opener, path: Path) -> None:
+async def test_an_event_sent_again_to_a_newer_server_is_stored_once(open_sqlite: Opener, path: Path) -> None:
     """Version 0.1 told all ids apart by client, and its clients don't say who chose an id."""
     log = await open_sqlite()
     await log.append(chosen("x", client="c", auto=True))  # as such a version has stored it
@@ -165,7 +165,7 @@ async def test_what_a_client_sends_again_to_a_newer_server_is_stored_once(open_s
 
 
 @pytest.mark.parametrize("damage", ["data = x'00'", "name = 'other'", "crc = -1, size = 0, data = x'', name = ''"])
-async def test_what_is_damaged_is_a_duplicate_too(open_sqlite: Opener, path: Path, damage: str) -> None:
+async def test_the_id_of_a_damaged_event_is_still_a_duplicate(open_sqlite: Opener, path: Path, damage: str) -> None:
     log = await open_sqlite()
     await log.append(chosen("x"))
     with closing(sqlite3.connect(path)) as connection, connection:
@@ -186,7 +186,7 @@ async def test_too_many_are_forgotten_while_more_come(open_sqlite: Opener, path:
     assert not (await log.append(chosen("0"))).duplicate
 
 
-async def test_what_was_trimmed_is_a_duplicate_still(open_sqlite: Opener) -> None:
+async def test_the_id_of_a_trimmed_event_is_still_a_duplicate(open_sqlite: Opener) -> None:
     log = await open_sqlite(max_events=10)
     await log.append(chosen("x"))
     await fill(log, 500, user="ada")

@@ -94,7 +94,7 @@ TAKEN = [remove, remove_all, remove_directory, move, move_directory, move_and_li
 
 
 @pytest.mark.parametrize("take", TAKEN)
-def test_what_was_committed_is_at_the_path_again(file: LogFile, path: Path, take: Callable[[Path], None]) -> None:
+def test_committed_events_are_at_the_path_again(file: LogFile, path: Path, take: Callable[[Path], None]) -> None:
     assert file.guard.confirm() is None
     opening = file.openings.name
     take(path)
@@ -134,7 +134,7 @@ def test_another_file_at_the_path_is_renamed_and_its_name_told(file: LogFile, pa
         assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("other",)]
 
 
-def test_what_is_left_of_the_file_is_never_read_with_the_one_that_takes_its_place(file: LogFile, path: Path) -> None:
+def test_remains_of_the_old_file_are_never_read_with_the_new_one(file: LogFile, path: Path) -> None:
     another(path)
     file.guard.confirm()
     put(file, "after")
@@ -179,7 +179,7 @@ def save(file: LogFile) -> None:
     file.store.connection.execute("VACUUM INTO ?", (f"{file.path}.saved",))
 
 
-def test_what_a_process_had_saved_when_it_was_killed_is_the_log(path: Path) -> None:
+def test_a_file_saved_by_a_killed_process_is_the_log(path: Path) -> None:
     file = open_file(path, Options(ballast=0))
     put(file, "mine")
     save(file)
@@ -195,7 +195,9 @@ def test_what_a_process_had_saved_when_it_was_killed_is_the_log(path: Path) -> N
 
 
 @pytest.mark.parametrize("take", [remove_wal, another, empty])
-def test_what_a_process_had_saved_is_the_log_whatever_is_at_the_path(path: Path, take: Callable[[Path], None]) -> None:
+def test_a_file_saved_by_a_dead_process_is_the_log_even_if_another_is_at_the_path(
+    path: Path, take: Callable[[Path], None]
+) -> None:
     file = open_file(path, Options(ballast=0))
     put(file, "mine")
     save(file)
@@ -308,7 +310,7 @@ async def test_a_read_finds_out_too(open_sqlite: Opener, path: Path, monkeypatch
     assert "epoch" in keys_at(path)
 
 
-async def test_who_appends_is_told_that_the_file_cannot_be_put_back(open_sqlite: Opener, path: Path) -> None:
+async def test_an_append_fails_if_the_file_cannot_be_put_back(open_sqlite: Opener, path: Path) -> None:
     log = await open_sqlite()
     await fill(log, 1)
     block(path)

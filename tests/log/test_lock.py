@@ -55,7 +55,7 @@ def test_a_child_process_does_not_inherit_the_lock(tmp_path: Path) -> None:
         child.communicate(b"\n")
 
 
-def test_who_waits_has_the_lock_as_soon_as_its_holder_is_gone(tmp_path: Path) -> None:
+def test_a_waiting_server_gets_the_lock_as_soon_as_its_holder_ends(tmp_path: Path) -> None:
     holder = FileLock(tmp_path / "log")
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(FileLock, tmp_path / "log", wait=True)

@@ -52,7 +52,7 @@ def data(records: Sequence[Record]) -> list[int]:
     return [int(record.data) for record in records]
 
 
-async def test_what_is_in_memory_is_appended_once_the_other_server_has_ended(open_sqlite: Opener, path: Path) -> None:
+async def test_events_in_memory_are_appended_when_the_other_server_has_ended(open_sqlite: Opener, path: Path) -> None:
     first, second = await open_sqlite(), await open_sqlite()
     await fill(first, 2)
     epochs = first.epoch, second.epoch
@@ -86,7 +86,9 @@ async def test_a_holder_that_is_killed_gives_the_log_up(open_sqlite: Opener, pat
     assert [record.name for record in await read_all(log)] == ["held", "held", "held", "tick", "tick"]
 
 
-async def test_the_warning_says_what_happens_and_who_has_the_log(open_sqlite: Opener, path: Path) -> None:
+async def test_the_warning_says_the_consequence_and_names_the_holder_of_the_log(
+    open_sqlite: Opener, path: Path
+) -> None:
     await open_sqlite()
     warning = (await open_sqlite()).warning or ""
     assert f"The log {path} is in use by another server (process {os.getpid()})" in warning
@@ -107,7 +109,7 @@ async def test_the_warning_names_the_next_holder(
     assert second.head == 1
 
 
-async def test_who_follows_gets_all_of_memory_and_then_hears_of_the_move(
+async def test_a_follower_gets_all_events_in_memory_and_then_the_move(
     open_sqlite: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     under_way, go_on = hold_moves(monkeypatch)

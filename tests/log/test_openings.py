@@ -58,7 +58,7 @@ STEPS = st.tuples(
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(STEPS, min_size=30, max_size=60))
-def test_a_reader_misses_nothing_and_takes_no_event_for_another_whatever_becomes_of_the_file(
+def test_a_reader_misses_no_event_and_confuses_none_whatever_happens_to_the_file(
     steps: list[tuple[str, int, int]],
 ) -> None:
     file = File()

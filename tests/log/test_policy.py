@@ -344,7 +344,7 @@ limits = st.none() | st.integers(1, 2**53)
         max_size=5,
     )
 )
-def test_what_is_saved_is_loaded(policies: dict[str, Policy]) -> None:
+def test_saved_tallies_are_loaded(policies: dict[str, Policy]) -> None:
     with closing(connect(":memory:")) as connection:
         prepare(connection, "MEMORY")
         save_policies(connection, policies)

@@ -360,7 +360,7 @@ def kill_while_publishing(path: Path, start: int, acknowledged: int) -> list[tup
     return [(int(seq), int(lane), int(i)) for seq, lane, i in map(str.split, acks)]
 
 
-async def test_what_was_acknowledged_before_a_kill_is_stored_once_and_in_order(open_sqlite: Opener, path: Path) -> None:
+async def test_events_acknowledged_before_a_kill_are_stored_once_and_in_order(open_sqlite: Opener, path: Path) -> None:
     acks: list[tuple[int, int, int]] = []
     for start in (0, 10_000, 20_000):
         acks += kill_while_publishing(path, start, acknowledged=300)

@@ -54,7 +54,7 @@ async def test_everything_of_a_subscription_is_there_after_opening_again(
     assert fields_of(again) == fields_of(row)
 
 
-async def test_what_was_changed_and_removed_is_so_after_opening_again(open_sqlite: Opener) -> None:
+async def test_changes_and_removals_are_there_after_reopening(open_sqlite: Opener) -> None:
     log = await open_sqlite()
     rows = [named(name) for name in "abc"]
     for row in rows:

@@ -51,7 +51,7 @@ def test_the_newest_batch_stays_however_large() -> None:
     assert len(tail.get(0) or ()) == 99
 
 
-async def test_whoever_waits_is_woken_by_a_batch_and_by_the_end() -> None:
+async def test_a_waiter_is_woken_by_a_batch_and_by_the_end() -> None:
     tail = Tail(0, 10, 100)
     for act in (lambda: tail.push(batch(1)), tail.close):
         waiters = [asyncio.ensure_future(tail.more()) for _ in range(2)]
@@ -60,7 +60,7 @@ async def test_whoever_waits_is_woken_by_a_batch_and_by_the_end() -> None:
         await asyncio.wait_for(asyncio.gather(*waiters), 5)
 
 
-async def test_whoever_gives_up_waiting_is_forgotten() -> None:
+async def test_a_cancelled_waiter_is_forgotten() -> None:
     tail = Tail(0, 10, 100)
     waiter = asyncio.ensure_future(tail.more())
     await asyncio.sleep(0)

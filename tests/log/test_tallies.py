@@ -174,7 +174,7 @@ def test_one_writer_never_evicts_what_another_one_holds(make_log: Callable[..., 
     assert costs(log.rows).total() <= 100_000
 
 
-def test_two_who_write_as_much_share_evenly(make_log: Callable[..., Log]) -> None:
+def test_two_users_that_write_equally_keep_equal_shares(make_log: Callable[..., Log]) -> None:
     log = make_log(max_bytes=100_000, max_events=10_000)
     for i in range(300):
         log.append([("a", "ann", 100 + i % 50), ("a", "bob", 100 + i % 50)] * 2)
@@ -184,7 +184,7 @@ def test_two_who_write_as_much_share_evenly(make_log: Callable[..., Log]) -> Non
     assert abs(shares["ann"] - shares["bob"]) <= 100_000 // 64 + 350
 
 
-def test_who_filled_the_log_and_stopped_makes_place_for_the_others(make_log: Callable[..., Log]) -> None:
+def test_a_user_who_filled_the_log_and_stopped_loses_events_to_the_others(make_log: Callable[..., Log]) -> None:
     log = make_log(max_bytes=100_000, max_events=10_000)
     log.append([("a", "eve", 1000)] * 80)
     for _ in range(100):
@@ -195,7 +195,7 @@ def test_who_filled_the_log_and_stopped_makes_place_for_the_others(make_log: Cal
     assert 0 < len(log.seqs("eve")) < 80
 
 
-def test_a_room_that_is_full_loses_events_of_whoever_has_most_in_it(make_log: Callable[..., Log]) -> None:
+def test_a_full_room_loses_events_of_the_user_with_most_in_it(make_log: Callable[..., Log]) -> None:
     log = make_log(max_bytes=10**8, max_events=100)
     log.append([("lab", "ann", 10)] * 20 + [("other", "ann", 10)] * 90)
     for _ in range(30):
@@ -220,7 +220,7 @@ def test_a_slice_looks_at_a_bounded_number_of_entries(
     assert [seq for seq, _, _ in found] == list(range(501, 511))
 
 
-def test_what_could_not_be_deleted_is_found_again(make_log: Callable[..., Log]) -> None:
+def test_events_whose_deletion_failed_are_found_again(make_log: Callable[..., Log]) -> None:
     log = make_log(max_bytes=1000)
     log.append([("a", "eve", 300)] * 3 + [("a", "ann", 1)])
     log.connection.execute("CREATE TRIGGER broken BEFORE DELETE ON event BEGIN SELECT RAISE(ABORT, 'no'); END")
@@ -258,7 +258,7 @@ def test_tallies_are_stored_once_in_many_events(make_log: Callable[..., Log], mo
     assert loaded(log.connection).unsaved == 0
 
 
-def test_nothing_is_left_of_who_holds_nothing() -> None:
+def test_a_principal_without_events_has_no_tally() -> None:
     held = Tallies()
     held.add(1, "ann", 2, 10)
     held.add(1, "ann", -2, -10)

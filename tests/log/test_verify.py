@@ -106,7 +106,7 @@ async def test_an_event_that_was_put_in_or_out_of_order_is_found(open_sqlite: Op
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no database at all" * 500])
-def test_what_is_no_log_is_refused_with_what_is_wrong(
+def test_a_file_that_is_not_a_log_is_refused_with_the_reason(
     path: Path, capsys: pytest.CaptureFixture[str], content: bytes | None
 ) -> None:
     path.parent.mkdir()

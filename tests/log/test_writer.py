@@ -37,7 +37,7 @@ async def test_appends_of_one_turn_share_a_commit_and_one_call_to_the_loop(
     assert len(calls) == 1
 
 
-async def test_what_arrives_during_a_commit_shares_the_next(open_sqlite: Opener) -> None:
+async def test_appends_that_arrive_during_a_commit_share_the_next_one(open_sqlite: Opener) -> None:
     log = await open_sqlite()
     batches: list[int] = []
 
@@ -57,7 +57,7 @@ async def test_what_arrives_during_a_commit_shares_the_next(open_sqlite: Opener)
     assert len(batches) <= 100
 
 
-async def test_whatever_part_of_a_batch_the_thread_itself_fails_at_everything_is_answered(
+async def test_every_append_is_answered_at_whichever_step_the_thread_fails(
     open_sqlite: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = await open_sqlite()
@@ -149,7 +149,7 @@ async def test_housekeeping_that_fails_is_seen_and_tried_again(
     await until(lambda: log.failing is None)
 
 
-async def test_what_cannot_be_stored_does_not_take_its_batch_with_it(open_sqlite: Opener) -> None:
+async def test_an_event_that_cannot_be_stored_fails_alone_in_its_batch(open_sqlite: Opener) -> None:
     log = await open_sqlite()
     poison = Draft("lab", "tick", b"1", sender=b"{}", user="\ud800")  # SQLite takes no lone surrogate
     outcomes = await asyncio.gather(

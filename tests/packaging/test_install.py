@@ -49,13 +49,13 @@ def test_a_step_that_fails_ends_it(tmp_path: Path, log: Path, fails: str) -> Non
     assert len(log.read_text().splitlines()) == 2
 
 
-def test_who_waits_is_told_for_what(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_message_of_a_waiting_build_names_the_other_build(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(install.assets, "ASSETS", tmp_path)  # a checkout where nothing was built
     assert "with a Node.js from PyPI, since none is here, and" in install.announce()
 
 
-def test_who_has_built_it_is_told_of_no_build(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_installation_with_a_build_has_no_warning_about_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(install.assets, "ASSETS", tmp_path)
     (tmp_path / install.assets.DIGEST).write_text(install.assets.digest())
     monkeypatch.setattr(install.assets.bundle, "complete", lambda: True)

@@ -431,7 +431,7 @@ gc.collect()
 # --- handlers, when the client is closed
 
 
-async def test_what_was_received_is_handled_before_the_client_is_closed(ground: Ground) -> None:
+async def test_received_events_are_handled_before_the_client_is_closed(ground: Ground) -> None:
     seen: list[Any] = []
     other = await (await rt.AsyncClient(ground.url).connect()).join("lab")
     async with rt.AsyncClient(ground.url) as hub:

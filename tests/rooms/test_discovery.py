@@ -49,7 +49,7 @@ def test_the_extension_of_the_kernels_server_comes_second(tmp_path: Path) -> Non
     assert find_server(environment={**_RTMSG, **_HUB}, runtime_dir=tmp_path)[:2] == (_RTMSG["RTMSG_URL"], "scoped")
 
 
-def test_a_given_token_is_used_with_whatever_is_found(tmp_path: Path) -> None:
+def test_a_given_token_is_used_with_any_server_that_is_found(tmp_path: Path) -> None:
     assert find_server(token="mine", environment=_RTMSG, runtime_dir=tmp_path).token == "mine"
 
 
@@ -130,7 +130,7 @@ def test_a_path_that_is_no_page_of_a_server_is_another_server(running: Any) -> N
     assert [place[:2] for place in found] == [("http://127.0.0.1:7/user/ada/", None)]
 
 
-def test_what_the_environment_names_has_no_other_base(tmp_path: Path) -> None:
+def test_a_url_from_the_environment_has_no_other_base(tmp_path: Path) -> None:
     found = Discovery(environment={"RTMSG_URL": "http://127.0.0.1:1/user/lab/"}, runtime_dir=tmp_path).places
     assert [place.url for place in found] == ["http://127.0.0.1:1/user/lab/"]
 
@@ -181,7 +181,7 @@ def test_with_tls_the_host_is_the_one_that_was_given(running: Any) -> None:
         assert found[:2] == ("https://localhost:7/user/lab/", "token-7")
 
 
-def test_what_another_user_has_written_is_not_believed(
+def test_a_file_written_by_another_user_is_ignored(
     running: Any, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     directory = running(7, token="")

@@ -265,6 +265,6 @@ async def test_async_clients_do_the_same(holder: HubServer, second: HubServer) -
             hub.require_durable()
 
 
-def test_a_hub_that_does_not_say_is_refused_by_who_must_know() -> None:
+def test_a_hub_without_a_durable_field_is_refused_if_durable_is_required() -> None:
     with HubServer(without=["hello"]) as server, pytest.raises(NotDurableError, match=r"version 0\.1\.0"):
         rt.Client(server.url, TOKEN, durable=True).connect()

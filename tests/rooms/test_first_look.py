@@ -82,7 +82,7 @@ def test_a_card_says_what_was_missed(shared_hub: HubServer, room_name: str, clie
     assert "It is not kept when this process ends" in card(other)
 
 
-def test_what_people_wrote_is_text_in_a_card(shared_hub: HubServer, room_name: str, client: Make) -> None:
+def test_text_of_users_is_text_in_a_card(shared_hub: HubServer, room_name: str, client: Make) -> None:
     room = client(shared_hub, name=MARKUP).join(room_name, as_=MARKUP)
     room.emit(MARKUP, {MARKUP: MARKUP})
     assert card(room).count(MARKUP) == 6

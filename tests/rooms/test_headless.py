@@ -59,7 +59,7 @@ def run(request: pytest.FixtureRequest, tmp_path: Path, shared_hub: HubServer) -
     return Run(RUNNERS[request.param], tmp_path, shared_hub)
 
 
-def test_what_waits_is_stored_and_handlers_of_three_seconds_finish(
+def test_close_stores_queued_events_and_waits_for_handlers_of_three_seconds(
     run: Run, shared_hub: HubServer, client: Callable[..., rt.Client], room_name: str
 ) -> None:
     run(

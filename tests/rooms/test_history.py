@@ -49,7 +49,7 @@ def test_it_is_a_sequence() -> None:
 
 
 @given(st.text(), st.text(), st.text())
-def test_whatever_people_write_is_text_in_the_table(name: str, user: str, data: str) -> None:
+def test_any_text_of_users_is_text_in_the_table(name: str, user: str, data: str) -> None:
     tags = Tags(Events([event(1, data, name, user)])._repr_html_())
     assert set(tags.tags) == {"table", "thead", "tbody", "tr", "th", "td"}
     assert tags.tags.count("td") == 5
@@ -83,7 +83,7 @@ def test_a_frame_has_a_column_per_key() -> None:
     assert isinstance(frame["time"].dtype, pandas.DatetimeTZDtype)
 
 
-def test_a_frame_says_who_sent_each_event() -> None:
+def test_a_frame_has_the_sender_of_each_event() -> None:
     sender = Sender("alice", "kernel", "train", "m", "lab/train.ipynb")
     frame = Events([event(1, {"loss": 0.5, "sender": "mine"}, sender=sender), event(2)]).to_pandas()
     assert frame["sender"].tolist() == ["train", "alice"]

@@ -53,7 +53,9 @@ class Reader:
 
 @settings(max_examples=300)
 @given(st.lists(st.tuples(st.sampled_from(STEPS), st.integers(1, 5))))
-def test_every_event_once_and_in_order_whatever_is_lost_doubled_or_late(steps: list[tuple[str, int]]) -> None:
+def test_every_event_is_handled_once_and_in_order_whatever_is_lost_doubled_or_late(
+    steps: list[tuple[str, int]],
+) -> None:
     reader = Reader(max_events=6)
     inbox = reader.inbox
     inbox.start_at(Position(LOG, 10), 10)
@@ -244,7 +246,7 @@ def test_every_event_is_handled_or_told_to_be_gone_once(turns: list[tuple[str, i
     assert room.inbox.position == Position(LOG, room.events[-1][0], len(room.events))
 
 
-def test_what_is_gone_is_told_in_its_place() -> None:
+def test_deleted_events_are_announced_in_their_place() -> None:
     room = Numbered()
     room.publish(1, arrives=True)
     room.publish(1, arrives=False)
@@ -300,7 +302,7 @@ def test_a_room_that_was_made_again_counts_from_one() -> None:
     assert (gone, other.seqs) == ([(1, 2)], [63])
 
 
-def test_what_waits_beyond_a_cut_is_dropped_and_the_rest_is_handled() -> None:
+def test_queued_events_beyond_a_cut_are_dropped_and_the_rest_is_handled() -> None:
     reader = Reader()
     reader.inbox.start_at(Position(LOG, 0, 0), 0)
     for seq in range(1, 6):

@@ -59,7 +59,7 @@ def test_a_kernel_that_is_not_ipykernel_is_known_by_its_arguments(
 
 
 @pytest.mark.parametrize("arguments", ["look.py {}", "-m jupyter_console --existing {}", "run.py -f other.json", "-f"])
-def test_a_script_is_none_whatever_files_it_is_given(
+def test_a_script_is_never_taken_for_a_notebook(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: str
 ) -> None:
     monkeypatch.delitem(sys.modules, "ipykernel.kernelapp", raising=False)
@@ -76,7 +76,7 @@ def test_a_kernel_behind_a_gateway_proves_itself_with_what_it_was_given(in_kerne
     assert this_kernel(given) == Kernel("ab12-cd", b"the-secret")
 
 
-def test_what_a_kernel_was_given_is_not_its_child_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_key_of_a_kernel_is_not_inherited_by_its_child_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "ipykernel.kernelapp", raising=False)
     assert this_kernel({"KERNEL_RTMSG_KEY": "the-secret"}) is None
 
@@ -136,7 +136,7 @@ def test_a_kernel_gets_its_notebooks_subscription_without_asking(in_kernel: Path
             assert hub.join(room_name).subscription == "course/week1.ipynb"
 
 
-def test_a_client_knows_who_it_is_and_what_hub_that_is_before_it_joins(in_kernel: Path) -> None:
+def test_a_client_has_its_user_and_the_hubs_id_before_it_joins(in_kernel: Path) -> None:
     with HubServer(kernel="course/week1.ipynb") as server, rt.Client(server.url, TOKEN) as hub:
         hello = hub._async.hello
         assert hello is not None
@@ -173,7 +173,7 @@ async def test_code_that_awaits_is_told_where_it_awaits(in_kernel: Path, shared_
 
 
 @pytest.mark.parametrize("start", [{"as_": "me"}, {"last": 1}, {"since": 1.0}, {"after": 0}])
-def test_who_says_where_to_start_is_told_nothing(
+def test_a_join_with_an_explicit_start_gets_no_notice(
     in_kernel: Path, shared_hub: HubServer, room_name: str, start: dict[str, object]
 ) -> None:
     with warnings.catch_warnings(), rt.Client(shared_hub.url, TOKEN) as hub:

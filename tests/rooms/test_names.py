@@ -50,7 +50,7 @@ def test_ones_own_user_is_you() -> None:
 
 
 @pytest.mark.parametrize("user", ["token:kernel", "token:server", "anonymous"])
-def test_what_several_people_share_is_nobodys_own(user: str) -> None:
+def test_a_path_shared_by_several_users_belongs_to_none_of_them(user: str) -> None:
     assert called(Sender(user, "script", "fetch", "m"), you=user) == [f"fetch ({user})"]
 
 
@@ -102,7 +102,7 @@ def test_a_sender_whose_path_is_told_to_its_own_user_only_goes_by_what_presence_
     assert names.of(Sender("ada", "kernel", "hw1", "c")) == "hw1 (you)"
 
 
-def test_what_is_remembered_is_bounded() -> None:
+def test_the_number_of_remembered_ids_is_bounded() -> None:
     names = Names()
     for number in range(1_200):
         names.add(kernel(f"{number}/hw1.ipynb"))
@@ -111,7 +111,7 @@ def test_what_is_remembered_is_bounded() -> None:
     assert max(map(len, names._notebooks.values())) <= 1_000
 
 
-def test_whatever_a_path_holds_is_made_fit_to_be_shown() -> None:
+def test_any_path_is_made_displayable() -> None:
     people = kernel("a\u202e/hw1.ipynb"), kernel("b\n/hw1.ipynb")
     assert called(*people) == ["a\ufffd/hw1 (ada)", "b\ufffd/hw1 (ada)"]
     assert called(Sender("a\nb", "script", "n", "m")) == ["n (a\ufffdb)"]

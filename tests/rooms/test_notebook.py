@@ -171,7 +171,9 @@ async def test_missed_events_are_a_table(notebook: Notebook, room_name: str) -> 
         ("await room.emit('n', 1, expect=99, wait=False)", "Conflict: .* \\(line 1\\)"),
     ],
 )
-async def test_what_a_user_did_is_told_in_one_line(notebook: Notebook, room_name: str, cell: str, said: str) -> None:
+async def test_an_error_of_the_user_is_shown_in_one_line(
+    notebook: Notebook, room_name: str, cell: str, said: str
+) -> None:
     await notebook.run(f"import jupyter_rtmsg as rt\nroom = rt.connect().join({room_name!r})")
     number = await notebook.run(cell)
     assert re.fullmatch(said, (await notebook.output(number, "line")).strip())

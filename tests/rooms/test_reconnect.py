@@ -306,7 +306,7 @@ def test_more_missed_than_the_hub_sends_is_read_page_by_page(client: Make) -> No
         eventually(lambda: room.lag == 0)
 
 
-def test_what_was_trimmed_is_announced_and_the_rest_comes(client: Make, caplog: Any) -> None:
+def test_trimmed_events_are_announced_and_the_rest_is_sent(client: Make, caplog: Any) -> None:
     with HubServer(log_options={"max_events": 100}) as server:
         other = client(server).join("lab")
         first = client(server)

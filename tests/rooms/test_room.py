@@ -353,7 +353,7 @@ def test_expect_refuses_what_came_too_late(shared_hub: HubServer, room_name: str
     assert room.emit("n", 2, expect=head)
 
 
-def test_what_looks_on_starts_nothing(shared_hub: HubServer, room_name: str, client: Make) -> None:
+def test_a_watcher_does_not_start_the_handlers(shared_hub: HubServer, room_name: str, client: Make) -> None:
     room = client(shared_hub).join(room_name)
     watched: list[Any] = []
     end = room.watch(lambda event: watched.append(event.data) if event.name == "n" else None)
@@ -368,7 +368,7 @@ def test_what_looks_on_starts_nothing(shared_hub: HubServer, room_name: str, cli
     assert watched == [1]
 
 
-def test_a_client_knows_who_it_is_once_it_is_connected(shared_hub: HubServer, room_name: str) -> None:
+def test_a_client_has_its_user_once_it_is_connected(shared_hub: HubServer, room_name: str) -> None:
     with rt.Client(shared_hub.url, TOKEN, name="Ada's laptop") as hub:
         assert hub.user == "alice"
         room = hub.join(room_name)

@@ -246,7 +246,9 @@ def test_a_refusal_that_nobody_asks_for_is_logged(
 
 
 @pytest.mark.parametrize("kind", [Receipt, EventStream, AsyncEventStream])
-def test_what_an_interrupt_kept_from_being_made_ends_in_silence(kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_object_whose_constructor_was_interrupted_is_deleted_silently(
+    kind: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
     said: list[object] = []
     monkeypatch.setattr(sys, "unraisablehook", said.append)
     half = kind.__new__(kind)

@@ -59,7 +59,7 @@ def test_an_empty_table_says_so() -> None:
     assert table().html([], "2 < 3") == "<p>2 &lt; 3</p><p>Nothing.</p>"
 
 
-def test_what_people_wrote_is_escaped_and_cut() -> None:
+def test_text_of_users_is_escaped_and_cut() -> None:
     html = table().html([Item("<script>"), Item("a\u202eb"), Item(Displayed("\u2068שלום\u2069")), Item("x" * 10_000)])
     assert "&lt;script&gt;" in html
     assert "a\\u202eb" in html

@@ -106,7 +106,7 @@ def _wire(seq: int | None) -> list[object]:
     return ["tick", None, {"seq": seq, "ts": 0}]
 
 
-def test_what_comes_again_after_a_reconnect_is_shown_once() -> None:
+def test_an_event_received_again_after_a_reconnect_is_shown_once() -> None:
     watchers, seen = Watchers("lab"), []
     watchers.add(lambda event: seen.append(event.seq))
     for seq in (1, 2, 1, 2, 3, None, None):

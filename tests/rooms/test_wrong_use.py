@@ -51,7 +51,7 @@ def room(shared_hub: HubServer, room_name: str, client: Callable[..., rt.Client]
         ("\ud800", "lone surrogate"),
     ],
 )
-def test_what_is_not_json(room: rt.Room, data: Any, said: str) -> None:
+def test_values_that_are_not_json(room: rt.Room, data: Any, said: str) -> None:
     with pytest.raises(errors.NotJSON, match=said) as caught:
         room.emit("n", data)
     assert isinstance(caught.value, TypeError)
@@ -81,14 +81,16 @@ class _Point:
         ({1: "a"}, "Send {str(key): value for key, value in data.items()}"),
     ],
 )
-def test_what_is_not_json_is_answered_with_what_is(room: rt.Room, data: Any, said: str) -> None:
+def test_the_error_for_a_value_that_is_not_json_names_a_value_to_send_instead(
+    room: rt.Room, data: Any, said: str
+) -> None:
     with pytest.raises(errors.NotJSON) as caught:
         room.emit("n", data)
     assert str(caught.value).endswith(said)
     assert "\n" not in str(caught.value)
 
 
-def test_what_is_too_large_names_both_sizes(room: rt.Room) -> None:
+def test_the_error_for_a_large_event_names_both_sizes(room: rt.Room) -> None:
     with pytest.raises(errors.TooLarge, match=r"1,000,\d+ bytes.* 1,000,000"):
         room.emit("n", b"x" * 1_000_000)
     with pytest.raises(errors.TooLarge, match="1000000"):  # refused by the hub: there is no room for its envelope
@@ -212,7 +214,7 @@ def talk(shared_hub: HubServer) -> Iterator[dict[str, Any]]:
         type("T", (), {"__init__": lambda self, event: None}),
     ],
 )
-def test_what_takes_one_argument_is_a_handler(room: rt.Room, function: Any) -> None:
+def test_any_callable_of_one_argument_is_a_handler(room: rt.Room, function: Any) -> None:
     assert room.on("n", function) is function
 
 
@@ -240,7 +242,7 @@ def test_events_are_copied_and_pickled_all_the_same(talk: dict[str, Any]) -> Non
     assert copy.deepcopy(event) == copy.copy(event) == pickle.loads(pickle.dumps(event)) == event
 
 
-def test_what_is_awaited_is_known_as_such_to_schedulers() -> None:
+def test_awaited_methods_are_coroutine_functions_to_schedulers() -> None:
     for method in (rt.AsyncClient.connect, rt.AsyncClient.join, AsyncRoom.emit, AsyncRoom.history, AsyncRoom.leave):
         assert asyncio.iscoroutinefunction(method), method
 

@@ -54,7 +54,7 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "OPTIONS", "HEAD"])
 @pytest.mark.parametrize("path", [POLL, "socket.io/", "socket.io/?EIO=4&transport=websocket", "rtmsg/api/status"])
-def test_who_has_shown_nothing_is_not_told_why_the_hub_did_not_start(
+def test_an_unauthenticated_client_is_not_told_why_the_hub_did_not_start(
     broken: JupyterServer, method: str, path: str
 ) -> None:
     answer = broken.request(method, path, token=None)
@@ -63,7 +63,7 @@ def test_who_has_shown_nothing_is_not_told_why_the_hub_did_not_start(
         assert secret not in answer.text, answer.text
 
 
-def test_who_may_know_is_told_without_the_password(broken: JupyterServer) -> None:
+def test_a_text_for_authorized_users_has_no_password(broken: JupyterServer) -> None:
     for path in (POLL, "rtmsg/api/status"):
         answer = broken.request("GET", path)
         assert answer.status == 503

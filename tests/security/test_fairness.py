@@ -53,7 +53,7 @@ async def test_commands_that_wait_for_the_log_take_turns_as_well(start: Any, mon
     assert all(reply["ok"] for reply in await asyncio.gather(*asked))
 
 
-async def test_what_exceeds_a_users_budget_is_refused_and_others_are_not(start: Any) -> None:
+async def test_commands_beyond_a_users_budget_are_refused_and_those_of_others_are_not(start: Any) -> None:
     hub = await start(url="memory:", command_rate=100, command_burst=1_000)
     flood = [await hub.connect(user="mallory") for _ in range(10)]
     replies = await asyncio.gather(*(member.ask("rooms") for member in flood for _ in range(10)))

@@ -79,7 +79,7 @@ async def test_bare_line_feeds_hide_no_request(port: int, request_: bytes) -> No
     assert (await answers(port, request_)).count(b"HTTP/1.1") <= 1
 
 
-async def test_what_stands_behind_an_upgrade_is_no_request(port: int) -> None:
+async def test_bytes_after_an_upgrade_are_not_a_request(port: int) -> None:
     client = await RawClient.dial(port)
     client.write(upgrade_request() + SMUGGLED)
     response = await client.response()

@@ -76,7 +76,7 @@ async def test_two_users_who_write_as_much_keep_as_much(hub: Any) -> None:
     assert abs(costs["ann"] - costs["bob"]) <= 2_000_000 / 64 + 40_200
 
 
-async def test_who_filled_the_log_and_went_keeps_nobody_from_writing(hub: Any) -> None:
+async def test_a_user_who_filled_the_log_and_left_stops_nobody_from_writing(hub: Any) -> None:
     eve = await hub.connect(user="eve")
     await asyncio.gather(*(eve.publish("x" * 60_000, "dump") for _ in range(40)))
     await eve.close()

@@ -54,7 +54,7 @@ async def test_a_stranger_may_try_only_so_often_in_one_session(
     assert (closing.code, closing.reason) == (1008, "3 CONNECTs were refused")
 
 
-async def test_who_was_let_in_may_go_on_asking(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_admitted_client_may_make_further_requests(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packet_stream, "MAX_REFUSALS", 3)
     served = await serve()
     client = await served.enter()

@@ -135,7 +135,7 @@ async def test_volatile_events_never_cut_a_client_off(serve: Any, quick_checks: 
         assert str(packet).startswith('42["v"')  # whole: none was cut in the middle
 
 
-async def test_who_stops_reading_is_cut_off_by_time_and_told_why(serve: Any, quick_checks: None):
+async def test_a_client_that_stops_reading_is_cut_off_after_a_time_with_the_reason(serve: Any, quick_checks: None):
     served = await serve(send_timeout=0.5)
     reasons: list[str] = []
     served.io.on("connection", lambda socket: socket.on("disconnect", reasons.append))
@@ -152,7 +152,7 @@ async def test_who_stops_reading_is_cut_off_by_time_and_told_why(serve: Any, qui
     assert served.io.engine.memory.used == 0
 
 
-async def test_who_reads_slowly_is_not_cut_off_though_its_pongs_come_late(serve: Any, quick_checks: None):
+async def test_a_slow_reader_is_not_cut_off_though_its_pongs_come_late(serve: Any, quick_checks: None):
     """Eight megabytes, read over a time in which many pings and half a dozen send timeouts pass."""
     served = await serve(ping_interval=0.2, ping_timeout=0.3, send_timeout=1)
     reasons: list[str] = []
@@ -191,7 +191,7 @@ async def test_too_much_is_looked_at_twice(serve: Any, monkeypatch: pytest.Monke
     await reader.quiet()
 
 
-async def test_the_memory_of_all_is_bounded_and_who_holds_most_pays(serve: Any):
+async def test_the_memory_of_all_sessions_is_bounded_and_the_largest_principal_is_cut_off(serve: Any):
     served = await serve(max_memory=20_000_000, max_queue=16_000_000)
     reasons: dict[str, str] = {}
     served.io.on(
@@ -213,7 +213,7 @@ async def test_the_memory_of_all_is_bounded_and_who_holds_most_pays(serve: Any):
     await healthy.quiet()
 
 
-async def test_the_budget_holds_with_256_stalled_readers_and_who_reads_stays(serve: Any):
+async def test_the_memory_limit_holds_with_256_stalled_readers_and_active_readers_stay(serve: Any):
     served = await serve(max_memory=8_000_000)
     memory = served.io.engine.memory
     stalled = [await served.enter(receive_buffer=4096) for _ in range(256)]

@@ -58,7 +58,7 @@ async def test_a_browser_that_has_another_version_gets_this_one(serve):
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_it_is_compressed_for_those_who_can_read_it(serve, name):
+async def test_the_bundle_is_compressed_for_clients_that_accept_it(serve, name):
     served = await serve()
     for _ in range(2):
         response = await ask(served, name, Accept_Encoding="gzip, deflate, br")
@@ -127,7 +127,7 @@ async def test_where_it_was_not_built_the_answer_says_how_to_build_it(serve, mon
     assert "etag" not in response.headers
 
 
-def test_what_is_served_is_what_npm_published():
+def test_the_served_bundle_is_the_one_on_npm():
     """Hash against the copy that the interoperability tests use, where it is installed in the same version."""
     installed = Path(__file__).parents[1] / "interop" / "node_modules" / "socket.io-client"
     version = json.loads((installed / "package.json").read_text())["version"]

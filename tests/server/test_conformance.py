@@ -262,7 +262,7 @@ async def test_a_wrong_frame_is_answered_with_its_close_code(serve, data, code, 
     await until(lambda: not served.io.engine.sessions)
 
 
-async def test_whoever_sends_too_much_reads_why_before_the_connection_ends(serve):
+async def test_a_client_that_sends_too_much_gets_the_reason_before_the_connection_ends(serve):
     served = await serve(max_payload=100_000)
     client = await served.enter()
     start = asyncio.get_running_loop().time()
@@ -360,7 +360,7 @@ async def test_auth_and_handshake_reach_the_application(serve):
     assert socket.rooms == {socket.id}
 
 
-async def test_what_a_connection_handler_emits_follows_the_40(serve):
+async def test_events_of_a_connection_handler_follow_the_40(serve):
     served = await serve()
 
     @served.io.on("connection")
@@ -551,7 +551,7 @@ async def test_a_client_may_come_back_with_a_new_id(serve):
     assert await client.enter() != first
 
 
-async def test_what_was_sent_right_behind_a_disconnect_is_ignored(serve):
+async def test_packets_right_after_a_disconnect_are_ignored(serve):
     served = await serve()
     client = await served.enter()
     client.send("41", '42["late"]')
@@ -669,7 +669,7 @@ async def test_closes_the_connection_and_no_other(serve, packets):
     await other.quiet()
 
 
-async def test_what_a_client_sends_forges_no_line_of_the_log(serve, caplog):
+async def test_no_bytes_of_a_client_forge_a_line_of_the_log(serve, caplog):
     caplog.set_level(logging.INFO, logger="jupyter_rtmsg")
     served = await serve()
     for packet in ('42/a\nERROR forged,["x"]', "2\nERROR forged", "4\nERROR forged"):
@@ -813,7 +813,7 @@ async def test_a_broadcast_that_not_all_answer_fails_with_the_partial_list(serve
     assert error.value.missing == list(served.io.of("/").sockets)[1:]
 
 
-async def test_of_a_broadcast_whose_clients_left_the_answers_of_the_others_are_told_and_who_is_missing(serve):
+async def test_a_broadcast_with_lost_clients_reports_the_answers_and_the_missing_ids(serve):
     served = await serve()
     clients = [await served.enter() for _ in range(3)]
     ids = list(served.io.of("/").sockets)
@@ -843,7 +843,7 @@ async def test_of_one_client_it_is_told_in_the_same_way(serve, how):
     assert (error.value.responses, error.value.missing) == ([], [socket.id])
 
 
-async def test_who_left_and_who_is_late_are_both_missing(serve):
+async def test_clients_that_left_and_clients_that_are_late_are_missing(serve):
     served = await serve()
     clients = [await served.enter() for _ in range(2)]
     ids = list(served.io.of("/").sockets)
@@ -1028,7 +1028,7 @@ async def test_a_socket_that_left_is_in_no_room(serve):
     assert list(served.io.of("/").rooms.names()) == []
 
 
-async def test_a_volatile_event_reaches_who_can_be_written_to(serve):
+async def test_a_volatile_event_reaches_clients_that_can_be_written_to(serve):
     served = await serve()
     sockets: list[Socket] = []
     served.io.on("connection", sockets.append)
@@ -1038,7 +1038,7 @@ async def test_a_volatile_event_reaches_who_can_be_written_to(serve):
     assert await client.receive_many(2) == ['42["v",1]', '42["v",2]']
 
 
-async def test_what_is_emitted_in_one_tick_keeps_its_order(serve):
+async def test_events_emitted_in_one_tick_keep_their_order(serve):
     served = await serve()
 
     @served.io.on("connection")

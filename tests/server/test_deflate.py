@@ -69,7 +69,7 @@ async def test_it_is_agreed_only_where_both_want_it(serve, dial):
         await client.close()
 
 
-async def test_a_broadcast_reaches_those_who_agreed_and_those_who_did_not(serve, dial):
+async def test_a_broadcast_reaches_clients_with_and_without_compression(serve, dial):
     served = await serve(per_message_deflate=True)
     clients = [await dial(served, compress=window) for window in (15, 0, 15)]
     served.io.emit("news", LONG)

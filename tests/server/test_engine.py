@@ -47,7 +47,7 @@ async def test_text_and_bytes_are_echoed_as_they_came(listening):
     await client.hang_up()
 
 
-async def test_a_session_starts_with_the_open_packet_whatever_its_listener_sends(listening):
+async def test_a_session_starts_with_the_open_packet_even_if_its_listener_sends(listening):
     listening.engine.on("connection", lambda session: session.send("first"))
     client = await RawClient.open(listening.port)
     assert client.opened is not None
@@ -132,7 +132,7 @@ async def test_an_echo_over_polling_and_on_over_websocket_after_the_upgrade(list
     client.close()
 
 
-async def test_what_a_listener_sends_at_once_comes_with_the_open_packet(listening):
+async def test_messages_of_a_connection_listener_come_with_the_open_packet(listening):
     listening.engine.on("connection", lambda session: session.send("first"))
     client = await PollClient.open(listening.port)
     packets = client.early or await client.get()

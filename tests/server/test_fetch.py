@@ -105,7 +105,7 @@ async def test_flags_change_nothing_but_how_it_is_sent(serve):
     assert await clients["c"].receive_many(2) == ['42["two"]', '42["message","five"]']
 
 
-async def test_what_is_emitted_to_other_servers_is_checked_and_heard_by_nobody(serve):
+async def test_an_emit_to_other_servers_is_checked_and_received_by_nobody(serve):
     io, _, clients = await three(serve)
     for speaker in (io, io.of("/")):
         speaker.server_side_emit("hello", 1)
@@ -120,7 +120,7 @@ async def test_what_is_emitted_to_other_servers_is_checked_and_heard_by_nobody(s
 # --- room events
 
 
-async def test_rooms_tell_when_they_begin_and_end_and_who_comes_and_goes(serve):
+async def test_rooms_emit_their_begin_and_end_and_each_join_and_leave(serve):
     served = await serve()
     told: list[tuple[str, ...]] = []
     rooms = served.io.of("/").adapter

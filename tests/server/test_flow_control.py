@@ -121,7 +121,7 @@ async def test_a_heartbeat_goes_on_while_a_handler_is_slow(serve: Any):
 
 
 @pytest.mark.parametrize("how", ["41", "close frame", "end of stream", "reset"])
-async def test_what_a_client_sent_before_it_left_is_handled_then_its_leaving_is_told(serve: Any, how: str):
+async def test_events_sent_before_leaving_are_handled_before_disconnect(serve: Any, how: str):
     served = await serve()
     told: list[Any] = []
 
@@ -187,7 +187,7 @@ async def test_a_client_that_leaves_while_it_is_not_read_is_noticed(serve: Any, 
     assert served.io.engine.memory.used == 0
 
 
-async def test_what_waits_is_dropped_and_counted_when_the_server_disconnects(serve: Any):
+async def test_waiting_events_are_dropped_and_counted_when_the_server_disconnects(serve: Any):
     served = await serve()
     gate = asyncio.Event()
     told: list[Any] = []

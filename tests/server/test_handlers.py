@@ -85,7 +85,7 @@ async def test_a_handler_that_raises_keeps_none_behind_it_from_being_called(serv
     await until(lambda: heard)
 
 
-async def test_later_events_wait_until_it_is_known_who_answers(serve: Any) -> None:
+async def test_later_events_wait_until_the_result_of_several_handlers_is_known(serve: Any) -> None:
     served = await serve()
     go = asyncio.Event()
     order: list[str] = []

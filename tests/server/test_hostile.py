@@ -239,7 +239,7 @@ async def test_pings_that_are_never_read_do_not_pile_up_pongs(serve):
     assert message is not None
 
 
-async def test_what_waits_behind_an_unread_pong_is_bounded_too(serve):
+async def test_events_behind_an_unread_pong_are_bounded(serve):
     served = await serve(max_queue=200_000)
     reasons: list[str] = []
     served.io.on("connection", lambda socket: socket.on("disconnect", reasons.append))
@@ -316,7 +316,7 @@ async def test_a_member_that_reads_again_in_time_gets_everything(serve):
     await client.quiet()
 
 
-async def test_volatile_events_skip_who_cannot_be_written_to(serve):
+async def test_volatile_events_skip_clients_that_cannot_be_written_to(serve):
     served = await serve(max_queue=1_000_000)
     sockets: list[Socket] = []
     served.io.on("connection", sockets.append)
@@ -498,7 +498,7 @@ async def test_a_client_that_closes_while_its_events_wait_is_answered(serve):
 # -- waiting to be let in
 
 
-async def test_refused_upgrades_take_no_place_of_those_who_wait_to_be_let_in(serve):
+async def test_refused_upgrades_do_not_count_as_pending_sessions(serve):
     served = await serve(max_pending=2)
     for _ in range(5):
         client = await served.dial()

@@ -133,7 +133,7 @@ async def test_on_any_sees_the_name_and_arguments_of_every_event_first(serve):
     assert order == [("before", "x", 1), ("any", "x", 1), "middleware", "handler", *unknown]
 
 
-async def test_who_sees_every_event_hurts_no_one_by_raising_and_may_be_async(serve, caplog):
+async def test_a_catch_all_listener_may_raise_and_may_be_async(serve, caplog):
     served, heard = await serve(), []
 
     @served.io.on("connection")

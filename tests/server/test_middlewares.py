@@ -52,7 +52,9 @@ async def test_they_are_called_in_order_before_the_handlers_and_may_change_the_a
 
 
 @pytest.mark.parametrize("is_async", [False, True])
-async def test_who_raises_drops_the_event_and_the_error_handlers_get_the_exception(serve, is_async, caplog):
+async def test_a_middleware_that_raises_drops_the_event_and_the_error_handlers_get_the_exception(
+    serve, is_async, caplog
+):
     errors: list[Exception] = []
     handled: list[str] = []
 
@@ -79,13 +81,13 @@ async def test_who_raises_drops_the_event_and_the_error_handlers_get_the_excepti
     assert "secret" not in caplog.text
 
 
-async def test_what_nobody_handles_is_logged(serve, caplog):
+async def test_an_error_without_a_handler_is_logged(serve, caplog):
     client = await connect(serve, lambda socket: socket.use(lambda event: 1 / 0))
     assert await ask(client, "x") == INTERNAL
     assert "ZeroDivisionError" in caplog.text
 
 
-async def test_a_refusal_is_told_to_who_asked(serve, caplog):
+async def test_a_refusal_is_sent_to_the_client_that_asked(serve, caplog):
     def connected(socket: Socket) -> None:
         @socket.use
         def limit(event: list[Any]) -> None:

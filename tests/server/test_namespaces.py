@@ -183,7 +183,7 @@ async def test_children_have_the_middlewares_and_handlers_of_their_parent_before
     assert order == ["middleware", "own middleware /ws-1", "handler /ws-1", "own handler"]
 
 
-async def test_what_a_parent_gets_later_concerns_the_children_that_are_there(serve):
+async def test_a_listener_added_to_a_parent_later_applies_to_existing_children(serve):
     served = await serve()
     parent = served.io.of(ROOM)
     await served.enter("/ws-1")
@@ -196,7 +196,7 @@ async def test_what_a_parent_gets_later_concerns_the_children_that_are_there(ser
     assert '"full"' in await refused(client, "/ws-1")
 
 
-async def test_what_a_parent_emits_reaches_the_sockets_of_all_children_in_their_namespace(serve):
+async def test_an_emit_of_a_parent_namespace_reaches_the_sockets_of_all_its_children(serve):
     served = await serve()
     parent = served.io.of(ROOM)
     parent.on("connection", lambda socket: socket.join(socket.auth["room"]))

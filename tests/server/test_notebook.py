@@ -139,7 +139,7 @@ async def test_a_cell_with_an_id_replaces_all_that_it_registered_and_nothing_of_
     assert (await notebook.output(counted, ".")).split()[0] == "3"
 
 
-async def test_a_cell_may_register_on_the_clients_who_are_there_and_replaces_that_too(notebook: Notebook) -> None:
+async def test_a_rerun_cell_replaces_its_listeners_on_connected_clients(notebook: Notebook) -> None:
     client = await notebook.enter()
     await notebook.run("clients = io.sockets.sockets.values()", "c")
     await notebook.run("for one in clients: one.on('q', lambda: 'other')", "b")
@@ -157,7 +157,9 @@ async def test_a_cell_may_register_on_the_clients_who_are_there_and_replaces_tha
     assert set(await client.receive_many(2)) == {'42["heard",2]', '431["other"]'}
 
 
-async def test_what_a_task_registers_after_other_cells_have_run_belongs_to_its_own(notebook: Notebook) -> None:
+async def test_a_handler_registered_by_a_task_belongs_to_its_cell_even_after_other_cells_have_run(
+    notebook: Notebook,
+) -> None:
     cell = (
         "async def later(go):\n    await go.wait()\n"
         "    io.on('connection', lambda socket: socket.emit('later', {version}))\n    print('registered.')\n"

@@ -167,7 +167,7 @@ async def test_the_bundle_and_preflights_know_patterns_and_functions(serve):
                 assert (await exchange.answer()).headers.get("access-control-allow-origin") == allowed
 
 
-def test_what_is_no_origin_is_refused_when_the_server_is_made():
+def test_an_invalid_origin_is_refused_when_the_server_is_made():
     from jupyter_rtmsg.server import Server
 
     with pytest.raises(TypeError, match="an origin must be a str, a pattern or a function, not 7"):

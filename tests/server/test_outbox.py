@@ -71,7 +71,7 @@ def test_a_ping_goes_ahead_of_what_waits_but_not_into_a_frame_that_is_half_writt
     assert backlog.take(FORM).startswith(ping.websocket)
 
 
-def test_what_is_volatile_is_dropped_unless_it_is_half_written(memory: Memory):
+def test_a_volatile_packet_is_dropped_unless_it_is_half_written(memory: Memory):
     first, lost, kept = packet(CHUNK + 1, volatile=True), packet(10, volatile=True), packet(10)
     backlog = backlog_of(memory, first, lost, kept)
     begun = backlog.take(FORM)

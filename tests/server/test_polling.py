@@ -683,7 +683,7 @@ async def test_a_close_packet_ends_the_get_with_a_noop_and_the_session(serve, po
     assert (await (await client.poll()).answer()).json()["code"] == 1
 
 
-async def test_what_stands_before_a_close_packet_counts_and_what_stands_behind_does_not(serve, poll):
+async def test_packets_before_a_close_packet_are_handled_and_those_after_it_are_not(serve, poll):
     served = await serve()
     names: list[str] = []
     served.io.on("connection", lambda socket: socket.on("e", names.append))

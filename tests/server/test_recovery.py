@@ -90,7 +90,7 @@ async def test_a_lost_client_goes_on_with_its_id_rooms_data_and_what_it_missed(s
     assert [event[0] for event in await scene.events(back)] == ["d"]
 
 
-async def test_what_handlers_of_connection_emit_comes_after_what_was_missed(scene: Scene) -> None:
+async def test_events_of_connection_handlers_follow_the_missed_events(scene: Scene) -> None:
     client = await scene.enter()
     await scene.lose(client)
     scene.io.emit("missed")
@@ -150,7 +150,7 @@ async def test_a_client_whose_old_connection_was_not_known_to_be_dead_is_recover
         assert await scene.events(again) == [["missed", number]]
 
 
-async def test_who_is_refused_gets_nothing_of_what_was_missed(scene: Scene) -> None:
+async def test_a_refused_client_gets_no_missed_events(scene: Scene) -> None:
     client = await scene.enter()
     await scene.lose(client)
     scene.io.emit("secret")
@@ -186,7 +186,7 @@ async def test_an_event_has_no_argument_more_for_clients_that_know_nothing_of_re
     assert await scene.events(client) == [["step", 1]] * 3
 
 
-async def test_what_was_too_large_to_be_emitted_is_not_replayed(serve: Serve) -> None:
+async def test_an_event_too_large_to_emit_is_not_replayed(serve: Serve) -> None:
     scene = Scene(await serve(recovery=True, max_queue=1000))
     client = await scene.enter()
     await scene.lose(client)
@@ -197,7 +197,7 @@ async def test_what_was_too_large_to_be_emitted_is_not_replayed(serve: Serve) ->
     assert await scene.events(back) == [["small"]]
 
 
-async def test_who_is_cut_in_the_midst_of_a_replay_gets_the_rest_of_it(scene: Scene) -> None:
+async def test_a_client_cut_during_a_replay_gets_the_rest_of_it(scene: Scene) -> None:
     client = await scene.enter()
     await scene.lose(client)
     for number in range(5):
@@ -231,7 +231,7 @@ async def test_a_goodbye_ends_it(scene: Scene, goodbye: str) -> None:
     assert back.welcome["pid"] != client.welcome["pid"]
 
 
-async def test_who_was_away_for_too_long_starts_anew(serve: Serve) -> None:
+async def test_a_client_that_was_away_for_too_long_starts_anew(serve: Serve) -> None:
     now = 0.0
     scene = Scene(await serve(recovery=lambda n: MemoryRecovery(n, max_disconnection=20, clock=lambda: now)))
     client = await scene.enter()
@@ -240,7 +240,7 @@ async def test_who_was_away_for_too_long_starts_anew(serve: Serve) -> None:
     assert (await scene.enter(pid=client.welcome["pid"])).welcome["sid"] != client.welcome["sid"]
 
 
-async def test_who_missed_more_than_is_remembered_starts_anew(serve: Serve) -> None:
+async def test_a_client_that_missed_more_than_is_kept_starts_anew(serve: Serve) -> None:
     scene = Scene(await serve(recovery=lambda n: MemoryRecovery(n, max_packets=3)))
     client, other = await scene.enter(), await scene.enter()
     scene.sockets[1].join("busy")

@@ -28,7 +28,7 @@ FORWARDED = {"X_Forwarded_For": "203.0.113.7", "X_Forwarded_Proto": "https", "X_
 
 @pytest.mark.parametrize("trusted", [[], ["10.0.0.0/8"], ["unix:"]])
 @pytest.mark.parametrize("headers", [FORWARDED, {"Forwarded": "for=203.0.113.7;proto=https;host=lab.example"}])
-async def test_who_is_not_trusted_tells_nothing(serve, trusted, headers):
+async def test_headers_of_an_untrusted_proxy_are_ignored(serve, trusted, headers):
     request = await told(serve, trusted, **headers)
     assert (request.address, request.secure, request.host) == ("127.0.0.1", False, "localhost")
 
@@ -103,7 +103,7 @@ async def test_no_forwarded_host_passes_for_a_loopback_name(serve):
     assert (await (await client.start()).answer()).status == 403
 
 
-def test_what_is_no_network_is_refused_when_the_server_is_made():
+def test_an_invalid_network_is_refused_when_the_server_is_made():
     with pytest.raises(ValueError, match="nginx"):
         Server(trusted_proxies=["nginx"])
 

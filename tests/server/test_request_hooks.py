@@ -99,7 +99,7 @@ async def test_a_client_that_goes_while_it_is_asked_leaves_nothing(serve):
     assert len(served.io.engine.sessions) == 0
 
 
-async def test_what_a_client_sends_while_it_is_asked_is_not_lost(serve):
+async def test_packets_that_arrive_during_authentication_are_not_lost(serve):
     gate = asyncio.Event()
     served = await serve(allow_request=lambda request: gate.wait())
     client = await served.dial()
@@ -114,7 +114,7 @@ async def test_what_a_client_sends_while_it_is_asked_is_not_lost(serve):
     assert await client.receive() == '44/nowhere,{"message":"Invalid namespace"}'
 
 
-async def test_whom_the_server_no_longer_serves_when_the_answer_comes_is_refused(serve):
+async def test_a_client_is_refused_if_the_server_closes_during_its_authentication(serve):
     gate = asyncio.Event()
     served = await serve(allow_request=lambda request: gate.wait())
     asked = await PollClient(served.port).start()
@@ -309,7 +309,7 @@ async def test_each_refusal_is_told_to_the_application(serve, query, method, cod
     assert error.req.url == f"/socket.io/?{query}"
 
 
-async def test_what_does_not_fit_its_session_is_told_with_what_the_session_has(serve, poll):
+async def test_a_request_that_does_not_fit_its_session_is_refused_with_the_state_of_the_session(serve, poll):
     served = await serve()
     told: list[RefusedRequest] = []
     served.io.engine.on("connection_error", told.append)

@@ -102,7 +102,7 @@ async def test_numbers_are_rooms_wherever_rooms_are_named(serve: Any) -> None:
 
 
 @pytest.mark.parametrize("room", [True, None, b"lab", bytearray(b"lab"), {"lab": 1}, object(), [True], [None], [b"x"]])
-async def test_what_is_neither_text_nor_a_number_is_refused_with_words_and_changes_nothing(
+async def test_an_option_that_is_neither_text_nor_a_number_is_refused_with_a_reason_and_changes_nothing(
     serve: Any, room: Any
 ) -> None:
     served = await serve()

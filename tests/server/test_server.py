@@ -57,7 +57,7 @@ async def serving(io: Server) -> AsyncIterator[Join]:
         await io.close()
 
 
-async def test_what_a_handler_returns_is_the_acknowledgement():
+async def test_the_result_of_a_handler_is_the_acknowledgement():
     io = Server()
 
     @io.on("connection")
@@ -222,7 +222,7 @@ async def test_acknowledgements_of_clients():
         release.set()
 
 
-async def test_what_is_not_json_is_refused_where_it_is_emitted():
+async def test_a_value_that_is_not_json_is_refused_by_emit():
     io = Server()
     async with serving(io) as join:
         client = await join()
@@ -259,7 +259,7 @@ async def test_both_sides_learn_of_a_disconnect_and_its_reason():
         assert not list(io.of("/").rooms.names())
 
 
-async def test_whoever_is_disconnecting_is_still_in_its_rooms():
+async def test_a_disconnecting_socket_is_still_in_its_rooms():
     io = Server()
     seen: asyncio.Queue[Any] = asyncio.Queue()
     sockets: list[Socket] = []

@@ -49,7 +49,7 @@ async def test_events_emitted_from_a_thread_arrive_in_order(serve: Any, recovery
     assert await receive() == '42["end"]'
 
 
-async def test_what_cannot_be_sent_is_refused_in_the_thread_that_emits_it(serve: Any):
+async def test_data_that_cannot_be_sent_are_refused_on_the_emitting_thread(serve: Any):
     served = await serve(max_queue=10_000)
     await served.enter()
     (socket,) = served.io.sockets.sockets.values()
@@ -62,7 +62,7 @@ async def test_what_cannot_be_sent_is_refused_in_the_thread_that_emits_it(serve:
             await in_thread(lambda emit=emit: emit("e", "x" * 20_000))
 
 
-async def test_what_a_thread_changes_after_it_emitted_is_not_sent(serve: Any):
+async def test_a_change_of_the_data_after_an_emit_on_a_thread_is_not_sent(serve: Any):
     served = await serve()
     client = await served.enter()
     (socket,) = served.io.sockets.sockets.values()

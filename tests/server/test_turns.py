@@ -19,7 +19,7 @@ async def round_of_the_loop() -> None:
         await asyncio.sleep(0)
 
 
-async def test_who_has_used_a_turn_waits_until_the_loop_has_been_round() -> None:
+async def test_a_principal_that_used_its_turn_waits_for_the_next_pass_of_the_loop() -> None:
     shares, order = Turns(), []
     greedy, other = shares.of("greedy"), shares.of("other")
     assert not greedy.over
@@ -119,7 +119,7 @@ async def test_after_a_turn_that_was_much_too_long_its_principal_rests(rests: li
     await until(lambda: order[-1] == "third")
 
 
-async def test_who_is_alone_need_not_rest(rests: list[float], monkeypatch: Any) -> None:
+async def test_a_principal_that_is_alone_does_not_rest(rests: list[float], monkeypatch: Any) -> None:
     """A user whose handlers took 20 ms each was held up for 10 ms behind each of them, on an idle server."""
     shares, order = Turns(), []
     share = shares.of("ann")
@@ -156,7 +156,7 @@ async def test_beside_others_turns_are_short(monkeypatch: Any) -> None:
     assert not greedy.over
 
 
-async def test_who_opens_sessions_is_charged_for_it(serve: Any, monkeypatch: Any) -> None:
+async def test_opening_a_session_is_charged_to_its_principal(serve: Any, monkeypatch: Any) -> None:
     """Strangers that opened one session after the other took all of the loop's time: nobody was charged with that."""
     served = await serve()
     charged: list[float] = []
@@ -313,7 +313,7 @@ async def test_a_coroutine_in_a_turn_is_cancelled_and_raises_as_any_other() -> N
     assert share.used == 2.0
 
 
-async def test_what_waits_for_its_turn_is_handled_in_order_also_where_the_client_leaves(serve: Any) -> None:
+async def test_events_that_wait_for_a_turn_are_handled_in_order_even_if_the_client_leaves(serve: Any) -> None:
     served = await serve()
     seen: list[int] = []
 

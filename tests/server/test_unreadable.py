@@ -98,7 +98,7 @@ async def test_an_event_that_waited_for_a_handler_is_refused_in_its_turn(served:
     await alive(served, client)
 
 
-async def test_an_answer_nested_too_deep_fails_who_asked(served: Any) -> None:
+async def test_an_acknowledgement_nested_too_deep_fails_the_emit(served: Any) -> None:
     client = await served.enter()
     for head, data in (("43", f"[{DEEP}]"), ("461-", f"[{HOLE},{DEEP}]")):
         asking = asyncio.ensure_future(served.sockets[0].timeout(30).emit_with_ack("question"))
@@ -130,7 +130,7 @@ async def test_an_auth_nested_too_deep_is_refused_with_a_connect_error(served: A
 
 
 @pytest.mark.parametrize("text", [f'42/nowhere,1["echo",{DEEP}]', f'40{{"token":{DEEP}}}'])
-async def test_what_ends_a_connection_ends_it_when_it_is_too_deep_also(served: Any, text: str) -> None:
+async def test_a_packet_that_ends_a_connection_also_ends_it_if_it_is_too_deep(served: Any, text: str) -> None:
     client = await served.enter()
     client.send(text)
     assert (await client.closing()).code == 1002

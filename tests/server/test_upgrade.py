@@ -67,7 +67,7 @@ async def test_the_whole_way_from_polling_to_websocket(serve, poll):
     assert await candidate.receive() == '42["news"]'
 
 
-async def test_what_comes_right_behind_the_5_may_be_large_once_the_client_was_let_in(serve, poll):
+async def test_a_packet_right_after_the_5_may_be_large_once_the_client_is_admitted(serve, poll):
     served = await serve(max_pending_payload=1000)
     sockets: list[Socket] = []
     served.io.on("connection", sockets.append)
@@ -191,7 +191,7 @@ async def test_a_get_that_waits_when_the_5_comes_is_released(serve, poll):
 
 
 @pytest.mark.parametrize("packets", [["2"], ["3probe"], ["6"], ["2probe", "2probe"], ["2probe", "40"], ["40"], [b"x"]])
-async def test_whoever_does_not_probe_is_closed_and_polling_goes_on(serve, poll, packets):
+async def test_a_websocket_that_does_not_probe_is_closed_and_polling_continues(serve, poll, packets):
     served = await serve()
     client = await poll(served)
     await client.enter()
@@ -518,7 +518,7 @@ async def ending(served: Any, client: PollClient) -> RawClient:
     return candidate
 
 
-async def test_what_waits_when_a_session_ends_goes_with_the_5(serve, poll):
+async def test_packets_that_wait_when_a_session_ends_are_sent_after_the_5(serve, poll):
     """The client polls no more: it would be lost otherwise."""
     served = await serve()
     client = await poll(served)

@@ -36,7 +36,7 @@ def test_only_the_latest_are_held() -> None:
     assert _seqs(buffer.recent()) == [8, 9, 10, 11, 12]
 
 
-def test_what_was_pushed_out_before_it_was_taken_shows_in_the_number() -> None:
+def test_evicted_events_are_counted() -> None:
     buffer = _filled(range(1, 13))
     part = buffer.take()
     assert (part.first, len(part.events)) == (8, 5)
@@ -60,21 +60,21 @@ def test_volatile_events_have_no_number_and_are_all_held() -> None:
     assert _seqs(_filled([1, None, None, 2]).recent()) == [1, None, None, 2]
 
 
-def test_what_was_before_comes_in_front_of_what_came_meanwhile() -> None:
+def test_earlier_events_are_placed_before_those_that_arrived_meanwhile() -> None:
     buffer = _filled([5, 6], limit=10)
     buffer.precede([_event(seq) for seq in (3, 4, 5, 6)])
     assert _seqs(buffer.take()) == [3, 4, 5, 6]
     assert not buffer.add(_event(6))
 
 
-def test_what_was_before_counts_as_known_where_nothing_came_meanwhile() -> None:
+def test_earlier_events_count_as_known_if_none_arrived_meanwhile() -> None:
     buffer = _filled([])
     buffer.precede([_event(3), _event(4)])
     assert not buffer.add(_event(4))
     assert buffer.add(_event(5))
 
 
-def test_what_was_before_does_not_push_out_what_came_meanwhile() -> None:
+def test_earlier_events_do_not_evict_those_that_arrived_meanwhile() -> None:
     buffer = _filled([6, 7, 8, 9], limit=5)
     buffer.precede([_event(seq) for seq in range(1, 6)])
     assert _seqs(buffer.recent()) == [5, 6, 7, 8, 9]

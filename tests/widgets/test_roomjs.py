@@ -115,7 +115,7 @@ def test_it_shows_what_was_and_what_comes(view: View) -> None:
     assert view.sent == []
 
 
-def test_what_came_before_it_was_drawn_is_shown(view: View) -> None:
+def test_events_from_before_the_first_rendering_are_shown(view: View) -> None:
     view.begin()
     view.events(1, "early")
     view.render()
@@ -130,7 +130,7 @@ def test_nothing_yet_is_said_so(view: View) -> None:
     expect(hint).to_be_hidden()
 
 
-def test_what_people_write_is_text(view: View) -> None:
+def test_text_of_users_is_shown_as_text(view: View) -> None:
     evil = "<img src=x onerror='document.title = 1'>"
     view.begin(event(evil, data=evil, sender=evil), room_name=evil, problem=evil).render()
     view.change(members=[{"member": "m1", "label": evil, "title": evil, "state": "here"}])
@@ -149,7 +149,7 @@ def test_a_lost_message_is_noticed_and_the_whole_is_asked_for(view: View) -> Non
     assert len(view.sent) == 1
 
 
-def test_what_it_has_already_is_not_shown_twice(view: View) -> None:
+def test_an_event_that_the_view_has_already_is_not_shown_twice(view: View) -> None:
     view.begin(event("one"), event("two")).render()
     view.events(2, "two", "three")
     assert view.names == ["one", "two", "three"]
@@ -211,7 +211,7 @@ def test_the_form_sends_and_says_what_came_of_it(view: View) -> None:
     expect(view.outcome).to_have_text("no such room")
 
 
-def test_what_is_not_json_is_not_sent(view: View) -> None:
+def test_a_value_that_is_not_json_is_not_sent(view: View) -> None:
     view.begin().render()
     view.fill("hello", "{")
     expect(view.page.get_by_role("alert")).to_contain_text(["Not JSON"])

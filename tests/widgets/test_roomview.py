@@ -48,7 +48,7 @@ def test_events_are_shown_as_they_happen(mine: Client, other: Client, show: Show
     assert (event["sender"], event["user"], event["seq"], event["replay"]) == ("other", "you", seq, False)
 
 
-def test_what_was_before_is_shown_first_and_marked(mine: Client, other: Client, show: Show, lab: str) -> None:
+def test_earlier_events_are_shown_first_and_marked(mine: Client, other: Client, show: Show, lab: str) -> None:
     room = other.join(lab)
     for number in range(5):
         room.emit("old", number)
@@ -89,9 +89,7 @@ def test_a_room_may_be_given_by_its_name(mine: Client, show: Show, lab: str) -> 
     assert view.state == "connected"
 
 
-def test_who_was_shown_is_called_otherwise_once_another_notebook_has_the_same_name(
-    mine: Client, show: Show, lab: str
-) -> None:
+def test_a_shown_member_is_renamed_once_another_notebook_has_the_same_name(mine: Client, show: Show, lab: str) -> None:
     room = mine.join(lab)
     view, browser = show(room)
     assert room.me
@@ -104,7 +102,7 @@ def test_who_was_shown_is_called_otherwise_once_another_notebook_has_the_same_na
     assert view.labels == {first["who"]: "a/hw1", second["who"]: "b/hw1"}
 
 
-def test_who_is_in_the_room_is_shown_and_kept_up_to_date(mine: Client, other: Client, show: Show, lab: str) -> None:
+def test_the_members_of_the_room_are_shown_and_updated(mine: Client, other: Client, show: Show, lab: str) -> None:
     view, _ = show(mine.join(lab))
 
     def labels() -> list[str]:

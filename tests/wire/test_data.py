@@ -390,7 +390,7 @@ def test_any_json_with_bytes_anywhere_arrives_equal(value):
 
 
 @given(values)
-def test_what_is_sent_is_json_to_others_too(value):
+def test_sent_text_is_json_to_other_parsers(value):
     text, attachments = dump(value)
     assert reconstruct(json.loads(text), attachments) == value
 
@@ -457,7 +457,7 @@ def test_placeholders_count_on_after_those_that_stand_before():
 
 
 @pytest.mark.parametrize("leaf", [None, True, 1, 2**70, 0.5, "", [], {}], ids=repr)
-def test_what_is_shallow_has_few_levels(leaf):
+def test_a_shallow_value_has_few_levels(leaf):
     levels = SHALLOW - isinstance(leaf, (list, dict))
     assert is_shallow(nested(levels, leaf))
     assert not is_shallow(nested(levels + 1, leaf))
@@ -466,7 +466,7 @@ def test_what_is_shallow_has_few_levels(leaf):
 
 @pytest.mark.parametrize("binary", [b"x", b"", bytearray(b"x"), memoryview(b"x")], ids=lambda item: type(item).__name__)
 @pytest.mark.parametrize("levels", range(SHALLOW + 2))
-def test_what_holds_bytes_is_never_shallow(binary, levels):
+def test_a_value_with_bytes_is_never_shallow(binary, levels):
     assert not is_shallow(nested(levels, binary))
     if levels:
         assert not is_shallow(nested(levels - 1, {"a": 1, "b": binary}))

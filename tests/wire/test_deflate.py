@@ -132,14 +132,14 @@ def test_a_reserved_bit_in_the_midst_of_fragments_is_refused() -> None:
     assert strict.error.code == 1002
 
 
-def test_what_is_compressed_is_smaller_and_arrives_equal() -> None:
+def test_a_compressed_message_is_smaller_and_arrives_unchanged() -> None:
     payload = b"abc" * 1000
     data = deflated_frame(TEXT, payload)
     assert len(data) < 100
     assert DeflateParser(masked=False, max_size=10_000).feed(data) == [payload.decode()]
 
 
-def test_what_is_small_or_random_is_left_as_it_is() -> None:
+def test_small_or_random_messages_are_not_compressed() -> None:
     small, random = b"a" * (THRESHOLD - 1), os.urandom(5000)
     assert deflated_frame(TEXT, small) == encode_frame(TEXT, small)
     assert deflated_frame(BINARY, random) == encode_frame(BINARY, random)

@@ -119,12 +119,12 @@ FORMS = {
 
 
 @pytest.mark.parametrize(("packet", "fields"), FORMS.items())
-def test_what_has_no_data_says_nothing_of_data(packet, fields):
+def test_an_event_without_data_has_no_data_field(packet, fields):
     """The npm package takes ``undefined`` for no data, and refuses nil."""
     assert msgpack.loads(PARSER.encode(packet)) == fields
 
 
-def test_what_python_adds_to_json_is_sent_as_plain_data():
+def test_pythons_extensions_of_json_are_sent_as_plain_data():
     data = ["e", (1, 2), np.float64(0.5), np.int64(3), np.bool_(True), bytearray(b"a"), memoryview(b"b"), {"k": b"c"}]
     assert decode(PARSER.encode(Packet(EVENT, "/", data))).data == ["e", [1, 2], 0.5, 3, True, b"a", b"b", {"k": b"c"}]
 
@@ -145,7 +145,7 @@ NOT_SENT = {
 
 
 @pytest.mark.parametrize(("value", "words"), NOT_SENT.values(), ids=NOT_SENT)
-def test_what_cannot_be_sent_is_refused(value, words):
+def test_data_that_cannot_be_sent_are_refused(value, words):
     with pytest.raises(NotJSON) as error:
         PARSER.encode(Packet(EVENT, "/", ["e", value]))
     assert words in str(error.value)
@@ -192,7 +192,7 @@ VIOLATIONS = {
 
 
 @pytest.mark.parametrize("message", VIOLATIONS.values(), ids=VIOLATIONS)
-def test_what_is_no_packet_ends_the_connection(message):
+def test_a_message_that_is_not_a_packet_closes_the_connection(message):
     with pytest.raises(ProtocolError) as error:
         decode(message, client=False)
     assert not isinstance(error.value, PacketRefused)
@@ -261,7 +261,7 @@ def test_hostile_messages_are_looked_at_in_bounded_time(message):
         decode(message)
 
 
-def test_what_waits_is_not_parsed():
+def test_waiting_packets_are_not_parsed():
     message = event([[1] * 10], b"12345")
     waiting = MsgpackDecoder(client=False).frame(message)
     assert (waiting.type, waiting.namespace, waiting.id, waiting.size) == (EVENT, "/", None, len(message))
@@ -336,7 +336,7 @@ def test_encoding_raises_nothing_but_not_json(value):
 
 
 @given(values)
-def test_what_was_received_can_be_sent_on(value):
+def test_received_data_can_be_sent_on(value):
     message = PARSER.encode(Packet(EVENT, "/", ["e", value]))
     assert PARSER.encode(decode(message)) == message
 

@@ -152,7 +152,7 @@ def test_a_parser_that_returns_no_packet_ends_the_connection(packet):
         codec_of(Fixed(packet)).decoder().feed(b"x")
 
 
-def test_what_a_parser_raises_about_a_message_ends_the_connection():
+def test_an_exception_of_a_parser_closes_the_connection():
     with pytest.raises(ProtocolError, match="cannot decode a message: JSONDecodeError"):
         codec_of(Plain()).decoder().feed("4{")
 
@@ -199,5 +199,5 @@ def test_a_connect_of_another_parser_is_refused_in_the_words_of_that_parser(ours
 
 
 @pytest.mark.parametrize("message", ["4", '42["e"]', "4x", b"", b"x", MSGPACK.event(["e"]).attachments[0]])
-def test_what_is_no_connect_of_another_parser_is_not_answered(message):
+def test_a_message_that_is_not_a_connect_of_another_parser_is_not_answered(message):
     assert answer_to_other_parser(message, codec_of(Plain())) is None

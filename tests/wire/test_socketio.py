@@ -291,7 +291,7 @@ def test_depth_is_bounded_for_objects_too():
     assert "levels deep" in refused("42" + '{"a":' * 50_000 + "1" + "}" * 50_000)
 
 
-def test_what_may_be_sent_at_the_greatest_depth_is_accepted():
+def test_data_of_the_greatest_allowed_depth_are_accepted():
     value: Any = None
     for _ in range(MAX_DEPTH - 1):
         value = [value]
@@ -452,7 +452,7 @@ def test_the_payload_of_a_packet_that_waits_is_looked_at_when_it_is_decoded(payl
         waiting.decode()
 
 
-def test_what_does_not_fit_into_the_stream_is_refused_at_once():
+def test_a_message_that_does_not_fit_into_the_stream_is_refused_at_once():
     for text in ("49", "42,[]", "43[]", "44{}", "41{}", '450-["x"]', "42" + "1" * 65 + "[]"):
         with pytest.raises(ProtocolError):
             Decoder().frame(text)
@@ -511,7 +511,7 @@ def test_a_packet_nested_too_deep_is_refused_by_itself(text, kind, namespace, id
     assert decoder.feed('42["next"]') == Packet(EVENT, "/", ["next"])  # its attachments are gone, too
 
 
-def test_what_is_deep_and_no_event_is_refused_for_its_depth_alone():
+def test_a_deep_packet_that_is_not_an_event_is_refused_for_its_depth_only():
     with pytest.raises(TooDeepJSON):
         Decoder().feed("42" + "[" * 50_000)
 
@@ -665,7 +665,7 @@ def test_the_name_of_an_event_must_be_a_str(name):
 
 
 @pytest.mark.parametrize("value", [float("nan"), {1}, ..., {1: 1}, {"_placeholder": True}, "\ud800"], ids=repr)
-def test_what_is_not_json_is_refused_in_every_packet(value):
+def test_a_value_that_is_not_json_is_refused_in_every_packet(value):
     for encode in (
         lambda: encode_event(["e", value]),
         lambda: encode_ack(1, [value]),

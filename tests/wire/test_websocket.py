@@ -542,7 +542,7 @@ cuts = st.lists(st.floats(0, 1), max_size=20)
 
 
 @given(st.lists(messages_, max_size=8), st.none() | closes, st.none() | masks, cuts)
-def test_what_is_encoded_is_decoded_however_it_is_split(messages, close, mask, cuts):
+def test_an_encoded_stream_is_decoded_however_it_is_split(messages, close, mask, cuts):
     expected = [*messages, close] if close else messages
     one = parser(masked=mask is not None)
     stream = b"".join(encoded(message, mask) for message in expected)

@@ -67,7 +67,7 @@ async def test_an_id_of_before_is_stored_in_the_new_room(hub: Any) -> None:
     assert not reply["duplicate"]
 
 
-async def test_who_may_delete(start: Any) -> None:
+async def test_users_who_may_delete_a_room(start: Any) -> None:
     hub = await start(access=Rules(reader="read", chief="read write manage"))
     hub.hub.core.owner = lambda: "own"
     ann, bob, reader = [await hub.connect(user=name) for name in ("ann", "bob", "reader")]
@@ -80,7 +80,7 @@ async def test_who_may_delete(start: Any) -> None:
         assert (await deleter.call("delete", room="lab"))["deleted"] == 1
 
 
-async def test_who_may_only_read_deletes_nothing_even_as_the_maker(start: Any) -> None:
+async def test_a_user_who_may_only_read_cannot_delete_even_as_the_maker(start: Any) -> None:
     rules = Rules()
     hub = await start(access=rules)
     ann = await hub.connect(user="ann")

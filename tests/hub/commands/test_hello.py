@@ -12,7 +12,7 @@ async def proof_of(claim: Claim) -> ProvenKernel | None:
     return ProvenKernel(claim.kernel, "a/train.ipynb") if claim.proof == "of " + claim.socket_id else None
 
 
-async def test_hello_tells_who_one_is_and_what_hub_this_is(hub: Any) -> None:
+async def test_hello_returns_the_user_and_the_hubs_id(hub: Any) -> None:
     hub.hub.core.base, hub.hub.core.version = "/user/ann/", "9.9"
     member = await hub.connect(user="ann", name="Ann B.")
     reply = await member.call("hello", {})

@@ -68,7 +68,7 @@ async def test_members_are_told_what_the_policy_deleted(hub: Any) -> None:
     assert (reply["recovered"], reply["reason"], reply["missed"]) == (False, "trimmed", 2)
 
 
-async def test_who_may_set_it(start: Any) -> None:
+async def test_users_who_may_set_a_policy(start: Any) -> None:
     hub = await start(access=Rules(reader="read", nobody="", chief="read write manage"))
     hub.hub.core.owner = lambda: "own"
     ann, bob, reader, chief, own, nobody = [
@@ -85,7 +85,7 @@ async def test_who_may_set_it(start: Any) -> None:
         await one.call("policy", room="lab", count=7)
 
 
-async def test_who_joins_an_empty_room_first_may_set_it(hub: Any) -> None:
+async def test_the_first_to_join_an_empty_room_may_set_its_policy(hub: Any) -> None:
     ann, bob = await hub.joined(user="ann"), await hub.joined(user="bob")
     await ann.call("policy", room="lab", count=7)
     with pytest.raises(Refused, match="forbidden"):
@@ -114,7 +114,7 @@ async def test_who_joins_an_empty_room_first_may_set_it(hub: Any) -> None:
         ({"discard": "refuse", "age": 5}, "give `count` or `bytes`"),
     ],
 )
-async def test_what_is_wrong_is_refused_and_changes_nothing(hub: Any, fields: dict[str, Any], why: str) -> None:
+async def test_an_invalid_policy_is_refused_and_changes_nothing(hub: Any, fields: dict[str, Any], why: str) -> None:
     ann = await hub.connect(user="ann")
     await ann.publish()
     with pytest.raises(Refused, match=f"bad_request: {why}" if why.startswith("`") else why):

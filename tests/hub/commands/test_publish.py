@@ -58,7 +58,9 @@ POISON = {  # JavaScript or Python could not read these if they were stored and 
 
 
 @pytest.mark.parametrize(("data", "code"), POISON.values(), ids=POISON)
-async def test_what_no_member_could_read_reaches_neither_the_log_nor_a_member(hub: Any, data: bytes, code: int) -> None:
+async def test_data_that_no_member_could_decode_reach_neither_the_log_nor_a_member(
+    hub: Any, data: bytes, code: int
+) -> None:
     member, sender = await hub.joined(), await hub.connect(reading=False)
     before = await member.publish("before")
     sender.raw.write(encode_frame(TEXT, PUBLISH % data, b"mask"))

@@ -21,7 +21,7 @@ async def names(member: Any, **request: Any) -> list[str]:
     return [room["room"] for room in (await member.call("rooms", **request))["rooms"]]
 
 
-async def test_who_watches_the_list_is_told_once_that_it_has_changed(start: Any) -> None:
+async def test_a_watcher_of_the_list_is_told_once_that_it_has_changed(start: Any) -> None:
     hub = await start()
     watcher, other = await hub.connect(), await hub.connect()
     assert await names(watcher, watch=True) == []

@@ -194,7 +194,7 @@ async def test_a_new_subscription_starts_with_the_first_event_if_it_asks_so_and_
     assert await code_of(ann, "join", first="yes") == "bad_request"
 
 
-async def test_what_was_never_delivered_or_is_trimmed_may_be_acknowledged_and_what_is_not_stored_may_not(
+async def test_undelivered_and_trimmed_events_may_be_acknowledged_but_not_unstored_ones(
     start: Any,
 ) -> None:
     hub = await start(options={"max_events": 3})
