@@ -10,7 +10,7 @@
     ├── CommandError               the hub refused a command; one class per code
     │   ├── Unauthorized  Forbidden  BadRequest  UnknownCommand  BadRoom  BadEvent  ReservedEvent
     │   ├── TooLarge  TooDeep  NotJoined  EpochMismatch  Conflict  LimitExceeded  RateExceeded
-    │   ├── IdConflict  BadProof  Stale  RoomFull
+    │   ├── IdConflict  BadProof  Stale  RoomFull  GroupConflict
     │   └── Busy  Full  DiskError  Shutdown  Internal
     ├── ConnectionRefused          raised by a middleware to refuse a CONNECT, and by the refused client
     ├── LogError                   the log refused an operation
@@ -63,6 +63,7 @@ from .commands import (
     EpochMismatch,
     Forbidden,
     Full,
+    GroupConflict,
     IdConflict,
     Internal,
     LimitExceeded,
@@ -116,6 +117,7 @@ __all__ = [
     "EpochMismatch",
     "Forbidden",
     "Full",
+    "GroupConflict",
     "IdConflict",
     "Internal",
     "LimitExceeded",

@@ -96,6 +96,10 @@ class Stale(CommandError):
     code = "stale"
 
 
+class GroupConflict(CommandError):
+    code = "group_conflict"
+
+
 class LimitExceeded(CommandError):
     code = "limit"
 

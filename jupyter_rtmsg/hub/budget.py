@@ -13,14 +13,17 @@ from .limits import Limits
 COSTS = {
     "presence": 10, "hello": 10, "prove": 10, "unsubscribe": 10,
     "join": 20, "history": 20, "lag": 20, "delete": 20, "seek": 20, "policy": 20, "state": 50,
-    "subscriptions": 50, "rooms": 100,
+    "work": 20, "unwork": 10, "pause_group": 10, "resume_group": 10, "delete_group": 20,
+    "subscriptions": 50, "groups": 50, "dead_letters": 50, "redrive": 50, "discard": 50, "rooms": 100,
 }  # fmt: skip
 """The work of commands, in units of a small publish (about 20 microseconds). Commands that are not listed cost 1."""
 BYTES_PER_UNIT = 16 * 1024
 """Bytes of an event's data that cost one unit more."""
+ITEMS_PER_UNIT = 8
+"""Deliveries that a command may name for one unit more."""
 MAX_READS = 4
 """Commands of one principal that may read from the log at once. Further ones wait."""
-READING = frozenset({"history", "lag", "seek", "state"})
+READING = frozenset({"history", "lag", "seek", "state", "groups", "dead_letters", "redrive"})
 """The commands that `MAX_READS` is for."""
 _FORGET_FROM = 1_000  # principals from which on budgets are forgotten
 
@@ -156,6 +159,10 @@ class Budget:
     def charge_bytes(self, size: int, now: float) -> None:
         """Charge for the data of a large event; raise `RateExceeded` if the budget is used up."""
         self._bucket.take(now, size // BYTES_PER_UNIT)
+
+    def charge_items(self, count: int, now: float) -> None:
+        """Charge for the deliveries that a command names; raise `RateExceeded` if the budget is used up."""
+        self._bucket.take(now, count // ITEMS_PER_UNIT)
 
     def is_full(self, now: float) -> bool:
         """Return whether the budget is as full as a new one."""

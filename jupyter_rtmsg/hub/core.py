@@ -11,6 +11,7 @@ from jupyter_rtmsg.wire.socketio import Encoded
 from .application import Access, AccessControl, Activity, AllowAll, FindKernel, NoActivity, Prove
 from .catchup import CatchUp
 from .follow import Follower
+from .groups import GroupRegistry
 from .identity import Identity
 from .limits import Limits
 from .participants import CLIENT_LEFT, Participants
@@ -56,6 +57,8 @@ class HubCore:
         Hands the events of the log to the rooms.
     subscriptions : SubscriptionRegistry
         The named cursors, and the memberships that own them.
+    groups : GroupRegistry
+        The worker groups, and who works for them.
     planner : ReplayPlanner
         Finds out what a join has to send.
     presence : PresenceBroadcaster
@@ -92,6 +95,8 @@ class HubCore:
         self.rooms = RoomRegistry(limits, lambda: self.owner())
         self.participants = Participants(limits, clock, self._disconnected)
         self.follower = Follower(log, self.rooms, deliver, reset)
+        self.groups = GroupRegistry(log, self.follower, limits, clock, lambda: self.owner())
+        self.follower.feed(self.groups.offer)
         self.subscriptions = SubscriptionRegistry(log, limits)
         self.planner = ReplayPlanner(log, self.follower, limits)
         self.presence = PresenceBroadcaster(limits, self.settle)
@@ -223,6 +228,7 @@ class HubCore:
 
     def _disconnected(self, participant: Participant, reason: str) -> None:
         self.rooms.watchers.discard(participant)
+        self.groups.disconnected(participant, lost=reason != CLIENT_LEFT)
         for membership in list(participant.memberships.values()):
             self.remove(membership, lost=reason != CLIENT_LEFT)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Coroutine
 from functools import partial
 from types import CoroutineType
@@ -40,7 +41,7 @@ from jupyter_rtmsg.wire.data import EncodedJSON
 from .budget import READING
 from .commands import COMMANDS
 from .core import HubCore
-from .request import Reply, request_of
+from .request import Reply, WhenStored, request_of
 from .room import Participant
 
 logger = throttled_logger(__name__)
@@ -92,6 +93,9 @@ class CommandRouter:
                 answer = self._submit_later(participant, name, answer, id)
         except Exception as error:  # noqa: BLE001 - answered; logged if it is unexpected
             return self._refuse(socket, name, error, id)
+        if type(answer) is WhenStored:
+            answer.stored.add_done_callback(partial(self._changed, socket, name, id, answer.reply))
+            return LATER
         if not isinstance(answer, CoroutineType):
             return answer
         if name in READING:
@@ -147,6 +151,11 @@ class CommandRouter:
             durable = b"" if self._hub.log.durable else b',"durable":false'
             duplicate = b"true" if outcome.duplicate else b"false"
             socket.answer(id, EncodedJSON(b'{"ok":true,"seq":%d,"duplicate":%b%b}' % (outcome.seq, duplicate, durable)))
+
+    def _changed(self, socket: Socket, name: str, id: int | None, reply: Reply, stored: asyncio.Future[None]) -> None:
+        """Answer a command when the log has stored or refused its change."""
+        error = None if stored.cancelled() else stored.exception()
+        socket.answer(id, self._refuse(socket, name, error, id) if isinstance(error, Exception) else reply)
 
     def _without_head(self, participant: Participant, draft: Draft, error: Exception) -> Exception:
         """Return an error of the log as a publisher may see it: only readers may learn the head of a room."""

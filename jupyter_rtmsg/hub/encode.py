@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from typing import Any
 
-from jupyter_rtmsg.log import Record
+from jupyter_rtmsg.log import DeadLetter, Record
 from jupyter_rtmsg.wire.data import EncodedJSON, dump, encode_json, load, reconstruct, renumbered
 from jupyter_rtmsg.wire.socketio import EVENT, Encoded, encode_event, header
 
@@ -62,6 +63,32 @@ def encode_notice(record: Record) -> Encoded:
     return Encoded(b"%b[%b,%b]" % (_TEXT, _json(record.name), record.data), ())
 
 
+def encode_work(record: Record, group: str, delivery: Mapping[str, Any]) -> Encoded:
+    """Encode a delivery to a worker of a group.
+
+    Parameters
+    ----------
+    record : Record
+        The stored event.
+    group : str
+    delivery : mapping
+        Further fields of ``meta``.
+
+    Returns
+    -------
+    Encoded
+        ``42["$work",data,{"room","seq","prev","n","ts","from","id"?,"event","group",...}]`` (docs/wire.md).
+    """
+    start = header(EVENT, attachments=len(record.attachments)) if record.attachments else _TEXT
+    position, rest, sender = _position(record), _id(record), record.sender
+    return Encoded(
+        b'%b["$work",%b,{"room":%b,"seq":%b,"ts":%d,"from":%b%b,"event":%b,"group":%b,%b]'
+        % (start, record.data, _json(record.room), position, record.ts, sender, rest, _json(record.name), _json(group),
+           encode_json(delivery)[1:]),
+        record.attachments,
+    )  # fmt: skip
+
+
 def encode_trimmed(room: str, numbers: range, through: int) -> Encoded:
     """Encode ``$trimmed``, which tells that events are gone.
 
@@ -85,8 +112,8 @@ def _numbered(record: Record, before: tuple[bytes, ...]) -> tuple[bytes, tuple[b
     return dump(reconstruct(load(record.data), record.attachments), after=before)
 
 
-def encode_page(records: Iterable[Record]) -> EncodedJSON:
-    """Encode the stored events of a page of history.
+def encode_page(records: Iterable[Record], attachments: tuple[bytes, ...] = ()) -> EncodedJSON:
+    """Encode the stored events of a page of history. ``attachments`` stand before them in the packet.
 
     Returns
     -------
@@ -95,7 +122,6 @@ def encode_page(records: Iterable[Record]) -> EncodedJSON:
         is not checked: it was when each event was published.
     """
     events: list[bytes] = []
-    attachments: tuple[bytes, ...] = ()
     for record in records:
         data = record.data
         if record.attachments:
@@ -105,3 +131,32 @@ def encode_page(records: Iterable[Record]) -> EncodedJSON:
             % (_json(record.name), data, _position(record), record.ts, record.sender, _id(record), _key(record))
         )
     return EncodedJSON(b"[%b]" % b",".join(events), attachments)
+
+
+def encode_letters(letters: Iterable[DeadLetter]) -> EncodedJSON:
+    """Encode dead letters of a worker group.
+
+    Returns
+    -------
+    EncodedJSON
+        The list of them, each an event as on a page of history with ``number``, ``reason`` and so on (docs/wire.md).
+    """
+    encoded: list[bytes] = []
+    attachments: tuple[bytes, ...] = ()
+    for letter in letters:
+        page = encode_page([letter.record], attachments)
+        attachments = tuple(page.attachments)
+        told = {
+            "number": letter.number,
+            "reason": letter.reason,
+            "message": letter.message,
+            "worker": letter.worker,
+            "deliveries": letter.deliveries,
+            "first": letter.first,
+            "last": letter.last,
+        }
+        if letter.error is not None:
+            error = letter.error
+            told["error"] = {"type": error.type, "message": error.message, "traceback": error.traceback}
+        encoded.append(page.json[1:-2] + b"," + encode_json(told)[1:])
+    return EncodedJSON(b"[%b]" % b",".join(encoded), attachments)

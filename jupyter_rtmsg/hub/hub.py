@@ -142,6 +142,7 @@ class Hub:
             self.recovery.close()
         logger.debug("the hub stops: %s", reason)
         core.presence.close()
+        core.groups.close()
         core.rooms.watchers.close()
         for participant in core.participants:
             for membership in participant.memberships.values():

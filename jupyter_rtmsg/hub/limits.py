@@ -56,6 +56,20 @@ class Limits:
         Time between two checks of the members' rights.
     recovery : float
         How long a client may be away and still have its connection state recovered; 0: no recovery.
+    groups, groups_per_room, workers : int
+        Worker groups in all and in one room, and workers of one group. One user may have made a tenth of all groups.
+    in_flight : int
+        Events that one worker may hold at once, and deliveries in one command.
+    group_window, group_bytes : int
+        Events that a group has loaded and not given, and the size of all that it has loaded.
+    retry_pause, retry_pause_most : float
+        Pause after the first failed try of an event, which is doubled from try to try, and the longest.
+    dead_letters, dead_letter_bytes : int
+        Dead letters of one group, and their size. The oldest are discarded.
+    dead_letter_bytes_in_all : int
+        Size of the dead letters of all groups. The oldest of the group with most are discarded.
+    error_text, error_traceback : int
+        Characters of the message and of the traceback of a worker's error. Longer ones are cut.
     session_bytes, session_bytes_in_all : int
         Size of the connection states that are saved for that, of one user and of all; the oldest make place.
     """
@@ -88,6 +102,19 @@ class Limits:
     grace: float = 10.0
     recheck: float = 30.0
     recovery: float = 120.0
+    groups: int = 10_000
+    groups_per_room: int = 100
+    workers: int = 1_000
+    in_flight: int = 1_000
+    group_window: int = 1_000
+    group_bytes: int = 4 << 20
+    retry_pause: float = 1.0
+    retry_pause_most: float = 60.0
+    dead_letters: int = 1_000
+    dead_letter_bytes: int = 16 << 20
+    dead_letter_bytes_in_all: int = 256 << 20
+    error_text: int = 2_048
+    error_traceback: int = 8_192
     session_bytes: int = 1 << 20
     session_bytes_in_all: int = 16 << 20
 

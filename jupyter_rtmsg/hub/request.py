@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from jupyter_rtmsg.errors import BadRequest, LimitExceeded
 
@@ -11,6 +12,13 @@ Request = dict[str, Any]
 Reply = dict[str, Any]
 """``{"ok": true, ...}``, or ``{"ok": false, "error": {"code", "message"}}`` (docs/wire.md)."""
 MAX_INTEGER = 2**63 - 1
+
+
+class WhenStored(NamedTuple):
+    """A reply that is sent when a change is stored, without keeping later commands of the socket waiting."""
+
+    stored: asyncio.Future[None]
+    reply: Reply
 
 
 def request_of(args: Sequence[Any]) -> Request:
@@ -83,6 +91,16 @@ def count(request: Request, key: str, *, least: int = 0) -> int:
     if value is None:
         raise BadRequest(f"`{key}` is missing")
     return value
+
+
+def optional_number(request: Request, key: str, *, most: float) -> float | None:
+    """Return a number from 0 to ``most`` that may be missing or null; raise `BadRequest` if it is invalid."""
+    value = request.get(key)
+    if value is None:
+        return None
+    if type(value) not in (int, float) or not 0 <= value <= most:
+        raise BadRequest(f"`{key}` must be a number from 0 to {most:g}, not {_shown(value)}")
+    return float(value)
 
 
 def flag(request: Request, key: str) -> bool:

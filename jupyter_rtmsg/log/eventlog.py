@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from .groupstates import GroupStates
 from .policy import RoomPolicies
 from .records import Appended, Done, Draft, Fault, Lag, Page, Record, RoomStats
 
@@ -208,6 +209,10 @@ class EventLog(Protocol):
     @property
     def policies(self) -> RoomPolicies:
         """How much each room may hold."""
+
+    @property
+    def groups(self) -> GroupStates:
+        """The worker groups."""
 
     def now(self) -> int:
         """Return the ts (ms since 1970) that an event would get now."""

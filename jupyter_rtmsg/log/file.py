@@ -17,6 +17,8 @@ from .dedup import Dedup
 from .disk import NETWORK, Disk, filesystem_type
 from .eventlog import StoredSubscription
 from .fault import is_full
+from .groups import load_groups
+from .groupstates import StoredGroup
 from .guard import Guard, TakenError, take_over_saved
 from .lock import FileLock, InUseError, NoLocksError
 from .mark import FileHistory, Mark, lost_events, mark_path, read_mark, rollback_warning
@@ -63,6 +65,7 @@ class LogFile:
     state : LogState
     dedup : Dedup
     subscriptions : list of StoredSubscription
+    groups : list of StoredGroup
     openings : Openings
         The last one is the present one.
     id : str
@@ -85,6 +88,7 @@ class LogFile:
     state: LogState
     dedup: Dedup
     subscriptions: list[StoredSubscription]
+    groups: list[StoredGroup]
     openings: Openings
     id: str
     epoch: str
@@ -258,11 +262,14 @@ def _open(path: Path, options: Options, lock: FileLock, disk: Disk, warning: str
         prepare(connection, "DELETE" if network else "WAL")
         mark, before = read_mark(path), FileHistory(store.get("epoch"), store.count_commits())
         epoch, id = _begin(store, options), str(store.get("id"))
-        state, dedup, subscriptions = store.load(), Dedup(store, options), load_subscriptions(connection)
+        state, dedup = store.load(), Dedup(store, options)
+        subscriptions, groups = load_subscriptions(connection), load_groups(connection)
         openings = store.openings()
         state.start_at(openings.start)  # the room that had this head may be forgotten
         lost = lost_events(mark, before, openings, state.head)
-        file = LogFile(path, store, state, dedup, subscriptions, openings, id, epoch, warning, lock, disk, options)
+        file = LogFile(
+            path, store, state, dedup, subscriptions, groups, openings, id, epoch, warning, lock, disk, options
+        )
         file.begin_opening(lost or 0)
         file.watch()
     except sqlite3.Error as error:

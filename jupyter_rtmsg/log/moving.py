@@ -18,6 +18,7 @@ from jupyter_rtmsg.logthrottle import throttled_logger
 from .file import CannotServeError, HeldError, LogFile
 from .memory import MemoryLog
 from .move import PositionMap, move_events
+from .moving_groups import GroupContents, MovingGroups, read_groups
 from .moving_stores import Gate, MovingKeyValueStore, MovingSubscriptions, PresentStore
 from .options import Options
 from .policy import RoomPolicies, limits_of
@@ -44,6 +45,7 @@ class _Replacement(NamedTuple):
     log: SQLiteLog
     positions: PositionMap
     values: Sequence[tuple[str, bytes, float]]
+    groups: Sequence[GroupContents]
 
 
 class MovingLog:
@@ -90,6 +92,7 @@ class MovingLog:
         self._subscriptions = MovingSubscriptions(PresentStore(lambda: self._log.subscriptions, self._gate))
         self._key_values = MovingKeyValueStore(PresentStore(lambda: self._log.key_values, self._gate))
         self._policies = RoomPolicies(lambda: self._log.policies.all(), self.append, limits_of(options))
+        self._groups = MovingGroups(lambda: self._log.groups, self._gate)
         self._loop = asyncio.get_running_loop()
         self._task = self._loop.create_task(self._run(), name="rtmsg log")
         self._waiting: asyncio.Future[LogFile] | None = None
@@ -149,6 +152,11 @@ class MovingLog:
     def policies(self) -> RoomPolicies:
         """See `EventLog.policies`."""
         return self._policies
+
+    @property
+    def groups(self) -> MovingGroups:
+        """See `EventLog.groups`."""
+        return self._groups
 
     def now(self) -> int:
         """See `EventLog.now`."""
@@ -353,18 +361,19 @@ class MovingLog:
     async def _copy(self, file: LogFile) -> _Replacement:
         memory = self._memory
         await memory.flush()  # the gate is closed, so nothing is appended after this
-        values = await memory.key_values.all()
+        values, groups = await memory.key_values.all(), await read_groups(memory.groups)
         moving = partial(move_events, memory.store, memory.epoch, memory.head, file)
         positions = await run_on_thread(moving, self._loop)
-        return _Replacement(self._over(file), positions, values)
+        return _Replacement(self._over(file), positions, values, groups)
 
     def _swap(self) -> None:
         """Continue in the file, if the events were copied and the logs not swapped yet."""
         if self._replacement is None:
             return
-        (self._log, self._positions, values), self._replacement = self._replacement, None
+        (self._log, self._positions, values, groups), self._replacement = self._replacement, None
         self._subscriptions.take_over(self._memory.subscriptions, self._log.epoch, self._positions)
         self._key_values.take_over(values)
+        self._groups.take_over(groups, self._positions)
         logger.warning("the events in memory were moved into the log %s (%d events)", self.url, self._positions.count)
         self._resume()
         self._swapped.set()
@@ -372,6 +381,7 @@ class MovingLog:
     def _stay(self) -> None:
         """Continue in memory, since the move failed."""
         self._key_values.stay()
+        self._groups.stay()
         self._resume()
 
     def _resume(self) -> None:

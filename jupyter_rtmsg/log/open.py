@@ -76,6 +76,7 @@ def _over(url: str, options: Options, file: LogFile) -> SQLiteLog:
     readers = ReaderPool(lambda: Reader(lambda: connect_reader(str(file.path))), 2, str(file.path))
     return SQLiteLog(
         file.store, file.state, file.dedup, readers, id=file.id, url=url, epoch=file.epoch, durable=True,
-        warning=file.warning, openings=file.openings, subscriptions=file.subscriptions, disk=file.disk,
+        warning=file.warning, openings=file.openings, subscriptions=file.subscriptions, groups=file.groups,
+        disk=file.disk,
         options=options, release=file.close, guard=file.guard,
     )  # fmt: skip

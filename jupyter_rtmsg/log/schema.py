@@ -85,6 +85,13 @@ CREATE TABLE IF NOT EXISTS retained(
     PRIMARY KEY(room, key));
 CREATE TABLE IF NOT EXISTS note(key TEXT PRIMARY KEY, value BLOB NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS note_until ON note(until);
+CREATE TABLE IF NOT EXISTS worker_group(id INTEGER PRIMARY KEY, value BLOB NOT NULL, crc INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS worker_failure(
+    grp INTEGER NOT NULL, seq INTEGER NOT NULL, size INTEGER NOT NULL, value BLOB NOT NULL, crc INTEGER NOT NULL,
+    PRIMARY KEY(grp, seq));
+CREATE TABLE IF NOT EXISTS dead_letter(
+    grp INTEGER NOT NULL, number INTEGER NOT NULL, size INTEGER NOT NULL, value BLOB NOT NULL, crc INTEGER NOT NULL,
+    PRIMARY KEY(grp, number));
 """
 
 # Columns that formats 3 and 4 added. They are last in a new file, too.

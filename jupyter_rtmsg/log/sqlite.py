@@ -20,6 +20,8 @@ from .clock import LogClock, stamp
 from .dedup import Dedup
 from .disk import Disk
 from .eventlog import KeyValueStore, StoredSubscription, SubscriptionStore
+from .groups import SQLiteGroups
+from .groupstates import GroupStates, StoredGroup
 from .guard import Guard
 from .keyvalue import SQLiteKeyValueStore
 from .openings import Openings
@@ -62,6 +64,8 @@ class SQLiteLog:
         The last one is the present one.
     subscriptions : iterable of StoredSubscription
         Those in the file.
+    groups : iterable of StoredGroup
+        Those in the file.
     disk : Disk
     options : Options
     release : callable
@@ -92,6 +96,7 @@ class SQLiteLog:
         openings: Openings,
         disk: Disk,
         subscriptions: Iterable[StoredSubscription] = (),
+        groups: Iterable[StoredGroup] = (),
         options: Options,
         release: Callable[[bool], None],
         guard: Guard | None = None,
@@ -118,6 +123,7 @@ class SQLiteLog:
         self._subscriptions = SQLiteSubscriptions(subscriptions, self._submit, clock, self._loop)
         self._key_values = SQLiteKeyValueStore(self._submit, self._read, clock)
         self._policies = RoomPolicies(lambda: self._room_policies, self.append, limits_of(options))
+        self._groups = SQLiteGroups(groups, self._submit, self._read, clock, self._loop)
 
     @property
     def head(self) -> int:
@@ -143,6 +149,11 @@ class SQLiteLog:
     def policies(self) -> RoomPolicies:
         """See `EventLog.policies`."""
         return self._policies
+
+    @property
+    def groups(self) -> GroupStates:
+        """See `EventLog.groups`."""
+        return self._groups
 
     @property
     def failing(self) -> Fault | None:
@@ -283,8 +294,9 @@ class SQLiteLog:
         return await self._readers(work, *args)
 
     async def flush(self) -> None:
-        """Wait until all appends and all changes of subscriptions are stored."""
+        """Wait until all appends and all changes of subscriptions and groups are stored."""
         self._subscriptions.flush()
+        self._groups.flush()
         await self._committed()
 
     async def _committed(self) -> None:
@@ -312,6 +324,7 @@ class SQLiteLog:
         # In the direction of the data: from the loop to the writer, then the followers, the readers, and last the file.
         deadline = self._loop.time() + _CLOSE_TIMEOUT
         self._subscriptions.flush()
+        self._groups.flush()
         self._hand_over()
         self._writer.stop()
         ended = await self._writer.ended(_CLOSE_TIMEOUT)

@@ -8,12 +8,12 @@ from typing import Any, TypeAlias
 from jupyter_rtmsg.errors import BadRequest, EpochMismatch, NotJoined
 from jupyter_rtmsg.hub.core import HubCore
 from jupyter_rtmsg.hub.names import SubscriptionName, room_name
-from jupyter_rtmsg.hub.request import Reply, Request, optional_text, text
+from jupyter_rtmsg.hub.request import Reply, Request, WhenStored, optional_text, text
 from jupyter_rtmsg.hub.room import Participant, RoomMembership
 from jupyter_rtmsg.log import Draft, StoredSubscription
 from jupyter_rtmsg.wire.data import EncodedJSON
 
-Answer: TypeAlias = "Reply | Draft | Coroutine[Any, Any, Reply | EncodedJSON]"
+Answer: TypeAlias = "Reply | Draft | WhenStored | Coroutine[Any, Any, Reply | EncodedJSON]"
 Command: TypeAlias = "Callable[[HubCore, Participant, Request], Answer]"
 
 

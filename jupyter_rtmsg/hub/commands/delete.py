@@ -16,13 +16,14 @@ _REMOVED_PER_STEP = 100
 
 
 async def delete(hub: HubCore, participant: Participant, request: Request) -> Reply:
-    """Delete a room for everybody: its events, its subscriptions, and its members, which get ``$deleted``."""
+    """Delete a room for everybody: its events, subscriptions and groups, and its members, which get ``$deleted``."""
     name = room_name(text(request, "room"))
     stats = await hub.log.stats(name)
     await require_manage(hub, participant, name)
     gone = await hub.log.delete(name)
     subscriptions = hub.subscriptions.in_room(name)
     await hub.follower.reached(gone.seq)
+    hub.groups.delete_room(name, participant.identity.principal)
     await _dissolve(hub, name, participant.identity.principal)
     await _discount(hub, name)
     await hub.subscriptions.end_slowly(subscriptions)

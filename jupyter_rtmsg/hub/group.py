@@ -1,0 +1,400 @@
+"""A worker group as a state machine: which worker gets which event, and when. No clock and no I/O.
+
+Times are passed in (monotonic seconds). Events are loaded in log order. What has to be stored is collected until
+`take_changes`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from jupyter_rtmsg.event import CORRUPT
+from jupyter_rtmsg.log import GroupSettings, HandlerError, Ranges, Record
+
+from .group_changes import BROKEN, LOST, REJECTED, TRIES, Burial, Changes, GroupLimits
+from .group_job import Job, JobState
+from .group_ready import ReadyJobs
+from .group_times import Claims, Timetable
+from .group_window import GroupWindow, ReadPosition
+from .group_workers import Worker, Workers
+
+RESERVED = 10_000
+"""Positions ahead of the events that were given which are stored as possibly given, so that few writes are needed."""
+
+
+class Group:
+    """The events, workers and deliveries of one group.
+
+    Parameters
+    ----------
+    settings : GroupSettings
+    settled : Ranges
+        The settled positions. The group owns it.
+    limits : GroupLimits
+    random : callable
+        Returns a number from 0 to 1, for the jitter of pauses.
+    reached : ReadPosition
+        How far the group has read before.
+    sent : int
+        Events up to this position may have been given before this group was made.
+    held_until : float
+        Until when a worker may still claim such an event. They are delayed until then.
+    attempts : int
+        Attempts begin after this number.
+    paused : bool
+
+    Attributes
+    ----------
+    window : GroupWindow
+        The loaded events.
+    workers : Workers
+    sent : int
+        Events up to this position may have been given; stored ahead, see `RESERVED`.
+    buried : int
+        The number of events that have become dead letters.
+    """
+
+    # A job is in `window.jobs` until it is settled. While it is ready, `_ready` has it; while it is delayed, or given
+    # with a deadline, `_times` has it, and while it is given, `Worker.held`.
+    # `_given` counts them, `_high` is the last position of all that were ever given, `_attempts` see the parameters.
+
+    def __init__(
+        self,
+        settings: GroupSettings,
+        settled: Ranges,
+        limits: GroupLimits,
+        random: Callable[[], float],
+        *,
+        reached: ReadPosition | None = None,
+        sent: int = 0,
+        held_until: float = 0.0,
+        attempts: int = 0,
+        paused: bool = False,
+    ) -> None:
+        self._changes = Changes()
+        self.settings = settings
+        self.window = GroupWindow(
+            settings, settled, reached or ReadPosition(settled.floor), lambda number: self._changes.trim(number)
+        )
+        self.workers = Workers()
+        self.paused = paused
+        self.sent = sent
+        self.buried = 0
+        self._limits = limits
+        self._random = random
+        self._attempts = attempts
+        self._claims = Claims(sent, held_until, limits.window)
+        self._times = Timetable(self.window.jobs)
+        self._ready = ReadyJobs(self.window.jobs)
+        self._given = 0
+        self._high = max(settled.floor, sent)
+
+    # --- events
+
+    @property
+    def wants_events(self) -> bool:
+        """Whether further events may be loaded."""
+        window, limits = self.window, self._limits
+        if self.paused or not self.workers.places or window.fragmented:
+            return False
+        return len(window.jobs) - self._given < limits.window and window.size < limits.window_bytes
+
+    def shed(self) -> bool:
+        """If the window is full of events that wait for others of their key, forget most, so that others are loaded."""
+        if self.wants_events or self._ready or self.workers.best() is None:
+            return False
+        if self.window.waiting * 2 < self._limits.window:
+            return False
+        self.window.shed(self._limits.window // 4)
+        return self.wants_events
+
+    def load(self, record: Record, now: float) -> None:
+        """Take the next event of the room. One that was taken before is skipped."""
+        job = self.window.load(record)
+        if job is not None and record.name == CORRUPT:
+            self._bury(job, BROKEN, "the event is damaged on disk", None, now)
+        elif not (self._claims and self._leave_with_claimant(record.seq or 0, now)) and job is not None:
+            self._hold_back(job, now)
+
+    def _leave_with_claimant(self, seq: int, now: float) -> bool:
+        """Leave an event with the worker that has claimed it; return whether one has."""
+        job = self.window.jobs.get(seq)
+        claim = self._claims.take(seq) if job is not None and job.state is not JobState.GIVEN else None
+        if job is None or claim is None or self.workers.get(claim[1].key) is not claim[1]:
+            return False
+        self._take_back(job, claim[1], claim[0], now)
+        return True
+
+    def restore(self, job: Job, now: float) -> None:
+        """Take an event that has failed before, from its copy. Called in log order, before any other is loaded."""
+        if self.window.restore(job):
+            self._hold_back(job, now)
+
+    def redrive(self, record: Record) -> None:
+        """Take an event that was a dead letter."""
+        job = Job(record)
+        self.window.redrive(job)
+        self._changes.keep(job)
+        self._ready.add(job)
+
+    def _hold_back(self, job: Job, now: float) -> None:
+        """Make an event ready. Delay it if it is not due, or may be with a worker that has not come back."""
+        held_until = self._claims.held_until(job)
+        if held_until:
+            job.note_redelivered()
+        due = max(job.due, held_until)
+        if due > now:
+            self._delay(job, due)
+        else:
+            self._ready.add(job)
+
+    def _delay(self, job: Job, due: float) -> None:
+        job.delay(due)
+        self._times.add(job)
+
+    # --- settings
+
+    def configure(self, settings: GroupSettings) -> None:
+        """Replace the settings. Events that are loaded, and were not given yet, are read again."""
+        self.settings = settings
+        self.window.configure(settings, lambda job: job.copied or job.state is JobState.GIVEN)
+
+    def pause(self, paused: bool) -> None:
+        """Give no further events, or give them again."""
+        self.paused = paused
+
+    # --- workers
+
+    def join(self, key: str, name: str, connection: object, places: int) -> Worker:
+        """Add a worker, or note that it is back, or wants another number of places."""
+        worker = self.workers.get(key)
+        if worker is None:
+            worker = Worker(key, name, connection, places)
+            self.workers.add(worker)
+        else:
+            self.workers.come(worker, connection, places)
+        return worker
+
+    def lose(self, worker: Worker, until: float) -> None:
+        """Note that the connection of a worker was lost. It keeps what it holds until a time."""
+        self.workers.lose(worker, until)
+
+    def leave(self, worker: Worker) -> None:
+        """Remove a worker. What it holds is given to others, and no try is charged."""
+        for job in list(worker.held.values()):
+            self._take(worker, job)
+            job.come_back("its worker left", None, None, charge=False)
+            self._ready.add(job)
+        self.workers.remove(worker)
+
+    def _bury_worker(self, worker: Worker, now: float) -> None:
+        """Remove a worker that did not come back. The only event that it had is charged a try."""
+        held = list(worker.held.values())
+        self.workers.remove(worker)
+        for job in held:
+            self._take(worker, job)
+            if len(held) == 1:
+                message = f"its worker {worker.name} was lost, and had no other event"
+                self._fail(job, LOST, message, None, now, pause=0.0)
+            else:
+                message = f"its worker {worker.name} was lost with {len(held)} events"
+                job.come_back(message, None, now, charge=False)
+                job.suspect_of_loss()
+                self._ready.add(job)
+
+    def claim(self, worker: Worker, seq: int, attempt: int, now: float) -> bool:
+        """Return whether a delivery that a worker names when it comes back is its own."""
+        job = self.window.jobs.get(seq)
+        may_have = self._claims.may_have(seq, now)
+        if job is None:
+            unknown = may_have and seq > self.window.read and seq not in self.window.settled
+            return unknown and self._claims.add(worker, seq, attempt)
+        if job.state is JobState.GIVEN or job.holder is not None:
+            return job.state is JobState.GIVEN and job.holder == worker.key and job.attempt == attempt
+        if not may_have or attempt < job.attempt:
+            return False
+        self._take_back(job, worker, attempt, now)
+        return True
+
+    def _take_back(self, job: Job, worker: Worker, attempt: int, now: float) -> None:
+        """Leave an event with the worker that has had it since before the hub was started."""
+        self.window.jump_queue(job)
+        self._hand(job, worker, now, attempt)
+
+    # --- deliveries
+
+    def dispatch(self, now: float) -> list[tuple[Worker, Job]]:
+        """Give ready events to workers with free places, in log order, and return the deliveries."""
+        given: list[tuple[Worker, Job]] = []
+        if self.paused:
+            return given
+        self._dispatch_suspects(given, now)
+        ready, workers = self._ready, self.workers
+        while (worker := workers.best()) is not None and (job := ready.take()) is not None:
+            self._hand(job, worker, now)
+            given.append((worker, job))
+        if self._high > self.sent - RESERVED // 2:
+            self.reserve(self._high)
+        return given
+
+    def reserve(self, position: int) -> None:
+        """Note that events up to a position, and some behind it, may be given soon."""
+        self.sent = position + RESERVED
+        self._changes.touch()
+
+    def give_no_more(self) -> None:
+        """Note exactly up to which position events were given, as no more are."""
+        self.sent = min(self.sent, self._high)
+
+    def _dispatch_suspects(self, given: list[tuple[Worker, Job]], now: float) -> None:
+        """Give events that were lost together, each to a worker that has no other event meanwhile."""
+        while (job := self._ready.suspect) is not None:
+            worker = self.workers.emptied()
+            if worker is None:
+                return
+            self.workers.isolate(worker, True)
+            self._hand(job, worker, now)
+            given.append((worker, job))
+        self.workers.release_empty()
+
+    def _hand(self, job: Job, worker: Worker, now: float, attempt: int | None = None) -> None:
+        wait = self.settings.ack_wait
+        if attempt is None:
+            attempt = max(job.attempt, self._attempts) + 1
+        job.give(worker.key, worker.name, attempt, now, now + wait if wait else 0.0)
+        self.workers.hand(worker, job)
+        self._given += 1
+        self._high = max(self._high, job.seq)
+        if wait:
+            self._times.add(job)
+
+    def _take(self, worker: Worker, job: Job) -> None:
+        self.workers.take(worker, job)
+        self._given -= 1
+
+    def _delivery(self, worker: Worker, seq: int, attempt: int) -> Job | None:
+        """Return the event of a delivery if it is still the worker's; None if its answer comes too late."""
+        self.workers.answered(worker, seq, attempt)
+        job = self.window.jobs.get(seq)
+        if job is None or job.attempt != attempt or job.holder != worker.key:
+            return None
+        return job
+
+    # --- answers of workers. Each returns whether the delivery was still the worker's.
+
+    def done(self, worker: Worker, seq: int, attempt: int) -> bool:
+        """Settle an event that was handled."""
+        job = self._delivery(worker, seq, attempt)
+        if job is not None:
+            self._settle(job)
+            self._changes.finish(job)
+        return job is not None
+
+    def retry(
+        self, worker: Worker, seq: int, attempt: int, now: float, *, after: float | None, error: HandlerError | None
+    ) -> bool:
+        """Give an event again later: with an error, a try has failed; without, the handler has asked for it."""
+        job = self._delivery(worker, seq, attempt)
+        if job is None or job.state is not JobState.GIVEN:  # it was sent before, or comes after ack_wait
+            return False
+        self._withdraw(job)
+        job.clear_of_loss()
+        if error is not None:
+            self._fail(job, TRIES, error.line, error, now, pause=after)
+        else:
+            job.come_back("its worker asked for it", None, now, charge=False)
+            pause = self._limits.pause(job.deliveries, self._random()) if after is None else after
+            self._postpone(job, now + pause)
+        return True
+
+    def reject(
+        self, worker: Worker, seq: int, attempt: int, now: float, *, reason: str, error: HandlerError | None
+    ) -> bool:
+        """Make an event a dead letter."""
+        job = self._delivery(worker, seq, attempt)
+        if job is not None:
+            self._bury(job, REJECTED, reason, error, now)
+        return job is not None
+
+    def working(self, worker: Worker, seq: int, attempt: int, now: float) -> bool:
+        """Renew the time by which an event has to be answered for."""
+        job = self.window.jobs.get(seq)
+        mine = job is not None and job.state is JobState.GIVEN
+        if job is None or not mine or job.attempt != attempt or job.holder != worker.key:
+            return False
+        if self.settings.ack_wait:
+            job.renew(now + self.settings.ack_wait)
+        return True
+
+    def _withdraw(self, job: Job) -> None:
+        """Take an event from the worker that has it, if one has it."""
+        worker = self.workers.get(job.holder) if job.state is JobState.GIVEN and job.holder else None
+        if worker is not None and worker.held.get(job.seq) is job:
+            self._take(worker, job)
+
+    def _settle(self, job: Job) -> None:
+        self._withdraw(job)
+        following = self.window.settle(job)
+        if following is not None:
+            self._ready.add(following)
+
+    def _bury(self, job: Job, reason: str, message: str, error: HandlerError | None, now: float) -> None:
+        self._settle(job)
+        self.buried += 1
+        self._changes.finish(job, Burial(job, reason, message, error, now))
+
+    def _fail(
+        self, job: Job, reason: str, message: str, error: HandlerError | None, now: float, *, pause: float | None
+    ) -> None:
+        """Charge a try. After the last one, the event becomes a dead letter."""
+        job.come_back(message, error, now, charge=True)
+        if job.tries >= self.settings.tries:
+            self._bury(job, reason, message, error, now)
+        else:
+            pause = self._limits.pause(job.tries, self._random()) if pause is None else pause
+            self._postpone(job, now + pause)
+
+    def _postpone(self, job: Job, due: float) -> None:
+        self._delay(job, due)
+        self._changes.keep(job)
+
+    # --- time
+
+    @property
+    def due(self) -> float | None:
+        """When `tick` has to be called; None if nothing is due."""
+        times = [self._times.next, *(worker.away_until for worker in self.workers)]
+        return min((time for time in times if time is not None), default=None)
+
+    def tick(self, now: float) -> None:
+        """Do what is due: give events again after their pause, or after their worker did not answer or come back."""
+        for worker in [each for each in self.workers if each.away_until is not None and each.away_until <= now]:
+            self._bury_worker(worker, now)
+        while (job := self._times.take(now)) is not None:
+            if job.state is JobState.DELAYED:
+                self._ready.add(job)
+            else:
+                self._expire(job, now)
+
+    def _expire(self, job: Job, now: float) -> None:
+        """Take an event from a worker that did not answer in time, and may still run it: its place stays in use."""
+        worker = self.workers.get(job.holder or "")
+        if worker is not None:
+            self._take(worker, job)
+            self.workers.overdue(worker, job)
+        message = f"its worker {job.worker} did not answer within {self.settings.ack_wait:g} s (ack_wait)"
+        self._fail(job, TRIES, message, None, now, pause=None)
+
+    # --- storing
+
+    def counts(self) -> dict[str, int]:
+        """Return the numbers of events that are given to workers, and that are delayed."""
+        delayed = sum(job.state is JobState.DELAYED for job in self.window.jobs.values())
+        return {"in_flight": self._given, "delayed": delayed}
+
+    def take_changes(self) -> Changes | None:
+        """Return what has to be stored since the last call; None if there is nothing."""
+        if not self._changes.any and not self.window.needs_saving:
+            return None
+        changes, self._changes = self._changes, Changes()
+        return changes

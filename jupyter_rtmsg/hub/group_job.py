@@ -1,0 +1,157 @@
+"""The events of a worker group that are not settled. No clock and no I/O."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from jupyter_rtmsg.log import HandlerError, Record, StoredFailure, size_of
+from jupyter_rtmsg.log.groupstates import ENVELOPE
+
+
+class JobState(Enum):
+    """The state of a `Job`."""
+
+    WAITING = "waiting"
+    READY = "ready"
+    GIVEN = "given"
+    DELAYED = "delayed"
+
+
+class Job:
+    """An event that a group has to handle.
+
+    States: *waiting* (for an earlier event of its key), *ready*, *given* (to a worker), *delayed* (until ``due``).
+    `Group` moves it from one to the next, and forgets it when it is settled.
+
+    Parameters
+    ----------
+    record : Record
+    key : bytes or None
+        Events with the same key are given one after the other.
+
+    Attributes
+    ----------
+    leads : bool
+        Whether it is the one event of its key that does not wait.
+    attempt : int
+        The attempt that was given last; identifies the delivery together with ``seq``.
+    tries : int
+        The tries that failed.
+    deliveries : int
+        How often it was given.
+    redelivered : bool
+        Whether it may have been given before.
+    holder : str or None
+        The member to whom it was given last.
+    worker : str
+        The name of that member.
+    due : float
+        When it becomes ready, or when its worker has to answer at the latest.
+    first, last : float or None
+        The time of its first delivery, and of its last failure.
+    error : HandlerError or None
+    message : str
+        Why it was given back.
+    copied : bool
+        Whether the log has a copy of it, as a failure.
+    redriven : bool
+        Whether it was a dead letter before; then it is exempt from the order of its key.
+    suspect : bool
+        Whether it was lost together with others; then it is given to a worker alone.
+    """
+
+    __slots__ = (
+        "attempt", "copied", "deliveries", "due", "error", "first", "holder", "key", "last", "leads", "message",
+        "record", "redelivered", "redriven", "seq", "size", "state", "suspect", "tries", "worker",
+    )  # fmt: skip
+
+    def __init__(self, record: Record, key: bytes | None = None) -> None:
+        assert record.seq is not None
+        self.record = record
+        self.seq = record.seq
+        self.key = key
+        self.size = size_of(record) + ENVELOPE
+        self.state = JobState.WAITING
+        self.leads = False
+        self.attempt = self.tries = self.deliveries = 0
+        self.redelivered = False
+        self.holder: str | None = None
+        self.worker = ""
+        self.due = 0.0
+        self.first: float | None = None
+        self.last: float | None = None
+        self.error: HandlerError | None = None
+        self.message = ""
+        self.copied = self.redriven = self.suspect = False
+
+    def restore(self, failure: StoredFailure, due: float, first: float, last: float) -> None:
+        """Take what was stored of it, with times translated to those of this process."""
+        self.attempt, self.tries, self.deliveries = failure.attempt, failure.tries, failure.deliveries
+        self.error, self.message, self.worker = failure.error, failure.message, failure.worker
+        self.redriven, self.suspect = failure.redriven, failure.suspect
+        self.due, self.first, self.last = due, first, last
+        self.copied = True
+        self.redelivered = failure.deliveries > 0
+
+    def lead(self, key: bytes | None) -> None:
+        """Become the event of its key that does not wait, or be without a key."""
+        self.key, self.leads = key, key is not None
+
+    def wait(self, key: bytes) -> None:
+        """Wait for an earlier event of its key."""
+        self.key, self.leads, self.state = key, False, JobState.WAITING
+
+    def make_ready(self) -> None:
+        """May be given now."""
+        self.state = JobState.READY
+
+    def delay(self, due: float) -> None:
+        """May be given at a time."""
+        self.state, self.due = JobState.DELAYED, due
+
+    def give(self, holder: str, worker: str, attempt: int, now: float, due: float) -> None:
+        """Be given to a worker."""
+        self.state, self.holder, self.worker, self.due = JobState.GIVEN, holder, worker, due
+        self.deliveries += 1
+        self.attempt = attempt
+        if self.first is None:
+            self.first = now
+
+    def renew(self, due: float) -> None:
+        """Postpone the time by which its worker has to answer."""
+        self.due = due
+
+    def come_back(self, message: str, error: HandlerError | None, now: float | None, *, charge: bool) -> None:
+        """Be given back at a time. ``charge``: a try has failed."""
+        self.redelivered = True
+        self.message = message
+        self.last = now or self.last
+        self.due = 0.0
+        if charge:
+            self.tries += 1
+            self.error = error
+
+    def suspect_of_loss(self) -> None:
+        """Be given to a worker alone from now on."""
+        self.suspect = True
+
+    def clear_of_loss(self) -> None:
+        """Be given like others again: its worker has survived it."""
+        self.suspect = False
+
+    def note_redelivered(self) -> None:
+        """Note that it may have been given before."""
+        self.redelivered = True
+
+    def keep_copy(self) -> None:
+        """Note that the log has a copy of it."""
+        self.copied = True
+
+    def redrive(self) -> None:
+        """Begin again after it was a dead letter."""
+        self.redriven = self.copied = self.redelivered = True
+
+    @property
+    def last_error(self) -> str | None:
+        """Why it was given back last, in one line."""
+        return self.error.line if self.error else self.message or None

@@ -1,0 +1,313 @@
+"""Runs one worker group: reads its events from the log, writes deliveries to workers, and stores what has changed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from jupyter_rtmsg.errors import LogClosed
+from jupyter_rtmsg.log import DeadLetter, EventLog, GroupSettings, Ranges, Record, StoredFailure, StoredGroup
+from jupyter_rtmsg.logthrottle import throttled_logger
+from jupyter_rtmsg.wire.socketio import Encoded
+
+from .dead_letters import DeadLetters
+from .encode import encode_work
+from .follow import Follower
+from .group import Group
+from .group_changes import Burial, GroupLimits
+from .group_job import Job
+from .group_window import ReadPosition
+from .group_workers import Worker
+from .limits import Limits
+from .room import Participant
+
+RETRY_AFTER = 1.0
+"""Seconds after which the log is read again when that has failed."""
+
+logger = throttled_logger(__name__)
+
+
+class GroupHost(NamedTuple):
+    """What all runners share.
+
+    Attributes
+    ----------
+    log : EventLog
+    follower : Follower
+    limits : Limits
+    clock : callable
+        Monotonic seconds.
+    random : callable
+        From 0 to 1, for the jitter of pauses.
+    alarm : callable
+        ``alarm(runner, time)`` has `GroupRunner.wake` called at a time, or at none.
+    idle : callable
+        ``idle(runner)`` is called when it has no workers any more.
+    buried : callable
+        ``buried(runner)`` is called when there are new dead letters.
+    """
+
+    log: EventLog
+    follower: Follower
+    limits: Limits
+    clock: Callable[[], float]
+    random: Callable[[], float]
+    alarm: Callable[[GroupRunner, float | None], None]
+    idle: Callable[[GroupRunner], None]
+    buried: Callable[[GroupRunner], None]
+
+
+class GroupRunner:
+    """A group that has workers.
+
+    Parameters
+    ----------
+    host : GroupHost
+    stored : StoredGroup
+    held_until : float
+        Until when workers may claim events that they had when the hub was started.
+    attempts : int
+        See `Group`.
+
+    Attributes
+    ----------
+    group : Group
+        The state machine. Call `changed` after calls of its methods.
+    letters : DeadLetters
+    """
+
+    # `ready` is done when the failures are loaded. After that, `_pass` runs once per pass of the loop in which
+    # something has changed: it gives events to workers, stores, sets the alarm, and reads on.
+    #
+    # Events come from the log, in pages (`_reading` runs), or from the follower (`_live`: everything that the follower
+    # has handed on was loaded). While a page is read, new events are kept in `_late`; None: they were too many, so that
+    # another page is needed. `_closed`: nothing more happens.
+
+    def __init__(self, host: GroupHost, stored: StoredGroup, held_until: float = 0.0, attempts: int = 0) -> None:
+        self._host = host
+        self.stored = stored
+        self.letters = DeadLetters(host.log.groups, stored, host.limits)
+        self.group = self._machine(held_until, attempts)
+        self._live = False
+        self._late: list[Record] | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._scheduled = self._closed = False
+        self.ready: asyncio.Task[None] = asyncio.get_running_loop().create_task(self._load())
+
+    def _machine(self, held_until: float, attempts: int) -> Group:
+        stored, limits = self.stored, self._host.limits
+        return Group(
+            stored.settings,
+            Ranges(stored.floor, stored.ranges),
+            GroupLimits(limits.group_window, limits.group_bytes, limits.retry_pause, limits.retry_pause_most),
+            self._host.random,
+            reached=ReadPosition(stored.read, stored.number, stored.unsettled),
+            sent=min(stored.sent, self._host.log.head),
+            held_until=held_until,
+            attempts=attempts,
+            paused=stored.paused,
+        )
+
+    async def _load(self) -> None:
+        states, now = self._host.log.groups, self._host.clock()
+        failures = await states.failures(self.stored)
+        await self.letters.load()
+        for failure in failures:
+            self.group.restore(self._job(failure, now), now)
+
+    # --- events
+
+    def offer(self, record: Record) -> None:
+        """Take an event from the follower."""
+        if self._reading is not None:
+            if self._late is not None:
+                self._late.append(record)
+                if len(self._late) > self._host.limits.page_events:
+                    self._late = None
+        elif self._live and self.group.wants_events and not self.group.window.behind:
+            self.group.load(record, self._host.clock())
+            self.changed()
+        else:
+            self._live = False
+
+    def _read_on(self) -> None:
+        """Read further events from the log, if the group wants some and they do not come by themselves."""
+        self._live = self._live and not self.group.window.behind
+        if self._live or self._reading or self._closed:
+            return
+        if self.group.wants_events or self.group.shed():
+            self._reading = asyncio.get_running_loop().create_task(self._read())
+
+    async def _read(self) -> None:
+        try:
+            while self.group.wants_events and not self._live and not self._closed:
+                await self._read_page()
+        except LogClosed:
+            return
+        except Exception:  # if it ended here, the group would stand still
+            logger.exception("the events of group %r in room %r could not be read; it will be tried again",
+                             self.stored.name, self.stored.room)  # fmt: skip
+            await asyncio.sleep(RETRY_AFTER)
+        finally:
+            self._reading = None
+            self.changed()
+
+    async def _read_page(self) -> None:
+        host, limits, group = self._host, self._host.limits, self.group
+        self._late = []
+        page = await host.log.read(
+            self.stored.room, after=group.window.read, limit=limits.page_events, max_bytes=limits.page_bytes,
+            max_attachments=limits.page_events,
+        )  # fmt: skip
+        if self._closed or group is not self.group:
+            return
+        now, wanted = host.clock(), True
+        for record in page.records:
+            wanted = group.wants_events
+            if not wanted:
+                break
+            group.load(record, now)
+        if wanted:
+            group.window.skip(page.through)
+            late = [record for record in self._late or () if (record.seq or 0) > group.window.read]
+            if not page.more and self._late is not None:
+                self._live = True
+                self._late = None
+                self._catch_up(late, now)
+        self.changed()
+
+    def _catch_up(self, late: Sequence[Record], now: float) -> None:
+        """Load the events that came while the last page was read."""
+        for record in late:
+            if not self.group.wants_events:
+                self._live = False
+                return
+            self.group.load(record, now)
+
+    def configure(self, settings: GroupSettings) -> None:
+        """Replace the settings of the group."""
+        self.stored.configure(settings)
+        self.group.configure(settings)
+        self._live = False
+        self.store()
+        self._host.log.groups.save(self.stored)
+        self.changed()
+
+    # --- a pass
+
+    def changed(self) -> None:
+        """Dispatch, store and read on in the next pass of the event loop."""
+        if not self._scheduled and not self._closed:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._pass)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the failures are loaded."""
+        return self.ready.done()
+
+    def wake(self) -> None:
+        """Do what is due."""
+        self.changed()
+
+    def _pass(self) -> None:
+        self._scheduled = False
+        if self._closed or not self.ready.done():
+            return
+        now = self._host.clock()
+        self.group.tick(now)
+        self._write(self.group.dispatch(now))
+        self.store()
+        self._host.alarm(self, self.group.due)
+        self._read_on()
+        if not len(self.group.workers):
+            self._host.idle(self)
+
+    def _write(self, given: Sequence[tuple[Worker, Job]]) -> None:
+        """Write deliveries: those of one worker in one go."""
+        packets: dict[Worker, list[Encoded]] = {}
+        for worker, job in given:
+            packets.setdefault(worker, []).append(encode_work(job.record, self.stored.name, _delivery(job)))
+        for worker, page in packets.items():
+            participant: Participant = worker.connection
+            participant.socket.write(page)
+
+    # --- storing
+
+    def store(self) -> None:
+        """Hand what has changed to the log."""
+        changes = self.group.take_changes()
+        if changes is None:
+            return
+        states, stored, now = self._host.log.groups, self.stored, self._host.clock()
+        self._note_progress()
+        stored.count(changes.done, changes.trimmed, changes.error)
+        for seq, job in changes.copies.items():
+            if job is None:
+                states.drop(stored, seq)
+            else:
+                states.keep(stored, self._failure(job, now))
+        for burial in changes.burials:
+            self.letters.bury(self._letter(burial, now))
+        states.save(stored)
+        if changes.burials:
+            self._host.buried(self)
+
+    def _note_progress(self) -> None:
+        window = self.group.window
+        reached = window.reached
+        self.stored.settle(window.settled, self.group.sent)
+        self.stored.reach(reached.position, reached.number, reached.unsettled)
+
+    def close(self) -> None:
+        """Stop, and store exactly up to where events were given."""
+        if self._closed:
+            return
+        self.store()
+        self._closed = True
+        self._host.alarm(self, None)
+        self.ready.cancel()
+        if self._reading:
+            self._reading.cancel()
+        self.group.give_no_more()
+        self._note_progress()
+        self._host.log.groups.save(self.stored)
+
+    # --- times: of this process, and as they are stored
+
+    def _stamp(self, time: float | None, now: float) -> int:
+        """Return a time of this process in ms since 1970."""
+        return self._host.log.now() - int((now - (now if time is None else time)) * 1000)
+
+    def _job(self, failure: StoredFailure, now: float) -> Job:
+        ahead, stamp = self._host.log.groups.now(), self._host.log.now()
+        job = Job(failure.record)
+        due = now + max(0.0, (failure.due - ahead) / 1000)
+        job.restore(failure, due, now - (stamp - failure.first) / 1000, now - (stamp - failure.last) / 1000)
+        return job
+
+    def _failure(self, job: Job, now: float) -> StoredFailure:
+        due = self._host.log.groups.now() + int(max(0.0, job.due - now) * 1000)
+        return StoredFailure(
+            job.record, job.attempt, job.tries, job.deliveries, due, self._stamp(job.first, now),
+            self._stamp(job.last, now), job.error, job.message, job.worker, job.redriven, job.suspect,
+        )  # fmt: skip
+
+    def _letter(self, burial: Burial, now: float) -> DeadLetter:
+        job = burial.job
+        letter = DeadLetter(
+            0, job.record, burial.reason, burial.message, burial.error, job.worker, job.deliveries,
+            self._stamp(job.first, now), self._stamp(burial.when, now),
+        )  # fmt: skip
+        return letter.numbered(self.stored.bury(letter.size))
+
+
+def _delivery(job: Job) -> dict[str, Any]:
+    """Return the fields of a delivery that its event does not have."""
+    fields: dict[str, Any] = {"attempt": job.attempt, "deliveries": job.deliveries}
+    if job.redelivered:
+        fields["redelivered"] = True
+    if job.redelivered and (error := job.last_error):
+        fields["error"] = error
+    return fields

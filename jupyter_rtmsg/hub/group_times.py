@@ -1,0 +1,98 @@
+"""When something has to happen to the events of a worker group. No clock and no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from heapq import heappop, heappush
+
+from .group_job import Job, JobState
+from .group_workers import Worker
+
+
+class Timetable:
+    """The events that are delayed, and those that have to be answered for in time, by the time at which they are due.
+
+    Parameters
+    ----------
+    jobs : mapping of int to Job
+        The events by seq. The time of each is `Job.due`.
+    """
+
+    # An entry whose time is not that of its job any more is skipped. A job whose time was postponed gets a new one.
+
+    __slots__ = ("_entries", "_jobs")
+
+    def __init__(self, jobs: Mapping[int, Job]) -> None:
+        self._jobs = jobs
+        self._entries: list[tuple[float, int]] = []
+
+    def add(self, job: Job) -> None:
+        """Add an event; at its time, `take` returns it."""
+        heappush(self._entries, (job.due, job.seq))
+
+    @property
+    def next(self) -> float | None:
+        """The time of the first event; None if there is none."""
+        entries = self._entries
+        while entries:
+            due, seq = entries[0]
+            job = self._jobs.get(seq)
+            if job is not None and job.due == due and job.state in (JobState.DELAYED, JobState.GIVEN):
+                return due
+            heappop(entries)
+            if job is not None and job.due > due and job.state is JobState.GIVEN:
+                heappush(entries, (job.due, seq))
+        return None
+
+    def take(self, now: float) -> Job | None:
+        """Remove and return the next event that is due; None if there is none."""
+        due = self.next
+        if due is None or due > now:
+            return None
+        return self._jobs[heappop(self._entries)[1]]
+
+
+class Claims:
+    """Events that may be with workers which have not come back since the hub was started.
+
+    They are held back until the grace time is over. A worker that comes back names those that it has.
+
+    Parameters
+    ----------
+    through : int
+        Events up to this position may have been given before.
+    until : float
+        When the grace time is over.
+    most : int
+        Claims of events that are not loaded yet.
+    """
+
+    __slots__ = ("_most", "_through", "_until", "_waiting")
+
+    def __init__(self, through: int, until: float, most: int) -> None:
+        self._through = through
+        self._until = until
+        self._most = most
+        self._waiting: dict[int, tuple[int, Worker]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    def may_have(self, seq: int, now: float) -> bool:
+        """Tell whether a worker may still claim an event."""
+        return seq <= self._through and now < self._until
+
+    def held_until(self, job: Job) -> float:
+        """Return until when an event is held back; 0 if it never was given before."""
+        return self._until if job.seq <= self._through and not job.redriven else 0.0
+
+    def add(self, worker: Worker, seq: int, attempt: int) -> bool:
+        """Keep a claim until its event is loaded; return False if there are too many."""
+        if len(self._waiting) >= self._most:
+            return False
+        self._waiting[seq] = attempt, worker
+        return True
+
+    def take(self, seq: int) -> tuple[int, Worker] | None:
+        """Remove and return attempt and worker of a claim."""
+        return self._waiting.pop(seq, None)

@@ -1,0 +1,382 @@
+"""All worker groups of a hub: who works in which, and how many there may be."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+from jupyter_rtmsg.errors import GroupConflict, LimitExceeded, NotJoined, Shutdown
+from jupyter_rtmsg.log import DeadLetter, EventLog, GroupSettings, Record, StoredGroup
+
+from .alarm import Alarm
+from .dead_letters import DeadLetters
+from .follow import Follower
+from .group_runner import GroupHost, GroupRunner
+from .group_workers import Worker
+from .limits import Limits
+from .room import Participant
+
+PAUSED, RESUMED, DELETED = "paused", "resumed", "deleted"
+"""The states that ``$group`` tells (docs/wire.md)."""
+
+GroupKey = tuple[str, str]  # room and name
+
+
+class GroupStart(NamedTuple):
+    """Where a new group begins: after a position, and the number of the room's last event there, if it is known."""
+
+    position: int
+    number: int | None = None
+
+
+class Place(NamedTuple):
+    """A worker and its group."""
+
+    runner: GroupRunner
+    worker: Worker
+
+
+class GroupRegistry:
+    """The worker groups by room and name. A group that has workers is run by a `GroupRunner`.
+
+    Parameters
+    ----------
+    log : EventLog
+    follower : Follower
+    limits : Limits
+    clock : callable
+        Monotonic seconds.
+    owner : callable
+        Returns the principal who owns the server, or None. The owner may make as many groups as there may be in all.
+    jitter : callable, optional
+        Returns a number from 0 to 1.
+
+    Attributes
+    ----------
+    _places : dict
+        By participant and group: where it works.
+    _running : dict
+        By room: the runners.
+    """
+
+    def __init__(
+        self,
+        log: EventLog,
+        follower: Follower,
+        limits: Limits,
+        clock: Callable[[], float],
+        owner: Callable[[], str | None],
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._log, self._limits, self._clock, self._owner = log, limits, clock, owner
+        self._alarm: Alarm[GroupRunner] = Alarm(clock, GroupRunner.wake)
+        self._host = GroupHost(log, follower, limits, clock, jitter, self._alarm.set, self._idle, self._buried)
+        self._groups: dict[GroupKey, StoredGroup] = {}
+        self._running: dict[str, dict[str, GroupRunner]] = {}
+        self._places: dict[Participant, dict[GroupKey, Place]] = {}
+        self._held_until = clock() + limits.grace
+        self._attempts = 0
+        self._closed = False
+        self.reload()
+
+    def reload(self) -> None:
+        """Read the groups from the log again."""
+        self._groups = {(group.room, group.name): group for group in self._log.groups.all()}
+
+    # --- finding
+
+    def find(self, room: str, name: str) -> StoredGroup:
+        """Return a group.
+
+        Raises
+        ------
+        NotJoined
+        """
+        group = self._groups.get((room, name))
+        if group is None:
+            raise NotJoined(f"there is no group {name!r} in room {room!r}: `groups` lists the existing ones")
+        return group
+
+    def exists(self, room: str, name: str) -> bool:
+        """Tell whether there is a group."""
+        return (room, name) in self._groups
+
+    def in_room(self, room: str) -> list[StoredGroup]:
+        """Return the groups of a room, sorted by name."""
+        return sorted((group for group in self._groups.values() if group.room == room), key=lambda group: group.name)
+
+    def runner(self, group: StoredGroup) -> GroupRunner | None:
+        """Return the runner of a group that has workers; else None."""
+        return self._running.get(group.room, {}).get(group.name)
+
+    def place(self, participant: Participant, room: str, name: str) -> Place:
+        """Return where a participant works.
+
+        Raises
+        ------
+        NotJoined
+            If it does not work for this group.
+        """
+        place = self._places.get(participant, {}).get((room, name))
+        if place is None:
+            self.find(room, name)
+            raise NotJoined(f"this connection does not work for group {name!r} in room {room!r}: send `work` first")
+        return place
+
+    def works(self, participant: Participant, group: StoredGroup) -> bool:
+        """Tell whether a participant works for a group."""
+        return (group.room, group.name) in self._places.get(participant, {})
+
+    # --- making
+
+    def make(self, room: str, name: str, settings: GroupSettings, maker: str, start: GroupStart) -> StoredGroup:
+        """Make a group.
+
+        Raises
+        ------
+        LimitExceeded
+        """
+        self._check_number(room, maker)
+        group = StoredGroup(
+            room, name, settings, maker, made=self._log.now(), floor=start.position, sent=start.position,
+            read=start.position, number=start.number,
+        )  # fmt: skip
+        self._groups[room, name] = group
+        self._log.groups.add(group)
+        return group
+
+    def _check_number(self, room: str, maker: str) -> None:
+        limits, groups = self._limits, self._groups.values()
+        delete = "delete a group that is no longer needed"
+        if len(groups) >= limits.groups:
+            raise LimitExceeded(f"there are {len(groups)} groups, and the limit is {limits.groups}: {delete}")
+        if (here := sum(group.room == room for group in groups)) >= limits.groups_per_room:
+            raise LimitExceeded(f"room {room!r} has {here} groups, the limit for one room: {delete}")
+        mine = sum(group.maker == maker for group in groups)
+        if mine >= max(1, limits.groups // 10) and maker != self._owner():
+            raise LimitExceeded(f"{maker} has made {mine} groups, the limit for one user: {delete}")
+
+    # --- workers
+
+    async def run(self, group: StoredGroup) -> GroupRunner:
+        """Return the runner of a group that is about to get a worker, when it is ready."""
+        runner = self.runner(group)
+        if runner is None:
+            held_until = self._held_until if self._clock() < self._held_until else 0.0
+            runner = GroupRunner(self._host, group, held_until, self._attempts)
+            self._running.setdefault(group.room, {})[group.name] = runner
+        await asyncio.shield(runner.ready)
+        return runner
+
+    def agree(self, runner: GroupRunner, member: str, settings: GroupSettings) -> None:
+        """Check the settings that a worker asks for. The only worker that is here may change them.
+
+        Raises
+        ------
+        GroupConflict
+        """
+        group = runner.stored
+        if group.settings == settings:
+            return
+        others = [each for each in runner.group.workers if each.key != member and each.away_until is None]
+        if others:
+            raise GroupConflict(_difference(group, settings, len(others)))
+        runner.configure(settings)
+
+    def enter(self, runner: GroupRunner, participant: Participant, places: int) -> Worker:
+        """Make a participant a worker of a group, in place of an earlier connection of its client.
+
+        Raises
+        ------
+        LimitExceeded
+        Shutdown
+            If its connection has ended meanwhile.
+        NotJoined
+            If the group was deleted meanwhile.
+        """
+        group, identity = runner.stored, participant.identity
+        if self._closed or not participant.socket.connected:
+            raise Shutdown("the connection has ended")
+        if self.find(group.room, group.name) is not group or self.runner(group) is not runner:
+            raise NotJoined(f"the group {group.name!r} in room {group.room!r} was deleted meanwhile: send `work` again")
+        worker = runner.group.workers.get(identity.member)
+        if worker is None and len(runner.group.workers) >= self._limits.workers:
+            limit = self._limits.workers
+            raise LimitExceeded(f"group {group.name!r} in room {group.room!r} has {limit} workers, the limit")
+        if worker is not None and worker.connection is not participant:
+            self._forget(worker.connection, group)
+        worker = runner.group.join(identity.member, identity.name, participant, places)
+        self._places.setdefault(participant, {})[group.room, group.name] = Place(runner, worker)
+        runner.changed()  # in the next pass of the loop: the reply goes first
+        return worker
+
+    def leave(self, participant: Participant, room: str, name: str) -> None:
+        """End the work of a participant for a group. What it holds is given to others at once."""
+        place = self.place(participant, room, name)
+        self._forget(participant, place.runner.stored)
+        place.runner.group.leave(place.worker)
+        place.runner.changed()
+
+    def disconnected(self, participant: Participant, *, lost: bool) -> None:
+        """End the work of a participant whose connection has ended. ``lost``: it may come back."""
+        for place in self._places.pop(participant, {}).values():
+            if place.worker.connection is not participant:
+                continue
+            if lost:
+                place.runner.group.lose(place.worker, self._clock() + self._limits.grace)
+            else:
+                place.runner.group.leave(place.worker)
+            place.runner.changed()
+
+    def work_of(self, participant: Participant) -> list[StoredGroup]:
+        """Return the groups that a participant works for."""
+        return [place.runner.stored for place in self._places.get(participant, {}).values()]
+
+    def _forget(self, participant: Participant, group: StoredGroup) -> None:
+        places = self._places.get(participant, {})
+        places.pop((group.room, group.name), None)
+        if not places:
+            self._places.pop(participant, None)
+
+    def _idle(self, runner: GroupRunner) -> None:
+        """Stop a runner whose last worker has left."""
+        self._stop(runner)
+        runner.close()
+
+    def _stop(self, runner: GroupRunner) -> None:
+        group = runner.stored
+        running = self._running.get(group.room, {})
+        if running.get(group.name) is runner:
+            del running[group.name]
+            if not running:
+                del self._running[group.room]
+
+    # --- what members of a room may do with a group
+
+    def pause(self, group: StoredGroup, user: str, *, paused: bool) -> None:
+        """Give no further events to workers, or give them again."""
+        if group.paused is paused:
+            return
+        group.pause(paused)
+        self._log.groups.save(group)
+        runner = self.runner(group)
+        if runner is not None:
+            runner.group.pause(paused)
+            runner.changed()
+            self._notify(runner, PAUSED if paused else RESUMED, user)
+
+    def delete(self, group: StoredGroup, user: str) -> None:
+        """Delete a group with everything in it. Its workers are told."""
+        del self._groups[group.room, group.name]
+        runner = self.runner(group)
+        if runner is not None:
+            self._stop(runner)
+            self._notify(runner, DELETED, user)
+            for participant in [worker.connection for worker in runner.group.workers]:
+                self._forget(participant, group)
+            runner.close()
+        self._log.groups.remove(group)
+
+    def delete_room(self, room: str, user: str) -> None:
+        """Delete the groups of a deleted room."""
+        for group in self.in_room(room):
+            self.delete(group, user)
+
+    def _notify(self, runner: GroupRunner, state: str, user: str) -> None:
+        group = runner.stored
+        for worker in runner.group.workers:
+            if worker.away_until is None:
+                notice = {"room": group.room, "group": group.name, "state": state, "user": user}
+                worker.connection.socket.emit("$group", notice)
+
+    # --- events
+
+    def offer(self, records: Iterable[Record]) -> None:
+        """Hand stored events that come out of the log to the groups that want them."""
+        if self._running:
+            for record in records:
+                if record.seq is not None:
+                    for runner in self._running.get(record.room, {}).values():
+                        runner.offer(record)
+
+    # --- dead letters
+
+    async def redrive(self, group: StoredGroup, numbers: list[int] | None) -> int:
+        """Give dead letters to workers again: some, or all; return how many there were."""
+        letters, redriven = await self._letters(group), 0
+        wanted = letters.numbers(numbers)
+        while wanted:
+            taken = await letters.take(wanted)
+            self._give_again(group, taken)
+            redriven += len(taken)
+            last = taken[-1].number if taken else wanted[0]
+            wanted = [number for number in wanted if number > last]
+        await self._log.groups.stored()
+        return redriven
+
+    def _give_again(self, group: StoredGroup, letters: Iterable[DeadLetter]) -> None:
+        runner = self.runner(group)
+        for letter in letters:
+            if runner is not None and runner.is_ready:
+                runner.group.redrive(letter.record)
+            else:
+                self._log.groups.keep(group, letter.redriven(self._log.groups.now()))
+        if runner is not None and runner.is_ready:
+            runner.store()
+            runner.changed()
+
+    async def discard(self, group: StoredGroup, numbers: list[int] | None) -> int:
+        """Delete dead letters: some, or all; return how many there were."""
+        letters = await self._letters(group)
+        discarded = letters.remove(letters.numbers(numbers), discarded=True)
+        await self._log.groups.stored()
+        return discarded
+
+    async def _letters(self, group: StoredGroup) -> DeadLetters:
+        """Return the dead letters of a group, when their numbers are loaded."""
+        runner = self.runner(group)
+        if runner is not None:
+            await asyncio.shield(runner.ready)
+            return runner.letters
+        letters = DeadLetters(self._log.groups, group, self._limits)
+        await letters.load()
+        return letters
+
+    def _buried(self, runner: GroupRunner) -> None:
+        """Discard dead letters of the group that has most, if all of them together are too large."""
+        most = self._limits.dead_letter_bytes_in_all
+        sizes = Counter({key: group.letter_bytes for key, group in self._groups.items() if group.letter_bytes})
+        excess = sum(sizes.values()) - most
+        if excess > 0:
+            (key, _), *_ = sizes.most_common(1)
+            heaviest = self.runner(self._groups[key])
+            (heaviest or runner).letters.discard_oldest(excess)
+
+    # --- the log
+
+    def runners(self) -> Iterator[GroupRunner]:
+        """Yield all runners."""
+        for running in list(self._running.values()):
+            yield from list(running.values())
+
+    def close(self) -> None:
+        """Give no further events, and store how far the groups are."""
+        self._closed = True
+        for runner in self.runners():
+            runner.close()
+        self._alarm.close()
+
+
+def _difference(group: StoredGroup, settings: GroupSettings, others: int) -> str:
+    """Return the message for settings that the other workers of a group do not agree with."""
+    for field in settings.__struct_fields__:
+        theirs, mine = getattr(group.settings, field), getattr(settings, field)
+        if theirs != mine:
+            return (
+                f"`{field}` of group {group.name!r} in room {group.room!r} is {theirs!r}, not {mine!r}: ask for the "
+                f"same, stop its other workers ({others}), or choose another name"
+            )
+    return "the settings are the same"

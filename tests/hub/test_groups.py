@@ -1,0 +1,141 @@
+"""Worker groups of a real hub."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from support.members import Member, Refused, until
+
+GRACE = 0.2
+
+
+async def work(member: Member, group: str = "resize", room: str = "lab", **fields: Any) -> dict[str, Any]:
+    """Begin to work for a group."""
+    return await member.call("work", room=room, group=group, **fields)
+
+
+def given(member: Member) -> list[Any]:
+    """Return what was given to a worker, as (seq, attempt)."""
+    return [(got.meta["seq"], got.meta["attempt"]) for got in member.got if got.name == "$work"]
+
+
+async def answer(member: Member, command: str, *deliveries: Any, group: str = "resize", **fields: Any) -> Any:
+    """Answer for deliveries."""
+    request = {"room": "lab", "group": group, "deliveries": [list(each) for each in deliveries], **fields}
+    reply = await member.call(command, request)
+    return {key: value for key, value in reply.items() if key != "ok"}
+
+
+async def test_an_event_is_given_to_one_worker_and_settled_by_done(hub: Any) -> None:
+    ann, bob, publisher = [await hub.connect(user=name) for name in ("ann", "bob", "pub")]
+    reply = await work(ann, max_in_flight=1)
+    assert (reply["made"], reply["tries"], reply["held"]) == (True, 5, [])
+    assert (await work(bob, max_in_flight=1))["made"] is False
+    seqs = await publisher.publish_many(4)
+    await until(lambda: len(given(ann)) == len(given(bob)) == 1)
+    await publisher.settled()
+    assert {given(ann)[0][0], given(bob)[0][0]} == set(seqs[:2])
+    assert await answer(ann, "done", *given(ann)) == {"settled": 1, "stale": []}
+    await until(lambda: len(given(ann)) == 2)
+    assert given(ann)[1] == (seqs[2], 1)
+    meta = next(got for got in ann.got if got.name == "$work").meta
+    assert (meta["event"], meta["group"], meta["deliveries"]) == ("tick", "resize", 1)
+    assert "redelivered" not in meta
+
+
+async def test_a_handler_that_raises_gets_the_event_again_and_then_it_is_a_dead_letter(start: Any, url: str) -> None:
+    hub = await start(url=url, retry_pause=0.01)
+    worker = await hub.connect(user="ann")
+    await work(worker, tries=2)
+    seq = await worker.publish({"a": 1})
+    await until(lambda: given(worker) == [(seq, 1)])
+    error = {"type": "ValueError", "message": "no", "traceback": "Traceback ..."}
+    assert await answer(worker, "retry", (seq, 1), error=error) == {"returned": 1, "dead": 0, "stale": []}
+    await until(lambda: given(worker) == [(seq, 1), (seq, 2)])
+    meta = [got for got in worker.got if got.name == "$work"][-1].meta
+    assert (meta["deliveries"], meta["redelivered"], meta["error"]) == (2, True, "ValueError: no")
+    assert await answer(worker, "retry", (seq, 2), error=error) == {"returned": 0, "dead": 1, "stale": []}
+    page = await worker.call("dead_letters", room="lab", group="resize")
+    [letter] = page["letters"]
+    assert (letter["seq"], letter["data"], letter["reason"], letter["error"]) == (seq, {"a": 1}, "tries", error)
+    assert (page["count"], page["more"], page["through"]) == (1, False, 1)
+    assert (await worker.call("redrive", room="lab", group="resize"))["redriven"] == 1
+    await until(lambda: len(given(worker)) == 3)
+    assert await answer(worker, "done", given(worker)[-1]) == {"settled": 1, "stale": []}
+    [group] = (await worker.call("groups", room="lab"))["groups"]
+    assert (group["lag"], group["dead"], group["done"]) == (0, 0, 1)
+
+
+async def test_what_a_lost_worker_held_is_given_again_after_the_grace_time(start: Any) -> None:
+    hub = await start(grace=GRACE)
+    ann, bob = await hub.connect(user="ann", client="a"), await hub.connect(user="bob", client="b")
+    await work(ann)
+    seq = await bob.publish()
+    await until(lambda: given(ann) == [(seq, 1)])
+    await work(bob)
+    await ann.close()
+    await until(lambda: given(bob) == [(seq, 2)])
+    again = await hub.connect(user="ann", client="a")
+    assert (await work(again, holds=[[seq, 1]]))["held"] == []
+    assert await answer(again, "done", (seq, 1)) == {"settled": 0, "stale": [[seq, 1]]}
+    assert await answer(bob, "done", (seq, 2)) == {"settled": 1, "stale": []}
+
+
+async def test_a_worker_that_comes_back_within_the_grace_time_keeps_what_it_holds(start: Any) -> None:
+    hub = await start(grace=60.0)
+    ann, bob = await hub.connect(user="ann", client="a"), await hub.connect(user="bob", client="b")
+    await work(ann)
+    await work(bob)
+    seqs = await bob.publish_many(2)
+    await until(lambda: len(given(ann)) == len(given(bob)) == 1)
+    held = given(ann)[0]
+    await ann.close()
+    again = await hub.connect(user="ann", client="a")
+    assert (await work(again, holds=[list(held), [seqs[0] + 100, 1]]))["held"] == [list(held)]
+    assert await answer(again, "done", held) == {"settled": 1, "stale": []}
+
+
+async def test_groups_continue_where_they_were_after_a_restart(start: Any, tmp_path: Any) -> None:
+    url = f"sqlite:///{tmp_path}/log.sqlite3"
+    hub = await start(url=url, grace=GRACE)
+    worker = await hub.connect(user="ann", client="a")
+    await work(worker, max_in_flight=3)
+    seqs = await worker.publish_many(5)
+    await until(lambda: len(given(worker)) == 3)
+    await answer(worker, "done", given(worker)[1])
+    await until(lambda: len(given(worker)) == 4)
+    await hub.close()
+    hub = await start(url=url, grace=GRACE)
+    worker = await hub.connect(user="ann", client="other")
+    assert (await work(worker, max_in_flight=10))["made"] is False
+    await until(lambda: len(given(worker)) == 4)
+    assert sorted(seq for seq, _ in given(worker)) == [seqs[0], *seqs[2:]]
+    again = {got.meta["seq"]: "redelivered" in got.meta for got in worker.got if got.name == "$work"}
+    assert again == {seqs[0]: True, seqs[2]: True, seqs[3]: True, seqs[4]: False}
+
+
+async def test_wrong_requests_are_refused(hub: Any) -> None:
+    worker = await hub.connect(user="ann")
+    await work(worker)
+    for command, fields, code in [
+        ("work", {"group": ""}, "bad_request"),
+        ("work", {"group": "g", "tries": 0}, "bad_request"),
+        ("work", {"group": "g", "ack_wait": 0}, "bad_request"),
+        ("work", {"group": "g", "start": "middle"}, "bad_request"),
+        ("work", {"group": "g", "max_in_flight": 1001}, "limit"),
+        ("done", {"group": "resize", "deliveries": 5}, "bad_request"),
+        ("done", {"group": "resize", "deliveries": [[1]]}, "bad_request"),
+        ("done", {"group": "resize", "deliveries": [[1, 1]] * 1001}, "limit"),
+        ("done", {"group": "other", "deliveries": []}, "not_joined"),
+        ("retry", {"group": "resize", "deliveries": [], "after": -1}, "bad_request"),
+        ("retry", {"group": "resize", "deliveries": [], "error": "no"}, "bad_request"),
+        ("reject", {"group": "resize", "deliveries": []}, "bad_request"),
+        ("unwork", {"group": "other"}, "not_joined"),
+        ("pause_group", {"group": "other"}, "not_joined"),
+        ("redrive", {"group": "resize", "numbers": ["1"]}, "bad_request"),
+    ]:
+        with pytest.raises(Refused) as refused:
+            await worker.call(command, room="lab", **fields)
+        assert (command, refused.value.code) == (command, code)
+    assert await answer(worker, "done", (12345, 1)) == {"settled": 0, "stale": [[12345, 1]]}
