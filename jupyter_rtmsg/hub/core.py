@@ -96,7 +96,6 @@ class HubCore:
         self.participants = Participants(limits, clock, self._disconnected)
         self.follower = Follower(log, self.rooms, deliver, reset)
         self.groups = GroupRegistry(log, self.follower, limits, clock, lambda: self.owner())
-        self.follower.feed(self.groups.offer)
         self.subscriptions = SubscriptionRegistry(log, limits)
         self.planner = ReplayPlanner(log, self.follower, limits)
         self.presence = PresenceBroadcaster(limits, self.settle)

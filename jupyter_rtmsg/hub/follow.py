@@ -53,13 +53,13 @@ class Follower:
         self._deliver = deliver
         self._reset = reset
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
-        self._feeds: list[Callable[[Sequence[Record]], None]] = []
+        self._feed: Callable[[Sequence[Record]], None] | None = None
         self.position = log.head
         self.resets = 0
 
-    def feed(self, take: Callable[[Sequence[Record]], None]) -> None:
-        """Call a function with each batch, after its events were handed to their rooms."""
-        self._feeds.append(take)
+    def feed(self, take: Callable[[Sequence[Record]], None] | None) -> None:
+        """Call a function with each batch, after its events were handed to their rooms. None: call it no more."""
+        self._feed = take
 
     async def run(self) -> None:
         """Follow the log until it is closed."""
@@ -111,8 +111,8 @@ class Follower:
                 room.ring.append(BufferedEvent(record, seq, encoded))
             out.append((room.channel, encoded))
         self._deliver(out)
-        for feed in self._feeds:
-            feed(batch)
+        if self._feed:
+            self._feed(batch)
         self._rooms.watchers.changed()
         if self._waiting:
             self._wake()

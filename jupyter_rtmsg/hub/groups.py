@@ -167,6 +167,7 @@ class GroupRegistry:
         if runner is None:
             held_until = self._held_until if self._clock() < self._held_until else 0.0
             runner = GroupRunner(self._host, group, held_until, self._attempts)
+            self._host.follower.feed(self._offer)
             self._running.setdefault(group.room, {})[group.name] = runner
         await asyncio.shield(runner.ready)
         return runner
@@ -253,6 +254,8 @@ class GroupRegistry:
             del running[group.name]
             if not running:
                 del self._running[group.room]
+        if not self._running:
+            self._host.follower.feed(None)
 
     # --- what members of a room may do with a group
 
@@ -294,13 +297,12 @@ class GroupRegistry:
 
     # --- events
 
-    def offer(self, records: Iterable[Record]) -> None:
+    def _offer(self, records: Iterable[Record]) -> None:
         """Hand stored events that come out of the log to the groups that want them."""
-        if self._running:
-            for record in records:
-                if record.seq is not None:
-                    for runner in self._running.get(record.room, {}).values():
-                        runner.offer(record)
+        for record in records:
+            if record.seq is not None:
+                for runner in self._running.get(record.room, {}).values():
+                    runner.offer(record)
 
     # --- dead letters
 
