@@ -19,7 +19,7 @@ from .file import CannotServeError, HeldError, LogFile
 from .memory import MemoryLog
 from .move import PositionMap, move_events
 from .moving_groups import GroupContents, MovingGroups, read_groups
-from .moving_stores import Gate, MovingKeyValueStore, MovingSubscriptions, PresentStore
+from .moving_stores import Gate, MovingKeyValueStore, MovingSubscriptions, PresentStore, warning_of
 from .options import Options
 from .policy import RoomPolicies, limits_of
 from .records import DELETED, Appended, Done, Draft, Fault, Lag, Page, Record, RoomStats, size_of
@@ -80,7 +80,7 @@ class MovingLog:
         self._options = options
         self._open_file = open_file
         self._over = over
-        self._memory = MemoryLog(options, _warning(reason), after=MEMORY_START)
+        self._memory = MemoryLog(options, warning_of(reason), after=MEMORY_START)
         self._log: SQLiteLog = self._memory
         self._positions: PositionMap | None = None
         self._replacement: _Replacement | None = None
@@ -313,7 +313,7 @@ class MovingLog:
                 await self._move(await self._file())
                 return
             except CannotServeError as error:
-                self._memory.warn(_warning(str(error)))
+                self._memory.warn(warning_of(str(error)))
                 logger.debug("%s", error)
             except Exception:
                 logger.exception("the log could not be moved from memory into its file; it will be tried again")
@@ -336,7 +336,7 @@ class MovingLog:
         try:
             return await self._opening_file(self._open_file)
         except HeldError as error:
-            self._memory.warn(_warning(str(error)))
+            self._memory.warn(warning_of(str(error)))
             raise
 
     def _opening_file(self, open_file: Callable[[], LogFile]) -> asyncio.Future[LogFile]:
@@ -394,10 +394,3 @@ class MovingLog:
                 self._log.announce(draft)
             else:
                 self._log.submit(self._translated(draft), done)
-
-
-def _warning(reason: str) -> str:
-    return (
-        f"{reason}. Until then events are kept in memory only, and would be lost with this server. The hub tries again "
-        "by itself, and moves the events in memory into the log as soon as it can"
-    )

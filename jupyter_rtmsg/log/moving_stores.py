@@ -168,3 +168,11 @@ class MovingKeyValueStore:
         late, self._late = self._late, []
         for entry in (*saved, *late):
             self._present().put(*entry)
+
+
+def warning_of(reason: str) -> str:
+    """Return the text for the users of a log that is in memory for a reason."""
+    return (
+        f"{reason}. Until then events are kept in memory only, and would be lost with this server. The hub tries again "
+        "by itself, and moves the events in memory into the log as soon as it can"
+    )

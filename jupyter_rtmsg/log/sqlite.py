@@ -36,7 +36,7 @@ from .store import Store
 from .subscriptions import SQLiteSubscriptions
 from .tail import Tail, after_position, last_seq
 from .threads import run_on_thread
-from .work import Change, Completion, Item, Outcome, Submission
+from .work import Change, Item, Outcome, Submission, answer, call
 from .writer import Writer
 
 logger = throttled_logger(__name__)
@@ -392,19 +392,6 @@ class SQLiteLog:
             self._ts = stamp(outcome.records[-1].ts, self._ts)
             self._tail.push(outcome.records)
         if outcome.completions:
-            self._loop.call_soon(_answer, outcome.completions)  # after the followers, which `push` has scheduled
+            self._loop.call_soon(answer, outcome.completions)  # after the followers, which `push` has scheduled
         for change in outcome.work.changes:
-            _call(change.done, outcome.error)
-
-
-def _answer(results: Sequence[Completion]) -> None:
-    for result in results:
-        _call(result.done, result.value)
-
-
-def _call(done: Callable[..., None], value: object) -> None:
-    """Call a callback; log its exception, so that the others are called too."""
-    try:
-        done(value)
-    except Exception:
-        logger.exception("the callback of an append or a change raised an exception")
+            call(change.done, outcome.error)
