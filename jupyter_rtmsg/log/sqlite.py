@@ -34,9 +34,9 @@ from .retention import Retention
 from .state import LogState
 from .store import Store
 from .subscriptions import SQLiteSubscriptions
-from .tail import Tail, after_position, last_seq
+from .tail import Tail, after_position, answer, call, last_seq
 from .threads import run_on_thread
-from .work import Change, Item, Outcome, Submission, answer, call
+from .work import Change, Item, Outcome, Submission
 from .writer import Writer
 
 logger = throttled_logger(__name__)

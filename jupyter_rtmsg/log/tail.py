@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from jupyter_rtmsg.logthrottle import throttled_logger
+
 from .records import Record, size_of
+from .work import Completion
+
+logger = throttled_logger(__name__)
 
 Default = TypeVar("Default", int, None)
 
@@ -132,3 +137,17 @@ def after_position(records: Sequence[Record], position: int) -> Sequence[Record]
     if first is None or first > position:
         return records
     return [record for record in records if record.seq is not None and record.seq > position]
+
+
+def answer(results: Sequence[Completion]) -> None:
+    """Call the callbacks of appends with their outcomes."""
+    for result in results:
+        call(result.done, result.value)
+
+
+def call(done: Callable[..., None], value: object) -> None:
+    """Call a callback; log its exception, so that the others are called too."""
+    try:
+        done(value)
+    except Exception:
+        logger.exception("the callback of an append or a change raised an exception")

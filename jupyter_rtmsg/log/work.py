@@ -10,12 +10,9 @@ from typing import NamedTuple
 import msgspec
 
 from jupyter_rtmsg.errors import LogError
-from jupyter_rtmsg.logthrottle import throttled_logger
 
 from .policy import Policy
 from .records import Appended, Done, Draft, Record, RoomStats
-
-logger = throttled_logger(__name__)
 
 
 class Submission(msgspec.Struct, frozen=True, gc=False):
@@ -104,17 +101,3 @@ class Outcome(NamedTuple):
     reset: bool = False
     warning: str | None = None
     policies: Mapping[str, Policy] | None = None
-
-
-def answer(results: Sequence[Completion]) -> None:
-    """Call the callbacks of appends with their outcomes."""
-    for result in results:
-        call(result.done, result.value)
-
-
-def call(done: Callable[..., None], value: object) -> None:
-    """Call a callback; log its exception, so that the others are called too."""
-    try:
-        done(value)
-    except Exception:
-        logger.exception("the callback of an append or a change raised an exception")
