@@ -225,13 +225,14 @@ def _forms(message: bytes) -> Callable[[int, memoryview], Any]:
 
     def extension(code: int, data: memoryview) -> Any:
         nonlocal at
-        size = len(data)
+        content = bytes(data)  # msgspec 0.18 gives its views the length of the whole message
+        size = len(content)
         if code == 0 and size in _FORMS:
             for form in _FORMS[size].finditer(message, at):
-                if message[form.end() : form.end() + size] == data:
+                if message[form.end() : form.end() + size] == content:
                     at = form.end() + size
                     if form[0] in _LONG:
-                        return bytes(data)
+                        return content
                     break
         return _extension(code, data)
 
