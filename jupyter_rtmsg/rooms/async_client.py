@@ -26,7 +26,7 @@ from .history import milliseconds
 from .misuse import awaited, check_room, explained, join_like_this
 from .notices import Durability, Notices, add_join_notices
 from .outbox import Outbox
-from .subscriptions import Subscriptions, read_subscriptions
+from .subscriptions import SubscriptionMoves, Subscriptions, read_subscriptions
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -218,6 +218,7 @@ class AsyncClient:
         last: int | None = None,
         since: float | datetime | None = None,
         after: int | None = None,
+        first: bool = False,
     ) -> AsyncRoom:
         """Join a room. If this client is in the room already, return that room.
 
@@ -237,6 +238,8 @@ class AsyncClient:
             Start with the events since this time; a float is in seconds since 1970.
         after : int, optional
             Start after this seq.
+        first : bool
+            Start with the oldest stored event, if the subscription does not exist yet, or there is none.
 
         Raises
         ------
@@ -255,7 +258,7 @@ class AsyncClient:
                 if as_ is not None and as_ != joined.subscription:
                     raise ValueError(f"room {room!r} is joined as {joined.subscription!r}: leave() it first")
                 return joined
-            start = await self._start(room, last=last, since=milliseconds(since), after=after)
+            start = await self._start(room, last=last, since=milliseconds(since), after=after, first=first or None)
             entered = await self._join(room, as_, start)
         if not self._is_blocking:
             self.notices.show(stacklevel=2)
@@ -266,7 +269,7 @@ class AsyncClient:
         """Return the fields of a join that say where to start."""
         given: dict[str, Any] = {key: value for key, value in start.items() if value is not None}
         if len(given) > 1:
-            raise ValueError(f"give one of last, since and after, not {' and '.join(given)}")
+            raise ValueError(f"give one of last, since, after and first, not {' and '.join(given)}")
         if "after" in given:
             reply = await self.commands.ask_patiently("history", {"room": room, "last": 1})
             given |= Era.of(reply).fields
@@ -305,9 +308,9 @@ class AsyncClient:
         -------
         list
             Of objects with ``room``, ``name``, ``kind``, ``cursor``, ``head``, ``live``, ``used``, ``ended`` and
-            ``expires``; notebooks and terminals show it as a table.
+            ``expires``, and the methods ``seek`` and ``delete``; notebooks and terminals show it as a table.
         """
-        return await read_subscriptions(self.commands, room)
+        return await read_subscriptions(self.commands, room, SubscriptionMoves(self.commands, self._hub.sought))
 
     async def unsubscribe(self, room: str, name: str) -> None:
         """Delete a subscription of this user. The next join under its name starts from now.

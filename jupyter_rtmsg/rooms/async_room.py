@@ -25,6 +25,7 @@ from .notices import Durability
 from .outbox import Outbox
 from .reading import Reading
 from .stream import AsyncBuffer, AsyncEventStream, open_stream
+from .subscription import AsyncRoomSubscription, Place
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -65,6 +66,7 @@ class AsyncRoom:
         self._outbox = outbox
         self._durability = durability
         self._reading = Reading(membership, commands)
+        self._place = Place(membership, commands)
 
     def __reduce__(self) -> NoReturn:
         refuse_copy(self, f"join({self.name!r}) of a client of its own")
@@ -87,9 +89,10 @@ class AsyncRoom:
         return self.membership.room
 
     @property
-    def subscription(self) -> str | None:
-        """The name under which the hub keeps this reader's cursor; None if it keeps none."""
-        return self.membership.subscription
+    def subscription(self) -> AsyncRoomSubscription | None:
+        """The subscription in which the hub keeps this reader's place: its name, a str; None if there is none."""
+        name = self.membership.subscription
+        return None if name is None else AsyncRoomSubscription(name, self._place)
 
     @property
     def me(self) -> Member | None:
@@ -135,6 +138,9 @@ class AsyncRoom:
     emit = emit_awaited
     missed = delegated(Reading.missed, "_reading", "AsyncRoom")
     history = delegated(Reading.history, "_reading", "AsyncRoom")
+    peek = delegated(Place.peek, "_place", "AsyncRoom")
+    seek = delegated(Place.seek, "_place", "AsyncRoom")
+    skip = delegated(Place.skip, "_place", "AsyncRoom")
 
     # --- handlers
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import ssl
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from jupyter_rtmsg.client.address import Address
@@ -16,7 +16,7 @@ from jupyter_rtmsg.client.route import Search
 from jupyter_rtmsg.client.socket import SocketClient
 from jupyter_rtmsg.errors import CommandError, Disconnected
 
-from .commands import Commands
+from .commands import Commands, Reply
 from .hello import Hello, say_hello
 from .membership import Membership
 from .notices import Durability
@@ -126,6 +126,14 @@ class HubConnection:
             raise
         self.user = membership.user or self.user
         return membership
+
+    def sought(self, room: str, name: str, reply: Reply) -> Callable[[], Awaitable[None]] | None:
+        """Take the reply of a seek. If it moved a subscription of this client, return what continues from there."""
+        membership = self.memberships.get(room)
+        if membership is None or membership.subscription != name:
+            return None
+        membership.sought(reply)
+        return membership.rejoin
 
     def _forget(self, membership: Membership) -> None:
         if self.memberships.get(membership.room) is membership:

@@ -45,16 +45,21 @@ class Position(NamedTuple):
     seq : int
     n : int or None
         The number of the room's last event up to the position; None if it is not known.
+    generation : int or None
+        The generation of the subscription in which it was reached: each seek begins one (docs/wire.md, "Seek"). None
+        without a subscription.
     """
 
     era: Era
     seq: int
     n: int | None = None
+    generation: int | None = None
 
     @property
     def fields(self) -> dict[str, Any]:
         """The fields of a request that go with the seq of this position."""
-        return self.era.fields if self.n is None else {**self.era.fields, "n": self.n}
+        known = {"n": self.n, "generation": self.generation}
+        return {**self.era.fields, **{key: value for key, value in known.items() if value is not None}}
 
 
 NO_POSITION = Position(Era(""), 0)

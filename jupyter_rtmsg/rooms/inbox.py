@@ -17,22 +17,24 @@ trimmed or deleted. The handlers of ``$trimmed`` are told so once, in the place 
 
 A position belongs to an era: a log, and one opening of it. The loop changes the era when the hub says so. For the
 executor a marker in the queue changes it, so that events queued before it never count as handled in the new era.
+
+It belongs to a generation of the subscription, too, which a seek begins: the queue is emptied, and a marker sets the
+new position. The event that its handlers have at that moment counts for the generation before.
 """
 
 from __future__ import annotations
 
-import concurrent.futures
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from typing import Any, TypeAlias
+from typing import Any
 
 from jupyter_rtmsg.client.executor import Call
 from jupyter_rtmsg.client.handlers import Handlers
-from jupyter_rtmsg.event import CORRUPT, Event
+from jupyter_rtmsg.event import CORRUPT
 
 from .decoding import NO_POSITION, Era, Position, event_of, hub_meta
+from .item_queue import LIVE, MARKER, MISSED, REPLAY, Item, ItemQueue
+from .replay_queue import ReplayQueue
 
 MAX_EVENTS = 50_000
 MAX_BYTES = 32 * 1024 * 1024
@@ -40,18 +42,14 @@ _REPORT_EVERY = 0.05  # seconds between two calls of ``progressed`` while events
 
 UNREADABLE: Any = object()  # stands for the data of an event that could not be decoded
 
-_LIVE, _REPLAY, _MISSED = 0, 1, 2  # delivered live; read from the log; read, and from before this client joined
-_READ_BACK = (_REPLAY, _MISSED)
-_MARKER = 3  # not an event of the log: when it was handled, its ``position`` is the handled one
-
-_Item: TypeAlias = "tuple[str, Any, Mapping[str, Any], int, int]"  # name, data, meta, bytes, and one of these kinds
+_READ_BACK = (REPLAY, MISSED)
 
 
 class Inbox:
     """The queue of one room, between the I/O loop and the executor of its handlers.
 
-    The loop owns the fields of "the loop's side", the executor those of "the executor's side". Both change ``_items``,
-    at different ends. Each counter of bytes and events has one writer, and the other side only reads it.
+    The loop owns the fields of "the loop's side", the executor those of "the executor's side". Each counter has one
+    writer, and the other side only reads it.
 
     Parameters
     ----------
@@ -74,6 +72,10 @@ class Inbox:
         That of ``received``.
     number : int or None
         The number of the last event up to ``received``; None if it is not known.
+    generation : int or None
+        That of the subscription, for ``received``.
+    replays : ReplayQueue
+        Stored events that are to be handled again.
     handled_count, call_count : int
         How many events were handled, and how many calls of handlers were made, since the client joined.
     """
@@ -91,25 +93,23 @@ class Inbox:
         self._handlers = handlers
         self._progressed = progressed
         self._trimmed = trimmed
-        self._max_events = max_events
-        self._max_bytes = max_bytes
-        self._items: deque[_Item] = deque()
-        self._replays: deque[tuple[Sequence[Event], concurrent.futures.Future[int]]] = deque()
+        self._items = ItemQueue(max_events, max_bytes)
+        self.replays = ReplayQueue(handlers)
         # the loop's side
         self.started = False
         self.joined_at = 0
         self.seen = self.received = 0
         self.era = NO_POSITION.era
         self.number: int | None = None
+        self.generation: int | None = None
         self._skipped = 0
-        self._put_count = 0
-        self._bytes_in = 0
         # the executor's side
         self.handled_count = 0
         self.call_count = 0
-        self._handled: tuple[Era, int, int | None] = NO_POSITION
+        self._handled: tuple[Era, int, int | None, int | None] = NO_POSITION
         self._handled_era = NO_POSITION.era
-        self._bytes_out = 0
+        self._handled_generation: int | None = None
+        self._begun: tuple[Era, int] = NO_POSITION[:2]
         self._reported_at = 0.0
 
     # --- the loop's side
@@ -117,6 +117,7 @@ class Inbox:
     def start_at(self, position: Position, head: int) -> None:
         """Start after a position of the log. Events up to ``head`` were missed."""
         self._handled, self.era, self._handled_era = position, position.era, position.era
+        self.generation = self._handled_generation = position.generation
         self.received = self.seen = position.seq
         self.number = position.n
         self.joined_at = head
@@ -127,32 +128,45 @@ class Inbox:
         With ``joined_at``, the position is that of the same event in both logs, and ``joined_at`` the new end of what
         was missed. Without a name it is the same log, so a gap stays a gap.
         """
-        self.era = position.era
-        self.received = position.seq
+        self.era, self.received = position.era, position.seq
+        self.generation = self.generation if position.generation is None else position.generation
         self.seen = position.seq if name else max(self.seen, position.seq)
         self.number = position.n
         if joined_at is not None:
             self.joined_at = joined_at
         self._mark(position, name, data)
 
+    def seek(self, position: Position, data: Any) -> None:
+        """Continue after a position of another generation, without what is queued. Handlers of ``$seek`` get ``data``.
+
+        Handlers with ``replay=False`` do not get again what handlers got already.
+        """
+        self.begin_generation(position.generation)
+        era, seq = self._begun
+        if era == position.era:
+            self.joined_at = max(self.joined_at, seq)
+        self.turn(position, "$seek", data)
+        if not self.started:  # otherwise the executor takes the position from the marker
+            self._handled = position._replace(generation=self.generation)
+
+    def begin_generation(self, generation: int | None) -> None:
+        """Drop the queued events; those that come now are of another generation."""
+        self.generation = generation
+        self._items.drop(lambda item: item[4] != MARKER and item[2].get("seq") is not None)
+        self._skipped = 0
+
     def drop_after(self, seq: int) -> None:
         """Drop the queued events of the present log beyond a position: the log has lost them."""
-        kept: deque[_Item] = deque()
         epoch = self.era.epoch
-        with suppress(IndexError):
-            while True:  # the executor takes from the other end meanwhile; an item popped here is ours
-                item = self._items.pop()
-                position: Position | None = item[2].get("position") if item[4] == _MARKER else None
-                item_seq = item[2].get("seq") if position is None else position.seq
-                if item_seq is None:
-                    kept.appendleft(item)
-                elif item_seq <= seq or (position is not None and position.era.epoch != epoch):
-                    kept.appendleft(item)
-                    break
-                elif position is None:
-                    self._put_count -= 1
-                    self._bytes_in -= item[3]
-        self._items.extend(kept)  # in their place: the executor takes from the other end only
+
+        def is_lost(item: Item) -> bool | None:
+            position: Position | None = item[2].get("position") if item[4] == MARKER else None
+            item_seq = item[2].get("seq") if position is None else position.seq
+            if item_seq is None:
+                return False
+            return None if item_seq <= seq or (position is not None and position.era.epoch != epoch) else True
+
+        self._items.drop(is_lost)
         self.received = self.seen = min(self.received, seq)
 
     def pass_over(self, seq: int) -> None:
@@ -182,17 +196,25 @@ class Inbox:
         meta = args[2]
         seq = meta.get("seq")
         if seq is None:
-            self._put_unlogged((args[0], args[1], meta, size, _LIVE))
+            self._put_unlogged((args[0], args[1], meta, size, LIVE))
             return
         if seq <= self.received:
             return
         self.seen = max(self.seen, seq)
-        if meta.get("prev", 0) <= self.received and self._fits(size):
+        if meta.get("prev", 0) <= self.received and self._items.fits(size):
             if self.number is not None and meta.get("n") == self.number + 1:
                 self.number += 1
             else:
                 meta = self._counted(args[0], seq, meta)
-            self._put((args[0], args[1], meta, size, self._kind(seq) if "replay" in meta else _LIVE))
+            self._items.put(
+                (
+                    args[0],
+                    args[1],
+                    meta,
+                    size,
+                    LIVE if "replay" not in meta else MISSED if seq <= self.joined_at else REPLAY,
+                )
+            )
             self.received = seq
         else:
             self._skipped += 1
@@ -213,7 +235,8 @@ class Inbox:
         for meta in events:
             if meta["seq"] > self.received:
                 meta = self._counted(meta["event"], meta["seq"], meta)
-                self._put((meta["event"], meta.get("data"), meta, size // len(events), self._kind(meta["seq"])))
+                kind = MISSED if meta["seq"] <= self.joined_at else REPLAY
+                self._items.put((meta["event"], meta.get("data"), meta, size // len(events), kind))
                 self.received = meta["seq"]
         if through >= self.received:
             self.received = through
@@ -254,41 +277,22 @@ class Inbox:
         self._trimmed(data)
 
     def _mark(self, position: Position, name: str, data: Any) -> None:
-        self._items.append((name, data, {**hub_meta(), "position": position}, 0, _MARKER))
+        position = position._replace(generation=self.generation)
+        self._items.put_uncounted((name, data, {**hub_meta(), "position": position}, 0, MARKER))
 
     def notice(self, name: str, data: Any) -> None:
         """Put in an event of the hub itself."""
-        self._put_unlogged((name, data, hub_meta(), 0, _LIVE))
+        self._put_unlogged((name, data, hub_meta(), 0, LIVE))
 
-    def _put_unlogged(self, item: _Item) -> None:
+    def _put_unlogged(self, item: Item) -> None:
         """Put in an event that is in no log. Without a handler or capacity it is dropped, and it is never counted."""
-        if self._handlers.matching(item[0]) and self._fits(item[3]):
-            self._bytes_in += item[3]
-            self._items.append(item)
+        if self._handlers.matching(item[0]) and self._items.fits(item[3]):
+            self._items.put_uncounted(item)
 
     def clear(self) -> None:
         """Drop the queue: another connection gets these events, or nobody does."""
         self._items.clear()
-        while self._replays:
-            self._replays.popleft()[1].set_result(0)
-
-    def replay(self, events: Sequence[Event]) -> concurrent.futures.Future[int]:
-        """Queue events to be handled again. The future's result is their number, once they are handled. Thread-safe."""
-        done: concurrent.futures.Future[int] = concurrent.futures.Future()
-        self._replays.append((events, done))
-        return done
-
-    def _kind(self, seq: int) -> int:
-        return _MISSED if seq <= self.joined_at else _REPLAY
-
-    def _put(self, item: _Item) -> None:
-        self._put_count += 1
-        self._bytes_in += item[3]
-        self._items.append(item)
-
-    def _fits(self, size: int, share: float = 1.0) -> bool:
-        used = self._bytes_in - self._bytes_out
-        return len(self._items) < self._max_events * share and used + size <= self._max_bytes * share
+        self.replays.clear()
 
     # --- asked by either side
 
@@ -310,12 +314,12 @@ class Inbox:
     @property
     def has_capacity(self) -> bool:
         """Whether there is capacity for a page of history."""
-        return self._fits(0, share=0.5)
+        return self._items.fits(0, share=0.5)
 
     @property
     def put_count(self) -> int:
         """How many events of the log were put in, and so the final value of ``handled_count``."""
-        return self._put_count
+        return self._items.put_count
 
     @property
     def waiting(self) -> int:
@@ -334,38 +338,40 @@ class Inbox:
         took = False
         try:
             while self.started:
-                if self._replays:
-                    yield from self._replay(*self._replays.popleft())
                 try:
-                    item = self._items.popleft()
+                    item = self._items.take()
                 except IndexError:
-                    if self._replays:
-                        continue
-                    return
+                    if not self.replays:
+                        return
+                    yield from self.replays.calls()  # for one event: live ones go first
+                    continue
                 took = True
                 yield from self._calls(item)
         finally:  # also if the executor stops between two calls: events that were handled are acknowledged
+            self.replays.finish()
             if took:
                 self._progressed()
 
-    def _calls(self, item: _Item) -> Iterator[Call]:
+    def _calls(self, item: Item) -> Iterator[Call]:
         name, data, meta, size, kind = item
         seq = meta.get("seq")
+        if seq is not None:
+            self._begun = self._handled_era, seq
         handlers = self._handlers.matching(name) if name and data is not UNREADABLE else ()
         if handlers:
             event = event_of(self._room, name, data, meta, kind in _READ_BACK)
             for handler in handlers:
-                if handler.replay or kind != _MISSED:
+                if handler.replay or kind != MISSED:
                     yield Call(handler, (event,))
                     self.call_count += 1
         # The generator goes on when the handlers have returned, so `_handled` is never ahead of them.
-        self._bytes_out += size
+        self._items.release(size)
         if seq is not None:
             self.handled_count += 1
-            self._handled = self._handled_era, seq, meta.get("n")
-        elif kind == _MARKER:
+            self._handled = self._handled_era, seq, meta.get("n"), self._handled_generation
+        elif kind == MARKER:
             self._handled = meta["position"]
-            self._handled_era = self._handled[0]
+            self._handled_era, self._handled_generation = self._handled[0], self._handled[3]
         self._report()
 
     def _report(self) -> None:
@@ -373,14 +379,3 @@ class Inbox:
         if now - self._reported_at > _REPORT_EVERY:
             self._reported_at = now
             self._progressed()
-
-    def _replay(self, events: Sequence[Event], done: concurrent.futures.Future[int]) -> Iterator[Call]:
-        handled = 0
-        try:
-            for event in events:
-                for handler in self._handlers.matching(event.name):
-                    if handler.replay:
-                        yield Call(handler, (event,))
-                handled += 1
-        finally:  # also if the room is left meanwhile: a thread may wait for the result
-            done.set_result(handled)

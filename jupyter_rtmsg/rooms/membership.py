@@ -15,6 +15,7 @@ from jupyter_rtmsg.errors import CommandError, NotJoined, RtmsgError
 from jupyter_rtmsg.event import Event
 
 from .commands import Commands, Reply
+from .decoding import Era
 from .gaps import GapReader, TrimReport
 from .inbox import UNREADABLE, Inbox
 from .members import Member, MemberList, Members
@@ -79,7 +80,7 @@ class Membership:
         self.inbox = Inbox(room, self.handlers, self._handled, self._trimmed)
         self.executor = make_executor(self.inbox.calls, f"rtmsg room {room}")
         self.watchers = Watchers(room, self.handlers, self.call_soon)
-        self.progress = Progress(room, self.inbox, commands, self._spawn, as_)
+        self.progress = Progress(room, self.inbox, commands, self._spawn, self._join_anew, as_)
         self.resumption = Resumption(room, self.inbox, self.progress, self.watchers, commands, self._spawn)
         self._rejoin = Rejoin(room, self._join_again, self.refused, self._spawn)
         self._gap_reader = GapReader(room, self.inbox, commands, self._spawn, self._is_member, self._wake_executor)
@@ -126,13 +127,7 @@ class Membership:
         self.progress.subscribed(reply.get("as", self._as))
         self.user, self.member, self.place = reply.get("user"), reply.get("member"), reply.get("place")
         self.members.replace(reply.get("members", ()), reply.get("count", 0))
-        if reply.get("closed"):
-            logger.warning("an earlier connection to room %r was cut off: %s", self.room, reply["closed"])
-        if reply.get("reason") == "trimmed" and self.inbox.number is None:  # otherwise the next event's number shows it
-            logger.warning("room %r: events before seq %s are no longer held", self.room, reply.get("first"))
-            self.inbox.pass_over(reply.get("first", 0) - 1)
-        elif reply.get("reason") == "limit":
-            self.inbox.learn_head(reply["head"])  # too many to be sent: they are read page by page
+        self.resumption.warn(reply)
         self.wake()
         self.progress.handled()  # an acknowledgement that was lost with the connection is sent now
 
@@ -156,7 +151,10 @@ class Membership:
         elif name == "$reset":
             if data.get("reason") != "moved":  # a moved log knows the positions of this client, and the join tells
                 self.resumption.replaced(data)
-            self._spawn(self._rejoin_anew())
+            self._join_anew()
+        elif name == "$seek":
+            self.sought(data)
+            self._join_anew()
         else:
             self._pass_on(name, data)
 
@@ -170,6 +168,15 @@ class Membership:
         self.inbox.notice(name, data)
         if name == "$deleted":
             self.deleted(str(data.get("user")))
+
+    def sought(self, fields: Mapping[str, Any]) -> None:
+        """Take the reply of a seek, or a ``$seek``. Join again after it: the hub then sends what follows."""
+        if fields["generation"] > (self.inbox.generation or 0) and Era.of(fields) == self.inbox.era:
+            self.resumption.sought(fields)
+            self.wake()
+
+    def _join_anew(self) -> None:
+        self._spawn(self._rejoin_anew())
 
     async def _rejoin_anew(self) -> None:
         with contextlib.suppress(*_TRANSIENT):  # the next connection joins
@@ -310,7 +317,7 @@ class Membership:
     def replay(self, events: Sequence[Event]) -> concurrent.futures.Future[int]:
         """Queue events to be handled again. The future's result is their number, once they are handled."""
         self.check()
-        done = self.inbox.replay(events if self.handlers else ())  # without handlers the future must end, too
+        done = self.inbox.replays.add(events if self.handlers else ())  # without handlers the future must end, too
         self._loop.call_soon_threadsafe(self._start)
         return done
 

@@ -75,9 +75,9 @@ def join_like_this(room: Any = "lab", *more: Any, **options: Any) -> str:
         if name in options:
             like_this = f"hub.join({short(room)}, as_={short(options[name])})"
             return f"join() takes no {name}=: as_= names the subscription. Write {like_this}"
-    known = {"as_", "last", "since", "after"}
+    known = {"as_", "last", "since", "after", "first"}
     unknown = ", ".join(f"{name}=" for name in options if name not in known)
-    takes = "as_=, last=, since= or after="
+    takes = "as_=, last=, since=, after= or first="
     return f"join() takes no {unknown}: it takes {takes}" if unknown else f'write hub.join("lab"), perhaps with {takes}'
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from jupyter_rtmsg.client.backoff import Backoff
-from jupyter_rtmsg.errors import AckTimeout, CommandError, EpochMismatch, RtmsgError
+from jupyter_rtmsg.errors import AckTimeout, CommandError, EpochMismatch, RtmsgError, Stale
 
 from .commands import NOT_NOW, Commands
 from .decoding import NO_POSITION, Position
@@ -38,6 +38,8 @@ class Progress:
     commands : Commands
     spawn : callable
         Runs a coroutine as a task of the membership.
+    stale : callable
+        Called when the hub says that the subscription was moved by a seek that this client does not know of.
     as_ : str or None
         The name of the subscription, if the join gave one. Otherwise the hub knows which one it is, even if it was
         renamed.
@@ -56,6 +58,7 @@ class Progress:
         inbox: Inbox,
         commands: Commands,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
+        stale: Callable[[], object],
         as_: str | None = None,
     ) -> None:
         self.subscription = as_
@@ -65,6 +68,7 @@ class Progress:
         self._inbox = inbox
         self._commands = commands
         self._spawn = spawn
+        self._stale = stale
         self._acknowledged = NO_POSITION
         self._reported_calls = 0
         self._in_kernel = is_kernel()
@@ -113,6 +117,8 @@ class Progress:
         handled, position, calls = self._inbox.handled_count, self._inbox.position, self._inbox.call_count
         if self._stopped or (self.subscription is None and not self._has_work_to_report):
             return
+        if position.generation != self._inbox.generation:  # the marker of a seek is still queued, and calls again
+            return
         idle = {"idle": True} if calls == self._reported_calls else {}
         try:
             if position != self._acknowledged or self.subscription is None:
@@ -136,6 +142,9 @@ class Progress:
             await self._commands.ask("ack", request)
         except EpochMismatch as error:
             logger.info("room %r: handled events are no longer in the log: %s", self._room, error)
+        except Stale as error:
+            logger.info("room %r: handled events are from before a seek: %s", self._room, error)
+            self._stale()
 
     def _failed(self, error: RtmsgError) -> None:
         """Retry a transient failure. Otherwise the next event, or the join after a reconnect, calls `handled`."""

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from datetime import datetime
 from typing import Any
 
 from jupyter_rtmsg.client.backoff import Backoff
@@ -151,7 +152,8 @@ class Resumption:
     def fields(self) -> dict[str, Any]:
         """The fields of a join that continues after the last received event."""
         inbox = self._inbox
-        return {"after": inbox.received, **Position(inbox.era, inbox.received, inbox.number).fields}
+        position = Position(inbox.era, inbox.received, inbox.number, inbox.generation)
+        return {"after": inbox.received, **position.fields}
 
     def entered(self, reply: Reply) -> None:
         """Start at the position of the first join's reply."""
@@ -173,6 +175,12 @@ class Resumption:
     def returned(self, reply: Reply) -> None:
         """Continue at the position of a later join's reply."""
         era, here, reason = Era.of(reply), self._inbox.era, reply.get("reason")
+        known, generation = self._inbox.generation, reply.get("generation")
+        if known is not None and generation not in (None, known):  # the subscription was moved by a seek meanwhile
+            if era.epoch == here.epoch and reason != ROLLBACK:
+                self.sought(reply)
+                return
+            self._inbox.begin_generation(generation)
         if reason == ROLLBACK:  # first: a log that lost its end keeps its epoch
             self._reset(_position(reply), ROLLBACK)
         elif era.epoch != here.epoch and reply.get("recovered"):
@@ -183,8 +191,18 @@ class Resumption:
         else:
             if reply.get("cursor") == self._inbox.received:
                 self._inbox.learn_number(reply.get("cursor_n"))
-            if era != here:  # the hub restarted with the same log: acknowledgements must name its new opening
-                self._inbox.turn(Position(era, self._inbox.received, self._inbox.number))
+            if era != here or generation not in (None, known):
+                # The hub restarted with the same log, or was upgraded: acknowledgements must name what it told now.
+                self._inbox.turn(Position(era, self._inbox.received, self._inbox.number, generation))
+
+    def sought(self, reply: Mapping[str, Any]) -> None:
+        """Continue at the position to which the subscription was moved by a seek: drop what is queued."""
+        position = _position(reply)
+        logger.info("room %r: the subscription was moved to seq %s by a seek", self._room, position.seq)
+        data = {"room": self._room, "cursor": position.seq, "generation": position.generation}
+        self._inbox.seek(position, data)
+        self._progress.start_at(position)
+        self._watchers.notice("$seek", data)
 
     def opened(self, log: Mapping[str, Any]) -> None:
         """Take a ``$log``: if the same log continues in another opening, later positions are of that opening."""
@@ -195,6 +213,22 @@ class Resumption:
     def replaced(self, notice: Mapping[str, Any]) -> None:
         """Take a ``$reset``: the hub's log was replaced, so start anew."""
         self._reset(Position(Era.of(notice), 0, 0), EPOCH, str(notice.get("reason") or "the log was replaced"))
+
+    def warn(self, reply: Reply) -> None:
+        """Tell the user what else the reply of a join says: that something was lost, or starts anew."""
+        if reply.get("closed"):
+            logger.warning("an earlier connection to room %r was cut off: %s", self._room, reply["closed"])
+        if reply.get("ended"):
+            ended = datetime.fromtimestamp(reply["ended"] / 1000).astimezone().strftime("%Y-%m-%d %H:%M")
+            logger.warning(
+                "room %r: the subscription %r had ended at %s, because it was not used for long; it starts anew",
+                self._room, reply.get("as"), ended,
+            )  # fmt: skip
+        if reply.get("reason") == "trimmed" and self._inbox.number is None:  # otherwise the next number shows it
+            logger.warning("room %r: events before seq %s are no longer held", self._room, reply.get("first"))
+            self._inbox.pass_over(reply.get("first", 0) - 1)
+        elif reply.get("reason") == "limit":
+            self._inbox.learn_head(reply["head"])  # too many to be sent: they are read page by page
 
     def trimmed(self, read: int) -> int:
         """Return how many of the missed events are gone, if ``read`` of them could be read; 0 if it is not known."""
@@ -241,7 +275,7 @@ class Resumption:
         return cursor
 
 
-def _position(reply: Reply) -> Position:
+def _position(reply: Mapping[str, Any]) -> Position:
     """Return the position at which a join's reply starts."""
     cursor = reply["head"] if reply.get("cursor") is None else reply["cursor"]
-    return Position(Era.of(reply), cursor, reply.get("cursor_n"))
+    return Position(Era.of(reply), cursor, reply.get("cursor_n"), reply.get("generation"))

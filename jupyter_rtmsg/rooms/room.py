@@ -22,6 +22,7 @@ from .async_room import AsyncRoom
 from .emitting import emit_blocking
 from .members import Member, MemberList
 from .stream import Buffer, EventStream, open_stream
+from .subscription import RoomSubscription
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -87,9 +88,10 @@ class Room:
         return self._async.name
 
     @property
-    def subscription(self) -> str | None:
-        """The name under which the hub keeps this reader's cursor; None if it keeps none."""
-        return self._async.subscription
+    def subscription(self) -> RoomSubscription | None:
+        """The subscription in which the hub keeps this reader's place: its name, a str; None if there is none."""
+        inner = self._async.subscription
+        return None if inner is None else RoomSubscription(inner, self._bridge)
 
     @property
     def me(self) -> Member | None:
@@ -132,6 +134,9 @@ class Room:
     emit = emit_blocking
     missed = blocking(AsyncRoom.missed, "Room")
     history = blocking(AsyncRoom.history, "Room")
+    peek = blocking(AsyncRoom.peek, "Room")
+    seek = blocking(AsyncRoom.seek, "Room")
+    skip = blocking(AsyncRoom.skip, "Room")
 
     # --- handlers
 

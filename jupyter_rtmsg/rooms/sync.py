@@ -24,6 +24,7 @@ from .async_room import AsyncRoom
 from .hello import Hello
 from .misuse import explained, join_like_this
 from .room import Room
+from .subscriptions import Subscriptions
 
 
 class Client:
@@ -143,9 +144,10 @@ class Client:
         last: int | None = None,
         since: float | datetime | None = None,
         after: int | None = None,
+        first: bool = False,
     ) -> Room:
         """Join a room; see `AsyncClient.join`."""
-        joined = self._bridge.ask(self._async.join(room, as_=as_, last=last, since=since, after=after))
+        joined = self._bridge.ask(self._async.join(room, as_=as_, last=last, since=since, after=after, first=first))
         self._async.notices.show(stacklevel=3)  # in the caller of `explained`
         self._async.durability.warn_joined(room, stacklevel=3)
         with self._lock:
@@ -153,7 +155,12 @@ class Client:
             return self._rooms.setdefault(joined, Room(self, joined, self._bridge, self._async))
 
     rooms = blocking(AsyncClient.rooms, "Client")
-    subscriptions = blocking(AsyncClient.subscriptions, "Client")
+
+    @documented_by(AsyncClient.subscriptions)
+    def subscriptions(self, room: str | None = None) -> Subscriptions:
+        """Return the subscriptions of this user; see `AsyncClient.subscriptions`."""
+        return self._bridge.ask(self._async.subscriptions(room)).blocking(self._bridge.ask)
+
     unsubscribe = blocking(AsyncClient.unsubscribe, "Client")
 
     def is_beside(self, other: Client) -> bool:

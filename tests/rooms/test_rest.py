@@ -125,7 +125,7 @@ async def a_burst(room: Any) -> object:
 
 
 async def a_burst_that_did_not_fit(room: Any) -> object:
-    room.membership.inbox._max_events = 50
+    room.membership.inbox._items._max_events = 50
     return await a_burst(room)
 
 
