@@ -33,8 +33,7 @@ from jupyter_rtmsg.client.handlers import Handlers
 from jupyter_rtmsg.event import CORRUPT
 
 from .decoding import NO_POSITION, Era, Position, event_of, hub_meta
-from .item_queue import LIVE, MARKER, MISSED, REPLAY, Item, ItemQueue
-from .replay_queue import ReplayQueue
+from .queues import LIVE, MARKER, MISSED, REPLAY, Item, ItemQueue, ReplayQueue
 
 MAX_EVENTS = 50_000
 MAX_BYTES = 32 * 1024 * 1024
