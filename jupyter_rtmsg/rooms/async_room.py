@@ -25,7 +25,7 @@ from .notices import Durability
 from .outbox import Outbox
 from .reading import Reading
 from .stream import AsyncBuffer, AsyncEventStream, open_stream
-from .subscription import AsyncRoomSubscription, Place
+from .subscription import AsyncRoomSubscription, ReaderPlace
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -66,7 +66,7 @@ class AsyncRoom:
         self._outbox = outbox
         self._durability = durability
         self._reading = Reading(membership, commands)
-        self._place = Place(membership, commands)
+        self._place = ReaderPlace(membership, commands)
 
     def __reduce__(self) -> NoReturn:
         refuse_copy(self, f"join({self.name!r}) of a client of its own")
@@ -138,9 +138,9 @@ class AsyncRoom:
     emit = emit_awaited
     missed = delegated(Reading.missed, "_reading", "AsyncRoom")
     history = delegated(Reading.history, "_reading", "AsyncRoom")
-    peek = delegated(Place.peek, "_place", "AsyncRoom")
-    seek = delegated(Place.seek, "_place", "AsyncRoom")
-    skip = delegated(Place.skip, "_place", "AsyncRoom")
+    peek = delegated(ReaderPlace.peek, "_place", "AsyncRoom")
+    seek = delegated(ReaderPlace.seek, "_place", "AsyncRoom")
+    skip = delegated(ReaderPlace.skip, "_place", "AsyncRoom")
 
     # --- handlers
 

@@ -57,7 +57,7 @@ class SubscriptionLag:
         return cls(int(reply["missed"]), int(reply["bytes"]), time, dict(reply.get("by_event") or {}), names, events)
 
 
-class Place:
+class ReaderPlace:
     """Moves the subscription of a room, and looks at what is ahead of it. A room owns it.
 
     Parameters
@@ -181,9 +181,9 @@ def target(to: object, era: Era) -> Any:
 class AsyncRoomSubscription(str):
     """A room's subscription: the str is its name, and its methods move it. `AsyncRoom.subscription` makes one."""
 
-    _place: Place
+    _place: ReaderPlace
 
-    def __new__(cls, name: str, place: Place) -> AsyncRoomSubscription:
+    def __new__(cls, name: str, place: ReaderPlace) -> AsyncRoomSubscription:
         """Make one for a subscription with this name now: a notebook may be renamed."""
         self = super().__new__(cls, name)
         self._place = place
