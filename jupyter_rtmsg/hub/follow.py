@@ -65,7 +65,7 @@ class Follower:
         """Follow the log until it is closed."""
         while True:
             try:
-                async for batch in self._log.follow(after=self.position):
+                async for batch in self._log.follow(after=self.position, take=self.take):
                     self.take(batch)
                 return
             except LogClosed:

@@ -14,6 +14,8 @@ _numbers = struct.Struct("<10q").pack
 _length = struct.Struct("<q").pack
 _state = struct.Struct("<2q").pack
 
+_SHORT = 1_024  # bytes
+
 NEVER = -1
 """A checksum that no row has."""
 
@@ -43,7 +45,10 @@ def event_crc(
     id_length = -1 if event_id is None else len(event_id)
     head = _numbers(seq, prev, ts, n, len(room), len(name), len(user), id_length, len(sender), len(data))
     texts = f"{room}{name}{user}{event_id}".encode()
-    crc = zlib.crc32(data, zlib.crc32(head + texts + sender))  # joining short texts is faster than another crc32 call
+    if len(data) < _SHORT:  # joining short texts is faster than another crc32 call
+        crc = zlib.crc32(b"".join((head, texts, sender, data)))
+    else:
+        crc = zlib.crc32(data, zlib.crc32(head + texts + sender))
     for part in attachments:
         crc = zlib.crc32(part, zlib.crc32(_length(len(part)), crc))
     if key is not None or expires:

@@ -143,7 +143,8 @@ class Dedup:
                 found[key] = seq
             else:
                 others.append(key)
-        return {**self._segments.find(others, since), **self._recent(found, since)}
+        older = self._segments.find(others, since)
+        return {**older, **self._recent(found, since)} if found else older
 
     def insert(self, batch: Batch) -> None:
         """Store the keys of a batch, in its transaction.

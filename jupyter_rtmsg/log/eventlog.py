@@ -9,7 +9,7 @@ from typing import Protocol
 
 from .groupstates import GroupStates
 from .policy import RoomPolicies
-from .records import Appended, Done, Draft, Fault, Lag, Page, Record, RoomStats
+from .records import Appended, Done, Draft, Fault, Lag, Page, Record, RoomStats, Take
 
 
 @dataclass(slots=True, eq=False)
@@ -323,10 +323,18 @@ class EventLog(Protocol):
             or the head of the log.
         """
 
-    def follow(self, *, after: int) -> AsyncIterator[Sequence[Record]]:
+    def follow(self, *, after: int, take: Take | None = None) -> AsyncIterator[Sequence[Record]]:
         """Yield the events of all rooms after a position, in order, in batches, until the log is closed.
 
         A batch is yielded after it is committed, and an event never before an earlier one.
+
+        Parameters
+        ----------
+        after : int
+            A position.
+        take : callable, optional
+            Called with a batch in the step of the loop in which the log learns of its commit, once all earlier ones
+            were yielded. Otherwise the batch is yielded, a pass of the loop later. If it raises, this raises the same.
 
         Raises
         ------

@@ -118,7 +118,11 @@ class Guard:
     def is_there(self) -> bool:
         """Tell whether the paths lead to the open files. After an error that does not tell it, assume that they do."""
         try:
-            return self._file_ids() == self._open
+            for name, id in zip(self._names, self._open, strict=True):
+                found = os.lstat(name)
+                if found.st_ino != id[1] or found.st_dev != id[0]:
+                    return False
+            return True
         except (FileNotFoundError, NotADirectoryError):
             return False
         except OSError:

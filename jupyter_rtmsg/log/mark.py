@@ -1,9 +1,10 @@
 """The mark beside a log. It records how far the log's file had come, and so shows if the end of the file was lost.
 
 The file of a log cannot tell that its own end is missing: an older copy of it, or one whose write-ahead log was lost,
-is a valid file. So after each commit, and before anybody learns of it, the number of commits is written to a small file
-beside it, without a flush. After the death of the process the mark is exact. After a power loss it may be behind, since
-the log was flushed and the mark was not. If it is ahead of the file, commits that readers know of are missing.
+is a valid file. So after each commit, and before anybody learns of it, the position of the last event and the number of
+commits without events are written to a small file beside it, without a flush. After the death of the process the mark
+is exact. After a power loss it may be behind, since the log was flushed and the mark was not. If it is ahead of the
+file, commits that readers know of are missing.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ class MarkState(NamedTuple):
     number, id : int, str
         Those of its opening, see `Opening`.
     commits : int
-        Number of transactions since the log was created.
+        Number of transactions without events since the log was created. (Versions before 0.2 counted all of them, and
+        left the count of their last transaction in the file.)
     head : int
         The position of the last event.
     """
@@ -51,7 +53,7 @@ class MarkState(NamedTuple):
 
 
 class FileHistory(NamedTuple):
-    """What a file had before this opening: its epoch (None: it was just created) and its number of commits."""
+    """What a file had before this opening: its epoch (None: it was just created) and its count of commits."""
 
     epoch: str | None
     commits: int
@@ -145,7 +147,7 @@ def lost_events(mark: MarkState | None, before: FileHistory, openings: Openings,
         return None
     if before.epoch is None:
         return mark.head or None
-    ahead = mark.commits > before.commits or not openings.has(mark.number, mark.id)
+    ahead = mark.commits > before.commits or mark.head > head or not openings.has(mark.number, mark.id)
     return max(mark.head - head, 0) if ahead else None
 
 

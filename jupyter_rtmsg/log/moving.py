@@ -22,7 +22,7 @@ from .moving_groups import GroupContents, MovingGroups, read_groups
 from .moving_stores import Gate, MovingKeyValueStore, MovingSubscriptions, PresentStore, warning_of
 from .options import Options
 from .policy import RoomPolicies, limits_of
-from .records import DELETED, Appended, Done, Draft, Fault, Lag, Page, Record, RoomStats, size_of
+from .records import DELETED, Appended, Done, Draft, Fault, Lag, Page, Record, RoomStats, Take, size_of
 from .schema import MEMORY_START
 from .sqlite import SQLiteLog
 from .threads import run_on_thread
@@ -251,12 +251,12 @@ class MovingLog:
             max_bytes=max_bytes, max_attachments=max_attachments, name=name, user=user, sender=sender,
         )  # fmt: skip
 
-    async def follow(self, *, after: int) -> AsyncIterator[Sequence[Record]]:
+    async def follow(self, *, after: int, take: Take | None = None) -> AsyncIterator[Sequence[Record]]:
         """See `EventLog.follow`."""
         log = self._log
         self._followers += 1
         try:
-            async for batch in log.follow(after=self._position(after)):
+            async for batch in log.follow(after=self._position(after), take=take):
                 yield batch
         finally:
             self._followers -= 1

@@ -7,7 +7,7 @@ has to decode them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -123,6 +123,9 @@ class Appended(msgspec.Struct, frozen=True, gc=False):
     seq: int
     duplicate: bool
 
+
+Take = Callable[[Sequence["Record"]], None]
+"""A function that takes the events that come out of a log, in batches."""
 
 Done = Callable[[Appended | Exception], None]
 """The callback of an append."""

@@ -29,6 +29,7 @@ _SLICE_BYTES = 16 << 20  # of deleted rooms, likewise
 _KEPT_EMPTY = 10_000  # rooms without events whose head and number are kept
 _ENTRIES = 10_000  # index entries read to find the events for one slice
 _SHARE = MIB  # bytes of events deleted at once on a full disk, where the deletion itself has little space
+_DUE, _DUE_COMMITS = 32, 16  # events, commits between two slices while appends come: one after each costs it a tenth
 _UNEVEN = 64  # a principal may be trimmed below the next one by this part of a limit, so that each slice is large
 
 logger = logging.getLogger(__name__)
@@ -77,11 +78,13 @@ class Retention:
         self.bounds = options.bounds
         self._clock = clock
         self._disk = disk
+        self._due = min(_DUE, options.max_events // 100), min(_SHARE, options.max_bytes // 100)
         self._space = FileSpace(store, disk)
         self._rooms = RoomLimits(state, options, lambda: store.connection, self)
         self.expiry = Expiry(store, state, clock)
         self._oldest = stored_first(store.connection)  # log time of the oldest event
         self._debt = 0  # events stored, minus events deleted, since the last step
+        self._debt_bytes = self._commits = 0  # bytes stored, commits since the last step
         self._grown = _SHARE  # bytes stored since `relieve`
         self._rooms_checked = 0  # rooms there were when `_forget_rooms` found too few without events
         self.busy = True
@@ -90,11 +93,19 @@ class Retention:
         """Count what a batch has stored."""
         self.busy = True
         self._debt += len(batch.events)
+        self._debt_bytes += batch.bytes
+        self._commits += 1
         self._grown += batch.bytes + EVENT_OVERHEAD * len(batch.events)
         self._dedup.grown(batch)
         if self._oldest is None and batch.events:
             self._oldest = batch.time
         self._rooms.grown(batch)
+
+    @property
+    def due(self) -> bool:
+        """Whether enough was stored for a slice of work while appends come."""
+        events, size = self._due
+        return self._commits >= _DUE_COMMITS or self._debt >= events or self._debt_bytes >= size
 
     def give_up(self) -> None:
         """Stop housekeeping until the next batch, since a step failed."""
@@ -171,7 +182,7 @@ class Retention:
         changed: dict[str, RoomStats] = {}
         while self._debt > 0 and (trimmed := self._trim(busy=True)):
             changed |= trimmed
-        self._debt = 0
+        self._debt = self._debt_bytes = self._commits = 0
         self._dedup.keep_up(self._clock.time)
         return changed
 

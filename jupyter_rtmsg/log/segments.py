@@ -77,6 +77,8 @@ class DedupSegments:
     def find(self, keys: Iterable[bytes], since: int) -> dict[bytes, int]:
         """Return the seqs of the keys that are in a segment and were stored at a log time (ms) or later."""
         found: dict[bytes, int] = {}
+        if not self._segments:
+            return found
         buckets = self._buckets
         for key in keys:
             h = crc32(key)

@@ -17,6 +17,7 @@ from jupyter_rtmsg.logthrottle import throttled_logger
 
 from .batch import announced
 from .clock import LogClock, stamp
+from .completions import CompletionQueue
 from .dedup import Dedup
 from .disk import Disk
 from .eventlog import KeyValueStore, StoredSubscription, SubscriptionStore
@@ -29,14 +30,14 @@ from .options import Options
 from .policy import Policy, RoomPolicies, limits_of
 from .reader import Query, Reader
 from .reader_pool import ReaderPool
-from .records import DELETED, Appended, Done, Draft, Fault, Lag, Page, Record, RoomStats, size_of
+from .records import DELETED, Appended, Done, Draft, Fault, Lag, Page, Record, RoomStats, Take, size_of
 from .retention import Retention
 from .state import LogState
 from .store import Store
 from .subscriptions import SQLiteSubscriptions
-from .tail import Tail, after_position, answer, call, last_seq
+from .tail import Tail, after_position, last_seq
 from .threads import run_on_thread
-from .work import Change, Item, Outcome, Submission
+from .work import Change, Changed, Item, Outcome, Submission
 from .writer import Writer
 
 logger = throttled_logger(__name__)
@@ -114,6 +115,7 @@ class SQLiteLog:
         self._tail = Tail(state.head, options.tail_events, options.tail_bytes)
         self._pending: list[Item] = []
         self._queued = self._queued_bytes = 0
+        self._completions = CompletionQueue(self._loop)
         self._closing: asyncio.Task[None] | None = None
         clock = self._clock = LogClock(
             options.clock, options.monotonic, state.time, store.get("clock"), ts=state.ts, usual=options.max_age
@@ -228,7 +230,7 @@ class SQLiteLog:
         page: Page = await self._read(Reader.page, query)
         return page
 
-    async def follow(self, *, after: int) -> AsyncIterator[Sequence[Record]]:
+    async def follow(self, *, after: int, take: Take | None = None) -> AsyncIterator[Sequence[Record]]:
         """See `EventLog.follow`."""
         if after > self._head:
             raise EpochChanged(f"position {after} is beyond the log's head {self._head}: it belongs to another epoch")
@@ -251,7 +253,7 @@ class SQLiteLog:
                 if batch is None:
                     if self._tail.closed:
                         return
-                    await self._tail.more()
+                    position, number = await self._tail.proceed(take, position, number)
                     continue
                 number += 1
                 records = after_position(batch, position)  # the file may have been read into the middle of this batch
@@ -333,6 +335,7 @@ class SQLiteLog:
                 "the disk of the log %s does not answer: %d appends are abandoned; none of them was acknowledged",
                 self.url, self._queued,
             )  # fmt: skip
+        self._completions.drain()
         self._tail.close()
         ended = await self._readers.close(deadline - self._loop.time()) and ended
         if ended:  # else a thread may still use the connection
@@ -391,7 +394,6 @@ class SQLiteLog:
         if outcome.records:
             self._ts = stamp(outcome.records[-1].ts, self._ts)
             self._tail.push(outcome.records)
-        if outcome.completions:
-            self._loop.call_soon(answer, outcome.completions)  # after the followers, which `push` has scheduled
-        for change in outcome.work.changes:
-            call(change.done, outcome.error)
+        # A task that waits in `follow` gets the batch in a later step, and must have it before the append is answered.
+        changed = [Changed(each.done, outcome.error) for each in outcome.work.changes]
+        self._completions.add([*outcome.completions, *changed], later=self._tail.awaited)

@@ -26,6 +26,7 @@ from .rows import SAVE_ROOM, room_row
 from .schema import MEMORY_START
 from .state import LogState, RoomState
 
+_LAST_OPENING = "SELECT max(number) FROM opening"
 _COUNT = "UPDATE meta SET v = ?1 + 1 WHERE k = 'commits' AND v = ?1"
 _CHUNKS = (256, 128, 64, 32, 16, 8, 4, 2, 1)
 
@@ -35,7 +36,7 @@ class OvertakenError(LogError):
 
 
 class Written(NamedTuple):
-    """The number of transactions in a file, and the position of its last event."""
+    """The number of transactions without events in a file, and the position of its last event."""
 
     commits: int
     head: int
@@ -58,6 +59,7 @@ class Store:
     # Used by the thread that opens the file, then only by the writer's thread.
     # Before `begin_opening`, `_begun` is False and commits are not counted. From then on `_commits` is the count in the
     # file as of the last commit (None: unknown), and `_opening` the number of this opening (0: it is not stored yet).
+    # `_head` is the position of the last event: a transaction with events is told by it, and need not be counted.
     # `_mark` is written after each commit; a log in memory has none.
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -104,7 +106,7 @@ class Store:
             head = self._head
             try:
                 yield self.connection
-                commits = self._count()
+                commits = self._count(stores_events=self._head > head)
                 self.connection.execute("COMMIT")
             except BaseException:
                 self._head = head
@@ -115,8 +117,8 @@ class Store:
             if self._mark is not None:
                 self._mark.write(commits, self._head)
 
-    def _count(self) -> int:
-        """Count this transaction, and return the new count.
+    def _count(self, *, stores_events: bool) -> int:
+        """Count this transaction, unless it stores events, and return the count.
 
         Transactions before `begin_opening` are not counted. If the opening failed, the file would otherwise seem to be
         ahead, and the next opening would not notice that it is behind the mark.
@@ -128,19 +130,21 @@ class Store:
         """
         if not self._begun:
             return self.count_commits()
+        (last,) = self.connection.execute(_LAST_OPENING).fetchone()
+        if self._opening and last != self._opening:
+            raise OvertakenError(
+                "another server has opened the log's file, since the file of its lock was removed or replaced: "
+                "restart this server, and leave the files beside the log alone"
+            )
+        if stores_events and self._commits is not None:
+            return self._commits
         if self._commits is None or self.connection.execute(_COUNT, (self._commits,)).rowcount != 1:
-            (last,) = self.connection.execute("SELECT coalesce(max(number), 0) FROM opening").fetchone()
-            if self._opening and last != self._opening:
-                raise OvertakenError(
-                    "another server has opened the log's file, since the file of its lock was removed or replaced: "
-                    "restart this server, and leave the files beside the log alone"
-                )
             self._commits = self.count_commits()  # a commit that reported an error is in the file after all
             self.put([("commits", self._commits + 1)])
         return self._commits + 1
 
     def count_commits(self) -> int:
-        """Return the number of transactions, as stored in the file."""
+        """Return the number of transactions without events, as stored in the file."""
         commits = self.get("commits")
         return commits if isinstance(commits, int) and 0 <= commits < 1 << 62 else 0
 
@@ -166,16 +170,20 @@ class Store:
 
     def insert(self, batch: Batch) -> None:
         """Store a batch, in a transaction."""
+        if batch.saved_rooms:
+            self.save_rooms((name, batch.rooms[name]) for name in batch.saved_rooms)
         if batch.events:
             self._head = batch.head
-        self.save_rooms((name, batch.rooms[name]) for name in batch.saved_rooms)
-        self.insert_rows("INSERT INTO event VALUES", batch.events)
-        self.insert_rows("INSERT INTO attachment VALUES", batch.attachments)
+            self.insert_rows("INSERT INTO event VALUES", batch.events)
+        if batch.attachments:
+            self.insert_rows("INSERT INTO attachment VALUES", batch.attachments)
         if batch.retained is not None:
             batch.retained.store(self.connection)
-        deletions = [(batch.rooms[name].id, since) for name, since in batch.deleted.items()]
-        self.insert_rows("INSERT OR REPLACE INTO deletion VALUES", [(*each, deletion_crc(*each)) for each in deletions])
-        save_policies(self.connection, batch.policies.changed)
+        if batch.deleted:
+            rooms = [(batch.rooms[name].id, since) for name, since in batch.deleted.items()]
+            self.insert_rows("INSERT OR REPLACE INTO deletion VALUES", [(*each, deletion_crc(*each)) for each in rooms])
+        if batch.policies.changed:
+            save_policies(self.connection, batch.policies.changed)
         if batch.turns:
             self.insert_rows("INSERT INTO stretch VALUES", batch.time_spans)
 
@@ -185,7 +193,8 @@ class Store:
 
     def insert_rows(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run a statement that ends in ``VALUES`` for all rows, in chunks."""
-        if not rows:
+        if len(rows) == 1:  # most commits of a quiet log
+            self.connection.execute(with_placeholders(statement, 1, len(rows[0])), rows[0])
             return
         for part in chunks(rows):
             text = with_placeholders(statement, len(part), len(part[0]))

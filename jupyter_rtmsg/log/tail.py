@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TypeVar
 
-from jupyter_rtmsg.logthrottle import throttled_logger
-
-from .records import Record, size_of
-from .work import Completion
-
-logger = throttled_logger(__name__)
+from .records import Record, Take, size_of
 
 Default = TypeVar("Default", int, None)
 
@@ -38,7 +33,8 @@ class Tail:
     """
 
     # Owned by the loop. `_batches` has the batches with their bytes, `_first` is the number of the oldest one.
-    # `_events` and `_bytes` are the sums over `_batches`. `_waiting` has a future per follower that waits in `more`.
+    # `_events` and `_bytes` are the sums over `_batches`. `_waiting` has a future per follower that waits in `more`,
+    # and `_fed` one per function of `feed`.
 
     def __init__(self, floor: int, max_events: int, max_bytes: int) -> None:
         self.floor = floor
@@ -47,10 +43,16 @@ class Tail:
         self._first = 0
         self._events = self._bytes = 0
         self._waiting: set[asyncio.Future[None]] = set()
+        self._fed: dict[asyncio.Future[None], Take] = {}
         self.closed = False
 
+    @property
+    def awaited(self) -> bool:
+        """Whether a follower waits in `more`: it gets the next batch in a later step of the loop."""
+        return bool(self._waiting)
+
     def push(self, records: Sequence[Record]) -> None:
-        """Add a batch, and wake the followers."""
+        """Add a batch, call the functions of `feed` with it, and wake the followers."""
         size = sum(map(size_of, records))
         self._batches.append((records, size))
         self._events += len(records)
@@ -58,6 +60,12 @@ class Tail:
         # The newest batch stays whatever its size: followers take it by reference.
         while len(self._batches) > 1 and (self._events > self._limits[0] or self._bytes > self._limits[1]):
             self._drop()
+        for done, take in list(self._fed.items()):
+            try:
+                take(records)
+            except Exception as error:  # noqa: BLE001 -- `feed` raises it
+                self._fed.pop(done, None)  # at once: it must not get a batch after one that it did not take
+                _end(done, error)
         self._wake()
 
     def find(self, position: int) -> int | None:
@@ -97,17 +105,63 @@ class Tail:
         finally:
             self._waiting.discard(waiter)
 
+    async def proceed(self, take: Take | None, position: int, number: int) -> tuple[int, int | None]:
+        """Wait for the next batch, or have a function called with the next ones.
+
+        Returns
+        -------
+        position : int
+            The position that is reached now.
+        number : int or None
+            The number of the next batch; None if it must be found by the position.
+        """
+        if take is not None:
+            return await self.feed(take, position), None
+        await self.more()
+        return position, number
+
+    async def feed(self, take: Take, position: int) -> int:
+        """Call a function with each batch that is added, within `push`, until the tail restarts or is closed.
+
+        Parameters
+        ----------
+        take : callable
+            It has had all batches so far. If it raises, this raises the same.
+        position : int
+            The position that it has reached.
+
+        Returns
+        -------
+        int
+            The position that it has reached now.
+        """
+
+        def deliver(records: Sequence[Record]) -> None:
+            nonlocal position
+            take(records)
+            position = last_seq(records, position)
+
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._fed[done] = deliver
+        try:
+            await done
+        finally:
+            self._fed.pop(done, None)
+        return position
+
     def restart(self, floor: int) -> None:
         """Drop all batches. Events up to the position ``floor`` must be read from the file."""
         self._first += len(self._batches)
         self._batches.clear()
         self._events = self._bytes = 0
         self.floor = floor
+        self._end_feeds()
         self._wake()
 
     def close(self) -> None:
         """Record that no more batches will be added, and wake the followers."""
         self.closed = True
+        self._end_feeds()
         self._wake()
 
     def _drop(self) -> None:
@@ -117,10 +171,24 @@ class Tail:
         self._bytes -= size
         self.floor = last_seq(records, self.floor)
 
+    def _end_feeds(self) -> None:
+        fed, self._fed = self._fed, {}  # nothing more, although `feed` returns in a later step
+        for done in fed:
+            _end(done)
+
     def _wake(self) -> None:
         for waiter in self._waiting:
             if not waiter.done():
                 waiter.set_result(None)
+
+
+def _end(done: asyncio.Future[None], error: Exception | None = None) -> None:
+    if done.done():
+        return
+    if error is None:
+        done.set_result(None)
+    else:
+        done.set_exception(error)
 
 
 def last_seq(records: Sequence[Record], default: Default) -> int | Default:
@@ -137,17 +205,3 @@ def after_position(records: Sequence[Record], position: int) -> Sequence[Record]
     if first is None or first > position:
         return records
     return [record for record in records if record.seq is not None and record.seq > position]
-
-
-def answer(results: Sequence[Completion]) -> None:
-    """Call the callbacks of appends with their outcomes."""
-    for result in results:
-        call(result.done, result.value)
-
-
-def call(done: Callable[..., None], value: object) -> None:
-    """Call a callback; log its exception, so that the others are called too."""
-    try:
-        done(value)
-    except Exception:
-        logger.exception("the callback of an append or a change raised an exception")

@@ -40,6 +40,13 @@ class Change(NamedTuple):
     done: Callable[[Exception | None], None]
 
 
+class Changed(msgspec.Struct, frozen=True, gc=False):
+    """The outcome of a `Change`, and the callback that gets it."""
+
+    done: Callable[[Exception | None], None]
+    value: Exception | None
+
+
 Item = Submission | Change
 
 

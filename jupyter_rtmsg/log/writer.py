@@ -155,7 +155,8 @@ class Writer:
         self._collect(self._poll_timeout())
         if self._waiting:
             self._commit(self._batch())
-            self._keep_house(quiet=False)
+            if self._retention.due:
+                self._keep_house(quiet=False)
             self._housekeeping = False
         elif self._stopping:
             self._ended = True
@@ -273,7 +274,8 @@ class Writer:
         and in the open file.
         """
         try:
-            return outcome._replace(warning=self._guard.confirm() if self._guard else None)
+            warning = self._guard.confirm() if self._guard else None
+            return outcome._replace(warning=warning) if warning else outcome
         except LogError as error:
             failed = [Completion(each.done, error) for each in outcome.completions]
             return outcome._replace(completions=failed, error=error)
@@ -300,7 +302,7 @@ class Writer:
         bounds = self._retention.bounds
         batch = Batch(self._state, known.seqs, self._clock.wall, time, complete=known.complete, bounds=bounds)
         for each, key in zip(submissions, keys, strict=True):
-            batch.add(each, key, differs=id(each.draft) in known.differing)
+            batch.add(each, key, differs=bool(known.differing) and id(each.draft) in known.differing)
         return batch if batch.is_sure else self._decide(submissions, complete=True)
 
     def _write(self, batch: Batch, changes: Sequence[Change]) -> None:

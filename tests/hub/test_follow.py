@@ -10,6 +10,7 @@ from support.members import until
 from jupyter_rtmsg.errors import EpochChanged
 from jupyter_rtmsg.hub import follow as module
 from jupyter_rtmsg.log import Record
+from jupyter_rtmsg.log.records import Take
 
 
 async def test_an_event_that_somebody_else_appended_is_delivered(hub: Any) -> None:
@@ -30,12 +31,14 @@ class Interruption:
     def __call__(self, log: Any) -> None:
         follow = log.follow
 
-        async def interrupted(*, after: int) -> AsyncIterator[Sequence[Record]]:
-            async for batch in follow(after=after):
+        def interrupted(*, after: int, take: Take) -> AsyncIterator[Sequence[Record]]:
+            def fail_once(batch: Sequence[Record]) -> None:
                 if self.armed:
                     self.armed = False
                     raise self._error
-                yield batch
+                take(batch)
+
+            return follow(after=after, take=fail_once)
 
         log.follow = interrupted
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from support.logs import DEADLINE, Clock, Opener, draft, fill, follow, read_all, seqs, until
 
 from jupyter_rtmsg.errors import EpochChanged, LogBusy, LogClosed, LogConflict
-from jupyter_rtmsg.log import Appended, Draft, EventLog, Lag, RoomStats
-from jupyter_rtmsg.log.records import LISTED_NAMES
+from jupyter_rtmsg.log import Appended, Draft, EventLog, Lag, Record, RoomStats
+from jupyter_rtmsg.log.records import LISTED_NAMES, Take
 
 # Appending
 
@@ -394,6 +395,46 @@ async def test_an_event_that_is_acknowledged_has_come_out(log: EventLog) -> None
     (record,) = await asyncio.wait_for(first, DEADLINE)
     assert record.seq == appended.seq
     await batches.aclose()
+
+
+async def feed(log: EventLog, take: Take, after: int) -> None:
+    async for batch in log.follow(after=after, take=take):
+        take(batch)
+
+
+async def test_a_fed_function_gets_old_then_new_events_each_before_its_append_is_acknowledged(open_any: Opener) -> None:
+    log = await open_any(tail_events=50)
+    await fill(log, 200)
+    taken: list[int | None] = []
+    feeding = asyncio.create_task(feed(log, lambda batch: taken.extend(seqs(batch)), after=20))
+    await until(lambda: len(taken) == 180)
+    for i in range(30):
+        assert (await log.append(draft(i))).seq == taken[-1]
+    log.announce(draft(name="volatile"))
+    assert taken == [*range(21, 231), None]
+    await log.close()
+    await asyncio.wait_for(feeding, DEADLINE)
+
+
+async def test_a_feed_whose_function_raises_ends_and_another_continues_there(log: EventLog) -> None:
+    taken: list[int | None] = []
+
+    def take(batch: Sequence[Record]) -> None:
+        if 3 in seqs(batch) and not failed:
+            failed.append(True)
+            raise ZeroDivisionError
+        taken.extend(seqs(batch))
+
+    failed: list[bool] = []
+    feeding = asyncio.create_task(feed(log, take, after=0))
+    for i in range(5):
+        await log.append(draft(i))
+    with pytest.raises(ZeroDivisionError):
+        await asyncio.wait_for(feeding, DEADLINE)
+    assert taken == [1, 2]
+    feeding = asyncio.create_task(feed(log, take, after=2))
+    await until(lambda: taken == [1, 2, 3, 4, 5])
+    feeding.cancel()
 
 
 async def test_several_follow_at_once_each_from_its_own_position(log: EventLog) -> None:

@@ -11,6 +11,8 @@ from support.logs import Opener, draft, fill
 
 from jupyter_rtmsg.errors import LogError
 from jupyter_rtmsg.log import EventLog, open_log
+from jupyter_rtmsg.log.mark import FileHistory, MarkState, lost_events, read_mark
+from jupyter_rtmsg.log.openings import Opening, Openings
 
 
 def write(path: Path, data: bytes) -> None:
@@ -84,6 +86,31 @@ async def test_one_lost_commit_is_warned_of(open_sqlite: Opener, path: Path) -> 
     assert "no event" in log.warning
     await closed(log)
     assert (await open_sqlite()).warning is None
+
+
+async def test_a_commit_with_events_is_told_by_its_position_and_others_are_counted(
+    open_sqlite: Opener, path: Path
+) -> None:
+    log = await open_sqlite()
+    before = read_mark(path)
+    await fill(log, 3)
+    after = read_mark(path)
+    assert before
+    assert after
+    assert (after.commits, after.head) == (before.commits, before.head + 3)
+    await log.delete("lab")
+    deleted = read_mark(path)
+    assert deleted
+    assert (deleted.commits, deleted.head) == (after.commits + 1, after.head)
+
+
+@pytest.mark.parametrize(
+    ("commits", "head", "lost"), [(7, 40, None), (6, 39, None), (8, 40, 0), (7, 43, 3), (6, 41, 1)]
+)
+def test_a_mark_is_ahead_by_its_count_or_by_its_position(commits: int, head: int, lost: int | None) -> None:
+    openings = Openings([Opening(1, "abc", 0, 0, 0)])
+    mark = MarkState("epoch", 1, "abc", commits, head)
+    assert lost_events(mark, FileHistory("epoch", 7), openings, 40) == lost
 
 
 async def test_a_log_whose_file_was_removed_says_how_much_is_gone(open_sqlite: Opener, path: Path) -> None:

@@ -68,3 +68,53 @@ async def test_a_cancelled_waiter_is_forgotten() -> None:
     with pytest.raises(asyncio.CancelledError):
         await waiter
     assert not tail._waiting
+
+
+async def test_a_fed_function_gets_each_batch_within_push() -> None:
+    tail, taken = Tail(0, 10, 1000), []
+    feeding = asyncio.ensure_future(tail.feed(taken.append, 0))
+    await asyncio.sleep(0)
+    for each in (batch(1, 2), batch(None), batch(3)):
+        tail.push(each)
+        assert taken[-1] == each
+    tail.close()
+    assert await asyncio.wait_for(feeding, 5) == 3
+
+
+async def test_a_fed_function_gets_nothing_between_a_restart_and_the_end_of_feed() -> None:
+    tail, taken = Tail(0, 10, 1000), []
+    feeding = asyncio.ensure_future(tail.feed(taken.append, 0))
+    await asyncio.sleep(0)
+    tail.push(batch(1))
+    tail.restart(4)
+    tail.push(batch(5))
+    assert await asyncio.wait_for(feeding, 5) == 1
+    assert taken == [batch(1)]
+
+
+async def test_a_fed_function_that_raises_gets_no_later_batch() -> None:
+    tail, taken = Tail(0, 10, 1000), []
+
+    def take(records: list[Record]) -> None:
+        taken.append(records)
+        raise ZeroDivisionError
+
+    feeding = asyncio.ensure_future(tail.feed(take, 0))
+    others = asyncio.ensure_future(tail.more())
+    await asyncio.sleep(0)
+    tail.push(batch(1))
+    tail.push(batch(2))
+    with pytest.raises(ZeroDivisionError):
+        await asyncio.wait_for(feeding, 5)
+    assert taken == [batch(1)]
+    await asyncio.wait_for(others, 5)
+
+
+async def test_a_cancelled_feed_gets_nothing_more() -> None:
+    tail, taken = Tail(0, 10, 1000), []
+    feeding = asyncio.ensure_future(tail.feed(taken.append, 0))
+    await asyncio.sleep(0)
+    feeding.cancel()
+    await asyncio.gather(feeding, return_exceptions=True)
+    tail.push(batch(1))
+    assert not taken
