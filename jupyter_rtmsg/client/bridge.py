@@ -260,6 +260,6 @@ class Bridge:
         return self._threads.inside()
 
     def close(self, timeout: float = 5.0) -> None:
-        """End the client and its threads; handlers have ``timeout`` seconds to finish what was received."""
+        """End the client and its threads; handlers have ``timeout`` seconds for the received events."""
         self.check()
         self._threads.close(timeout)

@@ -36,7 +36,7 @@ class Handler(RegisteredFunction):
     replaced : callable, optional
         Called when another function has replaced it.
     output : object, optional
-        Shows what the function prints and displays; see `sink_of`.
+        Shows the function's prints and displays; see `sink_of`.
     """
 
     __slots__ = ("_failures", "_max_arguments", "event", "once", "output", "replaced", "replay")

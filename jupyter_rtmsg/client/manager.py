@@ -25,7 +25,7 @@ from .session import ClientSession, reason_for
 
 logger = logging.getLogger(__name__)
 _STABLE_AFTER = 10  # seconds that a socket must have been connected before reconnects are quick again
-_LINGER = 2  # seconds that a closed connection has to send what is pending
+_LINGER = 2  # seconds that a closed connection has to send its pending packets
 TRANSIENT = (OSError, asyncio.TimeoutError, HttpRefused, Disconnected)  # another attempt may succeed
 
 
@@ -57,7 +57,7 @@ class ManagedSocket(Protocol):
     """A socket, as the manager sees it."""
 
     async def disconnect(self, timeout: float) -> None:
-        """Leave; handlers have ``timeout`` seconds to finish what was received."""
+        """Leave; handlers have ``timeout`` seconds for the received events."""
 
     @property
     def has_handlers(self) -> bool:
@@ -244,7 +244,7 @@ class Manager(Listenable):
             )
 
     async def close(self, timeout: float) -> None:
-        """Disconnect all sockets; handlers have ``timeout`` seconds to finish what was received."""
+        """Disconnect all sockets; handlers have ``timeout`` seconds for the received events."""
         await asyncio.gather(*(socket.disconnect(timeout) for socket in list(self.sockets.values())))
 
     async def ended(self, timeout: float) -> None:

@@ -52,7 +52,7 @@ class EmitOperator:
         return EmitOperator(self._sender, replace(self._options, volatile=True))
 
     def timeout(self, seconds: float) -> EmitOperator:
-        """Emits an event whose acknowledgement may take so many seconds."""
+        """Emits an event whose acknowledgement may take at most this number of seconds."""
         return EmitOperator(self._sender, replace(self._options, timeout=seconds))
 
     def compress(self, compress: bool) -> EmitOperator:

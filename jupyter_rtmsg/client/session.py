@@ -200,7 +200,7 @@ class ClientSession:
     def _thaw(self) -> None:
         self._frozen = None
         if self._transport and not self.ended.done():
-            self._heard_at = self._loop.time()  # what the peer sent meanwhile has not been read yet
+            self._heard_at = self._loop.time()  # packets that arrived meanwhile are not read yet
             self._transport.resume_reading()
             self._watch()
 
@@ -226,7 +226,7 @@ class ClientSession:
         return self._transport is None or self._transport.fits(size, attachments)
 
     def close(self, reason: str = "closed by the client") -> None:
-        """Send what is pending, then end the session."""
+        """Send the pending packets, then end the session."""
         if self._transport:
             self._transport.close(1000, reason)
         else:

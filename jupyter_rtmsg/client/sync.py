@@ -32,7 +32,7 @@ class SyncEmitOperator:
         return SyncEmitOperator(self._async.volatile, self._bridge)
 
     def timeout(self, seconds: float) -> SyncEmitOperator:
-        """Emits an event whose acknowledgement may take so many seconds."""
+        """Emits an event whose acknowledgement may take at most this number of seconds."""
         return SyncEmitOperator(self._async.timeout(seconds), self._bridge)
 
     def compress(self, compress: bool) -> SyncEmitOperator:

@@ -9,7 +9,7 @@ from jupyter_rtmsg.wire.engineio import OpenPacket, Packet
 from jupyter_rtmsg.wire.socketio import EncodedPacket
 
 TRANSPORTS = ("websocket", "polling")
-MAX_MESSAGE = 64 * 1024 * 1024  # bytes; the server bounds what it sends, this limit only stops nonsense
+MAX_MESSAGE = 64 * 1024 * 1024  # bytes; far above the messages of any server, it only bounds a hostile one
 
 
 class ClientTransport(Protocol):
@@ -39,7 +39,7 @@ class ClientTransport(Protocol):
         """Return whether the server accepts an event of ``size`` bytes, its attachments included."""
 
     def close(self, code: int, reason: str) -> None:
-        """Send what is pending, then close. ``code`` is a WebSocket close code (RFC 6455, section 7.4)."""
+        """Send the pending packets, then close. ``code`` is a WebSocket close code (RFC 6455, section 7.4)."""
 
     def abort(self, reason: str) -> None:
         """Close at once; pending packets are lost."""

@@ -1,4 +1,4 @@
-"""The root of all errors, and how a notebook shows those that a caller can mend."""
+"""The base of all errors, and the short form in which a notebook shows errors that the caller can correct."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class RtmsgError(Exception):
 
 
 class OneLine(Exception):
-    """What IPython shows in one line: the error and where the caller's own code stood."""
+    """Base of errors that IPython shows in one line: the message, and the line of the caller's code."""
 
     def _render_traceback_(self) -> list[str]:  # the name is IPython's
         return [f"{type(self).__name__}: {self}{_line(self.__traceback__)}"]

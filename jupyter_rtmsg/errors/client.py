@@ -1,4 +1,4 @@
-"""A client could not connect, send or wait; or was used in a way that cannot work."""
+"""Errors of a client: it could not connect, send or wait, or it was called in a wrong way."""
 
 from __future__ import annotations
 

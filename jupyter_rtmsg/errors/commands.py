@@ -1,4 +1,4 @@
-"""The hub refused a command: one class for each code (docs/wire.md)."""
+"""Errors of commands that the hub refused: one class for each code (docs/wire.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The log cannot do what it was asked."""
+"""Errors of the log, which refused an operation."""
 
 from __future__ import annotations
 

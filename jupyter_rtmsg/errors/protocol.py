@@ -1,4 +1,4 @@
-"""A peer broke its protocol."""
+"""Errors of a peer that violated the protocol."""
 
 from __future__ import annotations
 

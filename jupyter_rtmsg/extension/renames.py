@@ -42,7 +42,7 @@ class Renamed(NamedTuple):
 
 
 class Renames:
-    """Reports to the hub what was renamed, moved or deleted through Jupyter.
+    """Reports files and folders that were renamed, moved or deleted through Jupyter to the hub.
 
     Jupyter reports a rename before the session of the notebook gets its new path, if it ever does. So the notebook of a
     kernel is looked up here, under one lock with the reports. A participant that has a path when its rename or deletion

@@ -116,7 +116,7 @@ class AckCollector:
         self.complete: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def take(self, args: list[Any] | Exception) -> None:
-        """Add the arguments of an acknowledgement, or the reason why there is none."""
+        """Add the arguments of an acknowledgement, or the reason for a missing one."""
         self.waiting -= 1
         if isinstance(args, Disconnected):
             self.gone += args.missing
@@ -160,7 +160,7 @@ async def ask(
     PacketRefused
         If a single socket was asked and the data of its acknowledgement was refused.
     QueueFull
-        If so many events of a client wait for handlers that its acknowledgement cannot be read.
+        If too many events of a client wait for handlers, so that its acknowledgement cannot be read.
     """
     if not sockets:
         return []

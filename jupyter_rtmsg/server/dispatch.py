@@ -121,7 +121,7 @@ class Dispatcher:
         self.namespace.notify(handlers, reason, event="disconnect")
 
     def _label(self, event: Any) -> str:
-        """Describe the handler of an event for a warning. A route's clients wait for what they ask for: no warning."""
+        """Describe the handler of an event for a warning. Empty for a route: its clients may ask for long work."""
         return "" if self.namespace.router is not None else f"the handler of {event!r:.80}"
 
     def _handle(self, args: list[Any], id: int | None, *, asked: bool = False) -> Any:

@@ -47,8 +47,8 @@ class Engine:
         incomplete messages, and events that wait for handlers. Beyond it the user, or for anonymous clients the
         address, that holds most loses its largest session.
     send_timeout : float, optional
-        Seconds until a session is cut off whose client reads none of the bytes that wait for it; by default
-        ``ping_interval`` and ``ping_timeout`` together.
+        Seconds without progress after which a session is cut off: bytes wait for its client, which reads none of them.
+        By default ``ping_interval`` and ``ping_timeout`` together.
     pending_timeout : float, optional
         Seconds until a session is closed that is not admitted (`Session.admit`). None: admission is not required.
     max_pending, max_pending_per_address : int, optional

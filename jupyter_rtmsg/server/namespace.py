@@ -257,7 +257,7 @@ class Namespace(Emitter, Broadcaster[Socket]):
         self.server.engine.check_thread(call)
 
     def server_side_emit(self, event: str, *args: Any) -> None:
-        """Emit to the other servers of a cluster. There are none: the event is checked and dropped.
+        """Emit to the other servers of a cluster. This server has no cluster: the event is checked and dropped.
 
         Raises
         ------
@@ -269,7 +269,7 @@ class Namespace(Emitter, Broadcaster[Socket]):
         self.parser.event([event, *args], self.name)
 
     async def server_side_emit_with_ack(self, event: str, *args: Any) -> list[Any]:
-        """Emit to the other servers of a cluster and return their acknowledgements. There are none: returns []."""
+        """Emit to the other servers of a cluster, and return their acknowledgements: [], since there is no cluster."""
         self.server_side_emit(event, *args)
         return []
 

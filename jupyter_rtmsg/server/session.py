@@ -48,7 +48,7 @@ class Session:
     Attributes
     ----------
     id : str
-        Secret: whoever knows it can act for the client (docs/protocol.md#engineio-handshake).
+        Secret: anybody with the id can act for the client (docs/protocol.md#engineio-handshake).
     request : Request
         That opened the session.
     user : object

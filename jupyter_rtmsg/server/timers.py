@@ -80,7 +80,7 @@ class Watched(Protocol):
     """A member of `Watch`: a session or a queue that may be stuck."""
 
     def check(self, now: float) -> bool:
-        """Do what is due at the loop's time ``now``; return whether to check again."""
+        """Do the work that is due at the loop's time ``now``; return whether to check again."""
 
 
 class Watch:
