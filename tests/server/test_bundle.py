@@ -130,6 +130,8 @@ async def test_where_it_was_not_built_the_answer_says_how_to_build_it(serve, mon
 def test_the_served_bundle_is_the_one_on_npm():
     """Hash against the copy that the interoperability tests use, where it is installed in the same version."""
     installed = Path(__file__).parents[1] / "interop" / "node_modules" / "socket.io-client"
+    if not installed.exists():
+        pytest.skip("npm's socket.io-client is not installed: `make test` installs it")
     version = json.loads((installed / "package.json").read_text())["version"]
     assert version == bundle.client_version()
     for name in NAMES:

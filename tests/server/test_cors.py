@@ -91,4 +91,5 @@ async def test_a_foreign_page_may_not_upgrade_a_session(serve, poll, origin):
 async def test_an_origin_with_a_line_end_injects_no_header(serve):
     served = await serve(origins=[FRIEND])
     exchange = await PollClient(served.port).start(Origin=f"{FRIEND}\r\n X-Evil: 1", Connection="close")
-    assert b"x-evil" not in (await exchange.rest()).lower()
+    head, _, _ = (await exchange.rest()).partition(b"\r\n\r\n")  # the body of a 403 names the origin
+    assert b"x-evil" not in head.lower()
