@@ -16,6 +16,7 @@ import pytest
 from support import programs
 from support.certificate import make_certificate
 from support.logs import unthrottle_logs
+from support.quick import quick_imports
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -53,6 +54,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def _move_in(config: pytest.Config) -> None:
     """Give this process, and those that it starts, a home of their own; what was downloaded is shared."""
+    quick_imports()
     cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     config.stash[HOME] = tempfile.mkdtemp(prefix="rtmsg-home-")
     os.environ.setdefault("RTMSG_TEST_USERS_HOME", str(Path.home()))

@@ -12,6 +12,7 @@ import nbformat
 import pytest
 from support import neighbours
 from support.hub import TOKEN, HubServer
+from support.quick import IMPORTS
 
 import jupyter_rtmsg as rt
 
@@ -45,7 +46,7 @@ class Run:
         nbformat.write(notebook, self._path)
         environment = {name: value for name, value in os.environ.items() if not name.startswith("JPY")}
         path = f"{Path(self._command[0]).parent}:{environment['PATH']}"
-        environment.update(RTMSG_URL=self._hub.url, RTMSG_TOKEN=TOKEN, PYTHONPATH=str(ROOT), PATH=path)
+        environment.update(RTMSG_URL=self._hub.url, RTMSG_TOKEN=TOKEN, PYTHONPATH=f"{IMPORTS}:{ROOT}", PATH=path)
         command = [str(self._path) if part == "-" else part for part in self._command]
         done = subprocess.run(
             [*command, str(self._path)], env=environment, cwd=self._path.parent, capture_output=True, text=True
