@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.hub import TOKEN, HubServer
+from support.inline import InlineLog, Ticks
 from support.logs import draft
 from support.wsclient import until
 
@@ -27,7 +28,7 @@ from jupyter_rtmsg.hub.replay import ReplayPlanner, StartRequest
 from jupyter_rtmsg.hub.ring import Ring
 from jupyter_rtmsg.hub.room import RoomMembership
 from jupyter_rtmsg.hub.rooms import RoomRegistry
-from jupyter_rtmsg.log import Cursor, open_log
+from jupyter_rtmsg.log import Cursor
 from jupyter_rtmsg.rooms.decoding import Era, Position
 from jupyter_rtmsg.rooms.inbox import Inbox
 from jupyter_rtmsg.wire.data import load
@@ -72,9 +73,11 @@ class Reader:
 class Outlet:
     """The server's side of a connection."""
 
-    def __init__(self, reader: Reader, channels: dict[str, list[Outlet]]) -> None:
+    def __init__(self, reader: Reader, channels: dict[str, list[Outlet]], pause: Ticks) -> None:
         self.connected = True
+        self.live = False
         self.socket = self
+        self._pause = pause
         self._reader = reader
         self._channels = channels
 
@@ -84,9 +87,11 @@ class Outlet:
 
     async def drained(self) -> None:
         await asyncio.sleep(0)
+        await self._pause()
 
     def join(self, channel: str) -> None:
         self._channels.setdefault(channel, []).append(self)
+        self.live = True
 
     def leave(self, channel: str) -> None:
         if self in self._channels.get(channel, []):
@@ -99,10 +104,11 @@ class Outlet:
 
 
 class World:
-    """A hub over a log in memory, and one reader."""
+    """A hub over a log in memory, and one reader. `pause` says how many turns of the loop each wait takes."""
 
-    def __init__(self, log: Any) -> None:
+    def __init__(self, log: Any, pause: Ticks) -> None:
         self.log = log
+        self._pause = pause
         self.limits = Limits(page_events=3, ring_events=4)
         self._channels: dict[str, list[Outlet]] = {}
         rooms = RoomRegistry(self.limits)
@@ -132,8 +138,8 @@ class World:
         inbox = self.reader.inbox
         start = StartRequest(after=Cursor(self.log.epoch, inbox.received), number=inbox.number)
         plan = await self.planner.plan_replay(self.room, start, None, named=False)
-        outlet: Any = Outlet(self.reader, self._channels)
-        self._membership = RoomMembership(self.room, outlet, None)
+        self.outlet = outlet = Outlet(self.reader, self._channels, self._pause)
+        self._membership = RoomMembership(self.room, outlet, None)  # type: ignore[arg-type]
         catch_up = CatchUp(
             self._membership, self.log, self.follower, self.limits,
             position=plan.position, missed_through=plan.head, number=plan.number,
@@ -178,20 +184,30 @@ class World:
         """Reconnect for the last time, and get all events."""
         await self.join()
         await self.turn("publish", 1)
-        for _ in range(100_000):
-            self.reader.run(1_000)
-            await self.repair()
-            if self.reader.inbox.position.n == self.last:
-                break
+        while not self.outlet.live or self.follower.position < self.log.head:
+            await self._get_on()  # while the hub still writes to it
             await asyncio.sleep(0)
+        before = None
+        while self.reader.inbox.position.n != self.last:
+            await self._get_on()
+            assert before != (before := self._progress()), "neither handling what is queued nor reading gets it on"
+
+    async def _get_on(self) -> None:
+        self.reader.run(1_000)
+        await self.repair()
+
+    def _progress(self) -> tuple[int, int]:
+        inbox = self.reader.inbox
+        return inbox.received, inbox.handled
 
 
 @settings(max_examples=120)
-@given(st.lists(TURNS, max_size=30))
-def test_each_event_is_handled_or_told_to_be_gone_once(turns: list[tuple[str, int]]) -> None:
+@given(st.lists(TURNS, max_size=30), st.lists(st.integers(0, 20), min_size=1, max_size=10))
+def test_each_event_is_handled_or_told_to_be_gone_once(turns: list[tuple[str, int]], pauses: list[int]) -> None:
     async def example() -> None:
-        log = await open_log("memory:")
-        world = World(log)
+        pause = Ticks(pauses)
+        log = await InlineLog.open(pause)
+        world = World(log, pause)
         await world.join()
         for what, number in turns:
             await world.turn(what, number)
