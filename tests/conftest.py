@@ -15,6 +15,7 @@ import hypothesis
 import pytest
 from support import programs
 from support.certificate import make_certificate
+from support.durations import Durations
 from support.logs import unthrottle_logs
 from support.quick import quick_imports
 
@@ -38,6 +39,8 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in programs.PROGRAMS:
         config.addinivalue_line("markers", f"needs_{name}: left out where {name} is not found")
     config.stash[LEFT_OUT] = Counter()
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Durations())
     _move_in(config)
 
 
@@ -62,6 +65,13 @@ def _move_in(config: pytest.Config) -> None:
 
 
 # --- which tests
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not import the files without tests that run alone, when only these run: it takes half a minute."""
+    if config.getoption("--part") == "alone" and collection_path.match("test_*.py"):
+        return "mark.serial" not in collection_path.read_text(encoding="utf-8") or None
+    return None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -9,8 +9,9 @@ import os
 import subprocess
 import sys
 
-SHARED = ["--part=shared", "-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder"]
-ALONE = ["--part=alone", "-n", "0"]
+SLOWEST = ["--durations=20", "--durations-min=5"]
+SHARED = ["--part=shared", "-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder", *SLOWEST]
+ALONE = ["--part=alone", "-n", "0", *SLOWEST]
 INTERRUPTED, WRONG_USE, NO_TESTS = 2, 4, 5
 
 

@@ -50,7 +50,7 @@ def make_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeLab]:
 
     yield make
     for lab in made:
-        lab.stop()
+        lab.kill()  # how servers with kernels stop is tested elsewhere, and takes seconds
 
 
 @pytest.fixture(scope="module")

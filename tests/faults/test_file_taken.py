@@ -36,7 +36,8 @@ def remove_every_file(path: Path) -> None:
 
 
 def remove_directory(path: Path) -> None:
-    shutil.rmtree(path.parent)
+    # In one step: the hub puts files back into a directory whose files are removed one by one.
+    shutil.rmtree(path.parent.rename(path.parent.with_name("removed")))
 
 
 def move(path: Path) -> None:
