@@ -64,6 +64,10 @@ class Event:
     n : int or None
         Its number in the room, shown as ``#n``: the room's next event has ``n + 1``. If the numbers of two consecutive
         events differ by more, the events between them were deleted. None for volatile events.
+    key : str or None
+        The key whose value it is, if it was emitted with ``retain``.
+    retained : bool
+        True for a value that the room had when this client joined. It counts neither as missed nor as handled.
     """
 
     room: str
@@ -76,6 +80,8 @@ class Event:
     id: str | None = None
     replay: bool = False
     n: int | None = None
+    key: str | None = None
+    retained: bool = False
 
     @property
     def time(self) -> datetime:

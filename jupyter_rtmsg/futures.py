@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -43,3 +43,11 @@ class Waiters:
         waiting, self._waiting = self._waiting, set()
         for waiter in waiting:
             settle(waiter, None)
+
+
+def current_task() -> asyncio.Task[Any] | None:
+    """Return the present task; None if no loop runs on this thread."""
+    try:
+        return asyncio.current_task()
+    except RuntimeError:  # no loop runs on this thread
+        return None

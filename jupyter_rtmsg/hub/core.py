@@ -21,6 +21,7 @@ from .ring import Ring
 from .room import ActiveRoom, Participant, RoomMembership
 from .rooms import RoomRegistry
 from .subscriptions import SubscriptionRegistry
+from .wills import Wills
 
 KERNELS_OF_0_1_0 = "token:kernel"
 """The principal of all kernels in version 0.1.0."""
@@ -63,6 +64,8 @@ class HubCore:
         Finds out what a join has to send.
     presence : PresenceBroadcaster
         Tells members who comes and goes.
+    wills : Wills
+        What is published for members that are lost.
     """
 
     def __init__(
@@ -98,7 +101,8 @@ class HubCore:
         self.groups = GroupRegistry(log, self.follower, limits, clock, lambda: self.owner())
         self.subscriptions = SubscriptionRegistry(log, limits)
         self.planner = ReplayPlanner(log, self.follower, limits)
-        self.presence = PresenceBroadcaster(limits, self.settle)
+        self.wills = Wills(log, limits, self._is_present)
+        self.presence = PresenceBroadcaster(limits, self.settle, self.wills.lost)
 
     # --- rooms
 
@@ -189,6 +193,8 @@ class HubCore:
         member = participant.identity.member
         if room.presence.depart(member, lost=lost):
             self.presence.away(room, member)
+        elif member not in room.presence:
+            self.wills.forget(room.name, member)
         self.presence.changed(room)
         self.settle(room)
         participant.rooms_changed()
@@ -224,6 +230,11 @@ class HubCore:
             refused = {"command": "join", "room": room, "code": Forbidden.code, "message": message}
             participant.socket.emit("$error", refused)
             participant.require_mark()
+
+    def _is_present(self, room: str, member: str) -> bool:
+        """Tell whether a member is in a room, or away from it for a moment."""
+        active = self.rooms.active.get(room)
+        return active is not None and member in active.presence
 
     def _disconnected(self, participant: Participant, reason: str) -> None:
         self.rooms.watchers.discard(participant)

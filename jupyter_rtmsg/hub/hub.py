@@ -121,6 +121,7 @@ class Hub:
         """
         core, namespace = self.core, self._namespace
         await core.rooms.refresh(self._log)
+        await core.wills.load()
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(core.follower.run()), loop.create_task(self._maintain())]
         namespace.use(core.participants.admit)
@@ -143,6 +144,7 @@ class Hub:
         logger.debug("the hub stops: %s", reason)
         core.presence.close()
         core.groups.close()
+        core.wills.close()
         core.rooms.watchers.close()
         for participant in core.participants:
             for membership in participant.memberships.values():
@@ -240,6 +242,7 @@ class Hub:
         """Begin again with another log: catch-ups from the old one stop, and all members get ``$reset``."""
         core, log = self.core, self._log
         core.subscriptions.reload()
+        core.wills.save_again()
         batch: list[tuple[str, Encoded]] = []
         for room in core.rooms.active.values():
             room.reset(core.new_ring())

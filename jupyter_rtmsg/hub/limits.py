@@ -52,6 +52,12 @@ class Limits:
         The least time between two ``$presence`` of one room.
     grace : float
         How long a member with a lost connection is ``away`` before it has ``left``.
+    restart_grace : float
+        How long after its start a hub waits for members of before, until it publishes their wills.
+    will : int
+        Size of a will.
+    wills, wills_in_all : int
+        Size of the wills of one user, and of all users.
     recheck : float
         Time between two checks of the members' rights.
     recovery : float
@@ -100,6 +106,10 @@ class Limits:
     listed: int = 100
     presence_interval: float = 1.0
     grace: float = 10.0
+    restart_grace: float = 30.0
+    will: int = 64 << 10
+    wills: int = 1 << 20
+    wills_in_all: int = 16 << 20
     recheck: float = 30.0
     recovery: float = 120.0
     groups: int = 10_000

@@ -60,6 +60,9 @@ class Presence:
     def __len__(self) -> int:
         return len(self._members)
 
+    def __contains__(self, key: str) -> bool:
+        return key in self._members
+
     @property
     def changed(self) -> bool:
         """Whether there may be changes to broadcast."""
@@ -110,11 +113,13 @@ class Presence:
             self._leave(key, member)
         return lost
 
-    def expire(self, key: str) -> None:
-        """Change a member from away to left, after its grace time."""
+    def expire(self, key: str) -> bool:
+        """Change a member from away to left, after its grace time; return whether it was away."""
         member = self._members.get(key)
-        if member is not None and member.state == AWAY:
-            self._leave(key, member)
+        if member is None or member.state != AWAY:
+            return False
+        self._leave(key, member)
+        return True
 
     def listing(self, principal: str, limit: int) -> list[dict[str, Any]]:
         """Return the members as a principal may see them, in the order in which they came."""

@@ -23,6 +23,8 @@ class PresenceBroadcaster:
     limits : Limits
     settle : callable
         Called with a room from whose presence a member has left after its grace time.
+    lost : callable
+        Called with the room and the id of such a member.
 
     Attributes
     ----------
@@ -34,9 +36,10 @@ class PresenceBroadcaster:
         By room and member: the timer that ends the grace time.
     """
 
-    def __init__(self, limits: Limits, settle: Callable[[ActiveRoom], None]) -> None:
+    def __init__(self, limits: Limits, settle: Callable[[ActiveRoom], None], lost: Callable[[str, str], None]) -> None:
         self._limits = limits
         self._settle = settle
+        self._lost = lost
         self._timers: dict[ActiveRoom, asyncio.TimerHandle] = {}
         self._last: dict[ActiveRoom, float] = {}
         self._away: dict[tuple[ActiveRoom, str], asyncio.TimerHandle] = {}
@@ -54,7 +57,8 @@ class PresenceBroadcaster:
 
         def expire() -> None:
             del self._away[room, member]
-            room.presence.expire(member)
+            if room.presence.expire(member):
+                self._lost(room.name, member)
             self.changed(room)
             self._settle(room)
 

@@ -23,7 +23,7 @@ from .decoding import Era
 from .discovery import Discovery
 from .hello import Hello, is_beside
 from .history import milliseconds
-from .misuse import awaited, check_room, explained, join_like_this
+from .misuse import awaited, check_room, explained, join_like_this, will_fields
 from .notices import Durability, Notices, add_join_notices
 from .outbox import Outbox
 from .subscriptions import SubscriptionMoves, Subscriptions, read_subscriptions
@@ -219,6 +219,7 @@ class AsyncClient:
         since: float | datetime | None = None,
         after: int | None = None,
         first: bool = False,
+        will: tuple[Any, ...] | None = None,
     ) -> AsyncRoom:
         """Join a room. If this client is in the room already, return that room.
 
@@ -240,6 +241,9 @@ class AsyncClient:
             Start after this seq.
         first : bool
             Start with the oldest stored event, if the subscription does not exist yet, or there is none.
+        will : tuple, optional
+            What the hub emits for this client if it is lost: it has not left, and is not back 10 s after its connection
+            broke. An event's name and its data, and as a third item the key, if it is to be retained.
 
         Raises
         ------
@@ -259,7 +263,7 @@ class AsyncClient:
                     raise ValueError(f"room {room!r} is joined as {joined.subscription!r}: leave() it first")
                 return joined
             start = await self._start(room, last=last, since=milliseconds(since), after=after, first=first or None)
-            entered = await self._join(room, as_, start)
+            entered = await self._join(room, as_, start, will_fields(will))
         if not self._is_blocking:
             self.notices.show(stacklevel=2)
             self.durability.warn_joined(room, stacklevel=2)
@@ -275,8 +279,8 @@ class AsyncClient:
             given |= Era.of(reply).fields
         return given
 
-    async def _join(self, room: str, as_: str | None, start: dict[str, Any]) -> AsyncRoom:
-        membership = await self._hub.join(room, as_, start)
+    async def _join(self, room: str, as_: str | None, start: dict[str, Any], will: dict[str, Any] | None) -> AsyncRoom:
+        membership = await self._hub.join(room, as_, start, will)
         if membership.subscription is None and self.hello:
             add_join_notices(self.notices, room, membership.place, self.url, self.hello, asked=bool(start))
         joined = self._rooms[room] = AsyncRoom(self, membership, self.commands, self.outbox, self.durability)

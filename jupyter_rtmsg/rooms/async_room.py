@@ -24,6 +24,7 @@ from .misuse import awaited, check_event, check_handler
 from .notices import Durability
 from .outbox import Outbox
 from .reading import Reading
+from .state import AsyncSharedState
 from .stream import AsyncBuffer, AsyncEventStream, open_stream
 from .subscription import AsyncRoomSubscription, ReaderPlace
 
@@ -67,6 +68,7 @@ class AsyncRoom:
         self._durability = durability
         self._reading = Reading(membership, commands)
         self._place = ReaderPlace(membership, commands)
+        self._state = AsyncSharedState(membership, self.emit)
 
     def __reduce__(self) -> NoReturn:
         refuse_copy(self, f"join({self.name!r}) of a client of its own")
@@ -108,9 +110,14 @@ class AsyncRoom:
         return self.membership.member_list
 
     @property
-    def state(self) -> str:
+    def status(self) -> str:
         """The ``state`` of the client; ``"closed"`` also after the room was left or lost."""
         return self.membership.state
+
+    @property
+    def state(self) -> AsyncSharedState:
+        """The values that were emitted with ``retain``, by key: a mapping that is kept up to date."""
+        return self._state
 
     @property
     def durable(self) -> bool | None:

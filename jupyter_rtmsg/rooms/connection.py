@@ -115,9 +115,11 @@ class HubConnection:
 
     # --- joining and closing
 
-    async def join(self, room: str, as_: str | None, start: Mapping[str, Any]) -> Membership:
+    async def join(
+        self, room: str, as_: str | None, start: Mapping[str, Any], will: Mapping[str, Any] | None = None
+    ) -> Membership:
         """Join a room, with retries until the timeout."""
-        membership = Membership(room, as_, self.commands, self._make_executor, self._forget)
+        membership = Membership(room, as_, self.commands, self._make_executor, self._forget, will)
         self.memberships[room] = membership  # before the reply, since the backlog follows it at once
         try:
             await self.commands.patiently(lambda: membership.join(start), transient=True)

@@ -80,9 +80,20 @@ def _sender(user: str, kind: str, name: str, member: str, notebook: str | None) 
 # A frozen dataclass sets its fields through object.__setattr__. Setting the slots takes half the time, which counts for
 # every event of a fast stream.
 _new = object.__new__
-_set_room, _set_name, _set_data, _set_seq, _set_prev, _set_ts, _set_sender, _set_id, _set_replay, _set_n = (
-    vars(Event)[field.name].__set__ for field in fields(Event)
-)
+(
+    _set_room,
+    _set_name,
+    _set_data,
+    _set_seq,
+    _set_prev,
+    _set_ts,
+    _set_sender,
+    _set_id,
+    _set_replay,
+    _set_n,
+    _set_key,
+    _set_retained,
+) = (vars(Event)[field.name].__set__ for field in fields(Event))
 
 
 def event_of(room: str, name: str, data: Any, meta: Mapping[str, Any], replay: bool) -> Event:
@@ -100,6 +111,8 @@ def event_of(room: str, name: str, data: Any, meta: Mapping[str, Any], replay: b
     _set_id(event, get("id"))
     _set_replay(event, replay)
     _set_n(event, get("n"))
+    _set_key(event, get("key"))
+    _set_retained(event, "retained" in meta)
     return event
 
 

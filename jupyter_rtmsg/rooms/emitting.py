@@ -50,12 +50,14 @@ def _named(owner: str) -> Callable[[F], F]:
 @overload
 async def emit_awaited(
     self: Emitting, event: str, data: Any = None, *, id: str | None = None, volatile: bool = False,
-    expect: int | None = None, wait: Literal[True] = True, timeout: float = 10.0,
+    expect: int | None = None, retain: str | None = None, expire: float | None = None,
+    wait: Literal[True] = True, timeout: float = 10.0,
 ) -> int | None: ...  # fmt: skip
 @overload
 async def emit_awaited(
     self: Emitting, event: str, data: Any = None, *, id: str | None = None, volatile: bool = False,
-    expect: int | None = None, wait: Literal[False], timeout: float = 10.0,
+    expect: int | None = None, retain: str | None = None, expire: float | None = None,
+    wait: Literal[False], timeout: float = 10.0,
 ) -> Receipt: ...  # fmt: skip
 @awaited
 @explained(emit_like_this)
@@ -68,6 +70,8 @@ async def emit_awaited(
     id: str | None = None,
     volatile: bool = False,
     expect: int | None = None,
+    retain: str | None = None,
+    expire: float | None = None,
     wait: bool = True,
     timeout: float = 10.0,
 ) -> int | Receipt | None:
@@ -85,7 +89,13 @@ async def emit_awaited(
     volatile : bool
         Send it to the present members only: it is not stored and may be lost.
     expect : int, optional
-        Store it only if the room's head is this seq.
+        Store it only if the room's head is this seq; with ``retain``, only if the value of the key has this seq (0: if
+        there is none).
+    retain : str, optional
+        Keep the event as the value of this key, whatever is trimmed, until a later one replaces it. Who joins gets it
+        first, and it is in ``room.state``. With the data None, the key is deleted.
+    expire : float, optional
+        Seconds after which the event, and the value, are gone.
     wait : bool
         Wait until it is stored. Otherwise return a `Receipt` at once, so that several events can be under way.
     timeout : float
@@ -111,7 +121,9 @@ async def emit_awaited(
     """
     self.membership.check()
     room = self.membership.room
-    publish = self._outbox.draft(room, event, data, id=id, volatile=volatile, expect=expect)
+    publish = self._outbox.draft(
+        room, event, data, id=id, volatile=volatile, expect=expect, retain=retain, expire=expire
+    )
     receipt = await self._outbox.put(publish, timeout)
     outcome = await receipt.wait(timeout) if wait else receipt
     self._durability.warn_emitted(room, stacklevel=2)
@@ -127,13 +139,17 @@ def _emit(
     id: str | None = None,
     volatile: bool = False,
     expect: int | None = None,
+    retain: str | None = None,
+    expire: float | None = None,
     wait: bool = True,
     timeout: float = 10.0,
 ) -> int | Receipt | None:
     self._bridge.check()
     self._membership.check()
     room = self._membership.room
-    publish = self._outbox.draft(room, event, data, id=id, volatile=volatile, expect=expect)
+    publish = self._outbox.draft(
+        room, event, data, id=id, volatile=volatile, expect=expect, retain=retain, expire=expire
+    )
     receipt = _put(self._outbox, self._bridge, publish, timeout, again=id is not None)
     outcome: int | Receipt | None = receipt
     if wait:

@@ -30,10 +30,10 @@ from typing import Any
 
 from jupyter_rtmsg.client.executor import Call
 from jupyter_rtmsg.client.handlers import Handlers
-from jupyter_rtmsg.event import CORRUPT
+from jupyter_rtmsg.event import CORRUPT, Event
 
 from .decoding import NO_POSITION, Era, Position, event_of, hub_meta
-from .queues import LIVE, MARKER, MISSED, REPLAY, Item, ItemQueue, ReplayQueue
+from .queues import LIVE, MARKER, MISSED, REPLAY, VALUE, Item, ItemQueue, ReplayQueue
 
 MAX_EVENTS = 50_000
 MAX_BYTES = 32 * 1024 * 1024
@@ -288,6 +288,15 @@ class Inbox:
         if self._handlers.matching(item[0]) and self._items.fits(item[3]):
             self._items.put_uncounted(item)
 
+    def retained(self, event: Event, size: int) -> None:
+        """Put in a value that the room has. It is not counted, and handlers that come later get it, too."""
+        if self._items.fits(size):
+            self._items.put_uncounted((event.name, event, {}, size, VALUE))
+
+    def value(self, name: str, event: Event) -> None:
+        """Call the handlers of a name with an event, in its turn."""
+        self._put_unlogged((name, event, {}, 0, VALUE))
+
     def clear(self) -> None:
         """Drop the queue: another connection gets these events, or nobody does."""
         self._items.clear()
@@ -358,9 +367,9 @@ class Inbox:
             self._begun = self._handled_era, seq
         handlers = self._handlers.matching(name) if name and data is not UNREADABLE else ()
         if handlers:
-            event = event_of(self._room, name, data, meta, kind in _READ_BACK)
+            event = data if kind == VALUE else event_of(self._room, name, data, meta, kind in _READ_BACK)
             for handler in handlers:
-                if handler.replay or kind != MISSED:
+                if handler.replay or not (kind == MISSED or event.retained):
                     yield Call(handler, (event,))
                     self.call_count += 1
         # The generator goes on when the handlers have returned, so `_handled` is never ahead of them.

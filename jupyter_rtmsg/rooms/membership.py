@@ -13,6 +13,7 @@ from jupyter_rtmsg.client.executor import ExecutorFactory
 from jupyter_rtmsg.client.handlers import Handler, Handlers
 from jupyter_rtmsg.errors import CommandError, NotJoined, RtmsgError
 from jupyter_rtmsg.event import Event
+from jupyter_rtmsg.futures import current_task
 
 from .commands import Commands, Reply
 from .decoding import Era
@@ -21,6 +22,7 @@ from .inbox import UNREADABLE, Inbox
 from .members import Member, MemberList, Members
 from .progress import Progress
 from .rejoin import Rejoin, Resumption
+from .state import StateValues
 from .watchers import Watchers
 
 logger = logging.getLogger(__name__)
@@ -49,6 +51,8 @@ class Membership:
         Makes the executor for the room's handlers.
     forget : callable
         Called once, with the membership, when it ends.
+    will : mapping, optional
+        What the hub publishes if this client is lost, as in docs/wire.md.
 
     Attributes
     ----------
@@ -68,6 +72,7 @@ class Membership:
         commands: Commands,
         make_executor: ExecutorFactory,
         forget: Callable[[Membership], None],
+        will: Mapping[str, Any] | None = None,
     ) -> None:
         self.room = room
         self.user: str | None = None
@@ -80,12 +85,13 @@ class Membership:
         self.inbox = Inbox(room, self.handlers, self._handled, self._trimmed)
         self.executor = make_executor(self.inbox.calls, f"rtmsg room {room}")
         self.watchers = Watchers(room, self.handlers, self.call_soon)
+        self.values = StateValues(room, self.inbox)
         self.progress = Progress(room, self.inbox, commands, self._spawn, self._join_anew, as_)
         self.resumption = Resumption(room, self.inbox, self.progress, self.watchers, commands, self._spawn)
         self._rejoin = Rejoin(room, self._join_again, self.refused, self._spawn)
         self._gap_reader = GapReader(room, self.inbox, commands, self._spawn, self._is_member, self._wake_executor)
         self._trim_report = TrimReport(room)
-        self._as = as_
+        self._as, self._will = as_, {} if will is None else {"will": will}
         self._commands = commands
         self._forget = forget
         self._loop = asyncio.get_running_loop()
@@ -110,20 +116,21 @@ class Membership:
         await self._commands.ask("join", self._request(start), then=self._returned)
 
     def _request(self, start: Mapping[str, Any]) -> dict[str, Any]:
-        return {"room": self.room, **({"as": self._as} if self._as else {}), **start}
+        return {"room": self.room, **({"as": self._as} if self._as else {}), **self._will, **start}
 
     # Replies are taken while they are read, since the backlog follows them in the same bytes.
 
     def _entered(self, reply: Reply) -> None:
         self.joined = True
         self.resumption.entered(reply)
-        self._take(reply)
+        self._take(reply, started=reply.get("cursor", 0))
 
     def _returned(self, reply: Reply) -> None:
         self.resumption.returned(reply)
         self._take(reply)
 
-    def _take(self, reply: Reply) -> None:
+    def _take(self, reply: Reply, *, started: int = -1) -> None:
+        self.values.expect(reply.get("state", 0), reply["head"], started)
         self.progress.subscribed(reply.get("as", self._as))
         self.user, self.member, self.place = reply.get("user"), reply.get("member"), reply.get("place")
         self.members.replace(reply.get("members", ()), reply.get("count", 0))
@@ -135,7 +142,7 @@ class Membership:
 
     def live(self, args: list[Any], size: int) -> None:
         """Take an event of the room."""
-        if self.joined:
+        if self.joined and not ("key" in args[2] and self.values.take(args, size)):
             self.inbox.live(args, size)
             self.watchers.live(args, size)
 
@@ -162,6 +169,8 @@ class Membership:
         if name == "$presence":
             self.members.change(data.get("changes", ()), data.get("count", 0))
         self.watchers.notice(name, data)
+        if name == "$expired":
+            self.values.expired(data.get("keys") or {})
         if name == "$taken":
             self._taken(data)
             return
@@ -378,7 +387,7 @@ class Membership:
         self._rejoin.stop()
         self._trim_report.stop()
         self._gap_reader.stop()
-        for task in self._tasks - {_current_task()}:  # the caller may be one of them
+        for task in self._tasks - {current_task()}:  # the caller may be one of them
             task.cancel()
         if self._starting:
             self._starting.cancel()
@@ -389,10 +398,3 @@ class Membership:
         else:
             self.inbox.clear()
             self.executor.close()
-
-
-def _current_task() -> asyncio.Task[Any] | None:
-    try:
-        return asyncio.current_task()
-    except RuntimeError:  # no loop runs on this thread
-        return None

@@ -6,15 +6,18 @@ import asyncio
 import inspect
 from collections.abc import Callable, Coroutine, Generator, Mapping
 from functools import wraps
+from math import inf
 from typing import Any, ParamSpec, TypeVar, cast
 
 from jupyter_rtmsg.advice import short
-from jupyter_rtmsg.errors import RtmsgError, WrongCall, WrongName
+from jupyter_rtmsg.errors import BadEvent, BadRequest, ReservedEvent, RtmsgError, WrongCall, WrongName
+from jupyter_rtmsg.wire.socketio import RESERVED_EVENTS
 
 P = ParamSpec("P")
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
+_MAX_NAME = 128
 _OPTIONS = ("id", "volatile", "expect", "retain", "expire", "wait", "timeout")
 # Arguments of python-socketio's emit() that this emit() does not take.
 _FOREIGN: Mapping[str, str] = {
@@ -75,9 +78,9 @@ def join_like_this(room: Any = "lab", *more: Any, **options: Any) -> str:
         if name in options:
             like_this = f"hub.join({short(room)}, as_={short(options[name])})"
             return f"join() takes no {name}=: as_= names the subscription. Write {like_this}"
-    known = {"as_", "last", "since", "after", "first"}
+    known = {"as_", "last", "since", "after", "first", "will"}
     unknown = ", ".join(f"{name}=" for name in options if name not in known)
-    takes = "as_=, last=, since=, after= or first="
+    takes = "as_=, last=, since=, after=, first= or will="
     return f"join() takes no {unknown}: it takes {takes}" if unknown else f'write hub.join("lab"), perhaps with {takes}'
 
 
@@ -192,3 +195,36 @@ def _marked(call: F) -> F:
         return cast(F, mark(call))
     call.__dict__["_is_coroutine"] = getattr(asyncio.coroutines, "_is_coroutine", None)
     return call
+
+
+def lifetime(expire: Any) -> float | None:
+    """Return the time after which an event is gone; raise `BadRequest` if it is none."""
+    if expire is None:
+        return None
+    if isinstance(expire, bool) or not isinstance(expire, (int, float)) or not 0 < expire < inf:
+        raise BadRequest(f"expire={short(expire)} must be a number of seconds above 0: expire=60 keeps it for a minute")
+    return expire
+
+
+def check_publish(event: Any) -> None:
+    """Raise `BadEvent` or `ReservedEvent` for the name of an event that may not be emitted."""
+    if not isinstance(event, str):
+        raise BadEvent(
+            f"an event's name must be a str, not {type(event).__name__}: {short(event)}. "
+            'Write the name first: emit("metric", {"loss": 0.1})'
+        )
+    if event.startswith("$") or event in RESERVED_EVENTS:
+        owner = "the hub" if event.startswith("$") else "Socket.IO"
+        raise ReservedEvent(f"the event name {event!r} belongs to {owner}: choose another")
+    if not 1 <= len(event) <= _MAX_NAME:
+        raise BadEvent(f"an event's name has 1 to {_MAX_NAME} characters, not {len(event)}")
+
+
+def will_fields(will: Any) -> dict[str, Any] | None:
+    """Return a will as the wire has it; raise `WrongCall` if it is none."""
+    if will is None:
+        return None
+    if not isinstance(will, tuple) or not 1 <= len(will) <= 3:
+        raise WrongCall('will= is an event and its data. Write join("lab", will=("gone", {"who": "ann"}))')
+    check_publish(will[0])
+    return dict(zip(("event", "data", "retain"), will, strict=False))

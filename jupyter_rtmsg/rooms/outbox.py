@@ -13,30 +13,27 @@ from functools import partial
 from itertools import count
 from typing import Any
 
-from jupyter_rtmsg.advice import short
 from jupyter_rtmsg.client.socket import SocketClient
 from jupyter_rtmsg.errors import (
-    BadEvent,
     CommandError,
     Disconnected,
     IdConflict,
     LimitExceeded,
     QueueFull,
-    ReservedEvent,
     TooLarge,
 )
 from jupyter_rtmsg.futures import Waiters
 from jupyter_rtmsg.wire.data import dump, encode_json
-from jupyter_rtmsg.wire.socketio import MAX_ATTACHMENTS, RESERVED_EVENTS
+from jupyter_rtmsg.wire.socketio import MAX_ATTACHMENTS
 
 from .commands import NOT_NOW, Reply, reply_of
+from .misuse import check_publish, lifetime
 from .receipt import Receipt
 
 logger = logging.getLogger(__name__)
 _WINDOW = 1_000  # events in flight: enough to fill the hub's group commits, few enough to be sent again
 _PAUSE = 0.25  # seconds without sending, after a refusal that says "not now"
 _MAX_DEPTH = 60
-_MAX_NAME = 128
 _OVERHEAD = 32  # bytes of a packet's header
 
 
@@ -111,7 +108,19 @@ class Outbox:
 
     # --- in
 
-    def draft(self, room: str, event: str, data: Any, *, id: str | None, volatile: bool, expect: int | None) -> Publish:
+    def draft(
+        self,
+        room: str,
+        event: str,
+        data: Any,
+        *,
+        id: str | None = None,
+        volatile: bool = False,
+        expect: int | None = None,
+        retain: str | None = None,
+        expire: float | None = None,
+        keep: bool = False,
+    ) -> Publish:
         """Encode an event, with a new id unless one is given. Thread-safe.
 
         Raises
@@ -120,7 +129,10 @@ class Outbox:
             If the event cannot be sent.
         """
         key = id if id is not None else next(self._ids)
-        publish = encode_publish(room, event, data, key, auto=id is None, volatile=volatile, expect=expect)
+        publish = encode_publish(
+            room, event, data, key, auto=id is None, volatile=volatile, expect=expect, retain=retain,
+            expire=lifetime(expire), keep=keep,
+        )  # fmt: skip
         self.check(publish)
         return publish
 
@@ -322,6 +334,9 @@ def encode_publish(
     auto: bool = False,
     volatile: bool = False,
     expect: int | None = None,
+    retain: str | None = None,
+    expire: float | None = None,
+    keep: bool = False,
 ) -> Publish:
     """Check and encode an event.
 
@@ -335,7 +350,13 @@ def encode_publish(
         Whether the client made the id, so that the hub compares it with ids of this client only.
     volatile : bool
     expect : int, optional
-        The seq that the room's head must have.
+        The seq that the room's head must have; with ``retain``, the value of the key.
+    retain : str, optional
+        The key whose value the event becomes.
+    expire : float, optional
+        The seconds after which it is gone.
+    keep : bool
+        Whether the value stays when the event has expired.
 
     Raises
     ------
@@ -346,7 +367,7 @@ def encode_publish(
     LimitExceeded
         If there are too many bytes objects.
     """
-    _check_event(event)
+    check_publish(event)
     json, attachments = dump(data, max_depth=_MAX_DEPTH)
     if len(attachments) > MAX_ATTACHMENTS:
         raise LimitExceeded(f"{len(attachments)} bytes objects in one event; {MAX_ATTACHMENTS} are allowed")
@@ -361,18 +382,11 @@ def encode_publish(
         fields.append(b',"volatile":true')
     if expect is not None:
         fields += [b',"expect":', encode_json(expect)]
+    if retain is not None:
+        fields += [b',"retain":', encode_json(retain)]
+    if expire is not None:
+        fields += [b',"expire":', encode_json(expire)]
+    if keep:
+        fields.append(b',"keep":true')
     receipt = Receipt(id, f"{event!r} in room {room!r}")
     return Publish(room, b"".join([*fields, b"}]"]), attachments, receipt, volatile)
-
-
-def _check_event(event: Any) -> None:
-    if not isinstance(event, str):
-        raise BadEvent(
-            f"an event's name must be a str, not {type(event).__name__}: {short(event)}. "
-            'Write the name first: emit("metric", {"loss": 0.1})'
-        )
-    if event.startswith("$") or event in RESERVED_EVENTS:
-        owner = "the hub" if event.startswith("$") else "Socket.IO"
-        raise ReservedEvent(f"the event name {event!r} belongs to {owner}: choose another")
-    if not 1 <= len(event) <= _MAX_NAME:
-        raise BadEvent(f"an event's name has 1 to {_MAX_NAME} characters, not {len(event)}")

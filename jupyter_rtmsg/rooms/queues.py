@@ -18,6 +18,9 @@ LIVE, REPLAY, MISSED = 0, 1, 2
 MARKER = 3
 """A kind: not an event of the log. When it was handled, its ``position`` is the handled one."""
 
+VALUE = 4
+"""A kind: a value of the room's state. Its data are the event; it is in no log, and moves no position."""
+
 Item: TypeAlias = "tuple[str, Any, Mapping[str, Any], int, int]"
 """Name, data, meta, bytes and kind."""
 

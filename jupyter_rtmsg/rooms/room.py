@@ -21,6 +21,7 @@ from .async_client import AsyncClient
 from .async_room import AsyncRoom
 from .emitting import emit_blocking
 from .members import Member, MemberList
+from .state import SharedState
 from .stream import Buffer, EventStream, open_stream
 from .subscription import RoomSubscription
 
@@ -62,6 +63,7 @@ class Room:
         self._commands = inner.commands
         self._outbox = inner.outbox
         self._durability = inner.durability
+        self._state = SharedState(room.state, bridge)
 
     def __reduce__(self) -> NoReturn:
         refuse_copy(self, f"connect().join({self.name!r})")
@@ -107,9 +109,14 @@ class Room:
         return self._async.members
 
     @property
-    def state(self) -> str:
+    def status(self) -> str:
         """The ``state`` of the client; ``"closed"`` also after the room was left or lost."""
-        return self._async.state
+        return self._async.status
+
+    @property
+    def state(self) -> SharedState:
+        """The values that were emitted with ``retain``, by key: a mapping that is kept up to date."""
+        return self._state
 
     @property
     def durable(self) -> bool | None:

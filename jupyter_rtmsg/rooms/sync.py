@@ -10,7 +10,7 @@ import ssl
 import threading
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from jupyter_rtmsg.advice import CLIENT, no_such_name
 from jupyter_rtmsg.client.blocking import blocking, direct, documented_by
@@ -145,9 +145,11 @@ class Client:
         since: float | datetime | None = None,
         after: int | None = None,
         first: bool = False,
+        will: tuple[Any, ...] | None = None,
     ) -> Room:
         """Join a room; see `AsyncClient.join`."""
-        joined = self._bridge.ask(self._async.join(room, as_=as_, last=last, since=since, after=after, first=first))
+        joining = self._async.join(room, as_=as_, last=last, since=since, after=after, first=first, will=will)
+        joined = self._bridge.ask(joining)
         self._async.notices.show(stacklevel=3)  # in the caller of `explained`
         self._async.durability.warn_joined(room, stacklevel=3)
         with self._lock:

@@ -133,7 +133,7 @@ class RoomView(anywidget.AnyWidget):
             return ()
 
     def _update_members(self) -> None:
-        self.state = self._room.state
+        self.state = self._room.status
         self.problem = self._problem
         members, me = self._room.members, self._room.me
         self._names.you = me.user if me else None

@@ -113,7 +113,7 @@ def test_a_second_client_of_a_kernel_is_a_member_beside_the_first_and_is_told_so
     server.execute(other, "lab.emit('n', 1)")
     wait_until(lambda: show(server, kernel, "[len(heard), len(noted), lab.lag]") == [1, 1, 0], "both hear it")
     assert show(server, kernel, "[lab.subscription, beside.subscription]") == ["first.ipynb", None]
-    assert show(server, kernel, "[lab.state, beside.state]") == ["connected", "connected"]
+    assert show(server, kernel, "[lab.status, beside.status]") == ["connected", "connected"]
 
     # Whichever of the two comes back first after the connection broke, the first keeps the place.
     server.execute(kernel, "beside.client.socket.drop()\nhub.socket.drop()")

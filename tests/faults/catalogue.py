@@ -408,7 +408,7 @@ async def storm(world: World) -> None:
     clients = [await world.client() for _ in range(50)]
     rooms = [await client.join("lab") for client in clients]
     world.link.cut()
-    await until(lambda: all(room.state == "connected" for room in rooms), "all are back")
+    await until(lambda: all(room.status == "connected" for room in rooms), "all are back")
 
 
 @fault("every publisher emits the same id, over two connections and a restart", "neighbour")

@@ -71,7 +71,7 @@ async def test_every_membership_lives_through_rolling_restarts(tmp_path: Path) -
                 )
                 assert reader.seen[f"room-{number}"] == numbers
             assert reader.left == []
-            assert {room.state for room in reader.rooms} == {"connected"}
+            assert {room.status for room in reader.rooms} == {"connected"}
     finally:
         for task in publishing:
             task.cancel()

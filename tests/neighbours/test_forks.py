@@ -74,4 +74,4 @@ def test_a_worker_is_a_script_and_the_notebook_keeps_its_place(
     if not joined_before:
         server.execute(kernel, join)
     assert show(server, kernel, "lab.emit('n', 'notebook') > 0")
-    assert show(server, kernel, "[lab.state, lab.subscription]") == ["connected", notebook]
+    assert show(server, kernel, "[lab.status, lab.subscription]") == ["connected", notebook]

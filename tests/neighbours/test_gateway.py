@@ -115,7 +115,7 @@ def test_a_child_process_of_such_a_kernel_is_a_script(server: JupyterServer) -> 
     subscription, kind = server.execute(kernel, cell).text.split()
     assert subscription == "None"
     assert kind != "kernel"
-    assert show(server, kernel, "lab.state") == "connected", "the parent keeps its place"
+    assert show(server, kernel, "lab.status") == "connected", "the parent keeps its place"
 
 
 def test_a_kernel_that_such_a_kernel_starts_is_a_script(server: JupyterServer) -> None:
@@ -130,7 +130,7 @@ notebook = await nbclient.NotebookClient(notebook, kernel_name="python3").async_
 print([output["text"] for output in notebook.cells[0].outputs if output.get("name") == "stdout"])
 """
     assert server.execute(kernel, cell).text.strip() == "['None False\\n']"
-    assert show(server, kernel, "lab.state") == "connected", "the runner keeps its place"
+    assert show(server, kernel, "lab.status") == "connected", "the runner keeps its place"
 
 
 def test_a_kernels_secret_is_its_own(server: JupyterServer) -> None:

@@ -366,7 +366,7 @@ def test_a_refusal_that_may_pass_ends_no_membership(hub_server: HubServer, clien
     other.emit("n", 0, timeout=30)
     room.emit("n", 1, timeout=30)
     eventually(lambda: seen == [1])
-    assert room.state == other.state == "connected"
+    assert room.status == other.status == "connected"
 
 
 @pytest.mark.parametrize("code", ["forbidden", "bad_room", "unauthorized"])
@@ -380,7 +380,7 @@ def test_a_refusal_for_good_ends_a_membership_and_its_handlers_hear_of_it(
     hub_server.start(refuse={"join": [code]})
     eventually(lambda: left)
     assert left[0].data == {"room": "lab", "code": code, "reason": "refused by the test"}
-    assert room.state == "closed"
+    assert room.status == "closed"
     with pytest.raises(errors.NotJoined, match="refused by the test"):
         room.emit("n")
     room.client.join("lab").emit("n")
@@ -389,7 +389,7 @@ def test_a_refusal_for_good_ends_a_membership_and_its_handlers_hear_of_it(
 def test_a_first_join_waits_for_what_may_pass(hub_server: HubServer, client: Make) -> None:
     hub_server.kill()
     hub_server.start(refuse={"join": ["shutdown", "io"], "hello": ["shutdown"]})
-    assert client(hub_server).join("lab").state == "connected"
+    assert client(hub_server).join("lab").status == "connected"
 
 
 def test_a_first_join_raises_what_did_not_pass_within_its_timeout(hub_server: HubServer, client: Make) -> None:

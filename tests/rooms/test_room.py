@@ -429,7 +429,7 @@ def test_a_deleted_room_ends_for_everybody_in_it(shared_hub: HubServer, room_nam
     eventually(lambda: handled[-1:] == [("$deleted", {"room": room_name, "user": "alice"})])
     assert handled[:-1] == [("n", 0), ("n", 1), ("n", 2)]
     for room in (mine, other):
-        assert room.state == "closed"
+        assert room.status == "closed"
         with pytest.raises(errors.NotJoined, match=f"room '{room_name}' was deleted by alice"):
             room.emit("n")
 

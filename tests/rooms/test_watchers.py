@@ -75,9 +75,9 @@ def test_a_watcher_hears_of_a_lost_connection_and_of_its_return(hub: HubServer, 
     room, states = client.join("lab"), []
     room.watch(lambda event: states.append(event.data["state"]) if event.name == "$state" else None)
     hub.kill()
-    wait_until(lambda: states == ["offline"] and room.state == "offline", "it is offline")
+    wait_until(lambda: states == ["offline"] and room.status == "offline", "it is offline")
     hub.start()
-    wait_until(lambda: states == ["offline", "connected"] and room.state == "connected", "it is back")
+    wait_until(lambda: states == ["offline", "connected"] and room.status == "connected", "it is back")
 
 
 def test_the_last_thing_a_watcher_hears_is_why_it_is_over(client: Client) -> None:
@@ -86,7 +86,7 @@ def test_the_last_thing_a_watcher_hears_is_why_it_is_over(client: Client) -> Non
     room.leave()
     wait_until(lambda: seen and seen[-1].name == "$left", "it is told")
     assert "was left" in seen[-1].data["reason"]
-    assert room.state == "closed"
+    assert room.status == "closed"
     with pytest.raises(NotJoined):
         room.watch(seen.append)
 

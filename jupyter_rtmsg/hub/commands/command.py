@@ -7,9 +7,11 @@ from typing import Any, TypeAlias
 
 from jupyter_rtmsg.errors import BadRequest, EpochMismatch, NotJoined
 from jupyter_rtmsg.hub.core import HubCore
-from jupyter_rtmsg.hub.names import SubscriptionName, room_name
+from jupyter_rtmsg.hub.data import encode_data
+from jupyter_rtmsg.hub.names import MAX_LENGTH, SubscriptionName, event_name, room_name, state_key
 from jupyter_rtmsg.hub.request import Reply, Request, WhenStored, optional_text, text
 from jupyter_rtmsg.hub.room import Participant, RoomMembership
+from jupyter_rtmsg.hub.wills import Will
 from jupyter_rtmsg.log import Draft, StoredSubscription
 from jupyter_rtmsg.wire.data import EncodedJSON
 
@@ -86,6 +88,26 @@ def named_subscription(
     if row is None:
         raise NotJoined(f"there is no subscription {name.label!r} in room {room!r}, or it has ended")
     return row
+
+
+def will_of(hub: HubCore, participant: Participant, request: Request, room: str) -> Will | None:
+    """Return the will in a join, checked like a publish; None without one.
+
+    Raises
+    ------
+    BadRequest, BadEvent, ReservedEvent, TooDeep, LimitExceeded, Forbidden
+    """
+    fields = request.get("will")
+    if fields is None:
+        return None
+    if type(fields) is not dict:
+        raise BadRequest("`will` must be an object with `event` and `data`")
+    event, key = event_name(text(fields, "event")), optional_text(fields, "retain", longest=MAX_LENGTH)
+    limits, identity = hub.limits, participant.identity
+    data, attachments = encode_data(fields.get("data"), max_depth=limits.depth, max_attachments=limits.attachments)
+    hub.access.require(identity, "write", room)
+    key = None if key is None else state_key(key)
+    return Will(room, identity.member, identity.principal, event, data, attachments, key, participant.sender)
 
 
 def located(hub: HubCore, request: Request, position: int, name: str) -> int:

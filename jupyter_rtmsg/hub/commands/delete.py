@@ -24,6 +24,7 @@ async def delete(hub: HubCore, participant: Participant, request: Request) -> Re
     subscriptions = hub.subscriptions.in_room(name)
     await hub.follower.reached(gone.seq)
     hub.groups.delete_room(name, participant.identity.principal)
+    hub.wills.forget_room(name)
     await _dissolve(hub, name, participant.identity.principal)
     await _discount(hub, name)
     await hub.subscriptions.end_slowly(subscriptions)

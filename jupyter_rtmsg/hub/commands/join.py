@@ -10,9 +10,10 @@ from jupyter_rtmsg.hub.names import SubscriptionName
 from jupyter_rtmsg.hub.replay import ReplayPlan, StartRequest
 from jupyter_rtmsg.hub.request import Reply, Request, optional_text
 from jupyter_rtmsg.hub.room import ActiveRoom, Participant, RoomMembership
+from jupyter_rtmsg.hub.wills import Will
 from jupyter_rtmsg.log import StoredSubscription
 
-from .command import readable_room, subscription_name
+from .command import readable_room, subscription_name, will_of
 
 TAKEN = "taken"
 """The ``place`` of a member whose notebook's subscription belongs to another client in the same process."""
@@ -51,13 +52,26 @@ async def join(hub: HubCore, participant: Participant, request: Request) -> Repl
     if name not in participant.memberships and len(participant.memberships) >= hub.limits.rooms_per_connection:
         limit = hub.limits.rooms_per_connection
         raise LimitExceeded(f"this connection is in {limit} rooms, the limit for one connection: leave one of them")
+    will, member = will_of(hub, participant, request, name), participant.identity.member
     room = hub.acquire_room(name, participant.identity.principal)
     participant.begin_join()
+    before = hub.wills.held(name, member)
     try:
+        await _bequeath(hub, participant, name, will)
         return await _join(hub, participant, room, start, request)
     finally:
+        if member not in room.presence and not hub.participants.closed:
+            hub.wills.not_joined(name, member, before)
         participant.end_join()
         hub.release_room(room)
+
+
+async def _bequeath(hub: HubCore, participant: Participant, room: str, will: Will | None) -> None:
+    """Store the will of a member before it joins; without one, drop that of an earlier join."""
+    if will is None:
+        hub.wills.forget(room, participant.identity.member)
+    else:
+        await hub.wills.arm(will)
 
 
 async def _join(
