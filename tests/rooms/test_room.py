@@ -239,7 +239,7 @@ def test_joining_can_start_in_the_past(shared_hub: HubServer, room_name: str, cl
     assert client(shared_hub).join(room_name, after=seqs[0]).missed().data == [1, 2, 3, 4]
     assert client(shared_hub).join(room_name, since=0).missed().data == [0, 1, 2, 3, 4]
     assert client(shared_hub).join(room_name).missed().data == []
-    with pytest.raises(ValueError, match="one of last, since and after"):
+    with pytest.raises(ValueError, match="one of last, since, after and first"):
         client(shared_hub).join(room_name, last=1, after=1)
 
 
