@@ -155,9 +155,20 @@ class Namespaces:
         return iter([*self._named.values(), *self.parents])
 
     def of(self, name: str | Matcher) -> Namespace:
-        """Return a namespace, or the parent of a pattern or function; create it if it does not exist."""
+        """Return a namespace, or the parent of a pattern or function; create it if it does not exist.
+
+        Raises
+        ------
+        ValueError
+            If the name has a comma, which ends the namespace in a packet (docs/protocol.md#socketio-grammar).
+        """
         if not isinstance(name, str):
             return self._parent(name)
+        if "," in name:
+            raise ValueError(
+                f"a namespace holds no comma, unlike {name!r:.80}: a packet has no way to write one, so that no client "
+                "could join it. Replace the comma"
+            )
         name = name if name.startswith("/") else "/" + name
         if name not in self._named:
             self._named[name] = self._children.get(name) or self._create(name)

@@ -137,6 +137,11 @@ async def test_names_of_the_server_come_before_patterns(serve):
     await client.quiet()
 
 
+def test_a_namespace_with_a_comma_is_refused_since_no_client_could_join_it():
+    with pytest.raises(ValueError, match=r"holds no comma, unlike '/Acme, Inc\.'"):
+        Server().of("/Acme, Inc.")
+
+
 def test_a_name_that_a_pattern_matches_is_a_child_for_the_server_too():
     io = Server()
     parent = io.of(ROOM)
