@@ -14,7 +14,7 @@ from jupyter_rtmsg.log import GroupSettings, HandlerError, Ranges, Record
 from .group_changes import BROKEN, LOST, REJECTED, TRIES, Burial, Changes, GroupLimits
 from .group_job import Job, JobState
 from .group_ready import ReadyJobs
-from .group_times import Claims, Timetable
+from .group_times import HeldEvents, Timetable
 from .group_window import GroupWindow, ReadPosition
 from .group_workers import Worker, Workers
 
@@ -57,6 +57,7 @@ class Group:
     # A job is in `window.jobs` until it is settled. While it is ready, `_ready` has it; while it is delayed, or given
     # with a deadline, `_times` has it, and while it is given, `Worker.held`.
     # `_given` counts them, `_high` is the last position of all that were ever given, `_attempts` see the parameters.
+    # `_held` tells which events may be with workers that have not come back yet.
 
     def __init__(
         self,
@@ -83,7 +84,7 @@ class Group:
         self._limits = limits
         self._random = random
         self._attempts = attempts
-        self._claims = Claims(sent, held_until, limits.window)
+        self._held = HeldEvents(sent, held_until)
         self._times = Timetable(self.window.jobs)
         self._ready = ReadyJobs(self.window.jobs)
         self._given = 0
@@ -113,36 +114,28 @@ class Group:
         job = self.window.load(record)
         if job is not None and record.name == CORRUPT:
             self._bury(job, BROKEN, "the event is damaged on disk", None, now)
-        elif not (self._claims and self._leave_with_claimant(record.seq or 0, now)) and job is not None:
+        elif job is not None:
             self._hold_back(job, now)
-
-    def _leave_with_claimant(self, seq: int, now: float) -> bool:
-        """Leave an event with the worker that has claimed it; return whether one has."""
-        job = self.window.jobs.get(seq)
-        claim = self._claims.take(seq) if job is not None and job.state is not JobState.GIVEN else None
-        if job is None or claim is None or self.workers.get(claim[1].key) is not claim[1]:
-            return False
-        self._take_back(job, claim[1], claim[0], now)
-        return True
 
     def restore(self, job: Job, now: float) -> None:
         """Take an event that has failed before, from its copy. Called in log order, before any other is loaded."""
         if self.window.restore(job):
             self._hold_back(job, now)
 
-    def redrive(self, record: Record) -> None:
+    def redrive(self, record: Record, deliveries: int) -> None:
         """Take an event that was a dead letter."""
         job = Job(record)
-        self.window.redrive(job)
+        job.redrive(deliveries)
+        self.window.restore(job)
         self._changes.keep(job)
         self._ready.add(job)
 
     def _hold_back(self, job: Job, now: float) -> None:
         """Make an event ready. Delay it if it is not due, or may be with a worker that has not come back."""
-        held_until = self._claims.held_until(job)
-        if held_until:
+        held_until = self._held.until_when(job)
+        if held_until is not None:
             job.note_redelivered()
-        due = max(job.due, held_until)
+        due = max(job.due, held_until or 0.0)
         if due > now:
             self._delay(job, due)
         else:
@@ -202,24 +195,25 @@ class Group:
                 job.suspect_of_loss()
                 self._ready.add(job)
 
-    def claim(self, worker: Worker, seq: int, attempt: int, now: float) -> bool:
+    def needs_record(self, seq: int, now: float) -> bool:
+        """Tell whether `claim` needs the record of an event: it may be with a worker, and is not loaded."""
+        return self._held.may_have(seq, now) and seq not in self.window.jobs and seq not in self.window.settled
+
+    def claim(self, worker: Worker, seq: int, attempt: int, now: float, record: Record | None = None) -> bool:
         """Return whether a delivery that a worker names when it comes back is its own."""
         job = self.window.jobs.get(seq)
-        may_have = self._claims.may_have(seq, now)
+        if job is None and record is not None and self.needs_record(seq, now):
+            job = self.window.load_ahead(record)
         if job is None:
-            unknown = may_have and seq > self.window.read and seq not in self.window.settled
-            return unknown and self._claims.add(worker, seq, attempt)
+            return False
         if job.state is JobState.GIVEN or job.holder is not None:
             return job.state is JobState.GIVEN and job.holder == worker.key and job.attempt == attempt
-        if not may_have or attempt < job.attempt:
+        if not self._held.may_have(seq, now) or attempt < job.attempt:
             return False
-        self._take_back(job, worker, attempt, now)
-        return True
-
-    def _take_back(self, job: Job, worker: Worker, attempt: int, now: float) -> None:
-        """Leave an event with the worker that has had it since before the hub was started."""
         self.window.jump_queue(job)
+        job.note_redelivered()
         self._hand(job, worker, now, attempt)
+        return True
 
     # --- deliveries
 

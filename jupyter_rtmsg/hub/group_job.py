@@ -91,7 +91,7 @@ class Job:
         self.redriven, self.suspect = failure.redriven, failure.suspect
         self.due, self.first, self.last = due, first, last
         self.copied = True
-        self.redelivered = failure.deliveries > 0
+        self.redelivered = failure.deliveries > 0 or failure.redriven
 
     def lead(self, key: bytes | None) -> None:
         """Become the event of its key that does not wait, or be without a key."""
@@ -147,9 +147,10 @@ class Job:
         """Note that the log has a copy of it."""
         self.copied = True
 
-    def redrive(self) -> None:
+    def redrive(self, deliveries: int) -> None:
         """Begin again after it was a dead letter."""
         self.redriven = self.copied = self.redelivered = True
+        self.deliveries = deliveries
 
     @property
     def last_error(self) -> str | None:

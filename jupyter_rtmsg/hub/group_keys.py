@@ -88,22 +88,23 @@ class KeyQueues:
         del self._queues[key]
         return None, min(self._shed.values()) if key in self._shed else None
 
-    def shed_after(self, kept: int) -> list[Job]:
-        """Shed the latest waiting events, so that ``kept`` of them stay, and return them."""
-        waiting = sorted(
-            (job for queue in self._queues.values() for job in queue or () if job.state is JobState.WAITING),
-            key=lambda job: job.seq,
-        )
-        gone = waiting[kept:]
-        first = {job.key: job.seq for job in reversed(gone)}
-        for key, seq in first.items():
-            assert key is not None
-            self._shed[key] = min(seq, self._shed.get(key, seq))
-            queue = self._queues[key]
-            while queue and queue[-1].seq >= seq:
-                queue.pop()
+    def shed_after(self, kept: int, read: int) -> list[Job]:
+        """Shed the latest waiting events, so that ``kept`` of them stay, and return them.
+
+        Those behind the position ``read`` do not count as shed: they will be read anyway. Copied ones stay, as the log
+        may not have them any more.
+        """
+        waiting = [job for queue in self._queues.values() for job in queue or () if job.state is JobState.WAITING]
+        gone = [job for job in sorted(waiting, key=lambda job: job.seq)[kept:] if not job.copied]
+        lost = {job.seq for job in gone}
+        for job in gone:
+            assert job.key is not None
+            self._shed[job.key] = min(job.seq, self._shed.get(job.key, job.seq))
+        for key in {job.key for job in gone}:
+            if key is not None and (queue := self._queues[key]):
+                self._queues[key] = deque(job for job in queue if job.seq not in lost)
         self.waiting -= len(gone)
-        self.shed += len(gone)
+        self.shed += sum(job.seq <= read for job in gone)
         return gone
 
     def read_again(self) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from jupyter_rtmsg.errors import LogClosed
-from jupyter_rtmsg.log import DeadLetter, EventLog, GroupSettings, Ranges, Record, StoredFailure, StoredGroup
+from jupyter_rtmsg.log import DeadLetter, EventLog, GroupSettings, Page, Ranges, Record, StoredFailure, StoredGroup
 from jupyter_rtmsg.logthrottle import throttled_logger
 from jupyter_rtmsg.wire.socketio import Encoded
 
@@ -160,30 +160,43 @@ class GroupRunner:
             self.stored.room, after=group.window.read, limit=limits.page_events, max_bytes=limits.page_bytes,
             max_attachments=limits.page_events,
         )  # fmt: skip
+        stats = await host.log.stats(self.stored.room)
         if self._closed or group is not self.group:
             return
-        now, wanted = host.clock(), True
+        now = host.clock()
+        last = group.window.read
         for record in page.records:
-            wanted = group.wants_events
-            if not wanted:
+            if not group.wants_events:
+                group.window.skip(last)
                 break
             group.load(record, now)
-        if wanted:
-            group.window.skip(page.through)
-            late = [record for record in self._late or () if (record.seq or 0) > group.window.read]
-            if not page.more and self._late is not None:
-                self._live = True
-                self._late = None
-                self._catch_up(late, now)
+            last = record.seq or last
+        else:
+            known = not page.more and stats.head <= page.through
+            group.window.skip(page.through, stats.n if known else None)
+            self._go_live(page, now)
         self.changed()
 
-    def _catch_up(self, late: Sequence[Record], now: float) -> None:
-        """Load the events that came while the last page was read."""
+    def _go_live(self, page: Page, now: float) -> None:
+        """If the page was the last one, load the events that came meanwhile. Further ones come from the follower."""
+        late, self._late = self._late, None
+        if page.more or late is None:
+            return
+        self._live = True
         for record in late:
-            if not self.group.wants_events:
-                self._live = False
-                return
-            self.group.load(record, now)
+            if (record.seq or 0) > self.group.window.read:
+                if not self.group.wants_events:
+                    self._live = False
+                    return
+                self.group.load(record, now)
+
+    async def fetch(self, seqs: Iterable[int]) -> dict[int, Record]:
+        """Return those of some events that the log has, by seq."""
+        found: dict[int, Record] = {}
+        for seq in seqs:
+            page = await self._host.log.read(self.stored.room, after=seq - 1, before=seq + 1, limit=1)
+            found.update((seq, record) for record in page.records)
+        return found
 
     def configure(self, settings: GroupSettings) -> None:
         """Replace the settings of the group."""

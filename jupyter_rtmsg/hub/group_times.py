@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from heapq import heappop, heappush
 
 from .group_job import Job, JobState
-from .group_workers import Worker
 
 
 class Timetable:
@@ -52,47 +52,27 @@ class Timetable:
         return self._jobs[heappop(self._entries)[1]]
 
 
-class Claims:
+@dataclass(frozen=True, slots=True)
+class HeldEvents:
     """Events that may be with workers which have not come back since the hub was started.
 
     They are held back until the grace time is over. A worker that comes back names those that it has.
 
-    Parameters
+    Attributes
     ----------
     through : int
         Events up to this position may have been given before.
     until : float
         When the grace time is over.
-    most : int
-        Claims of events that are not loaded yet.
     """
 
-    __slots__ = ("_most", "_through", "_until", "_waiting")
-
-    def __init__(self, through: int, until: float, most: int) -> None:
-        self._through = through
-        self._until = until
-        self._most = most
-        self._waiting: dict[int, tuple[int, Worker]] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._waiting)
+    through: int
+    until: float
 
     def may_have(self, seq: int, now: float) -> bool:
         """Tell whether a worker may still claim an event."""
-        return seq <= self._through and now < self._until
+        return seq <= self.through and now < self.until
 
-    def held_until(self, job: Job) -> float:
-        """Return until when an event is held back; 0 if it never was given before."""
-        return self._until if job.seq <= self._through and not job.redriven else 0.0
-
-    def add(self, worker: Worker, seq: int, attempt: int) -> bool:
-        """Keep a claim until its event is loaded; return False if there are too many."""
-        if len(self._waiting) >= self._most:
-            return False
-        self._waiting[seq] = attempt, worker
-        return True
-
-    def take(self, seq: int) -> tuple[int, Worker] | None:
-        """Remove and return attempt and worker of a claim."""
-        return self._waiting.pop(seq, None)
+    def until_when(self, job: Job) -> float | None:
+        """Return until when an event is held back; None if it was never given before."""
+        return self.until if job.seq <= self.through and not job.redriven else None

@@ -105,7 +105,7 @@ class GroupWindow:
         """The number of unsettled events up to `read`, or up to where it had read before."""
         loaded = len(self.jobs) - self._redriven + self._keys.shed
         if self.read >= self._again:
-            return loaded
+            return loaded - sum(seq > self.read for seq in self._restored)
         ahead = sum(job.seq > self.read and not job.redriven for job in self.jobs.values())
         return loaded - ahead + self._expected
 
@@ -145,16 +145,15 @@ class GroupWindow:
             self._end_page(self._again)
         self._pass(seq - 1, len(self._gaps.missing_before(record)))
         self.read, self._number = seq, record.n
-        return None if seq in self.jobs else self._admit(record, seq)
+        return None if seq in self.jobs or seq in self.settled else self._admit(record, seq)
 
-    def skip(self, through: int) -> None:
-        """Note that the room has no further events up to a position."""
-        if through > self.read:
-            if self.read < self._again:
-                self._end_page(min(through, self._again))
-            if through > self.read:
-                self._pass(through, 0)
-                self.read = through
+    def skip(self, through: int, number: int | None = None) -> None:
+        """Note that the room has no further events up to a position. ``number``: that of its last event there."""
+        if through > self.read and self.read < self._again:
+            self._end_page(min(through, self._again))
+        if through > self.read or number is not None:
+            self._pass(through, len(self._gaps.missing_until(number)))
+            self.read, self._number = max(through, self.read), number or self._number
 
     def _admit(self, record: Record, seq: int) -> Job | None:
         if record.name == CORRUPT:
@@ -241,10 +240,14 @@ class GroupWindow:
         self._restored.add(job.seq)
         return self._keys.enter(job, self._selector.key_of(job.record))
 
-    def redrive(self, job: Job) -> None:
-        """Take an event that was a dead letter."""
-        job.redrive()
-        self.restore(job)
+    def load_ahead(self, record: Record) -> Job | None:
+        """Take an event that is with a worker before the window has read up to it; None if it is not the group's."""
+        if not self._selector.matches(record.name):
+            return None
+        job = self._take(Job(record))
+        self._restored.add(job.seq)
+        self._keys.restore(job, self._selector.key_of(record))
+        return job
 
     def settle(self, job: Job) -> Job | None:
         """Forget a settled event; return the event of its key that may be given now."""
@@ -264,7 +267,7 @@ class GroupWindow:
 
     def shed(self, kept: int) -> None:
         """Forget events that wait for others of their key, except for the first ones. They are read again in time."""
-        for job in self._keys.shed_after(kept):
+        for job in self._keys.shed_after(kept, self.read):
             del self.jobs[job.seq]
             self.size -= job.size
 

@@ -46,12 +46,6 @@ class Ranges:
         """The last position of the set."""
         return self._ends[-1] if self._ends else self.floor
 
-    def touches(self, after: int, through: int) -> bool:
-        """Tell whether a position of ``(after, through]`` is in the set."""
-        if after < self.floor and after < through:
-            return True
-        return bisect_right(self._ends, after) < bisect_left(self._starts, through)
-
     def add(self, after: int, through: int) -> None:
         """Add the positions of ``(after, through]``."""
         if through <= self.floor or through <= after:

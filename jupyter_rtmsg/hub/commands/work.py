@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from jupyter_rtmsg.errors import BadRequest, LimitExceeded
 from jupyter_rtmsg.hub.core import HubCore
+from jupyter_rtmsg.hub.group_runner import GroupRunner
+from jupyter_rtmsg.hub.group_workers import Worker
 from jupyter_rtmsg.hub.groups import GroupStart
 from jupyter_rtmsg.hub.names import MAX_LENGTH, SubscriptionName, room_name
 from jupyter_rtmsg.hub.request import Reply, Request, count, optional_count, optional_number, optional_text, text
 from jupyter_rtmsg.hub.room import Participant
-from jupyter_rtmsg.log import GroupSettings, StoredGroup
+from jupyter_rtmsg.log import GroupSettings, Record, StoredGroup
 
 from .command import located
-from .settle import deliveries_of
+from .settle import Deliveries, deliveries_of
 
 MOST_TRIES = 1_000
 LONGEST_WAIT = 7 * 86_400.0
@@ -37,19 +40,34 @@ async def work(hub: HubCore, participant: Participant, request: Request) -> Repl
         group = hub.groups.find(room, name)
     runner = await hub.groups.run(group)
     try:
+        records = await _records(hub, request, runner, holds)
         await hub.log.groups.stored()
         hub.groups.agree(runner, participant.identity.member, settings)
         worker = hub.groups.enter(runner, participant, places)
     finally:
         runner.changed()  # it stops if it has no worker
-    now, log = hub.clock(), hub.log
-    located_holds = [(log.locate(seq, *_log_of(hub, request)), seq, attempt) for seq, attempt in holds]
-    held = [
-        [seq, attempt]
-        for here, seq, attempt in located_holds
-        if here is not None and runner.group.claim(worker, here, attempt, now)
-    ]
-    return _reply(hub, group, request, made=made) | {"held": held}
+    held = [[seq, attempt] for seq, attempt in holds if _is_held(hub, request, runner, worker, (seq, attempt), records)]
+    return _reply(hub, group, made=made) | {"held": held}
+
+
+def _is_held(
+    hub: HubCore,
+    request: Request,
+    runner: GroupRunner,
+    worker: Worker,
+    delivery: tuple[int, int],
+    records: Mapping[int, Record],
+) -> bool:
+    """Tell whether a delivery that a worker names when it comes back is its own."""
+    here = _located(hub, request, delivery[0])
+    return here is not None and runner.group.claim(worker, here, delivery[1], hub.clock(), records.get(here))
+
+
+async def _records(hub: HubCore, request: Request, runner: GroupRunner, holds: Deliveries) -> Mapping[int, Record]:
+    """Read the events that a worker holds, and that the group has not loaded since the hub was started."""
+    located_holds = (_located(hub, request, seq) for seq, _ in holds)
+    now = hub.clock()
+    return await runner.fetch([seq for seq in located_holds if seq and runner.group.needs_record(seq, now)])
 
 
 def unwork(hub: HubCore, participant: Participant, request: Request) -> Reply:
@@ -104,12 +122,13 @@ async def _start(hub: HubCore, room: str, request: Request) -> GroupStart:
     raise BadRequest('`start` must be "first", "new", {"seq", "epoch"} or {"ts"}')
 
 
-def _log_of(hub: HubCore, request: Request) -> tuple[str | None, str | None]:
+def _located(hub: HubCore, request: Request, seq: int) -> int | None:
     longest = hub.limits.identifier
-    return optional_text(request, "epoch", longest=longest), optional_text(request, "opening", longest=longest)
+    epoch, opening = (optional_text(request, key, longest=longest) for key in ("epoch", "opening"))
+    return hub.log.locate(seq, epoch, opening)
 
 
-def _reply(hub: HubCore, group: StoredGroup, request: Request, *, made: bool) -> Reply:
+def _reply(hub: HubCore, group: StoredGroup, *, made: bool) -> Reply:
     settings = group.settings
     return {
         "ok": True,
