@@ -23,6 +23,7 @@
     │   └── NotDurableError        the hub does not keep events on disk, and ``durable=True`` was given
     ├── EmitTimeout  AckTimeout    (also TimeoutError)
     ├── QueueFull                  too many events wait for a connection
+    ├── ExportError                (also ValueError) events do not fit into a file, or a file has no events
     ├── NotJSON                    (also TypeError and ValueError) a value that cannot be sent
     ├── WrongCall                  (also TypeError) a wrong call; the message has the right one
     ├── WrongName                  (also AttributeError) an unknown attribute; the message has the right name
@@ -41,6 +42,7 @@ from .client import (
     ConnectionRefused,
     Disconnected,
     EmitTimeout,
+    ExportError,
     NotDurable,
     NotDurableError,
     NotJSON,
@@ -115,6 +117,7 @@ __all__ = [
     "EmitTimeout",
     "EpochChanged",
     "EpochMismatch",
+    "ExportError",
     "Forbidden",
     "Full",
     "GroupConflict",

@@ -95,6 +95,10 @@ class NotJSON(OneLine, RtmsgError, TypeError, ValueError):
     """A value cannot be sent: it is neither JSON nor bytes."""
 
 
+class ExportError(OneLine, RtmsgError, ValueError):
+    """Events do not fit into a file, or a file has something else than exported events; the message says where."""
+
+
 class WrongCall(OneLine, RtmsgError, TypeError):
     """A function or method was called with wrong arguments; the message says what to write."""
 

@@ -17,12 +17,14 @@ from jupyter_rtmsg.event import Event
 from . import card
 from .commands import Commands
 from .emitting import emit_awaited
+from .export import Exporting
 from .history import Events
 from .members import Member, MemberList
 from .membership import Membership
 from .misuse import awaited, check_event, check_handler
 from .notices import Durability
 from .outbox import Outbox
+from .policy import Policies
 from .reading import Reading
 from .state import AsyncSharedState
 from .stream import AsyncBuffer, AsyncEventStream, open_stream
@@ -69,6 +71,8 @@ class AsyncRoom:
         self._reading = Reading(membership, commands)
         self._place = ReaderPlace(membership, commands)
         self._state = AsyncSharedState(membership, self.emit)
+        self._exporting = Exporting(membership, commands)
+        self._policies = Policies(membership, commands)
 
     def __reduce__(self) -> NoReturn:
         refuse_copy(self, f"join({self.name!r}) of a client of its own")
@@ -148,6 +152,8 @@ class AsyncRoom:
     peek = delegated(ReaderPlace.peek, "_place", "AsyncRoom")
     seek = delegated(ReaderPlace.seek, "_place", "AsyncRoom")
     skip = delegated(ReaderPlace.skip, "_place", "AsyncRoom")
+    export = delegated(Exporting.export, "_exporting", "AsyncRoom")
+    policy = delegated(Policies.policy, "_policies", "AsyncRoom")
 
     # --- handlers
 

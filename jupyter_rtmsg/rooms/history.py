@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 from jupyter_rtmsg.errors import WrongCall
@@ -12,6 +13,7 @@ from jupyter_rtmsg.event import Event, label
 
 from .decoding import Era, event_of
 from .names import Names
+from .ndjson import read_events
 from .table import SHOWN, Displayed, Table
 
 if TYPE_CHECKING:
@@ -52,6 +54,19 @@ class Events(Sequence[Event]):
         self._events = tuple(events)
         self.trimmed = trimmed
         self._you = you
+
+    @classmethod
+    def load(cls, path: str | Path) -> Events:
+        """Return the events of a file that ``room.export("x.ndjson")`` wrote, or ``x.ndjson.gz``.
+
+        Raises
+        ------
+        ExportError
+            If a line is not one of an export; the message has its number.
+        OSError
+            If the file cannot be read.
+        """
+        return cls(read_events(Path(path)))
 
     def __len__(self) -> int:
         return len(self._events)

@@ -144,6 +144,8 @@ class Room:
     peek = blocking(AsyncRoom.peek, "Room")
     seek = blocking(AsyncRoom.seek, "Room")
     skip = blocking(AsyncRoom.skip, "Room")
+    export = blocking(AsyncRoom.export, "Room")
+    policy = blocking(AsyncRoom.policy, "Room")
 
     # --- handlers
 

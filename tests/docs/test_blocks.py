@@ -26,6 +26,7 @@ RUN = {
     ("docs/debugging.md", "python"): "tests/docs/test_debugging.py",
     ("docs/deploy-server.md", "nginx"): "tests/docs/test_deploy_server.py",
     ("docs/deploy-server.md", "python"): "tests/docs/test_deploy_server.py",
+    ("docs/export.md", "python"): "tests/docs/test_blocks.py",
     ("docs/first-steps.md", "python"): "tests/docs/test_first_steps.py",  # the README's
     ("docs/index.md", "python"): "tests/docs/test_first_steps.py",
     ("docs/server.md", "python"): "tests/docs/test_server.py",
@@ -72,6 +73,16 @@ def test_the_widgets_of_the_page_are_made(hub: HubServer, monkeypatch: pytest.Mo
     with rt.connect() as client:
         names: dict[str, Any] = {"lab": client.join("lab")}
         exec(code("docs/widgets.md", "python"), names)
+
+
+def test_the_exports_of_the_page_are_written(hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with rt.Client(hub.url, TOKEN).connect() as client:
+        names: dict[str, Any] = {"lab": client.join("exported"), "rt": rt}
+        names["lab"].emit("metric", {"loss": 0.5})
+        exec(code("docs/export.md", "python"), names)
+    assert names["frame"]["loss"].tolist() == [0.5]
+    assert (tmp_path / "lab.csv").exists()
 
 
 # The blocks begin with a URL and a token, or take them for granted, and leave the client connected.
