@@ -14,10 +14,10 @@ from jupyter_rtmsg.errors import LogConflict, LogError, LogIdConflict
 
 from .clock import MINUTE, stamp
 from .crc import event_crc
-from .policy import FORGOTTEN_AFTER, POLICY, PolicyChanges
+from .policy import FORGOTTEN_AFTER, POLICY
 from .records import DELETED, Appended, Draft, Record
 from .retained import Bounds, RetainedChanges, removes
-from .state import LogState, RoomState
+from .state import LogState, PolicyChanges, RoomState
 from .work import Completion, Submission
 
 # The columns of table ``event``: seq, room, prev, ts, name, data, attachments, sender, user, id, size, crc, n,

@@ -9,7 +9,9 @@ from typing import Any, Protocol
 
 import msgspec
 
-from .policy import Policy, PolicyChanges
+from jupyter_rtmsg.errors import LogRoomFull
+
+from .policy import FORGOTTEN_AFTER, Policy
 from .records import RoomStats
 from .retained import RetainedChanges, RetainedValues
 from .tallies import Tallies
@@ -80,6 +82,87 @@ class RoomState(msgspec.Struct, gc=False):
     def delete_until(self, since: int) -> None:
         """Record its deletion up to a position."""
         self.since = since
+
+
+class PolicyChanges:
+    """The policies of rooms as a batch sees them: those of the log, and those that the batch changes.
+
+    Parameters
+    ----------
+    policies : mapping of str to Policy
+        Those before the batch.
+
+    Attributes
+    ----------
+    changed : dict
+        The new policy of each room that gets another one; None if it has none any more.
+    refused : bool
+        Whether an event was refused.
+    """
+
+    __slots__ = ("_before", "_lifted", "changed", "refused")
+
+    def __init__(self, policies: Mapping[str, Policy]) -> None:
+        self._before = policies
+        self._lifted = False
+        self.refused = False
+        self.changed: dict[str, Policy | None] = {}
+
+    def of(self, room: str) -> Policy | None:
+        """Return the policy of a room."""
+        return self.changed[room] if room in self.changed else self._before.get(room)
+
+    def set(self, room: str, data: bytes, time: int) -> None:
+        """Set the policy in the data of a draft (`POLICY`), as of a log time (ms)."""
+        policy = msgspec.json.decode(data, type=Policy)
+        self.changed[room] = None if policy.is_empty else msgspec.structs.replace(policy, used=time)
+
+    def drop(self, room: str) -> None:
+        """Remove the policy of a room, which was deleted."""
+        if self.of(room) is not None:
+            self.changed[room] = None
+
+    def forget(self, room: str, time: int) -> None:
+        """Remove the policy of an empty room that was not used for a day, and gets a new maker at a log time (ms)."""
+        policy = self.of(room)
+        if policy is not None and time - policy.used > FORGOTTEN_AFTER:
+            self.changed[room] = None
+
+    def lift(self) -> None:
+        """Admit every event of this batch, since all of them were acknowledged before."""
+        self._lifted = True
+
+    def admit(self, name: str, room: RoomState | None, size: int) -> None:
+        """Raise `LogRoomFull` if a room does not take an event with this size in bytes."""
+        if not (self._before or self.changed) or self._lifted:
+            return
+        policy = self.of(name)
+        fault = None if policy is None else _fault(name, policy, room, size)
+        if fault is not None:
+            self.refused = True
+            raise LogRoomFull(fault)
+
+
+def _fault(name: str, policy: Policy, room: RoomState | None, size: int) -> str | None:
+    """Return why a room does not take an event, or None."""
+    count, held = (room.count, room.bytes) if room else (0, 0)
+    if policy.bytes is not None and size > policy.bytes:
+        return (
+            f"the event has {size:,} bytes, and room {name!r} holds at most {policy.bytes:,} in all, by its policy: "
+            "send it in parts, or let the room's maker raise the limit"
+        )
+    if policy.refuse and policy.count is not None and count >= policy.count:
+        return _full(name, f"{count:,} of at most {policy.count:,} events")
+    if policy.refuse and policy.bytes is not None and held + size > policy.bytes:
+        return _full(name, f"{held:,} of at most {policy.bytes:,} bytes, and the event has {size:,}")
+    return None
+
+
+def _full(room: str, held: str) -> str:
+    return (
+        f"room {room!r} holds {held}; its policy refuses more: let the room's maker delete it or raise the limit, or "
+        "use another room"
+    )
 
 
 class Accepted(Protocol):
