@@ -54,7 +54,8 @@ STATE_MACHINES = (
     "server/session.py", "server/websocket.py", "server/polling.py", "server/upgrade.py", "server/heartbeat.py",
     "server/outbox.py", "server/turns.py", "server/dispatch.py",
     "client/manager.py", "client/link.py", "client/session.py", "client/sending.py", "client/polling.py",
-    "rooms/connection.py", "rooms/membership.py", "rooms/inbox.py", "rooms/outbox.py", "rooms/rejoin.py",
+    "rooms/connection.py", "rooms/membership.py", "rooms/inbox.py", "rooms/queues.py",
+    "rooms/outbox.py", "rooms/rejoin.py",
     "hub/room.py", "hub/rooms.py", "hub/presence.py", "hub/replay.py", "hub/catchup.py", "hub/recovery.py",
     "log/writer.py", "log/retention.py", "log/moving.py", "log/repair.py", "log/sqlite.py",
 )  # fmt: skip

@@ -243,7 +243,7 @@ class PacketSender:
         finally:
             if self._acks.forget(id):  # no answer: an event that still waits would surprise the server later
                 self._buffer.discard(id)
-        return answer[0] if len(answer) == 1 else answer or None
+        return answer[0] if len(answer) == 1 else answer or None  # nearly all servers answer with one argument
 
     def _send(self, event: Unsent, options: EmitOptions) -> None:
         session = self._session
@@ -276,7 +276,7 @@ class PacketSender:
 
     def close(self) -> None:
         """Forget the session: events wait from now on."""
-        self._session = None
+        self._session = None  # the buffer and the queue keep their events for the next one
 
     def holds(self, id: int) -> bool:
         """Return whether the event with this acknowledgement id waits for a connection."""

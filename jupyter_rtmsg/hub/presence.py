@@ -131,6 +131,7 @@ class Presence:
     def take_changes(self, limit: int) -> list[MemberView]:
         """Return the members that differ from what was broadcast last, and count them as broadcast."""
         changes: list[MemberView] = []
+        # The oldest changes first. Those beyond the limit stay for the next broadcast.
         while self._changed and len(changes) < limit:
             key = next(iter(self._changed))
             member = self._changed.pop(key)

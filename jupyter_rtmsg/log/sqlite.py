@@ -320,7 +320,7 @@ class SQLiteLog:
         """See `EventLog.close`."""
         if self._closing is None:
             self._closing = self._loop.create_task(self._close())
-        await asyncio.shield(self._closing)
+        await asyncio.shield(self._closing)  # a caller that is cancelled must not stop it: others wait for it, too
 
     async def _close(self) -> None:
         # In the direction of the data: from the loop to the writer, then the followers, the readers, and last the file.

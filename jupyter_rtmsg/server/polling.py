@@ -127,7 +127,7 @@ class PollingTransport:
             self._overlapped(session)
             handler.set_status(400)
             return
-        self._posting = True
+        self._posting = True  # before the first await: a second POST must find it
         try:
             await self._receive(session, _packets(handler, body))
         except ProtocolError as error:
@@ -183,7 +183,7 @@ class PollingTransport:
         poll, self._poll = self._poll, None
         self.paused = True  # until the next GET
         if poll is not None and not poll.done():
-            self._answering = True
+            self._answering = True  # `get` resumes in a later step, and no upgrade may begin before it has written
             poll.set_result(body)
 
     # --- for an upgrade, which waits until no request is under way
@@ -329,11 +329,11 @@ class PollingTransport:
         """Note whether a WebSocket is about to take over."""
         self.probing = probing
         if probing:
-            self._answer(NOOP)
+            self._answer(NOOP)  # an open GET would delay the upgrade until the next packet
 
     def retire(self) -> None:
         """Give the session up: a WebSocket has taken over."""
-        self._answer(NOOP)
+        self._answer(NOOP)  # the client waits for the end of its last GET before it reads the WebSocket
         self._session = None
         self.resume_reading()
 

@@ -131,7 +131,7 @@ class WebSocketTransport(asyncio.Protocol):
         self._charge(begun)
         if left:
             self._defer(left)
-        elif self._parser.error:
+        elif self._parser.error:  # after the messages before it (see `FrameParser.error`)
             self._violated()
 
     def _parse(self, data: bytes) -> list[Message]:
@@ -185,7 +185,7 @@ class WebSocketTransport(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Take packets again."""
         self.paused = False
-        self._pong_late()
+        self._pong_late()  # before the session fills the stream again
         if self._session:
             self._session.writable()
         else:
@@ -252,7 +252,7 @@ class WebSocketTransport(asyncio.Protocol):
         self._session = None
         if self._unread:  # the close frame of the peer must be read
             self.resume_reading()
-        self._ping = None
+        self._ping = None  # no pong may follow the close frame (RFC 6455, section 5.5.1)
         if self._stream and not self._linger:
             self._rest, self._goodbye = backlog, encode_close(code, reason)
             self._linger = self._loop.call_later(LINGER, self._lingered, self._left)
@@ -321,7 +321,7 @@ class WebSocketTransport(asyncio.Protocol):
         self._keep(0)
         session, self._session = self._session, None
         if self._stream:
-            if not self._half:
+            if not self._half:  # inside of a frame it would be read as a part of that
                 self._stream.write(encode_close(1000 if close.code == 1005 else close.code))
             self._stream.close()
             if self.paused:  # the peer may never read the rest
@@ -340,7 +340,7 @@ class WebSocketTransport(asyncio.Protocol):
             if not self._unread:
                 self._go_on_later()
             if self._stream:
-                self._stream.pause_reading()
+                self._stream.pause_reading()  # TCP holds the peer back, so that `_inbox` has one read at most
         self._inbox.extend(messages)
 
     def _go_on_later(self) -> None:
@@ -353,7 +353,7 @@ class WebSocketTransport(asyncio.Protocol):
         if self._unread or self._inbox is None:
             return
         begun = self._loop.time()
-        inbox, self._inbox = self._inbox, []
+        inbox, self._inbox = self._inbox, []  # not None: bytes that come during this turn must be deferred, too
         left = self._deal(inbox, begun)
         if not left and not self._unread and self._early:
             early, self._early = self._early, b""

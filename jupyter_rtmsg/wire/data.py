@@ -26,6 +26,9 @@ _TOKEN = re.compile(_STRING.pattern + r"|[\[\]{}]", re.DOTALL)
 # Escaped surrogates of UTF-16. A high one directly before a low one is a pair and stays.
 _HIGH, _LOW = r"[dD][89abAB][0-9a-fA-F]{2}", r"[dD][c-fC-F][0-9a-fA-F]{2}"
 _LONE = re.compile(rf"\\u(?:{_HIGH}(?!\\u{_LOW})|{_LOW}(?<!\\u{_HIGH}\\u{_LOW}))")
+LONE_SURROGATE = (
+    "a str holds a lone surrogate, which is not Unicode text. Send text.encode(errors='replace').decode() instead"
+)
 _PLACEHOLDER = b'{"_placeholder":true,"num":'  # as `dump` writes it; in a string the quotes have backslashes
 _BACKSLASH, _STAND_IN = "\\\\", "\0"  # an escaped backslash, and a character that valid JSON cannot contain
 
@@ -96,7 +99,7 @@ def dump(value: Any, *, max_depth: int = MAX_DEPTH, after: Sequence[bytes] = ())
     try:
         return _encode(value), tuple(attachments)
     except UnicodeEncodeError as error:
-        raise NotJSON(f"a str holds a lone surrogate, which is not Unicode text: {error}") from None
+        raise NotJSON(f"{LONE_SURROGATE}: {error}") from None
     except ValueError as error:
         raise NotJSON(f"an int is too large: {error}") from None
 

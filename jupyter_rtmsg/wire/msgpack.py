@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from ..errors import NotJSON, PacketRefused, ProtocolError, TooDeepJSON
-from .data import MAX_DEPTH, PLAIN, plain_key, plain_scalar
+from .data import LONE_SURROGATE, MAX_DEPTH, PLAIN, plain_key, plain_scalar
 from .nesting import MAX_CONTAINERS
 from .packet import CONNECT_ERROR, Packet, PacketType, Undecoded, check_data, check_header
 
@@ -75,7 +75,7 @@ class MsgpackParser:
         try:
             return _encode(fields)
         except UnicodeEncodeError as error:
-            raise NotJSON(f"a str holds a lone surrogate, which is not Unicode text: {error}") from None
+            raise NotJSON(f"{LONE_SURROGATE}: {error}") from None
         except OverflowError as error:
             raise NotJSON(f"an int is too large: {error}") from None
 
