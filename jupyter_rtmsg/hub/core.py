@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from jupyter_rtmsg.errors import Forbidden, Shutdown
-from jupyter_rtmsg.log import EventLog, StoredSubscription
+from jupyter_rtmsg.log import EventLog, StoredGroup, StoredSubscription
 from jupyter_rtmsg.wire.socketio import Encoded
 
 from .application import Access, AccessControl, Activity, AllowAll, FindKernel, NoActivity, Prove
@@ -200,11 +200,13 @@ class HubCore:
         participant.rooms_changed()
 
     def recheck(self, principal: str | None = None) -> None:
-        """Remove members that may not read their room any more: those of one principal, or all."""
+        """Remove members and workers that have no right to be there any more: those of one principal, or all."""
         for participant in list(self.participants):  # copies: `_recheck` removes memberships
             if principal in (None, participant.identity.principal):
                 for membership in list(participant.memberships.values()):
                     self._recheck(membership)
+                for group in self.groups.work_of(participant):
+                    self._recheck_work(participant, group)
 
     def _take_over(self, membership: RoomMembership) -> None:
         """Make a membership the owner of its subscription, and remove the previous owner from the room."""
@@ -235,6 +237,13 @@ class HubCore:
         """Tell whether a member is in a room, or away from it for a moment."""
         active = self.rooms.active.get(room)
         return active is not None and member in active.presence
+
+    def _recheck_work(self, participant: Participant, group: StoredGroup) -> None:
+        if not all(self.access.allows(participant.identity, action, group.room) for action in ("read", "write")):
+            self.groups.leave(participant, group.room, group.name)
+            message = f"{participant.identity.principal} may not work in room {group.room!r} any more"
+            refused = {"command": "work", "room": group.room, "group": group.name, "code": Forbidden.code}
+            participant.socket.emit("$error", {**refused, "message": message})
 
     def _disconnected(self, participant: Participant, reason: str) -> None:
         self.rooms.watchers.discard(participant)

@@ -145,6 +145,15 @@ class Group:
         job.delay(due)
         self._times.add(job)
 
+    def adopt(self, job: Job, worker: Worker | None, now: float) -> None:
+        """Take an event from this group as it was before the log was moved, and leave it with its worker."""
+        self.window.restore(job)
+        if worker is None:
+            self._hold_back(job, now)
+        else:
+            self.window.jump_queue(job)
+            self._hand(job, worker, now, job.attempt)
+
     # --- settings
 
     def configure(self, settings: GroupSettings) -> None:
@@ -159,7 +168,7 @@ class Group:
     # --- workers
 
     def join(self, key: str, name: str, connection: object, places: int) -> Worker:
-        """Add a worker, or note that it is back, or wants another number of places."""
+        """Add a worker, or note that it is back, or wants another number of places. To lose one: `Workers.lose`."""
         worker = self.workers.get(key)
         if worker is None:
             worker = Worker(key, name, connection, places)
@@ -167,10 +176,6 @@ class Group:
         else:
             self.workers.come(worker, connection, places)
         return worker
-
-    def lose(self, worker: Worker, until: float) -> None:
-        """Note that the connection of a worker was lost. It keeps what it holds until a time."""
-        self.workers.lose(worker, until)
 
     def leave(self, worker: Worker) -> None:
         """Remove a worker. What it holds is given to others, and no try is charged."""
@@ -204,10 +209,9 @@ class Group:
         job = self.window.jobs.get(seq)
         if job is None and record is not None and self.needs_record(seq, now):
             job = self.window.load_ahead(record)
-        if job is None:
-            return False
-        if job.state is JobState.GIVEN or job.holder is not None:
-            return job.state is JobState.GIVEN and job.holder == worker.key and job.attempt == attempt
+        if job is None or job.holder is not None:
+            mine = job is not None and job.holder == worker.key and job.attempt == attempt
+            return mine and job is not None and job.state is JobState.GIVEN
         if not self._held.may_have(seq, now) or attempt < job.attempt:
             return False
         self.window.jump_queue(job)
@@ -217,14 +221,21 @@ class Group:
 
     # --- deliveries
 
-    def dispatch(self, now: float) -> list[tuple[Worker, Job]]:
-        """Give ready events to workers with free places, in log order, and return the deliveries."""
+    def dispatch(self, now: float, log_time: int = 0) -> list[tuple[Worker, Job]]:
+        """Give ready events to workers with free places, in log order, and return the deliveries.
+
+        Events that have expired by log time (ms) are settled as trimmed.
+        """
         given: list[tuple[Worker, Job]] = []
         if self.paused:
             return given
         self._dispatch_suspects(given, now)
         ready, workers = self._ready, self.workers
         while (worker := workers.best()) is not None and (job := ready.take()) is not None:
+            if job.record.is_expired(log_time):
+                self._settle(job)
+                self._changes.expire(job)
+                continue
             self._hand(job, worker, now)
             given.append((worker, job))
         if self._high > self.sent - RESERVED // 2:
@@ -380,11 +391,6 @@ class Group:
         self._fail(job, TRIES, message, None, now, pause=None)
 
     # --- storing
-
-    def counts(self) -> dict[str, int]:
-        """Return the numbers of events that are given to workers, and that are delayed."""
-        delayed = sum(job.state is JobState.DELAYED for job in self.window.jobs.values())
-        return {"in_flight": self._given, "delayed": delayed}
 
     def take_changes(self) -> Changes | None:
         """Return what has to be stored since the last call; None if there is nothing."""

@@ -90,6 +90,12 @@ class Changes:
             self.error = burial.error.line if burial.error else burial.message
         self.any = True
 
+    def expire(self, job: Job) -> None:
+        """Count an event that has expired."""
+        if job.copied:
+            self.copies[job.seq] = None
+        self.trim(1)
+
     def trim(self, number: int) -> None:
         """Count events that were trimmed before they were given."""
         self.trimmed += number

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import Enum
 
+from msgspec.structs import replace
+
 from jupyter_rtmsg.log import HandlerError, Record, StoredFailure, size_of
 from jupyter_rtmsg.log.groupstates import ENVELOPE
 
@@ -151,6 +153,12 @@ class Job:
         """Begin again after it was a dead letter."""
         self.redriven = self.copied = self.redelivered = True
         self.deliveries = deliveries
+
+    def move(self, seq: int) -> None:
+        """Be at another position, since the log was moved. Its delivery is about to be counted again."""
+        self.record = replace(self.record, seq=seq)
+        self.seq = seq
+        self.deliveries -= self.state is JobState.GIVEN
 
     @property
     def last_error(self) -> str | None:

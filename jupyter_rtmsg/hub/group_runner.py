@@ -16,7 +16,7 @@ from .encode import encode_work
 from .follow import Follower
 from .group import Group
 from .group_changes import Burial, GroupLimits
-from .group_job import Job
+from .group_job import Job, JobState
 from .group_window import ReadPosition
 from .group_workers import Worker
 from .limits import Limits
@@ -207,6 +207,26 @@ class GroupRunner:
         self._host.log.groups.save(self.stored)
         self.changed()
 
+    def restart(self, attempts: int) -> dict[str, Worker]:
+        """Continue after the log was moved or replaced; return the workers, which keep their events, by key."""
+        before, now, locate = self.group, self._host.clock(), self._host.log.locate
+        self.group = after = self._machine(0.0, attempts)
+        self._live, self._late = False, None
+        workers: dict[str, Worker] = {}
+        for worker in before.workers:
+            workers[worker.key] = after.join(worker.key, worker.name, worker.connection, worker.places)
+            if worker.away_until is not None:
+                after.workers.lose(workers[worker.key], worker.away_until)
+        held = {job: workers[worker.key] for worker in before.workers for job in worker.held.values()}
+        kept = [job for job in before.window.jobs.values() if job.copied or job in held]
+        for job in sorted(kept, key=lambda job: job.seq):
+            here = locate(job.seq)
+            if here is not None and (job.redriven or here not in after.window.settled):
+                job.move(here)
+                after.adopt(job, held.get(job), now)
+        self.changed()
+        return workers
+
     # --- a pass
 
     def changed(self) -> None:
@@ -220,6 +240,11 @@ class GroupRunner:
         """Whether the failures are loaded."""
         return self.ready.done()
 
+    def counts(self) -> dict[str, int]:
+        """Return the numbers of events that are given to workers, and that are delayed."""
+        delayed = sum(job.state is JobState.DELAYED for job in self.group.window.jobs.values())
+        return {"in_flight": sum(len(worker.held) for worker in self.group.workers), "delayed": delayed}
+
     def wake(self) -> None:
         """Do what is due."""
         self.changed()
@@ -230,7 +255,7 @@ class GroupRunner:
             return
         now = self._host.clock()
         self.group.tick(now)
-        self._write(self.group.dispatch(now))
+        self._write(self.group.dispatch(now, self._host.log.groups.now()))
         self.store()
         self._host.alarm(self, self.group.due)
         self._read_on()

@@ -8,12 +8,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from jupyter_rtmsg.errors import GroupConflict, LimitExceeded, NotJoined, Shutdown
+from jupyter_rtmsg.errors import LimitExceeded, NotJoined, Shutdown
 from jupyter_rtmsg.log import DeadLetter, EventLog, GroupSettings, Record, StoredGroup
 
 from .alarm import Alarm
 from .dead_letters import DeadLetters
 from .follow import Follower
+from .group_checks import check_agreement, check_number
 from .group_runner import GroupHost, GroupRunner
 from .group_workers import Worker
 from .limits import Limits
@@ -23,6 +24,7 @@ PAUSED, RESUMED, DELETED = "paused", "resumed", "deleted"
 """The states that ``$group`` tells (docs/wire.md)."""
 
 GroupKey = tuple[str, str]  # room and name
+_ATTEMPTS_PER_LOG = 1_000_000  # attempts of another log are told apart from those of this one
 
 
 class GroupStart(NamedTuple):
@@ -139,7 +141,7 @@ class GroupRegistry:
         ------
         LimitExceeded
         """
-        self._check_number(room, maker)
+        check_number(self._groups.values(), room, maker, self._limits, self._owner())
         group = StoredGroup(
             room, name, settings, maker, made=self._log.now(), floor=start.position, sent=start.position,
             read=start.position, number=start.number,
@@ -147,17 +149,6 @@ class GroupRegistry:
         self._groups[room, name] = group
         self._log.groups.add(group)
         return group
-
-    def _check_number(self, room: str, maker: str) -> None:
-        limits, groups = self._limits, self._groups.values()
-        delete = "delete a group that is no longer needed"
-        if len(groups) >= limits.groups:
-            raise LimitExceeded(f"there are {len(groups)} groups, and the limit is {limits.groups}: {delete}")
-        if (here := sum(group.room == room for group in groups)) >= limits.groups_per_room:
-            raise LimitExceeded(f"room {room!r} has {here} groups, the limit for one room: {delete}")
-        mine = sum(group.maker == maker for group in groups)
-        if mine >= max(1, limits.groups // 10) and maker != self._owner():
-            raise LimitExceeded(f"{maker} has made {mine} groups, the limit for one user: {delete}")
 
     # --- workers
 
@@ -183,8 +174,7 @@ class GroupRegistry:
         if group.settings == settings:
             return
         others = [each for each in runner.group.workers if each.key != member and each.away_until is None]
-        if others:
-            raise GroupConflict(_difference(group, settings, len(others)))
+        check_agreement(group, settings, len(others))
         runner.configure(settings)
 
     def enter(self, runner: GroupRunner, participant: Participant, places: int) -> Worker:
@@ -227,7 +217,7 @@ class GroupRegistry:
             if place.worker.connection is not participant:
                 continue
             if lost:
-                place.runner.group.lose(place.worker, self._clock() + self._limits.grace)
+                place.runner.group.workers.lose(place.worker, self._clock() + self._limits.grace)
             else:
                 place.runner.group.leave(place.worker)
             place.runner.changed()
@@ -359,6 +349,23 @@ class GroupRegistry:
 
     # --- the log
 
+    def reset(self) -> None:
+        """Continue after the log was moved or replaced. Workers of groups that it does not have any more are told."""
+        self._attempts += _ATTEMPTS_PER_LOG
+        self.reload()
+        for runner in self.runners():
+            group = runner.stored
+            if self._groups.get((group.room, group.name)) is group:
+                workers = runner.restart(self._attempts)
+                for worker in workers.values():
+                    places = self._places.get(worker.connection)
+                    if places is not None and (group.room, group.name) in places:
+                        places[group.room, group.name] = Place(runner, worker)
+            else:
+                self._groups[group.room, group.name] = group
+                self.delete(group, "")
+        self.reload()
+
     def runners(self) -> Iterator[GroupRunner]:
         """Yield all runners."""
         for running in list(self._running.values()):
@@ -370,15 +377,3 @@ class GroupRegistry:
         for runner in self.runners():
             runner.close()
         self._alarm.close()
-
-
-def _difference(group: StoredGroup, settings: GroupSettings, others: int) -> str:
-    """Return the message for settings that the other workers of a group do not agree with."""
-    for field in settings.__struct_fields__:
-        theirs, mine = getattr(group.settings, field), getattr(settings, field)
-        if theirs != mine:
-            return (
-                f"`{field}` of group {group.name!r} in room {group.room!r} is {theirs!r}, not {mine!r}: ask for the "
-                f"same, stop its other workers ({others}), or choose another name"
-            )
-    return "the settings are the same"

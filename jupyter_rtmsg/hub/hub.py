@@ -242,6 +242,7 @@ class Hub:
         """Begin again with another log: catch-ups from the old one stop, and all members get ``$reset``."""
         core, log = self.core, self._log
         core.subscriptions.reload()
+        core.groups.reset()
         core.wills.save_again()
         batch: list[tuple[str, Encoded]] = []
         for room in core.rooms.active.values():

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from support.members import Member, Refused, until
+
+from jupyter_rtmsg.log import Draft, open_log
 
 GRACE = 0.2
 
@@ -139,3 +141,133 @@ async def test_wrong_requests_are_refused(hub: Any) -> None:
             await worker.call(command, room="lab", **fields)
         assert (command, refused.value.code) == (command, code)
     assert await answer(worker, "done", (12345, 1)) == {"settled": 0, "stale": [[12345, 1]]}
+
+
+async def test_a_group_moves_with_its_log_and_its_workers_go_on(start: Any, tmp_path: Any) -> None:
+    url = f"sqlite:///{tmp_path}/log.sqlite3"
+    holder = await open_log(url, ballast=0)
+    await holder.append(Draft("lab", "tick", b"0"))
+    hub = await start(url=url, recheck=3600.0, retry_pause=0.01, grace=60.0)
+    worker = await hub.connect(user="ann")
+    await work(worker, max_in_flight=10)
+    await worker.publish_many(5)
+    await until(lambda: len(given(worker)) == 5)
+    first, second, *others = given(worker)
+    await answer(worker, "done", first)
+    await answer(worker, "retry", second, after=0.01, error={"type": "E"})
+    await until(lambda: given(worker)[-1] == (second[0], 2))
+    await holder.close()
+    await until(lambda: hub.log.durable and hub.hub.core.follower.resets == 1)
+    assert await answer(worker, "done", *others, (second[0], 2)) == {"settled": 4, "stale": []}
+    assert await answer(worker, "done", first) == {"settled": 0, "stale": [list(first)]}
+    await worker.publish()
+    await until(lambda: given(worker)[-1] == (7, 1_000_001))
+    await answer(worker, "done", (7, 1_000_001))
+    [group] = (await worker.call("groups", room="lab"))["groups"]
+    assert (group["done"], group["trimmed"], group["in_flight"], group["lag"]) == (6, 0, 0, 0)
+    assert group["floor"] == group["head"] == 7
+
+
+async def test_deleting_the_room_ends_its_groups_with_a_reason(hub: Any) -> None:
+    worker = await hub.connect(user="ann")
+    await work(worker)
+    seq = await worker.publish()
+    await until(lambda: given(worker) == [(seq, 1)])
+    await worker.call("delete", room="lab")
+    told = {"room": "lab", "group": "resize", "state": "deleted", "user": "ann"}
+    assert await worker.has("$group") == [told]
+    with pytest.raises(Refused) as refused:
+        await answer(worker, "done", (seq, 1))
+    assert refused.value.code == "not_joined"
+    assert (await work(worker))["made"] is True
+
+
+async def test_who_may_not_write_may_not_work_and_who_may_no_longer_is_told(start: Any) -> None:
+    class Rights:
+        writers: ClassVar[set[str]] = {"ann"}
+
+        def allows(self, credential: str, action: str, room: str) -> bool:
+            return action == "read" or (action == "write" and credential in self.writers)
+
+    hub = await start(access=Rights(), grace=60.0)
+    ann, bob = await hub.connect(user="ann"), await hub.connect(user="bob")
+    await work(ann)
+    with pytest.raises(Refused) as refused:
+        await work(bob)
+    assert refused.value.code == "forbidden"
+    for command in ("pause_group", "delete_group", "redrive", "discard"):
+        with pytest.raises(Refused) as refused:
+            await bob.call(command, room="lab", group="resize")
+        assert (command, refused.value.code) == (command, "forbidden")
+    assert (await bob.call("groups", room="lab"))["groups"][0]["count"] == 1
+    Rights.writers.clear()
+    hub.hub.recheck()
+    [error] = await ann.has("$error")
+    assert (error["command"], error["group"], error["code"]) == ("work", "resize", "forbidden")
+
+
+async def test_workers_must_agree_but_the_only_one_may_change_the_settings(hub: Any) -> None:
+    ann, bob = await hub.connect(user="ann"), await hub.connect(user="bob")
+    await work(ann, event="image.*", key="user", tries=3)
+    for field, value in {"event": "image", "key": None, "tries": 4, "ack_wait": 5}.items():
+        with pytest.raises(Refused) as refused:
+            await work(bob, **{"event": "image.*", "key": "user", "tries": 3, field: value})
+        assert refused.value.code == "group_conflict"
+        assert f"`{field}`" in refused.value.message
+    seq = await ann.publish({"user": "u"}, event="other")
+    reply = await work(ann, event="other", key="user", tries=3)
+    assert (reply["event"], reply["made"]) == ("other", False)
+    later = await ann.publish({"user": "v"}, event="other")
+    await until(lambda: given(ann))
+    assert given(ann)[0][0] in (seq, later)
+
+
+async def test_a_paused_group_gives_nothing_until_it_is_resumed(hub: Any) -> None:
+    ann = await hub.connect(user="ann")
+    await work(ann)
+    await ann.call("pause_group", room="lab", group="resize")
+    seq = await ann.publish()
+    assert (await ann.call("groups", room="lab", group="resize"))["groups"][0]["lag"] == 1
+    assert given(ann) == []
+    await ann.call("resume_group", room="lab", group="resize")
+    await until(lambda: given(ann) == [(seq, 1)])
+    assert [notice["state"] for notice in ann.named("$group")] == ["paused", "resumed"]
+
+
+async def test_only_the_newest_dead_letters_are_kept_and_the_others_are_counted(start: Any, url: str) -> None:
+    hub = await start(url=url, dead_letters=3)
+    ann = await hub.connect(user="ann")
+    await work(ann, max_in_flight=10)
+    seqs = await ann.publish_many(5)
+    await until(lambda: len(given(ann)) == 5)
+    assert await answer(ann, "reject", *given(ann), reason="x" * 5000) == {"dead": 5, "stale": []}
+    page = await ann.call("dead_letters", room="lab", group="resize", limit=2)
+    assert [(letter["seq"], letter["number"]) for letter in page["letters"]] == [(seqs[2], 3), (seqs[3], 4)]
+    assert (page["count"], page["discarded"], page["more"], page["through"]) == (3, 2, True, 4)
+    assert page["letters"][0]["message"].endswith("(cut)")
+    assert len(page["letters"][0]["message"]) == 2048
+    assert (await ann.call("discard", room="lab", group="resize", numbers=[3, 77]))["discarded"] == 1
+    assert (await ann.call("discard", room="lab", group="resize"))["discarded"] == 2
+    assert (await ann.call("groups", room="lab"))["groups"][0]["dead"] == 0
+
+
+async def test_a_worker_that_does_not_answer_within_ack_wait_loses_the_event_unless_it_says_so(start: Any) -> None:
+    now = [1000.0]
+    hub = await start(clock=lambda: now[0], grace=60.0, retry_pause=0.0)
+    ann = await hub.connect(user="ann")
+    await work(ann, ack_wait=5, tries=2)
+    seq = await ann.publish()
+    await until(lambda: given(ann) == [(seq, 1)])
+    now[0] += 4
+    assert (await answer(ann, "working", (seq, 1), (seq, 7)))["stale"] == [[seq, 7]]
+    now[0] += 4
+    bob = await hub.connect(user="bob")
+    await work(bob, ack_wait=5, tries=2)
+    assert given(bob) == []
+    now[0] += 2
+    await work(bob, ack_wait=5, tries=2)
+    await until(lambda: given(bob) == [(seq, 2)])
+    meta = next(got for got in bob.got if got.name == "$work").meta
+    assert "ack_wait" in meta["error"]
+    assert await answer(ann, "done", (seq, 1)) == {"settled": 0, "stale": [[seq, 1]]}
+    assert await answer(bob, "done", (seq, 2)) == {"settled": 1, "stale": []}

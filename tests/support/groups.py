@@ -132,7 +132,7 @@ class World:
         """Cut the connection of a worker."""
         self.names.discard(name)
         self.away[name] = self.now + GRACE
-        self.group.lose(self._worker(name), self.now + GRACE)
+        self.group.workers.lose(self._worker(name), self.now + GRACE)
         self.step()
 
     def leave(self, name: str) -> None:

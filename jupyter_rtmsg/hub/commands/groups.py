@@ -88,7 +88,7 @@ async def _pause(hub: HubCore, participant: Participant, request: Request, *, pa
 async def _described(hub: HubCore, group: StoredGroup) -> dict[str, Any]:
     runner = hub.groups.runner(group)
     stats = await hub.log.stats(group.room)
-    counts = runner.group.counts() if runner else {"in_flight": 0, "delayed": 0}
+    counts = runner.counts() if runner else {"in_flight": 0, "delayed": 0}
     described: dict[str, Any] = {
         "group": group.name,
         "event": group.settings.event,
