@@ -116,13 +116,13 @@ def test_a_handler_that_its_cell_does_not_register_again_is_removed_for_every_ev
     assert target.emit("n") == ["any again"]
 
 
-def test_a_cell_that_registers_nothing_any_more_keeps_what_it_had(shell: Shell, target: Any) -> None:
+def test_a_cell_that_no_longer_registers_keeps_its_earlier_handlers(shell: Shell, target: Any) -> None:
     shell.cell("target.on('n', lambda: 1)", "a")
     shell.cell("1 + 1", "a")
     assert target.emit("n") == [1]
 
 
-def test_a_cell_that_raised_halfway_has_replaced_what_its_earlier_execution_registered(
+def test_a_cell_that_raised_halfway_has_replaced_the_handlers_of_its_earlier_execution(
     shell: Shell, target: Any
 ) -> None:
     shell.cell("target.on('n', lambda: 1); target.on('n', lambda: 2)", "a")
@@ -210,9 +210,7 @@ def test_a_handler_registered_on_another_thread_belongs_to_the_cell_of_the_first
         assert target.emit("n") == [version]
 
 
-def test_an_older_execution_that_registers_late_does_not_remove_what_a_newer_one_registered(
-    shell: Shell, target: Any
-) -> None:
+def test_an_older_execution_that_registers_late_removes_no_newer_handler(shell: Shell, target: Any) -> None:
     shell.cell("import contextvars\nolder = contextvars.copy_context()", "a")
     shell.cell("target.on('n', lambda: 'newer')", "a")
     older = shell.user_ns["older"]
@@ -337,7 +335,7 @@ def test_without_cell_ids_the_same_name_replaces_for_the_same_event(shell: Shell
     assert target.emit("m") == [2]
 
 
-def test_without_cell_ids_lambdas_and_what_functions_make_are_never_replaced(shell: Shell, target: Any) -> None:
+def test_without_cell_ids_lambdas_and_nested_functions_are_never_replaced(shell: Shell, target: Any) -> None:
     for _ in range(2):
         shell.cell("def make(n):\n    def made(): return n\n    return made")
         shell.cell("target.on('n', make(1)); target.on('n', make(2)); target.on('n', lambda: 3)")
@@ -371,7 +369,7 @@ def test_a_handler_keeps_its_place_so_that_middlewares_keep_their_order(shell: S
     assert [middleware(None) for middleware in io.of("/").middlewares] == ["who 2", "may 2", "log"]  # type: ignore[arg-type]
 
 
-def test_functions_for_namespaces_are_taken_over_with_what_other_cells_registered_there(shell: Shell) -> None:
+def test_a_redefined_namespace_function_keeps_handlers_of_other_cells(shell: Shell) -> None:
     io = shell.user_ns["io"] = Server()
     for version in (1, 2):
         shell.cell(f"def lab(name, auth): return {version}", "a")

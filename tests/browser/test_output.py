@@ -20,7 +20,7 @@ CELLS = (
 )
 
 
-def test_widgets_show_what_comes_after_the_page_was_loaded_again(lab: JupyterServer, page: LabPage) -> None:
+def test_widgets_show_events_after_the_page_was_reloaded(lab: JupyterServer, page: LabPage) -> None:
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
     nbformat.write(notebook, lab.root / "output.ipynb")

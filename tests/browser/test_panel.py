@@ -74,7 +74,7 @@ def test_joins_and_leaves_are_shown(lab: JupyterServer, kernel: str, page: LabPa
     expect(page.members).not_to_contain_text("train")
 
 
-def test_data_that_is_no_json_is_told_in_place_and_not_sent(lab: JupyterServer, page: LabPage) -> None:
+def test_data_that_are_not_json_are_reported_in_the_form_and_not_sent(lab: JupyterServer, page: LabPage) -> None:
     page.open(lab).join("typo")
     page.event_field.fill("hello")
     page.data_field.fill('{"a": ')
@@ -121,9 +121,7 @@ def test_the_panel_can_be_used_with_the_keyboard_alone(lab: JupyterServer, page:
     expect(page.events.locator("code")).to_have_text("[1, 2]")
 
 
-def test_the_panel_sends_nothing_while_nothing_happens_and_sees_at_once_what_does(
-    make_lab: MakeLab, page: LabPage
-) -> None:
+def test_the_panel_is_silent_at_rest_and_shows_an_event_at_once(make_lab: MakeLab, page: LabPage) -> None:
     lab = make_lab(RtmsgApp={"ping_interval": 1.0}).start()
     kernel = lab.start_kernel("quiet.ipynb")
     sent: list[str | bytes] = []

@@ -82,7 +82,7 @@ async def connect(io: Server) -> AsyncIterator[Callable[..., Any]]:
         await client.disconnect()
 
 
-async def test_acks_are_none_one_value_or_a_list(connect: Any) -> None:
+async def test_the_result_of_an_ack_is_none_one_value_or_a_list(connect: Any) -> None:
     client = await connect()
     assert client.max_payload == 500_000
     assert await client.emit_with_ack("sum", 1, 2) == 3

@@ -192,7 +192,7 @@ async def test_a_room_continues_after_an_event_that_cannot_be_read(hub: Room) ->
     assert hub.joined == len(hub.sockets) == 1
 
 
-async def test_a_room_reads_its_history_past_what_cannot_be_read(hub: Room, caplog: pytest.LogCaptureFixture) -> None:
+async def test_history_goes_on_after_an_event_that_cannot_be_read(hub: Room, caplog: pytest.LogCaptureFixture) -> None:
     async with rt.AsyncClient(hub.url) as client:
         room = await client.join("lab", as_="me")
         seen: list[Any] = []

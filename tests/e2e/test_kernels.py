@@ -50,7 +50,7 @@ def kill(server: JupyterServer, kernel: str) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_a_notebook_whose_kernel_was_killed_sees_exactly_what_it_missed(server: JupyterServer) -> None:
+def test_a_notebook_whose_kernel_was_killed_gets_exactly_the_missed_events(server: JupyterServer) -> None:
     train, plot = server.start_kernel("train.ipynb"), server.start_kernel("plot.ipynb")
     for kernel in (train, plot):
         server.execute(kernel, JOIN)

@@ -66,7 +66,7 @@ def test_events_of_departed_notebooks_with_one_name_are_distinguished(tmp_path: 
         assert say(server, reader, "[m.notebook for m in lab.members]") == ["reader.ipynb"]
 
 
-def test_a_renamed_notebook_signs_what_comes_with_its_new_name(tmp_path: Path) -> None:
+def test_later_events_of_a_renamed_notebook_have_its_new_name(tmp_path: Path) -> None:
     with serve(tmp_path, READABLE_BY_ALL) as server:
         put(server, "train.ipynb")
         kernel = server.start_kernel("train.ipynb")

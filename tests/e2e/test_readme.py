@@ -41,7 +41,7 @@ def write(server: JupyterServer, tmp_path: Path) -> Iterator[Callable[..., Noteb
 
 
 @pytest.mark.timeout(300)
-def test_the_second_notebook_sees_the_event_of_the_first_and_later_what_it_missed(
+def test_the_second_notebook_gets_the_event_of_the_first_and_later_the_missed_ones(
     write: Callable[..., Notebook],
 ) -> None:
     emits, joins, catches_up = BLOCKS

@@ -127,9 +127,7 @@ def test_delivery_alone_is_no_activity_of_a_kernel(jupyter: JupyterServer, peer:
     assert kernel_activity(jupyter, kernel) == before
 
 
-def test_acknowledging_events_that_no_handler_wanted_is_no_activity_of_a_kernel(
-    jupyter: JupyterServer, peer: Peer
-) -> None:
+def test_acknowledging_events_without_a_handler_is_no_activity_of_a_kernel(jupyter: JupyterServer, peer: Peer) -> None:
     kernel = listening(jupyter, "picky", "room.on('wanted', lambda event: None)", "picky.ipynb")
     before = kernel_activity(jupyter, kernel)
     seq = publish(peer, "picky", "unwanted")

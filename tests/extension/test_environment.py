@@ -45,7 +45,7 @@ def test_the_environment_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> N
     assert not {"RTMSG_URL", "RTMSG_TOKEN"} & set(os.environ)
 
 
-def test_a_variable_that_somebody_else_changed_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variable_changed_by_other_code_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RTMSG_URL", "before")
     environment = KernelEnvironment()
     environment.set({"RTMSG_URL": "ours"})

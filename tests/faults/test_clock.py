@@ -145,7 +145,7 @@ async def test_a_connection_is_recovered_though_the_clock_jumped_while_it_was_aw
             await each.close()
 
 
-async def test_presence_ends_by_the_clock_that_nobody_sets(machine: Machine) -> None:
+async def test_presence_expires_by_the_monotonic_clock(machine: Machine) -> None:
     async with machine.running() as port:
         here, away = await Member.connect(port, client="h"), await Member.connect(port, client="a")
         await here.join("lab")

@@ -316,7 +316,7 @@ async def ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     await ground.close()
 
 
-async def test_a_slow_live_member_is_told_of_what_retention_took(
+async def test_a_slow_live_member_is_told_which_events_retention_deleted(
     ground: Ground, caplog: pytest.LogCaptureFixture
 ) -> None:
     slow = await ground.member()
@@ -341,7 +341,7 @@ async def test_a_member_that_was_away_is_told_which_events_were_deleted_meanwhil
     assert member.gone == [range(21, member.gone[0].stop)]
 
 
-async def test_a_kernel_that_was_restarted_is_told_of_what_passed_its_cursor(ground: Ground) -> None:
+async def test_a_restarted_kernel_is_told_which_events_were_deleted_after_its_cursor(ground: Ground) -> None:
     first = await ground.member(as_="reader")
     first.running.set()
     await ground.emit(20)

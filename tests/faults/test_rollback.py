@@ -35,7 +35,7 @@ async def test_a_kill_alone_loses_nothing_and_warns_of_nothing(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("mark", [b"", b"\0" * 84, b"RTMSMARK" + b"x" * 1_000, None])
-async def test_a_mark_that_tells_nothing_is_no_reason_to_warn(tmp_path: Path, mark: bytes | None) -> None:
+async def test_an_unreadable_mark_causes_no_warning(tmp_path: Path, mark: bytes | None) -> None:
     path = tmp_path / "log.sqlite3"
     told = publish(path, 50)
     beside(path, ".mark").unlink()
@@ -49,7 +49,7 @@ async def test_a_mark_that_tells_nothing_is_no_reason_to_warn(tmp_path: Path, ma
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("parts", [("", "-wal", "-shm"), PARTS], ids=["mark-stays", "mark-too"])
-async def test_a_live_reader_gets_what_came_after_an_older_copy_was_restored(
+async def test_a_live_reader_gets_the_events_after_the_restore_of_an_older_copy(
     tmp_path: Path, parts: tuple[str, ...]
 ) -> None:
     path = tmp_path / "log.sqlite3"

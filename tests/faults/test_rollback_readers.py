@@ -136,7 +136,7 @@ async def test_readers_go_on_exactly_or_are_told(ground: Ground, mark: bool) -> 
     assert later.room.missed_count == 0
 
 
-async def test_a_kernel_that_was_restarted_misses_nothing_of_what_was_stored_since(ground: Ground) -> None:
+async def test_a_restarted_kernel_misses_no_event_stored_since(ground: Ground) -> None:
     reader = await Reader.join(ground, as_="reader")
     kept = await ground.emit("kept", 10)
     await until(lambda: reader.seen == kept and reader.room.lag == 0)

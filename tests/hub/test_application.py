@@ -52,7 +52,7 @@ async def test_read_covers_join_history_presence_and_lag(
         assert await refusal(await hub.connect(user=user), command, **fields) == "forbidden"
 
 
-async def test_rooms_lists_only_what_may_be_read(start: Any, table: Table) -> None:
+async def test_rooms_lists_only_readable_rooms(start: Any, table: Table) -> None:
     table.allowed.add(("eve", "write", "secret"))
     hub = await start(access=table)
     eve = await hub.connect(user="eve")

@@ -189,7 +189,7 @@ async def busy(start: Any) -> Any:
     return await start(page_events=3, ring_events=4)
 
 
-async def test_the_ack_comes_first_then_what_was_missed_then_what_is_live(busy: Any) -> None:
+async def test_the_ack_comes_first_then_missed_events_then_live_ones(busy: Any) -> None:
     writer = await busy.connect()
     seqs = await writer.publish_many(50)
     reader = await busy.connect()

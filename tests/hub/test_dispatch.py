@@ -15,7 +15,7 @@ async def test_an_unknown_command_is_refused_with_those_there_are(hub: Any) -> N
 
 
 @pytest.mark.parametrize("args", [(1,), ("lab",), ([],), ({}, {}), (None,), (b"x",)])
-async def test_a_request_that_is_no_object_is_refused(hub: Any, args: tuple[Any, ...]) -> None:
+async def test_a_request_that_is_not_an_object_is_refused(hub: Any, args: tuple[Any, ...]) -> None:
     member = await hub.connect()
     assert (await member.ask("join", *args))["error"]["code"] == "bad_request"
 
@@ -51,7 +51,7 @@ async def test_a_command_without_an_ack_that_succeeds_is_not_answered(hub: Any) 
     assert [got.name for got in member.got if got.name not in ("$presence", "$offset")] == ["ack", "a"]
 
 
-async def test_a_fault_of_the_hub_is_told_without_its_text_and_hurts_nobody_else(
+async def test_an_internal_error_is_answered_without_its_text_and_affects_no_other_client(
     hub: Any, monkeypatch: Any, caplog: Any
 ) -> None:
     member, other = await hub.joined(), await hub.joined()

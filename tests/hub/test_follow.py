@@ -13,7 +13,7 @@ from jupyter_rtmsg.log import Record
 from jupyter_rtmsg.log.records import Take
 
 
-async def test_an_event_that_somebody_else_appended_is_delivered(hub: Any) -> None:
+async def test_an_event_appended_outside_of_the_hub_is_delivered(hub: Any) -> None:
     """Appends need not come through this hub."""
     member = await hub.joined()
     await hub.log.append(draft(room="lab", sender=b'{"user":"x","kind":"script","member":"m"}'))

@@ -35,7 +35,7 @@ async def test_status_tells_an_operator_what_there_is(hub: Any) -> None:
     }  # fmt: skip
 
 
-async def test_rooms_lists_what_holds_events_or_has_members(hub: Any) -> None:
+async def test_rooms_lists_rooms_with_events_or_members(hub: Any) -> None:
     member = await hub.joined("b")
     head = (await member.publish_many(3, "a"))[-1]
     first, second = (await member.call("rooms"))["rooms"]
@@ -52,7 +52,7 @@ async def test_a_room_of_which_nothing_is_left_makes_place_for_another(start: An
     await member.join("b")
 
 
-async def test_stopping_says_so_and_keeps_what_was_acknowledged(start: Any, tmp_path: Any) -> None:
+async def test_a_stopping_server_says_so_and_keeps_acknowledged_events(start: Any, tmp_path: Any) -> None:
     url = f"sqlite:///{tmp_path}/log.sqlite3"
     hub = await start(url=url)
     member = await hub.joined(user="ann", fields={"as": "notes"})
@@ -86,7 +86,7 @@ async def test_two_hubs_share_nothing(start: Any) -> None:
     assert ([got.data for got in a.events()], [got.data for got in b.events()]) == ([1], [2])
 
 
-async def test_large_events_at_one_moment_throw_nobody_out(start: Any) -> None:
+async def test_many_large_events_at_once_disconnect_nobody(start: Any) -> None:
     hub = await start(server={"max_queue": 8 << 20})
     members = [await hub.joined(user=f"user{n}") for n in range(5)]
     writer = await hub.connect()

@@ -49,7 +49,7 @@ def test_a_client_with_an_origin_is_a_browser() -> None:
     assert who().kind == "script"
 
 
-def test_a_client_is_the_same_member_on_every_connection_and_nobody_elses() -> None:
+def test_a_client_is_one_member_on_all_its_connections_and_no_other_client_is_that_member() -> None:
     same = {who(user="ann", auth={"client": "c1"}, id=id).member for id in ("s1", "s2")}
     assert len(same) == 1
     assert who(user="bob", auth={"client": "c1"}).member not in same

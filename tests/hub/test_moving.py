@@ -124,7 +124,7 @@ async def test_a_subscription_keeps_its_place(hub: Any, other: EventLog) -> None
     assert [(row.epoch, row.position) for row in hub.log.subscriptions.all()] == [(other.epoch, 8)]
 
 
-async def test_an_acknowledgement_of_what_never_was_is_refused(hub: Any, other: EventLog) -> None:
+async def test_an_acknowledgement_of_a_seq_beyond_the_head_is_refused(hub: Any, other: EventLog) -> None:
     member = await hub.joined(user="ann", fields={"as": "notes"})
     await member.publish()
     await end(hub, other)

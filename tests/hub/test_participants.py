@@ -43,7 +43,7 @@ async def test_a_wrong_auth_is_refused_by_name(start: Any) -> None:
     assert len(hub.hub.core.participants) == 0
 
 
-async def test_after_close_nobody_is_admitted_and_commands_are_told_so(start: Any) -> None:
+async def test_after_close_connections_and_commands_are_refused(start: Any) -> None:
     hub = await start()
     member = await hub.joined()
     await hub.hub.close()

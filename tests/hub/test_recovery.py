@@ -37,7 +37,7 @@ def recovered(member: Member, before: Member) -> bool:
     return member.raw.welcome == before.raw.welcome
 
 
-async def test_a_lost_client_is_in_its_rooms_again_and_gets_what_it_missed(hub: Any) -> None:
+async def test_a_recovered_client_is_in_its_rooms_and_gets_the_missed_events(hub: Any) -> None:
     ann = await hub.joined("lab", user="ann")
     bob = await hub.joined("lab", user="bob")
     await ann.join("other")
@@ -99,7 +99,7 @@ async def test_the_offset_is_sent_only_to_members_that_may_be_recovered(hub: Any
         assert member.named("$offset") == []
 
 
-async def test_handlers_get_the_data_and_what_the_hub_knows_of_it_and_no_more(hub: Any) -> None:
+async def test_handlers_get_the_data_and_the_hubs_metadata_only(hub: Any) -> None:
     ann = await hub.joined("lab", user="ann")
     await ann.publish({"x": 1})
     await ann.has("$offset")
@@ -292,7 +292,7 @@ async def test_a_client_that_received_a_part_of_a_batch_is_not_recovered(hub: An
     assert not recovered(await hub.connect(user="ann", pid=ann.raw.welcome["pid"], offset=OPEN), ann)
 
 
-async def test_a_live_event_shows_that_what_was_before_it_was_received(hub: Any) -> None:
+async def test_an_acknowledged_live_event_proves_that_earlier_ones_were_received(hub: Any) -> None:
     bob = await hub.joined("lab", user="bob")
     await bob.publish_many(3)
     ann = await hub.joined("lab", user="ann", fields={"last": 3})

@@ -23,7 +23,7 @@ def seqs(entries: list[BufferedEvent]) -> list[int]:
     return [entry.seq for entry in entries]
 
 
-def test_a_ring_covers_what_came_since_it_began() -> None:
+def test_a_ring_covers_the_events_since_it_began() -> None:
     assert ring(12).covers(10)
     assert not ring(12).covers(9)
 

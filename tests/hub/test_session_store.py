@@ -43,7 +43,7 @@ STEPS = st.lists(
 
 
 @given(STEPS)
-def test_it_counts_what_is_kept(steps: list[tuple[str, str, int, bool]]) -> None:
+def test_the_dedup_counts_its_ids(steps: list[tuple[str, str, int, bool]]) -> None:
     quota, kept = SessionQuota(100, 150), dict[str, tuple[str, int]]()
     for key, user, size, keep in steps:
         kept.pop(key, None)

@@ -84,7 +84,7 @@ async def test_the_end_of_an_older_owner_leaves_the_newer_one_alone(hub: Any) ->
     await newer.has("$taken")
 
 
-async def test_only_the_owner_may_ack_and_only_what_there_is(hub: Any) -> None:
+async def test_only_the_owner_may_ack_and_only_stored_events(hub: Any) -> None:
     member = await hub.connect(user="ann")
     cases = [({"room": "lab", "seq": 0, "as": "notes"}, "not_joined")]
     await member.join("plain")
@@ -357,7 +357,7 @@ async def test_a_renamed_directory_takes_everything_beneath_along_and_nothing_el
     assert await kernels[places[0]].has("$taken")
 
 
-async def test_a_rename_onto_another_notebook_ends_what_that_had(hub: Any) -> None:
+async def test_a_rename_onto_another_notebook_ends_the_subscriptions_of_that(hub: Any) -> None:
     one = await proved(hub, "one.ipynb", user="ann", kernel="k1")
     two = await proved(hub, "two.ipynb", user="ann", kernel="k2")
     for kernel in (one, two):
@@ -384,7 +384,7 @@ async def test_only_permitted_subscriptions_and_connections_follow_a_rename(hub:
     assert not bob.named("$renamed")
 
 
-async def test_a_deleted_notebook_starts_anew_and_what_it_had_is_still_listed(hub: Any) -> None:
+async def test_a_deleted_notebook_starts_anew_and_its_old_subscription_is_still_listed(hub: Any) -> None:
     kernel = await proved(hub, "Untitled.ipynb", user="ann")
     await kernel.join()
     seqs = await kernel.publish_many(3)
@@ -414,7 +414,7 @@ async def test_a_renamed_link_changes_the_name_and_not_the_place(hub: Any) -> No
     }
 
 
-async def test_the_first_join_adopts_what_0_1_0_kept_under_the_relative_path(start: Any) -> None:
+async def test_the_first_join_adopts_the_subscription_of_0_1_0_under_the_relative_path(start: Any) -> None:
     def kept(log: Any) -> None:
         for user, name, position in (
             ("token:kernel", "a/nb.ipynb", 1),

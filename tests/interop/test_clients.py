@@ -54,7 +54,7 @@ def test_it_joins_publishes_and_receives(peer: AnyPeer, room: str, data: Any) ->
     assert (stored["event"], stored["data"], stored["seq"]) == ("metric", data, reply["seq"])
 
 
-def test_half_an_emoji_costs_one_character_and_nobody_the_connection(jupyter: JupyterServer, room: str) -> None:
+def test_half_an_emoji_costs_one_character_and_no_connection(jupyter: JupyterServer, room: str) -> None:
     with CLIENTS["socket.io-client"](jupyter) as script, CLIENTS["python-socketio"](jupyter) as python:
         for peer in (script, python):
             assert peer.command("join", room=room)["ok"]

@@ -181,7 +181,7 @@ async def test_retries_survive_a_server_that_is_killed(own: NodeServer, client: 
     assert await asyncio.gather(*answers) == [0, 2, 4, 6, 8]
 
 
-async def test_a_dropped_connection_is_recovered_with_what_was_missed(recovering: NodeServer, client: Make) -> None:
+async def test_a_dropped_connection_is_recovered_with_the_missed_events(recovering: NodeServer, client: Make) -> None:
     socket = await client(recovering)
     seen: list[Any] = []
     socket.on("told", lambda value: seen.append(value))  # no room for the offset
@@ -224,7 +224,7 @@ async def test_a_frozen_client_is_given_up_by_the_server_and_recovers(recovering
     assert socket.recovered
 
 
-async def test_a_client_that_was_disconnected_fails_what_waits(shared: NodeServer, client: Make) -> None:
+async def test_a_disconnected_client_fails_its_pending_acknowledgements(shared: NodeServer, client: Make) -> None:
     socket = await client(shared)
     waiting = asyncio.ensure_future(socket.emit_with_ack("silence"))
     await asyncio.sleep(0)

@@ -233,7 +233,7 @@ async def test_the_whole_conversation(parser: str, server: str, client: str, tra
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-async def test_dates_and_what_is_undefined_go_both_ways_with_msgpack(transport: str) -> None:
+async def test_dates_and_undefined_go_both_ways_with_msgpack(transport: str) -> None:
     dates = [datetime(2024, 2, 29, 12, 0, 0, 123_000, tzinfo=timezone.utc), datetime(1931, 1, 1, tzinfo=timezone.utc)]
     async with ours("msgpack") as url:
         heard = await node_talks(url, "msgpack", TRANSPORTS[transport], dates)
@@ -335,7 +335,7 @@ async def test_a_client_with_another_parser_is_told_so_and_stays_away(parser: st
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("parser", PACKAGES)
-async def test_our_client_says_what_is_likely_where_a_server_only_hangs_up(parser: str, transport: str) -> None:
+async def test_our_client_names_the_likely_cause_if_a_server_only_closes(parser: str, transport: str) -> None:
     async with nodes(parser) as url:
         socket = rt.SocketClient(url, parser=OTHER[parser], transports=TRANSPORTS[transport], reconnection_delay=0.01)
         attempts: list[int] = []
@@ -347,7 +347,7 @@ async def test_our_client_says_what_is_likely_where_a_server_only_hangs_up(parse
 
 
 @pytest.mark.parametrize("parser", PACKAGES)
-async def test_our_client_says_what_is_likely_where_a_server_does_not_answer(parser: str) -> None:
+async def test_our_client_names_the_likely_cause_if_a_server_does_not_answer(parser: str) -> None:
     async with pythons(parser) as url:
         socket = rt.SocketClient(url, parser=OTHER[parser], reconnection_delay=0.01)
         with pytest.raises(ServerUnreachable, match=f"perhaps it speaks another parser than '{OTHER[parser]}'"):

@@ -16,7 +16,7 @@ def test_a_kernel_is_its_notebook_and_its_user(ada: UserServer) -> None:
     assert ada.execute(kernel, cell).text.split() == ["ada", "a.ipynb"]
 
 
-def test_notebooks_of_one_name_are_told_apart_in_what_they_have_said(ada: UserServer) -> None:
+def test_events_of_notebooks_with_one_name_are_distinguished(ada: UserServer) -> None:
     for notebook in ("a/hw1.ipynb", "b/hw1.ipynb"):
         kernel = ada.start_kernel(notebook)
         ada.execute(kernel, "import jupyter_rtmsg as rt; rt.connect().join('homework').emit('done')")
@@ -61,7 +61,7 @@ def test_a_browser_that_is_logged_in_is_its_user_and_a_foreign_page_is_not(hub: 
     assert ada.request("GET", poll, token=None, headers=foreign).status == 403
 
 
-def test_a_named_server_beside_the_first_works_and_says_what_it_shares(hub: JupyterHub, ada: UserServer) -> None:
+def test_a_named_server_beside_the_first_works_and_says_which_parts_it_shares(hub: JupyterHub, ada: UserServer) -> None:
     with hub.server("ada", "two", token=ada.token) as second, rt.Client(second.url, ada.token) as client:
         assert second.status()["log"]["warning"]
         assert ada.status()["log"]["warning"] is None

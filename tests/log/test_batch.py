@@ -21,7 +21,7 @@ def test_a_batch_that_is_not_accepted_leaves_no_trace() -> None:
     assert state == LogState()
 
 
-def test_batches_build_on_what_was_accepted() -> None:
+def test_a_batch_builds_on_the_accepted_ones() -> None:
     state = LogState()
     for now in (7, 3):
         batch = Batch(state, {}, now)

@@ -230,7 +230,7 @@ def test_a_clock_that_flaps_is_warned_of_now_and_then(machine: Machine, caplog: 
     assert 1 <= len(warnings(caplog)) <= 7
 
 
-def test_a_log_that_was_closed_for_less_than_it_keeps_is_no_cause_for_a_warning(
+def test_a_log_that_was_closed_for_less_than_its_retention_warns_of_nothing(
     machine: Machine, caplog: pytest.LogCaptureFixture
 ) -> None:
     clock = machine.reopen(machine.clock(), 29 * DAY, usual=30 * DAY)
@@ -246,7 +246,7 @@ def test_a_damaged_state_is_left_out(machine: Machine, stored: bytes, caplog: py
     assert decode_state(encode_state(machine.clock().state)) == machine.clock().state
 
 
-def test_the_clock_that_nobody_sets_is_one_that_the_system_has(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_clocks_are_those_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = steady_clock()
     before = clock()
     assert 0 <= clock() - before < 60

@@ -73,7 +73,7 @@ def test_later_means_not_in_this_step(clock: Clock, queue: CompletionQueue) -> N
     assert clock.called == [0, 1]
 
 
-def test_only_so_many_wait_for_a_later_step(
+def test_the_tasks_waiting_for_a_later_step_are_bounded(
     clock: Clock, queue: CompletionQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MAX_WAITING", 50)

@@ -23,7 +23,7 @@ def test_the_checksum_of_an_event_covers_all_of_it() -> None:
     assert len(sums | {event_crc(**EVENT)}) == len(changes) + 1
 
 
-def test_the_checksum_of_an_older_event_covers_what_is_given_back() -> None:
+def test_the_checksum_of_an_older_event_covers_its_returned_fields() -> None:
     base = ("name", "user", "id", b"sender", b"data", (b"one", b"two"))
     changes = [("n", 0), ("u", 1), (None, 2), (b"s", 3), (b"d", 4), ((b"one", b"twO"), 5), ((b"one",), 5)]
     sums = {event_crc_of_2(*base[:at], value, *base[at + 1 :]) for value, at in changes}  # type: ignore[arg-type]

@@ -119,7 +119,7 @@ async def test_large_events_are_removed_in_slices_of_some_megabytes(
     assert slices == [3, 3, 1]
 
 
-async def test_deleting_what_never_was_does_nothing(log: EventLog) -> None:
+async def test_deleting_a_room_that_never_existed_does_nothing(log: EventLog) -> None:
     await log.delete("never")
     assert await log.stats("never") == RoomStats(0, 0, 0, 0)
 

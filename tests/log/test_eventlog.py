@@ -59,7 +59,7 @@ async def test_an_event_that_cannot_be_stored_fails_alone(log: EventLog) -> None
 
 
 @pytest.mark.parametrize("wrong", [{"id": 5}, {"client": []}, {"room": ["lab"]}])
-async def test_an_id_that_is_no_text_fails_alone(log: EventLog, wrong: dict[str, Any]) -> None:
+async def test_an_id_that_is_not_text_fails_alone(log: EventLog, wrong: dict[str, Any]) -> None:
     good, after = log.append(draft(client="c", id="1")), draft(client="c", id="2")
     bad = log.append(draft(**{"client": "c", "id": "x", **wrong}))
     stored = log.append(after)
@@ -96,7 +96,7 @@ async def test_of_two_queued_appends_with_the_same_expect_one_wins(log: EventLog
         await second
 
 
-async def test_submit_tells_what_came_of_it_after_the_event_came_out(log: EventLog) -> None:
+async def test_submit_reports_its_outcome_after_the_event_reached_the_followers(log: EventLog) -> None:
     told: list[Appended | Exception | int | None] = []
     heard = asyncio.Event()
 
@@ -188,7 +188,7 @@ async def test_an_id_is_forgotten_after_the_window(open_any: Opener) -> None:
     assert await log.append(draft(client="c", id="x")) == Appended(2, True)
 
 
-async def test_only_so_many_ids_are_remembered(open_any: Opener) -> None:
+async def test_the_remembered_ids_are_bounded(open_any: Opener) -> None:
     log = await open_any(dedup_count=3)
     for i in range(8):
         await log.append(draft(client="c", id=str(i)))
@@ -229,7 +229,7 @@ async def test_pages_joined_by_through_miss_nothing(log: EventLog) -> None:
     assert seqs(await read_all(log, "b", limit=7)) == list(range(2, 61, 3))
 
 
-async def test_through_is_the_last_record_when_there_is_more_else_what_was_scanned(log: EventLog) -> None:
+async def test_through_is_the_last_record_if_there_is_more_and_else_the_scanned_position(log: EventLog) -> None:
     await asyncio.gather(*(log.append(draft(i, room)) for i, room in enumerate("aabbb")))
     first = await log.read("a", limit=1)
     assert (seqs(first.records), first.through, first.more) == ([1], 1, True)
@@ -278,7 +278,7 @@ async def test_since_gives_events_from_a_time_on(open_any: Opener) -> None:
     assert seqs((await log.read("lab", since=0, last=2)).records) == [18, 20]
 
 
-async def test_name_and_user_filter_and_through_passes_what_was_left_out(log: EventLog) -> None:
+async def test_name_and_user_filter_and_through_passes_filtered_events(log: EventLog) -> None:
     for i in range(12):
         await log.append(draft(i, name="ab"[i % 2], user="xyz"[i % 3]))
     assert seqs(await read_all(log, name="b", limit=2)) == [2, 4, 6, 8, 10, 12]
@@ -288,7 +288,7 @@ async def test_name_and_user_filter_and_through_passes_what_was_left_out(log: Ev
     assert seqs((await log.read("lab", name="a", last=2)).records) == [9, 11]
 
 
-async def test_a_sender_is_found_by_what_the_log_knows_of_it(log: EventLog) -> None:
+async def test_events_are_found_by_any_field_of_their_sender(log: EventLog) -> None:
     ann = b'{"user":"ann","kind":"kernel","name":"hw1","member":"m","notebook":"a/hw1.ipynb"}'
     bob = b'{"user":"bob","kind":"script","name":"hw1","member":"n"}'
     for number, sender in enumerate([ann, bob, ann, b'{"user":"hw1","kind":"client","member":"o"}']):
@@ -316,7 +316,7 @@ async def test_a_page_ends_at_max_attachments(log: EventLog) -> None:
     assert seqs((await log.read("lab", max_attachments=1)).records) == [1]
 
 
-async def test_a_read_never_runs_ahead_of_what_came_out(log: EventLog) -> None:
+async def test_a_read_is_never_ahead_of_the_followers(log: EventLog) -> None:
     futures = [log.append(draft(i)) for i in range(500)]
     while not futures[-1].done():
         head = log.head
@@ -327,7 +327,7 @@ async def test_a_read_never_runs_ahead_of_what_came_out(log: EventLog) -> None:
 # Rooms
 
 
-async def test_stats_count_what_is_held(log: EventLog) -> None:
+async def test_stats_count_the_stored_events(log: EventLog) -> None:
     assert await log.stats("lab") == RoomStats(0, 0, 0, 0)
     await fill(log, 1, "other")
     await log.append(Draft("lab", "a", b"12345", (b"678",)))
@@ -336,7 +336,7 @@ async def test_stats_count_what_is_held(log: EventLog) -> None:
     assert await log.rooms() == {"lab": RoomStats(2, 3, 2, 9, n=2), "other": RoomStats(1, 1, 1, 1, n=1)}
 
 
-async def test_lag_counts_what_came_after_a_position(open_any: Opener) -> None:
+async def test_lag_counts_the_events_after_a_position(open_any: Opener) -> None:
     clock = Clock(5.0)
     log = await open_any(clock=clock)
     for i in range(6):
@@ -596,7 +596,7 @@ async def test_a_closed_log_says_so(log: EventLog) -> None:
         log.announce(draft())
 
 
-async def test_a_future_that_nobody_waits_for_any_more_does_no_harm(log: EventLog) -> None:
+async def test_a_cancelled_future_does_no_harm(log: EventLog) -> None:
     log.append(draft()).cancel()
     assert (await log.append(draft())).seq == 2
 
@@ -640,7 +640,7 @@ async def test_a_position_of_the_present_opening_is_a_place_up_to_the_head(log: 
     assert log.cut(log.opening) == log.cut("") == last
 
 
-async def test_a_position_of_an_opening_that_the_log_never_had_is_none_here(log: EventLog) -> None:
+async def test_a_position_of_an_unknown_opening_is_not_valid_in_this_log(log: EventLog) -> None:
     (*_, last) = await fill(log, 3)
     assert log.locate(last, log.epoch, "no opening") is None
     assert log.cut("no opening") == 0

@@ -70,7 +70,7 @@ async def test_attachments_are_compared(open_any: Opener) -> None:
         await log.append(chosen("x", attachments=(b"one", b"owt")))
 
 
-async def test_it_is_checked_before_what_is_expected(open_any: Opener) -> None:
+async def test_a_chosen_id_is_checked_before_expect(open_any: Opener) -> None:
     log = await open_any()
     assert await log.append(chosen("x", expect=0)) == Appended(1, False)
     assert await log.append(chosen("x", expect=0)) == Appended(1, True)

@@ -68,7 +68,7 @@ def test_a_waiting_server_gets_the_lock_as_soon_as_its_holder_ends(tmp_path: Pat
     lock.release()
 
 
-def test_a_lock_file_that_was_removed_meanwhile_is_no_lock(tmp_path: Path) -> None:
+def test_a_lock_on_a_removed_file_does_not_count(tmp_path: Path) -> None:
     """Somebody tidied the directory up: the next server locks a new file."""
     holder = FileLock(tmp_path / "log")
     with ThreadPoolExecutor(1) as pool:

@@ -482,7 +482,7 @@ async def test_a_log_that_has_its_file_has_nothing_of_this(open_sqlite: Opener) 
     assert type(await open_sqlite()) is SQLiteLog
 
 
-def test_the_table_is_as_short_as_what_it_holds_is_regular() -> None:
+def test_the_position_map_is_short_if_positions_are_regular() -> None:
     table = PositionMap("e", 5)
     for i in range(1, 1001):
         table.add(MEMORY_START + i, 5 + i, known=False)

@@ -45,7 +45,7 @@ async def test_a_room_keeps_its_newest_events(log: EventLog) -> None:
     assert seqs(await read_all(log, "other")) == other
 
 
-async def test_a_policy_applies_to_what_the_room_holds_already(log: EventLog) -> None:
+async def test_a_policy_applies_to_stored_events_too(log: EventLog) -> None:
     mine = await fill(log, 30)
     await log.policies.set("lab", Policy(count=7))
     await holds(log, 7)

@@ -34,7 +34,7 @@ def dump(path: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("version", [1, 2])
-async def test_an_old_file_keeps_all_it_has_and_numbers_what_each_room_holds(
+async def test_a_converted_file_keeps_all_events_and_numbers_those_of_each_room(
     open_sqlite: Opener, path: Path, version: int
 ) -> None:
     write_old_log(path, version)

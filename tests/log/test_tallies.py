@@ -162,7 +162,7 @@ def make_log() -> Callable[..., Log]:
     return Log
 
 
-def test_one_writer_never_evicts_what_another_one_holds(make_log: Callable[..., Log]) -> None:
+def test_one_writer_never_evicts_the_ids_of_another(make_log: Callable[..., Log]) -> None:
     log = make_log(max_bytes=100_000, max_events=10_000)
     log.append([("lab", "ann", 100)] * 50)
     mine = log.seqs("ann")

@@ -64,7 +64,7 @@ def test_a_dashboard_in_the_server_takes_part_and_leaves_nothing_behind(server: 
         assert hub.subscriptions("voila") == []
 
 
-def test_a_dashboard_may_ask_for_what_was_and_be_remembered_by_name(server: JupyterServer) -> None:
+def test_a_dashboard_may_read_history_and_have_a_named_subscription(server: JupyterServer) -> None:
     write(server, "named.ipynb", "'named-board', as_='the-board'")
     answer = server.request("GET", "voila/render/named.ipynb")
     assert printed(answer.text) == ["the-board", "kernel", True]

@@ -37,7 +37,7 @@ def partner(server: JupyterServer) -> Iterator[Notebook]:
 
 
 @pytest.mark.timeout(300)
-def test_the_partner_hears_everything_while_it_computes_and_what_it_missed_when_it_is_back(
+def test_the_partner_gets_events_while_it_computes_and_the_missed_ones_when_it_is_back(
     trainer: Notebook, partner: Notebook
 ) -> None:
     _run_both(trainer, partner)

@@ -32,7 +32,7 @@ def python(folder: Path, log: Path, fails: str = "nothing", status: int = 1) -> 
     return str(path)
 
 
-def test_it_is_built_while_what_it_needs_is_installed_and_comes_last(tmp_path: Path, log: Path) -> None:
+def test_the_frontend_is_built_while_its_needs_are_installed_and_comes_last(tmp_path: Path, log: Path) -> None:
     assert install.install(python(tmp_path, log), ["examples"]) == 0
     *both, last = [json.loads(line) for line in log.read_text().splitlines()]
     wheel, needs = sorted(both, key=lambda command: "install" in command)

@@ -22,7 +22,7 @@ def test_every_behaviour_could_be_seen_with_both_servers(seen: Seen) -> None:
     assert {each.id: each.failed for run in seen for each in run.values() if each.failed} == {}
 
 
-def test_nodes_server_does_what_we_say_it_does(seen: Seen) -> None:
+def test_nodes_server_behaves_as_documented(seen: Seen) -> None:
     node, _ = seen
     assert {each.id: each.saw for each in node.values() if each.saw != each.gives} == {}
 

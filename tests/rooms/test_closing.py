@@ -291,7 +291,7 @@ async def test_closing_while_it_comes_back_leaves_nothing(ground: Ground) -> Non
     await ground.nothing_left(before)
 
 
-async def test_closing_what_was_never_connected_leaves_nothing(ground: Ground) -> None:
+async def test_closing_an_unconnected_client_leaves_nothing(ground: Ground) -> None:
     before = Left.now(asyncio.get_running_loop())
     await rt.AsyncClient(ground.url).close()
     await rt.SocketClient(ground.url).disconnect()
@@ -363,7 +363,7 @@ async def test_closing_takes_bounded_time_when_the_server_has_stopped() -> None:
 # --- a client that nobody holds
 
 
-async def test_a_blocking_client_that_nobody_holds_and_hears_is_closed(ground: Ground) -> None:
+async def test_an_unreferenced_blocking_client_without_handlers_is_closed(ground: Ground) -> None:
     before = Left.now(asyncio.get_running_loop())
 
     def forget() -> None:
@@ -452,7 +452,7 @@ async def test_received_events_are_handled_before_the_client_is_closed(ground: G
     await other.client.close()
 
 
-async def test_a_blocking_client_handles_what_it_received_before_it_is_closed(ground: Ground) -> None:
+async def test_a_blocking_client_handles_received_events_before_it_is_closed(ground: Ground) -> None:
     seen: list[Any] = []
     plain: list[Any] = []
 
@@ -479,7 +479,7 @@ async def test_a_blocking_client_handles_what_it_received_before_it_is_closed(gr
     await ground.nothing_left(before)
 
 
-async def test_a_loop_over_events_gets_what_came_before_the_close_and_ends(ground: Ground) -> None:
+async def test_a_loop_over_events_gets_the_events_before_the_close_and_ends(ground: Ground) -> None:
     hub = await rt.AsyncClient(ground.url).connect()
     room = await hub.join("lab")
     awaited = room.events()

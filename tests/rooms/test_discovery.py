@@ -125,7 +125,7 @@ def test_the_base_url_of_a_server_of_ones_own_is_known(running: Any, base: str, 
     assert [place[:2] for place in found] == [(f"http://127.0.0.1:7{base}", "scoped")]
 
 
-def test_a_path_that_is_no_page_of_a_server_is_another_server(running: Any) -> None:
+def test_a_path_that_is_not_a_page_of_jupyter_is_another_server(running: Any) -> None:
     found = Discovery("http://127.0.0.1:7/user/ada/", environment=_HUB, runtime_dir=running(7)).places
     assert [place[:2] for place in found] == [("http://127.0.0.1:7/user/ada/", None)]
 

@@ -168,7 +168,7 @@ def test_a_reader_that_is_up_to_date_stays_so_when_the_log_is_moved(
     eventually(lambda: seen == [MEMORY_START + 1, 3] and room.lag == 0)
 
 
-def test_missed_stays_what_it_was(holder: HubServer, second: HubServer, client: Make) -> None:
+def test_missed_does_not_change(holder: HubServer, second: HubServer, client: Make) -> None:
     client(holder).join("lab").emit("old", 0)
     quietly(client(second), as_="plots").client.close()
     sender = quietly(client(second))

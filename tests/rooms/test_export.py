@@ -44,7 +44,7 @@ def room(shared_hub: HubServer, room_name: str, client: Make) -> rt.Room:
     return room
 
 
-def test_what_is_exported_is_what_history_has(room: rt.Room, tmp_path: Path) -> None:
+def test_an_export_has_the_events_of_history(room: rt.Room, tmp_path: Path) -> None:
     for name in ("x.ndjson", "x.NDJSON.gz", "x.jsonl"):
         path = tmp_path / name
         assert room.export(path) == len(DATA)

@@ -73,7 +73,7 @@ def test_a_room_is_a_card_with_members_events_and_position(shared_hub: HubServer
     eventually(lambda: f"Position: {seqs[-1]} of {seqs[-1]}, nothing to handle" in card(room))
 
 
-def test_a_card_says_what_was_missed(shared_hub: HubServer, room_name: str, client: Make) -> None:
+def test_a_card_says_how_many_events_were_missed(shared_hub: HubServer, room_name: str, client: Make) -> None:
     client(shared_hub).join(room_name, as_="reader").leave()
     other = client(shared_hub).join(room_name)
     other.emit("metric", 1)

@@ -87,7 +87,7 @@ HANGING = {
     [*(("nbclient", hanging) for hanging in HANGING), ("nbclient, ipykernel 6", "a handler")],
     indirect=["run"],
 )
-def test_a_handler_that_hangs_costs_neither_what_waits_nor_the_rest_of_the_exit(
+def test_a_handler_that_hangs_costs_neither_queued_events_nor_the_rest_of_the_exit(
     run: Run, hanging: str, shared_hub: HubServer, client: Callable[..., rt.Client], room_name: str, tmp_path: Path
 ) -> None:
     ended = tmp_path / "ended"

@@ -62,7 +62,7 @@ def test_markup_is_shown_not_run() -> None:
     assert "&lt;b&gt;" in html
 
 
-def test_the_table_is_bounded_and_says_what_it_leaves_out() -> None:
+def test_the_table_is_bounded_and_counts_the_omitted_rows() -> None:
     html = Events(event(n, "x" * 10_000) for n in range(1, 251))._repr_html_()
     assert html.count("<tr>") == 101
     assert "The first 150 of 250" in html

@@ -96,7 +96,7 @@ def test_every_event_is_handled_once_and_in_order_whatever_is_lost_doubled_or_la
     assert inbox.unread == 0
 
 
-def test_a_gap_holds_back_what_is_later() -> None:
+def test_a_gap_holds_back_later_events() -> None:
     reader = Reader()
     reader.inbox.start_at(Position(LOG, 0), 0)
     reader.inbox.live(["n", 1, meta(1, 0)], 1)
@@ -152,7 +152,7 @@ def test_an_event_whose_handler_did_not_return_is_not_handled() -> None:
     assert reader.inbox.handled == 0
 
 
-def test_an_event_is_what_the_wire_said() -> None:
+def test_an_event_has_the_fields_of_the_wire() -> None:
     reader = Reader()
     reader.inbox.start_at(Position(LOG, 0), 0)
     reader.inbox.live(["n", {"a": 1}, meta(1, 0, id="x"), "1"], 1)

@@ -69,7 +69,7 @@ def test_a_script_is_never_taken_for_a_notebook(
     assert this_kernel() is None
 
 
-def test_a_kernel_behind_a_gateway_proves_itself_with_what_it_was_given(in_kernel: Path) -> None:
+def test_a_kernel_behind_a_gateway_proves_itself_with_its_given_key(in_kernel: Path) -> None:
     given = {"KERNEL_RTMSG_KEY": "the-secret"}
     assert this_kernel(given) == Kernel("ab12-cd", b"the-secret")
     in_kernel.unlink()
@@ -83,7 +83,7 @@ def test_the_key_of_a_kernel_is_not_inherited_by_its_child_processes(monkeypatch
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize("known_before", [True, False])
-def test_a_forked_child_is_no_kernel_and_another_process(tmp_path: Path, known_before: bool) -> None:
+def test_a_forked_child_counts_as_another_process_and_not_as_the_kernel(tmp_path: Path, known_before: bool) -> None:
     """By its arguments the parent is a kernel, and the child has the same."""
     path = tmp_path / "kernel-ef56.json"
     path.write_text(json.dumps({"key": "the-key"}))

@@ -96,7 +96,7 @@ def test_it_is_told_when_others_are_called_otherwise_from_now_on() -> None:
     assert names.of(kernel("a/hw1.ipynb")) == "a/hw1 (you)"
 
 
-def test_a_sender_whose_path_is_told_to_its_own_user_only_goes_by_what_presence_said() -> None:
+def test_a_sender_with_a_hidden_path_is_shown_by_its_name_in_presence() -> None:
     names = Names("ada", [Member(n, "ada", "kernel", "hw1", notebook=f"{n}/hw1.ipynb") for n in "ab"])
     assert names.of(Sender("ada", "kernel", "hw1", "a")) == "a/hw1 (you)"
     assert names.of(Sender("ada", "kernel", "hw1", "c")) == "hw1 (you)"
@@ -129,7 +129,7 @@ def test_any_path_is_made_displayable() -> None:
         ({"kind": "hub"}, Sender("", "hub", "", "")),
     ],
 )
-def test_a_sender_is_what_the_wire_said_and_one_of_an_old_log_goes_by_its_user(
+def test_a_sender_has_the_fields_of_the_wire_and_in_an_old_log_only_its_user(
     fields: dict[str, Any], sender: Sender
 ) -> None:
     assert sender_of(fields) == sender

@@ -93,7 +93,7 @@ DEEP = b'{"room":"lab","event":"n","ts":1,"data":' + b"[" * 100_000 + b"]" * 100
         (DEEP, "nested too deep"),
     ],
 )
-def test_what_is_no_export_is_refused_with_its_line(tmp_path: Path, line: bytes, why: str) -> None:
+def test_a_file_that_is_not_an_export_is_refused_with_the_line(tmp_path: Path, line: bytes, why: str) -> None:
     path = tmp_path / "x.ndjson"
     path.write_bytes(GOOD * 2 + line + b"\n" + GOOD)
     with pytest.raises(ExportError, match=rf"x\.ndjson, line 3: .*({why})"):

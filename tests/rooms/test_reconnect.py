@@ -83,7 +83,9 @@ def test_emits_during_a_reconnect_do_not_overtake(hub_server: HubServer, client:
     assert room.history().data == list(range(len(receipts)))
 
 
-def test_closing_while_offline_says_what_may_be_missing(hub_server: HubServer, client: Make, caplog: Any) -> None:
+def test_closing_while_offline_warns_of_events_that_may_be_missing(
+    hub_server: HubServer, client: Make, caplog: Any
+) -> None:
     hub = client(hub_server)
     room = hub.join("lab")
     hub_server.kill()
@@ -257,7 +259,7 @@ def test_a_burst_beyond_the_rate_limit_is_slowed_down_not_lost(client: Make, cap
     assert any("slow down" in record.message for record in caplog.records)
 
 
-def test_closing_stores_what_waits(hub_server: HubServer, client: Make) -> None:
+def test_closing_stores_waiting_events(hub_server: HubServer, client: Make) -> None:
     hub = client(hub_server)
     room = hub.join("lab")
     for number in range(500):
@@ -266,7 +268,7 @@ def test_closing_stores_what_waits(hub_server: HubServer, client: Make) -> None:
     assert client(hub_server).join("lab").history().data == list(range(500))
 
 
-def test_closing_with_more_time_stores_what_a_slow_hub_takes_longer_for(client: Make) -> None:
+def test_closing_with_a_longer_timeout_stores_events_on_a_slow_hub(client: Make) -> None:
     with HubServer(limits={"publish_rate": 100, "publish_burst": 100}) as server:
         hub = client(server)
         room = hub.join("lab")
@@ -276,7 +278,7 @@ def test_closing_with_more_time_stores_what_a_slow_hub_takes_longer_for(client: 
         assert sorted(client(server).join("lab").history().data) == list(range(500))
 
 
-def test_the_end_of_the_process_stores_what_waits(hub_server: HubServer, client: Make) -> None:
+def test_the_end_of_the_process_stores_waiting_events(hub_server: HubServer, client: Make) -> None:
     code = (
         "import jupyter_rtmsg as rt\n"
         f"room = rt.connect({hub_server.url!r}, {TOKEN!r}).join('lab')\n"
@@ -386,13 +388,13 @@ def test_a_refusal_for_good_ends_a_membership_and_its_handlers_hear_of_it(
     room.client.join("lab").emit("n")
 
 
-def test_a_first_join_waits_for_what_may_pass(hub_server: HubServer, client: Make) -> None:
+def test_a_first_join_is_retried_after_a_transient_refusal(hub_server: HubServer, client: Make) -> None:
     hub_server.kill()
     hub_server.start(refuse={"join": ["shutdown", "io"], "hello": ["shutdown"]})
     assert client(hub_server).join("lab").status == "connected"
 
 
-def test_a_first_join_raises_what_did_not_pass_within_its_timeout(hub_server: HubServer, client: Make) -> None:
+def test_a_first_join_raises_a_transient_refusal_that_outlasts_its_timeout(hub_server: HubServer, client: Make) -> None:
     hub_server.kill()
     hub_server.start(refuse={"join": ["io"] * 1000})
     hub = client(hub_server, timeout=1.5)

@@ -176,7 +176,9 @@ def test_nothing_is_dispatched_before_the_first_handler_then_everything(
     assert seen == other == list(range(5))
 
 
-def test_missed_is_what_came_while_away_and_stays_the_same(shared_hub: HubServer, room_name: str, client: Make) -> None:
+def test_missed_returns_the_events_while_away_and_stays_the_same(
+    shared_hub: HubServer, room_name: str, client: Make
+) -> None:
     other = client(shared_hub).join(room_name)
     other.emit("n", "before anyone looked")
     first = client(shared_hub)
@@ -199,7 +201,7 @@ def test_missed_is_what_came_while_away_and_stays_the_same(shared_hub: HubServer
     assert again.missed().data == [1, 2, 3]
 
 
-def test_a_handler_without_replay_only_gets_what_comes(shared_hub: HubServer, room_name: str, client: Make) -> None:
+def test_a_handler_without_replay_gets_only_live_events(shared_hub: HubServer, room_name: str, client: Make) -> None:
     other = client(shared_hub).join(room_name)
     client(shared_hub).join(room_name, as_="reader").leave()
     other.emit("n", 1)
@@ -345,7 +347,7 @@ def test_the_same_id_is_stored_once(shared_hub: HubServer, room_name: str, clien
     assert room.history().data == [1, 2]
 
 
-def test_expect_refuses_what_came_too_late(shared_hub: HubServer, room_name: str, client: Make) -> None:
+def test_expect_refuses_an_event_that_is_too_late(shared_hub: HubServer, room_name: str, client: Make) -> None:
     room = client(shared_hub).join(room_name)
     head = room.emit("n", 1, expect=0)
     with pytest.raises(errors.Conflict):

@@ -94,7 +94,7 @@ async def test_looking_never_acknowledges(ground: Ground) -> None:
     assert ground.cursor() == before < seqs[0]
 
 
-async def test_a_subscription_is_the_name_and_tells_what_is_ahead(ground: Ground) -> None:
+async def test_a_subscription_shows_its_name_and_the_number_of_events_ahead(ground: Ground) -> None:
     writer, room = await ground.room("writer"), await ground.room()
     seqs = await emitted(writer, 3)
     await writer.emit("other", b"12345")
@@ -177,7 +177,7 @@ async def test_a_seek_back_during_a_handler_gives_its_event_again(ground: Ground
     await until(lambda: ground.cursor() == seqs[3])
 
 
-async def test_handlers_without_replay_do_not_get_again_what_was_handled(ground: Ground) -> None:
+async def test_handlers_without_replay_do_not_get_handled_events_again(ground: Ground) -> None:
     room = await ground.room()
     got, live = handle(room), []
     room.on("n", lambda event: live.append(event.data), replay=False)

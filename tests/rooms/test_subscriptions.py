@@ -64,7 +64,7 @@ def test_a_terminal_shows_a_table() -> None:
     assert repr(Subscriptions()) == "No subscriptions."
 
 
-def test_a_notebook_shows_a_table_and_what_people_wrote_is_escaped() -> None:
+def test_a_notebook_shows_a_table_with_escaped_texts() -> None:
     html = Subscriptions([entry("<script>alert(1)</script>")])._repr_html_()
     assert "&lt;script&gt;" in html
     assert "<script>" not in html

@@ -357,7 +357,9 @@ async def test_two_addresses_are_one_server_where_the_hubs_id_agrees(shared_hub:
     assert first.state == "connected"
 
 
-def test_a_token_given_for_localhost_leads_to_nobody_elses_server(shared_hub: HubServer, no_clients: None) -> None:
+def test_a_token_given_for_localhost_does_not_lead_to_the_server_of_another_user(
+    shared_hub: HubServer, no_clients: None
+) -> None:
     """Another user may listen at ``localhost``, where ``::1`` comes first, on the port of a server of one's own."""
     localhost = shared_hub.url.replace("127.0.0.1", "localhost")
     rt.connect(localhost, TOKEN)
@@ -368,7 +370,7 @@ def test_a_token_given_for_localhost_leads_to_nobody_elses_server(shared_hub: Hu
     assert not known.serves(Found(shared_hub.url, "found", "the only running server", own=True))
 
 
-async def test_a_server_that_claims_the_id_of_a_hub_gets_nothing_of_what_is_for_that_hub(
+async def test_a_server_that_claims_the_id_of_another_hub_gets_none_of_its_events(
     shared_hub: HubServer, no_clients: None
 ) -> None:
     async with rt.AsyncClient(shared_hub.url, TOKEN) as known:

@@ -115,7 +115,7 @@ def test_too_many_attachments(room: rt.Room) -> None:
 
 
 @pytest.mark.parametrize(("name", "good"), [("team 1", "team-1"), ("#lab", "lab"), (" a / b ", "a-b"), (".a.", "a")])
-def test_the_name_of_a_room_that_is_none_is_answered_with_one_that_is(room: rt.Room, name: str, good: str) -> None:
+def test_the_error_for_an_invalid_room_name_suggests_a_valid_one(room: rt.Room, name: str, good: str) -> None:
     with pytest.raises(errors.BadRoom, match=f"Write {good!r}$"):
         room.client.join(name)
     assert room.client.join(good).name == good
@@ -169,7 +169,7 @@ def test_a_client_that_was_closed_says_so(shared_hub: HubServer, room_name: str)
         room.emit("n")
 
 
-def test_joining_as_somebody_else_is_an_error(room: rt.Room) -> None:
+def test_joining_under_another_subscription_is_an_error(room: rt.Room) -> None:
     with pytest.raises(ValueError, match="leave"):
         room.client.join(room.name, as_="other")
 

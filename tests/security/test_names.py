@@ -23,7 +23,7 @@ EMOJI = ["👩\u200d🚀", "❤\ufe0f", "1\ufe0f\u20e3", "👩🏽\u200d💻"]
 
 
 @pytest.mark.parametrize("name", HIDDEN)
-def test_no_name_holds_what_nobody_sees(name: str) -> None:
+def test_no_name_has_hidden_characters(name: str) -> None:
     assert fault(name)
     for rule, error in ((room_name, BadRoom), (event_name, BadEvent), (SubscriptionName.of_client, BadRequest)):
         with pytest.raises(error) as refused:

@@ -72,7 +72,7 @@ def test_the_id_of_a_session_is_worth_nothing_in_another_page_or_browser(
     assert ask(server, session, "40", **PAGE).text == "ok", "the session goes on"
 
 
-def test_a_token_in_connect_lets_nobody_in_over_polling(server: JupyterServer) -> None:
+def test_a_token_in_connect_is_refused_over_polling(server: JupyterServer) -> None:
     session = opened(server, **PAGE)
     connect = "40" + json.dumps({"token": server.token})
     assert ask(server, session, connect, **PAGE).text == "ok"

@@ -52,7 +52,7 @@ async def as_before(hub: Any, ann: Member, before: list[Any]) -> None:
         assert reply["recovered"] or room == "shared"  # another user's events may be gone there, and the reply tells so
 
 
-async def test_the_events_of_one_user_evict_nobody_elses(hub: Any) -> None:
+async def test_the_events_of_one_user_evict_those_of_no_other(hub: Any) -> None:
     ann, before = await victim(hub)
     eve = await hub.connect(user="eve")
     for i in range(15):  # 9 MB through a log of 2 MB, and more than a room may hold
@@ -109,7 +109,7 @@ async def test_long_names_of_subscriptions_push_out_ones_own_only(hub: Any) -> N
     assert hub.hub.core.subscriptions._index.bytes() <= 50_000
 
 
-async def test_the_space_of_what_was_deleted_is_given_back(start: Any, tmp_path: Path) -> None:
+async def test_the_space_of_deleted_events_is_given_back(start: Any, tmp_path: Path) -> None:
     path = tmp_path / "log.sqlite3"
     hub = await start(url=f"sqlite:///{path}")
     eve = await hub.connect(user="eve")

@@ -439,7 +439,7 @@ async def test_a_socket_disconnected_with_events_waiting_lets_the_connection_rea
     await client.enter("/other")
 
 
-async def test_a_client_whose_events_wait_is_not_taken_for_dead(serve):
+async def test_a_client_with_waiting_events_does_not_time_out(serve):
     """Its pongs cannot be read while its events wait for a slow handler."""
     served = await serve(ping_interval=0.5, ping_timeout=0.5)
     gate = asyncio.Event()

@@ -58,7 +58,7 @@ def test_outside_of_a_notebook_a_function_registered_twice_is_called_twice():
     assert len(emitter.listeners("a")) == 2
 
 
-async def test_emitters_that_nobody_listens_to_share_nothing_that_changes():
+async def test_emitters_without_listeners_share_no_mutable_state():
     io = Server()
     io.on("connection", print)
     assert io.of("/other").listeners("connection") == []
@@ -178,7 +178,7 @@ async def test_functions_for_all_events_are_listed_and_removed(serve):
     assert listener.heard == []
 
 
-async def test_on_any_outgoing_sees_what_is_sent_to_this_client_and_nothing_else(serve):
+async def test_on_any_outgoing_gets_the_events_to_this_client_only(serve):
     served = await serve()
     sockets: list[Socket] = []
     served.io.on("connection", sockets.append)
@@ -266,7 +266,7 @@ async def wait(seconds):
         ),
     ],
 )
-def test_the_error_says_what_a_handler_takes_and_what_the_event_brought(handler, args, said):
+def test_the_error_names_the_parameters_of_the_handler_and_the_arguments_of_the_event(handler, args, said):
     assert explained(handler, *args) == said
 
 

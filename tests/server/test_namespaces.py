@@ -93,7 +93,7 @@ async def test_asking_twice_while_a_function_thinks_closes(serve):
     gate.set()
 
 
-async def test_only_so_many_names_of_one_client_are_thought_about_at_once(serve):
+async def test_the_pending_namespace_requests_of_one_client_are_bounded(serve):
     served = await serve()
     gate = asyncio.Event()
 
@@ -252,7 +252,7 @@ async def test_a_namespace_can_be_asked_with_partial_answers(serve):
 # --- how many there are
 
 
-async def test_clients_bring_only_so_many_namespaces_into_being(serve):
+async def test_the_namespaces_that_clients_create_are_bounded(serve):
     served = await serve(max_child_namespaces=3)
     parent = served.io.of(ROOM)
     client = await served.open()

@@ -56,7 +56,7 @@ def test_a_packet_that_waits_for_many_is_counted_once(memory: Memory):
     assert memory.used == 0
 
 
-def test_a_ping_goes_ahead_of_what_waits_but_not_into_a_frame_that_is_half_written(memory: Memory):
+def test_a_ping_goes_ahead_of_waiting_packets_but_not_into_a_half_written_frame(memory: Memory):
     first, second, ping = packet(CHUNK + 100), packet(10), Encoded(b"2")
     backlog = backlog_of(memory, first, second)
     taken = backlog.take(FORM)
@@ -100,7 +100,7 @@ def test_packets_are_taken_whole_at_least_one_at_a_time(memory: Memory):
     assert backlog.take_packets(100) == []
 
 
-def test_progress_is_what_the_peer_took_not_what_the_transport_did(memory: Memory):
+def test_progress_is_measured_at_the_peer_and_not_at_the_transport(memory: Memory):
     backlog = backlog_of(memory, *[packet(CHUNK) for _ in range(4)])
     backlog.progressed(0, 1.0)
     backlog.take(FORM)

@@ -317,7 +317,7 @@ BAD_BODIES = {
 
 
 @pytest.mark.parametrize("body", BAD_BODIES.values(), ids=BAD_BODIES)
-async def test_a_body_that_is_no_payload_closes_the_session(serve, poll, body):
+async def test_a_body_that_is_not_a_payload_closes_the_session(serve, poll, body):
     served = await serve()
     client = await poll(served)
     await client.enter()

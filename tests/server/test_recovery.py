@@ -65,7 +65,7 @@ async def test_without_recovery_nothing_of_it_is_on_the_wire(serve: Serve) -> No
     assert await client.receive() == '42["news",1]'
 
 
-async def test_a_lost_client_goes_on_with_its_id_rooms_data_and_what_it_missed(scene: Scene) -> None:
+async def test_a_recovered_client_has_its_id_rooms_data_and_missed_events(scene: Scene) -> None:
     client = await scene.enter()
     scene.sockets[0].join("lab")
     scene.sockets[0].data["score"] = 3

@@ -64,7 +64,7 @@ async def test_a_trusted_proxy_is_believed(serve, trusted, headers):
         ("6.6.6.6, ::ffff:10.1.1.1", "6.6.6.6"),
     ],
 )
-async def test_the_client_is_the_rightmost_address_that_is_no_trusted_proxy(serve, chain, address):
+async def test_the_client_is_the_rightmost_untrusted_address(serve, chain, address):
     assert (await told(serve, ["127.0.0.1", "10.0.0.0/8"], X_Forwarded_For=chain)).address == address
     if "::" not in chain and chain:
         forwarded = ", ".join(f"for={one.strip()}" for one in chain.split(","))

@@ -40,7 +40,7 @@ async def upgrade_as(served: Any, query: str = "EIO=4&transport=websocket", **he
     ],
 )
 @pytest.mark.parametrize("is_async", [False, True])
-async def test_it_lets_in_or_refuses_by_what_it_returns(serve, answer, status, message, is_async):
+async def test_allow_request_admits_or_refuses_by_its_result(serve, answer, status, message, is_async):
     async def later(request: Request) -> Any:
         await asyncio.sleep(0)
         return answer
@@ -270,7 +270,7 @@ async def test_the_application_may_give_a_session_its_id(serve, poll, is_async):
 
 
 @pytest.mark.parametrize("id", ["", "a b", "a&sid=x", "x" * 129, "\u00e9", 7, None, b"x"])
-async def test_an_id_that_is_none_is_refused_and_logged(serve, caplog, id):
+async def test_an_invalid_session_id_is_refused_and_logged(serve, caplog, id):
     served = await serve(generate_id=lambda request: id)
     told: list[RefusedRequest] = []
     served.io.engine.on("connection_error", told.append)

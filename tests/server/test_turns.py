@@ -54,7 +54,7 @@ async def test_sessions_of_one_principal_share_a_turn_and_go_on_in_order() -> No
     assert order == ["first", "modest", "second", "third", "late"]
 
 
-async def test_one_that_fails_keeps_nobody_from_going_on() -> None:
+async def test_a_failing_task_does_not_stop_the_others() -> None:
     """Neither the other sessions of its principal, nor those of others."""
     shares, order, told = Turns(), [], []
     greedy, modest = shares.of("greedy"), shares.of("modest")
@@ -333,7 +333,7 @@ async def test_events_that_wait_for_a_turn_are_handled_in_order_even_if_the_clie
         assert mine == list(range(start * 1_000, start * 1_000 + 300))
 
 
-def test_a_rest_that_a_loop_left_behind_holds_nobody_up_on_the_next_loop() -> None:
+def test_a_rest_left_by_a_stopped_loop_delays_nobody_on_the_next_loop() -> None:
     """A server may listen again on another loop: the timer that ends a rest was lost with the first one."""
     engine = Engine()
 

@@ -110,7 +110,7 @@ async def test_an_acknowledgement_nested_too_deep_fails_the_emit(served: Any) ->
     await alive(served, client)
 
 
-async def test_an_answer_nested_too_deep_fails_nobody_elses(served: Any) -> None:
+async def test_an_acknowledgement_nested_too_deep_fails_no_other_one(served: Any) -> None:
     clients = [await served.enter() for _ in range(3)]
     asking = asyncio.ensure_future(served.io.timeout(30).emit_with_ack("question"))
     for client, answer in zip(clients, (f"[{DEEP}]", "[1]", "[2]"), strict=True):

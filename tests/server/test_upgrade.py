@@ -293,7 +293,7 @@ async def test_an_upgrade_with_another_protocol_is_refused(serve, poll, query):
 @pytest.mark.parametrize(
     "headers", [{"Upgrade": None}, {"Sec_WebSocket_Key": None}, {"Sec_WebSocket_Version": "8"}, {"Connection": "close"}]
 )
-async def test_an_upgrade_that_is_none_is_refused(serve, poll, headers):
+async def test_a_request_that_is_not_an_upgrade_is_refused(serve, poll, headers):
     served = await serve()
     client = await poll(served)
     candidate = await client.dial()
@@ -346,7 +346,7 @@ async def test_the_5_may_come_without_a_probe(serve, poll):
 
 
 @pytest.mark.parametrize("probe", [["2probe"], []])
-async def test_a_body_half_received_is_taken_before_what_comes_behind_the_5(serve, poll, probe):
+async def test_a_half_received_body_is_handled_before_packets_after_the_5(serve, poll, probe):
     served = await serve()
     seen = recording(served)
     client = await poll(served)
@@ -392,7 +392,7 @@ async def test_a_body_whose_handlers_take_their_time_goes_on_when_the_websocket_
     await candidate.quiet()
 
 
-async def test_an_answer_half_written_is_read_before_what_comes_over_the_websocket(serve, poll):
+async def test_a_half_written_response_is_read_before_packets_of_the_websocket(serve, poll):
     served = await serve(max_queue=64 << 20)
     client = await poll(served)
     await client.enter()
@@ -540,7 +540,7 @@ async def test_or_with_the_next_get(serve, poll):
     await candidate.closing()
 
 
-async def test_a_candidate_that_probes_a_session_that_is_over_is_closed_and_a_get_still_takes_what_waits(serve, poll):
+async def test_a_candidate_that_probes_an_ended_session_is_closed_and_a_get_still_gets_the_waiting_packets(serve, poll):
     served = await serve()
     client = await poll(served)
     await client.enter()

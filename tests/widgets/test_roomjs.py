@@ -108,7 +108,7 @@ def view(browser: Browser) -> Iterator[View]:
     assert failures == []
 
 
-def test_it_shows_what_was_and_what_comes(view: View) -> None:
+def test_a_view_shows_earlier_and_live_events(view: View) -> None:
     view.begin(event("before")).render()
     view.events(2, "one", "two")
     assert view.names == ["before", "one", "two"]
@@ -192,7 +192,7 @@ def test_a_long_name_does_not_hide_the_user(view: View) -> None:
     assert box["x"] + box["width"] <= around["x"] + around["width"] + 1
 
 
-def test_members_the_connection_and_what_was_missed_are_said(view: View) -> None:
+def test_members_the_connection_and_missed_events_are_announced_to_screen_readers(view: View) -> None:
     view.begin(missed=12).render()
     view.change(state="offline", members=[{"member": "m", "label": "b.ipynb", "title": "kernel", "state": "away"}])
     expect(view.page.get_by_role("list", name="Members")).to_have_text("b.ipynb (away)")
@@ -200,7 +200,7 @@ def test_members_the_connection_and_what_was_missed_are_said(view: View) -> None
     expect(view.page.get_by_text("12 missed while away")).to_be_visible()
 
 
-def test_the_form_sends_and_says_what_came_of_it(view: View) -> None:
+def test_the_form_emits_and_shows_the_outcome(view: View) -> None:
     view.begin().render()
     view.emit(" hello ", '{"big": 12345678901234567890}')
     [message] = view.sent
@@ -241,7 +241,7 @@ def test_a_kernel_that_is_gone_is_said_to_be(view: View) -> None:
     expect(view.page.get_by_text("lost its kernel")).to_be_visible()
 
 
-def test_the_whole_state_replaces_what_is_shown(view: View) -> None:
+def test_the_whole_state_replaces_the_shown_one(view: View) -> None:
     view.begin(event("one")).render()
     view.change(recent={"first": 7, "events": [event("seven")]})
     view.events(8, "eight")

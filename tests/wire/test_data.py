@@ -432,7 +432,7 @@ def pruned(value: Any, levels: int) -> Any:
 
 
 @given(st.recursive(json_texts | st.none(), lambda inner: st.lists(inner) | st.dictionaries(keys, inner)))
-def test_pruned_json_is_the_same_but_for_what_is_too_deep(value):
+def test_pruned_json_is_the_same_except_for_values_that_are_too_deep(value):
     for levels in range(4):
         assert prune(json.dumps(value), levels) == pruned(value, levels)
         assert prune(json.dumps(value, ensure_ascii=False).encode(), levels) == pruned(value, levels)

@@ -95,7 +95,7 @@ LONG = {1: b"\xc7\x01\x00", 8: b"\xc7\x08\x00"}
 
 @pytest.mark.parametrize("size", [1, 8])
 @pytest.mark.parametrize("order", ["sl", "ls", "sls", "lsl", "sssl", "llls"])
-def test_an_array_buffer_is_told_from_what_is_undefined_or_a_date(size, order):
+def test_an_array_buffer_is_distinguished_from_undefined_and_dates(size, order):
     content = bytes(size)
     packed = b"".join({"s": SHORT, "l": LONG}[form][size] + content for form in order)
     data = decode(HEAD + bytes([0x91 + len(order)]) + b"\xa1e" + packed).data[1:]
@@ -214,7 +214,7 @@ DATA = {
 
 
 @pytest.mark.parametrize(("value", "words"), DATA.values(), ids=DATA)
-def test_data_that_nobody_means_is_refused_alone(value, words):
+def test_pathological_data_are_refused_alone(value, words):
     with pytest.raises(PacketRefused, match=words) as error:
         decode(msgpack.dumps({"type": 2, "data": ["e", value], "nsp": "/n", "id": 3}))
     assert (error.value.type, error.value.namespace, error.value.id) == (EVENT, "/n", 3)

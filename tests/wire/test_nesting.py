@@ -26,7 +26,7 @@ def measured(value: Any) -> tuple[int, int]:
 
 
 @given(VALUES, st.booleans())
-def test_depth_and_number_are_what_a_walk_finds(value: Any, ascii: bool) -> None:
+def test_depth_and_number_equal_those_of_a_walk(value: Any, ascii: bool) -> None:
     text = json.dumps(value, ensure_ascii=ascii) + " " * 100  # whatever is short is not looked at
     depth, count = measured(value)
     for form in (text, text.encode()):

@@ -436,7 +436,7 @@ def test_a_packet_that_waits_holds_its_attachments():
     assert waiting.decode() == Packet(EVENT, "/n", ["up", b"12345"], 7)
 
 
-def test_the_size_of_a_packet_whose_attachments_are_awaited_is_what_is_held_of_it():
+def test_the_size_of_an_incomplete_packet_is_that_of_its_received_parts():
     decoder = Decoder()
     head = '452-["e",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]'
     decoder.frame(head)

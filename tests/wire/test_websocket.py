@@ -285,7 +285,7 @@ INVALID_UTF8 = {
 
 @pytest.mark.parametrize("payload", INVALID_UTF8.values(), ids=INVALID_UTF8)
 @pytest.mark.parametrize("form", ["whole", "masked", "fragmented"])
-def test_a_text_message_that_is_no_utf8_is_refused_with_1007(payload, form):
+def test_a_text_message_that_is_not_utf8_is_refused_with_1007(payload, form):
     if form == "fragmented":
         error = refused(frame(TEXT, payload[:1], fin=False), frame(CONTINUATION, payload[1:]))
     else:
@@ -501,7 +501,7 @@ def test_1005_is_never_sent():
 
 
 @pytest.mark.parametrize("reason", ["x" * 200, "€" * 60, "😀" * 40, "x" + "€" * 60, "\ud800"])
-def test_a_reason_is_cut_to_what_fits_and_stays_text(reason):
+def test_a_close_reason_is_cut_at_a_character(reason):
     (close,) = parse(encode_close(1011, reason))
     assert isinstance(close, Close)
     assert 0 < len(close.reason.encode()) <= 123

@@ -41,7 +41,7 @@ async def test_events_of_before_come_before_the_word_of_the_deletion(hub: Any) -
     assert names == ["tick"] * 200 + ["$deleted"]
 
 
-async def test_a_room_made_again_is_no_continuation(hub: Any) -> None:
+async def test_a_room_made_again_does_not_continue_the_deleted_one(hub: Any) -> None:
     ann = await hub.joined(user="ann", fields={"as": "notes"})
     old = await ann.publish_many(5)
     await ann.call("ack", room="lab", seq=old[1])

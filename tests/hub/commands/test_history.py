@@ -18,7 +18,7 @@ async def pages(member: Any, **fields: Any) -> list[int]:
     return seqs
 
 
-async def test_an_event_on_a_page_is_what_was_published(hub: Any) -> None:
+async def test_an_event_of_a_page_equals_the_published_one(hub: Any) -> None:
     member = await hub.connect(user="ann")
     first = await member.publish({"a": [b"\x00", 1]}, event="metric", id="e1")
     await member.publish(2)

@@ -29,7 +29,7 @@ async def test_an_empty_room_has_no_head_and_no_first(hub: Any) -> None:
     assert (reply["head"], reply["first"], reply["cursor"], reply["missed"]) == (0, 0, 0, None)
 
 
-async def test_after_brings_what_came_after(hub: Any) -> None:
+async def test_after_returns_the_later_events(hub: Any) -> None:
     writer = await hub.connect()
     seqs = await writer.publish_many(10)
     reader = await hub.connect()
@@ -71,7 +71,7 @@ async def test_last_goes_back_page_by_page(start: Any) -> None:
     await until(lambda: reader.seqs() == seqs[-21:])
 
 
-async def test_since_brings_what_came_from_that_time_on(start: Any) -> None:
+async def test_since_returns_the_events_from_that_time_on(start: Any) -> None:
     now = 1_800_000_000.0
     hub = await start(options={"clock": lambda: now})
     writer = await hub.connect()
@@ -145,7 +145,7 @@ async def test_a_position_of_another_epoch_brings_all_of_this_one_and_says_so(hu
 
 @pytest.mark.parametrize("occupied", [True, False])
 @pytest.mark.parametrize("fields", [{"after": 0}, {"last": 11}, {"since": 0}])
-async def test_more_than_may_be_replayed_is_not_sent_but_what_is_new_is(
+async def test_a_replay_beyond_the_limit_is_not_sent_but_new_events_are(
     start: Any, occupied: bool, fields: dict[str, int]
 ) -> None:
     hub = await start(replay=10)

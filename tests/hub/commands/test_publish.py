@@ -81,7 +81,7 @@ READ_AND_WRITTEN_AGAIN = {  # by what is sent: what members get
 
 
 @pytest.mark.parametrize(("data", "members"), READ_AND_WRITTEN_AGAIN.items())
-async def test_members_get_what_the_hub_has_read_not_the_bytes_of_the_sender(
+async def test_members_get_data_encoded_by_the_hub_and_not_the_bytes_of_the_sender(
     hub: Any, data: bytes, members: str
 ) -> None:
     member = await hub.connect(reading=False)

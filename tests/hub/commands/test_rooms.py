@@ -55,7 +55,7 @@ async def test_nothing_is_told_and_no_timer_runs_while_nothing_changes(start: An
     await until(lambda: not watchers._waiting)
 
 
-async def test_a_watch_that_is_no_truth_value_is_refused(start: Any) -> None:
+async def test_a_watch_that_is_not_a_boolean_is_refused(start: Any) -> None:
     hub = await start()
     watcher = await hub.connect()
     with pytest.raises(Refused, match="bad_request"):

@@ -109,7 +109,7 @@ async def test_two_seeks_at_once_are_made_one_after_the_other(hub: Any) -> None:
 @pytest.mark.parametrize(
     "to", [None, "last", 5, {}, {"seq": -1}, {"seq": "x"}, {"seq": 1, "skip": 1}, [1], {"ts": 1.5}, True]
 )
-async def test_a_target_that_is_none_is_refused(hub: Any, to: Any) -> None:
+async def test_an_invalid_target_is_refused(hub: Any, to: Any) -> None:
     ann, _ = await reader(hub, 1)
     assert await code_of(ann, "seek", to=to) == "bad_request"
     assert (await ann.join(**NOTES))["generation"] == 0
