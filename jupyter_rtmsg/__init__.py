@@ -23,6 +23,7 @@ if _typing.TYPE_CHECKING:
     from .rooms.connect import connect
     from .rooms.history import Events
     from .rooms.members import Member
+    from .rooms.notify import notify, watch_run
     from .rooms.receipt import Receipt
     from .rooms.room import Room
     from .rooms.sync import Client
@@ -42,6 +43,8 @@ _HOMES = {
     "Socket": "client.sync",
     "SocketClient": "client.socket",
     "connect": "rooms.connect",
+    "notify": "rooms.notify",
+    "watch_run": "rooms.notify",
 }
 
 _MODULES = ("errors", "server", "widgets")  # that people import
@@ -61,6 +64,8 @@ __all__ = [
     "Socket",
     "SocketClient",
     "connect",
+    "notify",
+    "watch_run",
 ]
 
 

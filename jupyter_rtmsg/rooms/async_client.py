@@ -26,6 +26,8 @@ from .history import milliseconds
 from .misuse import awaited, check_room, explained, join_like_this, will_fields
 from .notices import Durability, Notices, add_join_notices
 from .outbox import Outbox
+from .receipt import Receipt
+from .shared import Observable, SharedTrait
 from .subscriptions import SubscriptionMoves, Subscriptions, read_subscriptions
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -285,6 +287,51 @@ class AsyncClient:
             add_join_notices(self.notices, room, membership.place, self.url, self.hello, asked=bool(start))
         joined = self._rooms[room] = AsyncRoom(self, membership, self.commands, self.outbox, self.durability)
         return joined
+
+    def post(self, room: str, event: str, data: Any = None) -> Receipt:
+        """Emit an event in a room that need not be joined, without waiting. Thread-safe.
+
+        Parameters
+        ----------
+        room, event : str
+        data : object
+            JSON, with bytes anywhere inside.
+        """
+        check_room(room)
+        publish = self.outbox.draft(room, event, data)
+        self.outbox.hand_in(publish)
+        return publish.receipt
+
+    async def shared(
+        self, widget: Observable, trait: str = "value", *, room: str, key: str | None = None
+    ) -> SharedTrait:
+        """Keep a trait of a widget equal for everybody who shares it in a room, in any kernel.
+
+        The last writer wins. The value is the room's ``state[key]``, so it outlives the kernels, and whoever shares it
+        later begins with it. At most 20 changes a second are sent, the latest one always.
+
+        Parameters
+        ----------
+        widget : ipywidgets.Widget or traitlets.HasTraits
+        trait : str
+            Its value must be JSON, or a tuple of it.
+        room : str
+            Joined if this client is not in it.
+        key : str, optional
+            By default the name of the trait. Give one if a room has several.
+
+        Returns
+        -------
+        SharedTrait
+            Its method ``stop()`` ends it. So does running its cell again.
+        """
+        await self.join(room)
+        return self.share(room, widget, trait, key).begin()
+
+    def share(self, room: str, widget: Observable, trait: str, key: str | None) -> SharedTrait:
+        """Make what keeps a trait equal in a joined room, but do not begin yet; see `shared`."""
+        membership = self._rooms[room].membership
+        return SharedTrait(membership, self.outbox, self._hub.make_executor, widget, trait, key or trait)
 
     @awaited
     async def rooms(self) -> list[dict[str, Any]]:

@@ -96,7 +96,7 @@ class HubConnection:
         self.hello: Hello | None = None
         self.user: str | None = None
         self.memberships: dict[str, Membership] = {}
-        self._make_executor = make_executor
+        self.make_executor = make_executor
         self._left = left
         self._outbox: Outbox | None = None
         self._touched: set[Membership] = set()
@@ -119,7 +119,7 @@ class HubConnection:
         self, room: str, as_: str | None, start: Mapping[str, Any], will: Mapping[str, Any] | None = None
     ) -> Membership:
         """Join a room, with retries until the timeout."""
-        membership = Membership(room, as_, self.commands, self._make_executor, self._forget, will)
+        membership = Membership(room, as_, self.commands, self.make_executor, self._forget, will)
         self.memberships[room] = membership  # before the reply, since the backlog follows it at once
         try:
             await self.commands.patiently(lambda: membership.join(start), transient=True)

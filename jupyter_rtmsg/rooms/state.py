@@ -68,6 +68,7 @@ class StateValues:
         self._awaited = 0
         self._covered = 0
         self._started = -1
+        self._listeners: tuple[tuple[str, Callable[[Event], None]], ...] = ()
 
     def expect(self, count: int, covered: int, started: int = -1) -> None:
         """Begin a snapshot, which replaces the present values when it is complete.
@@ -136,7 +137,20 @@ class StateValues:
         for key in before.keys() - self.events.keys():
             self._changed(key, replace(before[key], data=None))
 
+    def listen(self, key: str, function: Callable[[Event], None]) -> Callable[[], None]:
+        """Call a function with each event that changes a key's value, on the I/O loop; return what ends that."""
+        # replaced as a whole, since it is read on the loop
+        self._listeners = (*self._listeners, (key, function))
+
+        def end() -> None:
+            self._listeners = tuple(each for each in self._listeners if each != (key, function))
+
+        return end
+
     def _changed(self, key: str, event: Event) -> None:
+        for wanted, function in self._listeners:
+            if wanted == key:
+                function(event)
         self._queue.value(CHANGED + key, event)
         self._queue.value(CHANGED, event)
 

@@ -24,6 +24,7 @@ from .async_room import AsyncRoom
 from .hello import Hello
 from .misuse import explained, join_like_this
 from .room import Room
+from .shared import Observable, SharedTrait
 from .subscriptions import Subscriptions
 
 
@@ -155,6 +156,15 @@ class Client:
         with self._lock:
             self._rooms = {key: value for key, value in self._rooms.items() if key.membership.gone is None}
             return self._rooms.setdefault(joined, Room(self, joined, self._bridge, self._async))
+
+    post = direct(AsyncClient.post, "Client")
+
+    @documented_by(AsyncClient.shared)
+    def shared(self, widget: Observable, trait: str = "value", *, room: str, key: str | None = None) -> SharedTrait:
+        """Keep a trait of a widget equal for everybody; see `AsyncClient.shared`."""
+        # It begins here, not on the I/O thread: the observers of the widget may take their time.
+        self.join(room)
+        return self._async.share(room, widget, trait, key).begin()
 
     rooms = blocking(AsyncClient.rooms, "Client")
 
