@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,9 +18,7 @@ def test_members_are_told_and_nothing_acknowledged_is_lost_when_the_server_stops
     with connected(server, auth={"token": server.token}) as peer:
         peer.command("join", room="lab")
         seqs = [peer.command("publish", room="lab", event="tick", data=n)["seq"] for n in range(20)]
-        started = time.monotonic()
         assert server.stop() == 0
-        assert time.monotonic() - started < 10
         peer.closed.get(timeout=DEADLINE)
     assert "Traceback" not in server.log_text()
     server.start()

@@ -273,10 +273,13 @@ def test_a_handler_may_replay_without_waiting_for_itself(shared_hub: HubServer, 
 
 def test_a_loop_over_events_ends_after_silence(shared_hub: HubServer, room_name: str, client: Make) -> None:
     room = client(shared_hub).join(room_name)
-    stream = room.events("n", timeout=2)
+    stream = room.events("n", timeout=0.2)
+    came: list[int] = []
+    room.on("n", lambda event: came.append(event.data))  # after the stream
     room.emit("n", 1)
     room.emit("other", 2)
     room.emit("n", 3)
+    eventually(lambda: came == [1, 3])
     assert [event.data for event in stream] == [1, 3]
 
 

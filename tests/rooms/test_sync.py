@@ -315,7 +315,7 @@ room.emit("n", "parent again")
 assert room.history().data == ["parent", "child", "parent again"], room.history().data
 assert hub.state == "connected"
 """
-    subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(_ROOT)}, check=True, timeout=30)
+    subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(_ROOT)}, check=True, timeout=60)
 
 
 def test_a_process_with_a_connection_ends_by_itself(shared_hub: HubServer, room_name: str) -> None:
@@ -325,7 +325,7 @@ def test_a_process_with_a_connection_ends_by_itself(shared_hub: HubServer, room_
         "room.on('n', print)\nroom.emit('n')\nstream = room.events()\nnext(stream)\n"
     )
     result = subprocess.run(
-        [sys.executable, "-c", code], env={"PYTHONPATH": str(_ROOT)}, capture_output=True, text=True, timeout=20
+        [sys.executable, "-c", code], env={"PYTHONPATH": str(_ROOT)}, capture_output=True, text=True, timeout=60
     )
     assert (result.returncode, result.stderr) == (0, "")
 

@@ -475,7 +475,8 @@ async def test_a_server_that_was_blocked_lets_no_client_pay_for_it(serve):
     assert sorted(map(str, packets)) == ["2", "431[]"]
 
 
-async def test_a_client_that_closes_while_its_events_wait_is_answered(serve):
+async def test_a_client_that_closes_while_its_events_wait_is_answered(serve, monkeypatch):
+    monkeypatch.setattr("jupyter_rtmsg.server.websocket.LINGER", 3600)  # the client's answer ends it
     served = await serve()
     gate = asyncio.Event()
 
@@ -490,9 +491,7 @@ async def test_a_client_that_closes_while_its_events_wait_is_answered(serve):
     client.send(*['42["e"]'] * COUNT)
     await until(lambda: reading_pauses(socket))
     socket.disconnect(close=True)
-    start = asyncio.get_running_loop().time()
     assert (await client.closing()).code == 1000
-    assert asyncio.get_running_loop().time() - start < 4  # not by the server's patience, 5 s
 
 
 # -- waiting to be let in

@@ -222,12 +222,10 @@ async def test_a_handler_of_a_cell_may_close_its_server(notebook: Notebook) -> N
 def connected(socket):
     @socket.on("stop")
     async def stop():
-        loop = asyncio.get_running_loop()
-        start = loop.time()
-        await io.close()
-        print("closed, at once:", loop.time() - start < 4, ".", flush=True)
+        await io.close(timeout=3600)  # it does not wait for this handler
+        print("closed.", flush=True)
 """
     )
     client = await notebook.enter()
     client.send('42["stop"]')
-    assert "closed, at once: True" in await notebook.output(cell, ".")
+    assert await notebook.output(cell, ".") == "closed.\n"

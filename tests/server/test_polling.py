@@ -636,7 +636,7 @@ async def test_a_session_without_pongs_is_gone_at_interval_plus_timeout(serve, p
     client = await poll(served)
     await client.enter()
     await until(lambda: not served.io.engine.sessions)
-    assert 0.79 < asyncio.get_running_loop().time() - start < 5
+    assert asyncio.get_running_loop().time() - start > 0.79
     assert reasons == ["ping timeout"]
     assert (await (await client.poll()).answer()).json() == {"code": 1, "message": "Session ID unknown"}
 
