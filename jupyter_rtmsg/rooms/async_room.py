@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar, overload
 
 from jupyter_rtmsg.advice import ROOM, no_such_name
@@ -26,6 +25,7 @@ from .notices import Durability
 from .outbox import Outbox
 from .policy import Policies
 from .reading import Reading
+from .replay import Replay, Replays
 from .state import AsyncSharedState
 from .stream import AsyncBuffer, AsyncEventStream, open_stream
 from .subscription import AsyncRoomSubscription, ReaderPlace
@@ -69,6 +69,7 @@ class AsyncRoom:
         self._outbox = outbox
         self._durability = durability
         self._reading = Reading(membership, commands)
+        self.replays = Replays(membership, commands)
         self._place = ReaderPlace(membership, commands)
         self._state = AsyncSharedState(membership, self.emit)
         self._exporting = Exporting(membership, commands)
@@ -195,19 +196,68 @@ class AsyncRoom:
         """Remove handlers: the given function of an event, all functions of an event, or all handlers."""
         self.membership.handlers.remove(_name(event), function)
 
-    @awaited
-    async def replay(self, events: Sequence[Event]) -> int:
-        """Pass stored events to the handlers again, marked as replay, and return their number.
+    @overload
+    def replay(self, again: Sequence[Event], /) -> Coroutine[Any, Any, int]: ...
+    @overload
+    def replay(
+        self, /, *, events: Sequence[Event] | None = None, after: int | None = None,
+        since: float | datetime | None = None, until: float | datetime | None = None, speed: float = 1.0,
+        max_gap: float | None = 2.0, event: str | None = None,
+    ) -> Replay: ...  # fmt: skip
+    def replay(
+        self,
+        again: Sequence[Event] | None = None,
+        /,
+        *,
+        events: Sequence[Event] | None = None,
+        after: int | None = None,
+        since: float | datetime | None = None,
+        until: float | datetime | None = None,
+        speed: float = 1.0,
+        max_gap: float | None = 2.0,
+        event: str | None = None,
+    ) -> Coroutine[Any, Any, int] | Replay:
+        """Pass stored events to the handlers again, marked as replay. The subscription is not moved.
 
-        It returns when they have been handled. Called by a handler, it returns at once, and they are handled after it.
+        ``replay(events)`` passes them on at once, waits until they have been handled, and returns their number. Called
+        by a handler, it returns at once, and they are handled after it. With options, a `Replay` is returned at once,
+        which passes them on at the pace at which they were emitted. Live events go first. Handlers with
+        ``replay=False`` are left out.
+
+        Parameters
+        ----------
+        again : sequence of Event, optional
+            For a replay at once.
+        events : sequence of Event, optional
+            For a replay with options.
+        after : int, optional
+            Replay the stored events after this seq, up to the newest of now. They are read page by page.
+        since : float or datetime, optional
+            The same for those since this time; a float is in seconds since 1970.
+        until : float or datetime, optional
+            End before the first event that is later.
+        speed : float
+            1.0 is the original pace, 2.0 twice as fast; 0 makes no pauses.
+        max_gap : float, optional
+            The longest pause, in seconds; None for no limit.
+        event : str, optional
+            Only events of this name.
+
+        Returns
+        -------
+        int or Replay
         """
+        options: dict[str, Any] = {"after": after, "since": since, "until": until, "event": event}
+        options |= {"speed": speed, "max_gap": max_gap}
         self._commands.check_loop()
-        done = self.start_replay(events)
-        return len(events) if self.membership.executor.inside() else await asyncio.wrap_future(done)
+        if again is None:
+            return self.replays.start(events, **options)
+        return self._replay_at_once(again, {"events": events, **options})
 
-    def start_replay(self, events: Sequence[Event]) -> concurrent.futures.Future[int]:
-        """Start a `replay`; the future's result is the number of events. Thread-safe."""
-        return self.membership.replay([replace(event, replay=True) for event in events])
+    @awaited
+    async def _replay_at_once(self, again: Sequence[Event], options: dict[str, Any]) -> int:
+        done = self.replays.at_once(again, **options)
+        return len(again) if self.membership.executor.inside() else await asyncio.wrap_future(done)
 
     def events(self, event: str | None = None, *, timeout: float | None = None) -> AsyncEventStream:
         """Return the events as they come, for ``async for``.

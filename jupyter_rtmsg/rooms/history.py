@@ -184,7 +184,7 @@ async def read_history(
         pages = await _backwards(ask, request, last)
     else:
         pages = await _forwards(ask, request, limit)
-    return Events((_event(room, fields) for page in pages for fields in page), you)
+    return Events((stored_event(room, fields) for page in pages for fields in page), you)
 
 
 async def _forwards(ask: Ask, request: dict[str, Any], limit: int | None) -> list[list[dict[str, Any]]]:
@@ -215,7 +215,8 @@ async def _backwards(ask: Ask, request: dict[str, Any], last: int) -> list[list[
     return pages
 
 
-def _event(room: str, fields: Mapping[str, Any]) -> Event:
+def stored_event(room: str, fields: Mapping[str, Any]) -> Event:
+    """Make an event from its fields on a page of history."""
     return event_of(room, fields["event"], fields.get("data"), fields, replay=True)
 
 

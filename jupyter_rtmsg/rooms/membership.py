@@ -86,10 +86,10 @@ class Membership:
         self.executor = make_executor(self.inbox.calls, f"rtmsg room {room}")
         self.watchers = Watchers(room, self.handlers, self.call_soon)
         self.values = StateValues(room, self.inbox)
-        self.progress = Progress(room, self.inbox, commands, self._spawn, self._join_anew, as_)
-        self.resumption = Resumption(room, self.inbox, self.progress, self.watchers, commands, self._spawn)
-        self._rejoin = Rejoin(room, self._join_again, self.refused, self._spawn)
-        self._gap_reader = GapReader(room, self.inbox, commands, self._spawn, self._is_member, self._wake_executor)
+        self.progress = Progress(room, self.inbox, commands, self.spawn, self._join_anew, as_)
+        self.resumption = Resumption(room, self.inbox, self.progress, self.watchers, commands, self.spawn)
+        self._rejoin = Rejoin(room, self._join_again, self.refused, self.spawn)
+        self._gap_reader = GapReader(room, self.inbox, commands, self.spawn, self._is_member, self._wake_executor)
         self._trim_report = TrimReport(room)
         self._as, self._will = as_, {} if will is None else {"will": will}
         self._commands = commands
@@ -185,7 +185,7 @@ class Membership:
             self.wake()
 
     def _join_anew(self) -> None:
-        self._spawn(self._rejoin_anew())
+        self.spawn(self._rejoin_anew())
 
     async def _rejoin_anew(self) -> None:
         with contextlib.suppress(*_TRANSIENT):  # the next connection joins
@@ -239,7 +239,8 @@ class Membership:
     def _is_member(self) -> bool:
         return self.joined and self.gone is None
 
-    def _spawn(self, coroutine: Any) -> asyncio.Task[None]:
+    def spawn(self, coroutine: Any) -> asyncio.Task[None]:
+        """Run a coroutine as a task that ends with the membership."""
         task: asyncio.Task[None] = self._loop.create_task(coroutine, name=f"rtmsg room {self.room}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -7,10 +7,11 @@ methods that only pass on a call.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar, overload
 
 from jupyter_rtmsg.advice import ROOM, no_such_name
-from jupyter_rtmsg.client.blocking import blocking, direct, direct_overloaded
+from jupyter_rtmsg.client.blocking import blocking, direct, direct_overloaded, documented_by
 from jupyter_rtmsg.client.bridge import Bridge
 from jupyter_rtmsg.client.processes import refuse_copy
 from jupyter_rtmsg.errors import RtmsgError
@@ -21,6 +22,7 @@ from .async_client import AsyncClient
 from .async_room import AsyncRoom
 from .emitting import emit_blocking
 from .members import Member, MemberList
+from .replay import Replay
 from .state import SharedState
 from .stream import Buffer, EventStream, open_stream
 from .subscription import RoomSubscription
@@ -152,14 +154,36 @@ class Room:
     on = direct_overloaded("Room")(AsyncRoom.on)
     off = direct(AsyncRoom.off, "Room")
 
-    def replay(self, events: Sequence[Event]) -> int:
-        """Pass stored events to the handlers again, marked as replay, and return their number.
-
-        It returns when they have been handled. Called by a handler, it returns at once, and they are handled after it.
-        """
+    @overload
+    def replay(self, again: Sequence[Event], /) -> int: ...
+    @overload
+    def replay(
+        self, /, *, events: Sequence[Event] | None = None, after: int | None = None,
+        since: float | datetime | None = None, until: float | datetime | None = None, speed: float = 1.0,
+        max_gap: float | None = 2.0, event: str | None = None,
+    ) -> Replay: ...  # fmt: skip
+    @documented_by(AsyncRoom.replay)
+    def replay(
+        self,
+        again: Sequence[Event] | None = None,
+        /,
+        *,
+        events: Sequence[Event] | None = None,
+        after: int | None = None,
+        since: float | datetime | None = None,
+        until: float | datetime | None = None,
+        speed: float = 1.0,
+        max_gap: float | None = 2.0,
+        event: str | None = None,
+    ) -> int | Replay:
+        """Pass stored events to the handlers again; see `AsyncRoom.replay`."""
+        options: dict[str, Any] = {"after": after, "since": since, "until": until, "event": event}
+        options |= {"speed": speed, "max_gap": max_gap}
         self._bridge.check()
-        done = self._async.start_replay(events)
-        return len(events) if self._membership.executor.inside() else done.result()
+        if again is None:
+            return self._async.replays.start(events, **options)
+        done = self._async.replays.at_once(again, events, **options)
+        return len(again) if self._membership.executor.inside() else done.result()
 
     def events(self, event: str | None = None, *, timeout: float | None = None) -> EventStream:
         """Return the events as they come, for a ``for`` loop.

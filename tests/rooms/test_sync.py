@@ -79,7 +79,7 @@ def test_shift_tab_shows_the_docstring_of_a_property() -> None:
     ("awaited", "plain", "only"),
     [
         (rt.AsyncClient, rt.Client, {"user", "hello", "descriptors"}),
-        (rt.AsyncRoom, rt.Room, {"start_replay"}),
+        (rt.AsyncRoom, rt.Room, set()),
         (rt.SocketClient, rt.Socket, {"close"}),
     ],
 )
