@@ -46,13 +46,13 @@ def text(kind: str, membership: Membership) -> str:
     """
     if membership.gone:
         return f"<{kind} {membership.room!r}: {membership.gone}>"
-    count, missed, lag = membership.members.count, membership.resumption.missed_count, membership.lag
+    count, missed = membership.members.count, membership.resumption.missed_count
     parts = [
         "" if membership.state == "connected" else membership.state,
         f"{count} {'member' if count == 1 else 'members'}",
         f"newest event {membership.head}" if membership.head else "no events yet",
         f"{missed:,} missed" if missed else "",
-        f"{lag:,} to handle" if lag else "",
+        _waiting(membership),
     ]
     return f"<{kind} {membership.room!r}: {', '.join(filter(None, parts))}>"
 
@@ -93,12 +93,22 @@ def _state(state: str, kept: str) -> str:
 
 
 def _position(membership: Membership, newest: int) -> str:
-    handled, head, lag = membership.inbox.handled, max(membership.head, newest), membership.lag
-    waits = f"{lag:,} to handle" if lag else "nothing to handle"
-    said = f"Position: {handled} of {head}, {waits}"
+    handled, head = membership.inbox.handled, max(membership.head, newest)
+    said = f"Position: {handled} of {head}, {_waiting(membership) or 'nothing to handle'}"
     if membership.subscription is None:
         return f"{said}. It is not kept when this process ends"
     return f"{said}. Kept under the name <code>{_isolated(membership.subscription)}</code>"
+
+
+def _waiting(membership: Membership) -> str:
+    """Say how many events are to be handled, and how many handled ones the hub does not know of yet; or nothing."""
+    unhandled = membership.inbox.unhandled
+    unacknowledged = max(0, membership.lag - unhandled) if membership.subscription is not None else 0
+    parts = [
+        f"{unhandled:,} to handle" if unhandled else "",
+        f"{unacknowledged:,} handled and not acknowledged yet" if unacknowledged else "",
+    ]
+    return ", ".join(filter(None, parts))
 
 
 def _missed(membership: Membership) -> str:

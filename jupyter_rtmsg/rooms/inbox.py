@@ -339,6 +339,11 @@ class Inbox:
         """How many events of the log are known not to be in the queue; if there is a gap, at least 1."""
         return max(1, self._skipped) if self.has_gap else 0
 
+    @property
+    def unhandled(self) -> int:
+        """How many known events of the log are not handled yet."""
+        return max(0, self.put_count - self.handled_count) + self.unread
+
     # --- the executor's side
 
     def calls(self) -> Iterator[Call]:

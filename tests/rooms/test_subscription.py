@@ -273,3 +273,16 @@ async def test_a_reader_whose_subscription_had_ended_is_warned(
     with caplog.at_level(logging.WARNING):
         await ground.room()
     assert "the subscription 'reader' had ended at" in caplog.text
+
+
+async def test_the_card_tells_what_is_to_be_handled_from_what_is_not_acknowledged_yet(ground: Ground) -> None:
+    room = await ground.room()
+    room.membership.progress.stop()  # no acknowledgement is sent
+    seqs = await emitted(room, 3)
+    await until(lambda: f"Position: {seqs[0] - 1} of {seqs[2]}, 3 to handle" in room._repr_html_())
+    assert repr(room) == f"<AsyncRoom 'lab': 1 member, newest event {seqs[2]}, 3 to handle>"
+    got = handle(room)
+    await until(lambda: len(got) == 3 and room.membership.inbox.unhandled == 0)
+    card = room._repr_html_()
+    assert f"Position: {seqs[2]} of {seqs[2]}, 3 handled and not acknowledged yet. Kept under" in card
+    assert repr(room).endswith("3 handled and not acknowledged yet>")
