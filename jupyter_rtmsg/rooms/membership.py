@@ -185,11 +185,7 @@ class Membership:
             self.wake()
 
     def _join_anew(self) -> None:
-        self.spawn(self._rejoin_anew())
-
-    async def _rejoin_anew(self) -> None:
-        with contextlib.suppress(*_TRANSIENT):  # the next connection joins
-            await self.rejoin()
+        self._rejoin.soon()
 
     def _trimmed(self, data: Mapping[str, Any]) -> None:
         self._trim_report.add(data)

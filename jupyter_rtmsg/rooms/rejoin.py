@@ -96,9 +96,13 @@ class Rejoin:
             logger.warning("room %r could not be joined again yet, it is tried until it can: %s", self._room, error)
         self._timer = asyncio.get_running_loop().call_later(self._backoff.next(), self._due)
 
+    def soon(self) -> None:
+        """Join in a task of the membership, whose end cancels it."""
+        self._spawn(self._attempt_again())
+
     def _due(self) -> None:
         self._timer = None
-        self._spawn(self._attempt_again())  # a task of the membership, whose end cancels it
+        self.soon()
 
     async def _attempt_again(self) -> None:
         with contextlib.suppress(RtmsgError):  # the connection was lost: the next one joins
