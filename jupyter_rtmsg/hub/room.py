@@ -126,7 +126,7 @@ class Participant:
         return self._keeper.forget(self) if self._keeper else None
 
 
-class Backlog(Protocol):
+class MissedEvents(Protocol):
     """Sends a new member the events that it missed. `CatchUp` is the implementation."""
 
     def begin(self) -> None:
@@ -177,7 +177,7 @@ class RoomMembership:
         present = subscription.generation if subscription else 0
         self.generation = present if generation is None else generation
         self.live_since: int | None = None
-        self._replay: Backlog | None = None
+        self._replay: MissedEvents | None = None
 
     @property
     def is_attached(self) -> bool:
@@ -197,7 +197,7 @@ class RoomMembership:
         self.stop()
         del self.participant.memberships[self.room.name], self.room.members[self.participant]
 
-    def catch_up(self, replay: Backlog) -> None:
+    def catch_up(self, replay: MissedEvents) -> None:
         """Send missed events, beginning with the next step of the event loop: the reply to the join goes first."""
         self._replay = replay
         asyncio.get_running_loop().call_soon(replay.begin)
