@@ -36,7 +36,7 @@ logger = throttled_logger(__name__)
 
 def take_over_saved(path: Path) -> None:
     """Complete what a process did not finish that died while it put its file back. Called before the log is opened."""
-    saved = _saved_path(path)
+    saved = saved_path(path)
     for partial in path.parent.glob(f"{glob.escape(path.name)}.saving-*"):
         partial.unlink(missing_ok=True)
     if not saved.exists():
@@ -50,7 +50,8 @@ def take_over_saved(path: Path) -> None:
     logger.warning("the file of the log %s was removed; the copy that the last server saved took its place", path)
 
 
-def _saved_path(path: Path) -> Path:
+def saved_path(path: Path) -> Path:
+    """Return the path of the copy of a log whose file was taken away."""
     return path.with_name(f"{path.name}.saved")
 
 
@@ -208,7 +209,7 @@ class Guard:
 
     def _save(self) -> Path:
         """Write the contents of the open connection to a file beside the path; return its name once it is complete."""
-        saving, saved = self._path.with_name(f"{self._path.name}.saving-{os.getpid()}"), _saved_path(self._path)
+        saving, saved = self._path.with_name(f"{self._path.name}.saving-{os.getpid()}"), saved_path(self._path)
         saving.unlink(missing_ok=True)
         os.close(open_private(saving, os.O_WRONLY | os.O_CREAT | os.O_EXCL))  # SQLite would give it another mode
         try:
