@@ -71,10 +71,12 @@ class Table(Generic[T]):
     empty : str
         What is shown if there are no items.
     newest : bool
-        Whether the last 100 items are shown rather than the first.
+        Whether the last items are shown rather than the first.
+    shown : int or None
+        The items that are shown; by default 100, and None shows all.
     """
 
-    __slots__ = ("_cells", "_columns", "_empty", "_fields", "_index", "_newest", "_record", "_times")
+    __slots__ = ("_cells", "_columns", "_empty", "_fields", "_index", "_newest", "_record", "_shown", "_times")
 
     def __init__(
         self,
@@ -87,11 +89,12 @@ class Table(Generic[T]):
         times: Sequence[str] = (),
         index: str | None = None,
         newest: bool = False,
+        shown: int | None = SHOWN,
     ) -> None:
         self._columns, self._cells = tuple(columns), cells
         self._fields, self._times, self._index = list(fields), frozenset(times), index
         self._record = record or self._attributes
-        self._empty, self._newest = empty, newest
+        self._empty, self._newest, self._shown = empty, newest, shown
 
     def text(self, items: Sequence[T], note: str = "") -> str:
         """Return the items as lines of aligned columns.
@@ -149,12 +152,13 @@ class Table(Generic[T]):
         return {name: getattr(item, name) for name in self._fields}
 
     def _rows(self, items: Sequence[T]) -> list[tuple[str, ...]]:
-        shown = items[-SHOWN:] if self._newest else items[:SHOWN]
+        most = len(items) if self._shown is None else min(self._shown, len(items))
+        shown = items[len(items) - most :] if self._newest else items[:most]
         return [tuple(map(_text, self._cells(item))) for item in shown]
 
     def _left_out(self, items: Sequence[T]) -> tuple[str, str]:
         """Return the lines above and below the table that tell how many items are not shown."""
-        count = len(items) - SHOWN
+        count = 0 if self._shown is None else len(items) - self._shown
         if count <= 0:
             return "", ""
         if self._newest:

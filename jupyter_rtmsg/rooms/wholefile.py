@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import tempfile
@@ -35,6 +36,8 @@ class WholeFile:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(os.path.realpath(Path(path).expanduser()))
+        if not self.path.parent.is_dir():
+            raise FileNotFoundError(errno.ENOENT, "there is no such directory", str(self.path.parent))
         if self.path.is_dir():
             raise IsADirectoryError(f"{self.path} is a directory: add the name of a file")
         self._hidden = self.path.with_name(f".{self.path.name[:100]}.{secrets.token_hex(6)}.part")
