@@ -171,7 +171,8 @@ class Batch:
         if earlier is not None and (known is None or earlier > known.since):  # else the room was deleted since
             return self._duplicate(draft, key, earlier, differs)
         prev = known.head if known else 0
-        self._check(draft, size, known)
+        if draft.expect is not None or draft.retain is not None:  # few have
+            self._check(draft, size, known)
         self.policies.admit(draft.room, known, size)
         seq, n = self.head + 1, known.n + 1 if known else 1
         expires = 0 if draft.expire is None else self.time + draft.expire

@@ -186,7 +186,8 @@ class SQLiteLog:
 
     def submit(self, draft: Draft, done: Done) -> None:
         """See `EventLog.submit`."""
-        self._check_open()
+        if self._closing is not None:
+            self._check_open()
         size = size_of(draft)
         if self._queued and not self._has_room(size):  # an empty queue takes an event of any size
             raise self._busy()

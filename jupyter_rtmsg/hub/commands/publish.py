@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from jupyter_rtmsg.errors import BadRequest, TooLarge
 from jupyter_rtmsg.hub.budget import BYTES_PER_UNIT
 from jupyter_rtmsg.hub.core import HubCore
@@ -22,12 +24,27 @@ _STORED_ONLY = {
 }
 
 
+class _Options(NamedTuple):
+    """The fields of a publish that most events do not have. ``expire`` is in ms."""
+
+    retain: str | None = None
+    expire: int | None = None
+    keep: bool = False
+    expect: int | None = None
+    volatile: bool = False
+
+
+_PLAIN = frozenset({"room", "event", "data", "id", "auto"})  # the fields that most events have
+_NO_OPTIONS = _Options()
+
+
 def publish(hub: HubCore, participant: Participant, request: Request) -> Draft | Reply:
     """Return the event to store: `CommandRouter` submits it, and replies when it is stored. Announce a volatile one."""
     participant.bucket.take(hub.clock())
-    draft = _draft(hub, participant, request)
+    options = _NO_OPTIONS if _PLAIN.issuperset(request) else _options(request)
+    draft = _draft(hub, participant, request, options)
     hub.access.require(participant.identity, "write", draft.room)
-    if flag(request, "volatile"):
+    if options.volatile:
         _require_stored(request)
         hub.log.announce(draft)
         hub.activity.published(participant)
@@ -43,19 +60,27 @@ def _require_stored(request: Request) -> None:
             raise BadRequest(f"`{field}` {why}, and a volatile event is not stored: leave out `volatile` or `{field}`")
 
 
-def _lifetime(request: Request) -> tuple[int | None, bool]:
-    """Return ``expire`` in ms, and ``keep``."""
-    expire, keep = optional_seconds(request, "expire", most=LONGEST), flag(request, "keep")
-    if keep and (expire is None or request.get("retain") is None):
+def _options(request: Request) -> _Options:
+    key, expire = (
+        optional_text(request, "retain", longest=MAX_LENGTH),
+        optional_seconds(request, "expire", most=LONGEST),
+    )
+    keep = flag(request, "keep")
+    if keep and (expire is None or key is None):
         raise BadRequest("`keep` says that a value stays when its event expires: give `retain` and `expire` with it")
-    return (None if expire is None else max(1, round(expire * 1000))), keep
+    return _Options(
+        retain=None if key is None else state_key(key),
+        expire=None if expire is None else max(1, round(expire * 1000)),
+        keep=keep,
+        expect=optional_count(request, "expect"),
+        volatile=flag(request, "volatile"),
+    )
 
 
-def _draft(hub: HubCore, participant: Participant, request: Request) -> Draft:
+def _draft(hub: HubCore, participant: Participant, request: Request, options: _Options) -> Draft:
     limits, identity = hub.limits, participant.identity
     room = room_name(text(request, "room"))
     name = event_name(text(request, "event"))
-    key, (expire, keep) = optional_text(request, "retain", longest=MAX_LENGTH), _lifetime(request)
     data, attachments = encode_data(request.get("data"), max_depth=limits.depth, max_attachments=limits.attachments)
     if len(data) > BYTES_PER_UNIT:
         participant.budget.charge_bytes(len(data), hub.clock())
@@ -74,9 +99,9 @@ def _draft(hub: HubCore, participant: Participant, request: Request) -> Draft:
         user=identity.principal,
         client=identity.client,
         id=optional_text(request, "id", longest=limits.identifier),
-        expect=optional_count(request, "expect"),
+        expect=options.expect,
         auto=flag(request, "auto"),
-        retain=None if key is None else state_key(key),
-        expire=expire,
-        keep=keep,
+        retain=options.retain,
+        expire=options.expire,
+        keep=options.keep,
     )
