@@ -63,7 +63,7 @@ def encode_notice(record: Record) -> Encoded:
     return Encoded(b"%b[%b,%b]" % (_TEXT, _json(record.name), record.data), ())
 
 
-def encode_work(record: Record, group: str, delivery: Mapping[str, Any]) -> Encoded:
+def encode_work(record: Record, group: str, attempt: int, deliveries: int, rest: Mapping[str, Any]) -> Encoded:
     """Encode a delivery to a worker of a group.
 
     Parameters
@@ -71,20 +71,21 @@ def encode_work(record: Record, group: str, delivery: Mapping[str, Any]) -> Enco
     record : Record
         The stored event.
     group : str
-    delivery : mapping
-        Further fields of ``meta``.
+    attempt, deliveries : int
+    rest : mapping
+        Further fields of ``meta``; usually none.
 
     Returns
     -------
     Encoded
-        ``42["$work",data,{"room","seq","prev","n","ts","from","id"?,"event","group",...}]`` (docs/wire.md).
+        ``42["$work",data,{"room","seq","prev","n","ts","from","id"?,"event","group","attempt",...}]`` (docs/wire.md).
     """
     start = header(EVENT, attachments=len(record.attachments)) if record.attachments else _TEXT
-    position, rest, sender = _position(record), _id(record), record.sender
+    end = b"," + encode_json(rest)[1:] if rest else b"}"
     return Encoded(
-        b'%b["$work",%b,{"room":%b,"seq":%b,"ts":%d,"from":%b%b,"event":%b,"group":%b,%b]'
-        % (start, record.data, _json(record.room), position, record.ts, sender, rest, _json(record.name), _json(group),
-           encode_json(delivery)[1:]),
+        b'%b["$work",%b,{"room":%b,"seq":%b,"ts":%d,"from":%b%b,"event":%b,"group":%b,"attempt":%d,"deliveries":%d%b]'
+        % (start, record.data, _json(record.room), _position(record), record.ts, record.sender, _id(record),
+           _json(record.name), _json(group), attempt, deliveries, end),
         record.attachments,
     )  # fmt: skip
 

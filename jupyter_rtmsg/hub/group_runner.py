@@ -266,7 +266,8 @@ class GroupRunner:
         """Write deliveries: those of one worker in one go."""
         packets: dict[Worker, list[Encoded]] = {}
         for worker, job in given:
-            packets.setdefault(worker, []).append(encode_work(job.record, self.stored.name, _delivery(job)))
+            packet = encode_work(job.record, self.stored.name, job.attempt, job.deliveries, _redelivery(job))
+            packets.setdefault(worker, []).append(packet)
         for worker, page in packets.items():
             participant: Participant = worker.connection
             participant.socket.write(page)
@@ -341,11 +342,12 @@ class GroupRunner:
         return letter.numbered(self.stored.bury(letter.size))
 
 
-def _delivery(job: Job) -> dict[str, Any]:
-    """Return the fields of a delivery that its event does not have."""
-    fields: dict[str, Any] = {"attempt": job.attempt, "deliveries": job.deliveries}
-    if job.redelivered:
-        fields["redelivered"] = True
-    if job.redelivered and (error := job.last_error):
-        fields["error"] = error
-    return fields
+_FIRST: dict[str, Any] = {}
+
+
+def _redelivery(job: Job) -> dict[str, Any]:
+    """Return the fields of a delivery that may not be the first one."""
+    if not job.redelivered:
+        return _FIRST
+    error = job.last_error
+    return {"redelivered": True} if error is None else {"redelivered": True, "error": error}

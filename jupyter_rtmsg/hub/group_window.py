@@ -143,7 +143,9 @@ class GroupWindow:
             if seq <= self._again:
                 return self._load_again(record, seq)
             self._end_page(self._again)
-        self._pass(seq - 1, len(self._gaps.missing_before(record)))
+        missing = len(self._gaps.missing_before(record))
+        if missing or seq - 1 > self.read:
+            self._pass(seq - 1, missing)
         self.read, self._number = seq, record.n
         return None if seq in self.jobs or seq in self.settled else self._admit(record, seq)
 
@@ -175,6 +177,9 @@ class GroupWindow:
     def _pass(self, through: int, missing: int) -> None:
         """Settle the positions after `read`. Events that are missing there were trimmed, unless they were restored."""
         after = self.read
+        if not missing and not self._restored:  # most events
+            self.settled.add(after, through)
+            return
         inside = sorted(seq for seq in self._restored if after < seq <= through)
         if missing > len(inside):
             self._trim(missing - len(inside))

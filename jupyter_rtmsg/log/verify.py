@@ -17,6 +17,7 @@ from urllib.parse import unquote
 import msgspec
 
 from .damage import Gap, count_invalid_rows, read_table
+from .groups import damaged_rows
 from .policy import read_policies
 from .retained import check_values
 from .rows import COLUMNS, ROOM_COLUMNS, EventRow, RecordDecoder, is_sound
@@ -122,6 +123,7 @@ def verify(path_or_url: str | Path) -> Report:
             _values,
             _subscriptions,
             _policies,
+            _groups,
             _ids,
             _invalid_rows,
         ):
@@ -317,6 +319,11 @@ def _policies(report: Report, connection: sqlite3.Connection) -> None:
     for room, policy in read_policies(connection):
         if policy is None:
             report.add("row", f"policy of room {room!r}", "does not match its checksum")
+
+
+def _groups(report: Report, connection: sqlite3.Connection) -> None:
+    for table, where in damaged_rows(connection):
+        report.add("row", f"{table}, {where}", "does not match its checksum")
 
 
 def _ids(report: Report, connection: sqlite3.Connection) -> None:

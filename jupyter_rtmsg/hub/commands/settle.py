@@ -98,10 +98,11 @@ def _place(hub: HubCore, participant: Participant, request: Request) -> tuple[Pl
 
 def _each(hub: HubCore, deliveries: Deliveries, answer: Callable[[int, int], bool]) -> list[list[int]]:
     """Call ``answer(seq, attempt)`` for each delivery, and return those that were not the worker's any more."""
-    locate = hub.log.locate
+    locate, head = hub.log.locate, hub.log.head
     stale: list[list[int]] = []
     for seq, attempt in deliveries:
-        here = locate(seq)  # a worker may answer for an event that it got before the log was moved into its file
+        # A worker may answer for an event that it got before the log was moved from memory into its file.
+        here = seq if seq <= head else locate(seq)
         if here is None or not answer(here, attempt):
             stale.append([seq, attempt])
     return stale
