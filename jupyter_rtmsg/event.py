@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from .advice import EVENT, no_such_name, short
 from .errors import WrongCall
@@ -38,6 +38,27 @@ class Sender:
     name: str
     member: str
     notebook: str | None = None
+
+
+class EventDelivery(Protocol):
+    """The delivery of an event to a worker, as far as its event needs it (`rooms.delivery.WorkDelivery`)."""
+
+    @property
+    def deliveries(self) -> int:
+        """How often the event was delivered, this time included."""
+
+    @property
+    def last_error(self) -> str | None:
+        """Why it came back the last time."""
+
+    def retry(self, after: float | None) -> None:
+        """Have it delivered again."""
+
+    def reject(self, reason: str) -> None:
+        """Make it a dead letter."""
+
+    def working(self) -> bool:
+        """Renew the deadline."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -82,6 +103,72 @@ class Event:
     n: int | None = None
     key: str | None = None
     retained: bool = False
+    delivery: EventDelivery | None = field(default=None, compare=False)
+
+    @property
+    def deliveries(self) -> int:
+        """How often a worker group has delivered it, this time included; 0 for the event of a listener."""
+        return 0 if self.delivery is None else self.delivery.deliveries
+
+    @property
+    def last_error(self) -> str | None:
+        """Why it came back to its worker group the last time, in one line; None if it did not."""
+        return None if self.delivery is None else self.delivery.last_error
+
+    def retry(self, after: float | None = None) -> None:
+        """Have the worker group deliver this event again, on purpose: no try is charged.
+
+        It is sent when the handler returns.
+
+        Parameters
+        ----------
+        after : float, optional
+            Seconds until then. By default the group's pause, which grows from time to time.
+
+        Raises
+        ------
+        WrongCall
+            If this is not the event of a worker, or it was settled already.
+        """
+        self._delivered("retry").retry(after)
+
+    def reject(self, reason: str) -> None:
+        """Make this event a dead letter of its worker group when the handler returns: trying again is of no use.
+
+        Parameters
+        ----------
+        reason : str
+            Shown in the table of dead letters.
+
+        Raises
+        ------
+        WrongCall
+            If this is not the event of a worker, or it was settled already.
+        """
+        self._delivered("reject").reject(reason)
+
+    def working(self) -> bool:
+        """Renew the deadline ``ack_wait`` of a worker; it does not wait.
+
+        Returns
+        -------
+        bool
+            False if the event is known to have been given to another worker, so that going on is of no use.
+
+        Raises
+        ------
+        WrongCall
+            If this is not the event of a worker, or it was settled already.
+        """
+        return self._delivered("working").working()
+
+    def _delivered(self, call: str) -> EventDelivery:
+        if self.delivery is None:
+            raise WrongCall(
+                f"event.{call}() is for the event of a worker, and {label(self)} {self.name!r} was not delivered to "
+                f'one. Write @{self.room if self.room.isidentifier() else "lab"}.worker("name") instead of .on(...)'
+            )
+        return self.delivery
 
     @property
     def time(self) -> datetime:

@@ -15,7 +15,7 @@ from jupyter_rtmsg.errors import Disconnected, RtmsgError
 from jupyter_rtmsg.listening import check_blocking
 
 from .address import Address
-from .executor import ExecutorFactory, Source, ThreadExecutor
+from .executor import ExecutorFactory, LoopExecutor, Source, ThreadExecutor
 from .loop_thread import LoopEndedError, LoopThread
 from .processes import connections
 
@@ -58,7 +58,7 @@ class Threads:
         self._pid = os.getpid()
         self._handler_loop: LoopThread | None = None
         self._served: Served | None = None
-        self._executors: weakref.WeakSet[ThreadExecutor] = weakref.WeakSet()
+        self._executors: weakref.WeakSet[ThreadExecutor | LoopExecutor] = weakref.WeakSet()
         self._lock = threading.Lock()
 
     def serve(self, client: Served) -> None:
@@ -83,6 +83,13 @@ class Threads:
             self._executors.add(executor)
         return executor
 
+    def task_executor(self, source: Source, name: str) -> LoopExecutor:
+        """Make an executor whose calls are tasks of the loop for async handlers."""
+        executor = LoopExecutor(source, name, self._loop_for_handlers)
+        with self._lock:
+            self._executors.add(executor)
+        return executor
+
     def _loop_for_handlers(self) -> LoopThread:
         with self._lock:
             if self.stopped:
@@ -95,12 +102,12 @@ class Threads:
         """Return whether the caller is a handler."""
         return bool(self._callers())
 
-    def _callers(self) -> list[ThreadExecutor]:
+    def _callers(self) -> list[ThreadExecutor | LoopExecutor]:
         """Return the executor that runs the caller; for an async handler, all executors, since any may be the one."""
         is_async = self._handler_loop is not None and self._handler_loop.inside()
         return [executor for executor in self._all_executors() if is_async or executor.inside()]
 
-    def _all_executors(self) -> list[ThreadExecutor]:
+    def _all_executors(self) -> list[ThreadExecutor | LoopExecutor]:
         with self._lock:
             return list(self._executors)
 
@@ -194,6 +201,7 @@ class Bridge:
         self._pid = os.getpid()
         self._threads = Threads()
         self.executor: ExecutorFactory = self._threads.executor
+        self.task_executor: ExecutorFactory = self._threads.task_executor
         self.serve = self._threads.serve
         weakref.finalize(self, self._threads.abandon).atexit = False
 

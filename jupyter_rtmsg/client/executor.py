@@ -24,18 +24,30 @@ _TURN = 100  # calls before a `TaskExecutor` lets other tasks have a turn
 
 
 class Call(NamedTuple):
-    """One call of a handler. ``reply`` is called with its result."""
+    """One call of a handler. ``reply`` is called with its result, ``failed`` with the call and what it raised."""
 
     handler: Handler
     args: tuple[Any, ...]
     reply: Callable[[Any], None] | None = None
+    failed: Failed | None = None
+
+    def fail(self, error: BaseException) -> None:
+        """Show an exception of the handler, and pass it on."""
+        self.handler.failed(error)
+        if self.failed:
+            self.failed(self, error)
 
 
+Failed: TypeAlias = "Callable[[Call, BaseException], None]"
 Source: TypeAlias = "Callable[[], Iterator[Call]]"
 
 
 class SerialExecutor(Protocol):
     """Runs the calls of one source."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether it runs no call, and `wake` is needed before it reads the source again."""
 
     def wake(self) -> None:
         """Read the source again. Called on the I/O loop."""
@@ -87,6 +99,12 @@ class ThreadExecutor:
         self._over: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._closed = False
         self._draining = False
+        self._resting = True
+
+    @property
+    def idle(self) -> bool:
+        """Whether the thread waits for `wake`."""
+        return self._resting
 
     def wake(self) -> None:
         """Read the source again."""
@@ -138,7 +156,9 @@ class ThreadExecutor:
         try:
             last = False
             while not (last or self._closed):
+                self._resting = not self._ready.is_set()
                 self._ready.wait()
+                self._resting = False
                 self._ready.clear()
                 last = self._draining  # read before the source: calls that came before `drain` are then in there
                 self._run_source()
@@ -157,19 +177,36 @@ class ThreadExecutor:
         try:
             result = handler.call(*call.args)
             if result is not None and isawaitable(result):
-                result = handler.context.copy().run(self._loop().submit, _await(result)).result()
+                result = handler.context.copy().run(self._loop().submit, _contain(result)).result()
             if call.reply:
                 call.reply(result)
         except (LoopEndedError, concurrent.futures.CancelledError) as error:
             if not self._closed:  # after `close` the client's end has cancelled it, which is no failure
-                handler.failed(error)
+                call.fail(error)
+        except _ExitedError as exited:
+            call.fail(exited.error)
         except BaseException as error:  # noqa: BLE001 - SystemExit too: it must not end the thread
-            handler.failed(error)
+            call.fail(error)
+
+
+class _ExitedError(Exception):
+    """Stands for a SystemExit or KeyboardInterrupt of an async handler, which would end the loop that others share."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(error)
+        self.error = error
 
 
 async def _await(awaitable: Any) -> Any:
     prepare_thread()
     return await awaitable
+
+
+async def _contain(awaitable: Any) -> Any:
+    try:
+        return await _await(awaitable)
+    except (SystemExit, KeyboardInterrupt) as error:
+        raise _ExitedError(error) from None
 
 
 class TaskExecutor:
@@ -183,11 +220,14 @@ class TaskExecutor:
     source : callable
     name : str
         Of the task.
+    shared : bool
+        Whether the loop belongs to this package, and goes on after a SystemExit of a handler.
     """
 
-    def __init__(self, source: Source, name: str) -> None:
+    def __init__(self, source: Source, name: str, *, shared: bool = False) -> None:
         self._source = source
         self._name = name
+        self._await = _contain if shared else _await
         self._task: asyncio.Task[None] | None = None
         self._running: asyncio.Task[Any] | None = None
         self._again = False
@@ -196,8 +236,13 @@ class TaskExecutor:
     def wake(self) -> None:
         """Read the source again."""
         self._again = True
-        if not self._closed and (self._task is None or self._task.done()):
+        if not self._closed and self.idle:
             self._task = asyncio.get_running_loop().create_task(self._work(), name=self._name)
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is no task."""
+        return self._task is None or self._task.done()
 
     def inside(self) -> bool:
         """Return whether the caller is a handler that this executor runs."""
@@ -237,12 +282,73 @@ class TaskExecutor:
 
     async def _call(self, call: Call) -> None:
         handler = call.handler
+        self._running = None
         try:
             result = handler.call(*call.args)
             if result is not None and isawaitable(result):
-                self._running = handler.context.copy().run(asyncio.ensure_future, _await(result))
+                self._running = handler.context.copy().run(asyncio.ensure_future, self._await(result))
                 result = await self._running
             if call.reply:
                 call.reply(result)
+        except asyncio.CancelledError as error:
+            if self._closed or self._running is None or not self._running.cancelled():
+                raise  # this task is cancelled, not the handler's
+            call.fail(error)
+        except _ExitedError as exited:
+            call.fail(exited.error)
         except Exception as error:  # noqa: BLE001 - a failing handler must not end the task
-            handler.failed(error)
+            call.fail(error)
+
+
+class LoopExecutor:
+    """Runs async handlers in a task of a loop on another thread, as `TaskExecutor` does on the running loop.
+
+    Parameters
+    ----------
+    source : callable
+    name : str
+        Of the task.
+    loop : callable
+        Returns the `LoopThread`; called on the I/O loop, when the first call is there.
+    """
+
+    def __init__(self, source: Source, name: str, loop: Callable[[], LoopThread]) -> None:
+        self._tasks = TaskExecutor(source, name, shared=True)
+        self._make_loop = loop
+        self._loop: LoopThread | None = None
+        self._closed = False
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is no task."""
+        return self._tasks.idle
+
+    def wake(self) -> None:
+        """Read the source again."""
+        with contextlib.suppress(LoopEndedError, RuntimeError):  # the client ends meanwhile
+            self._loop = self._loop or self._make_loop()
+            self._loop.loop.call_soon_threadsafe(self._tasks.wake)
+
+    def inside(self) -> bool:
+        """Return whether the caller is a handler that this executor runs."""
+        return self._loop is not None and self._loop.inside() and self._tasks.inside()
+
+    def close(self) -> None:
+        """Stop after the call that runs now."""
+        self._closed = True
+        self._tasks.close()
+
+    def drain(self) -> None:
+        """Do nothing: the task ends by itself when the source is exhausted."""
+
+    async def drained(self, timeout: float) -> bool:
+        """Wait for the end of the task; see `SerialExecutor.drained`."""
+        if self._closed or self._loop is None:  # closed by a handler, which may block the loop that would tell
+            return True
+        try:
+            return await asyncio.wrap_future(self._loop.submit(self._tasks.drained(timeout)))
+        except (LoopEndedError, asyncio.CancelledError):
+            return False
+
+    def join(self, timeout: float) -> None:
+        """Do nothing: the loop's thread is joined when it is stopped."""

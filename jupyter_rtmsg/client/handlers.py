@@ -17,7 +17,7 @@ from jupyter_rtmsg.notebook import RegisteredFunction, is_same
 from .captured import sink_of
 
 logger = logging.getLogger(__name__)
-_SHOWN = frozenset({1, 2, 3, 10, 100, 1_000, 10_000, 100_000, 1_000_000})  # the failures of a handler that are shown
+SHOWN = frozenset({1, 2, 3, 10, 100, 1_000, 10_000, 100_000, 1_000_000})  # the failures of a handler that are shown
 
 
 class Handler(RegisteredFunction):
@@ -73,7 +73,7 @@ class Handler(RegisteredFunction):
         every event does not flood the notebook.
         """
         self._failures += 1
-        if self._failures not in _SHOWN:
+        if self._failures not in SHOWN:
             return
         name = getattr(self.function, "__qualname__", repr(self.function))
         title = f"the handler {name} raised (failure {self._failures}):"
@@ -116,11 +116,15 @@ def _max_arguments(function: Callable[..., Any]) -> float:
 
 
 def _show(title: str, error: BaseException) -> None:
+    print(title, traceback_of(error), sep="\n", end="", file=sys.stderr, flush=True)  # noqa: T201 - the cell's output
+
+
+def traceback_of(error: BaseException) -> str:
+    """Return the traceback of an exception that a handler raised, without the frames of this package at its begin."""
     trace = error.__traceback__
     while trace and trace.tb_frame.f_globals.get("__name__", "").startswith("jupyter_rtmsg."):
         trace = trace.tb_next  # this package's frames do not help the author of the handler
-    text = "".join(traceback.format_exception(type(error), error, trace))
-    print(title, text, sep="\n", end="", file=sys.stderr, flush=True)  # noqa: T201 - the output of the cell
+    return "".join(traceback.format_exception(type(error), error, trace))
 
 
 class Handlers:

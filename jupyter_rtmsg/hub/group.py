@@ -6,7 +6,7 @@ Times are passed in (monotonic seconds). Events are loaded in log order. What ha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from jupyter_rtmsg.event import CORRUPT
 from jupyter_rtmsg.log import GroupSettings, HandlerError, Ranges, Record
@@ -177,13 +177,13 @@ class Group:
             self.workers.come(worker, connection, places)
         return worker
 
-    def leave(self, worker: Worker) -> None:
-        """Remove a worker. What it holds is given to others, and no try is charged."""
-        for job in list(worker.held.values()):
+    def leave(self, worker: Worker, keep: Collection[tuple[int, int]] = ()) -> None:
+        """Remove a worker when it holds nothing it keeps. The rest is given to others, and no try is charged."""
+        for job in [job for job in worker.held.values() if (job.seq, job.attempt) not in keep]:
             self._take(worker, job)
             job.come_back("its worker left", None, None, charge=False)
             self._ready.add(job)
-        self.workers.remove(worker)
+        self.workers.leave(worker)
 
     def _bury_worker(self, worker: Worker, now: float) -> None:
         """Remove a worker that did not come back. The only event that it had is charged a try."""

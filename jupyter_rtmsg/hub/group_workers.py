@@ -134,6 +134,13 @@ class Workers:
         worker.go_away(until)
         self._changed(worker)
 
+    def leave(self, worker: Worker) -> None:
+        """Remove a worker. One that still holds something stays until it has answered, without places for more."""
+        if worker.held:
+            self.come(worker, worker.connection, 0)
+        else:
+            self.remove(worker)
+
     def remove(self, worker: Worker) -> None:
         """Remove a worker."""
         self.isolate(worker, False)

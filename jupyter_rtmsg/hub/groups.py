@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from jupyter_rtmsg.errors import LimitExceeded, NotJoined, Shutdown
@@ -204,11 +204,12 @@ class GroupRegistry:
         runner.changed()  # in the next pass of the loop: the reply goes first
         return worker
 
-    def leave(self, participant: Participant, room: str, name: str) -> None:
-        """End the work of a participant for a group. What it holds is given to others at once."""
+    def leave(self, participant: Participant, room: str, name: str, keep: Collection[tuple[int, int]] = ()) -> None:
+        """End the work of a participant for a group. What it holds, and does not keep, is given to others at once."""
         place = self.place(participant, room, name)
-        self._forget(participant, place.runner.stored)
-        place.runner.group.leave(place.worker)
+        place.runner.group.leave(place.worker, keep)
+        if not place.worker.held:
+            self._forget(participant, place.runner.stored)
         place.runner.changed()
 
     def disconnected(self, participant: Participant, *, lost: bool) -> None:

@@ -85,6 +85,7 @@ class AsyncClient:
         transports: Sequence[str] = TRANSPORTS,
         durable: bool = False,
         _make_executor: ExecutorFactory = TaskExecutor,
+        _make_task_executor: ExecutorFactory = TaskExecutor,
     ) -> None:
         if name is not None and (wrong := fault(name) or (None if name else "is empty")):
             raise ValueError(f"name={name!r:.100} {wrong}")
@@ -98,6 +99,7 @@ class AsyncClient:
             transports=transports,
             durable=durable,
             make_executor=_make_executor,
+            make_task_executor=_make_task_executor,
             left=lambda room: self._rooms.pop(room, None),
         )
         self.socket: SocketClient = self._hub.socket

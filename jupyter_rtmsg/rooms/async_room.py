@@ -29,6 +29,7 @@ from .replay import Replay, Replays
 from .state import AsyncSharedState
 from .stream import AsyncBuffer, AsyncEventStream, open_stream
 from .subscription import AsyncRoomSubscription, ReaderPlace
+from .working import Working
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -74,6 +75,7 @@ class AsyncRoom:
         self._state = AsyncSharedState(membership, self.emit)
         self._exporting = Exporting(membership, commands)
         self._policies = Policies(membership, commands)
+        self.working = Working(membership, commands)
 
     def __reduce__(self) -> NoReturn:
         refuse_copy(self, f"join({self.name!r}) of a client of its own")
@@ -193,8 +195,19 @@ class AsyncRoom:
         return function
 
     def off(self, event: str | None = None, function: Callable[..., Any] | None = None) -> None:
-        """Remove handlers: the given function of an event, all functions of an event, or all handlers."""
+        """Remove handlers: the given function of an event, all functions of an event, or all handlers.
+
+        Without an event, the workers with the given function are removed, too, or all of them.
+        """
         self.membership.handlers.remove(_name(event), function)
+        if event is None:
+            self.membership.workers.remove(function)
+
+    worker = delegated(Working.worker, "working", "AsyncRoom")
+    failures = delegated(Working.failures, "working", "AsyncRoom")
+    groups = delegated(Working.groups, "working", "AsyncRoom")
+    group = delegated(Working.group, "working", "AsyncRoom")
+    dead_letters = delegated(Working.dead_letters, "working", "AsyncRoom")
 
     @overload
     def replay(self, again: Sequence[Event], /) -> Coroutine[Any, Any, int]: ...

@@ -47,6 +47,8 @@ class HubConnection:
         Seconds for a command.
     tls, transports, make_executor
         See `SocketClient`.
+    make_task_executor : callable
+        Makes executors for async workers.
     durable : bool
         Refuse a hub that keeps events in memory only.
     left : callable
@@ -77,6 +79,7 @@ class HubConnection:
         transports: Sequence[str],
         durable: bool,
         make_executor: ExecutorFactory,
+        make_task_executor: ExecutorFactory,
         left: Callable[[str], object],
     ) -> None:
         self.client_id = uuid.uuid4().hex
@@ -97,6 +100,7 @@ class HubConnection:
         self.user: str | None = None
         self.memberships: dict[str, Membership] = {}
         self.make_executor = make_executor
+        self._make_task_executor = make_task_executor
         self._left = left
         self._outbox: Outbox | None = None
         self._touched: set[Membership] = set()
@@ -119,7 +123,8 @@ class HubConnection:
         self, room: str, as_: str | None, start: Mapping[str, Any], will: Mapping[str, Any] | None = None
     ) -> Membership:
         """Join a room, with retries until the timeout."""
-        membership = Membership(room, as_, self.commands, self.make_executor, self._forget, will)
+        makers = self.make_executor, self._make_task_executor
+        membership = Membership(room, as_, self.commands, *makers, self._forget, will)
         self.memberships[room] = membership  # before the reply, since the backlog follows it at once
         try:
             await self.commands.patiently(lambda: membership.join(start), transient=True)

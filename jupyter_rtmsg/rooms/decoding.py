@@ -8,7 +8,7 @@ from dataclasses import fields
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from jupyter_rtmsg.event import Event, Sender
+from jupyter_rtmsg.event import Event, EventDelivery, Sender
 
 
 class Era(NamedTuple):
@@ -93,10 +93,13 @@ _new = object.__new__
     _set_n,
     _set_key,
     _set_retained,
+    _set_delivery,
 ) = (vars(Event)[field.name].__set__ for field in fields(Event))
 
 
-def event_of(room: str, name: str, data: Any, meta: Mapping[str, Any], replay: bool) -> Event:
+def event_of(
+    room: str, name: str, data: Any, meta: Mapping[str, Any], replay: bool, delivery: EventDelivery | None = None
+) -> Event:
     """Make an event from its name, data and metadata on the wire (docs/wire.md, "Events")."""
     get = meta.get
     sender = sender_of(get("from") or {})
@@ -113,6 +116,7 @@ def event_of(room: str, name: str, data: Any, meta: Mapping[str, Any], replay: b
     _set_n(event, get("n"))
     _set_key(event, get("key"))
     _set_retained(event, "retained" in meta)
+    _set_delivery(event, delivery)
     return event
 
 

@@ -28,7 +28,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from jupyter_rtmsg.client.executor import Call
+from jupyter_rtmsg.client.executor import Call, Failed
 from jupyter_rtmsg.client.handlers import Handlers
 from jupyter_rtmsg.event import CORRUPT, Event
 
@@ -60,6 +60,8 @@ class Inbox:
         Called on the loop with the data of each ``$trimmed``.
     max_events, max_bytes : int
         The capacity of the queue.
+    failed : callable, optional
+        Called by the executor with each call that raised, and what it raised.
 
     Attributes
     ----------
@@ -87,13 +89,15 @@ class Inbox:
         trimmed: Callable[[Mapping[str, Any]], None] = lambda data: None,
         max_events: int = MAX_EVENTS,
         max_bytes: int = MAX_BYTES,
+        failed: Failed | None = None,
     ) -> None:
         self._room = room
         self._handlers = handlers
         self._progressed = progressed
         self._trimmed = trimmed
         self._items = ItemQueue(max_events, max_bytes)
-        self.replays = ReplayQueue(handlers)
+        self.replays = ReplayQueue(handlers, failed)
+        self._failed = failed
         # the loop's side
         self.started = False
         self.joined_at = 0
@@ -375,7 +379,7 @@ class Inbox:
             event = data if kind == VALUE else event_of(self._room, name, data, meta, kind in _READ_BACK)
             for handler in handlers:
                 if handler.replay or not (kind == MISSED or event.retained):
-                    yield Call(handler, (event,))
+                    yield Call(handler, (event,), None, self._failed)
                     self.call_count += 1
         # The generator goes on when the handlers have returned, so `_handled` is never ahead of them.
         self._items.release(size)

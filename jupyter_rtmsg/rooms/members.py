@@ -85,6 +85,12 @@ class Members:
         """Return the member with this id, or None if it is not listed."""
         return self._members.get(member)
 
+    def find(self, member: str | None, user: str | None) -> Member | None:
+        """Return the member with this id; in a large room that does not list it, what is known of it."""
+        if member is None:
+            return None
+        return self.get(member) or Member(member, user or "", "", user or "")
+
     def all(self) -> list[Member]:
         """Return the listed members."""
         return list(self._members.values())

@@ -13,20 +13,24 @@ from jupyter_rtmsg.client.executor import ExecutorFactory
 from jupyter_rtmsg.client.handlers import Handler, Handlers
 from jupyter_rtmsg.errors import CommandError, NotJoined, RtmsgError
 from jupyter_rtmsg.event import Event
-from jupyter_rtmsg.futures import current_task
 
 from .commands import Commands, Reply
 from .decoding import Era
+from .failures import FailureLog
 from .gaps import GapReader, TrimReport
 from .inbox import UNREADABLE, Inbox
 from .members import Member, MemberList, Members
 from .progress import Progress
 from .rejoin import Rejoin, Resumption
 from .state import StateValues
-from .watchers import Watchers
+from .tasks import Tasks
+from .watchers import OpenStreams, Watchers
+from .work import Surroundings
+from .workers import RoomWorkers
 
 logger = logging.getLogger(__name__)
 _START_DELAY = 0.05  # seconds; the handlers of a cell are registered one by one, and all of them get the backlog
+_LEAVE_TIMEOUT = 5.0  # seconds that the handlers of workers have to end when the room is left
 _TRANSIENT = (RtmsgError, asyncio.TimeoutError)
 
 
@@ -48,7 +52,9 @@ class Membership:
         The requested subscription.
     commands : Commands
     make_executor : callable
-        Makes the executor for the room's handlers.
+        Makes the executor for the room's handlers, and those for sync workers.
+    make_task_executor : callable
+        Makes those for async workers.
     forget : callable
         Called once, with the membership, when it ends.
     will : mapping, optional
@@ -71,9 +77,12 @@ class Membership:
         as_: str | None,
         commands: Commands,
         make_executor: ExecutorFactory,
+        make_task_executor: ExecutorFactory,
         forget: Callable[[Membership], None],
         will: Mapping[str, Any] | None = None,
     ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._tasks = Tasks(f"rtmsg room {room}")
         self.room = room
         self.user: str | None = None
         self.member: str | None = None
@@ -82,21 +91,24 @@ class Membership:
         self.gone: str | None = None
         self.members = Members()
         self.handlers = Handlers()
-        self.inbox = Inbox(room, self.handlers, self._handled, self._trimmed)
+        self.failures = FailureLog()
+        self.inbox = Inbox(room, self.handlers, self._handled, self._trimmed, failed=self.failures.listener)
         self.executor = make_executor(self.inbox.calls, f"rtmsg room {room}")
         self.watchers = Watchers(room, self.handlers, self.call_soon)
         self.values = StateValues(room, self.inbox)
-        self.progress = Progress(room, self.inbox, commands, self.spawn, self._join_anew, as_)
-        self.resumption = Resumption(room, self.inbox, self.progress, self.watchers, commands, self.spawn)
-        self._rejoin = Rejoin(room, self._join_again, self.refused, self.spawn)
-        self._gap_reader = GapReader(room, self.inbox, commands, self.spawn, self._is_member, self._wake_executor)
+        self.spawn = spawn = self._tasks.spawn
+        makers, log = (make_executor, make_task_executor), lambda: self.inbox.era
+        around = Surroundings(room, commands, spawn, self.call_soon, log, *makers, self.failures)
+        self.workers = RoomWorkers(around, self.handlers)
+        self.progress = Progress(room, self.inbox, commands, spawn, lambda: self._rejoin.soon(), as_)
+        self.resumption = Resumption(room, self.inbox, self.progress, self.watchers, commands, spawn)
+        self._rejoin = Rejoin(room, self._join_again, self.refused, spawn)
+        self._gap_reader = GapReader(room, self.inbox, commands, spawn, self._is_member, self._wake_executor)
         self._trim_report = TrimReport(room)
         self._as, self._will = as_, {} if will is None else {"will": will}
         self._commands = commands
         self._forget = forget
-        self._loop = asyncio.get_running_loop()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._streams: set[Callable[[], None]] = set()
+        self._streams = OpenStreams()
         self._starting: asyncio.TimerHandle | None = None
 
     # --- joining
@@ -128,6 +140,7 @@ class Membership:
     def _returned(self, reply: Reply) -> None:
         self.resumption.returned(reply)
         self._take(reply)
+        self.workers.resume()
 
     def _take(self, reply: Reply, *, started: int = -1) -> None:
         self.values.expect(reply.get("state", 0), reply["head"], started)
@@ -142,13 +155,17 @@ class Membership:
 
     def live(self, args: list[Any], size: int) -> None:
         """Take an event of the room."""
-        if self.joined and not ("key" in args[2] and self.values.take(args, size)):
+        if self.joined and args[0] == "$work":
+            self.workers.take(args)
+        elif self.joined and not ("key" in args[2] and self.values.take(args, size)):
             self.inbox.live(args, size)
             self.watchers.live(args, size)
 
     def skip(self, args: list[Any]) -> None:
         """Take an event of the room that cannot be decoded: no handler is called, and the cursor moves on."""
-        if self.joined:
+        if self.joined and args[0] == "$work":
+            self.workers.take(args, readable=False)
+        elif self.joined:
             self.inbox.live([args[0], UNREADABLE, args[2]], 0)
 
     def notice(self, name: str, data: Mapping[str, Any]) -> None:
@@ -158,16 +175,18 @@ class Membership:
         elif name == "$reset":
             if data.get("reason") != "moved":  # a moved log knows the positions of this client, and the join tells
                 self.resumption.replaced(data)
-            self._join_anew()
+            self._rejoin.soon()
         elif name == "$seek":
             self.sought(data)
-            self._join_anew()
+            self._rejoin.soon()
         else:
             self._pass_on(name, data)
 
     def _pass_on(self, name: str, data: Mapping[str, Any]) -> None:
         if name == "$presence":
             self.members.change(data.get("changes", ()), data.get("count", 0))
+        if name == "$group":
+            self.workers.notice(data)
         self.watchers.notice(name, data)
         if name == "$expired":
             self.values.expired(data.get("keys") or {})
@@ -184,9 +203,6 @@ class Membership:
             self.resumption.sought(fields)
             self.wake()
 
-    def _join_anew(self) -> None:
-        self._rejoin.soon()
-
     def _trimmed(self, data: Mapping[str, Any]) -> None:
         self._trim_report.add(data)
         self.watchers.notice("$trimmed", data)
@@ -199,6 +215,8 @@ class Membership:
 
     def state_changed(self, state: str) -> None:
         """Tell the watchers the new state of the connection."""
+        if state != "connected":
+            self.workers.offline()
         self.watchers.notice("$state", {"room": self.room, "state": state})
 
     def refused(self, error: CommandError) -> None:
@@ -223,8 +241,9 @@ class Membership:
             self.end(reason, drain=True)
 
     def wake(self) -> None:
-        """Wake the executor, and read events that the inbox left out. Called after each batch."""
+        """Wake the executors, and read events that the inbox left out. Called after each batch."""
         self._wake_executor()
+        self.workers.wake()
         if self.inbox.has_gap:
             self._gap_reader.check()
 
@@ -234,13 +253,6 @@ class Membership:
 
     def _is_member(self) -> bool:
         return self.joined and self.gone is None
-
-    def spawn(self, coroutine: Any) -> asyncio.Task[None]:
-        """Run a coroutine as a task that ends with the membership."""
-        task: asyncio.Task[None] = self._loop.create_task(coroutine, name=f"rtmsg room {self.room}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
 
     def _handled(self) -> None:
         """Schedule `_progressed` on the I/O loop. Called by the executor."""
@@ -278,9 +290,7 @@ class Membership:
     @property
     def me(self) -> Member | None:
         """The member that is this client."""
-        if self.member is None:
-            return None
-        return self.members.get(self.member) or Member(self.member, self.user or "", "", self.user or "")
+        return self.members.find(self.member, self.user)
 
     @property
     def member_list(self) -> MemberList:
@@ -290,7 +300,7 @@ class Membership:
     @property
     def has_handlers(self) -> bool:
         """Whether there are handlers or watchers."""
-        return bool(self.handlers) or bool(self.watchers)
+        return bool(self.handlers) or bool(self.watchers) or bool(self.workers)
 
     def check(self) -> None:
         """Raise `NotJoined` if the membership has ended."""
@@ -308,13 +318,7 @@ class Membership:
     def register_stream(self, handler: Handler, close: Callable[[], None]) -> Callable[[], None]:
         """Add the handler of a stream of events, which is closed when the intake stops; return what removes it."""
         self.register(handler, at_once=True)
-        self._streams.add(close)
-
-        def remove() -> None:
-            self._streams.discard(close)
-            self.handlers.discard(handler)
-
-        return remove
+        return self._streams.add(close, lambda: self.handlers.discard(handler))
 
     def call_soon(self, function: Callable[[], None]) -> None:
         """Schedule a function on the I/O loop."""
@@ -344,20 +348,18 @@ class Membership:
             return
         if self.handlers:
             self._start()
+        self.workers.drain()
         self.joined = False  # from here on `live` takes nothing
-        self._close_streams()  # a loop over the events ends after the queued ones
+        self._streams.close()  # a loop over the events ends after the queued ones
         if self.executor.inside():
             self.executor.close()  # a handler that closes its own client is the last one to run
         else:
             self.executor.drain()
 
-    def _close_streams(self) -> None:
-        for close in list(self._streams):
-            close()
-
     async def drained(self, timeout: float) -> None:
-        """Wait until the queued events are handled, for at most ``timeout`` seconds."""
-        if not await self.executor.drained(timeout):
+        """Wait until the queued events, and those that workers have begun, are handled, at most ``timeout`` seconds."""
+        done = await asyncio.gather(self.executor.drained(timeout), self.workers.drained(timeout))
+        if not all(done):
             logger.warning("room %r: a handler had not returned %g s after the client was closed", self.room, timeout)
         waiting = self.inbox.waiting
         if waiting and self.handlers:
@@ -369,6 +371,7 @@ class Membership:
             return
         self._commands.check_loop()
         self.executor.close()  # first: events that are handled after the last acknowledgement would come again
+        await self.workers.leave(_LEAVE_TIMEOUT if self.joined else 0.0)  # after `drain` they were waited for
         await self.progress.acknowledge()
         self.end(f"room {self.room!r} was left: join it again")
         with contextlib.suppress(*_TRANSIENT):
@@ -379,13 +382,13 @@ class Membership:
         self.gone = self.gone or reason  # the first reason is the one that users need
         self._forget(self)
         self.watchers.notice("$left", {"room": self.room, "reason": self.gone})
-        self._close_streams()
+        self._streams.close()
         self.progress.stop()
         self._rejoin.stop()
         self._trim_report.stop()
         self._gap_reader.stop()
-        for task in self._tasks - {current_task()}:  # the caller may be one of them
-            task.cancel()
+        self._tasks.cancel()
+        self.workers.end(self.gone)
         if self._starting:
             self._starting.cancel()
         if drain and self.handlers:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeAlias
 
-from jupyter_rtmsg.client.executor import Call
+from jupyter_rtmsg.client.executor import Call, Failed
 from jupyter_rtmsg.client.handlers import Handlers
 from jupyter_rtmsg.event import Event
 
@@ -109,10 +109,13 @@ class ReplayQueue:
     Parameters
     ----------
     handlers : Handlers
+    failed : callable, optional
+        Called by the executor with each call that raised, and what it raised.
     """
 
-    def __init__(self, handlers: Handlers) -> None:
+    def __init__(self, handlers: Handlers, failed: Failed | None = None) -> None:
         self._handlers = handlers
+        self._failed = failed
         self._waiting: deque[tuple[Sequence[Event], concurrent.futures.Future[int]]] = deque()
         self._current: tuple[Sequence[Event], concurrent.futures.Future[int]] | None = None
         self._handled = 0
@@ -142,7 +145,7 @@ class ReplayQueue:
             event = events[self._handled]
             for handler in self._handlers.matching(event.name):
                 if handler.replay:
-                    yield Call(handler, (event,))
+                    yield Call(handler, (event,), None, self._failed)
             self._handled += 1
         if self._handled == len(events):
             self.finish()

@@ -217,7 +217,7 @@ class Replay:
             if self._stopped:
                 return
             last = event
-            batch.append(replace(event, replay=True))
+            batch.append(replace(event, replay=True, delivery=None))
             if options.speed or len(batch) == AT_ONCE:
                 await self._handle(batch)
                 batch = []
@@ -365,7 +365,7 @@ class Replays:
         if given:
             like = ", ".join(f"{name}={short(value)}" for name, value in given.items() if name != "events")
             raise WrongCall(f"events that are replayed with options are named. Write lab.replay(events=..., {like})")
-        return self._membership.replay([replace(event, replay=True) for event in again])
+        return self._membership.replay([replace(event, replay=True, delivery=None) for event in again])
 
 
 DEFAULTS: Mapping[str, Any] = {

@@ -20,12 +20,17 @@ from jupyter_rtmsg.event import Event
 from . import card
 from .async_client import AsyncClient
 from .async_room import AsyncRoom
+from .dead_letters import DeadLetterTable
 from .emitting import emit_blocking
+from .groups import WorkerGroup
 from .members import Member, MemberList
 from .replay import Replay
 from .state import SharedState
 from .stream import Buffer, EventStream, open_stream
 from .subscription import RoomSubscription
+from .work import Start, check_group
+from .workers import show_dead
+from .working import Working
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -154,6 +159,51 @@ class Room:
     on = direct_overloaded("Room")(AsyncRoom.on)
     off = direct(AsyncRoom.off, "Room")
 
+    @documented_by(Working.worker)
+    def worker(
+        self,
+        group: str,
+        *,
+        event: str | None = None,
+        key: str | None = None,
+        max_in_flight: int | None = None,
+        tries: int = 5,
+        ack_wait: float | None = None,
+        start: Start = "first",
+        output: object = None,
+    ) -> Callable[[F], F]:
+        """Register a worker; see `Working.worker`."""
+        check_group(group)
+        settings = {"event": event, "key": key, "tries": tries, "ack_wait": ack_wait, "start": start}
+
+        def register(function: F) -> F:
+            __tracebackhide__ = True
+            self._bridge.check()
+            working = self._async.working
+            registered = working.register(function, group, max_in_flight, output, **settings)
+            show_dead(group, self._bridge.ask(working.start(*registered)))
+            return function
+
+        return register
+
+    failures = direct(AsyncRoom.failures, "Room")
+    groups = blocking(AsyncRoom.groups, "Room")
+
+    def group(self, name: str) -> WorkerGroup:
+        """Return a worker group of the room.
+
+        Raises
+        ------
+        NotJoined
+            If the room has no such group.
+        """
+        return WorkerGroup(self._bridge.ask(self._async.group(name)), self._bridge)
+
+    @documented_by(Working.dead_letters)
+    def dead_letters(self, group: str) -> DeadLetterTable:
+        """Return the dead letters of a group; see `Working.dead_letters`."""
+        return DeadLetterTable(self._bridge.ask(self._async.dead_letters(group)), self._bridge)
+
     @overload
     def replay(self, again: Sequence[Event], /) -> int: ...
     @overload
@@ -205,6 +255,7 @@ class Room:
     def leave(self) -> None:
         """Leave the room: handled events are acknowledged, and no more events come."""
         if self._membership.gone is None:
+            self._membership.workers.close_inside()  # a worker that leaves its own room is not waited for
             self._bridge.ask(self._async.leave())
 
     delete = blocking(AsyncRoom.delete, "Room")

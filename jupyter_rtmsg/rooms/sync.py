@@ -61,6 +61,7 @@ class Client:
                 transports=transports,
                 durable=durable,
                 _make_executor=self._bridge.executor,
+                _make_task_executor=self._bridge.task_executor,
             )
         except BaseException:
             self._bridge.close()

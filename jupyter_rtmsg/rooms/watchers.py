@@ -92,3 +92,25 @@ class Watchers:
                 handler.function(event)  # not `handler.call`: what it prints belongs to no cell
             except Exception:
                 logger.exception("what watches room %r failed", self._room)
+
+
+class OpenStreams:
+    """The streams of events of one room that are being read: they end when the room takes in no more."""
+
+    def __init__(self) -> None:
+        self._open: set[Callable[[], None]] = set()
+
+    def add(self, close: Callable[[], None], removed: Callable[[], None]) -> Callable[[], None]:
+        """Take a stream by the function that closes it; return a function for its reader's end. Thread-safe."""
+        self._open.add(close)
+
+        def remove() -> None:
+            self._open.discard(close)
+            removed()
+
+        return remove
+
+    def close(self) -> None:
+        """Close all streams."""
+        for close in tuple(self._open):
+            close()

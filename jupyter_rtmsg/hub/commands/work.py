@@ -71,8 +71,12 @@ async def _records(hub: HubCore, request: Request, runner: GroupRunner, holds: D
 
 
 def unwork(hub: HubCore, participant: Participant, request: Request) -> Reply:
-    """End the work of this connection for a group. What it holds goes back, and no try is charged."""
-    hub.groups.leave(participant, room_name(text(request, "room")), group_name(hub, request))
+    """End the work of this connection for a group. What it holds goes back, and no try is charged.
+
+    With ``keep`` it goes on with the deliveries that it is in the middle of, and gets no others.
+    """
+    keep = set(deliveries_of(hub, request, "keep")) if request.get("keep") is not None else set()
+    hub.groups.leave(participant, room_name(text(request, "room")), group_name(hub, request), keep)
     return {"ok": True}
 
 
