@@ -29,7 +29,10 @@ from jupyter_rtmsg.log.work import Submission
 
 COUNT = 6
 AT = 3  # the seq of the event whose row is damaged: one of ``lab``, with others before and behind it
-EVENT = ("seq", "room", "prev", "ts", "name", "data", "attachments", "sender", "user", "id", "size", "crc", "n")
+EVENT = (
+    "seq", "room", "prev", "ts", "name", "data", "attachments", "sender", "user", "id", "size", "crc", "n", "expires",
+    "retain",
+)  # fmt: skip
 ROOM = ("id", "name", "head", "n", "maker", "used", "crc")
 
 

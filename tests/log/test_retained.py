@@ -229,3 +229,22 @@ async def test_values_move_along_also_those_whose_events_are_trimmed(path: Path)
     await log.append(value("a", b"null", expect=values["a"][1]))
     await log.close()
     assert verify(path).findings == []
+
+
+async def test_a_later_value_has_a_lifetime_of_its_own(open_any: Opener) -> None:
+    clock, monotonic = Clock(), Clock(0.0)
+    log = await open_any(clock=clock, monotonic=monotonic)
+    await log.append(value("longer", expire=1_000))
+    await log.append(value("longer", b"2", expire=60_000))
+    await log.append(value("ever", expire=1_000))
+    await log.append(value("ever", b"2"))
+    await log.append(value("shorter"))
+    await log.append(value("shorter", b"2", expire=1_000))
+    clock.now += 5
+    monotonic.now += 5
+    await log.append(Draft("other", "x", b"0"))
+    await until(lambda: _has_only(log, {"longer", "ever"}))
+
+
+async def _has_only(log: EventLog, keys: set[str]) -> bool:
+    return (await log.stats("lab")).retained == len(keys) and set(await held(log)) == keys

@@ -61,7 +61,8 @@ export class Subscription {
 
   /** Take in an event of the room. One that the reader has is ignored; one behind a gap is asked for again. */
   receive(name: string, data: unknown, meta: IMeta): void {
-    if (this._cursor.has(meta)) {
+    // A value that the room retains moves no position. It may be newer than the events that are still to come.
+    if (meta.retained || this._cursor.has(meta)) {
       return;
     }
     if (this._cursor.lacksBefore(meta)) {

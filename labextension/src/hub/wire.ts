@@ -26,6 +26,10 @@ export interface IMeta {
   from: ISender;
   id?: string;
   replay?: boolean;
+  /** The key whose value the event is. */
+  key?: string;
+  /** True for a value that the room had at the join: it comes before the missed events, and is not one of them. */
+  retained?: boolean;
 }
 
 /** An event of a room. */

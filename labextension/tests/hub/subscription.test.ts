@@ -56,6 +56,16 @@ test('each event comes once, in order', async () => {
   expect(reader.shown).toEqual([4, 5]);
 });
 
+test('a value that the room retains is no event, and moves nothing', async () => {
+  await subscription.join();
+  for (const n of [2, 9]) {
+    subscription.receive('config', n, meta(n, { key: `k${n}`, retained: true }));
+  }
+  subscription.receive('tick', null, meta(4, { replay: true }));
+  expect(reader.shown).toEqual([4]);
+  expect(joins().length).toBe(1);
+});
+
 test('a gap is repaired by joining where the cursor stands', async () => {
   await subscription.join();
   subscription.receive('tick', null, meta(5));
