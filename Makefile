@@ -93,7 +93,8 @@ dist: $(TEST)/installed $(TEST)/node
 	cd .venv-dist && env -i HOME="$(CURDIR)/.venv-dist" PATH="$(CURDIR)/.venv-dist/bin" jupyter labextension list
 	rm -rf .venv-dist
 
-# Both tools, and what they look at, have environments of their own. The scan needs the internet: PyPI, and npm's registry.
+# Both tools, and the packages that they examine, have environments of their own. The scan needs PyPI itself and npm's own
+# registry: mirrors have the packages, but no advisories.
 sbom: $(RUN)/installed
 	@test -x .venv-sbom/bin/cyclonedx-py || $(PYTHON) -m venv .venv-sbom
 	@.venv-sbom/bin/python $(PIP) "cyclonedx-bom>=7,<8" "pip-audit>=2.9,<3"

@@ -85,7 +85,7 @@ class CatchUp:
         self._written = False
 
     def begin(self) -> None:
-        """Write what is missed. If the ring covers it, and it is at most a page, the member is live at once."""
+        """Write the missed events. If the ring has them, and they fit on a page, the member is live at once."""
         # The ring covers nearly every join, and no task is needed for it.
         if self._over:
             return

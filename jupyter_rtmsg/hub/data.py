@@ -138,7 +138,7 @@ def decode(packet: Undecoded, max_depth: int) -> Packet:
     Raises
     ------
     PacketRefused
-        If it is nested too deep, or has so many lists and objects that parsing it would block the event loop.
+        If it is nested too deep, or has too many lists and objects: parsing them would block the event loop.
     ProtocolError
     """
     found = None if packet.attachments or packet.type is not EVENT else _split(packet.payload)

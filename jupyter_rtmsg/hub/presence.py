@@ -129,7 +129,7 @@ class Presence:
         return [member.view().shown_to(principal) for member in members]
 
     def take_changes(self, limit: int) -> list[MemberView]:
-        """Return the members that differ from what was broadcast last, and count them as broadcast."""
+        """Return the members that have changed since the last broadcast, and count them as broadcast."""
         changes: list[MemberView] = []
         # The oldest changes first. Those beyond the limit stay for the next broadcast.
         while self._changed and len(changes) < limit:

@@ -185,7 +185,7 @@ class ReplayPlanner:
         if first is None:
             return self._now(room, 0, TRIMMED if stats.head and not stats.count else None)
         assert first.seq is not None
-        # The ts of trimmed events is unknown: they may be part of what was asked for.
+        # The ts of trimmed events is unknown: some may be later than `since`.
         return await self._from(room, first.seq - 1, TRIMMED if first.prev and first.seq <= stats.first else None)
 
     async def _last(self, room: ActiveRoom, number: int) -> ReplayPlan:

@@ -1,4 +1,4 @@
-"""The active rooms, how many rooms each user has, and who is told that the list of rooms has changed."""
+"""The active rooms, the number of rooms of each user, and the watchers of the list of rooms."""
 
 from __future__ import annotations
 

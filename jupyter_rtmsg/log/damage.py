@@ -1,4 +1,4 @@
-"""Damaged tables: how to read around pages that cannot be read, and which rows cannot be what was stored."""
+"""Damaged tables: reading around pages that cannot be read, and finding rows that were changed by damage."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ logger = throttled_logger(__name__)
 
 
 def load_state(connection: sqlite3.Connection) -> LogState:
-    """Return the state in a file, and repair what is damaged there; within a transaction."""
+    """Return the state in a file, and repair damaged rows of it; within a transaction."""
     remove_invalid_rows(connection)
     state = LogState()
     for name, room in load_rooms(connection):

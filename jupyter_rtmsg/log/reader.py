@@ -251,7 +251,7 @@ def _field(key: str, value: str) -> bytes:
 
 
 def _positive(value: Any) -> int:
-    """Return a number of a row, or 0 if it is none: the row may be damaged."""
+    """Return a number of a row; 0 if the value is not a number, since the row may be damaged."""
     return value if type(value) is int and value > 0 else 0
 
 

@@ -33,7 +33,7 @@ def repair(path: Path) -> str | None:
     Returns
     -------
     str or None
-        A text for users: what was done, and what is lost. None if the file cannot be repaired.
+        A text for users that describes the repair and the loss. None if the file cannot be repaired.
     """
     try:
         if _reindex(path):
@@ -93,7 +93,7 @@ def _reindex(path: Path) -> bool:
 
 
 def _copy(path: Path, new: Path) -> str:
-    """Copy all that can be read into a new file, and return a text for users that tells what is lost."""
+    """Copy all that can be read into a new file, and return a text for users that names the lost parts."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute(_LENIENT)
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()  # damaged pages do not stop it

@@ -55,7 +55,7 @@ class Report(msgspec.Struct):
     format : int
     epoch : str
     rooms, events, attachments, bytes : int
-        Number of what was read, damaged or not; the bytes of data and attachments.
+        The number of rows that were read, damaged or not; the bytes of data and attachments.
     trimmed : int
         Number of events that were deleted from these rooms, according to the numbers of the others.
     damaged : int
