@@ -161,9 +161,13 @@ class ReplayPlanner:
         return ReplayPlan(head, head, missed, reason, number, number)
 
     async def _complete(self, room: ActiveRoom) -> None:
-        """Wait until the room knows its last event: that of the log when it became active, or a later one."""
-        if not room.base:  # 0 as well for a room without events, which costs each of its joins one lookup
-            stats = await self._log.stats(room.name)
+        """Wait until the room knows its last event: that of the log when it became active, or a later one.
+
+        Events that the log has deleted since, by age or by the room's policy, leave the room's ring.
+        """
+        stats = await self._log.stats(room.name)
+        room.ring.drop_before(stats.first)
+        if not room.base:  # 0 as well for a room without events
             await self._follower.reached(stats.head)
             room.set_base(stats.head, stats.n)
 

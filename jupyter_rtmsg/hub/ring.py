@@ -92,10 +92,18 @@ class Ring:
         self._expires = self._expires or event.record.expires > 0
         self._size += event.size
         while events and (len(events) > self._max_events or self._size > self._max_bytes):
-            oldest = events.popleft()
-            self._size -= oldest.size
-            self.start = self._dropped = oldest.seq
-            self._dropped_n = oldest.record.n
+            self._drop()
+
+    def drop_before(self, first: int) -> None:
+        """Drop the events before the oldest one that the log still holds, so that nobody gets them any more."""
+        while self._events and self._events[0].seq < first:
+            self._drop()
+
+    def _drop(self) -> None:
+        oldest = self._events.popleft()
+        self._size -= oldest.size
+        self.start = self._dropped = oldest.seq
+        self._dropped_n = oldest.record.n
 
     def covers(self, position: int) -> bool:
         """Tell whether the ring has every event after a position."""

@@ -135,6 +135,11 @@ def _connect(path: Path) -> sqlite3.Connection:
             application, version, _ = read_format(connection)
         except sqlite3.OperationalError:  # nobody has it open, and SQLite cannot create its files beside it
             connection.close()
+            if _has_more(path):
+                raise LogError(
+                    f"the newest events of {path} are in {path.name}-wal, and cannot be read where nothing can be "
+                    "written: copy both files to another directory first"
+                ) from None
             connection = sqlite3.connect(f"{uri}&immutable=1", uri=True, isolation_level=None)
             application, version, _ = read_format(connection)
     except sqlite3.DatabaseError as error:
@@ -147,6 +152,14 @@ def _connect(path: Path) -> sqlite3.Connection:
         )
         raise LogError(f"{path} is not a log that can be read{newer}")
     return connection
+
+
+def _has_more(path: Path) -> bool:
+    """Return whether a part of a log is in its write-ahead log, which is not read from an immutable file."""
+    try:
+        return path.with_name(f"{path.name}-wal").stat().st_size > 0
+    except OSError:
+        return False
 
 
 def _copy(connection: sqlite3.Connection, target: Path, publish: Callable[[Path], object]) -> None:

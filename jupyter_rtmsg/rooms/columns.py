@@ -27,7 +27,7 @@ FIELDS = ("seq", "n", "time", "event", "user", "name", "kind", "notebook", "id")
 
 _ROWS = 5_000  # in a batch of an Arrow or Parquet file
 _LONG = 1 << 63
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run a text that begins with one of them
+_FORMULA = tuple("=+-@＝＋－＠\t\r")  # a spreadsheet would run a text that begins with one of them
 
 
 class Rows:

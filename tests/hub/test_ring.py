@@ -35,6 +35,17 @@ def test_the_oldest_give_way_and_are_no_longer_covered() -> None:
     assert not full.covers(11)
 
 
+@pytest.mark.parametrize(("first", "left"), [(0, [12, 15, 20]), (12, [12, 15, 20]), (16, [20]), (30, [])])
+def test_events_that_the_log_no_longer_holds_are_dropped(first: int, left: list[int]) -> None:
+    trimmed = ring(12, 15, 20)
+    trimmed.drop_before(first)
+    assert seqs(trimmed.page(0, max_bytes=10_000)[0]) == left
+    assert trimmed.start == {3: 10, 1: 15, 0: 20}[len(left)]
+    trimmed.append(entry(40))
+    assert trimmed.covers(trimmed.start)
+    assert not trimmed.covers(trimmed.start - 1)
+
+
 def test_a_ring_is_limited_in_bytes_too() -> None:
     small = Ring(0, max_events=100, max_bytes=1000)
     for seq in range(1, 21):

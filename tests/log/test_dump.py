@@ -16,6 +16,7 @@ from support.logs import Opener, draft, fill, read_all, seqs, sql
 
 from jupyter_rtmsg.errors import LogError
 from jupyter_rtmsg.log import Policy, StoredSubscription
+from jupyter_rtmsg.log import dump as module
 from jupyter_rtmsg.log.dump import dump, restore
 from jupyter_rtmsg.log.verify import verify
 
@@ -137,6 +138,31 @@ async def test_what_is_no_dump_changes_nothing(open_sqlite: Opener, path: Path, 
         restore(path, path)
     assert names_in(path.parent) == before
     assert len(await read_all(await open_sqlite())) == 2_000
+
+
+@pytest.mark.parametrize("more", [b"", b"committed"])
+async def test_events_in_the_write_ahead_log_are_never_left_out(
+    open_sqlite: Opener, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: bytes
+) -> None:
+    await (await open_sqlite()).close()
+    wal = path.with_name(path.name + "-wal")
+    await asyncio.to_thread(wal.write_bytes, more)
+    original, asked = module.read_format, []
+
+    def once(connection: sqlite3.Connection) -> tuple[int, int, bool]:
+        """Fail at first, as on a disk where nothing can be written beside the file."""
+        asked.append(1)
+        if len(asked) == 1:
+            raise sqlite3.OperationalError("unable to open database file")
+        return original(connection)
+
+    monkeypatch.setattr(module, "read_format", once)
+    if more:
+        with pytest.raises(LogError, match=r"the newest events .* are in log.sqlite3-wal"):
+            dump(path, tmp_path / "copy")
+    else:
+        dump(path, tmp_path / "copy")
+        assert verify(tmp_path / "copy").damaged == 0
 
 
 async def test_a_dump_replaces_no_file(open_sqlite: Opener, path: Path, tmp_path: Path) -> None:

@@ -204,6 +204,30 @@ async def test_policies_are_in_order_with_appends(log: EventLog) -> None:
     assert [record.data for record in await read_all(log)] == [b"1", b"3"]
 
 
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.lists(st.integers(1, 40), min_size=1, max_size=6), max_size=8),
+    st.none() | st.integers(1, 8),
+    st.integers(1, 150),
+)
+async def test_with_both_limits_acknowledged_events_are_held_and_refused_ones_are_not(
+    commits: list[list[int]], count: int | None, size: int
+) -> None:
+    log = await open_log("memory:")
+    await log.policies.set("lab", Policy(count=count, bytes=size, refuse=True))
+    held: list[int] = []
+    for commit in commits:
+        sent = [Draft("lab", "n", b"1" * each) for each in commit]
+        for draft_, done in zip(
+            sent, await asyncio.gather(*map(log.append, sent), return_exceptions=True), strict=True
+        ):
+            fits = (count is None or len(held) < count) and sum(held) + len(draft_.data) <= size
+            assert isinstance(done, LogRoomFull) is not fits
+            held += [len(draft_.data)] if fits else []
+    assert [len(record.data) for record in await read_all(log)] == held
+    await log.close()
+
+
 # --- what becomes of a policy
 
 

@@ -68,6 +68,24 @@ async def test_members_are_told_what_the_policy_deleted(hub: Any) -> None:
     assert (reply["recovered"], reply["reason"], reply["missed"]) == (False, "trimmed", 2)
 
 
+async def test_events_that_the_policy_deleted_are_not_sent_from_memory(hub: Any) -> None:
+    ann = await hub.joined(user="ann")
+    seen = await ann.publish()
+    await ann.publish_many(20)
+    await until(lambda: len(ann.events()) == 21)
+    await ann.call("policy", room="lab", count=2)
+
+    async def trimmed() -> bool:
+        return len((await ann.call("history", room="lab"))["events"]) == 2
+
+    await until(trimmed)
+    epoch = (await ann.call("history", room="lab"))["epoch"]
+    for start in ({"last": 100}, {"after": 0}, {"after": seen, "epoch": epoch}):
+        bob = await hub.connect(user="bob")
+        assert (await bob.join(**start))["missed"] == 2
+        await until(lambda bob=bob: len(bob.events()) == 2)
+
+
 async def test_users_who_may_set_a_policy(start: Any) -> None:
     hub = await start(access=Rules(reader="read", nobody="", chief="read write manage"))
     hub.hub.core.owner = lambda: "own"
