@@ -193,6 +193,7 @@ class Group:
             self._take(worker, job)
             if len(held) == 1:
                 message = f"its worker {worker.name} was lost, and had no other event"
+                job.lose(worker.key)
                 self._fail(job, LOST, message, None, now, pause=0.0)
             else:
                 message = f"its worker {worker.name} was lost with {len(held)} events"
@@ -209,15 +210,17 @@ class Group:
         job = self.window.jobs.get(seq)
         if job is None and record is not None and self.needs_record(seq, now):
             job = self.window.load_ahead(record)
-        if job is None or job.holder is not None:
-            mine = job is not None and job.holder == worker.key and job.attempt == attempt
-            return mine and job is not None and job.state is JobState.GIVEN
-        if not self._held.may_have(seq, now) or attempt < job.attempt:
+        if job is None:
             return False
-        self.window.jump_queue(job)
-        job.note_redelivered()
-        self._hand(job, worker, now, attempt)
-        return True
+        if job.pardon(worker.key):
+            self._changes.keep(job)
+        if job.state is JobState.GIVEN or (job.holder is not None and not job.is_delivery(worker.key, attempt)):
+            return job.is_delivery(worker.key, attempt)
+        if job.holder is not None or (self._held.may_have(seq, now) and attempt >= job.attempt):
+            self.window.jump_queue(job)
+            job.note_redelivered()
+            self._hand(job, worker, now, attempt)
+        return job.is_delivery(worker.key, attempt)
 
     # --- deliveries
 
@@ -281,9 +284,7 @@ class Group:
         """Return the event of a delivery if it is still the worker's; None if its answer comes too late."""
         self.workers.answered(worker, seq, attempt)
         job = self.window.jobs.get(seq)
-        if job is None or job.attempt != attempt or job.holder != worker.key:
-            return None
-        return job
+        return job if job is not None and job.is_delivery(worker.key, attempt) else None
 
     # --- answers of workers. Each returns whether the delivery was still the worker's.
 
@@ -324,8 +325,7 @@ class Group:
     def working(self, worker: Worker, seq: int, attempt: int, now: float) -> bool:
         """Renew the time by which an event has to be answered for."""
         job = self.window.jobs.get(seq)
-        mine = job is not None and job.state is JobState.GIVEN
-        if job is None or not mine or job.attempt != attempt or job.holder != worker.key:
+        if job is None or job.state is not JobState.GIVEN or not job.is_delivery(worker.key, attempt):
             return False
         if self.settings.ack_wait:
             job.renew(now + self.settings.ack_wait)

@@ -47,6 +47,8 @@ class Job:
         The member to whom it was given last.
     worker : str
         The name of that member.
+    lost_by : str or None
+        The member for whose loss the last try was charged.
     due : float
         When it becomes ready, or when its worker has to answer at the latest.
     first, last : float or None
@@ -63,8 +65,8 @@ class Job:
     """
 
     __slots__ = (
-        "attempt", "copied", "deliveries", "due", "error", "first", "holder", "key", "last", "leads", "message",
-        "record", "redelivered", "redriven", "seq", "size", "state", "suspect", "tries", "worker",
+        "attempt", "copied", "deliveries", "due", "error", "first", "holder", "key", "last", "leads", "lost_by",
+        "message", "record", "redelivered", "redriven", "seq", "size", "state", "suspect", "tries", "worker",
     )  # fmt: skip
 
     def __init__(self, record: Record, key: bytes | None = None) -> None:
@@ -78,6 +80,7 @@ class Job:
         self.attempt = self.tries = self.deliveries = 0
         self.redelivered = False
         self.holder: str | None = None
+        self.lost_by: str | None = None
         self.worker = ""
         self.due = 0.0
         self.first: float | None = None
@@ -132,6 +135,22 @@ class Job:
         if charge:
             self.tries += 1
             self.error = error
+
+    def lose(self, holder: str) -> None:
+        """Note that a try is charged since this member was lost."""
+        self.lost_by = holder
+
+    def pardon(self, holder: str) -> bool:
+        """Take that try back if the member is alive after all, and still has the event; return whether it is."""
+        if self.lost_by != holder:
+            return False
+        self.lost_by = None
+        self.tries -= 1
+        return True
+
+    def is_delivery(self, holder: str, attempt: int) -> bool:
+        """Tell whether the last delivery was this one."""
+        return self.attempt == attempt and self.holder == holder
 
     def suspect_of_loss(self) -> None:
         """Be given to a worker alone from now on."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import pytest
+from support.logs import Clock, sql
 from support.members import Member, Refused, until
 
 from jupyter_rtmsg.log import Draft, open_log
@@ -271,3 +272,116 @@ async def test_a_worker_that_does_not_answer_within_ack_wait_loses_the_event_unl
     assert "ack_wait" in meta["error"]
     assert await answer(ann, "done", (seq, 1)) == {"settled": 0, "stale": [[seq, 1]]}
     assert await answer(bob, "done", (seq, 2)) == {"settled": 1, "stale": []}
+
+
+async def test_attachments_travel_with_deliveries_and_dead_letters(hub: Any) -> None:
+    ann = await hub.connect(user="ann")
+    await work(ann, max_in_flight=2)
+    data = [{"image": b"one", "name": "a"}, {"images": [b"two", b"three"]}]
+    for each in data:
+        await ann.publish(each, event="image")
+    await until(lambda: len(given(ann)) == 2)
+    assert [got.data for got in ann.got if got.name == "$work"] == data
+    await answer(ann, "reject", *given(ann), reason="no")
+    page = await ann.call("dead_letters", room="lab", group="resize")
+    assert [letter["data"] for letter in page["letters"]] == data
+    await ann.call("redrive", room="lab", group="resize", numbers=[2])
+    await until(lambda: len(given(ann)) == 3)
+    again = [got for got in ann.got if got.name == "$work"][-1]
+    assert (again.data, again.meta["deliveries"], again.meta["redelivered"]) == (data[1], 2, True)
+
+
+async def test_a_damaged_event_becomes_a_dead_letter(start: Any, tmp_path: Any) -> None:
+    url = f"sqlite:///{tmp_path}/log.sqlite3"
+    hub = await start(url=url)
+    ann = await hub.connect(user="ann")
+    seqs = await ann.publish_many(3)
+    await hub.close()
+    sql(tmp_path / "log.sqlite3", "UPDATE event SET data = x'22' WHERE seq = ?", seqs[1])
+    hub = await start(url=url)
+    ann = await hub.connect(user="ann")
+    await work(ann, max_in_flight=5, event="tick")
+    await until(lambda: [seq for seq, _ in given(ann)] == [seqs[0], seqs[2]])
+    [letter] = (await ann.call("dead_letters", room="lab", group="resize"))["letters"]
+    assert (letter["seq"], letter["reason"], letter["data"]) == (seqs[1], "corrupt", None)
+
+
+async def test_an_event_that_has_expired_is_not_given(start: Any) -> None:
+    clock = Clock()
+    hub = await start(options={"clock": clock, "monotonic": clock})
+    ann = await hub.connect(user="ann")
+    await work(ann)
+    first = await ann.publish()
+    await ann.publish(expire=5)
+    await ann.publish(expire=5_000)
+    await until(lambda: len(given(ann)) == 1)
+    clock.now += 10
+    await answer(ann, "done", (first, 1))
+    await until(lambda: len(given(ann)) == 2)
+    assert given(ann)[1] == (first + 2, 1)
+    assert (await ann.call("groups", room="lab"))["groups"][0]["trimmed"] == 1
+
+
+async def test_the_numbers_of_groups_and_workers_are_limited(start: Any) -> None:
+    hub = await start(groups=40, groups_per_room=3, workers=2)
+    ann, bob, cid = [await hub.connect(user=name) for name in ("ann", "bob", "cid")]
+    await work(ann)
+    await work(bob)
+    for member, fields, words in [
+        (cid, {"group": "resize"}, "2 workers"),
+        (ann, {"group": "five", "room": "c"}, "ann has made 4 groups"),
+        (bob, {"group": "four"}, "'lab' has 3 groups"),
+    ]:
+        if member is ann:
+            for name, room in (("two", "lab"), ("three", "lab"), ("four", "b")):
+                await work(ann, name, room)
+        with pytest.raises(Refused) as refused:
+            await work(member, fields["group"], fields.get("room", "lab"))
+        assert refused.value.code == "limit"
+        assert words in refused.value.message
+    await ann.call("delete_group", room="lab", group="two")
+    assert (await work(ann, "five", "c"))["made"] is True
+
+
+async def test_a_group_starts_where_its_first_worker_says(hub: Any) -> None:
+    ann = await hub.connect(user="ann")
+    seqs = await ann.publish_many(3)
+    epoch = (await ann.join())["epoch"]
+    starts = {"first": "first", "after": {"seq": seqs[0], "epoch": epoch}, "since": {"ts": 1}, "new": "new"}
+    for name, start in starts.items():
+        assert (await work(ann, name, max_in_flight=9, start=start))["made"] is True
+    seqs.append(await ann.publish())
+    await until(lambda: len([got for got in ann.got if got.name == "$work"]) == 4 + 3 + 4 + 1)
+    got = {name: [each.meta["seq"] for each in ann.got if each.name == "$work" and each.meta["group"] == name]
+           for name in starts}  # fmt: skip
+    assert got == {"first": seqs, "after": seqs[1:], "since": seqs, "new": seqs[3:]}
+    with pytest.raises(Refused) as refused:
+        await work(ann, "other", start={"seq": 1, "epoch": "another"})
+    assert refused.value.code == "epoch"
+
+
+async def test_what_another_has_is_not_settled_by_a_neighbour(hub: Any) -> None:
+    ann, bob = await hub.connect(user="ann"), await hub.connect(user="bob")
+    await work(ann)
+    seq = await ann.publish()
+    await until(lambda: given(ann) == [(seq, 1)])
+    await work(bob)
+    for command, fields in (("done", {}), ("retry", {}), ("reject", {"reason": "no"}), ("working", {})):
+        assert (await answer(bob, command, (seq, 1), (seq, 2), **fields))["stale"] == [[seq, 1], [seq, 2]]
+    assert await answer(ann, "done", (seq, 1), (seq, 1)) == {"settled": 1, "stale": [[seq, 1]]}
+
+
+async def test_a_worker_that_leaves_gives_back_what_it_has_at_once(start: Any) -> None:
+    hub = await start(grace=600.0)
+    ann, bob, cid = [await hub.connect(user=name) for name in ("ann", "bob", "cid")]
+    await work(ann)
+    seq = await ann.publish()
+    await until(lambda: given(ann) == [(seq, 1)])
+    await work(bob)
+    await ann.call("unwork", room="lab", group="resize")
+    await until(lambda: given(bob) == [(seq, 2)])
+    await work(cid)
+    await bob.leave()
+    await until(lambda: given(cid) == [(seq, 3)])
+    group = (await cid.call("groups", room="lab"))["groups"][0]
+    assert (group["dead"], group["count"]) == (0, 1)

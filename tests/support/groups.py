@@ -45,6 +45,8 @@ class Event:
         Worker and attempt of the present delivery.
     last : (str, int) or None
         The last delivery that the hub knows.
+    lost_by : str or None
+        The worker for whose loss the last try was charged.
     charged : int
         Tries that must have been charged.
     redriven, copied : bool
@@ -55,6 +57,7 @@ class Event:
     fate: str | None = None
     given: tuple[str, int] | None = None
     last: tuple[str, int] | None = None
+    lost_by: str | None = None
     charged: int = 0
     redriven: bool = False
     copied: bool = False
@@ -124,6 +127,8 @@ class World:
             mine = self.group.claim(worker, seq, attempt, self.now, self.log.get(seq))
             event = self.events[seq]
             assert not mine or event.fate is None, f"event {seq} is settled, and {name} may still hold it"
+            if event.fate is None and event.lost_by == name:
+                event.charged, event.lost_by = event.charged - 1, None
             if mine:
                 event.given = event.last = (name, attempt)
         self.step()
@@ -179,8 +184,8 @@ class World:
             for seq in counted:
                 event = self.events[seq]
                 event.given = None
-                event.charged += len(counted) == 1
-                event.copied |= len(counted) == 1
+                if len(counted) == 1:
+                    event.charged, event.copied, event.lost_by = event.charged + 1, True, name
                 if event.charged >= self.settings.tries:
                     event.fate = "dead"
             del self.away[name]
@@ -195,7 +200,7 @@ class World:
         self.names.clear()
         self.away.clear()
         for event in self.events.values():
-            event.given = event.last = None
+            event.given = event.last = event.lost_by = None
         self.group = self._open(self.now + GRACE)
         self.step()
 
@@ -205,6 +210,7 @@ class World:
             self.group.redrive(letter, 1)
             event = self.events[seq]
             event.fate, event.redriven, event.charged, event.copied = None, True, 0, True
+            event.given = event.last = event.lost_by = None
         self.letters.clear()
         self.step()
 
