@@ -1,4 +1,4 @@
-"""Run the tests: those that may share the machine on two workers, then, alone, those that measure (marker ``serial``).
+"""Run the tests: those that may share the machine on some workers, then, alone, those that measure (marker ``serial``).
 
 Arguments are pytest's. Each part prints pytest's own closing line; the exit status is the first that is not 0.
 """
@@ -10,7 +10,9 @@ import subprocess
 import sys
 
 SLOWEST = ["--durations=20", "--durations-min=5"]
-SHARED = ["--part=shared", "-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder", *SLOWEST]
+# One more than processors: tests also wait, for timeouts and for other processes.
+WORKERS = min((os.cpu_count() or 2) + 1, 6)
+SHARED = ["--part=shared", "-n", str(WORKERS), "--dist", "loadgroup", "--no-loadscope-reorder", *SLOWEST]
 ALONE = ["--part=alone", "-n", "0", *SLOWEST]
 INTERRUPTED, WRONG_USE, NO_TESTS = 2, 4, 5
 
