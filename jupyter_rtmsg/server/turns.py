@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 TURN_SECONDS, SHARED_SECONDS = 0.005, 0.001
 """Seconds for which all sessions of one principal are served in one pass of the event loop; fewer beside others: a
-stored event takes about five passes from its publisher to a member."""
+stored event takes about four passes from its publisher to a member."""
 LEAST_SECONDS = 0.0002
 """Seconds below which no turn begins: ending one for each small event would cost a tenth of it."""
 LENIENT, LONGEST_REST = 2, 0.05
