@@ -91,12 +91,12 @@ class Progress:
             self._timer.cancel()
 
     def handled(self) -> None:
-        """Schedule an acknowledgement, if handlers have returned since the last one."""
+        """Schedule an acknowledgement of what is handled until it is due."""
         if self.subscription is None:
             self.count = self._inbox.handled_count
             if self._has_work_to_report:
                 self._schedule(_WORK_EVERY)
-        elif self._inbox.handled_count > self.count or self._inbox.position != self._acknowledged:
+        else:
             self._schedule(_ACK_EVERY)
 
     @property
@@ -128,9 +128,12 @@ class Progress:
             self._failed(error)
             return
         self._retry.reset()
+        is_news = position != self._acknowledged or handled > self.count
         self._acknowledged, self._reported_calls = position, calls
         self.count = max(self.count, handled)
-        if self._inbox.handled_count > handled:
+        # The executor does not report each event: what came right after its last report is found by one more look, also
+        # if the next handler takes hours.
+        if is_news or self._inbox.handled_count > handled:
             self.handled()
 
     async def _send(self, position: Position, idle: Mapping[str, bool]) -> None:

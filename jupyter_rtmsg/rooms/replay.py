@@ -7,7 +7,7 @@ import concurrent.futures
 import contextlib
 import importlib
 import logging
-from collections.abc import AsyncIterator, Generator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -111,8 +111,8 @@ class Replay:
 
     Attributes
     ----------
-    state : str
-        ``"running"``, ``"paused"``, ``"done"``, ``"stopped"`` or ``"failed"``.
+    progress : ReplayProgress
+        How far it is.
     """
 
     # The task `_run` reads, waits and hands on; it owns `handled` and `total`. `pause`, `resume` and `stop` set
@@ -331,13 +331,21 @@ class ReplayProgress:
     def add(self, number: int) -> None:
         """Count handled events."""
         self.done += number
-        for bar in self._bars:
-            bar.update(self.done - bar.n)
+        self._show(lambda bar: bar.update(self.done - bar.n))
 
     def end(self) -> None:
         """Close the bars."""
-        for bar in self._bars:
-            bar.close()
+        self._show(lambda bar: bar.close())
+
+    def _show(self, show: Callable[[Any], object]) -> None:
+        for bar in tuple(self._bars):
+            try:
+                show(bar)
+            except Exception as error:  # noqa: BLE001 - a bar that fails must not end the replay
+                self._bars.remove(bar)
+                logger.warning(
+                    "the bar of a replay in room %r failed and is not updated any more: %s", self._room, error
+                )
 
 
 class Replays:

@@ -240,6 +240,18 @@ async def test_a_bar_of_tqdm_follows_it_where_that_is_installed(
     assert (bars[0].n, bars[0].closed, bars[0].given["desc"]) == (3, True, "lab")
 
 
+async def test_a_bar_that_fails_does_not_end_the_replay(
+    room: rt.AsyncRoom, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    await filled(room, 3)
+    broken = SimpleNamespace(tqdm=lambda **given: SimpleNamespace(n=0))
+    monkeypatch.setattr(module.importlib, "import_module", lambda name: broken)
+    replay = room.replay(after=0, speed=0)
+    replay.progress.bar()
+    assert await replay == 3
+    assert caplog.text.count("the bar of a replay in room 'lab' failed") == 1
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

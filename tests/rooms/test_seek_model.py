@@ -70,6 +70,7 @@ class World:
 
     def check(self) -> None:
         """The subscription is where the last seek put it, or where handlers that returned since then did."""
+        assert self.room.lag >= 0
         assert self.floor <= self.row.position <= max(self.floor, self.handled.get(self.generation, 0))
 
     async def emit(self, number: int) -> None:

@@ -286,3 +286,51 @@ async def test_the_card_tells_what_is_to_be_handled_from_what_is_not_acknowledge
     card = room._repr_html_()
     assert f"Position: {seqs[2]} of {seqs[2]}, 3 handled and not acknowledged yet. Kept under" in card
     assert repr(room).endswith("3 handled and not acknowledged yet>")
+
+
+async def test_after_a_seek_back_each_handled_event_moves_the_subscription(ground: Ground) -> None:
+    """Not only those beyond the place where it was before."""
+    room = await ground.room()
+    permits, got = asyncio.Semaphore(5), []
+
+    @room.on("n")
+    async def handler(event: rt.Event) -> None:
+        await permits.acquire()
+        got.append(event.data)
+
+    seqs = await emitted(room)
+    await until(lambda: len(got) == 5 and room.lag == 0)
+    await room.seek("first")
+    for handled in (1, 2):
+        permits.release()
+        await until(lambda at=seqs[handled - 1]: ground.cursor() == at)  # type: ignore[misc]
+    assert got[5:] == [0, 1]
+    for _ in range(3):
+        permits.release()
+    await until(lambda: room.lag == 0)
+
+
+async def test_a_seek_right_after_the_join_holds_although_the_backlog_is_on_its_way(ground: Ground) -> None:
+    writer = await ground.room("writer")
+    seqs = await emitted(writer, 60)
+    room = await ground.room(first=True)
+    got = handle(room)
+    await room.seek(seqs[49])
+    await until(lambda: got[-1:] == [59] and room.lag == 0)
+    assert got[-10:] == list(range(50, 60))
+    assert ground.cursor() == seqs[59]
+
+
+async def test_quick_events_are_acknowledged_while_the_handler_of_the_next_one_takes_long(ground: Ground) -> None:
+    room = await ground.room()
+    go_on = asyncio.Event()
+
+    @room.on("n")
+    async def handler(event: rt.Event) -> None:
+        if event.data == 9:
+            await go_on.wait()
+
+    seqs = await emitted(room, 10)
+    await until(lambda: ground.cursor() == seqs[8])
+    go_on.set()
+    await until(lambda: ground.cursor() == seqs[9] and room.lag == 0)

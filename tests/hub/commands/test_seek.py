@@ -205,3 +205,24 @@ async def test_undelivered_and_trimmed_events_may_be_acknowledged_but_not_unstor
     assert (await ann.call("ack", room="lab", seq=seqs[9]))["cursor"] == seqs[9]
     assert await code_of(ann, "ack", seq=seqs[9] + 1) == "epoch"
     assert await code_of(ann, "ack", seq=-1) == "bad_request"
+
+
+async def test_a_client_with_a_generation_of_a_lost_log_starts_at_the_cursor(hub: Any) -> None:
+    """An older copy of the file was restored: the hub knows nothing of that seek."""
+    ann, seqs = await reader(hub)
+    await ann.call("ack", room="lab", seq=seqs[1])
+    reply = await ann.join(after=seqs[4], epoch=hub.log.epoch, generation=7, **NOTES)
+    assert (reply["cursor"], reply["generation"], reply["missed"]) == (seqs[1], 0, 3)
+
+
+async def test_the_lag_counts_what_is_stored_also_if_events_after_the_cursor_are_gone(start: Any) -> None:
+    hub = await start(options={"max_events": 2})
+    ann, seqs = await reader(hub, 9)
+    await seek(ann, {"seq": seqs[0]})
+    assert (await ann.call("lag", room="lab"))["missed"] == (await hub.log.lag("lab", seqs[0])).missed
+    await seek(ann, "first")
+    stored = [each.seq for each in (await hub.log.read("lab")).records]
+    assert (await ann.call("lag", room="lab"))["cursor"] == stored[0] - 1
+    assert (await seek(ann, {"skip": 1}))["cursor"] == stored[0]
+    await seek(ann, "end")
+    assert (await ann.call("lag", room="lab"))["missed"] == 0
