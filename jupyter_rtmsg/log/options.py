@@ -75,6 +75,14 @@ class Options:
     def __post_init__(self) -> None:
         if self.durability not in ("full", "process"):
             raise ValueError(f"durability is {self.durability!r}; choose 'full' or 'process'")
-        for name in ("max_events", "max_age", "max_bytes", "max_queue", "max_queue_bytes"):
+        for name in (
+            "max_events",
+            "max_age",
+            "max_bytes",
+            "max_queue",
+            "max_queue_bytes",
+            "retained_keys",
+            "retained_bytes",
+        ):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be more than 0")

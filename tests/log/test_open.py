@@ -24,7 +24,8 @@ async def test_an_unknown_option_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("option", "value"), [("max_events", 0), ("max_age", -1), ("max_bytes", 0), ("durability", "none")]
+    ("option", "value"),
+    [("max_events", 0), ("max_age", -1), ("max_bytes", 0), ("retained_keys", 0), ("durability", "none")],
 )
 async def test_an_option_out_of_range_is_refused_with_its_value(option: str, value: object) -> None:
     with pytest.raises(ValueError, match=f"{option} is {value!r}"):

@@ -85,7 +85,7 @@ async def _join(
         ring, joined = room.ring, _find(hub, participant, room, request)
         plan = await hub.planner.plan_replay(room, start, joined.row, named=joined.name is not None)
         stats = await hub.log.stats(room.name)
-        values = await room.values.read(hub.log)
+        values = await room.values.read(hub.log) if stats.retained else ()
         if forgotten:
             await forgotten
         # If the room was deleted, the log replaced, or the notebook renamed or deleted meanwhile, the plan is void.
