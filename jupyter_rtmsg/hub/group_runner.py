@@ -82,7 +82,7 @@ class GroupRunner:
     #
     # Events come from the log, in pages (`_reading` runs), or from the follower (`_live`: everything that the follower
     # has handed on was loaded). While a page is read, new events are kept in `_late`; None: they were too many, so that
-    # another page is needed. `_closed`: nothing more happens.
+    # another page is needed. `_joins` counts the workers that are about to come. `_closed`: nothing more happens.
 
     def __init__(self, host: GroupHost, stored: StoredGroup, held_until: float = 0.0, attempts: int = 0) -> None:
         self._host = host
@@ -93,6 +93,7 @@ class GroupRunner:
         self._late: list[Record] | None = None
         self._reading: asyncio.Task[None] | None = None
         self._scheduled = self._closed = False
+        self._joins = 0
         self.ready: asyncio.Task[None] = asyncio.get_running_loop().create_task(self._load())
 
     def _machine(self, held_until: float, attempts: int) -> Group:
@@ -115,6 +116,21 @@ class GroupRunner:
         await self.letters.load()
         for failure in failures:
             self.group.restore(self._job(failure, now), now)
+        self.changed()
+
+    async def begin_join(self) -> None:
+        """Wait until a worker may come. Until `end_join` the runner is kept, though it has no worker."""
+        self._joins += 1
+        try:
+            await asyncio.shield(self.ready)
+        except BaseException:
+            self.end_join()
+            raise
+
+    def end_join(self) -> None:
+        """End what `begin_join` began."""
+        self._joins -= 1
+        self.changed()
 
     # --- events
 
@@ -259,7 +275,7 @@ class GroupRunner:
         self.store()
         self._host.alarm(self, self.group.due)
         self._read_on()
-        if not len(self.group.workers):
+        if not len(self.group.workers) and not self._joins:
             self._host.idle(self)
 
     def _write(self, given: Sequence[tuple[Worker, Job]]) -> None:

@@ -153,14 +153,14 @@ class GroupRegistry:
     # --- workers
 
     async def run(self, group: StoredGroup) -> GroupRunner:
-        """Return the runner of a group that is about to get a worker, when it is ready."""
+        """Return the ready runner of a group that is about to get a worker. Call its `end_join` after that."""
         runner = self.runner(group)
         if runner is None:
             held_until = self._held_until if self._clock() < self._held_until else 0.0
             runner = GroupRunner(self._host, group, held_until, self._attempts)
             self._host.follower.feed(self._offer)
             self._running.setdefault(group.room, {})[group.name] = runner
-        await asyncio.shield(runner.ready)
+        await runner.begin_join()
         return runner
 
     def agree(self, runner: GroupRunner, member: str, settings: GroupSettings) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, ClassVar
 
 import pytest
@@ -385,3 +386,29 @@ async def test_a_worker_that_leaves_gives_back_what_it_has_at_once(start: Any) -
     await until(lambda: given(cid) == [(seq, 3)])
     group = (await cid.call("groups", room="lab"))["groups"][0]
     assert (group["dead"], group["count"]) == (0, 1)
+
+
+async def test_workers_that_come_at_the_same_time_do_not_disturb_each_other(hub: Any) -> None:
+    members = [await hub.connect(user=f"user{number}") for number in range(6)]
+    asked = [
+        member.ask("work", {"room": "lab", "group": "resize", "tries": 3 if number % 2 else 4})
+        for number, member in enumerate(members)
+    ]
+    replies = await asyncio.gather(*asked)
+    codes = [reply["ok"] or reply["error"]["code"] for reply in replies]
+    assert codes == [True, "group_conflict"] * 3
+    seqs = await members[0].publish_many(3)
+    await until(lambda: sum(len(given(member)) for member in members) == 3)
+    assert sorted(seq for member in members for seq, _ in given(member)) == seqs
+
+
+async def test_a_group_stops_without_workers_and_nothing_runs_then(hub: Any) -> None:
+    ann = await hub.connect(user="ann")
+    await work(ann)
+    await ann.call("unwork", room="lab", group="resize")
+    groups = hub.hub.core.groups
+    await until(lambda: not list(groups.runners()))
+    assert groups._alarm._timer is None
+    await ann.publish()
+    assert (await ann.call("groups", room="lab"))["groups"][0]["lag"] == 1
+    assert (await ann.call("delete_group", room="lab", group="resize"))["deleted"] == {"pending": 1, "dead": 0}

@@ -45,7 +45,7 @@ async def work(hub: HubCore, participant: Participant, request: Request) -> Repl
         hub.groups.agree(runner, participant.identity.member, settings)
         worker = hub.groups.enter(runner, participant, places)
     finally:
-        runner.changed()  # it stops if it has no worker
+        runner.end_join()
     held = [[seq, attempt] for seq, attempt in holds if _is_held(hub, request, runner, worker, (seq, attempt), records)]
     return _reply(hub, group, made=made) | {"held": held}
 
