@@ -285,11 +285,13 @@ class Engine:
         sessions, self._dirty = self._dirty[:SLICE], self._dirty[SLICE:]
         if self._dirty:
             asyncio.get_running_loop().call_soon(self._flush)
-        join = self._coalescer.join
+        join, earlier, data = self._coalescer.join, None, None
         for session in sessions:
             transport = session.transport
             if session.backlog is None and type(transport) is WebSocketTransport and not transport.paused:
-                data = join(session.out)
+                out = session.out
+                if out != earlier:  # by identity of the packets; most sessions have the same as the one before
+                    earlier, data = out, join(out)
                 if data is not None:
                     session.out = []
                     transport.send(data)
