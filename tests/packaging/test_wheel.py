@@ -44,6 +44,11 @@ def test_the_package_is_marked_as_typed(contents: Contents) -> None:
     assert "jupyter_rtmsg/py.typed" in contents.names
 
 
+def test_the_command_line_is_a_command_of_jupyter(contents: Contents) -> None:
+    scripts = contents.archive.read(f"jupyter_rtmsg-{contents.version}.dist-info/entry_points.txt").decode()
+    assert "jupyter-rtmsg = jupyter_rtmsg.cli.main:main" in scripts.splitlines()
+
+
 def test_the_frontend_has_the_version_of_the_package(contents: Contents) -> None:
     metadata = contents.archive.read(f"jupyter_rtmsg-{contents.version}.dist-info/METADATA").decode()
     assert Parser().parsestr(metadata)["Version"] == contents.version
