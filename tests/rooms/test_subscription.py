@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -334,3 +335,31 @@ async def test_quick_events_are_acknowledged_while_the_handler_of_the_next_one_t
     await until(lambda: ground.cursor() == seqs[8])
     go_on.set()
     await until(lambda: ground.cursor() == seqs[9] and room.lag == 0)
+
+
+async def test_a_moved_reader_goes_on_over_a_restart_of_the_hub(tmp_path: Path) -> None:
+    async def serve(port: int) -> tuple[Hub, Server, EventLog, int]:
+        io, log = Server(), await open_log(f"sqlite:///{tmp_path}/log.sqlite3", ballast=0)
+        hub = Hub(io, log)
+        await hub.start()
+        return hub, io, log, await io.listen(port)
+
+    hub, io, log, port = await serve(0)
+    ground = Ground(hub, log, f"http://127.0.0.1:{port}/")
+    room = await ground.room()
+    got = handle(room)
+    seqs = await emitted(room, 3)
+    await until(lambda: len(got) == 3 and room.lag == 0)
+    await room.seek(seqs[0])
+    await until(lambda: got[3:] == [1, 2] and room.lag == 0)
+    for each in (hub, io, log):
+        await each.close()
+    hub, io, log, _ = await serve(port)
+    ground.log = log
+    await until(lambda: room.client.state == "connected")
+    seqs += await emitted(room, 1)
+    await until(lambda: ground.cursor() == seqs[3] and room.lag == 0)
+    assert got[5:] == [0]  # nothing again: the generation is that of the seek
+    await ground.close()
+    for each in (hub, io, log):
+        await each.close()
