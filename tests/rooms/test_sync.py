@@ -72,13 +72,14 @@ def test_shift_tab_shows_the_signature_and_the_docstring(shown: Any, signature: 
 
 
 def test_shift_tab_shows_the_docstring_of_a_property() -> None:
-    assert str(inspect.getdoc(rt.Room.state)).startswith("The ``state`` of the client")
+    assert str(inspect.getdoc(rt.Room.status)).startswith("The ``state`` of the client")
+    assert str(inspect.getdoc(rt.Room.state)).startswith("The values that were emitted with ``retain``")
 
 
 @pytest.mark.parametrize(
     ("awaited", "plain", "only"),
     [
-        (rt.AsyncClient, rt.Client, {"user", "hello", "descriptors"}),
+        (rt.AsyncClient, rt.Client, {"user", "hello", "descriptors", "share"}),
         (rt.AsyncRoom, rt.Room, set()),
         (rt.SocketClient, rt.Socket, {"close"}),
     ],
