@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from typing import Any, ClassVar
 
 import pytest
@@ -412,3 +413,32 @@ async def test_a_group_stops_without_workers_and_nothing_runs_then(hub: Any) -> 
     await ann.publish()
     assert (await ann.call("groups", room="lab"))["groups"][0]["lag"] == 1
     assert (await ann.call("delete_group", room="lab", group="resize"))["deleted"] == {"pending": 1, "dead": 0}
+
+
+async def test_after_a_crash_what_may_have_been_given_says_redelivered_and_can_be_claimed(
+    start: Any, tmp_path: Any
+) -> None:
+    hub = await start(url=f"sqlite:///{tmp_path}/one/log.sqlite3")
+    ann = await hub.connect(user="ann", client="a")
+    await work(ann, max_in_flight=3)
+    seqs = await ann.publish_many(4)
+    await until(lambda: len(given(ann)) == 3)
+    await answer(ann, "done", (seqs[0], 1))
+    await until(lambda: len(given(ann)) == 4)
+    shutil.copytree(tmp_path / "one", tmp_path / "two")  # as the files would be if the hub was killed now
+    now = [1000.0]
+    hub = await start(url=f"sqlite:///{tmp_path}/two/log.sqlite3", clock=lambda: now[0], grace=60.0)
+    bob, back = await hub.connect(user="bob", client="b"), await hub.connect(user="ann", client="a")
+    await work(bob, max_in_flight=9)
+    held = [[seqs[1], 1], [seqs[0], 1], [seqs[3] + 5, 1]]
+    assert (await work(back, max_in_flight=3, holds=held))["held"] == [[seqs[1], 1]]
+    later = await bob.publish()
+    await until(lambda: given(bob) == [(later, 1)])  # what was never given need not wait
+    now[0] += 61
+    await answer(bob, "done", (later, 1))
+    await until(lambda: len(given(bob)) == 3)
+    assert sorted(given(bob)[1:]) == [(seqs[2], 1), (seqs[3], 1)]
+    told = {got.meta["seq"]: got.meta.get("redelivered", False) for got in bob.got if got.name == "$work"}
+    assert told == {later: False, seqs[2]: True, seqs[3]: True}
+    assert await answer(back, "done", (seqs[1], 1)) == {"settled": 1, "stale": []}
+    assert await answer(back, "done", (seqs[2], 1)) == {"settled": 0, "stale": [[seqs[2], 1]]}
