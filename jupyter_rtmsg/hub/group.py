@@ -96,7 +96,7 @@ class Group:
     def wants_events(self) -> bool:
         """Whether further events may be loaded."""
         window, limits = self.window, self._limits
-        if self.paused or not self.workers.places or window.fragmented:
+        if self.paused or not self.workers.places or window.is_stretched:
             return False
         return len(window.jobs) - self._given < limits.window and window.size < limits.window_bytes
 
@@ -104,7 +104,7 @@ class Group:
         """If the window is full of events that wait for others of their key, forget most, so that others are loaded."""
         if self.wants_events or self._ready or self.workers.best() is None:
             return False
-        if self.window.waiting * 2 < self._limits.window:
+        if not self.window.may_shed(self._limits.window):
             return False
         self.window.shed(self._limits.window // 4)
         return self.wants_events

@@ -15,6 +15,8 @@ from .group_selector import Selector
 
 MAX_RANGES = 10_000
 """Settled ranges above the floor from which on no further events are loaded."""
+LOOK_AHEAD = 10_000
+"""Events of shed keys that are passed at most in search of others. Each settled event allows one more."""
 SAVE_EVERY = 10_000
 """Positions that may be settled as not the group's before that is stored."""
 
@@ -69,8 +71,8 @@ class GroupWindow:
     # the present page. `_restored` has the events that were loaded from their copies: the log may have them no more.
 
     __slots__ = (
-        "_again", "_expected", "_found", "_gaps", "_keys", "_number", "_redriven", "_restored", "_saved", "_selector",
-        "_trim", "jobs", "read", "settled", "size",
+        "_again", "_credit", "_expected", "_found", "_gaps", "_keys", "_number", "_redriven", "_restored", "_saved",
+        "_selector", "_trim", "jobs", "read", "settled", "size",
     )  # fmt: skip
 
     def __init__(
@@ -86,6 +88,7 @@ class GroupWindow:
         self._trim = trim
         self._restored: set[int] = set()
         self._redriven = 0
+        self._credit = LOOK_AHEAD
         self._gaps = GapDetector()
         self._found: set[int] = set()
         self._begin_again(reached)
@@ -115,14 +118,13 @@ class GroupWindow:
         return self.read < self._again
 
     @property
-    def waiting(self) -> int:
-        """The number of events that wait for an earlier one of their key."""
-        return self._keys.waiting
+    def is_stretched(self) -> bool:
+        """Whether too many ranges are settled above the floor, or it has looked too far ahead."""
+        return len(self.settled) >= MAX_RANGES or (self._credit <= 0 and self._keys.shed > 0)
 
-    @property
-    def fragmented(self) -> bool:
-        """Whether too many ranges are settled above the floor."""
-        return len(self.settled) >= MAX_RANGES
+    def may_shed(self, window: int) -> bool:
+        """Tell whether at least half of a window waits, and `shed` would let it look ahead by as much as a window."""
+        return self._keys.waiting * 2 >= window and self._credit >= min(window, LOOK_AHEAD)
 
     @property
     def needs_saving(self) -> bool:
@@ -165,6 +167,7 @@ class GroupWindow:
             return None
         key = self._selector.key_of(record)
         if key is not None and self._keys.skips(key):
+            self._credit -= 1
             return None
         job = self._take(Job(record))
         return job if self._keys.enter(job, key) else None
@@ -258,6 +261,7 @@ class GroupWindow:
         """Forget a settled event; return the event of its key that may be given now."""
         del self.jobs[job.seq]
         self.size -= job.size
+        self._credit = min(self._credit + 1, LOOK_AHEAD)
         if job.redriven:
             self._redriven -= 1
         else:
