@@ -42,6 +42,53 @@ class Reader:
 
 
 @dataclass
+class Handled:
+    """The events that the workers of a group handled.
+
+    Attributes
+    ----------
+    begun, ended : list of Got
+        Calls of the handler, and those that returned.
+    dead : set of str
+        The ids of dead letters.
+    since : int
+        The position at which the group begins.
+    """
+
+    begun: list[Got] = field(default_factory=list)
+    ended: list[Got] = field(default_factory=list)
+    dead: set[str] = field(default_factory=set)
+    since: int = 0
+
+    def missing(self, acked: dict[str, int]) -> set[str]:
+        """Return the acknowledged ids whose handler has not returned, and that are no dead letters."""
+        wanted = {id for id, seq in acked.items() if seq > self.since}
+        return wanted - {got.id for got in self.ended} - self.dead
+
+    def twice(self) -> int:
+        """Return how many handlers returned for an event that another one had handled."""
+        return sum(times - 1 for times in Counter(got.id for got in self.ended).values())
+
+    def disordered(self) -> int:
+        """Return how many events began, for the first time, after a later one of their key had begun."""
+        newest: dict[int, int] = {}
+        seen: set[str] = set()
+        count = 0
+        for got in self.begun:
+            if got.id not in seen:
+                seen.add(got.id)
+                key = key_of(got.id)
+                count += got.seq < newest.get(key, 0)
+                newest[key] = max(newest.get(key, 0), got.seq)
+        return count
+
+
+def key_of(id: str) -> int:
+    """Return the key of an event in a group."""
+    return int(id[1:]) % 8 if id[1:].isdigit() else -1
+
+
+@dataclass
 class Account:
     """Acknowledged publishes, and what each reader got of them.
 
@@ -52,11 +99,13 @@ class Account:
     refused : dict
         The error of each id that the hub refused by name: it may be stored all the same.
     readers : list of Reader
+    groups : list of Handled
     """
 
     acked: dict[str, int] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     readers: list[Reader] = field(default_factory=list)
+    groups: list[Handled] = field(default_factory=list)
 
     def missing(self, reader: Reader) -> set[str]:
         """Return the acknowledged ids that a reader has not got."""
@@ -64,8 +113,9 @@ class Account:
 
     @property
     def complete(self) -> bool:
-        """Whether every reader has got everything that was acknowledged."""
-        return not any(self.missing(reader) for reader in self.readers)
+        """Whether every reader has got everything that was acknowledged, and every group has handled it."""
+        unhandled = any(group.missing(self.acked) for group in self.groups)
+        return not unhandled and not any(self.missing(reader) for reader in self.readers)
 
     def forget(self) -> None:
         """Forget everything."""
@@ -81,6 +131,10 @@ class Account:
             verdict.lost += len(self.missing(reader))
             verdict.duplicated += sum(times - 1 for times in Counter(got.id for got in reader.got).values())
             verdict.disordered += disordered(reader)
+        for group in self.groups:
+            verdict.unhandled += len(group.missing(self.acked))
+            verdict.handled_twice += group.twice()
+            verdict.key_disordered += group.disordered()
         if stored is not None:
             at = {row.id: row.seq for row in stored}
             verdict.lost_stored = sum(at.get(id) is None for id in self.acked)
@@ -102,6 +156,8 @@ class Verdict:
         Over all readers.
     lost_stored, stored_twice, moved : int
         Not in the file, there twice, under another seq than was acknowledged.
+    unhandled, handled_twice, key_disordered : int
+        By the workers of groups: no handler returned, several did, not in the order of the log for their key.
     broken_chain : int
         Events whose ``prev`` is not the seq of the room's event before.
     """
@@ -114,6 +170,9 @@ class Verdict:
     stored_twice: int = 0
     moved: int = 0
     broken_chain: int = 0
+    unhandled: int = 0
+    handled_twice: int = 0
+    key_disordered: int = 0
 
     @property
     def broken(self) -> dict[str, int]:

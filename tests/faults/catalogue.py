@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from faults.world import World, until
+from faults.world import GROUP, ROOM, World, until
 from support.faulty_disk import Files, Operation
 from support.hub import HubServer
+
+import jupyter_rtmsg as rt
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,48 @@ async def cut_and_kill(world: World) -> None:
     world.link.cut()
     await world.kill()
     world.link.cut()
+
+
+# --- workers
+
+_SHORT, _LONG = {"grace": 2.0}, {"grace": 60.0}  # seconds for a worker to come back
+
+
+@fault("a worker's process is killed", "worker", allows="handled_twice", limits=_SHORT)
+async def kill_worker(world: World) -> None:
+    first, *_ = await world.work(3, max_in_flight=4)
+    await world.handled(30)
+    await first.kill()
+    await world.handled(60)
+
+
+@fault("the hub is killed under its workers", "worker", allows="handled_twice", limits=_SHORT)
+async def kill_hub_of_workers(world: World) -> None:
+    await world.work(3, max_in_flight=4)
+    await world.handled(30)
+    await world.kill()
+    await world.handled(60)
+
+
+@fault("a worker's process and the hub are killed together", "worker", allows="handled_twice", limits=_SHORT)
+async def kill_worker_and_hub(world: World) -> None:
+    first, *_ = await world.work(3, max_in_flight=4)
+    await world.handled(30)
+    await asyncio.gather(first.kill(), world.kill())
+    await world.handled(60)
+
+
+@fault("a group is paused and resumed under its workers", "worker", limits=_LONG)
+async def pause_workers(world: World) -> None:
+    await world.work(2, max_in_flight=4)
+    await world.handled(30)
+    async with rt.AsyncClient(world.hub.url) as client:
+        group = await (await client.join(ROOM)).group(GROUP)
+        for _ in range(3):
+            await group.pause()
+            await world.flow(20)
+            await group.resume()
+            await world.handled(20)
 
 
 # --- the log's file

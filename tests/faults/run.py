@@ -40,10 +40,15 @@ class Row:
         return bool(self.failures) or untold or any(trial.broken for trial in self.trials)
 
     def __str__(self) -> str:
-        lost = self.total("lost") + (0 if "lost_stored" in self.fault.allows else self.total("lost_stored"))
+        lost = self.total("lost", "unhandled") + (
+            0 if "lost_stored" in self.fault.allows else self.total("lost_stored")
+        )
         times = [trial.recovery for trial in self.trials if trial.recovery is not None]
         back = f"{statistics.median(times):.2f} s, {max(times):.2f} s" if times else ""
-        twice, disordered = self.total("duplicated", "stored_twice"), self.total("disordered", "broken_chain", "moved")
+        twice, disordered = (
+            self.total("duplicated", "stored_twice", "handled_twice"),
+            self.total("disordered", "broken_chain", "moved", "key_disordered"),
+        )
         cells = [self.fault.name, len(self.trials), self.total("acked"), lost, twice, disordered, back]
         return f"| {' | '.join(map(str, cells))} |"
 

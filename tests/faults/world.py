@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from faults.account import Account, Reader, Verdict
+from faults.account import Account, Got, Handled, Reader, Verdict, key_of
 from faults.link import Link
 from support.faulty_disk import FaultyDisk, build_shim
 from support.hub import HubServer
@@ -25,6 +25,8 @@ ROOM = "lab"
 PATIENCE = 90.0  # seconds that anything may take on a busy machine
 _PASSING = {"busy", "full", "io", "shutdown", "internal", "rate"}  # codes after which the same id is tried again
 _CONSUMER = Path(__file__).with_name("consumer.py")
+_WORKER = Path(__file__).with_name("worker.py")
+GROUP = "work"
 
 
 class World:
@@ -201,7 +203,7 @@ class World:
         """Publish an event, with the same id until it is acknowledged."""
         while True:
             try:
-                return await room.emit("tick", id, id=id, timeout=5.0)
+                return await room.emit("tick", {"id": id, "key": key_of(id)}, id=id, timeout=5.0)
             except CommandError as error:
                 self.account.refused[id] = error.code
                 if error.code not in _PASSING:
@@ -285,6 +287,61 @@ class World:
         self.consumers.append(consumer)
         await consumer.start()
         return consumer
+
+    async def work(self, count: int, **settings: Any) -> list[WorkerProcess]:
+        """Start the workers of a group, each in a process of its own."""
+        if not self.account.groups:
+            self.account.groups.append(Handled(since=max(self.account.acked.values(), default=0)))
+        handled = self.account.groups[0]
+        workers = [WorkerProcess(self, handled, {**settings, "start": handled.since}) for _ in range(count)]
+        for worker in workers:
+            self._stack.push_async_callback(worker.kill)
+        await asyncio.gather(*(worker.start() for worker in workers))
+        return workers
+
+    async def handled(self, count: int) -> None:
+        """Wait until a number of further events were handled by the group."""
+        group = self.account.groups[0]
+        wanted = len(group.ended) + count
+        await until(lambda: len(group.ended) >= wanted, "events are handled")
+
+
+class WorkerProcess:
+    """A worker in a process of its own, which prints the events that it begins and ends."""
+
+    def __init__(self, world: World, handled: Handled, settings: dict[str, Any]) -> None:
+        self._world = world
+        self._handled = handled
+        self._settings = settings
+        self._process: asyncio.subprocess.Process | None = None
+        self._reading: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Start it, and wait until it works."""
+        arguments = [sys.executable, str(_WORKER), self._world.link.url, ROOM, GROUP, repr(self._settings)]
+        self._process = await asyncio.create_subprocess_exec(*arguments, stdout=asyncio.subprocess.PIPE)
+        assert self._process.stdout
+        assert await self._process.stdout.readline() == b"ready\n"
+        self._reading = asyncio.get_running_loop().create_task(self._read(self._process.stdout))
+
+    async def _read(self, stdout: asyncio.StreamReader) -> None:
+        while line := await stdout.readline():
+            what, id, seq = line.split()
+            calls = self._handled.begun if what == b"begin" else self._handled.ended
+            calls.append(Got(id.decode(), int(seq)))
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process is not None and self._process.returncode is None
+
+    async def kill(self) -> None:
+        """Kill it; what it has not settled goes to others when the grace time is over."""
+        if self._process and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+        if self._reading:
+            await self._reading
 
 
 class Consumer:
