@@ -171,14 +171,14 @@ class GroupRunner:
 
     async def _read_page(self) -> None:
         host, limits, group = self._host, self._host.limits, self.group
-        self._late = []
+        self._late, after = [], group.window.read
         page = await host.log.read(
-            self.stored.room, after=group.window.read, limit=limits.page_events, max_bytes=limits.page_bytes,
+            self.stored.room, after=after, limit=limits.page_events, max_bytes=limits.page_bytes,
             max_attachments=limits.page_events,
         )  # fmt: skip
         stats = await host.log.stats(self.stored.room)
-        if self._closed or group is not self.group:
-            return
+        if self._closed or group is not self.group or group.window.read != after:
+            return  # the window went back during the read: what is between there and this page was not read
         now = host.clock()
         last = group.window.read
         for record in page.records:

@@ -442,3 +442,23 @@ async def test_after_a_crash_what_may_have_been_given_says_redelivered_and_can_b
     assert told == {later: False, seqs[2]: True, seqs[3]: True}
     assert await answer(back, "done", (seqs[1], 1)) == {"settled": 1, "stale": []}
     assert await answer(back, "done", (seqs[2], 1)) == {"settled": 0, "stale": [[seqs[2], 1]]}
+
+
+async def test_a_window_that_goes_back_while_a_page_is_read_loses_nothing(start: Any) -> None:
+    hub = await start(group_window=8, page_events=4)
+    ann = await hub.connect(user="ann")
+    for number in range(200):
+        ann.ask("publish", {"room": "lab", "event": "tick", "data": {"key": number % 3}})
+    await work(ann, key="key", max_in_flight=50)
+    answered: set[Any] = set()
+
+    def has_fresh() -> bool:
+        return bool(set(given(ann)) - answered)
+
+    while len(answered) < 200:
+        await until(has_fresh)
+        fresh = set(given(ann)) - answered
+        answered.update(fresh)
+        await answer(ann, "done", *fresh)
+    [group] = (await ann.call("groups", room="lab"))["groups"]
+    assert (group["done"], group["trimmed"], group["lag"]) == (200, 0, 0)
