@@ -90,8 +90,6 @@ class Group:
         self._given = 0
         self._high = max(settled.floor, sent)
 
-    # --- events
-
     @property
     def wants_events(self) -> bool:
         """Whether further events may be loaded."""
@@ -154,8 +152,6 @@ class Group:
             self.window.jump_queue(job)
             self._hand(job, worker, now, job.attempt)
 
-    # --- settings
-
     def configure(self, settings: GroupSettings) -> None:
         """Replace the settings. Events that are loaded, and were not given yet, are read again."""
         self.settings = settings
@@ -179,11 +175,15 @@ class Group:
 
     def leave(self, worker: Worker, keep: Collection[tuple[int, int]] = ()) -> None:
         """Remove a worker when it holds nothing it keeps. The rest is given to others, and no try is charged."""
+        self.give_back(worker, keep)
+        self.workers.leave(worker)
+
+    def give_back(self, worker: Worker, keep: Collection[tuple[int, int]]) -> None:
+        """Take from a worker what it does not keep: others get it, and no try is charged."""
         for job in [job for job in worker.held.values() if (job.seq, job.attempt) not in keep]:
             self._take(worker, job)
             job.come_back("its worker left", None, None, charge=False)
             self._ready.add(job)
-        self.workers.leave(worker)
 
     def _bury_worker(self, worker: Worker, now: float) -> None:
         """Remove a worker that did not come back. The only event that it had is charged a try."""

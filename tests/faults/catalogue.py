@@ -198,6 +198,14 @@ async def kill_worker_and_hub(world: World) -> None:
     await world.handled(60)
 
 
+@fault("the connections of workers break again and again", "worker", limits=_LONG)
+async def flap_workers(world: World) -> None:
+    await world.work(3, max_in_flight=4)
+    for _ in range(8):
+        await world.handled(world.random.randrange(1, 20))
+        world.link.cut()
+
+
 @fault("a group is paused and resumed under its workers", "worker", limits=_LONG)
 async def pause_workers(world: World) -> None:
     await world.work(2, max_in_flight=4)

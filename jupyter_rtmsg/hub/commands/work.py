@@ -43,10 +43,15 @@ async def work(hub: HubCore, participant: Participant, request: Request) -> Repl
         records = await _records(hub, request, runner, holds)
         await hub.log.groups.stored()
         hub.groups.agree(runner, participant.identity.member, settings)
+        former = runner.group.workers.get(participant.identity.member)
+        is_back = former is not None and former.connection is not participant
         worker = hub.groups.enter(runner, participant, places)
     finally:
         runner.end_join()
     held = [[seq, attempt] for seq, attempt in holds if _is_held(hub, request, runner, worker, (seq, attempt), records)]
+    if is_back:  # deliveries that were written into its former connection, and that it never got
+        runner.group.give_back(worker, {(_located(hub, request, seq) or 0, attempt) for seq, attempt in holds})
+        runner.changed()
     return _reply(hub, group, made=made) | {"held": held}
 
 
