@@ -30,7 +30,30 @@ CLIENT: Mapping[str, str] = {
     **dict.fromkeys(("join_room", "enter_room", "room", "subscribe", "enter"), _JOIN),
     **dict.fromkeys(("leave", "leave_room"), "rooms are left one by one. Write {wait}lab.leave()"),
     **dict.fromkeys(("disconnect", "stop", "shutdown", "quit"), "write {wait}hub.close()"),
-    **{name: _OF_ROOM + name for name in ("missed", "history", "members", "events", "replay", "head", "lag")},
+    **{
+        name: _OF_ROOM + name
+        for name in (
+            "missed",
+            "history",
+            "members",
+            "events",
+            "replay",
+            "head",
+            "lag",
+            "skip",
+            "seek",
+            "peek",
+            "worker",
+            "groups",
+            "group",
+            "dead_letters",
+            "policy",
+            "export",
+            "watch",
+        )
+    },
+    **dict.fromkeys(("notify", "watch_run"), "that is a function of the package. Write rt.{name}(...)"),
+    "subscription": 'write hub.subscriptions(), or lab = {wait}hub.join("lab"), then lab.subscription',
     **{name: _PLAIN + name for name in ("emit_with_ack", "volatile", "timeout", "id", "on_any")},
     "call": _PLAIN + "emit_with_ack",
     "sid": _PLAIN + "id",
@@ -51,6 +74,22 @@ ROOM: Mapping[str, str] = {
     **dict.fromkeys(("users", "people", "presence", "who", "participants"), "write lab.members"),
     **dict.fromkeys(("messages", "log", "read", "last", "tail"), "write {wait}lab.history(last=10)"),
     **dict.fromkeys(("ack", "nack", "commit"), "an event is acknowledged when its handlers have returned"),
+    **dict.fromkeys(("undo", "unskip", "rewind", "reset"),
+                    'skip() and seek() return the position before: before = {wait}lab.skip(), then '
+                    '{wait}lab.seek(before). All events again: {wait}lab.seek("first")'),
+    **dict.fromkeys(("work", "workers", "queue", "consumer", "consume", "task", "job"),
+                    'write @lab.worker("resize", event="image.*") above the function. {wait}lab.groups() lists groups'),
+    **dict.fromkeys(("retry", "reject", "redrive", "discard"),
+                    'in a worker: event.retry(after=30), event.reject("why"). '
+                    'Dead letters: ({wait}lab.dead_letters("resize")).redrive(), .discard()'),
+    **dict.fromkeys(("set", "get", "retain", "retained", "values", "set_state"),
+                    'write {wait}lab.state.set("lr", 0.01), and lab.state["lr"]'),
+    "connected": 'write lab.status == "connected"',
+    **dict.fromkeys(("shared", "share"), 'write {wait}hub.shared(slider, "value", room="lab")'),
+    **dict.fromkeys(("notify", "watch_run"), "that is a function of the package. Write rt.{name}(..., room=lab)"),
+    **dict.fromkeys(("import_", "load", "restore"), "write jupyter rtmsg import lab.ndjson lab in a terminal"),
+    **dict.fromkeys(("retention", "limits", "set_policy"), "write {wait}lab.policy(count=1000, age=3600)"),
+    **dict.fromkeys(("subscriptions", "unsubscribe_all"), "write {wait}hub.subscriptions()"),
     "join": 'this room is joined. Another one: {wait}hub.join("other")',
     **dict.fromkeys(("view", "show", "widget"),
                     "write from jupyter_rtmsg.widgets import RoomView, then RoomView(lab)"),
@@ -74,6 +113,45 @@ EVENT: Mapping[str, str] = {
     **dict.fromkeys(("author", "sid", "from_", "origin"), "write event.sender.user"),
     **dict.fromkeys(("get", "items", "keys", "values"), "write event.data.{name}"),
     "to_pandas": "one event is no table: write lab.history(last=1).to_pandas()",
+}
+
+SUBSCRIPTION: Mapping[str, str] = {
+    **dict.fromkeys(("cursor", "seq", "offset"), "write lab.subscription.position"),
+    **dict.fromkeys(("undo", "rewind", "reset"),
+                    "seek() and skip() return the position before: {wait}lab.subscription.seek(before)"),
+    **dict.fromkeys(("ack", "commit"), "an event is acknowledged when its handlers have returned; "
+                                       "{wait}lab.subscription.skip() acknowledges all"),
+    **dict.fromkeys(("unsubscribe", "remove", "close"), "write {wait}lab.subscription.delete()"),
+    **dict.fromkeys(("pending", "missed"), "write {wait}lab.missed(), or lab.lag"),
+}  # fmt: skip
+
+GROUP: Mapping[str, str] = {
+    **dict.fromkeys(("members", "consumers"), "write group.workers"),
+    **dict.fromkeys(("dead", "failed", "failures", "redrive", "retry", "discard"),
+                    "write letters = {wait}group.dead_letters(), then {wait}letters.redrive() or letters.discard()"),
+    **dict.fromkeys(("stop", "suspend"), "write {wait}group.pause(); lab.off(function=resize) stops one worker"),
+    **dict.fromkeys(("start", "unpause"), "write {wait}group.resume()"),
+    **dict.fromkeys(("status", "state", "done", "trimmed", "in_flight", "delayed", "last_error"),
+                    "write group.info, which has it"),
+}  # fmt: skip
+
+LETTERS: Mapping[str, str] = {
+    **dict.fromkeys(("retry", "replay", "requeue", "resend"), "write {wait}letters.redrive()"),
+    **dict.fromkeys(("delete", "clear", "purge", "remove"), "write {wait}letters.discard()"),
+    **dict.fromkeys(("show", "traceback", "error"), "one of them has it: letters[0].{name}"),
+}
+
+LETTER: Mapping[str, str] = {
+    **dict.fromkeys(("redrive", "discard"), "write {wait}letters.{name}(letters[0])"),
+    **dict.fromkeys(("retry", "replay", "requeue", "resend"), "write {wait}letters.redrive(letters[0])"),
+}
+
+STATE: Mapping[str, str] = {
+    **dict.fromkeys(("update", "setdefault"), 'values are set one by one: {wait}lab.state.set("lr", 0.01)'),
+    **dict.fromkeys(("pop", "popitem", "remove", "clear"), 'write {wait}lab.state.delete("lr")'),
+    **dict.fromkeys(("on", "observe", "watch", "subscribe"), 'write @lab.state.on_change("lr") above the function'),
+    **dict.fromkeys(("events", "history"), 'write lab.state.event("lr"), or {wait}lab.history(event="state")'),
+    **dict.fromkeys(("connected", "connection"), "the state of the connection is lab.status"),
 }
 
 MODULE: Mapping[str, str] = {

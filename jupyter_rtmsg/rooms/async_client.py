@@ -23,11 +23,11 @@ from .decoding import Era
 from .discovery import Discovery
 from .hello import Hello, is_beside
 from .history import milliseconds
-from .misuse import awaited, check_room, explained, join_like_this, will_fields
+from .misuse import awaited, check_joined, check_room, explained, join_like_this, will_fields
 from .notices import Durability, Notices, add_join_notices
 from .outbox import Outbox
 from .receipt import Receipt
-from .shared import Observable, SharedTrait
+from .shared import Observable, SharedTrait, check_trait
 from .subscriptions import SubscriptionMoves, Subscriptions, read_subscriptions
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -258,16 +258,16 @@ class AsyncClient:
             If there is no connection within the client's timeout.
         """
         check_room(room)
+        left = will_fields(will)
         lock = self._joining.get(room) or asyncio.Lock()
         self._joining[room] = lock
         async with lock:
             joined = self._rooms.get(room)
             if joined:
-                if as_ is not None and as_ != joined.subscription:
-                    raise ValueError(f"room {room!r} is joined as {joined.subscription!r}: leave() it first")
+                check_joined(room, (joined.subscription, joined.membership.will), as_, left)
                 return joined
             start = await self._start(room, last=last, since=milliseconds(since), after=after, first=first or None)
-            entered = await self._join(room, as_, start, will_fields(will))
+            entered = await self._join(room, as_, start, left)
         if not self._is_blocking:
             self.notices.show(stacklevel=2)
             self.durability.warn_joined(room, stacklevel=2)
@@ -332,6 +332,7 @@ class AsyncClient:
 
     def share(self, room: str, widget: Observable, trait: str, key: str | None) -> SharedTrait:
         """Make what keeps a trait equal in a joined room, but do not begin yet; see `shared`."""
+        check_trait(widget, trait)
         membership = self._rooms[room].membership
         return SharedTrait(membership, self.outbox, self._hub.make_executor, widget, trait, key or trait)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
-from jupyter_rtmsg.advice import short
+from jupyter_rtmsg.advice import LETTER, LETTERS, no_such_name, short
 from jupyter_rtmsg.client.blocking import blocking, direct
 from jupyter_rtmsg.client.bridge import Bridge
 from jupyter_rtmsg.errors import WrongCall
@@ -58,6 +58,11 @@ class DeadLetterRow:
     deliveries: int
     first: datetime | None
     last: datetime | None
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            no_such_name(self, name, LETTER)
 
     @classmethod
     def of(cls, room: str, fields: Mapping[str, Any]) -> DeadLetterRow:
@@ -138,6 +143,11 @@ class AsyncDeadLetterTable(Sequence[DeadLetterRow]):
         self._commands = commands
         self._address = dict(address)
         self._letters = tuple(letters)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            no_such_name(self, name, LETTERS, awaited=True)
 
     def __len__(self) -> int:
         return len(self._letters)
@@ -256,6 +266,11 @@ class DeadLetterTable(Sequence[DeadLetterRow]):
     def __init__(self, letters: AsyncDeadLetterTable, bridge: Bridge) -> None:
         self._async = letters
         self._bridge = bridge
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            no_such_name(self, name, LETTERS)
 
     @property
     def discarded(self) -> int:

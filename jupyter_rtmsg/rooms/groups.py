@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from jupyter_rtmsg.advice import GROUP, no_such_name
 from jupyter_rtmsg.client.blocking import blocking
 from jupyter_rtmsg.client.bridge import Bridge
 from jupyter_rtmsg.errors import NotJoined
@@ -232,6 +233,11 @@ class AsyncWorkerGroup:
         self._commands = commands
         self._address = {"room": room, "group": info.name}
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            no_such_name(self, name, GROUP, awaited=True)
+
     def __repr__(self) -> str:
         return _group_text(self.info)
 
@@ -319,6 +325,11 @@ class WorkerGroup:
         self._async = group
         self._bridge = bridge
         self._asked = time.monotonic()
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            no_such_name(self, name, GROUP)
 
     def __repr__(self) -> str:
         return _group_text(self._async.info)

@@ -105,7 +105,7 @@ class Membership:
         self._rejoin = Rejoin(room, self._join_again, self.refused, spawn)
         self._gap_reader = GapReader(room, self.inbox, commands, spawn, self._is_member, self._wake_executor)
         self._trim_report = TrimReport(room)
-        self._as, self._will = as_, {} if will is None else {"will": will}
+        self._as, self.will = as_, will
         self._commands = commands
         self._forget = forget
         self._streams = OpenStreams()
@@ -128,7 +128,7 @@ class Membership:
         await self._commands.ask("join", self._request(start), then=self._returned)
 
     def _request(self, start: Mapping[str, Any]) -> dict[str, Any]:
-        return {"room": self.room, **({"as": self._as} if self._as else {}), **self._will, **start}
+        return {"room": self.room, **{key: it for key, it in (("as", self._as), ("will", self.will)) if it}, **start}
 
     # Replies are taken while they are read, since the backlog follows them in the same bytes.
 

@@ -93,6 +93,30 @@ def history_like_this(first: Any = 10, *more: Any, **options: Any) -> str:
     return f"history() takes {takes}, by name. Write lab.history({name}={short(first)})"
 
 
+def policy_like_this(*_: Any, **options: Any) -> str:
+    """Return an explanation of a wrong call of `policy`."""
+    unknown = "".join(f", and no {name}=" for name in options if name not in ("count", "age", "bytes", "discard"))
+    return f"policy() takes count=, age=, bytes= or discard=, by name{unknown}. Write lab.policy(count=1000, age=3600)"
+
+
+def check_joined(room: str, joined: tuple[str | None, Any], as_: str | None, will: dict[str, Any] | None) -> None:
+    """Raise ValueError if a room that is joined already has another subscription, or another will, than asked for.
+
+    Parameters
+    ----------
+    room : str
+    joined : tuple
+        The subscription and the will that the room has.
+    as_, will
+        Those that are asked for; None asks for none.
+    """
+    if as_ is not None and as_ != joined[0]:
+        raise ValueError(f"room {room!r} is joined as {joined[0]!r}: leave() it first")
+    if will is not None and will != joined[1]:
+        has = "another will" if joined[1] else "no will"
+        raise ValueError(f"room {room!r} is joined already, with {has}: leave() it first, then join it with will=")
+
+
 def check_url(url: object) -> None:
     """Raise `WrongCall` unless it is a URL, or None."""
     if url is not None and not isinstance(url, str):

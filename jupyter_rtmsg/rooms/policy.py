@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 from .commands import Commands
 from .membership import Membership
-from .misuse import awaited
+from .misuse import awaited, explained, policy_like_this
 
 
 class Unchanged(Enum):
@@ -76,6 +76,7 @@ class Policies:
         self._commands = commands
 
     @awaited
+    @explained(policy_like_this)
     async def policy(
         self,
         *,

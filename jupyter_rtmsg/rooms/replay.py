@@ -79,9 +79,13 @@ class ReplayOptions:
         if len(named) != 1:
             like = "lab.replay(after=0), lab.replay(since=...) or lab.replay(events=lab.missed())"
             raise WrongCall(f"a replay has one start, not {' and '.join(named) or 'none'}. Write {like}")
+        if after is not None and (type(after) is not int or after < 0):
+            raise WrongCall(f"after= is a seq: 0 for all events, or event.seq; not {short(after)}")
+        if event is not None and not isinstance(event, str):
+            raise WrongCall(f"event= is the name of the events, a str; not {short(event)}")
         if not isinstance(speed, (int, float)) or not 0 <= speed < float("inf"):
             raise WrongCall(f"speed= is a factor: 1.0 as it was, 2.0 twice as fast, 0 at once; not {short(speed)}")
-        if max_gap is not None and not max_gap >= 0:
+        if max_gap is not None and not (isinstance(max_gap, (int, float)) and max_gap >= 0):
             raise WrongCall(f"max_gap= is the longest pause in seconds, or None for no limit; not {short(max_gap)}")
         end = milliseconds(until)
         if end is not None and end < _EARLIEST:

@@ -14,9 +14,10 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
+from jupyter_rtmsg.advice import short
 from jupyter_rtmsg.client.executor import Call, ExecutorFactory
 from jupyter_rtmsg.client.handlers import Handler
-from jupyter_rtmsg.errors import CommandError, Conflict, RtmsgError
+from jupyter_rtmsg.errors import CommandError, Conflict, RtmsgError, WrongCall
 from jupyter_rtmsg.event import Event
 from jupyter_rtmsg.logthrottle import throttled_logger
 
@@ -45,6 +46,16 @@ class Observable(Protocol):
 
     def unobserve(self, handler: Callable[[Any], None], names: Any) -> None:
         """Undo `observe`."""
+
+
+def check_trait(widget: object, trait: object) -> None:
+    """Raise `WrongCall` unless an object has a trait that can be observed."""
+    like = 'Write hub.shared(slider, "value", room="lab")'
+    if not callable(getattr(widget, "observe", None)) or not callable(getattr(widget, "unobserve", None)):
+        raise WrongCall(f"shared() takes a widget, or another object with traits, not {short(widget)}. {like}")
+    names = getattr(widget, "trait_names", None)
+    if not isinstance(trait, str) or (callable(names) and trait not in names()):
+        raise WrongCall(f"{type(widget).__name__} has no trait {short(trait)} that could be shared. {like}")
 
 
 class SharedTrait:

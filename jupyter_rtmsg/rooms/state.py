@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar, overload
 
+from jupyter_rtmsg import advice
 from jupyter_rtmsg.client.blocking import blocking, direct, direct_overloaded
 from jupyter_rtmsg.client.bridge import Bridge
 from jupyter_rtmsg.client.handlers import Handler
+from jupyter_rtmsg.errors import WrongCall
 from jupyter_rtmsg.event import Event
 
 from .decoding import event_of
@@ -190,8 +192,21 @@ class AsyncSharedState(Mapping[str, Any]):
         self._membership = membership
         self._emit = emit
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            advice.no_such_name(self, name, advice.STATE, awaited=True)
+
     def __getitem__(self, key: str) -> Any:
         return self._events[key].data
+
+    def __setitem__(self, key: str, value: Any) -> NoReturn:
+        raise WrongCall(
+            f"a value is set in the hub. Write await lab.state.set({advice.short(key)}, {advice.short(value)})"
+        )
+
+    def __delitem__(self, key: str) -> NoReturn:
+        raise WrongCall(f"a value is deleted in the hub. Write await lab.state.delete({advice.short(key)})")
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._events)
@@ -327,8 +342,19 @@ class SharedState(Mapping[str, Any]):
         self._async = state
         self._bridge = bridge
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            advice.no_such_name(self, name, advice.STATE)
+
     def __getitem__(self, key: str) -> Any:
         return self._async[key]
+
+    def __setitem__(self, key: str, value: Any) -> NoReturn:
+        raise WrongCall(f"a value is set in the hub. Write lab.state.set({advice.short(key)}, {advice.short(value)})")
+
+    def __delitem__(self, key: str) -> NoReturn:
+        raise WrongCall(f"a value is deleted in the hub. Write lab.state.delete({advice.short(key)})")
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._async)

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from html import escape
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from jupyter_rtmsg.advice import short
+from jupyter_rtmsg.advice import SUBSCRIPTION, no_such_name, short
 from jupyter_rtmsg.client.blocking import blocking
 from jupyter_rtmsg.client.bridge import Bridge
 from jupyter_rtmsg.errors import RtmsgError, WrongCall
@@ -189,6 +189,11 @@ class AsyncRoomSubscription(str):
         self._place = place
         return self
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            no_such_name(self, name, SUBSCRIPTION, awaited=True)
+
     def __reduce__(self) -> tuple[type[str], tuple[str]]:
         return str, (str(self),)
 
@@ -242,6 +247,11 @@ class RoomSubscription(str):
         self = super().__new__(cls, str(inner))
         self._async, self._bridge = inner, bridge
         return self
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            no_such_name(self, name, SUBSCRIPTION)
 
     def __reduce__(self) -> tuple[type[str], tuple[str]]:
         return str, (str(self),)
