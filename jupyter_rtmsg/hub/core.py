@@ -11,7 +11,7 @@ from jupyter_rtmsg.wire.socketio import Encoded
 from .application import Access, AccessControl, Activity, AllowAll, FindKernel, NoActivity, Prove
 from .catchup import CatchUp
 from .follow import Follower
-from .groups import GroupRegistry
+from .groups.registry import GroupRegistry
 from .identity import Identity
 from .limits import Limits
 from .participants import CLIENT_LEFT, Participants

@@ -6,11 +6,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from jupyter_rtmsg.hub.group import Group
-from jupyter_rtmsg.hub.group_changes import GroupLimits
-from jupyter_rtmsg.hub.group_job import Job
-from jupyter_rtmsg.hub.group_window import ReadPosition
-from jupyter_rtmsg.hub.group_workers import Worker
+from jupyter_rtmsg.hub.groups.changes import GroupLimits
+from jupyter_rtmsg.hub.groups.group import Group
+from jupyter_rtmsg.hub.groups.job import Job
+from jupyter_rtmsg.hub.groups.window import ReadPosition
+from jupyter_rtmsg.hub.groups.workers import Worker
 from jupyter_rtmsg.log import GroupSettings, HandlerError, Ranges, Record, StoredFailure
 
 GRACE = 10.0

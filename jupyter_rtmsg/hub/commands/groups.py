@@ -6,8 +6,8 @@ from typing import Any
 
 from jupyter_rtmsg.errors import Forbidden
 from jupyter_rtmsg.hub.core import HubCore
-from jupyter_rtmsg.hub.group_runner import GroupRunner
-from jupyter_rtmsg.hub.group_selector import fits
+from jupyter_rtmsg.hub.groups.runner import GroupRunner
+from jupyter_rtmsg.hub.groups.selector import fits
 from jupyter_rtmsg.hub.names import room_name
 from jupyter_rtmsg.hub.request import Reply, Request, optional_text, text
 from jupyter_rtmsg.hub.room import Participant

@@ -7,7 +7,7 @@ from typing import Any
 
 from jupyter_rtmsg.errors import BadRequest, LimitExceeded
 from jupyter_rtmsg.hub.core import HubCore
-from jupyter_rtmsg.hub.groups import Place
+from jupyter_rtmsg.hub.groups.registry import Place
 from jupyter_rtmsg.hub.names import room_name
 from jupyter_rtmsg.hub.request import MAX_INTEGER, Reply, Request, WhenStored, optional_number, text
 from jupyter_rtmsg.hub.room import Participant

@@ -7,9 +7,9 @@ from typing import Any
 
 from jupyter_rtmsg.errors import BadRequest, LimitExceeded
 from jupyter_rtmsg.hub.core import HubCore
-from jupyter_rtmsg.hub.group_runner import GroupRunner
-from jupyter_rtmsg.hub.group_workers import Worker
-from jupyter_rtmsg.hub.groups import GroupStart
+from jupyter_rtmsg.hub.groups.registry import GroupStart
+from jupyter_rtmsg.hub.groups.runner import GroupRunner
+from jupyter_rtmsg.hub.groups.workers import Worker
 from jupyter_rtmsg.hub.names import MAX_LENGTH, SubscriptionName, room_name
 from jupyter_rtmsg.hub.request import Reply, Request, count, optional_count, optional_number, optional_text, text
 from jupyter_rtmsg.hub.room import Participant

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from jupyter_rtmsg.log import HandlerError
 
-from .group_job import Job
+from .job import Job
 
 TRIES, REJECTED, LOST, BROKEN = "tries", "rejected", "lost", "corrupt"
 """The reasons of dead letters (docs/wire.md)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from .group_job import Job, JobState
+from .job import Job, JobState
 
 
 class KeyQueues:

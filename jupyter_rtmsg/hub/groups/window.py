@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from jupyter_rtmsg.event import CORRUPT
+from jupyter_rtmsg.hub.gaps import GapDetector
 from jupyter_rtmsg.log import GroupSettings, Ranges, Record
 
-from .gaps import GapDetector
-from .group_job import Job
-from .group_keys import KeyQueues
-from .group_selector import Selector
+from .job import Job
+from .keys import KeyQueues
+from .selector import Selector
 
 MAX_RANGES = 10_000
 """Settled ranges above the floor from which on no further events are loaded."""

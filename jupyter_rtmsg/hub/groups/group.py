@@ -11,12 +11,12 @@ from collections.abc import Callable, Collection
 from jupyter_rtmsg.event import CORRUPT
 from jupyter_rtmsg.log import GroupSettings, HandlerError, Ranges, Record
 
-from .group_changes import BROKEN, LOST, REJECTED, TRIES, Burial, Changes, GroupLimits
-from .group_job import Job, JobState
-from .group_ready import ReadyJobs
-from .group_times import HeldEvents, Timetable
-from .group_window import GroupWindow, ReadPosition
-from .group_workers import Worker, Workers
+from .changes import BROKEN, LOST, REJECTED, TRIES, Burial, Changes, GroupLimits
+from .job import Job, JobState
+from .ready import ReadyJobs
+from .times import HeldEvents, Timetable
+from .window import GroupWindow, ReadPosition
+from .workers import Worker, Workers
 
 RESERVED = 10_000
 """Positions ahead of the events that were given which are stored as possibly given, so that few writes are needed."""

@@ -7,7 +7,7 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import Any
 
-from .group_job import Job
+from .job import Job
 
 
 class Worker:

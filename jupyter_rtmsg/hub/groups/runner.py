@@ -7,20 +7,20 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from jupyter_rtmsg.errors import LogClosed
+from jupyter_rtmsg.hub.encode import encode_work
+from jupyter_rtmsg.hub.follow import Follower
+from jupyter_rtmsg.hub.limits import Limits
+from jupyter_rtmsg.hub.room import Participant
 from jupyter_rtmsg.log import DeadLetter, EventLog, GroupSettings, Page, Ranges, Record, StoredFailure, StoredGroup
 from jupyter_rtmsg.logthrottle import throttled_logger
 from jupyter_rtmsg.wire.socketio import Encoded
 
+from .changes import Burial, GroupLimits
 from .dead_letters import DeadLetters
-from .encode import encode_work
-from .follow import Follower
 from .group import Group
-from .group_changes import Burial, GroupLimits
-from .group_job import Job, JobState
-from .group_window import ReadPosition
-from .group_workers import Worker
-from .limits import Limits
-from .room import Participant
+from .job import Job, JobState
+from .window import ReadPosition
+from .workers import Worker
 
 RETRY_AFTER = 1.0
 """Seconds after which the log is read again when that has failed."""

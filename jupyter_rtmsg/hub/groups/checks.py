@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from jupyter_rtmsg.errors import GroupConflict, LimitExceeded
+from jupyter_rtmsg.hub.limits import Limits
 from jupyter_rtmsg.log import GroupSettings, StoredGroup
-
-from .limits import Limits
 
 
 def check_number(groups: Collection[StoredGroup], room: str, maker: str, limits: Limits, owner: str | None) -> None:

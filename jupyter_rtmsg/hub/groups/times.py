@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
-from .group_job import Job, JobState
+from .job import Job, JobState
 
 
 class Timetable:

@@ -9,16 +9,16 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from jupyter_rtmsg.errors import LimitExceeded, NotJoined, Shutdown
+from jupyter_rtmsg.hub.follow import Follower
+from jupyter_rtmsg.hub.limits import Limits
+from jupyter_rtmsg.hub.room import Participant
 from jupyter_rtmsg.log import DeadLetter, EventLog, GroupSettings, Record, StoredGroup
 
 from .alarm import Alarm
+from .checks import check_agreement, check_number
 from .dead_letters import DeadLetters
-from .follow import Follower
-from .group_checks import check_agreement, check_number
-from .group_runner import GroupHost, GroupRunner
-from .group_workers import Worker
-from .limits import Limits
-from .room import Participant
+from .runner import GroupHost, GroupRunner
+from .workers import Worker
 
 PAUSED, RESUMED, DELETED = "paused", "resumed", "deleted"
 """The states that ``$group`` tells (docs/wire.md)."""

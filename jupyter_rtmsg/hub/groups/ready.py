@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from heapq import heappop, heappush
 
-from .group_job import Job, JobState
+from .job import Job, JobState
 
 
 class ReadyJobs:

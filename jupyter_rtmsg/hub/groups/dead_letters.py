@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
 
+from jupyter_rtmsg.hub.limits import Limits
 from jupyter_rtmsg.log import DeadLetter, GroupStates, StoredGroup
-
-from .limits import Limits
 
 PAGE_BYTES = 4 << 20
 """Size of the dead letters that are read at once to be redriven."""
