@@ -6,8 +6,8 @@ from typing import Any
 
 from jupyter_rtmsg.errors import Forbidden
 from jupyter_rtmsg.hub.core import HubCore
+from jupyter_rtmsg.hub.groups.pattern import NamePattern
 from jupyter_rtmsg.hub.groups.runner import GroupRunner
-from jupyter_rtmsg.hub.groups.selector import fits
 from jupyter_rtmsg.hub.names import room_name
 from jupyter_rtmsg.hub.request import Reply, Request, optional_text, text
 from jupyter_rtmsg.hub.room import Participant
@@ -122,8 +122,8 @@ async def _lag(hub: HubCore, group: StoredGroup, runner: GroupRunner | None) -> 
     event = group.settings.event
     if event is None:
         return group.unsettled + lag.missed
-    listed = sum(lag.by_event.values())
-    matching = sum(number for name, number in lag.by_event.items() if fits(name, event))
+    listed, wanted = sum(lag.by_event.values()), NamePattern(event)
+    matching = sum(number for name, number in lag.by_event.items() if wanted.matches(name))
     return group.unsettled + matching + (lag.missed - listed)
 
 

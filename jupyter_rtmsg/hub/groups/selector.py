@@ -9,6 +9,8 @@ from jupyter_rtmsg.errors import ProtocolError
 from jupyter_rtmsg.log import GroupSettings, Record
 from jupyter_rtmsg.wire.data import encode_json, parse
 
+from .pattern import NamePattern
+
 SENDER = "@sender"
 """The key that stands for the principal of an event."""
 
@@ -27,7 +29,7 @@ class Selector:
     __slots__ = ("_known", "_path", "_pattern", "_sender")
 
     def __init__(self, settings: GroupSettings) -> None:
-        self._pattern = settings.event
+        self._pattern = None if settings.event is None else NamePattern(settings.event)
         self._sender = settings.key == SENDER
         self._path = settings.key.split(".") if settings.key is not None and not self._sender else None
         self._known: dict[str, bool] = {}
@@ -40,7 +42,7 @@ class Selector:
         if known is None:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
-            known = self._known[name] = fits(name, self._pattern)
+            known = self._known[name] = self._pattern.matches(name)
         return known
 
     def key_of(self, record: Record) -> bytes | None:
@@ -56,27 +58,6 @@ class Selector:
         for part in self._path:
             value = value.get(part) if type(value) is dict else None
         return _encoded(value)
-
-
-def fits(name: str, pattern: str) -> bool:
-    """Tell whether a name matches a pattern, in which ``*`` stands for any text and ``?`` for one character.
-
-    At most ``len(name) * len(pattern)`` steps: a regular expression with many stars may take for ever.
-    """
-    at = along = 0
-    star, since = -1, 0
-    while at < len(name):
-        if along < len(pattern) and pattern[along] == "*":
-            star, since = along, at
-            along += 1
-        elif along < len(pattern) and pattern[along] in ("?", name[at]):
-            at, along = at + 1, along + 1
-        elif star >= 0:  # let the last star stand for one character more
-            since += 1
-            at, along = since, star + 1
-        else:
-            return False
-    return not pattern[along:].strip("*")
 
 
 def _encoded(value: Any) -> bytes | None:
