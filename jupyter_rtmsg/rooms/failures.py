@@ -7,16 +7,12 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
 
 from jupyter_rtmsg.client.executor import Call
 from jupyter_rtmsg.event import Event, label
 
 from .delivery import error_fields
-from .table import Table
-
-if TYPE_CHECKING:
-    import pandas
+from .table import Table, TableList
 
 KEPT = 100
 """Failures that a room remembers; ``total`` counts all."""
@@ -57,41 +53,6 @@ class Failure:
         return self.event.name
 
 
-class Failures(list[Failure]):
-    """A list of `Failure`, the newest last.
-
-    Attributes
-    ----------
-    total : int
-        All failures since the room was joined; those that are not listed are older.
-    """
-
-    def __init__(self, failures: Iterable[Failure] = (), total: int = 0) -> None:
-        super().__init__(failures)
-        self.total = total
-
-    def __repr__(self) -> str:
-        return _TABLE.text(self, self._note)
-
-    def _repr_html_(self) -> str:
-        """Return a table. Text that people wrote is escaped."""
-        return _TABLE.html(self, self._note)
-
-    @property
-    def _note(self) -> str:
-        return f"The last {len(self)} of {self.total:,} failures." if self.total > len(self) else ""
-
-    def to_pandas(self) -> pandas.DataFrame:
-        """Return a DataFrame with a row per failure: its attributes, and the ``name`` and ``number`` of its event.
-
-        Raises
-        ------
-        ImportError
-            If pandas is not installed.
-        """
-        return _TABLE.to_pandas(self)
-
-
 _TABLE: Table[Failure] = Table(
     ("time", "event", "name", "kind", "handler", "error", "message"),
     lambda each: (each.time, each.number, each.name, each.kind, each.handler, each.type, each.message),
@@ -100,6 +61,26 @@ _TABLE: Table[Failure] = Table(
     empty="No handler has raised.",
     newest=True,
 )
+
+
+class Failures(TableList[Failure]):
+    """A list of `Failure`, the newest last.
+
+    Attributes
+    ----------
+    total : int
+        All failures since the room was joined; those that are not listed are older.
+    """
+
+    _table = _TABLE
+
+    def __init__(self, failures: Iterable[Failure] = (), total: int = 0) -> None:
+        super().__init__(failures)
+        self.total = total
+
+    @property
+    def _note(self) -> str:
+        return f"The last {len(self)} of {self.total:,} failures." if self.total > len(self) else ""
 
 
 class FailureLog:

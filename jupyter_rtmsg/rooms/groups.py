@@ -15,10 +15,7 @@ from jupyter_rtmsg.errors import NotJoined
 
 from .commands import Commands
 from .dead_letters import AsyncDeadLetterTable, DeadLetterTable, read_dead_letters
-from .table import Table
-
-if TYPE_CHECKING:
-    import pandas
+from .table import Table, TableList
 
 T = TypeVar("T")
 _FRESH = 0.2  # seconds for which a `WorkerGroup` does not ask again
@@ -142,48 +139,6 @@ class GroupState:
         return "at work" if self.lag else "idle"
 
 
-class Groups(list[GroupState]):
-    """A list of `GroupState`, by name."""
-
-    def __repr__(self) -> str:
-        return _TABLE.text(self)
-
-    def _repr_html_(self) -> str:
-        """Return a table. Text that people wrote is escaped."""
-        return _TABLE.html(self)
-
-    def to_pandas(self) -> pandas.DataFrame:
-        """Return a DataFrame with a row per group: its attributes, except for the workers, and its ``state``.
-
-        Raises
-        ------
-        ImportError
-            If pandas is not installed.
-        """
-        return _TABLE.to_pandas(self)
-
-
-class GroupWorkers(list[GroupWorker]):
-    """A list of `GroupWorker`: at most 100 of a group."""
-
-    def __repr__(self) -> str:
-        return _WORKERS.text(self)
-
-    def _repr_html_(self) -> str:
-        """Return a table. Text that people wrote is escaped."""
-        return _WORKERS.html(self)
-
-    def to_pandas(self) -> pandas.DataFrame:
-        """Return a DataFrame with a row per worker: its attributes.
-
-        Raises
-        ------
-        ImportError
-            If pandas is not installed.
-        """
-        return _WORKERS.to_pandas(self)
-
-
 _TABLE: Table[GroupState] = Table(
     ("group", "state", "event", "key", "waiting", "in flight", "delayed", "dead", "done", "workers", "last error"),
     lambda each: (
@@ -197,12 +152,26 @@ _TABLE: Table[GroupState] = Table(
     times=("made",),
     empty="No groups.",
 )  # fmt: skip
+
+
+class Groups(TableList[GroupState]):
+    """A list of `GroupState`, by name."""
+
+    _table = _TABLE
+
+
 _WORKERS: Table[GroupWorker] = Table(
     ("name", "user", "kind", "in flight", "at most"),
     lambda each: (each.name, each.user, each.kind, each.in_flight, each.max_in_flight),
     fields=("name", "user", "kind", "member", "in_flight", "max_in_flight"),
     empty="No workers.",
 )
+
+
+class GroupWorkers(TableList[GroupWorker]):
+    """A list of `GroupWorker`: at most 100 of a group."""
+
+    _table = _WORKERS
 
 
 async def read_groups(commands: Commands, room: str) -> Groups:

@@ -6,17 +6,14 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jupyter_rtmsg.errors import RtmsgError, WrongCall
 
 from .commands import Commands, Reply
 from .decoding import NO_POSITION
 from .subscription import SeekTo, target
-from .table import Table
-
-if TYPE_CHECKING:
-    import pandas
+from .table import Table, TableList
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,25 +85,19 @@ class Subscription:
         return "ended" if self.ended else "in use" if self.live else "idle"
 
 
-class Subscriptions(list[Subscription]):
+_TABLE: Table[Subscription] = Table(
+    ("room", "name", "kind", "cursor", "head", "state", "last used"),
+    lambda each: (each.room, each.name, each.kind, each.cursor, each.head, each.state, each.used),
+    fields=("room", "name", "kind", "cursor", "head", "state", "used", "ended", "expires"),
+    times=("used", "ended", "expires"),
+    empty="No subscriptions.",
+)
+
+
+class Subscriptions(TableList[Subscription]):
     """A list of `Subscription`, the most recently used first."""
 
-    def __repr__(self) -> str:
-        return _TABLE.text(self)
-
-    def _repr_html_(self) -> str:
-        """Return a table. Text that people wrote is escaped."""
-        return _TABLE.html(self)
-
-    def to_pandas(self) -> pandas.DataFrame:
-        """Return a DataFrame with a row per subscription: its attributes, and its ``state``.
-
-        Raises
-        ------
-        ImportError
-            If pandas is not installed.
-        """
-        return _TABLE.to_pandas(self)
+    _table = _TABLE
 
     def blocking(self, run: Callable[[Coroutine[Any, Any, Any]], Any]) -> Subscriptions:
         """Return the same for code that does not await: ``run`` waits for a coroutine."""
@@ -159,12 +150,3 @@ _START = datetime.fromtimestamp(0, timezone.utc)
 
 def _time(ms: Any) -> datetime | None:
     return None if ms is None else datetime.fromtimestamp(ms / 1000, timezone.utc)
-
-
-_TABLE: Table[Subscription] = Table(
-    ("room", "name", "kind", "cursor", "head", "state", "last used"),
-    lambda each: (each.room, each.name, each.kind, each.cursor, each.head, each.state, each.used),
-    fields=("room", "name", "kind", "cursor", "head", "state", "used", "ended", "expires"),
-    times=("used", "ended", "expires"),
-    empty="No subscriptions.",
-)

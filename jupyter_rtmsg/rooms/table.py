@@ -1,6 +1,6 @@
 """Tables of results: as text in a terminal, in HTML in a notebook, and as a pandas DataFrame.
 
-A list-like result has a `Table` and asks it, so that all of them look alike:
+A result that is a list is a `TableList`, so that all of them look alike:
 
 >>> _TABLE = Table(
 ...     ("room", "name", "last used"),
@@ -9,15 +9,8 @@ A list-like result has a `Table` and asks it, so that all of them look alike:
 ...     times=("used", "expires"),
 ...     empty="No subscriptions.",
 ... )
->>> class Subscriptions(list[Subscription]):
-...     def __repr__(self) -> str:
-...         return _TABLE.text(self)
-...
-...     def _repr_html_(self) -> str:
-...         return _TABLE.html(self)
-...
-...     def to_pandas(self) -> pandas.DataFrame:
-...         return _TABLE.to_pandas(self)
+>>> class Subscriptions(TableList[Subscription]):
+...     _table = _TABLE
 """
 
 from __future__ import annotations
@@ -26,7 +19,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from html import escape
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from jupyter_rtmsg.names import escaped
 
@@ -164,6 +157,34 @@ class Table(Generic[T]):
         if self._newest:
             return f"The first {count:,} of {len(items):,} are not shown.", ""
         return "", f"... and {count:,} more"
+
+
+class TableList(list[T]):
+    """A list that is shown as a table."""
+
+    _table: ClassVar[Table[Any]]
+
+    def __repr__(self) -> str:
+        return self._table.text(self, self._note)
+
+    def _repr_html_(self) -> str:
+        """Return a table. Text that people wrote is escaped."""
+        return self._table.html(self, self._note)
+
+    @property
+    def _note(self) -> str:
+        """A line in front of the table."""
+        return ""
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return a DataFrame with a row per item. Times are in UTC, and what is not set is missing.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        return self._table.to_pandas(self)
 
 
 def _paragraphs(*lines: str) -> str:
