@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -52,12 +53,18 @@ class Selector:
         if self._path is None:
             return None
         try:
-            value = parse(record.data)
+            value = _parsed(record.data)
         except ProtocolError:  # cannot happen: the data were checked when they were published
             return None
         for part in self._path:
             value = value.get(part) if type(value) is dict else None
         return _encoded(value)
+
+
+@lru_cache(maxsize=1)  # of one event: it may have a megabyte
+def _parsed(data: bytes) -> Any:
+    """Return the value of some JSON, which must not be changed. An event is parsed once for all groups of its room."""
+    return parse(data)
 
 
 def _encoded(value: Any) -> bytes | None:
