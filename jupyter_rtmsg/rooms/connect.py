@@ -11,6 +11,7 @@ from jupyter_rtmsg.client.address import Address
 from jupyter_rtmsg.client.route import Found
 from jupyter_rtmsg.client.servers import is_same_server
 from jupyter_rtmsg.client.transport import TRANSPORTS
+from jupyter_rtmsg.errors import ServerNotFound
 
 from .discovery import find_server
 from .hello import Hello
@@ -168,6 +169,24 @@ def connect(
     if durable:
         client.require_durable()
     return client
+
+
+def found_or_latest() -> Client:
+    """Return the client of the server that is found, or else the latest one of this process.
+
+    Raises
+    ------
+    ServerNotFound
+        If no server is found, and this process has no client.
+    """
+    try:
+        return connect()
+    except ServerNotFound:
+        with _lock:
+            clients = [known.client for known in _known if known.client.state != "closed"]
+        if not clients:
+            raise
+        return clients[-1]
 
 
 def _remember(client: Client, name: str | None, found: Found) -> Client:

@@ -13,7 +13,7 @@ from typing import Any
 from jupyter_rtmsg.errors import RtmsgError, WrongCall
 from jupyter_rtmsg.logthrottle import throttled_logger
 
-from .connect import connect
+from .connect import found_or_latest
 from .receipt import Receipt
 from .room import Room
 
@@ -49,7 +49,7 @@ def notify(text: str, level: str = "info", room: str | Room | None = None) -> Re
     Raises
     ------
     ServerNotFound, ServerUnreachable, AccessDenied
-        As `connect` does.
+        As `connect` does. If no server is found, a client that this process has is used.
 
     Examples
     --------
@@ -80,7 +80,7 @@ def watch_run(name: str, room: str | Room | None = None) -> Iterator[None]:
     ...     train()
     """
     if room is None or isinstance(room, str):
-        connect()
+        found_or_latest()
     began = time.monotonic()
     run: dict[str, Any] = {"run": str(name)[:_LONGEST]}
     try:
@@ -107,4 +107,4 @@ def _tell(room: str | Room | None, event: str, data: dict[str, Any]) -> None:
 def _emit(room: str | Room | None, event: str, data: dict[str, Any]) -> Receipt:
     if room is not None and not isinstance(room, str):
         return room.emit(event, data, wait=False)
-    return connect().post(room or NOTICES, event, data)
+    return found_or_latest().post(room or NOTICES, event, data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NoReturn
 
 import pytest
 from support.hub import TOKEN, HubServer
@@ -35,6 +36,21 @@ def test_a_notice_reaches_the_room_of_notices_or_another(hub: rt.Client) -> None
     assert lab.history()[0].data == {"text": "here", "level": "info"}
 
 
+def test_a_client_that_was_connected_by_its_address_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    with HubServer() as server:
+        hub = rt.connect(server.url, TOKEN)
+        monkeypatch.setattr("jupyter_rtmsg.rooms.connect.find_server", _no_server)
+        rt.notify("ready").result(30)
+        assert [event.data["text"] for event in hub.join("notices", first=True).history()] == ["ready"]
+        processes.close_all()
+        with pytest.raises(ServerNotFound):
+            rt.notify("ready")
+
+
+def _no_server(url: str | None, token: str | None) -> NoReturn:
+    raise ServerNotFound("no server")
+
+
 def test_a_level_that_there_is_not_says_which_there_are(hub: rt.Client) -> None:
     with pytest.raises(WrongCall, match="info, success, warning, error"):
         rt.notify("x", "loud")
@@ -63,7 +79,7 @@ def test_a_run_without_a_server_says_so_before_it_begins(monkeypatch: pytest.Mon
     def nowhere() -> None:
         raise ServerNotFound("no server was found")
 
-    monkeypatch.setattr(module, "connect", nowhere)
+    monkeypatch.setattr(module, "found_or_latest", nowhere)
     ran = []
     with pytest.raises(ServerNotFound), rt.watch_run("train"):
         ran.append(1)
