@@ -119,12 +119,20 @@ async def _lag(hub: HubCore, group: StoredGroup, runner: GroupRunner | None) -> 
     if runner is not None:
         runner.store()
     lag = await hub.log.lag(group.room, group.read)
+    unsettled = await _redriven(hub, group, runner) + group.unsettled
     event = group.settings.event
     if event is None:
-        return group.unsettled + lag.missed
+        return unsettled + lag.missed
     listed, wanted = sum(lag.by_event.values()), NamePattern(event)
     matching = sum(number for name, number in lag.by_event.items() if wanted.matches(name))
-    return group.unsettled + matching + (lag.missed - listed)
+    return unsettled + matching + (lag.missed - listed)
+
+
+async def _redriven(hub: HubCore, group: StoredGroup, runner: GroupRunner | None) -> int:
+    """Return how many events were dead letters before; they are behind the read position, but not counted there."""
+    if runner is not None and runner.is_ready:
+        return runner.group.window.redriven
+    return sum(failure.redriven for failure in await hub.log.groups.failures(group))
 
 
 def _workers(runner: GroupRunner | None) -> list[dict[str, Any]]:

@@ -113,6 +113,11 @@ class GroupWindow:
         return loaded - ahead + self._expected
 
     @property
+    def redriven(self) -> int:
+        """The number of events that were dead letters before; `unsettled` does not count them."""
+        return self._redriven
+
+    @property
     def behind(self) -> bool:
         """Whether it reads a part of the log again."""
         return self.read < self._again

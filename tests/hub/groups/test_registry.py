@@ -66,6 +66,7 @@ async def test_a_handler_that_raises_gets_the_event_again_and_then_it_is_a_dead_
     assert (letter["seq"], letter["data"], letter["reason"], letter["error"]) == (seq, {"a": 1}, "tries", error)
     assert (page["count"], page["more"], page["through"]) == (1, False, 1)
     assert (await worker.call("redrive", room="lab", group="resize"))["redriven"] == 1
+    assert (await worker.call("groups", room="lab"))["groups"][0]["lag"] == 1
     await until(lambda: len(given(worker)) == 3)
     assert await answer(worker, "done", given(worker)[-1]) == {"settled": 1, "stale": []}
     [group] = (await worker.call("groups", room="lab"))["groups"]
@@ -291,6 +292,31 @@ async def test_attachments_travel_with_deliveries_and_dead_letters(hub: Any) -> 
     await until(lambda: len(given(ann)) == 3)
     again = [got for got in ann.got if got.name == "$work"][-1]
     assert (again.data, again.meta["deliveries"], again.meta["redelivered"]) == (data[1], 2, True)
+
+
+async def test_an_event_that_was_a_dead_letter_is_in_the_lag_until_it_is_settled_also_without_workers(
+    start: Any, url: str
+) -> None:
+    hub = await start(url=url)
+    worker = await hub.connect(user="ann")
+
+    async def lag() -> Any:
+        [group] = (await worker.call("groups", room="lab"))["groups"]
+        return group["lag"]
+
+    await work(worker)
+    await worker.publish({"a": 1})
+    await until(lambda: len(given(worker)) == 1)
+    await answer(worker, "reject", *given(worker), reason="no")
+    assert await lag() == 0
+    await worker.call("unwork", room="lab", group="resize")
+    assert (await worker.call("redrive", room="lab", group="resize"))["redriven"] == 1
+    assert await lag() == 1
+    await work(worker)
+    await until(lambda: len(given(worker)) == 2)
+    assert await lag() == 1
+    await answer(worker, "done", given(worker)[-1])
+    assert await lag() == 0
 
 
 async def test_a_damaged_event_becomes_a_dead_letter(start: Any, tmp_path: Any) -> None:
