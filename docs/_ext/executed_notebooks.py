@@ -1,8 +1,8 @@
 """Sphinx extension: run the project's notebooks in a real Jupyter server, and write them with their outputs.
 
-The two notebooks talk to each other, so they run side by side, as a reader runs them: first the one that listens, and
-while its last cell computes, the one that trains. ``-D run_notebooks=0`` leaves the run out: the pages then have no
-outputs.
+The first two notebooks talk to each other, so they run side by side, as a reader runs them: first the one that listens,
+and while its last cell computes, the one that trains. The one about work starts its workers itself.
+``-D run_notebooks=0`` leaves the run out: the pages then have no outputs.
 """
 
 from __future__ import annotations
@@ -52,6 +52,22 @@ def execute(target: Path) -> None:
         for notebook, name in ((listener, "01-listen.ipynb"), (trainer, "01-train.ipynb")):
             write(SOURCES / name, target / name, {cell: outputs(notebook, cell) for cell in notebook.cells})
             notebook.close()
+        execute_work(server, target)
+
+
+def execute_work(server: JupyterServer, target: Path) -> None:
+    """Run the notebook whose workers run another one, which is written without outputs: nobody sees them."""
+    worker = SOURCES / "02-worker.ipynb"
+    (server.root / worker.name).write_bytes(worker.read_bytes())
+    write(worker, target / worker.name, {})
+    notebook = Notebook(server, SOURCES / "02-work-that-is-shared.ipynb")
+    notebook.run_all()
+    write(
+        SOURCES / "02-work-that-is-shared.ipynb",
+        target / "02-work-that-is-shared.ipynb",
+        {cell: outputs(notebook, cell) for cell in notebook.cells},
+    )
+    notebook.close()
 
 
 def outputs(notebook: Notebook, cell: str) -> list[dict[str, Any]]:

@@ -22,6 +22,8 @@ PAGES = {
     "SECURITY.md": "vulnerabilities.md",
     "notebooks/01-listen.ipynb": "notebooks/01-listen.ipynb",
     "notebooks/01-train.ipynb": "notebooks/01-train.ipynb",
+    "notebooks/02-work-that-is-shared.ipynb": "notebooks/02-work-that-is-shared.ipynb",
+    "notebooks/02-worker.ipynb": "notebooks/02-worker.ipynb",
 }
 """Files outside of this folder, and the pages that show them."""
 SHOWN = {"changes": "CHANGELOG.md", "contributing": "CONTRIBUTING.md", "vulnerabilities": "SECURITY.md"}
