@@ -83,6 +83,9 @@ class World:
         self.held: dict[str, dict[int, int]] = {}  # what each worker believes that it runs: seq to attempt
         self.letters: dict[int, Record] = {}
         self.done = self.trimmed = 0
+        self.claimable: set[int] = set()  # events that their workers had when the hub ended, until they claim them
+        self.claimable_until = 0.0
+        self.unconfirmed: tuple[Stored, int, str, int, int] | None = None  # what was stored before the last `done`
         self.group = self._open(0.0)
 
     def _open(self, held_until: float) -> Group:
@@ -126,6 +129,7 @@ class World:
         for seq, attempt in list(held.items()):
             mine = self.group.claim(worker, seq, attempt, self.now, self.log.get(seq))
             event = self.events[seq]
+            self.claimable.discard(seq)
             assert not mine or event.fate is None, f"event {seq} is settled, and {name} may still hold it"
             if event.fate is None and event.lost_by == name:
                 event.charged, event.lost_by = event.charged - 1, None
@@ -153,6 +157,7 @@ class World:
         """Let a worker answer for an event that it runs."""
         attempt = self.held[name].pop(seq)
         event, worker = self.events[seq], self._worker(name)
+        before = self.stored, self.trimmed
         # The worker that had it last may settle it, also late, as long as it was not given to another.
         mine = event.given if how in ("raise", "ask") else event.last
         counts = mine == (name, attempt) and event.fate is None
@@ -175,6 +180,8 @@ class World:
         if event.fate is not None:
             assert not self.group.done(worker, seq, attempt), f"event {seq} was settled twice"
         self.step()
+        if counts and how == "done":
+            self.unconfirmed = (*before, name, seq, attempt)
 
     def wait(self, seconds: float) -> None:
         """Let time pass."""
@@ -191,14 +198,21 @@ class World:
             del self.away[name]
         self.step()
 
-    def restart(self, *, clean: bool) -> None:
-        """End the hub and start it again: cleanly, or without anything that was not stored."""
+    def restart(self, *, clean: bool, writing: bool = False) -> None:
+        """End the hub and start it again: cleanly or not. ``writing``: the last ``done`` was not stored yet."""
         self.store()
-        if clean:
+        if writing and not clean and self.unconfirmed is not None:
+            self.stored, self.trimmed, name, seq, attempt = self.unconfirmed
+            self.events[seq].fate, self.events[seq].given = None, (name, attempt)
+            self.held[name][seq] = attempt
+            self.done -= 1
+        elif clean:
             self.group.give_no_more()
             self.stored.sent = self.group.sent
         self.names.clear()
         self.away.clear()
+        self.claimable = {seq for seq, event in self.events.items() if event.given}
+        self.claimable_until = self.now + GRACE
         for event in self.events.values():
             event.given = event.last = event.lost_by = None
         self.group = self._open(self.now + GRACE)
@@ -223,6 +237,7 @@ class World:
 
     def step(self) -> None:
         """Do a pass of the hub until nothing changes, and check it."""
+        self.unconfirmed = None
         while True:
             self.group.tick(self.now)
             given = self.group.dispatch(self.now)
@@ -280,6 +295,8 @@ class World:
         assert event.fate is None, f"event {job.seq} is {event.fate}, and was given again"
         assert event.given is None, f"event {job.seq} is with {event.given}, and was given to {worker.key}"
         assert worker.key in self.names, f"{worker.key} is not here"
+        may_come = job.seq in self.claimable and self.now < self.claimable_until
+        assert not may_come, f"event {job.seq} was given to {worker.key}, and its worker may still come back with it"
         assert not self.group.paused, "the group is paused"
         if event.key is not None and not event.redriven:
             earlier = [seq for seq, each in self.events.items() if seq < job.seq and self._blocks(each, event)]

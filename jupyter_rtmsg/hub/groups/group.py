@@ -128,7 +128,7 @@ class Group:
         self._changes.keep(job)
         self._ready.add(job)
 
-    def _hold_back(self, job: Job, now: float) -> None:
+    def _hold_back(self, job: Job, now: float = 0.0) -> None:
         """Make an event ready. Delay it if it is not due, or may be with a worker that has not come back."""
         held_until = self._held.until_when(job)
         if held_until is not None:
@@ -340,8 +340,8 @@ class Group:
     def _settle(self, job: Job) -> None:
         self._withdraw(job)
         following = self.window.settle(job)
-        if following is not None:
-            self._ready.add(following)
+        if following is not None:  # it was given before, if the hub was killed before this one was stored as settled
+            self._hold_back(following)
 
     def _bury(self, job: Job, reason: str, message: str, error: HandlerError | None, now: float) -> None:
         self._settle(job)

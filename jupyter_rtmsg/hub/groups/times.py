@@ -75,4 +75,4 @@ class HeldEvents:
 
     def until_when(self, job: Job) -> float | None:
         """Return until when an event is held back; None if it was never given before."""
-        return self.until if job.seq <= self.through and not job.redriven else None
+        return self.until if job.seq <= self.through else None

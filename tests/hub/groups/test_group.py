@@ -137,3 +137,34 @@ def test_fewer_places_than_held_events_give_nothing_more_until_there_is_a_place(
         assert len(world.held["a"]) == max(left, 1)
     world.answer("a", 4, "done")
     assert sorted(world.held["a"]) == [5]
+
+
+def test_after_a_crash_an_event_is_kept_for_its_worker_though_the_one_before_it_of_its_key_is_settled() -> None:
+    world = World()
+    world.join("a", 1)
+    world.publish("x")
+    world.join("b", 1)
+    world.publish("x")
+    world.answer("a", 1, "done")
+    assert world.events[2].given == ("b", 1)
+    world.restart(clean=False, writing=True)  # b has the second event, and the first is not stored as done
+    world.join("a", 1)
+    world.answer("a", 1, "done")
+    assert world.events[2].given is None
+    world.join("b", 1)
+    assert world.events[2].given == ("b", 1)
+    world.answer("b", 2, "done")
+
+
+def test_after_a_crash_a_redriven_event_is_kept_for_its_worker() -> None:
+    world = World()
+    world.join("a", 1)
+    world.publish(None)
+    world.answer("a", 1, "reject")
+    world.redrive()
+    assert world.events[1].given == ("a", 1)
+    world.restart(clean=False)
+    world.join("b", 1)
+    assert world.events[1].given is None
+    world.join("a", 1)
+    world.answer("a", 1, "done")

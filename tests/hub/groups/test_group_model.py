@@ -66,7 +66,7 @@ def take_at_any_time(world: World, step: str, first: int) -> None:
     if step == "wait":
         world.wait(PAUSES[first % len(PAUSES)])
     elif step == "restart":
-        world.restart(clean=first % 2 == 0)
+        world.restart(clean=first % 3 == 0, writing=first % 3 == 1)
     elif step == "trim":
         world.trim(first % 3 + 1)
     elif step == "pause":

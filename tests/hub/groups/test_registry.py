@@ -470,6 +470,26 @@ async def test_after_a_crash_what_may_have_been_given_says_redelivered_and_can_b
     assert await answer(back, "done", (seqs[2], 1)) == {"settled": 0, "stale": [[seqs[2], 1]]}
 
 
+async def test_a_worker_gets_its_first_event_after_it_is_stored_that_it_may_have_it(
+    start: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = await start(url=f"sqlite:///{tmp_path}/log.sqlite3")
+    ann = await hub.connect(user="ann")
+    await work(ann)
+    await ann.call("unwork", room="lab", group="resize")
+    seq = await ann.publish()
+    states, groups, writes = hub.hub.core.log.groups, hub.hub.core.groups, []
+    await until(lambda: not list(groups.runners()))
+    await states.stored()
+    submit = states._submit
+    monkeypatch.setattr(states, "_submit", writes.append)
+    ann.ask("work", {"room": "lab", "group": "resize"})
+    await until(lambda: writes)
+    assert [worker for runner in groups.runners() for worker in runner.group.workers if worker.held] == []
+    submit(writes[0])
+    await until(lambda: given(ann) == [(seq, 1)])
+
+
 async def test_a_window_that_goes_back_while_a_page_is_read_loses_nothing(start: Any) -> None:
     hub = await start(group_window=8, page_events=4)
     ann = await hub.connect(user="ann")
