@@ -49,8 +49,8 @@ class Handled:
     ----------
     begun, ended : list of Got
         Calls of the handler, and those that returned.
-    dead : set of str
-        The ids of dead letters.
+    dead, trimmed : set of str
+        The ids of dead letters, and of events that the group has counted as trimmed.
     since : int
         The position at which the group begins.
     """
@@ -58,12 +58,13 @@ class Handled:
     begun: list[Got] = field(default_factory=list)
     ended: list[Got] = field(default_factory=list)
     dead: set[str] = field(default_factory=set)
+    trimmed: set[str] = field(default_factory=set)
     since: int = 0
 
     def missing(self, acked: dict[str, int]) -> set[str]:
-        """Return the acknowledged ids whose handler has not returned, and that are no dead letters."""
+        """Return the acknowledged ids whose handler has not returned, and that are not known to be dead or trimmed."""
         wanted = {id for id, seq in acked.items() if seq > self.since}
-        return wanted - {got.id for got in self.ended} - self.dead
+        return wanted - {got.id for got in self.ended} - self.dead - self.trimmed
 
     def twice(self) -> int:
         """Return how many handlers returned for an event that another one had handled."""

@@ -227,10 +227,14 @@ class World:
         wanted = len(self.account.acked) + count
         await until(lambda: len(self.account.acked) >= wanted, "publishes are acknowledged")
 
-    async def turn_page(self) -> None:
-        """Stop publishing until every reader has everything, and begin a new account: events before are no more."""
+    async def hush(self) -> None:
+        """Stop publishing until `resume`, and wait until what was under way is acknowledged."""
         self._pausing.clear()
         await until(lambda: not self._publishing, "what was under way is acknowledged")
+
+    async def turn_page(self) -> None:
+        """Stop publishing until every reader has everything, and begin a new account: events before are no more."""
+        await self.hush()
         await until(lambda: self.account.complete, "every reader has everything")
         self.account.forget()
 
@@ -330,10 +334,11 @@ class WorkerProcess:
             calls = self._handled.begun if what == b"begin" else self._handled.ended
             calls.append(Got(id.decode(), int(seq)))
 
-    @property
-    def alive(self) -> bool:
-        """Whether the process runs."""
-        return self._process is not None and self._process.returncode is None
+    async def revive(self) -> None:
+        """Start it again if its process has ended."""
+        if self._process and self._process.returncode is not None:
+            await self.kill()
+            await self.start()
 
     async def kill(self) -> None:
         """Kill it; what it has not settled goes to others when the grace time is over."""
