@@ -161,9 +161,17 @@ def test_a_log_is_verified_dumped_and_restored(run: Run, server: HubServer, tmp_
     assert "nothing is damaged" in run("verify", tmp_path / "new" / "log.sqlite3")
 
 
+INTERRUPTIBLE = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("jupyter_rtmsg.cli", run_name="__main__", alter_sys=True)
+"""
+"""Runs the module as ``python -m`` does. Under a shell's background job, processes begin with SIGINT ignored."""
+
+
 def command(server: HubServer, *arguments: str, **options: Any) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "RTMSG_URL": server.url, "RTMSG_TOKEN": TOKEN}
-    words = [sys.executable, "-m", "jupyter_rtmsg.cli", *arguments]
+    words = [sys.executable, "-c", INTERRUPTIBLE, *arguments]
     return subprocess.Popen(
         words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
     )
