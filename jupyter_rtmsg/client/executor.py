@@ -190,7 +190,10 @@ class ThreadExecutor:
 
 
 class _ExitedError(Exception):
-    """Stands for a SystemExit or KeyboardInterrupt of an async handler, which would end the loop that others share."""
+    """Stands for what ended an async handler and must not end what others share.
+
+    That is a SystemExit, a KeyboardInterrupt or a cancellation.
+    """
 
     def __init__(self, error: BaseException) -> None:
         super().__init__(error)
@@ -286,18 +289,27 @@ class TaskExecutor:
         try:
             result = handler.call(*call.args)
             if result is not None and isawaitable(result):
-                self._running = handler.context.copy().run(asyncio.ensure_future, self._await(result))
-                result = await self._running
+                result = await self._outcome(handler, result)
             if call.reply:
                 call.reply(result)
-        except asyncio.CancelledError as error:
-            if self._closed or self._running is None or not self._running.cancelled():
-                raise  # this task is cancelled, not the handler's
-            call.fail(error)
         except _ExitedError as exited:
             call.fail(exited.error)
         except Exception as error:  # noqa: BLE001 - a failing handler must not end the task
             call.fail(error)
+
+    async def _outcome(self, handler: Handler, awaitable: Any) -> Any:
+        """Await what a handler returned. If this task is cancelled, so is the handler; the reverse is a failure."""
+        running = self._running = handler.context.copy().run(asyncio.ensure_future, self._await(awaitable))
+        try:
+            # A loop that ends cancels both: awaiting the handler itself would not tell which of them was cancelled.
+            await asyncio.wait({running})
+        except asyncio.CancelledError:
+            running.cancel()
+            await asyncio.wait({running}, timeout=_CANCEL_TIMEOUT)
+            raise
+        if running.cancelled():
+            raise _ExitedError(asyncio.CancelledError())
+        return running.result()
 
 
 class LoopExecutor:

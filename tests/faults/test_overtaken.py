@@ -309,7 +309,7 @@ class Ground:
 
 @pytest.fixture
 async def ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Ground]:
-    monkeypatch.setattr("jupyter_rtmsg.rooms.inbox.Inbox.__init__.__defaults__", (40, 1_000_000))
+    monkeypatch.setattr("jupyter_rtmsg.rooms.inbox.Inbox.__init__.__defaults__", (40, 1_000_000, None))
     ground = Ground(tmp_path / "log.sqlite3")
     await asyncio.to_thread(ground.server.start)
     yield ground
