@@ -90,7 +90,7 @@ def test_nothing_else_is_packed(contents: Contents) -> None:
 
 
 def test_the_wheel_stays_small(wheel: Path) -> None:
-    assert wheel.stat().st_size < 950_000  # 80 kB of it are the client bundle, 235 kB its source maps
+    assert wheel.stat().st_size < 1_200_000  # 80 kB of it are the client bundle, 235 kB its source maps
 
 
 @pytest.fixture(scope="module")
