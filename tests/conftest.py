@@ -125,6 +125,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     if report.skipped and not hasattr(report, "wasxfail") and programs.everything():
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped, and {programs.ALL} forbids that: {report.longrepr}"
+    # A worker sends what a test printed as UTF-8; a lone surrogate in it would end the whole run.
+    report.sections = [(name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections]
     return report
 
 

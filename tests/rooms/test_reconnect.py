@@ -228,7 +228,7 @@ def test_missed_after_the_process_was_killed(hub_server: HubServer, client: Make
 def test_a_slow_handler_gets_everything_though_the_queue_is_bounded(
     hub_server: HubServer, client: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jupyter_rtmsg.rooms.inbox.Inbox.__init__.__defaults__", (100, 1_000_000))
+    monkeypatch.setattr("jupyter_rtmsg.rooms.inbox.Inbox.__init__.__defaults__", (100, 1_000_000, None))
     other, room = client(hub_server).join("lab"), client(hub_server).join("lab")
     seen: list[int] = []
     release = threading.Event()
