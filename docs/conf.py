@@ -25,6 +25,7 @@ extensions = [
 ]
 exclude_patterns = ["_build", "_ext"]
 nitpicky = True
+nitpick_ignore = [("py:class", "jupyter_rtmsg.errors.base.OneLine")]  # how errors are shown; not of interest to users
 
 # Markdown. GitHub shows the same files, so only what both read is used.
 myst_heading_anchors = 4
