@@ -22,8 +22,8 @@ _STEPS = ("emit", "handle", "acknowledge", "back", "forward", "elsewhere", "drop
 class World:
     """A hub, a writer, and a reader whose handler returns when it is told to.
 
-    ``floor`` is the position of the last seek, ``begins`` where the present reader begins (at the last seek, or where it
-    took the subscription over), and ``handled`` has, for each generation, the highest seq of a handler that was called
+    ``floor`` is the position of the last seek, ``begins`` where the present reader begins: at the last seek, or where
+    it took the subscription over. ``handled`` has, for each generation, the highest seq of a handler that was called
     and returned in it.
     """
 
