@@ -99,12 +99,15 @@ class Follower:
             room = active.get(record.room)
             if room is None:
                 continue  # no member: it is read from the log if somebody joins
-            encoded = encode_record(record) if record.name != EXPIRED else encode_notice(record)
-            if record.key is not None or record.name == EXPIRED:
+            expired = record.name == EXPIRED
+            if expired or record.key is not None:
                 room.values.changed()
+            if expired:
+                out.append((room.channel, encode_notice(record)))
+                continue
+            encoded = encode_record(record)
             if seq is None:
-                if record.name != EXPIRED:
-                    encoded.make_volatile()  # it is not stored, so it is in no replay
+                encoded.make_volatile()  # it is not stored, so it is in no replay
             else:
                 if gone := room.gaps.missing_before(record):  # trimmed before the hub had read them
                     out.append((room.channel, encode_trimmed(room.name, gone, seq - 1)))

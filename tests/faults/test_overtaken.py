@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterable
 from contextlib import closing
+from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
@@ -309,7 +310,8 @@ class Ground:
 
 @pytest.fixture
 async def ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Ground]:
-    monkeypatch.setattr("jupyter_rtmsg.rooms.inbox.Inbox.__init__.__defaults__", (40, 1_000_000, None))
+    small = partialmethod(Inbox.__init__, max_events=40, max_bytes=1_000_000)
+    monkeypatch.setattr(Inbox, "__init__", small)
     ground = Ground(tmp_path / "log.sqlite3")
     await asyncio.to_thread(ground.server.start)
     yield ground

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from support.patience import eventually
 
 import jupyter_rtmsg as rt
 from jupyter_rtmsg import errors
+from jupyter_rtmsg.rooms.inbox import Inbox
 
 Make = Callable[..., rt.Client]
 _ROOT = Path(__file__).parents[2]
@@ -228,7 +230,8 @@ def test_missed_after_the_process_was_killed(hub_server: HubServer, client: Make
 def test_a_slow_handler_gets_everything_though_the_queue_is_bounded(
     hub_server: HubServer, client: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jupyter_rtmsg.rooms.inbox.Inbox.__init__.__defaults__", (100, 1_000_000, None))
+    small = partialmethod(Inbox.__init__, max_events=100, max_bytes=1_000_000)
+    monkeypatch.setattr(Inbox, "__init__", small)
     other, room = client(hub_server).join("lab"), client(hub_server).join("lab")
     seen: list[int] = []
     release = threading.Event()
