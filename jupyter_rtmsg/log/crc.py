@@ -51,8 +51,10 @@ def event_crc(
         crc = zlib.crc32(data, zlib.crc32(head + texts + sender))
     for part in attachments:
         crc = zlib.crc32(part, zlib.crc32(_length(len(part)), crc))
-    if key is not None or expires:
-        crc = zlib.crc32(b"" if key is None else key.encode(), zlib.crc32(_state(expires, key is None), crc))
+    # A damaged column may hold NULL or b"" for 0, and a number for NULL: such values are covered, too.
+    if key is not None or expires != 0:
+        text = b"" if key is None else f"{key}".encode()
+        crc = zlib.crc32(text, zlib.crc32(_state(expires, key is None), crc))
     return crc
 
 

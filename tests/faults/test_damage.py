@@ -21,6 +21,7 @@ from jupyter_rtmsg.event import CORRUPT
 from jupyter_rtmsg.log import Appended, Draft, Record, StoredSubscription
 from jupyter_rtmsg.log.batch import Batch
 from jupyter_rtmsg.log.reader import Query, Reader
+from jupyter_rtmsg.log.rows import COLUMNS, EventRow, RecordDecoder
 from jupyter_rtmsg.log.schema import connect, prepare
 from jupyter_rtmsg.log.state import LogState
 from jupyter_rtmsg.log.store import Store
@@ -46,7 +47,7 @@ def flips(value: Any) -> Iterator[Any]:
         (bits,) = struct.unpack("<Q", struct.pack("<q", value))
         for bit in range(64):
             yield struct.unpack("<q", struct.pack("<Q", bits ^ 1 << bit))[0]
-        yield from (value + 0.5, Text(b"%d" % value), b"x")
+        yield from (value + 0.5, Text(b"%d" % value), b"x", b"")
     elif isinstance(value, str):
         yield from (Text(each) for each in flips(value.encode()) if type(each) is bytes)
         yield value.encode()
@@ -54,6 +55,8 @@ def flips(value: Any) -> Iterator[Any]:
         for bit in range(len(value) * 8):
             yield value[: bit // 8] + bytes([value[bit // 8] ^ 1 << bit % 8]) + value[bit // 8 + 1 :]
         yield Text(value)
+    else:
+        yield from (0, 1, b"", Text(b""))
 
 
 @pytest.fixture
@@ -164,6 +167,19 @@ def test_every_flipped_bit_of_an_event_is_told_to_its_readers_or_changes_nothing
         assert column == "size" or is_told(read["lab"]), (column, flipped)
         assert damage_found(store), (column, flipped)
     assert records_of(store) == whole
+
+
+@pytest.mark.parametrize("column", [column for column in EVENT if column not in ("seq", "room", "size", "crc")])
+def test_a_column_that_reads_as_null_or_empty_is_damage(store: Store, column: str) -> None:
+    """A flipped bit of a row's header changes the type of a column, also to one that the table forbids."""
+    (row,) = store.connection.execute(f"SELECT {COLUMNS} FROM event WHERE seq = {AT}")  # noqa: S608 -- constants
+    decoder = RecordDecoder()
+    assert decoder.intact(store.connection, "lab", row)
+    at = EventRow._fields.index(column)
+    for value in (None, b"", "", 0, 1, b"x", "x"):
+        changed = (*row[:at], value, *row[at + 1 :])
+        if (type(value), value) != (type(row[at]), row[at]):
+            assert decoder.intact(store.connection, "lab", changed) is None, value
 
 
 @pytest.mark.parametrize("column", ["seq", "num", "data"])
