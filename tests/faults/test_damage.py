@@ -477,11 +477,11 @@ def test_clients_are_told_of_damage_in_its_place(tmp_path: Path, page: bool, nam
         else:
             sql(path, "UPDATE event SET data = x'30' WHERE seq = 3")
         server.start()
-        with rt.Client(server.url, TOKEN) as hub:
+        with rt.Client(server.url, TOKEN) as hub, rt.Client(server.url, TOKEN) as other:
             lab = hub.join("lab", after=0)
             got: list[rt.Event] = []
             iterated: list[rt.Event] = []
-            stream = lab.events()
+            stream = other.join("lab", after=0).events()
             lab.on("*", got.append)
             lab.emit("tick", "lab-6")
             expected = [*zip(range(1, 7), [*names, "tick"], strict=True)]
