@@ -172,7 +172,7 @@ def test_every_flipped_bit_of_an_event_is_told_to_its_readers_or_changes_nothing
 @pytest.mark.parametrize("column", [column for column in EVENT if column not in ("seq", "room", "size", "crc")])
 def test_a_column_that_reads_as_null_or_empty_is_damage(store: Store, column: str) -> None:
     """A flipped bit of a row's header changes the type of a column, also to one that the table forbids."""
-    (row,) = store.connection.execute(f"SELECT {COLUMNS} FROM event WHERE seq = {AT}")  # noqa: S608 -- constants
+    (row,) = store.connection.execute(f"SELECT {COLUMNS} FROM event WHERE seq = {AT}")
     decoder = RecordDecoder()
     assert decoder.intact(store.connection, "lab", row)
     at = EventRow._fields.index(column)
