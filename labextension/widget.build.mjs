@@ -1,6 +1,9 @@
 // Bundles the widget: src/widget/, as tsc has compiled it to lib/, with the views and Preact, into one ES module for
 // anywidget. `node widget.build.mjs` makes it for development, `node widget.build.mjs --production` for a release.
 
+import { readFileSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+
 import { rspack } from '@rspack/core';
 
 const production = process.argv.includes('--production');
@@ -28,18 +31,23 @@ const compiler = rspack({
   plugins: [
     new rspack.BannerPlugin('Built from labextension/src. Contains Preact (MIT License): LICENSE.preact.'),
     new rspack.CopyRspackPlugin({
-      patterns: [
-        { from: 'style/roomview.css', to: 'room.css' },
-        { from: 'node_modules/preact/LICENSE', to: 'LICENSE.preact', toType: 'file' }
-      ]
+      patterns: [{ from: 'node_modules/preact/LICENSE', to: 'LICENSE.preact', toType: 'file' }]
     })
   ]
 });
+
+/** Return a style sheet with the ones that it imports in their places: anywidget takes one file. */
+function inlined(path) {
+  const imports = /@import url\('([^']+)'\);/g;
+  return readFileSync(path, 'utf8').replace(imports, (_found, name) => inlined(resolve(dirname(path), name)).trim());
+}
 
 compiler.run((error, stats) => {
   if (error || stats.hasErrors()) {
     console.error(error ?? stats.toString({ colors: false }));
     process.exitCode = 1;
+  } else {
+    writeFileSync(`${root}/../jupyter_rtmsg/widgets/static/room.css`, inlined(`${root}/style/roomview.css`));
   }
   compiler.close(() => undefined);
 });
