@@ -107,6 +107,8 @@ class DeadLetter(msgspec.Struct, frozen=True):
     deliveries : int
     first, last : int
         The time of its first delivery and of its end (ms since 1970).
+    attempt : int
+        The attempt that was given last.
     """
 
     number: int
@@ -118,6 +120,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
     deliveries: int
     first: int
     last: int
+    attempt: int = 0
 
     @property
     def size(self) -> int:
@@ -126,7 +129,14 @@ class DeadLetter(msgspec.Struct, frozen=True):
 
     def redriven(self, now: int) -> StoredFailure:
         """Return what is stored of it when it is given to workers again (at ``now`` in log time)."""
-        return StoredFailure(self.record, 0, 0, self.deliveries, now, self.first, self.last, redriven=True)
+        return StoredFailure(
+            self.record, self.next_attempt, 0, self.deliveries, now, self.first, self.last, redriven=True
+        )
+
+    @property
+    def next_attempt(self) -> int:
+        """Attempts begin after this number when it is given again, so that answers for earlier ones come too late."""
+        return max(self.attempt, self.deliveries) + 1  # letters of an earlier version have no attempt
 
     def numbered(self, number: int) -> DeadLetter:
         """Return it with a number."""

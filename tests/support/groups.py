@@ -11,7 +11,7 @@ from jupyter_rtmsg.hub.groups.group import Group
 from jupyter_rtmsg.hub.groups.job import Job
 from jupyter_rtmsg.hub.groups.window import ReadPosition
 from jupyter_rtmsg.hub.groups.workers import Worker
-from jupyter_rtmsg.log import GroupSettings, HandlerError, Ranges, Record, StoredFailure
+from jupyter_rtmsg.log import DeadLetter, GroupSettings, HandlerError, Ranges, Record, StoredFailure
 
 GRACE = 10.0
 ERROR = HandlerError("ValueError", "no")
@@ -81,7 +81,8 @@ class World:
         self.places: Counter[str] = Counter()
         self.away: dict[str, float] = {}
         self.held: dict[str, dict[int, int]] = {}  # what each worker believes that it runs: seq to attempt
-        self.letters: dict[int, Record] = {}
+        self.past: list[tuple[str, int, int]] = []  # deliveries that workers had before they got the event again
+        self.letters: dict[int, DeadLetter] = {}
         self.done = self.trimmed = 0
         self.claimable: set[int] = set()  # events that their workers had when the hub ended, until they claim them
         self.claimable_until = 0.0
@@ -183,6 +184,14 @@ class World:
         if counts and how == "done":
             self.unconfirmed = (*before, name, seq, attempt)
 
+    def answer_late(self, number: int) -> None:
+        """Let a worker answer for a delivery of an event that it has got again since."""
+        past = [each for each in self.past if each[0] in self.names]
+        if past:
+            name, seq, attempt = past[number % len(past)]
+            assert not self.group.done(self._worker(name), seq, attempt), f"a late answer has settled event {seq}"
+            self.step()
+
     def wait(self, seconds: float) -> None:
         """Let time pass."""
         self.now += seconds
@@ -210,6 +219,7 @@ class World:
             self.group.give_no_more()
             self.stored.sent = self.group.sent
         self.names.clear()
+        self.past.clear()  # attempts that are not stored begin again
         self.away.clear()
         self.claimable = {seq for seq, event in self.events.items() if event.given}
         self.claimable_until = self.now + GRACE
@@ -221,7 +231,7 @@ class World:
     def redrive(self) -> None:
         """Redrive all dead letters."""
         for seq, letter in self.letters.items():
-            self.group.redrive(letter, 1)
+            self.group.redrive(letter.record, letter.deliveries, letter.next_attempt)
             event = self.events[seq]
             event.fate, event.redriven, event.charged, event.copied = None, True, 0, True
             event.given = event.last = event.lost_by = None
@@ -288,7 +298,10 @@ class World:
             event = self.events[burial.job.seq]
             assert event.fate == "dead", f"event {burial.job.seq} was buried: {burial}"
             assert burial.reason == "rejected" or burial.job.tries == event.charged == self.settings.tries
-            self.letters[burial.job.seq] = burial.job.record
+            job = burial.job
+            self.letters[job.seq] = DeadLetter(
+                0, job.record, burial.reason, "", None, job.worker, job.deliveries, 0, 0, job.attempt
+            )
 
     def _given(self, worker: Worker, job: Job) -> None:
         event = self.events[job.seq]
@@ -305,7 +318,10 @@ class World:
         event.given = event.last = (worker.key, job.attempt)
         event.deliveries += 1
         assert event.deliveries == 1 or job.redelivered, f"event {job.seq} was given before, and does not say so"
-        self.held.setdefault(worker.key, {})[job.seq] = job.attempt
+        held = self.held.setdefault(worker.key, {})
+        if job.seq in held:
+            self.past.append((worker.key, job.seq, held[job.seq]))
+        held[job.seq] = job.attempt
         assert len(self._counted(worker.key)) <= self.places[worker.key]
         if job.suspect:
             assert self._counted(worker.key) == [job.seq], f"suspect {job.seq} is not alone"

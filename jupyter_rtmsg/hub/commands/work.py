@@ -124,7 +124,10 @@ async def _start(hub: HubCore, room: str, request: Request) -> GroupStart:
         stats = await hub.log.stats(room)
         return GroupStart(hub.log.head, stats.n)
     if type(start) is dict and "seq" in start:
-        return GroupStart(located(hub, start, count(start, "seq"), "seq"))
+        seq = count(start, "seq")
+        if seq and optional_text(start, "epoch", longest=hub.limits.identifier) is None:
+            raise BadRequest("`start.epoch` is missing: send the epoch that came with the position `start.seq`")
+        return GroupStart(located(hub, start, seq, "start.seq"))
     if type(start) is dict and "ts" in start:
         page = await hub.log.read(room, since=count(start, "ts"), limit=1)
         return GroupStart((page.records[0].seq or 1) - 1 if page.records else page.through)

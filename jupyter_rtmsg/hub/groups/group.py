@@ -120,10 +120,10 @@ class Group:
         if self.window.restore(job):
             self._hold_back(job, now)
 
-    def redrive(self, record: Record, deliveries: int) -> None:
-        """Take an event that was a dead letter."""
+    def redrive(self, record: Record, deliveries: int, attempt: int) -> None:
+        """Take an event that was a dead letter. Attempts begin after ``attempt``."""
         job = Job(record)
-        job.redrive(deliveries)
+        job.redrive(deliveries, attempt)
         self.window.restore(job)
         self._changes.keep(job)
         self._ready.add(job)

@@ -168,10 +168,10 @@ class Job:
         """Note that the log has a copy of it."""
         self.copied = True
 
-    def redrive(self, deliveries: int) -> None:
-        """Begin again after it was a dead letter."""
+    def redrive(self, deliveries: int, attempt: int) -> None:
+        """Begin again after it was a dead letter. Attempts begin after ``attempt``."""
         self.redriven = self.copied = self.redelivered = True
-        self.deliveries = deliveries
+        self.deliveries, self.attempt = deliveries, attempt
 
     def move(self, seq: int) -> None:
         """Be at another position, since the log was moved. Its delivery is about to be counted again."""

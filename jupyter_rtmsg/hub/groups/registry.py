@@ -314,7 +314,7 @@ class GroupRegistry:
         runner = self.runner(group)
         for letter in letters:
             if runner is not None and runner.is_ready:
-                runner.group.redrive(letter.record, letter.deliveries)
+                runner.group.redrive(letter.record, letter.deliveries, letter.next_attempt)
             else:
                 self._log.groups.keep(group, letter.redriven(self._log.groups.now()))
         if runner is not None and runner.is_ready:

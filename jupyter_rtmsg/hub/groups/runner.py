@@ -353,7 +353,7 @@ class GroupRunner:
         job = burial.job
         letter = DeadLetter(
             0, job.record, burial.reason, burial.message, burial.error, job.worker, job.deliveries,
-            self._stamp(job.first, now), self._stamp(burial.when, now),
+            self._stamp(job.first, now), self._stamp(burial.when, now), job.attempt,
         )  # fmt: skip
         return letter.numbered(self.stored.bury(letter.size))
 

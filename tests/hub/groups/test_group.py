@@ -162,7 +162,7 @@ def test_after_a_crash_a_redriven_event_is_kept_for_its_worker() -> None:
     world.publish(None)
     world.answer("a", 1, "reject")
     world.redrive()
-    assert world.events[1].given == ("a", 1)
+    assert world.events[1].given == ("a", 3)
     world.restart(clean=False)
     world.join("b", 1)
     assert world.events[1].given is None

@@ -12,6 +12,7 @@ from support.groups import World
 WORKERS = "abc"
 KEYS = (None, "x", "y")
 ANSWERS = ("done", "done", "done", "raise", "ask", "reject")
+ACTIONS = ("join", "join", "lose", "leave", "wait", "restart", "trim", "pause", "redrive", "other", "late")
 PAUSES = (0.5, 3.0, 11.0, 70.0)
 
 number = st.integers(0, 11)
@@ -19,10 +20,7 @@ STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("publish"), st.lists(st.sampled_from(KEYS), min_size=1, max_size=8), st.integers(0, 2)),
         *(st.tuples(st.just("answer"), number, number) for _ in range(3)),
-        *(
-            st.tuples(st.just(step), number, number)
-            for step in ("join", "join", "lose", "leave", "wait", "restart", "trim", "pause", "redrive", "other")
-        ),
+        *(st.tuples(st.just(step), number, number) for step in ACTIONS),
     ),
     max_size=40,
 )
@@ -71,6 +69,8 @@ def take_at_any_time(world: World, step: str, first: int) -> None:
         world.trim(first % 3 + 1)
     elif step == "pause":
         world.pause(first % 3 == 0)
+    elif step == "late":
+        world.answer_late(first)
     elif step == "redrive" and world.letters:
         world.redrive()
     elif step == "other":

@@ -129,6 +129,7 @@ async def test_wrong_requests_are_refused(hub: Any) -> None:
         ("work", {"group": "g", "tries": 0}, "bad_request"),
         ("work", {"group": "g", "ack_wait": 0}, "bad_request"),
         ("work", {"group": "g", "start": "middle"}, "bad_request"),
+        ("work", {"group": "g", "start": {"seq": 1}}, "bad_request"),
         ("work", {"group": "g", "max_in_flight": 1001}, "limit"),
         ("done", {"group": "resize", "deliveries": 5}, "bad_request"),
         ("done", {"group": "resize", "deliveries": [[1]]}, "bad_request"),
@@ -317,6 +318,26 @@ async def test_an_event_that_was_a_dead_letter_is_in_the_lag_until_it_is_settled
     assert await lag() == 1
     await answer(worker, "done", given(worker)[-1])
     assert await lag() == 0
+
+
+@pytest.mark.parametrize("with_workers", [True, False])
+async def test_a_late_answer_for_what_was_redriven_since_is_stale(start: Any, url: str, with_workers: bool) -> None:
+    hub = await start(url=url)
+    worker = await hub.connect(user="ann", client="a")
+    await work(worker)
+    seq = await worker.publish()
+    await until(lambda: given(worker) == [(seq, 1)])
+    await answer(worker, "reject", (seq, 1), reason="no")
+    if not with_workers:
+        await worker.call("unwork", room="lab", group="resize")
+        await until(lambda: not list(hub.hub.core.groups.runners()))
+    await worker.call("redrive", room="lab", group="resize")
+    assert (await work(worker, holds=[[seq, 1]]))["held"] == []
+    await until(lambda: len(given(worker)) == 2)
+    assert given(worker)[1][1] > 1
+    assert await answer(worker, "done", (seq, 1)) == {"settled": 0, "stale": [[seq, 1]]}
+    assert await answer(worker, "reject", (seq, 1), reason="no") == {"dead": 0, "stale": [[seq, 1]]}
+    assert await answer(worker, "done", given(worker)[1]) == {"settled": 1, "stale": []}
 
 
 async def test_a_damaged_event_becomes_a_dead_letter(start: Any, tmp_path: Any) -> None:
