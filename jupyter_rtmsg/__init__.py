@@ -10,6 +10,7 @@ The names below are made when they are first used, so that importing the package
 
 # Imported under names of their own, since `rt.<Tab>` lists what has no underscore.
 import importlib as _importlib
+import sys as _sys
 import typing as _typing
 
 if _typing.TYPE_CHECKING:
@@ -77,8 +78,28 @@ def __getattr__(name: str) -> _typing.Any:
     home = _HOMES.get(name)
     if home is None:
         _importlib.import_module(".advice", __name__).no_such_module_name(__name__, name)
+    if name == "connect":
+        _define_magic()
     value = globals()[name] = getattr(_importlib.import_module(f".{home}", __name__), name)
     return value
+
+
+def load_ipython_extension(shell: _typing.Any) -> None:
+    """Define ``%rtmsg``; IPython calls this for ``%load_ext jupyter_rtmsg``."""
+    _importlib.import_module(".magics", __name__).load(shell)
+
+
+def unload_ipython_extension(shell: _typing.Any) -> None:
+    """Take ``%rtmsg`` out; IPython calls this for ``%unload_ext jupyter_rtmsg``."""
+    _importlib.import_module(".magics", __name__).unload(shell)
+
+
+def _define_magic() -> None:
+    """Define ``%rtmsg`` if IPython runs this process."""
+    get_shell = getattr(_sys.modules.get("IPython"), "get_ipython", None)
+    shell = get_shell and get_shell()
+    if shell is not None:
+        load_ipython_extension(shell)
 
 
 def _version() -> str:

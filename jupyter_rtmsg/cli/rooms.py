@@ -13,30 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_rtmsg.errors import NotJSON
-from jupyter_rtmsg.event import CORRUPT, Event, label
-from jupyter_rtmsg.names import escaped
-from jupyter_rtmsg.rooms.history import data_text
-from jupyter_rtmsg.rooms.names import Names
+from jupyter_rtmsg.event import CORRUPT, Event
+from jupyter_rtmsg.rooms.lines import EventLines
 from jupyter_rtmsg.rooms.ndjson import encode_line, read_events
 from jupyter_rtmsg.rooms.receipt import Receipt
 from jupyter_rtmsg.rooms.room import Room
+from jupyter_rtmsg.rooms.roomlist import room_table
 from jupyter_rtmsg.rooms.sync import Client
-from jupyter_rtmsg.rooms.table import Table
 
 from .usage import UsageError
 
-_WIDTH = 500  # characters of the data in a line of `tail`
 _IN_FLIGHT = 200  # events that `import` has sent and that are not stored yet
 _PATIENCE = 60.0  # seconds for one of them: a hub may ask to slow down
-
-_ROOMS: Table[dict[str, Any]] = Table(
-    ("room", "events", "bytes", "members", "newest"),
-    lambda room: (room["room"], room["count"], room["bytes"], room["members"], room["head"]),
-    fields=("room", "count", "bytes", "members", "head"),
-    record=dict,
-    empty="No rooms.",
-    shown=None,
-)
 
 
 def add_rooms(parser: argparse.ArgumentParser) -> None:
@@ -129,7 +117,7 @@ def _rooms(client: Client, arguments: argparse.Namespace) -> int:
         for room in rooms:
             print(json.dumps(room))
     else:
-        print(_ROOMS.text(rooms))
+        print(room_table(None).text(rooms))
     return 0
 
 
@@ -139,7 +127,7 @@ def _tail(client: Client, arguments: argparse.Namespace) -> int:
     following = None if arguments.no_follow else room.events(wanted)
     seen = 0
     shown = room.history(last=arguments.last, event=wanted) if arguments.last else ()
-    show = _json_line if arguments.json else _Lines(client.user)
+    show = _json_line if arguments.json else EventLines(client.user)
     for event in shown:
         seen = event.seq or seen
         print(show(event), flush=True)
@@ -152,19 +140,6 @@ def _tail(client: Client, arguments: argparse.Namespace) -> int:
 def _json_line(event: Event) -> str:
     """Return an event as JSON in ASCII: a terminal obeys control characters, which a member may have sent."""
     return json.dumps(json.loads(encode_line(event)))
-
-
-class _Lines:
-    """Shows events as lines of text, without characters that a terminal obeys."""
-
-    def __init__(self, you: str | None) -> None:
-        self._names = Names(you)
-
-    def __call__(self, event: Event) -> str:
-        self._names.add(event.sender)
-        data = "" if event.data is None else f"  {escaped(data_text(event.data, _WIDTH))}"
-        time = event.time.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-        return f"{label(event)}  {time}  {self._names.of(event.sender)}  {escaped(event.name)}{data}"
 
 
 def _emit(client: Client, arguments: argparse.Namespace) -> int:

@@ -27,6 +27,7 @@ from .misuse import awaited, check_joined, check_room, explained, join_like_this
 from .notices import Durability, Notices, add_join_notices
 from .outbox import Outbox
 from .receipt import Receipt
+from .roomlist import RoomList
 from .shared import Observable, SharedTrait, check_trait
 from .subscriptions import SubscriptionMoves, Subscriptions, read_subscriptions
 
@@ -337,9 +338,9 @@ class AsyncClient:
         return SharedTrait(membership, self.outbox, self._hub.make_executor, widget, trait, key or trait)
 
     @awaited
-    async def rooms(self) -> list[dict[str, Any]]:
+    async def rooms(self) -> RoomList:
         """Return the rooms that this user may see: dicts of ``room, head, first, count, bytes, members``."""
-        rooms: list[dict[str, Any]] = []
+        rooms = RoomList()
         request: dict[str, Any] = {}
         while True:
             reply = await self.commands.ask_patiently("rooms", request)

@@ -82,18 +82,31 @@ def watch_run(name: str, room: str | Room | None = None) -> Iterator[None]:
     if room is None or isinstance(room, str):
         found_or_latest()
     began = time.monotonic()
-    run: dict[str, Any] = {"run": str(name)[:_LONGEST]}
     try:
         yield
     except BaseException as error:
-        told = {"type": type(error).__name__, "message": str(error)[:_LONGEST]}
-        _tell(room, FAILED, {**run, "seconds": _since(began), "error": told})
+        tell_end(room, name, began, error)
         raise
-    _tell(room, DONE, {**run, "seconds": _since(began)})
+    tell_end(room, name, began, None)
 
 
-def _since(began: float) -> float:
-    return round(time.monotonic() - began, 3)
+def tell_end(room: str | Room | None, name: str, began: float, error: BaseException | None) -> None:
+    """Tell how a run has ended: ``done``, or ``failed`` with its error.
+
+    Parameters
+    ----------
+    room : str or Room or None
+    name : str
+    began : float
+        When it began, by `time.monotonic`.
+    error : BaseException or None
+    """
+    run: dict[str, Any] = {"run": str(name)[:_LONGEST], "seconds": round(time.monotonic() - began, 3)}
+    if error is None:
+        _tell(room, DONE, run)
+    else:
+        told = {"type": type(error).__name__, "message": str(error)[:_LONGEST]}
+        _tell(room, FAILED, {**run, "error": told})
 
 
 def _tell(room: str | Room | None, event: str, data: dict[str, Any]) -> None:
