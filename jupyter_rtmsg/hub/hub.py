@@ -122,6 +122,7 @@ class Hub:
         core, namespace = self.core, self._namespace
         await core.rooms.refresh(self._log)
         await core.wills.load()
+        await core.groups.load()
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(core.follower.run()), loop.create_task(self._maintain())]
         namespace.use(core.participants.admit)

@@ -71,9 +71,10 @@ class Limits:
     retry_pause, retry_pause_most : float
         Pause after the first failed try of an event, which is doubled from try to try, and the longest.
     dead_letters, dead_letter_bytes : int
-        Dead letters of one group, and their size. The oldest are discarded.
+        Dead letters of one group, and their size. The oldest are discarded. No more is redriven while events of this
+        size were redriven or have failed, and are not settled.
     dead_letter_bytes_in_all : int
-        Size of the dead letters of all groups. The oldest of the group with most are discarded.
+        Size of the dead letters of all groups. The oldest ones of the user with most are discarded.
     error_text, error_traceback : int
         Characters of the message and of the traceback of a worker's error. Longer ones are cut.
     session_bytes, session_bytes_in_all : int

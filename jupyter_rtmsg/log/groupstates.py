@@ -168,6 +168,8 @@ class StoredGroup(msgspec.Struct, eq=False):
         The number of its dead letters, their bytes, and the number of the newest one.
     last_error : str or None
         The error of the last failure, in one line.
+    copy_bytes : int
+        The bytes of its events that have failed or were redriven, and are not settled.
     id : int
         Its number in the log; 0 until `GroupStates.add`.
     """
@@ -191,6 +193,7 @@ class StoredGroup(msgspec.Struct, eq=False):
     letter_bytes: int = 0
     last_letter: int = 0
     last_error: str | None = None
+    copy_bytes: int = 0
     id: int = 0
 
     def register(self, id: int) -> None:
@@ -218,6 +221,10 @@ class StoredGroup(msgspec.Struct, eq=False):
         self.done += done
         self.trimmed += trimmed
         self.last_error = error or self.last_error
+
+    def copied(self, size: int) -> None:
+        """Set the bytes of the copies of its events."""
+        self.copy_bytes = size
 
     def bury(self, size: int) -> int:
         """Count a new dead letter, and return its number."""

@@ -14,6 +14,7 @@ from jupyter_rtmsg.advice import short
 from jupyter_rtmsg.client.executor import ExecutorFactory
 from jupyter_rtmsg.errors import WrongCall
 from jupyter_rtmsg.event import Event
+from jupyter_rtmsg.process import this_process
 
 from .commands import Commands
 from .decoding import Era
@@ -114,6 +115,7 @@ class WorkSettings:
 
     def request(self, era: Era) -> dict[str, Any]:
         """Return the fields of ``work``; ``era`` is that of a seq."""
+        process = this_process()
         fields = {
             "group": self.group,
             "event": self.event,
@@ -122,6 +124,7 @@ class WorkSettings:
             "tries": self.tries,
             "ack_wait": self.ack_wait,
             "start": self._start(era),
+            "pid": None if process is None else str(process),
         }
         return {name: value for name, value in fields.items() if value is not None}
 

@@ -171,11 +171,10 @@ async def cut_and_kill(world: World) -> None:
 
 # --- workers
 
-_SHORT, _LONG = {"grace": 2.0}, {"grace": 60.0}  # seconds for a worker to come back
-_ENOUGH = {"grace": 15.0}  # for workers that live; after a crash, events that may be with a worker wait so long
+_LONG = {"grace": 60.0}  # seconds for a worker to come back; what a killed one had need not wait so long
 
 
-@fault("a worker's process is killed", "worker", allows="handled_twice", limits=_SHORT)
+@fault("a worker's process is killed", "worker", allows="handled_twice", limits=_LONG)
 async def kill_worker(world: World) -> None:
     first, *_ = await world.work(3, max_in_flight=4)
     await world.handled(30)
@@ -183,7 +182,7 @@ async def kill_worker(world: World) -> None:
     await world.handled(60)
 
 
-@fault("the hub is killed under its workers", "worker", limits=_ENOUGH)
+@fault("the hub is killed under its workers", "worker", limits=_LONG)
 async def kill_hub_of_workers(world: World) -> None:
     await world.work(3, max_in_flight=4)
     await world.handled(30)
@@ -195,7 +194,7 @@ async def kill_hub_of_workers(world: World) -> None:
     world.resume()
 
 
-@fault("a worker's process and the hub are killed together", "worker", allows="handled_twice", limits=_SHORT)
+@fault("a worker's process and the hub are killed together", "worker", allows="handled_twice", limits=_LONG)
 async def kill_worker_and_hub(world: World) -> None:
     first, *_ = await world.work(3, max_in_flight=4)
     await world.handled(30)
@@ -231,7 +230,7 @@ async def _operator(world: World) -> AsyncIterator[rt.AsyncRoom]:
         yield await client.join(ROOM)
 
 
-@fault("an event kills the process of each worker that gets it", "worker", allows="handled_twice", limits=_SHORT)
+@fault("an event kills the process of each worker that gets it", "worker", allows="handled_twice", limits=_LONG)
 async def poison(world: World) -> None:
     workers = await world.work(2, max_in_flight=4, tries=2)
     await world.handled(30)

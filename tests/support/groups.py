@@ -86,6 +86,7 @@ class World:
         self.done = self.trimmed = 0
         self.claimable: set[int] = set()  # events that their workers had when the hub ended, until they claim them
         self.claimable_until = 0.0
+        self.awaited: set[str] = set()  # workers of before the restart that are not accounted for
         self.unconfirmed: tuple[Stored, int, str, int, int] | None = None  # what was stored before the last `done`
         self.group = self._open(0.0)
 
@@ -136,7 +137,31 @@ class World:
                 event.charged, event.lost_by = event.charged - 1, None
             if mine:
                 event.given = event.last = (name, attempt)
+        self._account_for(name)
         self.step()
+
+    def end_awaited(self, number: int) -> None:
+        """Learn that the process of a worker which is not back since the hub was started has ended."""
+        if self.awaited:
+            name = sorted(self.awaited)[number % len(self.awaited)]
+            self.held.pop(name, None)
+            self._account_for(name)
+            self.step()
+
+    def _account_for(self, name: str) -> None:
+        if name in self.awaited:
+            self.awaited.discard(name)
+            if not self.awaited:
+                self.group.release_held(self.now)
+                self.claimable.clear()
+
+    def end_lost(self, name: str) -> None:
+        """Learn that the process of a worker which has lost its connection has ended."""
+        if name in self.away:
+            self.held.pop(name, None)
+            self.away[name] = self.now
+            self.group.workers.lose(self._worker(name), self.now)
+            self.wait(0.0)
 
     def lose(self, name: str) -> None:
         """Cut the connection of a worker."""
@@ -218,6 +243,7 @@ class World:
         elif clean:
             self.group.give_no_more()
             self.stored.sent = self.group.sent
+        self.awaited = self.names | set(self.away)
         self.names.clear()
         self.past.clear()  # attempts that are not stored begin again
         self.away.clear()
@@ -225,7 +251,9 @@ class World:
         self.claimable_until = self.now + GRACE
         for event in self.events.values():
             event.given = event.last = event.lost_by = None
-        self.group = self._open(self.now + GRACE)
+        self.group = self._open(self.now + GRACE if self.awaited else 0.0)
+        if not self.awaited:
+            self.claimable.clear()
         self.step()
 
     def redrive(self) -> None:

@@ -35,13 +35,13 @@ async def dead_letters(hub: HubCore, participant: Participant, request: Request)
 async def redrive(hub: HubCore, participant: Participant, request: Request) -> Reply:
     """Give dead letters to workers again."""
     group = await managed_group(hub, participant, request)
-    return {"ok": True, "redriven": await hub.groups.redrive(group, _numbers(hub, request))}
+    return {"ok": True, "redriven": await hub.groups.letters.redrive(group, _numbers(hub, request))}
 
 
 async def discard(hub: HubCore, participant: Participant, request: Request) -> Reply:
     """Delete dead letters."""
     group = await managed_group(hub, participant, request)
-    return {"ok": True, "discarded": await hub.groups.discard(group, _numbers(hub, request))}
+    return {"ok": True, "discarded": await hub.groups.letters.discard(group, _numbers(hub, request))}
 
 
 def _numbers(hub: HubCore, request: Request) -> list[int] | None:

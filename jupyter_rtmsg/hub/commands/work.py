@@ -14,6 +14,7 @@ from jupyter_rtmsg.hub.names import MAX_LENGTH, SubscriptionName, room_name
 from jupyter_rtmsg.hub.request import Reply, Request, count, optional_count, optional_number, optional_text, text
 from jupyter_rtmsg.hub.room import Participant
 from jupyter_rtmsg.log import GroupSettings, Record, StoredGroup
+from jupyter_rtmsg.process import ProcessName
 
 from .command import located
 from .settle import Deliveries, deliveries_of
@@ -29,6 +30,7 @@ async def work(hub: HubCore, participant: Participant, request: Request) -> Repl
     for action in ("read", "write"):
         hub.access.require(participant.identity, action, room)
     settings, places = _settings(request), _places(hub, request)
+    process = _process(hub, request)
     holds = deliveries_of(hub, request, "holds") if request.get("holds") is not None else []
     await hub.log.groups.ready()
     start = None if hub.groups.exists(room, name) else await _start(hub, room, request)
@@ -41,6 +43,7 @@ async def work(hub: HubCore, participant: Participant, request: Request) -> Repl
     runner = await hub.groups.run(group)
     try:
         records = await _records(hub, request, runner, holds)
+        await hub.groups.attend(group, participant.identity.member, process)
         await hub.log.groups.stored()
         hub.groups.agree(runner, participant.identity.member, settings)
         former = runner.group.workers.get(participant.identity.member)
@@ -49,6 +52,7 @@ async def work(hub: HubCore, participant: Participant, request: Request) -> Repl
     finally:
         runner.end_join()
     held = [[seq, attempt] for seq, attempt in holds if _is_held(hub, request, runner, worker, (seq, attempt), records)]
+    hub.groups.has_claimed(group, worker)
     if is_back:  # deliveries that were written into its former connection, and that it never got
         runner.group.give_back(worker, {(_located(hub, request, seq) or 0, attempt) for seq, attempt in holds})
         runner.changed()
@@ -106,6 +110,14 @@ def _settings(request: Request) -> GroupSettings:
         GroupSettings().tries if tries is None else tries,
         wait,
     )
+
+
+def _process(hub: HubCore, request: Request) -> ProcessName | None:
+    name = optional_text(request, "pid", longest=hub.limits.identifier)
+    try:
+        return ProcessName.parse(name) if name is not None else None
+    except ValueError as error:
+        raise BadRequest(f"`pid` must be the name of a process, `machine.pid.started`: {error}") from None
 
 
 def _places(hub: HubCore, request: Request) -> int:

@@ -48,15 +48,15 @@ class DeadLetters:
             count, size = count - 1, size - each
         self.remove(excess, discarded=True)
 
-    def discard_oldest(self, size: int) -> None:
-        """Discard the oldest letters, until they had this size together."""
+    def discard_oldest(self, size: int) -> int:
+        """Discard the oldest letters, until they had this size together; return how many."""
         gone: list[int] = []
         for number, each in self._sizes.items():
             if size <= 0:
                 break
             gone.append(number)
             size -= each
-        self.remove(gone, discarded=True)
+        return self.remove(gone, discarded=True)
 
     async def page(self, after: int, limit: int, max_bytes: int) -> tuple[Sequence[DeadLetter], bool]:
         """Return a page of letters with a number after ``after``, and whether there are more."""

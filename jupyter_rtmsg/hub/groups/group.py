@@ -130,14 +130,16 @@ class Group:
 
     def _hold_back(self, job: Job, now: float = 0.0) -> None:
         """Make an event ready. Delay it if it is not due, or may be with a worker that has not come back."""
-        held_until = self._held.until_when(job)
-        if held_until is not None:
-            job.note_redelivered()
-        due = max(job.due, held_until or 0.0)
+        due = self._held.hold(job)
         if due > now:
             self._delay(job, due)
         else:
             self._ready.add(job)
+
+    def release_held(self, now: float) -> None:
+        """Hold no event back any more: all workers that may have had one are accounted for."""
+        for job in self._held.release(now, self.window.jobs):
+            self._hold_back(job, now)
 
     def _delay(self, job: Job, due: float) -> None:
         job.delay(due)
@@ -225,10 +227,7 @@ class Group:
     # --- deliveries
 
     def dispatch(self, now: float, log_time: int = 0) -> list[tuple[Worker, Job]]:
-        """Give ready events to workers with free places, in log order, and return the deliveries.
-
-        Events that have expired by log time (ms) are settled as trimmed.
-        """
+        """Give ready events to workers with free places, in log order. What has expired by log time (ms) is trimmed."""
         given: list[tuple[Worker, Job]] = []
         if self.paused:
             return given

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 from jupyter_rtmsg.errors import LimitExceeded, NotJoined, Shutdown
 from jupyter_rtmsg.hub.follow import Follower
 from jupyter_rtmsg.hub.limits import Limits
 from jupyter_rtmsg.hub.room import Participant
-from jupyter_rtmsg.log import DeadLetter, EventLog, GroupSettings, Record, StoredGroup
+from jupyter_rtmsg.log import EventLog, GroupSettings, Record, StoredGroup
+from jupyter_rtmsg.process import ProcessName
 
 from .alarm import Alarm
+from .all_letters import AllDeadLetters
+from .attendance import Attendance, GroupKey
 from .checks import check_agreement, check_number
-from .dead_letters import DeadLetters
+from .endings import EndedProcesses
 from .runner import GroupHost, GroupRunner
 from .workers import Worker
 
 PAUSED, RESUMED, DELETED = "paused", "resumed", "deleted"
 """The states that ``$group`` tells (docs/wire.md)."""
 
-GroupKey = tuple[str, str]  # room and name
 _ATTEMPTS_PER_LOG = 1_000_000  # attempts of another log are told apart from those of this one
 
 
@@ -58,6 +59,7 @@ class GroupRegistry:
 
     Attributes
     ----------
+    letters : AllDeadLetters
     _places : dict
         By participant and group: where it works.
     _running : dict
@@ -75,7 +77,12 @@ class GroupRegistry:
     ) -> None:
         self._log, self._limits, self._clock, self._owner = log, limits, clock, owner
         self._alarm: Alarm[GroupRunner] = Alarm(clock, GroupRunner.wake)
-        self._host = GroupHost(log, follower, limits, clock, jitter, self._alarm.set, self._idle, self._buried)
+        self._endings = EndedProcesses(limits.grace)
+        self._attendance = Attendance(log, self._endings, limits.grace, self._accounted)
+        self._host = GroupHost(
+            log, follower, limits, clock, jitter, self._alarm.set, self._idle, self._buried, self._attendance
+        )
+        self.letters = AllDeadLetters(log.groups, limits, self.runner, lambda: self._groups.values())
         self._groups: dict[GroupKey, StoredGroup] = {}
         self._running: dict[str, dict[str, GroupRunner]] = {}
         self._places: dict[Participant, dict[GroupKey, Place]] = {}
@@ -84,9 +91,14 @@ class GroupRegistry:
         self._closed = False
         self.reload()
 
+    async def load(self) -> None:
+        """Load who worked when the hub before ended. Called once, before workers come."""
+        await self._attendance.load()
+
     def reload(self) -> None:
         """Read the groups from the log again."""
-        self._groups = {(group.room, group.name): group for group in self._log.groups.all()}
+        self._groups.clear()
+        self._groups.update(((group.room, group.name), group) for group in self._log.groups.all())
 
     # --- finding
 
@@ -156,12 +168,30 @@ class GroupRegistry:
         """Return the ready runner of a group that is about to get a worker. Call its `end_join` after that."""
         runner = self.runner(group)
         if runner is None:
-            held_until = self._held_until if self._clock() < self._held_until else 0.0
+            key = (group.room, group.name)
+            held_until = self._held_until if self._attendance.awaits(key) else 0.0
             runner = GroupRunner(self._host, group, held_until, self._attempts)
             self._host.follower.feed(self._offer)
             self._running.setdefault(group.room, {})[group.name] = runner
         await runner.begin_join()
         return runner
+
+    async def attend(self, group: StoredGroup, member: str, process: ProcessName | None) -> None:
+        """Store that a member works for a group, before it gets its first event. ``process`` is the name of its own."""
+        stored = self._attendance.come(group, member, process)
+        if stored is not None:
+            await stored
+
+    def has_claimed(self, group: StoredGroup, worker: Worker) -> None:
+        """Note that a worker that has come back has claimed all that it holds."""
+        self._attendance.accounted_for((group.room, group.name), worker.key)
+
+    def _accounted(self, key: GroupKey) -> None:
+        """Give events that were held back for workers of before: all of them are accounted for."""
+        group = self._groups.get(key)
+        runner = self.runner(group) if group is not None else None
+        if runner is not None:
+            runner.release_held()
 
     def agree(self, runner: GroupRunner, member: str, settings: GroupSettings) -> None:
         """Check the settings that a worker asks for. The only worker that is here may change them.
@@ -219,8 +249,18 @@ class GroupRegistry:
                 continue
             if lost:
                 place.runner.group.workers.lose(place.worker, self._clock() + self._limits.grace)
+                process = self._attendance.process_of(place.runner.stored, place.worker.key)
+                if process is not None:
+                    self._endings.watch(process, partial(self._has_ended, place, participant))
             else:
                 place.runner.group.leave(place.worker)
+            place.runner.changed()
+
+    def _has_ended(self, place: Place, participant: Participant) -> None:
+        """Wait no more for a lost worker, whose process has ended."""
+        worker = place.runner.group.workers.get(place.worker.key)
+        if worker is not None and worker.connection is participant and worker.away_until is not None:
+            place.runner.group.workers.lose(worker, self._clock())
             place.runner.changed()
 
     def work_of(self, participant: Participant) -> list[StoredGroup]:
@@ -272,6 +312,7 @@ class GroupRegistry:
             for participant in [worker.connection for worker in runner.group.workers]:
                 self._forget(participant, group)
             runner.close()
+        self._attendance.forget(group)
         self._log.groups.remove(group)
 
     def delete_room(self, room: str, user: str) -> None:
@@ -295,58 +336,8 @@ class GroupRegistry:
                 for runner in self._running.get(record.room, {}).values():
                     runner.offer(record)
 
-    # --- dead letters
-
-    async def redrive(self, group: StoredGroup, numbers: list[int] | None) -> int:
-        """Give dead letters to workers again: some, or all; return how many there were."""
-        letters, redriven = await self._letters(group), 0
-        wanted = letters.numbers(numbers)
-        while wanted:
-            taken = await letters.take(wanted)
-            self._give_again(group, taken)
-            redriven += len(taken)
-            last = taken[-1].number if taken else wanted[0]
-            wanted = [number for number in wanted if number > last]
-        await self._log.groups.stored()
-        return redriven
-
-    def _give_again(self, group: StoredGroup, letters: Iterable[DeadLetter]) -> None:
-        runner = self.runner(group)
-        for letter in letters:
-            if runner is not None and runner.is_ready:
-                runner.group.redrive(letter.record, letter.deliveries, letter.next_attempt)
-            else:
-                self._log.groups.keep(group, letter.redriven(self._log.groups.now()))
-        if runner is not None and runner.is_ready:
-            runner.store()
-            runner.changed()
-
-    async def discard(self, group: StoredGroup, numbers: list[int] | None) -> int:
-        """Delete dead letters: some, or all; return how many there were."""
-        letters = await self._letters(group)
-        discarded = letters.remove(letters.numbers(numbers), discarded=True)
-        await self._log.groups.stored()
-        return discarded
-
-    async def _letters(self, group: StoredGroup) -> DeadLetters:
-        """Return the dead letters of a group, when their numbers are loaded."""
-        runner = self.runner(group)
-        if runner is not None:
-            await asyncio.shield(runner.ready)
-            return runner.letters
-        letters = DeadLetters(self._log.groups, group, self._limits)
-        await letters.load()
-        return letters
-
     def _buried(self, runner: GroupRunner) -> None:
-        """Discard dead letters of the group that has most, if all of them together are too large."""
-        most = self._limits.dead_letter_bytes_in_all
-        sizes = Counter({key: group.letter_bytes for key, group in self._groups.items() if group.letter_bytes})
-        excess = sum(sizes.values()) - most
-        if excess > 0:
-            (key, _), *_ = sizes.most_common(1)
-            heaviest = self.runner(self._groups[key])
-            (heaviest or runner).letters.discard_oldest(excess)
+        self.letters.bound()
 
     # --- the log
 
@@ -366,6 +357,7 @@ class GroupRegistry:
                 self._groups[group.room, group.name] = group
                 self.delete(group, "")
         self.reload()
+        self._attendance.save_again()
 
     def runners(self) -> Iterator[GroupRunner]:
         """Yield all runners."""
@@ -378,3 +370,6 @@ class GroupRegistry:
         for runner in self.runners():
             runner.close()
         self._alarm.close()
+        self._endings.close()
+        self._attendance.close()
+        self.letters.close()

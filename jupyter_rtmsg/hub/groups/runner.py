@@ -15,6 +15,7 @@ from jupyter_rtmsg.log import DeadLetter, EventLog, GroupSettings, Page, Ranges,
 from jupyter_rtmsg.logthrottle import throttled_logger
 from jupyter_rtmsg.wire.socketio import Encoded
 
+from .attendance import Attendance
 from .changes import Burial, GroupLimits
 from .dead_letters import DeadLetters
 from .group import Group
@@ -46,6 +47,8 @@ class GroupHost(NamedTuple):
         ``idle(runner)`` is called when it has no workers any more.
     buried : callable
         ``buried(runner)`` is called when there are new dead letters.
+    attendance : Attendance
+        Who works for which group, as it is stored.
     """
 
     log: EventLog
@@ -56,6 +59,7 @@ class GroupHost(NamedTuple):
     alarm: Callable[[GroupRunner, float | None], None]
     idle: Callable[[GroupRunner], None]
     buried: Callable[[GroupRunner], None]
+    attendance: Attendance
 
 
 class GroupRunner:
@@ -223,6 +227,11 @@ class GroupRunner:
         self._host.log.groups.save(self.stored)
         self.changed()
 
+    def release_held(self) -> None:
+        """Hold back no more events that may be with workers of before: all of these are accounted for."""
+        self.group.release_held(self._host.clock())
+        self.changed()
+
     def restart(self, attempts: int) -> dict[str, Worker]:
         """Continue after the log was moved or replaced; return the workers, which keep their events, by key."""
         before, now, locate = self.group, self._host.clock(), self._host.log.locate
@@ -275,8 +284,10 @@ class GroupRunner:
         self.store()
         self._host.alarm(self, self.group.due)
         self._read_on()
-        if not len(self.group.workers) and not self._joins:
-            self._host.idle(self)
+        if not self._joins:
+            self._host.attendance.keep_only(self.stored, self.group.workers)
+            if not len(self.group.workers):
+                self._host.idle(self)
 
     def _write(self, given: Sequence[tuple[Worker, Job]]) -> None:
         """Write deliveries: those of one worker in one go."""
@@ -303,6 +314,8 @@ class GroupRunner:
                 states.drop(stored, seq)
             else:
                 states.keep(stored, self._failure(job, now))
+        if changes.copies:
+            stored.copied(sum(job.size for job in self.group.window.jobs.values() if job.copied))
         for burial in changes.burials:
             self.letters.bury(self._letter(burial, now))
         states.save(stored)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from heapq import heappop, heappush
 
 from .job import Job, JobState
@@ -52,13 +51,13 @@ class Timetable:
         return self._jobs[heappop(self._entries)[1]]
 
 
-@dataclass(frozen=True, slots=True)
 class HeldEvents:
     """Events that may be with workers which have not come back since the hub was started.
 
-    They are held back until the grace time is over. A worker that comes back names those that it has.
+    They are held back until all workers of before are accounted for, or the grace time is over. A worker that comes
+    back names those that it has.
 
-    Attributes
+    Parameters
     ----------
     through : int
         Events up to this position may have been given before.
@@ -66,13 +65,34 @@ class HeldEvents:
         When the grace time is over.
     """
 
-    through: int
-    until: float
+    # `_own` has the times at which the events that are held back are due by themselves, by seq.
+
+    __slots__ = ("_own", "_through", "_until")
+
+    def __init__(self, through: int, until: float) -> None:
+        self._through = through
+        self._until = until
+        self._own: dict[int, float] = {}
 
     def may_have(self, seq: int, now: float) -> bool:
         """Tell whether a worker may still claim an event."""
-        return seq <= self.through and now < self.until
+        return seq <= self._through and now < self._until
 
-    def until_when(self, job: Job) -> float | None:
-        """Return until when an event is held back; None if it was never given before."""
-        return self.until if job.seq <= self.through else None
+    def hold(self, job: Job) -> float:
+        """Return when an event is due. One that may have been given before is so marked, and due later."""
+        if job.seq > self._through:
+            return job.due
+        job.note_redelivered()
+        if job.due < self._until:
+            self._own[job.seq] = job.due
+        return max(job.due, self._until)
+
+    def release(self, now: float, jobs: Mapping[int, Job]) -> list[Job]:
+        """Hold nothing back any more; return the events that were, due when they are by themselves."""
+        until, self._until = self._until, min(self._until, now)
+        own, self._own = self._own, {}
+        held = [jobs[seq] for seq in own if seq in jobs]
+        held = [job for job in held if job.state is JobState.DELAYED and job.due == until]
+        for job in held:
+            job.renew(own[job.seq])
+        return held

@@ -12,7 +12,21 @@ from support.groups import World
 WORKERS = "abc"
 KEYS = (None, "x", "y")
 ANSWERS = ("done", "done", "done", "raise", "ask", "reject")
-ACTIONS = ("join", "join", "lose", "leave", "wait", "restart", "trim", "pause", "redrive", "other", "late")
+ACTIONS = (
+    "join",
+    "join",
+    "lose",
+    "leave",
+    "wait",
+    "restart",
+    "trim",
+    "pause",
+    "redrive",
+    "other",
+    "late",
+    "end",
+    "end",
+)
 PAUSES = (0.5, 3.0, 11.0, 70.0)
 
 number = st.integers(0, 11)
@@ -56,10 +70,10 @@ def take(world: World, step: str, first: object, second: int) -> None:
     elif step == "leave" and name in world.names:
         world.leave(name)
     else:
-        take_at_any_time(world, step, first)
+        take_at_any_time(world, step, first, second)
 
 
-def take_at_any_time(world: World, step: str, first: int) -> None:
+def take_at_any_time(world: World, step: str, first: int, second: int) -> None:
     """Take a step that concerns no worker."""
     if step == "wait":
         world.wait(PAUSES[first % len(PAUSES)])
@@ -69,6 +83,9 @@ def take_at_any_time(world: World, step: str, first: int) -> None:
         world.trim(first % 3 + 1)
     elif step == "pause":
         world.pause(first % 3 == 0)
+    elif step == "end":
+        world.end_awaited(first)
+        world.end_lost(WORKERS[second % len(WORKERS)])
     elif step == "late":
         world.answer_late(first)
     elif step == "redrive" and world.letters:

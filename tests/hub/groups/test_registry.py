@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import subprocess
+import sys
 from typing import Any, ClassVar
 
 import pytest
@@ -11,6 +13,7 @@ from support.logs import Clock, sql
 from support.members import Member, Refused, until
 
 from jupyter_rtmsg.log import Draft, open_log
+from jupyter_rtmsg.process import this_process
 
 GRACE = 0.2
 
@@ -130,6 +133,8 @@ async def test_wrong_requests_are_refused(hub: Any) -> None:
         ("work", {"group": "g", "ack_wait": 0}, "bad_request"),
         ("work", {"group": "g", "start": "middle"}, "bad_request"),
         ("work", {"group": "g", "start": {"seq": 1}}, "bad_request"),
+        ("work", {"group": "g", "pid": "here.0.1"}, "bad_request"),
+        ("work", {"group": "g", "pid": "here"}, "bad_request"),
         ("work", {"group": "g", "max_in_flight": 1001}, "limit"),
         ("done", {"group": "resize", "deliveries": 5}, "bad_request"),
         ("done", {"group": "resize", "deliveries": [[1]]}, "bad_request"),
@@ -472,6 +477,7 @@ async def test_after_a_crash_what_may_have_been_given_says_redelivered_and_can_b
     await until(lambda: len(given(ann)) == 3)
     await answer(ann, "done", (seqs[0], 1))
     await until(lambda: len(given(ann)) == 4)
+    await work(await hub.connect(user="carl", client="c"))  # will not come back
     shutil.copytree(tmp_path / "one", tmp_path / "two")  # as the files would be if the hub was killed now
     now = [1000.0]
     hub = await start(url=f"sqlite:///{tmp_path}/two/log.sqlite3", clock=lambda: now[0], grace=60.0)
@@ -489,6 +495,96 @@ async def test_after_a_crash_what_may_have_been_given_says_redelivered_and_can_b
     assert told == {later: False, seqs[2]: True, seqs[3]: True}
     assert await answer(back, "done", (seqs[1], 1)) == {"settled": 1, "stale": []}
     assert await answer(back, "done", (seqs[2], 1)) == {"settled": 0, "stale": [[seqs[2], 1]]}
+
+
+def ended_process() -> str:
+    """Return the name of a process that has ended."""
+    code = "from jupyter_rtmsg.process import this_process; print(this_process())"
+    return subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+
+
+async def test_events_are_held_back_after_a_crash_only_until_all_workers_of_before_are_accounted_for(
+    start: Any, tmp_path: Any
+) -> None:
+    hub = await start(url=f"sqlite:///{tmp_path}/one/log.sqlite3")
+    workers = {name: await hub.connect(user=name, client=name) for name in ("ann", "bob", "carl", "dora", "eve")}
+    seqs = await workers["eve"].publish_many(6)
+    await work(workers["ann"])
+    await work(workers["bob"])
+    await work(workers["carl"], pid=ended_process())
+    await work(workers["dora"])
+    await until(lambda: all(given(workers[name]) for name in ("ann", "bob", "carl", "dora")))
+    await workers["dora"].call("unwork", room="lab", group="resize")
+    await until(lambda: len(next(hub.hub.core.groups.runners()).group.workers) == 3)
+    await hub.log.key_values.put("after", None, 0.0)
+    held = given(workers["ann"])[0]
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    hub = await start(url=f"sqlite:///{tmp_path}/two/log.sqlite3", grace=3600.0)
+    new, ann, bob = [await hub.connect(user=name, client=name) for name in ("new", "ann", "bob")]
+    await work(new, max_in_flight=9)
+    assert (await work(ann, holds=[list(held)]))["held"] == [list(held)]
+    later = await new.publish()
+    await until(lambda: given(new))
+    assert given(new) == [(later, 1)]  # bob may still come back
+    await work(bob)
+    await until(lambda: len(given(new)) + len(given(bob)) == 6)
+    assert sorted(seq for seq, _ in given(new) + given(bob)) == [*sorted(set(seqs) - {held[0]}), later]
+    assert await answer(ann, "done", held) == {"settled": 1, "stale": []}
+
+
+async def test_a_lost_worker_whose_process_has_ended_is_not_waited_for(start: Any) -> None:
+    hub = await start(grace=3600.0)
+    ann, bob = await hub.connect(user="ann", client="a"), await hub.connect(user="bob", client="b")
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", "from jupyter_rtmsg.process import this_process; print(this_process()); input()",
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert child.stdout is not None
+    await work(ann, pid=(await child.stdout.readline()).decode().strip())
+    await work(bob, max_in_flight=1)
+    seqs = await bob.publish_many(2)
+    await until(lambda: given(ann) and given(bob))
+    mine = given(bob)[0]
+    await ann.close()
+    await answer(bob, "done", mine)
+    child.kill()
+    await child.wait()
+    await until(lambda: len(given(bob)) == 2)
+    [other] = set(seqs) - {mine[0]}
+    assert given(bob)[1] == (other, 2)
+    assert [got.meta.get("error") for got in bob.got if got.name == "$work"][1].startswith("its worker")
+
+
+async def test_a_lost_worker_whose_process_lives_keeps_what_it_holds(start: Any) -> None:
+    hub = await start(grace=3600.0)
+    ann, bob = await hub.connect(user="ann", client="a"), await hub.connect(user="bob", client="b")
+    await work(ann, pid=str(this_process()))
+    seq = await bob.publish()
+    await until(lambda: given(ann))
+    await work(bob)
+    await ann.close()
+    later = await bob.publish()
+    await until(lambda: given(bob) == [(later, 1)])
+    again = await hub.connect(user="ann", client="a")
+    assert (await work(again, holds=[[seq, 1]], pid=str(this_process())))["held"] == [[seq, 1]]
+
+
+async def test_no_row_is_left_of_workers_that_are_gone(hub: Any) -> None:
+    ann = await hub.connect(user="ann", client="a")
+
+    async def rows() -> int:
+        return sum(key.startswith("worker:") for key, _, _ in await hub.log.key_values.all())
+
+    await work(ann)
+    await work(ann, "other")
+    assert await rows() == 2
+    with pytest.raises(Refused):
+        await work(await hub.connect(user="bob", client="b"), tries=1)
+    await ann.call("unwork", room="lab", group="resize")
+    await ann.call("delete_group", room="lab", group="other")
+    await until(lambda: not list(hub.hub.core.groups.runners()))
+    await hub.log.key_values.put("after", None, 0.0)
+    assert await rows() == 0
 
 
 async def test_a_worker_gets_its_first_event_after_it_is_stored_that_it_may_have_it(
