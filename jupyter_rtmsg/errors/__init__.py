@@ -15,7 +15,7 @@
     ├── ConnectionRefused          raised by a middleware to refuse a CONNECT, and by the refused client
     ├── LogError                   the log refused an operation
     │   ├── LogBusy  LogFull  LogDiskError  LogClosed
-    │   ├── LogConflict  LogIdConflict  LogLimit  LogRoomFull
+    │   ├── LogConflict  LogIdConflict  LogLimit  LogPartsMissing  LogRoomFull
     │   └── EpochChanged
     ├── ConnectError               the client cannot reach a hub
     │   ├── ServerNotFound  ServerUnreachable
@@ -90,6 +90,7 @@ from .log import (
     LogFull,
     LogIdConflict,
     LogLimit,
+    LogPartsMissing,
     LogRoomFull,
 )
 from .protocol import (
@@ -132,6 +133,7 @@ __all__ = [
     "LogFull",
     "LogIdConflict",
     "LogLimit",
+    "LogPartsMissing",
     "LogRoomFull",
     "NotDurable",
     "NotDurableError",

@@ -44,6 +44,10 @@ class LogRoomFull(LogError):
     """The room has as much as its policy allows, and the policy refuses more."""
 
 
+class LogPartsMissing(LogError):
+    """Parts of a large event are not in the log: they were given up, or the log was replaced."""
+
+
 class LogLimit(LogError):
     """A room, or a user, would have more retained values than it may."""
 

@@ -4,9 +4,11 @@ from .eventlog import EventLog, KeyValueStore, StoredSubscription, SubscriptionS
 from .groupstates import DeadLetter, GroupSettings, GroupStates, HandlerError, StoredFailure, StoredGroup
 from .open import open_log
 from .options import Options
+from .parts import new_key
+from .partstore import PartStore
 from .policy import Policy, RoomPolicies
 from .ranges import Ranges
-from .records import EXPIRED, Appended, Cursor, Draft, Lag, Page, Record, RoomStats, size_of
+from .records import EXPIRED, Appended, Cursor, Draft, Lag, Page, Parts, Record, RoomStats, size_of
 
 __all__ = [
     "EXPIRED",
@@ -22,6 +24,8 @@ __all__ = [
     "Lag",
     "Options",
     "Page",
+    "PartStore",
+    "Parts",
     "Policy",
     "Ranges",
     "Record",
@@ -31,6 +35,7 @@ __all__ = [
     "StoredGroup",
     "StoredSubscription",
     "SubscriptionStore",
+    "new_key",
     "open_log",
     "size_of",
 ]

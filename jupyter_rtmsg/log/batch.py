@@ -6,11 +6,11 @@ written in one transaction, and only then accepted into the state. So a transact
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 import msgspec
 
-from jupyter_rtmsg.errors import LogConflict, LogError, LogIdConflict
+from jupyter_rtmsg.errors import LogConflict, LogError, LogIdConflict, LogPartsMissing
 
 from .clock import MINUTE, stamp
 from .crc import event_crc
@@ -46,6 +46,8 @@ class Batch:
         Whether ``known`` includes the ids that publishers chose; see `Matches`.
     bounds : Bounds, optional
         How much may be retained; without them, any amount.
+    lost : container of int
+        The keys of parts that are not all in the log.
 
     Attributes
     ----------
@@ -91,8 +93,10 @@ class Batch:
         ahead: int | None = None,
         complete: bool = True,
         bounds: Bounds | None = None,
+        lost: Container[int] = (),
     ) -> None:
         self._state = state
+        self._lost = lost
         self._known = known
         self.complete = complete
         self.head = state.head
@@ -150,7 +154,8 @@ class Batch:
             return
         value: Appended | Exception
         try:
-            value = self._append(draft, submission.size, key, differs)
+            size = submission.size if draft.parts is None else submission.size + draft.parts.size
+            value = self._append(draft, size, key, differs)
         except (LogError, AttributeError, TypeError, ValueError) as error:
             value = error
         self.completions.append(Completion(done, value))
@@ -170,6 +175,8 @@ class Batch:
             earlier = self.keys.get(key) or self.explicit.get(key) or self._known.get(key)
         if earlier is not None and (known is None or earlier > known.since):  # else the room was deleted since
             return self._duplicate(draft, key, earlier, differs)
+        if draft.parts is not None and draft.parts.key in self._lost:
+            raise LogPartsMissing("parts of the event are not in the log any more: stage all of them again")
         prev = known.head if known else 0
         if draft.expect is not None or draft.retain is not None:  # few have
             self._check(draft, size, known)
@@ -178,7 +185,7 @@ class Batch:
         expires = 0 if draft.expire is None else self.time + draft.expire
         crc = event_crc(
             seq, prev, self.ts, n, draft.room, draft.name, draft.user, draft.id, draft.sender, draft.data,
-            draft.attachments, draft.retain, expires,
+            draft.attachments, draft.retain, expires, draft.parts.key if draft.parts else 0,
         )  # fmt: skip
         if room is None:
             # Only now, when nothing can fail any more: a room is made by its first event.
@@ -268,14 +275,15 @@ class Batch:
             draft.name, draft.data, draft.attachments, draft.sender, draft.user, draft.id
         )  # fmt: skip
         seq, n, ts, key = room.head, room.n, self.ts, draft.retain
-        self.events.append(
-            (seq, room.id, prev, ts, name, data, len(attachments), sender, user, id, size, crc, n, expires, key)
-        )
+        attached = -draft.parts.key if draft.parts else len(attachments)
+        self.events.append((seq, room.id, prev, ts, name, data, attached, sender, user, id, size, crc, n, expires, key))
         if attachments:
             self.attachments += [(seq, num, part) for num, part in enumerate(attachments)]
         if expires:
             self.expiring.append(expires)
-        record = Record(draft.room, seq, prev, ts, name, data, attachments, sender, user, id, n, key, expires)
+        record = Record(
+            draft.room, seq, prev, ts, name, data, attachments, sender, user, id, n, key, expires, draft.parts
+        )
         self.records.append(record)
         if key is not None:
             value = msgspec.structs.replace(record, expires=0) if draft.keep else record

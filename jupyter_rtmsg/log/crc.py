@@ -34,8 +34,9 @@ def event_crc(
     attachments: Sequence[bytes] = (),
     key: str | None = None,
     expires: int = 0,
+    parts: int = 0,
 ) -> int:
-    """Return the crc32 of an event. Formats before 4 knew neither ``key`` nor ``expires``.
+    """Return the crc32 of an event. Formats before 4 knew neither ``key`` nor ``expires``, and 5 knows ``parts``.
 
     Raises
     ------
@@ -55,7 +56,7 @@ def event_crc(
     if key is not None or expires != 0:
         text = b"" if key is None else f"{key}".encode()
         crc = zlib.crc32(text, zlib.crc32(_state(expires, key is None), crc))
-    return crc
+    return zlib.crc32(_length(parts), crc) if parts else crc
 
 
 def event_crc_of_2(
@@ -71,6 +72,11 @@ def event_crc_of_2(
 def deletion_crc(key: int, since: int) -> int:
     """Return the crc32 of a room's deletion."""
     return zlib.crc32(f"{key},{since}".encode())
+
+
+def part_crc(key: int, number: int, data: bytes) -> int:
+    """Return the crc32 of a part of an event."""
+    return zlib.crc32(data, zlib.crc32(_state(key, number)))
 
 
 def room_crc(key: int, name: str, head: int, n: int, maker: str, used: int) -> int:

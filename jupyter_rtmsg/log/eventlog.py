@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from .groupstates import GroupStates
+from .partstore import PartStore
 from .policy import RoomPolicies
 from .records import Appended, Done, Draft, Fault, Lag, Page, Record, RoomStats, Take
 
@@ -214,6 +215,10 @@ class EventLog(Protocol):
     def groups(self) -> GroupStates:
         """The worker groups."""
 
+    @property
+    def parts(self) -> PartStore:
+        """The parts of large events."""
+
     def now(self) -> int:
         """Return the ts (ms since 1970) that an event would get now."""
 
@@ -250,7 +255,7 @@ class EventLog(Protocol):
         -------
         asyncio.Future of Appended
             Done once the event is as durable as the log promises. It fails with `LogConflict`, `LogIdConflict`,
-            `LogFull` or `LogDiskError`.
+            `LogPartsMissing`, `LogFull` or `LogDiskError`.
 
         Raises
         ------

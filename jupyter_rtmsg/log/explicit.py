@@ -14,7 +14,7 @@ from typing import Any
 
 from .batch import Batch
 from .options import Options
-from .records import Draft, size_of
+from .records import Draft, stored_size
 from .rows import COLUMNS, RecordDecoder
 from .store import Store, chunks, with_placeholders
 
@@ -86,10 +86,10 @@ class ExplicitIds:
         """Tell for each event's seq and draft whether name or data differ. Trimmed and damaged events do not differ."""
         rows = self._rows("seq, name, size", "event", {seq for seq, _ in hits})
         held: dict[int, tuple[str, int]] = {seq: (name, size) for seq, name, size in rows}
-        alike = {seq for seq, draft in hits if held.get(seq) == (draft.name, size_of(draft))}
+        alike = {seq for seq, draft in hits if held.get(seq) == (draft.name, stored_size(draft))}
         data = {seq: (bytes(data), count) for seq, data, count in self._rows("seq, data, attachments", "event", alike)}
         parts: dict[int, list[bytes]] = {}
-        attached = {seq for seq, (_, count) in data.items() if count}
+        attached = {seq for seq, (_, count) in data.items() if count > 0}
         for seq, _, part in sorted(self._rows("seq, num, data", "attachment", attached)):
             parts.setdefault(seq, []).append(bytes(part))
         return [

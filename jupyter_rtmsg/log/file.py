@@ -24,6 +24,7 @@ from .lock import FileLock, InUseError, NoLocksError
 from .mark import FileHistory, Mark, lost_events, mark_path, read_mark, rollback_warning
 from .openings import Openings
 from .options import Options
+from .parts import delete_orphans
 from .paths import UnsafePlaceError, check_directory, check_file, move_aside
 from .repair import finish_repair, repair
 from .schema import APPLICATION_ID, VERSION, connect, prepare, read_format
@@ -263,6 +264,8 @@ def _open(path: Path, options: Options, lock: FileLock, disk: Disk, warning: str
         mark, before = read_mark(path), FileHistory(store.get("epoch"), store.count_commits())
         epoch, id = _begin(store, options), str(store.get("id"))
         state, dedup = store.load(), Dedup(store, options)
+        with store.transaction():
+            delete_orphans(connection)
         subscriptions, groups = load_subscriptions(connection), load_groups(connection)
         openings = store.openings()
         state.start_at(openings.start)  # the room that had this head may be forgotten

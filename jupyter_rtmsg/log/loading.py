@@ -29,7 +29,8 @@ _LARGE_SIZES = (
 )
 _MEASURE = (
     "SELECT length(CAST(data AS BLOB)) + "
-    "(SELECT total(length(CAST(data AS BLOB))) FROM attachment WHERE seq = event.seq) FROM event WHERE seq = ?"
+    "(SELECT total(length(CAST(data AS BLOB))) FROM attachment WHERE seq = event.seq) + "
+    "(SELECT total(length(data)) FROM part WHERE key = -event.attachments) FROM event WHERE seq = ?"
 )
 _HELD = (
     f"SELECT room, min(seq), max(seq), count(*), total({SIZE}) "  # noqa: S608 -- constants

@@ -17,6 +17,7 @@ from jupyter_rtmsg.errors import LogError
 from .batch import Batch
 from .fault import is_full
 from .file import CannotServeError, LogFile
+from .parts import move_parts
 from .policy import move_policies
 from .reader import Reader
 from .records import Appended, Draft, Record, size_of
@@ -153,6 +154,7 @@ def move_events(source: Store, epoch: str, head: int, file: LogFile) -> Position
                 for part in _parts(page):
                     _append(file, part, keys, positions)
             with source.lock:
+                move_parts(source.connection, file.store.connection)
                 file.state.set_policies(move_policies(source.connection, file.store.connection, file.state.time))
     except (sqlite3.Error, LogError, OSError) as error:
         what = "the disk is full. Make room there" if is_full(error) else f"{error}"
@@ -227,6 +229,7 @@ def _draft(record: Record, keys: _Keys) -> Draft:
     return Draft(
         record.room, record.name, record.data, record.attachments, record.sender, record.user, None, record.id,
         auto=record.seq not in keys.explicit, retain=record.key, expire=expire, keep=record.seq in keys.lasting,
+        parts=record.parts,
     )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from .file import CannotServeError, HeldError, LogFile
 from .memory import MemoryLog
 from .move import PositionMap, move_events
 from .moving_groups import GroupContents, MovingGroups, read_groups
-from .moving_stores import Gate, MovingKeyValueStore, MovingSubscriptions, PresentStore, warning_of
+from .moving_stores import Gate, MovingKeyValueStore, MovingParts, MovingSubscriptions, PresentStore, warning_of
 from .options import Options
 from .policy import RoomPolicies, limits_of
 from .records import DELETED, Appended, Done, Draft, Fault, Lag, Page, Record, RoomStats, Take, size_of
@@ -90,7 +90,8 @@ class MovingLog:
         self._held_bytes = 0
         self._gate = Gate()
         self._subscriptions = MovingSubscriptions(PresentStore(lambda: self._log.subscriptions, self._gate))
-        self._key_values = MovingKeyValueStore(PresentStore(lambda: self._log.key_values, self._gate))
+        self.key_values = MovingKeyValueStore(PresentStore(lambda: self._log.key_values, self._gate))
+        self.parts = MovingParts(PresentStore(lambda: self._log.parts, self._gate))
         self._policies = RoomPolicies(lambda: self._log.policies.all(), self.append, limits_of(options))
         self._groups = MovingGroups(lambda: self._log.groups, self._gate)
         self._loop = asyncio.get_running_loop()
@@ -142,11 +143,6 @@ class MovingLog:
     def subscriptions(self) -> MovingSubscriptions:
         """See `EventLog.subscriptions`."""
         return self._subscriptions
-
-    @property
-    def key_values(self) -> MovingKeyValueStore:
-        """See `EventLog.key_values`."""
-        return self._key_values
 
     @property
     def policies(self) -> RoomPolicies:
@@ -372,7 +368,7 @@ class MovingLog:
             return
         (self._log, self._positions, values, groups), self._replacement = self._replacement, None
         self._subscriptions.take_over(self._memory.subscriptions, self._log.epoch, self._positions)
-        self._key_values.take_over(values)
+        self.key_values.take_over(values)
         self._groups.take_over(groups, self._positions)
         logger.warning("the events in memory were moved into the log %s (%d events)", self.url, self._positions.count)
         self._resume()
@@ -380,7 +376,7 @@ class MovingLog:
 
     def _stay(self) -> None:
         """Continue in memory, since the move failed."""
-        self._key_values.stay()
+        self.key_values.stay()
         self._groups.stay()
         self._resume()
 

@@ -1,4 +1,4 @@
-"""The subscriptions and the key-value store of a `MovingLog`: those of its present log, and how they move."""
+"""The subscriptions, key-value store and parts of a `MovingLog`: those of its present log, and how they move."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 
 from .eventlog import KeyValueStore, StoredSubscription, SubscriptionStore
 from .move import PositionMap
+from .partstore import PartStore
 
 S = TypeVar("S")
 
@@ -168,6 +169,30 @@ class MovingKeyValueStore:
         late, self._late = self._late, []
         for entry in (*saved, *late):
             self._present().put(*entry)
+
+
+class MovingParts:
+    """The `PartStore` of a `MovingLog`. The parts of events move with their events; others must be stored again.
+
+    Parameters
+    ----------
+    present : PresentStore
+    """
+
+    def __init__(self, present: PresentStore[PartStore]) -> None:
+        self._present = present
+
+    async def put(self, key: int, number: int, data: bytes) -> None:
+        """See `PartStore.put`."""
+        await (await self._present.settled()).put(key, number, data)
+
+    def drop(self, key: int) -> None:
+        """See `PartStore.drop`."""
+        self._present().drop(key)
+
+    async def get(self, room: str, seq: int, number: int, now: int) -> bytes | None:
+        """See `PartStore.get`."""
+        return await (await self._present.settled()).get(room, seq, number, now)
 
 
 def warning_of(reason: str) -> str:

@@ -12,13 +12,14 @@ from jupyter_rtmsg.event import CORRUPT
 from jupyter_rtmsg.logthrottle import throttled_logger
 from jupyter_rtmsg.wire.data import encode_json
 
+from .crc import part_crc
 from .records import LISTED_NAMES, Lag, Page, Record
 from .retained import read_values
 from .rows import COLUMNS, RecordDecoder
 from .schema import NAME, SIZE, TS
 from .timeline import first_since
 
-_ATTACHMENTS, _SIZE = 5, 9
+_DATA, _ATTACHMENTS, _SIZE = 4, 5, 9
 _SCAN_EVENTS = 1_000
 _SCAN_BYTES = 4 << 20
 
@@ -197,6 +198,22 @@ class Reader:
         """Return the retained values of a room, see `EventLog.retained`."""
         return read_values(connection, room, now)
 
+    def part(self, connection: sqlite3.Connection, room: str, seq: int, number: int, now: int) -> bytes | None:
+        """Return a part of an event, see `PartStore.get`."""
+        row = connection.execute(
+            "SELECT part.key, part.crc, part.data FROM event JOIN part ON part.key = -event.attachments "  # noqa: S608
+            "WHERE event.seq = ? AND event.attachments < 0 AND event.room = (SELECT id FROM room WHERE name = ?) "
+            f"AND part.number = ? AND event.seq > ?{_alive(connection, now)}",
+            (seq, room, number, _deleted_until(connection, room)),
+        ).fetchone()
+        if row is None:
+            return None
+        key, crc, data = row
+        if type(data) is not bytes or part_crc(key, number, data) != crc:
+            self._report(room, seq)
+            return None
+        return data
+
     def _start(self, connection: sqlite3.Connection, query: Query, alive: str) -> int:
         """Return the position after which the page begins."""
         after = max(query.after, _deleted_until(connection, query.room))
@@ -262,8 +279,10 @@ def _take(
     taken: list[Sequence[Any]] = []
     size = attachments = 0
     for row in rows:
-        size += _positive(row[_SIZE])
-        attachments += _positive(row[_ATTACHMENTS])
+        count = row[_ATTACHMENTS]
+        has_parts = type(count) is int and count < 0  # these are read apart
+        size += len(row[_DATA]) if has_parts and type(row[_DATA]) is bytes else _positive(row[_SIZE])
+        attachments += _positive(count)
         if taken and (len(taken) >= limit or size > max_bytes or attachments > max_attachments):
             return taken, True
         taken.append(row)

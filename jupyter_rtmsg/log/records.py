@@ -22,6 +22,24 @@ LISTED_NAMES = 20
 """Number of event names that a `Lag` lists."""
 
 
+class Parts(msgspec.Struct, frozen=True, gc=False):
+    """The parts of an event that is too large for a message. They are stored before it, and belong to it alone.
+
+    Attributes
+    ----------
+    key : int
+        What they are stored under; see `PartStore`.
+    count : int
+        Number of parts, from 1 on.
+    size : int
+        Bytes of all of them.
+    """
+
+    key: int
+    count: int
+    size: int
+
+
 class Draft(msgspec.Struct, frozen=True, gc=False):
     """An event to be appended.
 
@@ -53,6 +71,8 @@ class Draft(msgspec.Struct, frozen=True, gc=False):
         The ms of log time after which the event, and the value that it is, are gone.
     keep : bool
         Whether only the event expires, and the value stays.
+    parts : Parts or None
+        The parts of the event. Its data say what they are, see docs/wire.md.
     """
 
     room: str
@@ -68,6 +88,7 @@ class Draft(msgspec.Struct, frozen=True, gc=False):
     retain: str | None = None
     expire: int | None = None
     keep: bool = False
+    parts: Parts | None = None
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -91,6 +112,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
         The key whose value it is, or removed.
     expires : int
         The log time (ms) from which on it is gone; 0 for never.
+    parts : Parts or None
     """
 
     room: str
@@ -106,6 +128,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     n: int | None = None
     key: str | None = None
     expires: int = 0
+    parts: Parts | None = None
 
     def is_expired(self, now: int) -> bool:
         """Tell whether it is gone at a log time (ms)."""
@@ -113,8 +136,13 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 
 
 def size_of(event: Draft | Record) -> int:
-    """Return the bytes of an event's data and attachments."""
+    """Return the bytes of an event's data and attachments, which are in memory with it."""
     return len(event.data) + sum(map(len, event.attachments)) if event.attachments else len(event.data)
+
+
+def stored_size(event: Draft | Record) -> int:
+    """Return the bytes that an event takes in the log, those of its parts included."""
+    return size_of(event) if event.parts is None else size_of(event) + event.parts.size
 
 
 class Appended(msgspec.Struct, frozen=True, gc=False):

@@ -365,6 +365,8 @@ class Retention:
         with self._store.transaction() as connection:
             attached = f"SELECT seq {which} AND attachments > 0"
             execute(f"DELETE FROM attachment WHERE seq IN ({attached})", values)  # noqa: S608 -- two fixed texts
+            in_parts = f"SELECT -attachments {which} AND attachments < 0"
+            execute(f"DELETE FROM part WHERE key IN ({in_parts})", values)  # noqa: S608 -- likewise
             execute(f"DELETE {which}", values)
             execute(FORGET)
             self._store.save_rooms(rooms.values())  # until now only the events had the head and its number

@@ -13,11 +13,13 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
+
 from jupyter_rtmsg.event import CORRUPT
 from jupyter_rtmsg.logthrottle import throttled_logger
 
 from .crc import event_crc, event_crc_of_2, room_crc
-from .records import Record
+from .records import Parts, Record
 from .schema import LAST_TS
 from .state import RoomState
 
@@ -35,6 +37,17 @@ ROOM_COLUMNS = (
 SAVE_ROOM = "INSERT OR REPLACE INTO room(id, name, head, n, maker, used, crc) VALUES"
 """The statement for rows of `room_row`."""
 
+_SIZE = 9
+
+
+class _Told(msgspec.Struct):
+    """What the data of an event tell about its parts."""
+
+    count: int
+    size: int
+
+
+_told = msgspec.json.Decoder(dict[str, _Told]).decode
 _NOBODY = b'{"user":"","kind":"script","name":"","member":""}'
 _READ_ROOMS = f"SELECT {ROOM_COLUMNS} FROM room"  # noqa: S608 -- constants
 _MAX_ASKED = 100  # newest events of a room that are checked for its name
@@ -77,22 +90,24 @@ class RecordDecoder:
         """Return the event of a row, or None if it is damaged."""
         seq, prev, ts, name, data, count, sender, user, event_id, _, crc, n, expires, key = row
         attachments: tuple[bytes, ...] = ()
-        if count:
+        held = -count if type(count) is int and count < 0 else 0
+        if count and not held:
             parts = connection.execute("SELECT data FROM attachment WHERE seq = ? ORDER BY num", (seq,))
             attachments = tuple(part for (part,) in parts)
         content = (name, user, event_id, sender, data, attachments)
         try:
-            matches = event_crc(seq, prev, ts, n, room, *content, key, expires) == crc or (
+            matches = event_crc(seq, prev, ts, n, room, *content, key, expires, held) == crc or (
                 seq <= self._since(connection)
                 and event_crc_of_2(*content) == crc
                 and _are_numbers(prev, ts, n)
-                and (expires, key) == (0, None)
+                and (expires, key, held) == (0, None, 0)
             )
         except (TypeError, ValueError, struct.error):  # a column has a value of another type
             return None
-        if not matches or len(attachments) != count:
+        if not matches or len(attachments) != (0 if held else count):
             return None
-        return Record(room, seq, prev, ts, name, data, attachments, sender, user, event_id, n, key, expires)
+        told = _parts(held, data, row[_SIZE]) if held else None
+        return Record(room, seq, prev, ts, name, data, attachments, sender, user, event_id, n, key, expires, told)
 
     def _since(self, connection: sqlite3.Connection) -> int:
         """Return the position up to which events have the checksums of format 2."""
@@ -100,6 +115,15 @@ class RecordDecoder:
             (since,) = connection.execute("SELECT v FROM meta WHERE k = 'crc_since'").fetchone() or (0,)
             self._crc_since = since if type(since) is int else 0
         return self._crc_since
+
+
+def _parts(key: int, data: bytes, size: Any) -> Parts:
+    """Return the parts of an event, whose data are those that the hub wrote, and intact."""
+    try:
+        told = _told(data)["$parts"]
+    except (msgspec.MsgspecError, LookupError):  # stored by another program
+        return Parts(key, 0, size - len(data) if type(size) is int else 0)
+    return Parts(key, told.count, told.size)
 
 
 def _damaged(connection: sqlite3.Connection, room: str, row: EventRow) -> Record:

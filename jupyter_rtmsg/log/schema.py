@@ -1,8 +1,8 @@
 """The tables of a log in SQLite, how a connection is made, and how files of older formats are migrated.
 
 Formats: 1 (version 0.1.0) had a table ``cursor``; 2 made it ``subscription``; 3 numbers the events of each room, and
-its checksums cover every column; 4 adds what the message queue stores. Reasons for the settings of SQLite:
-docs/decisions/0002-sqlite.md.
+its checksums cover every column; 4 adds what the message queue stores; 5 the parts of large events. Reasons for the
+settings of SQLite: docs/decisions/0002-sqlite.md.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from .crc import room_crc
 
 APPLICATION_ID = 0x52544D53  # "RTMS"
-VERSION = 4
+VERSION = 5
 
 MEMORY_START = 10**12
 """The position after which a log in memory begins, if it stands in for a file.
@@ -46,7 +46,7 @@ PRAGMA auto_vacuum=INCREMENTAL;
 
 # Tables whose names differ from those in the code: `known` has the dedup keys that are not sealed, a row per commit;
 # `run` the segments of `DedupSegments`, and `settled` their parts; `note` the `KeyValueStore`; `stretch` the spans of
-# timeline.py.
+# timeline.py. An event with parts has the negative key of its parts in the column ``attachments``.
 _TABLES = """
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS meta(k TEXT PRIMARY KEY, v) WITHOUT ROWID;
@@ -68,6 +68,8 @@ CREATE INDEX IF NOT EXISTS event_room ON event(room, seq, size);
 CREATE TABLE IF NOT EXISTS stretch(seq INTEGER PRIMARY KEY, ahead INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS attachment(
     seq INTEGER NOT NULL, num INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY(seq, num));
+CREATE TABLE IF NOT EXISTS part(
+    key INTEGER NOT NULL, number INTEGER NOT NULL, crc INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY(key, number));
 CREATE TABLE IF NOT EXISTS known(
     last INTEGER PRIMARY KEY, ts INTEGER NOT NULL, count INTEGER NOT NULL, keys BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS run(
@@ -106,8 +108,11 @@ _ADDED = {
     "subscription": ("opening TEXT NOT NULL DEFAULT ''", "n INTEGER", "generation INTEGER NOT NULL DEFAULT 0"),
 }
 
-# Indices of such columns. Only events that expire are in it.
-_INDICES = ("CREATE INDEX IF NOT EXISTS event_expires ON event(expires) WHERE expires > 0",)
+# Indices of such columns. Only events that expire, and those that have parts, are in them.
+_INDICES = (
+    "CREATE INDEX IF NOT EXISTS event_expires ON event(expires) WHERE expires > 0",
+    "CREATE INDEX IF NOT EXISTS event_parts ON event(attachments) WHERE attachments < 0",
+)
 
 # Format 1 named a notebook's subscription by its relative path, and that of a kernel without a notebook by the kernel's
 # id. Nobody can come back to the latter, so they are dropped.

@@ -27,6 +27,8 @@ from .guard import Guard
 from .keyvalue import SQLiteKeyValueStore
 from .openings import Openings
 from .options import Options
+from .parts import SQLitePartStore
+from .partstore import PartStore
 from .policy import Policy, RoomPolicies, limits_of
 from .reader import Query, Reader
 from .reader_pool import ReaderPool
@@ -79,8 +81,8 @@ class SQLiteLog:
     # thread as soon as `Writer` is made; `_head`, `_ts` and `_rooms` are the loop's copies, updated by `_publish`.
     #
     # States: open (`_closing` is None), then closing (a task), then closed (the task is done).
-    # `_pending` holds items of this iteration of the loop. `_queued` and `_queued_bytes` count the appends that have no
-    # outcome yet, whether in `_pending` or with the writer.
+    # `_pending` holds items of this iteration of the loop. `_queued` counts the appends that have no outcome yet, in
+    # `_pending` or with the writer; `_queued_bytes` has their bytes and those of changes.
 
     def __init__(
         self,
@@ -123,8 +125,9 @@ class SQLiteLog:
         retention = Retention(store, state, dedup, options, clock, disk)
         self._writer = Writer(store, state, dedup, retention, disk, clock, self._loop, self._publish, guard)
         self._subscriptions = SQLiteSubscriptions(subscriptions, self._submit, clock, self._loop)
-        self._key_values = SQLiteKeyValueStore(self._submit, self._read, clock)
-        self._policies = RoomPolicies(lambda: self._room_policies, self.append, limits_of(options))
+        self.key_values: KeyValueStore = SQLiteKeyValueStore(self._submit, self._read, clock)
+        self.parts: PartStore = SQLitePartStore(self._submit, self._read)
+        self.policies = RoomPolicies(lambda: self._room_policies, self.append, limits_of(options))
         self._groups = SQLiteGroups(groups, self._submit, self._read, clock, self._loop)
 
     @property
@@ -141,16 +144,6 @@ class SQLiteLog:
     def subscriptions(self) -> SubscriptionStore:
         """See `EventLog.subscriptions`."""
         return self._subscriptions
-
-    @property
-    def key_values(self) -> KeyValueStore:
-        """See `EventLog.key_values`."""
-        return self._key_values
-
-    @property
-    def policies(self) -> RoomPolicies:
-        """See `EventLog.policies`."""
-        return self._policies
 
     @property
     def groups(self) -> GroupStates:
@@ -361,13 +354,13 @@ class SQLiteLog:
 
     def _queue(self, submission: Submission) -> None:
         self._queued += 1
-        self._queued_bytes += submission.size
         self._submit(submission)
 
     def _submit(self, item: Item) -> None:
         if not self._pending:
             self._loop.call_soon(self._hand_over)
         self._pending.append(item)
+        self._queued_bytes += item.size
 
     def _hand_over(self) -> None:
         """Give the items of this iteration of the loop to the writer, which wakes it once."""

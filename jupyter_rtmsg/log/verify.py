@@ -16,9 +16,11 @@ from urllib.parse import unquote
 
 import msgspec
 
+from .crc import part_crc
 from .damage import Gap, count_invalid_rows, read_table
 from .groups import damaged_rows
 from .policy import read_policies
+from .records import stored_size
 from .retained import check_values
 from .rows import COLUMNS, ROOM_COLUMNS, EventRow, RecordDecoder, is_sound
 from .schema import APPLICATION_ID, VERSION, read_format
@@ -34,8 +36,8 @@ class Finding(msgspec.Struct, frozen=True):
     Attributes
     ----------
     kind : str
-        ``page``, ``event``, ``room``, ``number``, ``prev``, ``attachment``, ``value``, ``reference``, ``opening``,
-        ``meta`` or ``row``.
+        ``page``, ``event``, ``room``, ``number``, ``prev``, ``attachment``, ``part``, ``value``, ``reference``,
+        ``opening``, ``meta`` or ``row``.
     where : str
         For example ``room lab, event 7``.
     what : str
@@ -120,6 +122,7 @@ def verify(path_or_url: str | Path) -> Report:
             _openings,
             EventCheck,
             _attachments,
+            _parts,
             _values,
             _subscriptions,
             _policies,
@@ -253,10 +256,10 @@ class EventCheck:
         if record is None:
             report.add("event", where, "does not match its checksum, and reads as $corrupt")
             return
-        size = len(record.data) + sum(map(len, record.attachments))
+        size = stored_size(record)
         report.bytes += size
         report.attachments += len(record.attachments)
-        if row.size != size or len(record.attachments) != row.attachments:
+        if row.size != size or (record.parts is None and len(record.attachments) != row.attachments):
             claimed = f"claims {row.size!r} bytes and {row.attachments!r} attachments"
             report.add("event", where, f"{claimed}, but has {size} and {len(record.attachments)}")
         self._compare(key, where, row)
@@ -295,6 +298,26 @@ def _attachments(report: Report, connection: sqlite3.Connection) -> None:
     )
     for seq, num in lost:
         report.add("attachment", f"attachment {num!r} of event {seq!r}", "belongs to no event")
+
+
+def _parts(report: Report, connection: sqlite3.Connection) -> None:
+    """Check the parts of events by their checksums. Those without an event belong to an upload that is under way."""
+    held: dict[int, list[int]] = {}
+    for row in read_table(connection, "key, number, crc, data", "part", "rowid"):
+        if isinstance(row, Gap):
+            report.add("page", "parts of events", f"some cannot be read: {row.error}")
+            continue
+        _, key, number, crc, data = row
+        if (type(key), type(number), type(data)) != (int, int, bytes) or part_crc(key, number, data) != crc:
+            report.add("part", f"part {number!r} under key {key!r}", "does not match its checksum")
+        else:
+            held.setdefault(key, []).append(len(data))
+    rows = connection.execute(
+        "SELECT seq, -attachments, size, length(data) FROM event WHERE attachments < 0"
+    ).fetchall()
+    for seq, key, size, rest in rows:
+        if sum(held.get(key, ())) != size - rest:
+            report.add("part", f"event {seq}", f"has {sum(held.get(key, ()))} bytes of parts, not {size - rest}")
 
 
 def _values(report: Report, connection: sqlite3.Connection) -> None:

@@ -34,10 +34,12 @@ class Change(NamedTuple):
     """A change of another table than those of events.
 
     ``apply`` runs in the transaction, on the writer's thread. ``done`` runs on the loop, with the error or None.
+    ``size`` is the bytes that it adds to the log, if these are many: such a change is refused on a full disk.
     """
 
     apply: Callable[[sqlite3.Connection], None]
     done: Callable[[Exception | None], None]
+    size: int = 0
 
 
 class Changed(msgspec.Struct, frozen=True, gc=False):
@@ -65,13 +67,16 @@ class Work(NamedTuple):
     def halves(self) -> tuple[Work, Work]:
         """Return the work in two parts, in order. Changes are a part of their own."""
         if self.submissions and self.changes:
-            return Work(self.submissions, size=self.size), Work(changes=self.changes)
+            return _work(self.submissions), _work(changes=self.changes)
         middle = self.total // 2
         if self.changes:
-            return Work(changes=self.changes[:middle]), Work(changes=self.changes[middle:])
-        first = self.submissions[:middle]
-        size = sum(submission.size for submission in first)
-        return Work(first, size=size), Work(self.submissions[middle:], size=self.size - size)
+            return _work(changes=self.changes[:middle]), _work(changes=self.changes[middle:])
+        return _work(self.submissions[:middle]), _work(self.submissions[middle:])
+
+
+def _work(submissions: Sequence[Submission] = (), changes: Sequence[Change] = ()) -> Work:
+    size = sum(each.size for each in submissions) + sum(each.size for each in changes)
+    return Work(submissions, changes, size)
 
 
 class Outcome(NamedTuple):

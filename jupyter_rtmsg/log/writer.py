@@ -25,6 +25,7 @@ from .disk import Disk
 from .explicit import IdRepeatedError
 from .fault import Outage, diagnose, is_damage
 from .guard import Guard
+from .parts import missing
 from .records import Fault, RoomStats
 from .retention import Retention
 from .state import LogState
@@ -107,14 +108,12 @@ class Writer:
         self._storing = Outage("events cannot be stored", "appends are refused meanwhile, everything else goes on")
         self._trimming = Outage("the log cannot be trimmed", "nothing is deleted meanwhile, everything else goes on")
         self._trim_at, self._trim_delay = 0.0, _HOUSEKEEPING_RETRY
-        self._in_progress: list[Work] = []  # work without an outcome yet; the last part is stored next
-        self._began: float | None = None  # when that part began
+        self._in_progress: list[Work] = []  # work without an outcome yet; the last piece is stored next
+        self._began: float | None = None  # when that began
         self._state_is_sure = True
         self._state_is_wrong = False
         self._errors = 0  # consecutive errors of the thread itself
-        self._ended = False
-        self._disk_pressure = False
-        self._housekeeping = False
+        self._ended = self._disk_pressure = self._housekeeping = False
         self.damaged = False
         self.stopped: asyncio.Future[None] = loop.create_future()
         self._thread = threading.Thread(target=self._run, name="rtmsg-log", daemon=True)
@@ -169,10 +168,9 @@ class Writer:
     def _recover(self, error: BaseException) -> None:
         """Recover from an error of this thread itself: refuse the work in progress, and pause."""
         with suppress(BaseException):  # for example, if there is no memory for this either
-            parts, self._in_progress, self._began = self._in_progress, [], None
-            answer = diagnose(error)
-            self._trimming.failed(answer, unexpected=error)
-            for work in reversed(parts):
+            pieces, self._in_progress, self._began = self._in_progress, [], None
+            self._trimming.failed(answer := diagnose(error), unexpected=error)
+            for work in reversed(pieces):
                 self._call(self._publish, self._refused(None, work, answer))
         self._state_is_sure, self._state_is_wrong = False, True
         self._errors += 1
@@ -226,7 +224,7 @@ class Writer:
                 changes.append(item)
             else:
                 submissions.append(item)
-                size += item.size
+            size += item.size
         return Work(submissions, changes, size)
 
     def _commit(self, work: Work) -> None:
@@ -300,7 +298,9 @@ class Writer:
         keys = [dedup_key(each.draft) if each.done else None for each in submissions]
         known = self._dedup.look_up(drafts, keys, time, complete=complete)
         bounds = self._retention.bounds
-        batch = Batch(self._state, known.seqs, self._clock.wall, time, complete=known.complete, bounds=bounds)
+        lost = missing(self._store.connection, drafts)
+        now, complete = self._clock.wall, known.complete
+        batch = Batch(self._state, known.seqs, now, time, complete=complete, bounds=bounds, lost=lost)
         for each, key in zip(submissions, keys, strict=True):
             batch.add(each, key, differs=bool(known.differing) and id(each.draft) in known.differing)
         return batch if batch.is_sure else self._decide(submissions, complete=True)
@@ -310,7 +310,7 @@ class Writer:
             return
         if self._retention.short_of_space:
             self._relieve()
-            if batch.events and self._retention.short_of_space:
+            if (batch.events or any(each.size for each in changes)) and self._retention.short_of_space:
                 raise LogFull("the disk is full: the remaining space is needed to trim the log. Make room there")
         state = self._clock.state if self._clock.stale else None
         with self._store.transaction() as connection:
