@@ -10,7 +10,7 @@
     ├── CommandError               the hub refused a command; one class per code
     │   ├── Unauthorized  Forbidden  BadRequest  UnknownCommand  BadRoom  BadEvent  ReservedEvent
     │   ├── TooLarge  TooDeep  NotJoined  EpochMismatch  Conflict  LimitExceeded  RateExceeded
-    │   ├── IdConflict  BadProof  Stale  RoomFull  GroupConflict
+    │   ├── IdConflict  BadProof  Stale  RoomFull  GroupConflict  NotStaged  Gone
     │   └── Busy  Full  DiskError  Shutdown  Internal
     ├── ConnectionRefused          raised by a middleware to refuse a CONNECT, and by the refused client
     ├── LogError                   the log refused an operation
@@ -65,11 +65,13 @@ from .commands import (
     EpochMismatch,
     Forbidden,
     Full,
+    Gone,
     GroupConflict,
     IdConflict,
     Internal,
     LimitExceeded,
     NotJoined,
+    NotStaged,
     RateExceeded,
     ReservedEvent,
     RoomFull,
@@ -121,6 +123,7 @@ __all__ = [
     "ExportError",
     "Forbidden",
     "Full",
+    "Gone",
     "GroupConflict",
     "IdConflict",
     "Internal",
@@ -139,6 +142,7 @@ __all__ = [
     "NotDurableError",
     "NotJSON",
     "NotJoined",
+    "NotStaged",
     "PacketRefused",
     "ProtocolError",
     "QueueFull",

@@ -72,6 +72,14 @@ class TooDeep(CommandError):
     code = "too_deep"
 
 
+class NotStaged(CommandError):
+    code = "not_staged"
+
+
+class Gone(CommandError):
+    code = "gone"
+
+
 class NotJoined(CommandError):
     code = "not_joined"
 

@@ -13,7 +13,7 @@ from .limits import Limits
 COSTS = {
     "presence": 10, "hello": 10, "prove": 10, "unsubscribe": 10,
     "join": 20, "history": 20, "lag": 20, "delete": 20, "seek": 20, "policy": 20, "state": 50,
-    "work": 20, "unwork": 10, "pause_group": 10, "resume_group": 10, "delete_group": 20,
+    "fetch": 45, "work": 20, "unwork": 10, "pause_group": 10, "resume_group": 10, "delete_group": 20,
     "subscriptions": 50, "groups": 50, "dead_letters": 50, "redrive": 50, "discard": 50, "rooms": 100,
 }  # fmt: skip
 """The work of commands, in units of a small publish (about 20 microseconds). Commands that are not listed cost 1."""

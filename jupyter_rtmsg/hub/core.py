@@ -20,6 +20,7 @@ from .replay import ReplayPlan, ReplayPlanner
 from .ring import Ring
 from .room import ActiveRoom, Participant, RoomMembership
 from .rooms import RoomRegistry
+from .staging import Staging
 from .subscriptions import SubscriptionRegistry
 from .wills import Wills
 
@@ -66,6 +67,8 @@ class HubCore:
         Tells members who comes and goes.
     wills : Wills
         What is published for members that are lost.
+    staging : Staging
+        The parts of events that are not published yet.
     """
 
     def __init__(
@@ -101,6 +104,7 @@ class HubCore:
         self.groups = GroupRegistry(log, self.follower, limits, clock, lambda: self.owner())
         self.subscriptions = SubscriptionRegistry(log, limits)
         self.planner = ReplayPlanner(log, self.follower, limits)
+        self.staging = Staging(log, limits, clock)
         self.wills = Wills(log, limits, self._is_present)
         self.presence = PresenceBroadcaster(limits, self.settle, self.wills.lost)
 
@@ -247,6 +251,7 @@ class HubCore:
 
     def _disconnected(self, participant: Participant, reason: str) -> None:
         self.rooms.watchers.discard(participant)
+        self.staging.disconnected(participant)
         self.groups.disconnected(participant, lost=reason != CLIENT_LEFT)
         for membership in list(participant.memberships.values()):
             self.remove(membership, lost=reason != CLIENT_LEFT)

@@ -27,7 +27,9 @@ from jupyter_rtmsg.errors import (
     LogFull,
     LogIdConflict,
     LogLimit,
+    LogPartsMissing,
     LogRoomFull,
+    NotStaged,
     RateExceeded,
     RoomFull,
     Shutdown,
@@ -54,6 +56,7 @@ _LOG_ERRORS: dict[type[BaseException], type[CommandError]] = {
     LogDiskError: DiskError,
     LogIdConflict: IdConflict,
     LogLimit: LimitExceeded,
+    LogPartsMissing: NotStaged,
     LogRoomFull: RoomFull,
     LogClosed: Shutdown,
     EpochChanged: EpochMismatch,
@@ -109,14 +112,24 @@ class CommandRouter:
         pending.begin(size)
         try:
             self._hub.log.submit(draft, partial(self._stored, participant, name, id, draft, size))
-        except BaseException:
+        except BaseException as error:
             pending.end(size)
+            self._end_commit(draft, LogError(f"{error}"))
             raise
         return LATER
 
     async def _submit_later(self, participant: Participant, name: str, draft: Draft, id: int | None) -> Any:
-        await participant.budget.pending.wait()
+        try:
+            await participant.budget.pending.wait()
+        except BaseException as error:
+            self._end_commit(draft, LogError(f"{error}"))
+            raise
         return self._submit(participant, name, draft, id)
+
+    def _end_commit(self, draft: Draft, outcome: Appended | Exception) -> None:
+        """Tell the outcome of an event to the upload that its parts are of."""
+        if draft.parts is not None:
+            self._hub.staging.end_commit(draft.parts, outcome)
 
     @staticmethod
     async def _read(participant: Participant, command: Running) -> Reply | EncodedJSON:
@@ -141,6 +154,7 @@ class CommandRouter:
     ) -> None:
         """Acknowledge an event when the log has stored or refused it."""
         participant.budget.pending.end(size)
+        self._end_commit(draft, outcome)
         socket = participant.socket
         if isinstance(outcome, Exception):
             error = self._without_head(participant, draft, outcome)

@@ -32,6 +32,11 @@ def _key(record: Record) -> bytes:
     return b',"key":' + _json(record.key) if record.key is not None else b""
 
 
+def _parts(record: Record) -> bytes:
+    parts = record.parts
+    return b',"parts":{"count":%d,"size":%d}' % (parts.count, parts.size) if parts is not None else b""
+
+
 def encode_record(record: Record, *, replay: bool = False, retained: bool = False) -> Encoded:
     """Encode an event for members.
 
@@ -46,10 +51,11 @@ def encode_record(record: Record, *, replay: bool = False, retained: bool = Fals
     Returns
     -------
     Encoded
-        ``42["<event>",data,{"room","seq","prev","n","ts","from","id"?,"key"?,"replay"?,"retained"?}]`` (docs/wire.md).
+        ``42["<event>",data,{"room","seq","prev","n","ts","from","id"?,"key"?,"parts"?,"replay"?,"retained"?}]``
+        (docs/wire.md).
     """
     start = header(EVENT, attachments=len(record.attachments)) if record.attachments else _TEXT
-    position, rest = _position(record), _id(record) + _key(record)
+    position, rest = _position(record), _id(record) + _key(record) + _parts(record)
     end = b',"replay":true}]' if replay else b',"retained":true}]' if retained else b"}]"
     return Encoded(
         b'%b[%b,%b,{"room":%b,"seq":%b,"ts":%d,"from":%b%b%b'
@@ -85,7 +91,7 @@ def encode_work(record: Record, group: str, attempt: int, deliveries: int, rest:
     return Encoded(
         b'%b["$work",%b,{"room":%b,"seq":%b,"ts":%d,"from":%b%b,"event":%b,"group":%b,"attempt":%d,"deliveries":%d%b]'
         % (start, record.data, _json(record.room), _position(record), record.ts, record.sender, _id(record),
-           _json(record.name), _json(group), attempt, deliveries, end),
+           _json(record.name), _json(group), attempt, deliveries, _parts(record) + end),
         record.attachments,
     )  # fmt: skip
 
@@ -119,8 +125,8 @@ def encode_page(records: Iterable[Record], attachments: tuple[bytes, ...] = ()) 
     Returns
     -------
     EncodedJSON
-        The list of them, each ``{"event","data","seq","prev","n","ts","from","id"?,"key"?}`` (docs/wire.md). Its depth
-        is not checked: it was when each event was published.
+        The list of them, each ``{"event","data","seq","prev","n","ts","from","id"?,"key"?,"parts"?}`` (docs/wire.md).
+        Its depth is not checked: it was when each event was published.
     """
     events: list[bytes] = []
     for record in records:
@@ -128,8 +134,17 @@ def encode_page(records: Iterable[Record], attachments: tuple[bytes, ...] = ()) 
         if record.attachments:
             data, attachments = _numbered(record, attachments)
         events.append(
-            b'{"event":%b,"data":%b,"seq":%b,"ts":%d,"from":%b%b%b}'
-            % (_json(record.name), data, _position(record), record.ts, record.sender, _id(record), _key(record))
+            b'{"event":%b,"data":%b,"seq":%b,"ts":%d,"from":%b%b%b%b}'
+            % (
+                _json(record.name),
+                data,
+                _position(record),
+                record.ts,
+                record.sender,
+                _id(record),
+                _key(record),
+                _parts(record),
+            )
         )
     return EncodedJSON(b"[%b]" % b",".join(events), attachments)
 

@@ -146,6 +146,7 @@ class Hub:
         core.presence.close()
         core.groups.close()
         core.wills.close()
+        core.staging.close()
         core.rooms.watchers.close()
         for participant in core.participants:
             for membership in participant.memberships.values():

@@ -20,6 +20,14 @@ class Limits:
         The largest event as members receive it, attachments included.
     attachments, depth : int
         Of one event's data.
+    event, parts : int
+        The largest event in parts, and the number of its parts.
+    staging, uploads : int
+        Size of the uploads of one user that are not published, and their number.
+    staging_in_all : int
+        Size of the uploads of all users.
+    staging_time : float
+        Time after which an upload without a further part is dropped.
     rooms_per_connection, rooms, connections_per_user : int
     rooms_per_user : int
         Rooms that one principal may have made, or opened by joining them. 0: a tenth of ``rooms``.
@@ -84,6 +92,12 @@ class Limits:
     message: int = 1_000_000
     attachments: int = 10
     depth: int = 60
+    event: int = 32 << 20
+    parts: int = 1_000
+    staging: int = 64 << 20
+    uploads: int = 100
+    staging_in_all: int = 256 << 20
+    staging_time: float = 60.0
     rooms_per_connection: int = 100
     rooms: int = 10_000
     rooms_per_user: int = 0

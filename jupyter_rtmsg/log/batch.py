@@ -175,10 +175,8 @@ class Batch:
             earlier = self.keys.get(key) or self.explicit.get(key) or self._known.get(key)
         if earlier is not None and (known is None or earlier > known.since):  # else the room was deleted since
             return self._duplicate(draft, key, earlier, differs)
-        if draft.parts is not None and draft.parts.key in self._lost:
-            raise LogPartsMissing("parts of the event are not in the log any more: stage all of them again")
         prev = known.head if known else 0
-        if draft.expect is not None or draft.retain is not None:  # few have
+        if draft.expect is not None or draft.retain is not None or draft.parts is not None:  # few have
             self._check(draft, size, known)
         self.policies.admit(draft.room, known, size)
         seq, n = self.head + 1, known.n + 1 if known else 1
@@ -205,7 +203,9 @@ class Batch:
         return Appended(seq, False)
 
     def _check(self, draft: Draft, size: int, room: RoomState | None) -> None:
-        """Raise `LogConflict` if ``expect`` does not match, and `LogLimit` if too much would be retained."""
+        """Raise the error of an event that cannot be stored as it says: a conflict, too much, or without its parts."""
+        if draft.parts is not None and draft.parts.key in self._lost:
+            raise LogPartsMissing("parts of the event are not in the log any more: stage all of them again")
         key, id = draft.retain, room.id if room else None
         if draft.expect is not None:
             if key is not None:

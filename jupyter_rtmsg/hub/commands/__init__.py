@@ -12,6 +12,7 @@ from .history import history
 from .join import join
 from .lag import lag
 from .leave import leave
+from .parts import fetch, stage, unstage
 from .policy import policy
 from .presence import presence
 from .publish import publish
@@ -25,6 +26,7 @@ from .work import unwork, work
 COMMANDS: dict[str, Command] = {
     "ack": ack,
     "delete": delete,
+    "fetch": fetch,
     "hello": hello,
     "history": history,
     "join": join,
@@ -36,8 +38,10 @@ COMMANDS: dict[str, Command] = {
     "publish": publish,
     "rooms": rooms,
     "seek": seek,
+    "stage": stage,
     "state": state,
     "subscriptions": subscriptions,
+    "unstage": unstage,
     "unsubscribe": unsubscribe,
     "work": work,
     "unwork": unwork,

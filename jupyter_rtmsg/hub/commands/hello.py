@@ -81,6 +81,7 @@ def _reply(hub: HubCore, participant: Participant, refused: str | None) -> Reply
         "kind": identity.kind,
         "name": identity.name,
         "member": identity.member,
+        "max_event": hub.limits.event,
     }
     optional = {"notebook": identity.notebook, "warning": log.warning, "refused": refused}
     return reply | {name: value for name, value in optional.items() if value is not None}

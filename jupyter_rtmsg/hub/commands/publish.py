@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import msgspec
 
 from jupyter_rtmsg.errors import BadRequest, TooLarge
 from jupyter_rtmsg.hub.budget import BYTES_PER_UNIT
@@ -12,6 +15,7 @@ from jupyter_rtmsg.hub.names import MAX_LENGTH, event_name, room_name, state_key
 from jupyter_rtmsg.hub.request import Reply, Request, flag, optional_count, optional_seconds, optional_text, text
 from jupyter_rtmsg.hub.room import Participant
 from jupyter_rtmsg.log import Draft
+from jupyter_rtmsg.wire.data import encode_json
 
 ENVELOPE = 4096
 """Bytes that an event may need beside its data: for names, sender and the rest."""
@@ -41,6 +45,8 @@ _NO_OPTIONS = _Options()
 def publish(hub: HubCore, participant: Participant, request: Request) -> Draft | Reply:
     """Return the event to store: `CommandRouter` submits it, and replies when it is stored. Announce a volatile one."""
     participant.bucket.take(hub.clock())
+    if "parts" in request:
+        _require_none_in_parts(hub, request)
     options = _NO_OPTIONS if _PLAIN.issuperset(request) else _options(request)
     draft = _draft(hub, participant, request, options)
     hub.access.require(participant.identity, "write", draft.room)
@@ -50,7 +56,7 @@ def publish(hub: HubCore, participant: Participant, request: Request) -> Draft |
         hub.activity.published(participant)
         return {"ok": True, "seq": None, "duplicate": False}
     hub.rooms.quota.make(draft.room, draft.user)
-    return draft
+    return draft if "parts" not in request else _in_parts(hub, participant, request, draft)
 
 
 def _require_stored(request: Request) -> None:
@@ -88,7 +94,7 @@ def _draft(hub: HubCore, participant: Participant, request: Request, options: _O
     if size > limits.message:
         raise TooLarge(
             f"the event takes {size} bytes with its envelope, more than the {limits.message} that a message may have: "
-            "send it in parts, or a link to it"
+            f"send it in parts (`stage`; up to {limits.event}), or a link to it"
         )
     return Draft(
         room=room,
@@ -105,3 +111,35 @@ def _draft(hub: HubCore, participant: Participant, request: Request, options: _O
         expire=options.expire,
         keep=options.keep,
     )
+
+
+def upload_name(hub: HubCore, request: Request, key: str) -> str:
+    """Return the name of an upload; raise `BadRequest` or `LimitExceeded`."""
+    name = optional_text(request, key, longest=hub.limits.identifier)
+    if name is None:
+        raise BadRequest(f"`{key}` is missing: it is the name of an upload")
+    return name
+
+
+def _require_none_in_parts(hub: HubCore, request: Request) -> None:
+    """Raise `TooLarge` or `BadRequest` for an event in parts with a field that only whole events have."""
+    for field, what in (("volatile", "a volatile event"), ("retain", "the value of a key")):
+        if request.get(field) not in (None, False):
+            most = hub.limits.message - ENVELOPE
+            raise TooLarge(f"{what} has no parts: it may have {most} bytes in all, in one message")
+    if request.get("data") is not None:
+        raise BadRequest("`data` and `parts` exclude each other: the parts are the data")
+
+
+def _in_parts(hub: HubCore, participant: Participant, request: Request, draft: Draft) -> Draft:
+    """Return an event with the parts of an upload. `CommandRouter` tells `Staging` of its outcome."""
+    sizes, most = request.get("sizes"), 1 + hub.limits.attachments
+    if type(sizes) is not list or not 1 <= len(sizes) <= most or not _are_sizes(sizes):
+        raise BadRequest(f"`sizes` must be the bytes of the JSON and of each attachment: 1 to {most} integers")
+    upload = hub.staging.begin_commit(participant, upload_name(hub, request, "parts"), sum(sizes))
+    told = {"count": upload.of, "size": upload.size, "sizes": sizes, "crc": upload.crc}
+    return msgspec.structs.replace(draft, data=encode_json({"$parts": told}), parts=upload.parts)
+
+
+def _are_sizes(sizes: Sequence[Any]) -> bool:
+    return all(type(size) is int and 0 <= size < 1 << 40 for size in sizes) and sizes[0] > 0
