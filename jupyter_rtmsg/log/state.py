@@ -287,9 +287,14 @@ class LogState:
 
     def set_policies(self, changed: Mapping[str, Policy | None]) -> None:
         """Apply changes of policies; None removes one."""
-        if changed:  # replaced as a whole, since the event loop reads it
-            merged = {**self.policies, **changed}
-            self.policies = {room: policy for room, policy in merged.items() if policy is not None}
+        self.policies = self.policies_after(changed)
+
+    def policies_after(self, changed: Mapping[str, Policy | None]) -> dict[str, Policy]:
+        """Return the policies after changes."""
+        if not changed:
+            return self.policies
+        merged = {**self.policies, **changed}  # a new dict, since the event loop reads the one before
+        return {room: policy for room, policy in merged.items() if policy is not None}
 
     def forget(self, room: str) -> None:
         """Forget a room without events."""

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import queue
 import sqlite3
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
@@ -25,6 +23,7 @@ from .disk import Disk
 from .explicit import IdRepeatedError
 from .fault import Outage, diagnose, is_damage
 from .guard import Guard
+from .intake import Intake
 from .parts import missing
 from .records import Fault, RoomStats
 from .retention import Retention
@@ -32,8 +31,6 @@ from .state import LogState
 from .store import Store
 from .work import Change, Completion, Item, Outcome, Submission, Work
 
-_MAX_BATCH = 1_000  # events in a transaction; with more the first one waits longer, and throughput does not grow
-_MAX_BATCH_BYTES = 1 << 20
 _QUIET = 0.05  # seconds without appends after which housekeeping starts
 _IDLE = 60.0  # seconds between two searches for expired events
 _RELIEVE_EVERY = 1.0  # seconds between two attempts to make room on a full disk
@@ -78,6 +75,8 @@ class Writer:
     # `_poll_timeout` says how long to wait for items, depending on that, and on `_disk_pressure`: the disk is full, so
     # `Retention.relieve` is due again in a second.
     #
+    # `_committed` is a batch that is in the file and not yet in the state: the loop is told of it first, and the state
+    # is brought up to date while the loop wakes up.
     # After a failed transaction it is unknown whether it was committed: `_state_is_sure` is False, and the next work
     # begins with `_reload`. `_state_is_wrong`: the state surely differs from the file, and is loaded again.
 
@@ -101,15 +100,14 @@ class Writer:
         self._clock = clock
         self._loop = loop
         self._publish, self._guard = publish, guard
-        self._queue: queue.SimpleQueue[Sequence[Item] | None] = queue.SimpleQueue()
-        self._waiting: deque[Item] = deque()
-        self._stopping = False
+        self._intake = Intake()
         self._relieved = -_RELIEVE_EVERY
         self._storing = Outage("events cannot be stored", "appends are refused meanwhile, everything else goes on")
         self._trimming = Outage("the log cannot be trimmed", "nothing is deleted meanwhile, everything else goes on")
         self._trim_at, self._trim_delay = 0.0, _HOUSEKEEPING_RETRY
         self._in_progress: list[Work] = []  # work without an outcome yet; the last piece is stored next
         self._began: float | None = None  # when that began
+        self._committed: Batch | None = None
         self._state_is_sure = True
         self._state_is_wrong = False
         self._errors = 0  # consecutive errors of the thread itself
@@ -121,11 +119,11 @@ class Writer:
 
     def put(self, items: Sequence[Item]) -> None:
         """Add items to the queue. Called on the loop."""
-        self._queue.put(items)
+        self._intake.put(items)
 
     def stop(self) -> None:
         """End after all items queued so far; then `stopped` is done."""
-        self._queue.put(None)
+        self._intake.stop()
 
     async def ended(self, timeout: float) -> bool:
         """Return whether the thread ends within ``timeout`` seconds: a disk may hang."""
@@ -151,13 +149,14 @@ class Writer:
         self._call(self._finish)
 
     def _turn(self) -> None:
-        self._collect(self._poll_timeout())
-        if self._waiting:
-            self._commit(self._batch())
+        intake = self._intake
+        intake.collect(self._poll_timeout())
+        if intake:
+            self._commit(intake.take())
             if self._retention.due:
                 self._keep_house(quiet=False)
             self._housekeeping = False
-        elif self._stopping:
+        elif intake.stopping:
             self._ended = True
             self._store_clock()
         else:
@@ -168,7 +167,7 @@ class Writer:
     def _recover(self, error: BaseException) -> None:
         """Recover from an error of this thread itself: refuse the work in progress, and pause."""
         with suppress(BaseException):  # for example, if there is no memory for this either
-            pieces, self._in_progress, self._began = self._in_progress, [], None
+            pieces, self._in_progress, self._began, self._committed = self._in_progress, [], None, None
             self._trimming.failed(answer := diagnose(error), unexpected=error)
             for work in reversed(pieces):
                 self._call(self._publish, self._refused(None, work, answer))
@@ -191,7 +190,7 @@ class Writer:
 
     def _poll_timeout(self) -> float:
         """Return how long to wait for items (seconds)."""
-        if self._waiting or self._stopping:
+        if self._intake or self._intake.stopping:
             return 0.0
         if self._disk_pressure:
             return _RELIEVE_EVERY
@@ -200,32 +199,6 @@ class Writer:
         if not self._retention.busy:
             return min(_IDLE, max(0.0, self._retention.wait))
         return 0.0 if self._housekeeping else _QUIET
-
-    def _collect(self, timeout: float) -> None:
-        try:
-            items = self._queue.get(timeout=timeout) if timeout else self._queue.get_nowait()
-            while True:
-                if items is None:
-                    self._stopping = True
-                else:
-                    self._waiting.extend(items)
-                items = self._queue.get_nowait()
-        except queue.Empty:
-            pass
-
-    def _batch(self) -> Work:
-        """Take the items of one transaction from the queue."""
-        submissions: list[Submission] = []
-        changes: list[Change] = []
-        size = 0
-        while self._waiting and len(submissions) < _MAX_BATCH and size < _MAX_BATCH_BYTES:
-            item = self._waiting.popleft()
-            if isinstance(item, Change):
-                changes.append(item)
-            else:
-                submissions.append(item)
-            size += item.size
-        return Work(submissions, changes, size)
 
     def _commit(self, work: Work) -> None:
         """Store work, and publish its outcome. If an item may be at fault, halve the work until that item is alone."""
@@ -239,6 +212,7 @@ class Writer:
             self._note(outcome)
             self._in_progress.pop()
             self._call(self._publish, outcome)
+            self._accept()
         self._began = None
 
     def _note(self, outcome: Outcome) -> None:
@@ -263,7 +237,10 @@ class Writer:
                 self._write(batch, work.changes)
         except Exception as error:  # noqa: BLE001 -- every error is answered, and this thread continues
             return self._confirmed(self._refused(batch, work, self._explain(error)))
-        return self._confirmed(self._stored(batch, work))
+        self._committed = batch
+        rooms = {name: room.stats() for name, room in batch.rooms.items()}
+        policies = self._state.policies_after(batch.policies.changed)
+        return self._confirmed(Outcome(batch.records, batch.completions, rooms, batch.head, work, policies=policies))
 
     def _confirmed(self, outcome: Outcome) -> Outcome:
         """Confirm that the file is still at its path, before anybody learns that the events are stored.
@@ -323,15 +300,17 @@ class Writer:
         if state is not None:
             self._clock.stored(state)
 
-    def _stored(self, batch: Batch, work: Work) -> Outcome:
+    def _accept(self) -> None:
+        """Bring the state up to date with the batch that was committed."""
+        batch, self._committed = self._committed, None
+        if batch is None:
+            return
         try:
             self._state.accept(batch)
             self._retention.grown(batch)
-        except BaseException as error:  # noqa: BLE001 -- the events are on disk, so their appends succeed
+        except BaseException as error:  # noqa: BLE001 -- the events are on disk, and their appends succeeded
             self._state_is_sure, self._state_is_wrong = False, True
             self._trimming.failed(diagnose(error), unexpected=error)
-        rooms = {name: room.stats() for name, room in batch.rooms.items()}
-        return Outcome(batch.records, batch.completions, rooms, batch.head, work, policies=self._state.policies)
 
     def _refused(self, batch: Batch | None, work: Work, error: LogError) -> Outcome:
         results = [Completion(each.done, error) for each in work.submissions if each.done is not None]

@@ -223,10 +223,9 @@ class Namespace(Emitter, Broadcaster[Socket]):
         encoded.websocket  # noqa: B018  (made once, here, rather than in the first backlog that counts it)
         dirty = self.server.engine.dirty
         for socket in targets:
-            session = socket.session
-            out = session.out
+            out = socket.session.out
             if not out:
-                dirty(session)
+                dirty(socket.session)
             out.append(encoded)
 
     def observe(self, socket: Socket, *, observed: bool) -> None:

@@ -92,6 +92,37 @@ async def test_an_unexpected_failure_fails_its_batch_and_the_thread_goes_on(
     assert (await log.append(draft())).seq == 2
 
 
+async def test_an_append_is_answered_before_the_state_is_brought_up_to_date(
+    open_sqlite: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = await open_sqlite()
+    retention, answered = log._writer._retention, threading.Event()  # type: ignore[attr-defined]
+    grown = retention.grown
+
+    def late(batch: Any) -> None:
+        assert answered.wait(60)
+        grown(batch)
+
+    monkeypatch.setattr(retention, "grown", late)
+    assert (await asyncio.wait_for(log.append(draft()), 30)).seq == 1
+    answered.set()
+    assert (await log.append(draft())).seq == 2
+
+
+async def test_a_batch_is_counted_once_if_the_thread_fails_between_its_commit_and_its_outcome(
+    open_sqlite: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = await open_sqlite()
+    writer = log._writer  # type: ignore[attr-defined]
+    with monkeypatch.context() as patch:
+        patch.setattr(writer, "_confirmed", failing(RuntimeError("a fault of ours")))
+        with pytest.raises(LogError):
+            await log.append(draft(1, client="c", id="x"))
+    assert await log.append(draft(1, client="c", id="x")) == Appended(1, duplicate=True)
+    assert (await log.append(draft())).seq == 2
+    assert (await log.stats("lab")).count == 2
+
+
 FAULTS = [
     (sqlite3.OperationalError("disk I/O error"), LogDiskError),
     (sqlite3.OperationalError("attempt to write a readonly database"), LogDiskError),
