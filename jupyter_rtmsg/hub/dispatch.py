@@ -8,6 +8,8 @@ from functools import partial
 from types import CoroutineType
 from typing import Any, TypeAlias
 
+import msgspec
+
 from jupyter_rtmsg.errors import (
     Busy,
     CommandError,
@@ -95,7 +97,7 @@ class CommandRouter:
                     return self._submit(participant, name, answer, id)
                 answer = self._submit_later(participant, name, answer, id)
         except Exception as error:  # noqa: BLE001 - answered; logged if it is unexpected
-            return self._refuse(socket, name, error, id)
+            return _refuse(socket, name, error, id)
         if type(answer) is WhenStored:
             answer.stored.add_done_callback(partial(self._changed, socket, name, id, answer.reply))
             return LATER
@@ -106,15 +108,15 @@ class CommandRouter:
         return self._finish(socket, name, answer, id)
 
     def _submit(self, participant: Participant, name: str, draft: Draft, id: int | None) -> Any:
-        """Submit an event to the log. `_stored` answers when it is committed."""
+        """Submit an event to the log. `SubmittedEvent` answers when it is committed."""
         size = size_of(draft)
         pending = participant.budget.pending
         pending.begin(size)
         try:
-            self._hub.log.submit(draft, partial(self._stored, participant, name, id, draft, size))
+            self._hub.log.submit(draft, SubmittedEvent(self._hub, participant, name, id, draft, size))
         except BaseException as error:
             pending.end(size)
-            self._end_commit(draft, LogError(f"{error}"))
+            _end_commit(self._hub, draft, LogError(f"{error}"))
             raise
         return LATER
 
@@ -122,14 +124,9 @@ class CommandRouter:
         try:
             await participant.budget.pending.wait()
         except BaseException as error:
-            self._end_commit(draft, LogError(f"{error}"))
+            _end_commit(self._hub, draft, LogError(f"{error}"))
             raise
         return self._submit(participant, name, draft, id)
-
-    def _end_commit(self, draft: Draft, outcome: Appended | Exception) -> None:
-        """Tell the outcome of an event to the upload that its parts are of."""
-        if draft.parts is not None:
-            self._hub.staging.end_commit(draft.parts, outcome)
 
     @staticmethod
     async def _read(participant: Participant, command: Running) -> Reply | EncodedJSON:
@@ -141,51 +138,66 @@ class CommandRouter:
         try:
             return await command
         except Exception as error:  # noqa: BLE001 - answered; logged if it is unexpected
-            return self._refuse(socket, name, error, id)
-
-    def _stored(
-        self,
-        participant: Participant,
-        name: str,
-        id: int | None,
-        draft: Draft,
-        size: int,
-        outcome: Appended | Exception,
-    ) -> None:
-        """Acknowledge an event when the log has stored or refused it."""
-        participant.budget.pending.end(size)
-        self._end_commit(draft, outcome)
-        socket = participant.socket
-        if isinstance(outcome, Exception):
-            error = self._without_head(participant, draft, outcome)
-            socket.answer(id, self._refuse(socket, name, error, id))
-            return
-        self._hub.activity.published(participant)
-        if id is not None:
-            durable = b"" if self._hub.log.durable else b',"durable":false'
-            duplicate = b"true" if outcome.duplicate else b"false"
-            socket.answer(id, EncodedJSON(b'{"ok":true,"seq":%d,"duplicate":%b%b}' % (outcome.seq, duplicate, durable)))
+            return _refuse(socket, name, error, id)
 
     def _changed(self, socket: Socket, name: str, id: int | None, reply: Reply, stored: asyncio.Future[None]) -> None:
         """Answer a command when the log has stored or refused its change."""
         error = None if stored.cancelled() else stored.exception()
-        socket.answer(id, self._refuse(socket, name, error, id) if isinstance(error, Exception) else reply)
+        socket.answer(id, _refuse(socket, name, error, id) if isinstance(error, Exception) else reply)
 
-    def _without_head(self, participant: Participant, draft: Draft, error: Exception) -> Exception:
+
+class SubmittedEvent(msgspec.Struct, frozen=True, gc=False):
+    """The callback of an event that was submitted to the log: acknowledges it when the log has stored or refused it.
+
+    There is one for each event in flight, so the garbage collector need not visit it: nothing refers back to it.
+    """
+
+    hub: HubCore
+    participant: Participant
+    name: str
+    id: int | None
+    draft: Draft
+    size: int
+
+    def __call__(self, outcome: Appended | Exception) -> None:
+        """Acknowledge the event."""
+        participant, id = self.participant, self.id
+        participant.budget.pending.end(self.size)
+        _end_commit(self.hub, self.draft, outcome)
+        socket = participant.socket
+        if isinstance(outcome, Exception):
+            socket.answer(id, _refuse(socket, self.name, self._without_head(outcome), id))
+            return
+        self.hub.activity.published(participant)
+        if id is not None:
+            durable = b"" if self.hub.log.durable else b',"durable":false'
+            duplicate = b"true" if outcome.duplicate else b"false"
+            socket.answer(id, EncodedJSON(b'{"ok":true,"seq":%d,"duplicate":%b%b}' % (outcome.seq, duplicate, durable)))
+
+    def _without_head(self, error: Exception) -> Exception:
         """Return an error of the log as a publisher may see it: only readers may learn the head of a room."""
-        if not isinstance(error, LogConflict) or self._hub.access.allows(participant.identity, "read", draft.room):
+        draft = self.draft
+        if not isinstance(error, LogConflict):
+            return error
+        if self.hub.access.allows(self.participant.identity, "read", draft.room):
             return error
         what = f"the head of room {draft.room!r}" if draft.retain is None else f"the seq of the value {draft.retain!r}"
         return LogConflict(f"{what} is not {draft.expect}")
 
-    @staticmethod
-    def _refuse(socket: Socket, name: Any, error: Exception, id: int | None) -> Reply | None:
-        """Return the reply for an error. If no acknowledgement was asked for, emit ``$error``."""
-        refused = command_error(error, str(name)[:80])
-        if id is not None:
-            return error_reply(refused)
-        socket.emit("$error", {"command": str(name)[:80], "code": refused.code, "message": refused.message})
-        return None
+
+def _end_commit(hub: HubCore, draft: Draft, outcome: Appended | Exception) -> None:
+    """Tell the outcome of an event to the upload that its parts are of."""
+    if draft.parts is not None:
+        hub.staging.end_commit(draft.parts, outcome)
+
+
+def _refuse(socket: Socket, name: Any, error: Exception, id: int | None) -> Reply | None:
+    """Return the reply for an error. If no acknowledgement was asked for, emit ``$error``."""
+    refused = command_error(error, str(name)[:80])
+    if id is not None:
+        return error_reply(refused)
+    socket.emit("$error", {"command": str(name)[:80], "code": refused.code, "message": refused.message})
+    return None
 
 
 def error_reply(error: CommandError) -> Reply:

@@ -184,7 +184,8 @@ class SQLiteLog:
         size = size_of(draft)
         if self._queued and not self._has_room(size):  # an empty queue takes an event of any size
             raise self._busy()
-        self._queue(Submission(draft, done, size))
+        self._queued += 1
+        self._submit(Submission(draft, done, size))
 
     def delete(self, room: str) -> asyncio.Future[Appended]:
         """See `EventLog.delete`."""
@@ -198,7 +199,8 @@ class SQLiteLog:
             self._ts = self.now()
             self._tail.push([announced(draft, self._ts)])
         elif self._has_room(size):
-            self._queue(Submission(draft, None, size))
+            self._queued += 1
+            self._submit(Submission(draft, None, size))
 
     async def read(
         self,
@@ -351,10 +353,6 @@ class SQLiteLog:
             f"{self._queued} appends of {self._queued_bytes} bytes wait for the disk (limits: {options.max_queue} "
             f"appends, {options.max_queue_bytes} bytes): try again"
         )
-
-    def _queue(self, submission: Submission) -> None:
-        self._queued += 1
-        self._submit(submission)
 
     def _submit(self, item: Item) -> None:
         if not self._pending:
