@@ -76,6 +76,8 @@ class Limits:
         Events that one worker may hold at once, and deliveries in one command.
     group_window, group_bytes : int
         Events that a group has loaded and not given, and the size of all that it has loaded.
+    group_bytes_in_all : int
+        Size of what all groups have loaded. The groups of one user load no more once they have as much as is free.
     retry_pause, retry_pause_most : float
         Pause after the first failed try of an event, which is doubled from try to try, and the longest.
     dead_letters, dead_letter_bytes : int
@@ -133,6 +135,7 @@ class Limits:
     in_flight: int = 1_000
     group_window: int = 1_000
     group_bytes: int = 4 << 20
+    group_bytes_in_all: int = 256 << 20
     retry_pause: float = 1.0
     retry_pause_most: float = 60.0
     dead_letters: int = 1_000

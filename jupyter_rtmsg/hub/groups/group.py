@@ -41,6 +41,8 @@ class Group:
         Until when a worker may still claim such an event. They are delayed until then.
     attempts : int
         Attempts begin after this number.
+    has_room : callable
+        See `GroupWindow`.
     paused : bool
 
     Attributes
@@ -71,18 +73,17 @@ class Group:
         held_until: float = 0.0,
         attempts: int = 0,
         paused: bool = False,
+        has_room: Callable[[int], bool] = lambda size: True,
     ) -> None:
         self._changes = Changes()
         self.settings = settings
-        self.window = GroupWindow(
-            settings, settled, reached or ReadPosition(settled.floor), lambda number: self._changes.trim(number)
-        )
+        reached = reached or ReadPosition(settled.floor)
+        self.window = GroupWindow(settings, settled, reached, lambda number: self._changes.trim(number), has_room)
         self.workers = Workers()
         self.paused = paused
         self.sent = sent
         self.buried = 0
-        self._limits = limits
-        self._random = random
+        self._limits, self._random = limits, random
         self._attempts = attempts
         self._held = HeldEvents(sent, held_until)
         self._times = Timetable(self.window.jobs)

@@ -19,6 +19,7 @@ from .all_letters import AllDeadLetters
 from .attendance import Attendance, GroupKey
 from .checks import check_agreement, check_number
 from .endings import EndedProcesses
+from .memory import WindowMemory
 from .runner import GroupHost, GroupRunner
 from .workers import Worker
 
@@ -80,8 +81,9 @@ class GroupRegistry:
         self._endings = EndedProcesses(limits.grace)
         self._attendance = Attendance(log, self._endings, limits.grace, self._accounted)
         self._host = GroupHost(
-            log, follower, limits, clock, jitter, self._alarm.set, self._idle, self._buried, self._attendance
-        )
+            log, follower, limits, clock, jitter, self._alarm.set, self._idle, self._buried, self._attendance,
+            WindowMemory(limits.group_bytes_in_all),
+        )  # fmt: skip
         self.letters = AllDeadLetters(log.groups, limits, self.runner, lambda: self._groups.values())
         self._groups: dict[GroupKey, StoredGroup] = {}
         self._running: dict[str, dict[str, GroupRunner]] = {}

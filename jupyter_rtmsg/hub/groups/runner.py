@@ -20,6 +20,7 @@ from .changes import Burial, GroupLimits
 from .dead_letters import DeadLetters
 from .group import Group
 from .job import Job, JobState
+from .memory import MemoryShare, WindowMemory
 from .window import ReadPosition
 from .workers import Worker
 
@@ -49,6 +50,7 @@ class GroupHost(NamedTuple):
         ``buried(runner)`` is called when there are new dead letters.
     attendance : Attendance
         Who works for which group, as it is stored.
+    memory : WindowMemory
     """
 
     log: EventLog
@@ -60,6 +62,7 @@ class GroupHost(NamedTuple):
     idle: Callable[[GroupRunner], None]
     buried: Callable[[GroupRunner], None]
     attendance: Attendance
+    memory: WindowMemory
 
 
 class GroupRunner:
@@ -92,6 +95,7 @@ class GroupRunner:
         self._host = host
         self.stored = stored
         self.letters = DeadLetters(host.log.groups, stored, host.limits)
+        self._share = MemoryShare(host.memory, stored.maker, self.changed)
         self.group = self._machine(held_until, attempts)
         self._live = False
         self._late: list[Record] | None = None
@@ -112,6 +116,7 @@ class GroupRunner:
             held_until=held_until,
             attempts=attempts,
             paused=stored.paused,
+            has_room=self._share.has_room,
         )
 
     async def _load(self) -> None:
@@ -282,6 +287,7 @@ class GroupRunner:
         self.group.tick(now)
         self._write(self.group.dispatch(now, self._host.log.groups.now()))
         self.store()
+        self._share.note(self.group.window.size)
         self._host.alarm(self, self.group.due)
         self._read_on()
         if not self._joins:
@@ -334,6 +340,7 @@ class GroupRunner:
             return
         self.store()
         self._closed = True
+        self._share.close()
         self._host.alarm(self, None)
         self.ready.cancel()
         if self._reading:

@@ -56,6 +56,8 @@ class GroupWindow:
         How far the group has read before.
     trim : callable
         Called with a number of trimmed events.
+    has_room : callable
+        Tells for a size (bytes) of the loaded events whether more may be loaded.
 
     Attributes
     ----------
@@ -71,12 +73,17 @@ class GroupWindow:
     # the present page. `_restored` has the events that were loaded from their copies: the log may have them no more.
 
     __slots__ = (
-        "_again", "_credit", "_expected", "_found", "_gaps", "_keys", "_number", "_redriven", "_restored", "_saved",
-        "_selector", "_trim", "jobs", "read", "settled", "size",
+        "_again", "_credit", "_expected", "_found", "_gaps", "_has_room", "_keys", "_number", "_redriven", "_restored",
+        "_saved", "_selector", "_trim", "jobs", "read", "settled", "size",
     )  # fmt: skip
 
     def __init__(
-        self, settings: GroupSettings, settled: Ranges, reached: ReadPosition, trim: Callable[[int], None]
+        self,
+        settings: GroupSettings,
+        settled: Ranges,
+        reached: ReadPosition,
+        trim: Callable[[int], None],
+        has_room: Callable[[int], bool],
     ) -> None:
         self.settled = settled
         self.jobs: dict[int, Job] = {}
@@ -86,6 +93,7 @@ class GroupWindow:
         self._selector = Selector(settings)
         self._keys = KeyQueues()
         self._trim = trim
+        self._has_room = has_room
         self._restored: set[int] = set()
         self._redriven = 0
         self._credit = LOOK_AHEAD
@@ -124,8 +132,10 @@ class GroupWindow:
 
     @property
     def is_stretched(self) -> bool:
-        """Whether too many ranges are settled above the floor, or it has looked too far ahead."""
-        return len(self.settled) >= MAX_RANGES or (self._credit <= 0 and self._keys.shed > 0)
+        """Whether too many ranges are settled above the floor, it has looked too far ahead, or it has no memory."""
+        if len(self.settled) >= MAX_RANGES or not self._has_room(self.size):
+            return True
+        return self._credit <= 0 and self._keys.shed > 0
 
     def may_shed(self, window: int) -> bool:
         """Tell whether at least half of a window waits, and `shed` would let it look ahead by as much as a window."""
