@@ -99,6 +99,7 @@ def socket(url: str) -> None:
         plain.on_state(lambda state: None)
 
 
+@pytest.mark.timeout(600)  # a thousand connections, on a busy machine as well
 @pytest.mark.parametrize(
     ("life", "number"), [(async_client, 1000), (socket_client, 1000), (client, 1000), (socket, 1000)]
 )
