@@ -19,6 +19,7 @@ if _typing.TYPE_CHECKING:
     from .client.sync import Socket
     from .errors import NotDurable, RtmsgError
     from .event import Event, Sender
+    from .payloads.registry import payload
     from .rooms.async_client import AsyncClient
     from .rooms.async_room import AsyncRoom
     from .rooms.connect import connect
@@ -45,6 +46,7 @@ _HOMES = {
     "SocketClient": "client.socket",
     "connect": "rooms.connect",
     "notify": "rooms.notify",
+    "payload": "payloads.registry",
     "watch_run": "rooms.notify",
 }
 
@@ -66,6 +68,7 @@ __all__ = [
     "SocketClient",
     "connect",
     "notify",
+    "payload",
     "watch_run",
 ]
 

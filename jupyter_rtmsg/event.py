@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from html import escape
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from .advice import EVENT, no_such_name, short
 from .errors import WrongCall
-from .names import displayable, isolated
+from .names import displayable, escaped, isolated
 
 CORRUPT = "$corrupt"
 """The name of the event that replaces an event damaged on the server's disk. It has the same seq and no data."""
@@ -38,6 +39,22 @@ class Sender:
     name: str
     member: str
     notebook: str | None = None
+
+
+class EventPayload(Protocol):
+    """Data that are decoded when they are first read, as far as their event needs it (`payloads.lazy.LazyPayload`)."""
+
+    @property
+    def value(self) -> Any:
+        """The decoded data."""
+
+    @property
+    def text(self) -> str:
+        """The data in one line, without decoding them."""
+
+    @property
+    def html(self) -> str:
+        """A small table or picture of the data; empty for others."""
 
 
 class EventDelivery(Protocol):
@@ -70,7 +87,10 @@ class Event:
     room, name : str
         The room and the event's name.
     data : object
-        JSON, with ``bytes`` anywhere inside.
+        What was emitted: JSON, with ``bytes`` anywhere inside, and payloads such as tables, arrays and pictures. They
+        are decoded when this is first read. One that cannot be decoded is a `jupyter_rtmsg.payloads.Unreadable`.
+    wire : object
+        The same as it came: JSON with ``bytes`` inside (docs/wire.md, "Payloads").
     seq : int or None
         Position in the log: strictly increasing, not dense within a room. None for volatile events.
     prev : int or None
@@ -93,7 +113,7 @@ class Event:
 
     room: str
     name: str
-    data: Any
+    wire: Any
     seq: int | None
     prev: int | None
     ts: int
@@ -104,6 +124,12 @@ class Event:
     key: str | None = None
     retained: bool = False
     delivery: EventDelivery | None = field(default=None, compare=False)
+    payload: EventPayload | None = field(default=None, compare=False)
+
+    @property
+    def data(self) -> Any:
+        """What was emitted; payloads are decoded when this is first read."""
+        return self.wire if self.payload is None else self.payload.value
 
     @property
     def deliveries(self) -> int:
@@ -176,14 +202,20 @@ class Event:
         return datetime.fromtimestamp(self.ts / 1000, timezone.utc)
 
     def __repr__(self) -> str:
-        return f"<Event {label(self)} {self.name!r} in {self.room!r} from {self._called()}: {short(self.data)}>"
+        data = short(self.wire) if self.payload is None else self.payload.text
+        return f"<Event {label(self)} {self.name!r} in {self.room!r} from {self._called()}: {data}>"
+
+    def _repr_html_(self) -> str | None:
+        """Return the event with a small table or picture of its payload; None for an event without one."""
+        shown = "" if self.payload is None else self.payload.html
+        return f"<p>{escape(escaped(repr(self)))}</p>{shown}" if shown else None
 
     def _called(self) -> str:
         name, user = displayable(self.sender.name or self.sender.user), displayable(self.sender.user)
         return isolated(name) if name == user else f"{isolated(name)} ({isolated(user)})"
 
     def __getitem__(self, key: object) -> NoReturn:
-        if isinstance(key, str) and key in type(self).__slots__:
+        if isinstance(key, str) and (key == "data" or key in type(self).__slots__):
             raise WrongCall(f"an event has attributes. Write event.{key}")
         raise WrongCall(f"what was emitted is in event.data. Write event.data[{short(key)}]")
 

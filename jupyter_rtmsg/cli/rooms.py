@@ -14,6 +14,7 @@ from typing import Any
 
 from jupyter_rtmsg.errors import NotJSON
 from jupyter_rtmsg.event import CORRUPT, Event
+from jupyter_rtmsg.payloads.encoder import Verbatim
 from jupyter_rtmsg.rooms.lines import EventLines
 from jupyter_rtmsg.rooms.ndjson import encode_line, read_events
 from jupyter_rtmsg.rooms.receipt import Receipt
@@ -192,7 +193,7 @@ def _emit_all(room: Room, events: Iterable[Event], *, envelope: bool) -> Counter
             continue
         # The id is made from the event, so that a second import of it is a duplicate.
         id = f"import-{blake2b(encode_line(event), digest_size=16).hexdigest()}"
-        data = _wrapped(event) if envelope else event.data
+        data = Verbatim(_wrapped(event) if envelope else event.wire)
         waiting.append(room.emit(event.name, data, id=id, wait=False, timeout=_PATIENCE))
         if len(waiting) == _IN_FLIGHT:
             wait_for_oldest()
@@ -204,4 +205,4 @@ def _emit_all(room: Room, events: Iterable[Event], *, envelope: bool) -> Counter
 def _wrapped(event: Event) -> dict[str, Any]:
     sender = event.sender
     who = {"user": sender.user, "kind": sender.kind, "name": sender.name}
-    return {"data": event.data, "from": who, "ts": event.ts, "seq": event.seq}
+    return {"data": event.wire, "from": who, "ts": event.ts, "seq": event.seq}

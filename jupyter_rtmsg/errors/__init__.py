@@ -25,6 +25,9 @@
     ├── QueueFull                  too many events wait for a connection
     ├── ExportError                (also ValueError) events do not fit into a file, or a file has no events
     ├── NotJSON                    (also TypeError and ValueError) a value that cannot be sent
+    ├── PayloadError               (also ValueError) a table, an array or another payload that cannot be decoded
+    │   ├── PayloadRefused  PayloadTooLarge  LibraryTooOld
+    │   └── LibraryMissing         (also ImportError)
     ├── WrongCall                  (also TypeError) a wrong call; the message has the right one
     ├── WrongName                  (also AttributeError) an unknown attribute; the message has the right name
     └── Disconnected               the connection ended, or was closed, while a call waited for it
@@ -95,6 +98,7 @@ from .log import (
     LogPartsMissing,
     LogRoomFull,
 )
+from .payloads import LibraryMissing, LibraryTooOld, PayloadError, PayloadRefused, PayloadTooLarge
 from .protocol import (
     PacketRefused,
     ProtocolError,
@@ -127,6 +131,8 @@ __all__ = [
     "GroupConflict",
     "IdConflict",
     "Internal",
+    "LibraryMissing",
+    "LibraryTooOld",
     "LimitExceeded",
     "LogBusy",
     "LogClosed",
@@ -144,6 +150,9 @@ __all__ = [
     "NotJoined",
     "NotStaged",
     "PacketRefused",
+    "PayloadError",
+    "PayloadRefused",
+    "PayloadTooLarge",
     "ProtocolError",
     "QueueFull",
     "RateExceeded",

@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from jupyter_rtmsg.errors import ExportError
 from jupyter_rtmsg.event import Event
+from jupyter_rtmsg.payloads.text import flat
 
 from .ndjson import decode, encode
 from .wholefile import spool
@@ -46,7 +47,7 @@ class Rows:
     def write(self, events: Sequence[Event]) -> None:
         """Add events."""
         for event in events:
-            data = _columns(event.data)
+            data = _columns(flat(event.wire))
             for name, value in data.items():
                 kinds = self.kinds.setdefault(name, set())
                 if value is not None:

@@ -12,10 +12,10 @@ from jupyter_rtmsg.client.blocking import blocking, direct
 from jupyter_rtmsg.client.bridge import Bridge
 from jupyter_rtmsg.errors import WrongCall
 from jupyter_rtmsg.event import Event, label
+from jupyter_rtmsg.payloads.text import data_text
 
 from .commands import Commands
 from .decoding import event_of
-from .history import data_text
 from .table import Table
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ _FIELDS = (
 _TABLE: Table[DeadLetterRow] = Table(
     ("#", "event", "data", "reason", "error", "deliveries", "worker", "last"),
     lambda each: (
-        label(each.event), each.name, data_text(each.data, _WIDTH), each.reason, each.error or each.message,
+        label(each.event), each.name, data_text(each.event.wire, _WIDTH), each.reason, each.error or each.message,
         each.deliveries, each.worker, each.last,
     ),
     fields=_FIELDS,

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from jupyter_rtmsg.event import Event, EventDelivery, Sender
+from jupyter_rtmsg.payloads.lazy import payload_of
 
 
 class Era(NamedTuple):
@@ -83,7 +84,7 @@ _new = object.__new__
 (
     _set_room,
     _set_name,
-    _set_data,
+    _set_wire,
     _set_seq,
     _set_prev,
     _set_ts,
@@ -94,6 +95,7 @@ _new = object.__new__
     _set_key,
     _set_retained,
     _set_delivery,
+    _set_payload,
 ) = (vars(Event)[field.name].__set__ for field in fields(Event))
 
 
@@ -106,7 +108,7 @@ def event_of(
     event = _new(Event)
     _set_room(event, room)
     _set_name(event, name)
-    _set_data(event, data)
+    _set_wire(event, data)
     _set_seq(event, get("seq"))
     _set_prev(event, get("prev"))
     _set_ts(event, get("ts", 0))
@@ -117,6 +119,7 @@ def event_of(
     _set_key(event, get("key"))
     _set_retained(event, "retained" in meta)
     _set_delivery(event, delivery)
+    _set_payload(event, payload_of(data))
     return event
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 from jupyter_rtmsg.errors import WrongCall
 from jupyter_rtmsg.event import Event, label
+from jupyter_rtmsg.payloads.text import data_text
 
 from .decoding import Era, event_of
 from .names import Names
@@ -139,7 +139,7 @@ def _table(names: Names) -> Table[Event]:
 
 def _cells(event: Event, names: Names) -> tuple[object, ...]:
     time = event.time.astimezone().strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
-    data = "" if event.data is None else data_text(event.data, _WIDTH)
+    data = "" if event.wire is None else data_text(event.wire, _WIDTH)
     return event.n or event.seq, time, event.name, Displayed(names.of(event.sender)), Displayed(data)
 
 
@@ -147,10 +147,11 @@ def _record(event: Event) -> dict[str, Any]:
     sender = event.sender
     fields = (event.seq, event.time, event.name, sender.name, sender.user, sender.notebook)
     record = dict(zip(_FIELDS, fields, strict=False))
-    if not isinstance(event.data, dict):
-        return {**record, "data": event.data}
+    data = event.data
+    if not isinstance(data, dict):
+        return {**record, "data": data}
     taken = frozenset(_FIELDS)
-    return {**record, **{f"data.{key}" if key in taken else key: value for key, value in event.data.items()}}
+    return {**record, **{f"data.{key}" if key in taken else key: value for key, value in data.items()}}
 
 
 async def read_history(
@@ -225,42 +226,3 @@ def milliseconds(time: float | datetime | None) -> int | None:
     if isinstance(time, datetime):
         time = time.timestamp()
     return None if time is None else round(time * 1000)
-
-
-def data_text(data: Any, limit: int) -> str:
-    """Return data as JSON for people: bytes are shown by their size, and the text is cut after ``limit`` characters."""
-    text = ""
-    for piece in _pieces(data, limit):
-        text += piece
-        if len(text) > limit:
-            return text[:limit] + "…"
-    return text
-
-
-def _pieces(data: Any, limit: int) -> Iterator[str]:
-    """Yield JSON piece by piece, so that a long list costs no more than its visible part."""
-    if isinstance(data, (bytes, bytearray, memoryview)):
-        yield f"<{len(data):,} bytes>"
-    elif isinstance(data, str):
-        yield json.dumps(data[: limit + 1], ensure_ascii=False)
-    elif isinstance(data, Mapping):
-        yield from _joined("{}", (_entry(key, value, limit) for key, value in data.items()))
-    elif isinstance(data, (list, tuple)):
-        yield from _joined("[]", (_pieces(item, limit) for item in data))
-    else:
-        yield json.dumps(data, default=str)
-
-
-def _entry(key: Any, value: Any, limit: int) -> Iterator[str]:
-    yield from _pieces(str(key), limit)
-    yield ": "
-    yield from _pieces(value, limit)
-
-
-def _joined(brackets: str, items: Iterator[Iterator[str]]) -> Iterator[str]:
-    yield brackets[0]
-    for index, item in enumerate(items):
-        if index:
-            yield ", "
-        yield from item
-    yield brackets[1]

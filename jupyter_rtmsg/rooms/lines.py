@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from jupyter_rtmsg.event import Event, label
 from jupyter_rtmsg.names import escaped
+from jupyter_rtmsg.payloads.text import data_text
 
-from .history import data_text
 from .names import Names
 
 _WIDTH = 500  # characters of the data in a line
@@ -26,6 +26,6 @@ class EventLines:
     def __call__(self, event: Event) -> str:
         """Return the line of an event: its number, time, sender, name and data."""
         self._names.add(event.sender)
-        data = "" if event.data is None else f"  {escaped(data_text(event.data, _WIDTH))}"
+        data = "" if event.wire is None else f"  {escaped(data_text(event.wire, _WIDTH))}"
         time = event.time.astimezone().strftime("%Y-%m-%d %H:%M:%S")
         return f"{label(event)}  {time}  {self._names.of(event.sender)}  {escaped(event.name)}{data}"

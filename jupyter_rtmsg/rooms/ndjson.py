@@ -37,7 +37,7 @@ def encode_line(event: Event) -> bytes:
     line = {
         "room": event.room,
         "event": event.name,
-        "data": event.data,
+        "data": event.wire,
         "seq": event.seq,
         "n": event.n,
         "prev": event.prev,

@@ -23,7 +23,8 @@ from jupyter_rtmsg.errors import (
     TooLarge,
 )
 from jupyter_rtmsg.futures import Waiters
-from jupyter_rtmsg.wire.data import dump, encode_json
+from jupyter_rtmsg.payloads.lazy import dump_payload
+from jupyter_rtmsg.wire.data import encode_json
 from jupyter_rtmsg.wire.socketio import MAX_ATTACHMENTS
 
 from .commands import NOT_NOW, Reply, reply_of
@@ -344,7 +345,7 @@ def encode_publish(
     ----------
     room, event : str
     data : object
-        JSON, with bytes anywhere inside.
+        JSON, with bytes and payloads anywhere inside.
     id : str
     auto : bool
         Whether the client made the id, so that the hub compares it with ids of this client only.
@@ -368,7 +369,7 @@ def encode_publish(
         If there are too many bytes objects.
     """
     check_publish(event)
-    json, attachments = dump(data, max_depth=_MAX_DEPTH)
+    json, attachments = dump_payload(data, max_depth=_MAX_DEPTH)
     if len(attachments) > MAX_ATTACHMENTS:
         raise LimitExceeded(f"{len(attachments)} bytes objects in one event; {MAX_ATTACHMENTS} are allowed")
     # The parts are joined as bytes, so that the data are encoded once, and their depth is that of the data alone.

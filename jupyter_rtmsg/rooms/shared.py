@@ -181,7 +181,7 @@ class SharedTrait:
 
     def _changed(self, event: Event) -> None:
         """Take an event that changes the value. Called on the I/O loop, in order of the log."""
-        if not self._is_ahead and event.data is not None:
+        if not self._is_ahead and event.wire is not None:
             self._values.append(event.data)
             self._executor.wake()
 

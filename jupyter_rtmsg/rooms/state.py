@@ -17,9 +17,9 @@ from jupyter_rtmsg.client.bridge import Bridge
 from jupyter_rtmsg.client.handlers import Handler
 from jupyter_rtmsg.errors import WrongCall
 from jupyter_rtmsg.event import Event
+from jupyter_rtmsg.payloads.text import data_text
 
 from .decoding import event_of
-from .history import data_text
 from .misuse import awaited, check_handler
 from .table import Table
 
@@ -119,11 +119,11 @@ class StateValues:
         for key, seq in keys.items():
             held = self.events.get(key)
             if held is not None and held.seq == seq:
-                self._put(key, replace(held, data=None))
+                self._put(key, replace(held, wire=None, payload=None))
 
     def _put(self, key: str, event: Event) -> None:
         after = {name: held for name, held in self.events.items() if name != key}
-        if event.data is not None:
+        if event.wire is not None:
             after[key] = event
         elif key not in self.events:
             return
@@ -134,10 +134,10 @@ class StateValues:
         before, self.events, self._incoming = self.events, self._incoming, {}
         for key, event in self.events.items():
             held = before.get(key)
-            if held is None or (held.seq, held.data) != (event.seq, event.data):
+            if held is None or (held.seq, held.wire) != (event.seq, event.wire):
                 self._changed(key, event)
         for key in before.keys() - self.events.keys():
-            self._changed(key, replace(before[key], data=None))
+            self._changed(key, replace(before[key], wire=None, payload=None))
 
     def listen(self, key: str, function: Callable[[Event], None]) -> Callable[[], None]:
         """Call a function with each event that changes a key's value, on the I/O loop; return what ends that."""
@@ -378,7 +378,7 @@ class SharedState(Mapping[str, Any]):
 
 def _cells(row: tuple[str, Event]) -> tuple[object, ...]:
     key, event = row
-    return key, data_text(event.data, _SHOWN), event.sender.name, event.time, event.seq
+    return key, data_text(event.wire, _SHOWN), event.sender.name, event.time, event.seq
 
 
 def _record(row: tuple[str, Event]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TypedDict
 
 from jupyter_rtmsg.event import Event, Sender
 from jupyter_rtmsg.names import escaped
-from jupyter_rtmsg.rooms.history import data_text
+from jupyter_rtmsg.payloads.text import data_text
 from jupyter_rtmsg.rooms.members import Member
 from jupyter_rtmsg.rooms.names import Names, title
 
@@ -47,7 +47,7 @@ def line(event: Event, names: Names) -> Line:
     sender = event.sender
     return {
         "name": escaped(event.name),
-        "data": None if event.data is None else data_text(event.data, MAX_TEXT),
+        "data": None if event.wire is None else data_text(event.wire, MAX_TEXT),
         "who": key(sender),
         "sender": names.name(sender),
         "user": names.user(sender),

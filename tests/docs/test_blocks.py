@@ -29,6 +29,7 @@ RUN = {
     ("docs/export.md", "python"): "tests/docs/test_blocks.py",
     ("docs/first-steps.md", "python"): "tests/docs/test_first_steps.py",  # the README's
     ("docs/index.md", "python"): "tests/docs/test_first_steps.py",
+    ("docs/payloads.md", "python"): "tests/docs/test_payloads.py",
     ("docs/queues.md", "python"): "tests/docs/test_queues.py",
     ("docs/server.md", "python"): "tests/docs/test_server.py",
     ("docs/widgets.md", "python"): "tests/docs/test_blocks.py",

@@ -26,7 +26,7 @@ def test_the_table_has_a_column_for_each_package() -> None:
     assert measure.table({"ours": ours, "peer": peer}).splitlines() == [
         "|         | ours  | peer | bounds   |",
         "| ------- | ----- | ---- | -------- |",
-        "| files   | 1,234 | 5    | " + "1 to 320 |",
+        "| files   | 1,234 | 5    | " + "1 to 360 |",
         "| a share | 0.12  |      |          |",
     ]
 
