@@ -110,7 +110,7 @@ class ArrowStream:
             raise PayloadTooLarge(f"the table has more than {MAX_FIELDS:,} columns, or columns of {_DEEPEST} levels")
         kind = field.number(2, "<B")
         if kind not in _NAMES:
-            raise PayloadRefused(f"the column {name!r} is a {_REFUSED.get(kind, f'type {kind}')}, which is not read")
+            raise PayloadRefused(f"the column {name!r} is of type {_REFUSED.get(kind, kind)}, which is not read")
         if any(entry.text(0).startswith(b"ARROW:extension") for entry in field.tables(6)):
             raise PayloadRefused(
                 f"the column {name!r} has an extension type, which is not read: cast it to its storage"
