@@ -235,6 +235,8 @@ class Hub:
     def _deliver(self, batch: Sequence[tuple[str, Encoded]]) -> None:
         """Write events of the log to the members of their rooms; before that, announce a change of the log."""
         self._announcer.announce_change()
+        if not batch:  # nobody is in the rooms of these events
+            return
         if self.recovery:
             self.recovery.deliver(batch)
         else:

@@ -250,7 +250,9 @@ def dedup_key(draft: Draft) -> bytes | None:
 
     The keys of one publisher begin alike, and so do those of consecutive ids: the index pages they are on stay cached.
     """
-    return client_key(draft) if draft.auto else _key(_principal, draft.id, draft.room, draft.user)
+    if not draft.auto:
+        return _key(_principal, draft.id, draft.room, draft.user)
+    return None if draft.client is None else _key(_publisher, draft.id, draft.room, draft.user, draft.client)
 
 
 def client_key(draft: Draft) -> bytes | None:

@@ -103,19 +103,18 @@ class RoomLimits:
 
     def _policy(self, name: str) -> Policy | None:
         """Return the policy of a room if it deletes old events by number or bytes."""
-        policy = self._state.policies.get(name) if self._state.policies else None
+        policy = self._state.policies.get(name)
         return None if policy is None or policy.refuse else policy
 
-    def _most(self, name: str) -> int:
-        policy = self._policy(name)
+    def _most(self, policy: Policy | None) -> int:
         limit = self._options.max_events
         return limit if policy is None or policy.count is None else min(limit, policy.count)
 
     def _exceeds(self, name: str, room: RoomState, slack: int) -> bool:
-        most = self._most(name)
+        policy = self._policy(name)
+        most = self._most(policy)
         if room.count > most + min(slack, most // _SLACK):
             return True
-        policy = self._policy(name)
         if policy is None or policy.bytes is None:
             return False
         return room.bytes > policy.bytes + (policy.bytes // _SLACK if slack else 0)
@@ -178,7 +177,8 @@ class RoomLimits:
 
     def _trim(self, name: str, room: RoomState) -> Changed:
         """Delete the oldest events of the principal that has most of a room, by events or else by bytes."""
-        most, policy = self._most(name), self._policy(name)
+        policy = self._policy(name)
+        most = self._most(policy)
         if room.count > most:
             return self._trim_heaviest(room, room.count - most, most, by_bytes=False)
         most = policy.bytes if policy and policy.bytes is not None else self._options.max_bytes

@@ -270,7 +270,8 @@ class LogState:
         self.bytes += batch.bytes
         self.tallies.grow(batch.events)
         self.hidden.update(batch.deleted)
-        self.set_policies(batch.policies.changed)
+        if batch.policies.changed:
+            self.set_policies(batch.policies.changed)
         if batch.retained is not None:
             batch.retained.accept(self.retained)
         if batch.expiring:

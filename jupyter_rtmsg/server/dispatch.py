@@ -14,7 +14,7 @@ from jupyter_rtmsg.wire.packet import Undecoded
 from .flow_control import EventQueue, FlowControl
 from .listeners import Concurrent, Handler, Hooks, explain, function_of
 from .namespace import Namespace
-from .socket import NOT_ROUTED, Socket
+from .socket import LATER, NOT_ROUTED, Socket
 
 _DROPS_EVENTS = frozenset(
     {"server namespace disconnect", "forced server close", "server shutting down", "parse error", "too slow"}
@@ -58,7 +58,7 @@ class Dispatcher:
         result = self._handle(args, id)
         if type(result) is CoroutineType:
             self.run(result, id, self._label(args[0]))
-        else:
+        elif result is not LATER:  # as it is for each event that a hub stores
             self.socket.answer(id, result)
 
     def wait(self, event: Undecoded) -> bool:
