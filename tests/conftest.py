@@ -15,6 +15,7 @@ import hypothesis
 import pytest
 from support import programs
 from support.certificate import make_certificate
+from support.chromium import chromium
 from support.durations import Durations
 from support.logs import unthrottle_logs
 from support.quick import quick_imports
@@ -170,15 +171,8 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_certificate(tmp_path_factory.mktemp("tls") / "localhost.pem")
 
 
-# Not longer than a module: Playwright's event loop runs in this thread, and asynchronous tests could start none.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Return a headless Chromium, for tests with the marker ``browser``."""
-    from playwright.sync_api import sync_playwright
-
-    # Chromium's sandbox needs a user that is not root.
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        instance = playwright.chromium.launch(executable_path=programs.find("chromium"), args=arguments)
+    """Return a headless Chromium, for tests with the marker ``browser``; those in ``tests/browser`` share one."""
+    with chromium() as instance:
         yield instance
-        instance.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from uuid import uuid4
 
+from browser.wire import Wire
 from playwright.sync_api import Error, Locator, Page, expect
 from support.jupyter import JupyterServer
 
@@ -12,6 +13,17 @@ READY = """() => {
     const { commands, shell } = window.jupyterapp;
     const kernel = shell.currentWidget?.sessionContext?.session?.kernel;
     return kernel?.status === 'idle' && commands.isEnabled('notebook:run-all-cells');
+}"""
+
+# Nobody is asked whether a notebook is to be saved. Where nothing is left, JupyterLab opens its launcher.
+CLOSE_DOCUMENTS = """but => {
+    for (const widget of [...window.jupyterapp.shell.widgets('main')]) {
+        if (but && widget.context?.path === but)
+            continue;
+        if (widget.context?.model)
+            widget.context.model.dirty = false;
+        widget.close();
+    }
 }"""
 
 expect.set_options(timeout=30_000)
@@ -28,8 +40,10 @@ class LabPage:
 
     def __init__(self, page: Page) -> None:
         self.page = page
+        self.wire = Wire(page)
         self.failures: list[str] = []
         """What our scripts did not catch."""
+        self._shown: JupyterServer | None = None
         page.set_default_timeout(30_000)
         page.on("pageerror", self._failed)
         # JupyterLab's own word about a server that is down would lie over everything.
@@ -75,11 +89,30 @@ class LabPage:
             self.failures.append(f"{error.message}\n{error.stack}")
 
     def open(self, lab: JupyterServer, path: str = "", *, panel: bool = True) -> LabPage:
-        """Open JupyterLab, with a notebook if `path` names one, and the panel."""
+        """Have JupyterLab seen, with a notebook if `path` names one and no other document, and the panel.
+
+        The page is loaded only if it does not show this JupyterLab already, which takes ten seconds of a processor.
+        """
+        if self._shown is not lab:
+            return self.load(lab, path, panel=panel)
+        self.page.evaluate(CLOSE_DOCUMENTS)
+        expect(self.page.locator(".jp-Notebook")).to_have_count(0)
+        if path:
+            self.command("docmanager:open", path=path)
+            self.page.evaluate(CLOSE_DOCUMENTS, path)
+        return self._seen(path, panel)
+
+    def load(self, lab: JupyterServer, path: str = "", *, panel: bool = True) -> LabPage:
+        """Load the page, as `open` does where it is new."""
         # A workspace of its own: JupyterLab restores what was open in the default one.
         tree = f"/tree/{path}" if path else ""
+        self.wire.forget()
         self.page.goto(f"{lab.url}lab/workspaces/{uuid4().hex}{tree}?reset&token={lab.token}")
         self.page.wait_for_function("window.jupyterapp?.restored.then(() => true)", timeout=60_000)
+        self._shown = lab
+        return self._seen(path, panel)
+
+    def _seen(self, path: str, panel: bool) -> LabPage:
         # What JupyterLab opens at first takes the focus; nothing may be typed before.
         expect(self.page.locator(".jp-Notebook" if path else ".jp-LauncherCard").first).to_be_visible(timeout=60_000)
         if panel:

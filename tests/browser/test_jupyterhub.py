@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from browser.conftest import CONFIG, without_news
 from browser.labpage import LabPage
-from browser.test_connection import SHORT_REST, Wire, publish, states
+from browser.test_connection import SHORT_REST, publish, states
 from playwright.sync_api import expect
 from support.jupyterhub import JupyterHub, UserServer
 from support.socketio_peer import connected
@@ -33,11 +33,11 @@ def log_in(page: LabPage, hub: str) -> None:
 
 
 def test_the_panel_of_a_user_who_is_logged_in_is_that_user_and_rests_while_nobody_sees_it(
-    ada: UserServer, page: LabPage
+    ada: UserServer, new_page: LabPage
 ) -> None:
+    page, wire = new_page, new_page.wire
     page.page.add_init_script(SHORT_REST)
     log_in(page, ada.hub_url)
-    wire = Wire(page.page)
     page.open(ada).join("rest")
     with connected(ada, headers={"Authorization": f"token {ada.token}"}) as peer:
         publish(peer, "rest", 1)

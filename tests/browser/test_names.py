@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import getpass
 import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from browser.conftest import MakeLab
+from browser.conftest import MakeLab, SharedPage
 from browser.labpage import LabPage
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 from support.jupyter import JupyterServer
 
 from jupyter_rtmsg.log import Draft, open_log
@@ -42,7 +44,9 @@ def homework(make_lab: MakeLab) -> JupyterServer:
     Before all of them, a kernel has spoken to version 0.1.0.
     """
     lab = make_lab()
-    asyncio.run(write_old(f"sqlite:///{lab.data / 'rtmsg' / 'log.sqlite3'}"))
+    old = write_old(f"sqlite:///{lab.data / 'rtmsg' / 'log.sqlite3'}")
+    with ThreadPoolExecutor() as thread:  # this thread has the loop of Playwright
+        thread.submit(asyncio.run, old).result()
     lab.start()
     for folder in ("ann", "bob"):
         (lab.root / folder).mkdir()
@@ -55,6 +59,20 @@ def homework(make_lab: MakeLab) -> JupyterServer:
     lab.execute(kernel, f"import subprocess, sys; subprocess.run([sys.executable, '-c', {script!r}], check=True)")
     assert lab.request("DELETE", f"api/kernels/{kernel}").status == 204
     return lab
+
+
+@pytest.fixture(scope="module")
+def _names_page(browser: Browser) -> Iterator[SharedPage]:
+    shared = SharedPage(browser)
+    yield shared
+    shared.close()
+
+
+@pytest.fixture
+def page(_names_page: SharedPage, request: pytest.FixtureRequest) -> Iterator[LabPage]:
+    """Return a page for the tests on this server."""
+    with _names_page.lent(request) as page:
+        yield page
 
 
 SENDERS = ["token:kernel", "ann/hw1 (you)", "bob/hw1 (you)", "fetch (you)"]

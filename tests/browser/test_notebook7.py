@@ -48,23 +48,27 @@ def open_panel(page: LabPage, url: str, first: str) -> None:
 
 
 def test_the_panel_opens_beside_a_notebook_and_shows_what_its_cell_emits(
-    notebook7: JupyterServer, page: LabPage
+    notebook7: JupyterServer, new_page: LabPage
 ) -> None:
-    open_panel(page, f"{notebook7.url}notebooks/classic.ipynb?token={notebook7.token}", ".jp-Notebook .jp-Cell")
-    page.join("lab")
-    page.page.locator(".jp-Notebook .jp-Cell").first.click()
-    page.page.keyboard.press("Control+Enter")
-    expect(page.events).to_have_count(1, timeout=90_000)
-    expect(page.events).to_contain_text(['{"loss": 0.25}'])
-    expect(page.events).to_contain_text(["classic"])
-    card = page.page.locator(".jp-OutputArea-output")
+    open_panel(new_page, f"{notebook7.url}notebooks/classic.ipynb?token={notebook7.token}", ".jp-Notebook .jp-Cell")
+    new_page.join("lab")
+    kernel = new_page.page.locator(".jp-Notebook-ExecutionIndicator")
+    expect(kernel).to_have_attribute("data-status", "idle", timeout=90_000)  # until then, keys run nothing
+    new_page.page.locator(".jp-Notebook .jp-Cell").first.click()
+    new_page.page.keyboard.press("Control+Enter")
+    expect(new_page.events).to_have_count(1, timeout=90_000)
+    expect(new_page.events).to_contain_text(['{"loss": 0.25}'])
+    expect(new_page.events).to_contain_text(["classic"])
+    card = new_page.page.locator(".jp-OutputArea-output")
     expect(card).to_contain_text("Room lab: connected")
     expect(card).to_contain_text("classic (you) [this one]")
-    page.emit("hello", '"from the panel"')
-    expect(page.events).to_have_count(2)
+    new_page.emit("hello", '"from the panel"')
+    expect(new_page.events).to_have_count(2)
 
 
-def test_a_notebook_of_todays_notebook_7_needs_the_panel_for_nothing(notebook7: JupyterServer, page: LabPage) -> None:
+def test_a_notebook_of_todays_notebook_7_needs_the_panel_for_nothing(
+    notebook7: JupyterServer, new_page: LabPage
+) -> None:
     """The page with the files has no right side bar: it loads, and none of our scripts fails there."""
-    page.page.goto(f"{notebook7.url}tree?token={notebook7.token}")
-    expect(page.page.get_by_text("classic.ipynb").first).to_be_visible(timeout=90_000)
+    new_page.page.goto(f"{notebook7.url}tree?token={notebook7.token}")
+    expect(new_page.page.get_by_text("classic.ipynb").first).to_be_visible(timeout=90_000)

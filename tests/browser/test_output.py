@@ -10,7 +10,7 @@ from support.jupyter import JupyterServer
 import jupyter_rtmsg as rt
 
 CELLS = (
-    "import ipywidgets, jupyter_rtmsg as rt\nlab, out = rt.connect().join('lab'), ipywidgets.Output()",
+    "import ipywidgets, jupyter_rtmsg as rt\nlab, out = rt.connect().join('output'), ipywidgets.Output()",
     "lab.on('n', lambda event: print('printed', event.data))",
     "handle = display('', display_id=True)\n"
     "lab.on('n', lambda event: print('in the display', event.data), output=handle)",
@@ -28,19 +28,19 @@ def test_widgets_show_events_after_the_page_was_reloaded(lab: JupyterServer, pag
     page.run_all_cells()
     expect(cells).to_contain_text("all cells ran", timeout=60_000)
     with rt.Client(lab.url, lab.token) as hub:
-        room = hub.join("lab")
+        room = hub.join("output")
         room.emit("n", 1)
         for text in ("printed 1", "in the display 1", "in the widget 1"):
             expect(cells).to_contain_text(text)
         page.command("docmanager:save")
         expect(page.page.locator(".jp-mod-dirty")).to_have_count(0)
 
-        cells = page.open(lab, "output.ipynb", panel=False).page.locator(".jp-Notebook")
+        cells = page.load(lab, "output.ipynb", panel=False).page.locator(".jp-Notebook")
         for text in ("printed 1", "in the display 1", "in the widget 1"):
             expect(cells).to_contain_text(text, timeout=60_000)
         room.emit("n", 2)
         expect(cells).to_contain_text("in the widget 2")
-        view = cells.get_by_role("region", name="Room lab").get_by_role("log")
+        view = cells.get_by_role("region", name="Room output").get_by_role("log")
         expect(view.locator("> *")).to_have_count(2)
         # JupyterLab drops these (docs/client.md, Output)
         expect(cells).not_to_contain_text("printed 2")

@@ -41,6 +41,12 @@ class Running:
         await member.join(room, **(fields or {}))
         return member
 
+    def end_grace(self) -> None:
+        """Have the grace times be over that members have now, and those after the hub's start."""
+        for timer in [*self.hub.core.presence._away.values(), *self.hub.core.wills._timers]:
+            timer._run()
+            timer.cancel()
+
     async def close(self) -> None:
         for member in self._members:
             await member.close()

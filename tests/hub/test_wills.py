@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,7 @@ async def test_the_will_of_a_lost_member_is_published_after_the_grace_time(start
 
 
 async def test_a_member_that_leaves_or_comes_back_in_time_leaves_no_will(start: Any) -> None:
-    hub = await start(grace=0.3)
+    hub = await start(grace=600.0)
     bob = await hub.joined(user="bob")
     ann = await hub.joined(user="ann", client="c", fields={"will": WILL})
     await ann.call("leave", room="lab")
@@ -44,9 +43,12 @@ async def test_a_member_that_leaves_or_comes_back_in_time_leaves_no_will(start: 
     await eve.close()
     await until(lambda: not any(p.identity.principal == "eve" for p in hub.hub.core.participants))
     back = await hub.joined(user="eve", client="e", fields={"will": WILL})
-    await asyncio.sleep(0.5)
+    hub.end_grace()
+    await back.settled()
     assert await history(bob) == []
     await back.close()
+    await until(lambda: not any(p.identity.principal == "eve" for p in hub.hub.core.participants))
+    hub.end_grace()
     await until(lambda: bob.named("gone"))
 
 
@@ -63,9 +65,10 @@ async def test_a_hub_that_shuts_down_publishes_nothing_and_the_next_one_decides(
     await first.joined(user="ann", client="a", fields={"will": WILL})
     await first.joined(user="eve", client="e", fields={"will": {"event": "gone", "data": "eve"}})
     await first.close()
-    second = await start(url=url, restart_grace=0.5)
+    second = await start(url=url, restart_grace=600.0)
     assert len(second.hub.core.wills) == 2
     back = await second.joined(user="eve", client="e", fields={"will": {"event": "gone", "data": "eve"}})
+    second.end_grace()
     await until(lambda: back.named("gone"))
     assert await history(back) == [("gone", {"who": "ann"})]
     await second.close()
