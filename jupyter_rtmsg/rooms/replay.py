@@ -7,7 +7,7 @@ import concurrent.futures
 import contextlib
 import importlib
 import logging
-from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -200,7 +200,8 @@ class Replay:
 
     async def _run(self) -> None:
         try:
-            await self._hand_on()
+            async with contextlib.aclosing(self._events()) as events:
+                await self._hand_on(events)
         except asyncio.CancelledError:  # the room was left
             self._stopped = True
             raise
@@ -211,11 +212,11 @@ class Replay:
             if not self._outcome.done():
                 self._outcome.set_result(self.progress.done)
 
-    async def _hand_on(self) -> None:
+    async def _hand_on(self, events: AsyncIterator[Event]) -> None:
         options, due = self._options, asyncio.get_running_loop().time()
         last: Event | None = None
         batch: list[Event] = []
-        async for event in self._events():
+        async for event in events:
             # From one due time to the next, so that the delays of the loop do not add up.
             due = await self._wait(due + options.pause_between(last, event))
             if self._stopped:
@@ -247,7 +248,7 @@ class Replay:
                 due = loop.time() + max(left, 0)
         return due
 
-    async def _events(self) -> AsyncIterator[Event]:
+    async def _events(self) -> AsyncGenerator[Event, None]:
         options = self._options
         if options.events is not None:
             chosen = [event for event in options.events if options.has(event)]
@@ -258,20 +259,32 @@ class Replay:
         request: dict[str, Any] = {"room": self._membership.room, "limit": PAGE, **options.start}
         if options.event not in (None, "*"):
             request["event"] = options.event
-        while True:
-            reply = await self._commands.ask_patiently("history", request)
-            if "before" not in request:  # the end is the newest event of now: the replay does not follow live ones
-                request["before"] = reply["head"] + 1
-                await self._count(reply)
-            for fields in reply["events"]:
-                event = stored_event(self._membership.room, fields)
-                if options.until is not None and event.ts > options.until:
-                    return
-                yield event
-            if not reply["more"]:
-                return
-            request = {**request, "after": reply["through"], **Era.of(reply).fields}
-            request.pop("since", None)
+        async with contextlib.aclosing(self._pages(request)) as pages:
+            async for page in pages:
+                for fields in page["events"]:
+                    event = stored_event(self._membership.room, fields)
+                    if options.until is not None and event.ts > options.until:
+                        return
+                    yield event
+
+    async def _pages(self, request: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+        """Yield the pages of the log. The next one is read meanwhile, so that no event comes later for that."""
+        ask, loop = self._commands.ask_patiently, asyncio.get_running_loop()
+        page = await ask("history", request)
+        await self._count(page)
+        # The end is the newest event of now: the replay does not follow live ones.
+        request["before"] = page["head"] + 1
+        request.pop("since", None)
+        while page["more"]:
+            request = {**request, "after": page["through"], **Era.of(page).fields}
+            following = loop.create_task(ask("history", request))
+            try:
+                yield page
+                page = await following
+            finally:
+                following.cancel()
+                following.add_done_callback(lambda task: task.cancelled() or task.exception())
+        yield page
 
     async def _count(self, reply: dict[str, Any]) -> None:
         """Find out how many events there are, if the hub can tell."""

@@ -17,6 +17,7 @@ from jupyter_rtmsg.event import Event, Sender
 from jupyter_rtmsg.hub import Hub
 from jupyter_rtmsg.log import open_log
 from jupyter_rtmsg.rooms import replay as module
+from jupyter_rtmsg.rooms.commands import Commands
 from jupyter_rtmsg.rooms.replay import ReplayOptions
 from jupyter_rtmsg.server import Server
 
@@ -89,6 +90,27 @@ async def test_events_after_a_position_are_handled_again_page_by_page_and_marked
     assert room.subscription is not None
     assert room.subscription.position == (await room.history())[-1].seq
     assert room.lag == 0
+
+
+async def test_the_next_page_is_read_before_it_is_due(room: rt.AsyncRoom, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PAGE", 2)
+    got = await filled(room, 5)
+    asked: list[str] = []
+    ask = Commands.ask_patiently
+
+    async def counted(self: Commands, command: str, *args: Any, **options: Any) -> Any:
+        asked.append(command)
+        return await ask(self, command, *args, **options)
+
+    monkeypatch.setattr(Commands, "ask_patiently", counted)
+    replay = room.replay(after=0)
+    room.on("n", lambda event: replay.pause() if event.replay and event.data == 1 else None)
+    await until(lambda: replay.state == "paused" and asked.count("history") == 2)
+    assert len(got) <= 7
+    replay.resume()
+    assert await replay == 5
+    assert asked.count("history") == 3
+    assert got[5:] == [-1, -2, -3, -4, -5]
 
 
 async def test_a_replay_has_the_events_of_one_name_since_a_time_until_another(room: rt.AsyncRoom) -> None:
