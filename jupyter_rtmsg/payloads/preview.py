@@ -12,6 +12,7 @@ from jupyter_rtmsg.names import escaped
 
 from .images import JPEG, PNG, size_of
 from .text import described
+from .unreadable import Unreadable
 
 _ROWS, _COLUMNS, _WIDTH = 5, 8, 40
 _LARGEST_PICTURE = 1_000_000  # bytes; it is in the notebook twice as long as it is shown
@@ -41,6 +42,8 @@ def preview(wire: Any, value: Any) -> str:
 
 
 def _one(wire: Any, value: Any) -> str:
+    if isinstance(value, Unreadable):
+        return ""
     if hasattr(type(value), "_repr_png_") and hasattr(value, "size") and isinstance(value.size, tuple):
         return _picture(PNG, value._repr_png_())
     bundle = getattr(value, "bundle", None)

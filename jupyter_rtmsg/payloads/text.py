@@ -55,6 +55,7 @@ def flat(wire: Any) -> Any:
     if type(wire) is not dict:
         return wire
     kind = wire.get(TYPE)
+    kind = kind if isinstance(kind, str) else None
     if kind in _NESTED:
         return flat(wire.get(_NESTED[kind]))
     if kind in _EXACT and isinstance(wire.get("value"), str):
