@@ -16,6 +16,7 @@ from jupyter_rtmsg.client.socket import SocketClient
 from jupyter_rtmsg.client.transport import TRANSPORTS
 from jupyter_rtmsg.names import fault
 
+from . import clientcard
 from .async_room import AsyncRoom
 from .commands import Commands
 from .connection import HubConnection
@@ -117,6 +118,10 @@ class AsyncClient:
         rooms = ", ".join(self._rooms.copy()) or "none"
         kept = ", events in memory only" if self.durable is False else ""
         return f"<{type(self).__name__} {self.url}: {self.state}{who}, rooms: {rooms:.80}{kept}>"
+
+    def _repr_html_(self) -> str:
+        joined = [room.membership for room in self._rooms.copy().values()]
+        return clientcard.html(self.url, self.state, self.user, self.durability.described(), joined)
 
     if not TYPE_CHECKING:
 

@@ -78,6 +78,9 @@ class Client:
     def __repr__(self) -> str:
         return repr(self._async).replace("AsyncClient", type(self).__name__, 1)
 
+    def _repr_html_(self) -> str:
+        return self._async._repr_html_()
+
     if not TYPE_CHECKING:
 
         def __getattr__(self, name):

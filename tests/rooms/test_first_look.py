@@ -73,6 +73,21 @@ def test_a_room_is_a_card_with_members_events_and_position(shared_hub: HubServer
     eventually(lambda: f"Position: {seqs[-1]} of {seqs[-1]}, nothing to handle" in card(room))
 
 
+def test_a_client_is_a_card_with_its_hub_and_the_joined_rooms(
+    shared_hub: HubServer, room_name: str, client: Make
+) -> None:
+    hub = client(shared_hub, name=MARKUP[:64])
+    assert "No room is joined" in card(hub)
+    hub.join(room_name, as_="reader").emit("n", 1)
+    words = card(hub)
+    assert shared_hub.url in words
+    assert f"connected as {hub.user}, events are in memory only" in words
+    assert room_name in words
+    assert "reader" in words
+    hub.close()
+    assert "closed" in card(hub)
+
+
 def test_a_card_says_how_many_events_were_missed(shared_hub: HubServer, room_name: str, client: Make) -> None:
     client(shared_hub).join(room_name, as_="reader").leave()
     other = client(shared_hub).join(room_name)
