@@ -15,8 +15,18 @@ export interface IRoom extends IDisposable {
   /** The name of the room. */
   readonly name: string;
 
-  /** The latest events and remarks, oldest first; at most 500. */
+  /** The latest events and remarks, oldest first; at most 10,000. */
   readonly entries: readonly Entry[];
+
+  /** Whether events before `entries` can be loaded. */
+  readonly hasEarlier: boolean;
+
+  /**
+   * Load a page of events before `entries`.
+   *
+   * @throws HubError when the hub refuses it, or does not answer
+   */
+  loadEarlier(): Promise<void>;
 
   /** The members that are in the room now, at most 100 of them; `count` has their number. */
   readonly members: readonly IMember[];
@@ -29,6 +39,9 @@ export interface IRoom extends IDisposable {
 
   /** The two parts of the display name: the name, and the user in brackets; the user is empty where the name tells it. */
   partsOf(who: ISender): readonly [string, string];
+
+  /** A number that grows whenever a display name may have changed. */
+  readonly namesVersion: number;
 
   /** Why the room could not be joined; null: it could, or was not tried yet. */
   readonly error: string | null;
@@ -45,6 +58,14 @@ export interface IRoom extends IDisposable {
    * @throws HubError when the hub refuses it, or does not answer
    */
   publish(event: string, data?: unknown): Promise<number>;
+
+  /**
+   * Store an event whose data is given as JSON, with all its digits; an empty text means null.
+   *
+   * @returns the event's position in the log, once the event is on disk
+   * @throws HubError when the hub refuses it, or does not answer
+   */
+  publishJson(event: string, json: string): Promise<number>;
 
   /** Leave the room. Disposing does the same. */
   leave(): void;

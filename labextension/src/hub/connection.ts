@@ -5,6 +5,7 @@ import { io, type Socket } from 'socket.io-client';
 import type { State } from '../tokens';
 import { Attention } from './attention';
 import { Backoff } from './backoff';
+import { exactParser } from './parser';
 import type { IConnection } from './subscription';
 import type { ITranslation } from './translation';
 import { HubError, type ILog, type IStatus, type Reply } from './wire';
@@ -132,6 +133,7 @@ export class Connection implements IConnection, IDisposable {
     const socket = io(server.socketUrl.origin, {
       path: server.socketUrl.pathname,
       transports: ['websocket'],
+      parser: exactParser,
       autoConnect: false,
       // Our own attempts ask for the status first: a server without the extension must not see a stream of handshakes.
       reconnection: false,

@@ -24,18 +24,32 @@ export class Names {
   constructor(private readonly trans: Pick<ITranslation, '__'>) {}
 
   /** The user of this page. */
-  you: string | null = null;
+  get you(): string | null {
+    return this._you;
+  }
+
+  set you(user: string | null) {
+    this._version += user === this._you ? 0 : 1;
+    this._you = user;
+  }
+
+  /** A number that grows whenever a display name may have changed. */
+  get version(): number {
+    return this._version;
+  }
 
   /** Remember a sender or member, whose notebook may have the name of another one. */
   add({ name, notebook, member }: ISender): void {
     if (!name || !notebook || !isNamedAfter(name, notebook)) {
       return;
     }
+    this._version += this._members.get(member) === notebook ? 0 : 1;
     remember(this._members, member, notebook);
     const known = this._notebooks.get(name) ?? new Set();
     if (!known.has(notebook) && known.size < LIMIT) {
       known.add(notebook);
       this._ends.clear();
+      this._version += 1;
     }
     remember(this._notebooks, name, known);
   }
@@ -70,6 +84,8 @@ export class Names {
     return end;
   }
 
+  private _you: string | null = null;
+  private _version = 0;
   private readonly _notebooks = new Map<string, Set<string>>();
   private readonly _members = new Map<string, string>();
   private readonly _ends = new Map<string, string>();

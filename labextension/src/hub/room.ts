@@ -3,13 +3,28 @@ import { Throttler } from '@lumino/polling';
 import { type ISignal, Signal } from '@lumino/signaling';
 
 import type { Entry, IRoom } from '../tokens';
+import { RawJson } from './json';
 import { Names } from './names';
 import { type IConnection, type IReader, Subscription } from './subscription';
 import type { ITranslation } from './translation';
-import type { IEvent, IJoined, ILog, IMember, IMeta, IPresence, ISender, ITrimmed } from './wire';
+import {
+  HubError,
+  type IEvent,
+  type IHistory,
+  type IJoined,
+  type ILog,
+  type IMember,
+  type IMeta,
+  type IPresence,
+  type ISender,
+  type ITrimmed
+} from './wire';
 
 /** How many entries are held; the oldest go first. */
-const MAX_ENTRIES = 500;
+const MAX_ENTRIES = 10_000;
+
+/** How many earlier events are loaded at once. */
+const PAGE = 200;
 
 /** The shortest time between two signals, in milliseconds: a busy room must not keep the page from being used. */
 const SIGNAL_INTERVAL = 50;
@@ -24,10 +39,10 @@ export class Room implements IRoom, IReader {
     readonly name: string,
     private readonly connection: IConnection,
     private readonly onLeave: () => void,
-    trans: ITranslation
+    private readonly _trans: ITranslation
   ) {
-    this._names = new Names(trans);
-    this.subscription = new Subscription(name, connection, this, trans);
+    this._names = new Names(_trans);
+    this.subscription = new Subscription(name, connection, this, _trans);
   }
 
   /** What joins the room and keeps its events gapless. */
@@ -37,6 +52,11 @@ export class Room implements IRoom, IReader {
 
   get entries(): readonly Entry[] {
     return this._entries;
+  }
+
+  get hasEarlier(): boolean {
+    const oldest = this.oldest;
+    return oldest !== null && oldest > this._first && this._entries.length < MAX_ENTRIES;
   }
 
   get members(): readonly IMember[] {
@@ -63,6 +83,10 @@ export class Room implements IRoom, IReader {
     return this._names.of(who);
   }
 
+  get namesVersion(): number {
+    return this._names.version;
+  }
+
   partsOf(who: ISender): readonly [string, string] {
     return this._names.parts(who);
   }
@@ -71,6 +95,33 @@ export class Room implements IRoom, IReader {
     const body = { room: this.name, event, ...(data === undefined ? {} : { data }) };
     const { seq } = await this.connection.request<{ seq: number }>('publish', body);
     return seq;
+  }
+
+  /** Store an event whose data is JSON, which goes out with the digits that it has. */
+  publishJson(event: string, json: string): Promise<number> {
+    return this.publish(event, json === '' ? undefined : new RawJson(json));
+  }
+
+  async loadEarlier(): Promise<void> {
+    const before = this.oldest;
+    if (before === null) {
+      return;
+    }
+    const page = await this.connection.request<IHistory>('history', { room: this.name, before, last: PAGE });
+    if (this.oldest !== before) {
+      throw new HubError('stale', this._trans.__('The room has changed meanwhile: try again.'));
+    }
+    const events = page.events.slice(-(MAX_ENTRIES - this._entries.length));
+    this._first = events.length === 0 ? before : page.first;
+    const keys = this._firstKey - events.length;
+    const entries = events.map(({ event: name, ...meta }, index): Entry => {
+      const event: IEvent = { ...meta, name, room: this.name, replay: true };
+      this._names.add(event.from);
+      return { kind: 'event', key: keys + index, event };
+    });
+    this._firstKey = keys;
+    this._entries = [...entries, ...this._entries];
+    this.announce();
   }
 
   /** Keep the connection up until this room is left. */
@@ -123,6 +174,7 @@ export class Room implements IRoom, IReader {
 
   joined(reply: IJoined): void {
     this._error = null;
+    this._first = reply.first;
     this._names.you = reply.user;
     this._members.clear();
     reply.members.forEach(member => {
@@ -167,9 +219,19 @@ export class Room implements IRoom, IReader {
   private add(entry: Entry): void {
     this._entries.push(entry);
     if (this._entries.length > MAX_ENTRIES) {
-      this._entries.splice(0, this._entries.length - MAX_ENTRIES);
+      this._entries.shift();
     }
     this.announce();
+  }
+
+  /** The position of the oldest stored event that is held; null: there is none. */
+  private get oldest(): number | null {
+    for (const entry of this._entries) {
+      if (entry.kind === 'event' && entry.event.seq !== null) {
+        return entry.event.seq;
+      }
+    }
+    return null;
   }
 
   private announce(): void {
@@ -178,12 +240,16 @@ export class Room implements IRoom, IReader {
     }
   }
 
-  private readonly _entries: Entry[] = [];
+  private _entries: Entry[] = [];
   private readonly _members = new Map<string, IMember>();
   private readonly _names: Names;
   private _count = 0;
   private _error: string | null = null;
   private _nextKey = 0;
+  /** The key of the first entry: those that are loaded later come before it. */
+  private _firstKey = 0;
+  /** The position of the oldest event that the hub has. */
+  private _first = 0;
   private _isDisposed = false;
   private _following: IDisposable | null = null;
   private readonly _changed = new Signal<this, void>(this);

@@ -30,6 +30,8 @@ export interface IMeta {
   key?: string;
   /** True for a value that the room had at the join: it comes before the missed events, and is not one of them. */
   retained?: boolean;
+  /** The data as it was sent, which this page notes: with all digits, and its keys in order. */
+  json?: string;
 }
 
 /** An event of a room. */
@@ -82,6 +84,21 @@ export interface IRoomPage {
   rooms: IRoomSummary[];
   more: boolean;
   through: string;
+}
+
+/** An event on a page of `history`. */
+export interface IPageEvent extends Omit<IMeta, 'room'> {
+  event: string;
+  data: unknown;
+}
+
+/** The reply of `history`. */
+export interface IHistory {
+  events: IPageEvent[];
+  more: boolean;
+  through: number;
+  first: number;
+  head: number;
 }
 
 /** Data of `$trimmed`: the events with the numbers `first` to `last` are gone, up to the position `through`. */

@@ -1,9 +1,8 @@
-import { escapeHidden } from '../hub/invisible';
 import { title } from '../hub/names';
 import type { ITranslation } from '../hub/translation';
 import type { Entry, IRoom, IRtmsg } from '../tokens';
-import { dataText } from '../views/format';
-import type { IEventRow, IMemberItem, IOutcome, IRoomModel, Row } from '../views/model';
+import type { IEarlier, IMemberItem, IOutcome, IRoomModel, Row } from '../views/model';
+import { EventRow } from './eventrow';
 
 /** A room of the hub, as views show it. */
 export class PanelRoom implements IRoomModel {
@@ -43,8 +42,24 @@ export class PanelRoom implements IRoomModel {
     return this.room.count - this.room.members.length;
   }
 
+  /** The rows of all entries; another array after each change, in which a row that has not changed is the same. */
   get rows(): readonly Row[] {
-    return this.room.entries.map(entry => (entry.kind === 'event' ? this.row(entry) : entry));
+    const { entries, namesVersion } = this.room;
+    const [first, last] = [entries[0]?.key ?? 0, entries[entries.length - 1]?.key ?? 0];
+    const [from, to] = [this._rows[0]?.key ?? 0, this._rows[this._rows.length - 1]?.key ?? 0];
+    if (namesVersion !== this._namesVersion) {
+      this._namesVersion = namesVersion;
+      this._rows = entries.map(entry => this.row(entry));
+    } else if (first !== from || last !== to || entries.length !== this._rows.length) {
+      // Keys are consecutive, so a row's place follows from its key.
+      const known = this._rows;
+      this._rows = entries.map(entry => known[entry.key - from] ?? this.row(entry));
+    }
+    return this._rows;
+  }
+
+  get earlier(): IEarlier {
+    return { more: this.room.hasEarlier && this.canEmit, load: () => this.room.loadEarlier() };
   }
 
   get canEmit(): boolean {
@@ -53,7 +68,7 @@ export class PanelRoom implements IRoomModel {
 
   async emit(event: string, json: string): Promise<IOutcome> {
     try {
-      const seq = await this.room.publish(event, json ? (JSON.parse(json) as unknown) : undefined);
+      const seq = await this.room.publishJson(event, json);
       return { ok: true, text: this.trans.__('Stored as number %1', seq) };
     } catch (error) {
       return { ok: false, text: error instanceof Error ? error.message : String(error) };
@@ -67,29 +82,14 @@ export class PanelRoom implements IRoomModel {
     };
   }
 
-  /** Return the row of an event; the same one until its sender has another display name. */
-  private row(entry: Entry & { kind: 'event' }): IEventRow {
-    const { event, key } = entry;
-    const [sender, user] = this.room.partsOf(event.from);
-    const known = this._rows.get(entry);
-    if (known?.sender === sender && known.user === user) {
-      return known;
+  private row(entry: Entry): Row {
+    if (entry.kind === 'remark') {
+      return entry;
     }
-    const row: IEventRow = {
-      kind: 'event',
-      key,
-      name: escapeHidden(event.name),
-      sender,
-      user,
-      title: title(event.from),
-      data: event.data === null ? null : dataText(event.data),
-      ts: event.ts,
-      seq: event.seq,
-      replay: event.replay === true
-    };
-    this._rows.set(entry, row);
-    return row;
+    const [sender, user] = this.room.partsOf(entry.event.from);
+    return new EventRow(entry.key, entry.event, sender, user, false);
   }
 
-  private readonly _rows = new WeakMap<Entry, IEventRow>();
+  private _rows: readonly Row[] = [];
+  private _namesVersion = -1;
 }

@@ -2,6 +2,7 @@ import { createContext } from 'preact';
 import { useContext, useLayoutEffect, useState } from 'preact/hooks';
 
 import { ENGLISH, type ITranslation } from '../hub/translation';
+import type { IOutcome } from './model';
 
 /** The translation of the page; English where it has none. */
 export const Translation = createContext<ITranslation>(ENGLISH);
@@ -27,3 +28,14 @@ export function useChanges(model: IWatchable): void {
     [model]
   );
 }
+
+/** What the page can do for a view. */
+export interface IPage {
+  /** Put a text on the clipboard. */
+  copy(text: string): Promise<void>;
+  /** Put a line into the active cell; missing: this page has no cells to put it into. */
+  insertIntoCell?: (line: string) => Promise<IOutcome>;
+}
+
+/** The page around the views. */
+export const Page = createContext<IPage>({ copy: text => navigator.clipboard.writeText(text) });

@@ -41,12 +41,12 @@ test('who comes and who goes changes the members', async () => {
   expect(room.count).toBe(1);
 });
 
-test('it holds the latest 500 entries', async () => {
+test('it holds the latest 10,000 entries', async () => {
   await room.subscription.join();
-  for (let n = 1; n <= 510; n++) {
+  for (let n = 1; n <= 10_010; n++) {
     room.receive('tick', null, meta(n));
   }
-  expect(room.entries).toHaveLength(500);
+  expect(room.entries).toHaveLength(10_000);
   expect(room.entries[0]).toMatchObject({ event: { n: 11 } });
 });
 
@@ -94,4 +94,18 @@ test('leaving tells the hub once, and ends what keeps the connection up', () => 
   expect(hub.sent).toEqual([['leave', { room: 'lab' }]]);
   expect(onLeave).toHaveBeenCalledTimes(1);
   expect(dispose).toHaveBeenCalledTimes(1);
+});
+
+test('earlier events come before those that are held, until there are no more', async () => {
+  hub.answers['join'] = () => joined(5, { first: 20, cursor: 40, cursor_n: 4 });
+  const page = [meta(2), meta(3)].map(told => ({ ...told, event: 'old', data: null }));
+  hub.answers['history'] = () => ({ events: page, first: 20, more: true });
+  await room.subscription.join();
+  room.receive('tick', null, meta(4));
+  expect(room.hasEarlier).toBe(true);
+  await room.loadEarlier();
+  expect(hub.sent.at(-1)).toEqual(['history', { room: 'lab', before: 40, last: 200 }]);
+  expect(room.entries.map(entry => entry.key)).toEqual([-2, -1, 0]);
+  expect(room.entries.map(entry => entry.kind === 'event' && entry.event.n)).toEqual([2, 3, 4]);
+  expect(room.hasEarlier).toBe(false);
 });

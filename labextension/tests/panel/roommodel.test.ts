@@ -16,7 +16,10 @@ class FakeRoom {
   count = 5;
   sender: readonly [string, string] = ['hw1', '(ana)'];
   readonly changed = new Signal<this, void>(this);
-  publish = vi.fn(() => Promise.resolve(17));
+  namesVersion = 0;
+  hasEarlier = false;
+  loadEarlier = vi.fn(() => Promise.resolve());
+  publishJson = vi.fn(() => Promise.resolve(17));
   nameOf = (): string => 'ana (you)';
   partsOf = (): readonly [string, string] => this.sender;
 }
@@ -58,6 +61,7 @@ test('a row is the same object until its sender has another name', () => {
   const [before] = model.rows;
   expect(model.rows[0]).toBe(before);
   room.sender = ['ann/hw1', '(ana)'];
+  room.namesVersion += 1;
   expect(model.rows[0]).toMatchObject({ sender: 'ann/hw1' });
 });
 
@@ -74,13 +78,13 @@ test('it can emit while the hub is connected', () => {
 
 test('an emit tells where the event is stored', async () => {
   expect(await model.emit('hello', '[1, 2]')).toEqual({ ok: true, text: 'Stored as number 17' });
-  expect(room.publish).toHaveBeenLastCalledWith('hello', [1, 2]);
+  expect(room.publishJson).toHaveBeenLastCalledWith('hello', '[1, 2]');
   await model.emit('hello', '');
-  expect(room.publish).toHaveBeenLastCalledWith('hello', undefined);
+  expect(room.publishJson).toHaveBeenLastCalledWith('hello', '');
 });
 
 test('an emit that is refused tells why', async () => {
-  room.publish.mockRejectedValue(new HubError('bad_request', '$mine belongs to the hub'));
+  room.publishJson.mockRejectedValue(new HubError('bad_request', '$mine belongs to the hub'));
   expect(await model.emit('$mine', '')).toEqual({ ok: false, text: '$mine belongs to the hub' });
 });
 

@@ -83,6 +83,67 @@ test('without an event, or where the room cannot emit, the button is disabled', 
   expect(button().disabled).toBe(true);
 });
 
+test.each([
+  ['hello', '"hello"', 'Sent as the string "hello"'],
+  ['12 monkeys', '"12 monkeys"', 'Sent as the string "12 monkeys"'],
+  ['true', 'true', ''],
+  ['9007199254740993', '9007199254740993', '']
+])('the text %s is sent as %s', (text, json, hint) => {
+  open();
+  fill('hello', text);
+  expect(texts(form, '.jp-RtmsgRoomView-formHint').join()).toBe(hint);
+  press();
+  expect(room.emitted).toEqual([['hello', json]]);
+});
+
+test.each([
+  ['{"a": 1', 'line 1, column 8: expected , or }'],
+  ['{"a": 1,}', 'line 1, column 9: no comma before }'],
+  ["{'a': 1}", 'line 1, column 2: expected a name in "double quotes"'],
+  ["['a']", 'line 1, column 2: JSON has "double quotes" only'],
+  ['{"a":\n True}', 'line 2, column 2: write true for True'],
+  ['[1, NaN]', 'line 1, column 5: write null for NaN'],
+  ['[abc]', 'line 1, column 2: strings need "double quotes"'],
+  ['{"a" 1}', 'line 1, column 6: expected :'],
+  ['[1] 2', 'line 1, column 5: nothing may follow the value'],
+  ['["a', 'line 1, column 2: this string has no end']
+])('what is wrong with %s is told, and where', (text, fault) => {
+  open();
+  fill('hello', text);
+  expect(texts(form, '[role=alert]')[0]).toContain(fault);
+  expect(button().disabled).toBe(true);
+});
+
+test('data that are too large are refused before they are sent, with both numbers', () => {
+  room.maxBytes = 1_000;
+  open();
+  fill('hello', JSON.stringify('é'.repeat(500)));
+  expect(texts(form, '[role=alert]')[0]).toContain('The data has 1,002 bytes; an event may have 1,000.');
+  fill('hello', JSON.stringify('e'.repeat(500)));
+  expect(button().disabled).toBe(false);
+});
+
+test('it shows the line of Python that does the same, or why it cannot be done', () => {
+  open();
+  expect(texts(form, '.jp-RtmsgRoomView-python')).toEqual(['Name the event first.']);
+  fill('hello', '{"ok": true, "n": [1.0, null]}');
+  const line = 'rt.connect().join("lab").emit("hello", {"ok": True, "n": [1.0, None]})';
+  expect(texts(form, '.jp-RtmsgRoomView-python')).toEqual([line]);
+  room.canEmit = false;
+  open();
+  expect(texts(form, '.jp-RtmsgRoomView-python')[0]).toContain('There is no connection');
+});
+
+test('the room keeps what is in the fields', () => {
+  const kept: unknown[] = [];
+  room.keepDraft = draft => kept.push(draft);
+  room.draft = { event: 'done', data: '1' };
+  open();
+  expect(form.querySelector('textarea')?.value).toBe('1');
+  type(form.querySelector('textarea'), '12');
+  expect(kept).toEqual([{ event: 'done', data: '12' }]);
+});
+
 test('the event of the settings is filled in', () => {
   room.form = { event: 'message', lines: 1, slow: null };
   open();

@@ -1,7 +1,7 @@
 import { type VNode, render } from 'preact';
 import { act } from 'preact/test-utils';
 
-import type { IEventRow, IMemberItem, IOutcome, IRoomModel, IStatus, Row } from '../../src/views/model';
+import type { IDraft, IEventRow, IMemberItem, IOutcome, IRoomModel, IStatus, Row } from '../../src/views/model';
 
 /** A room whose content the test sets; `change` tells the views. */
 export class FakeRoom implements IRoomModel {
@@ -14,6 +14,9 @@ export class FakeRoom implements IRoomModel {
   rows: Row[] = [];
   form = { event: '', lines: 2, slow: null as string | null };
   canEmit = true;
+  maxBytes?: number;
+  draft?: IDraft;
+  keepDraft?: (draft: IDraft) => void;
   readonly emitted: [string, string][] = [];
   readonly watchers = new Set<() => void>();
   answer: (outcome: IOutcome) => void = () => undefined;
