@@ -22,6 +22,8 @@ const compiler = rspack({
     library: { type: 'module' },
     clean: true
   },
+  // A widget is one file: what the panel loads when it is needed is in it from the start.
+  module: { parser: { javascript: { dynamicImportMode: 'eager' } } },
   optimization: {
     minimizer: [
       // Comments like that of the banner stay.
@@ -29,9 +31,12 @@ const compiler = rspack({
     ]
   },
   plugins: [
-    new rspack.BannerPlugin('Built from labextension/src. Contains Preact (MIT License): LICENSE.preact.'),
+    new rspack.BannerPlugin('Built from labextension/src. Contains Preact and flechette: LICENSE.*.'),
     new rspack.CopyRspackPlugin({
-      patterns: [{ from: 'node_modules/preact/LICENSE', to: 'LICENSE.preact', toType: 'file' }]
+      patterns: [
+        { from: 'node_modules/preact/LICENSE', to: 'LICENSE.preact', toType: 'file' },
+        { from: 'node_modules/@uwdata/flechette/LICENSE', to: 'LICENSE.flechette', toType: 'file' }
+      ]
     })
   ]
 });

@@ -69,7 +69,7 @@ def test_the_client_bundle_is_packed_whole_with_its_licence(contents: Contents) 
 
 def test_the_widget_is_packed_with_the_licence_of_what_it_contains(contents: Contents) -> None:
     packed = {name.removeprefix(WIDGET) for name in contents.names if name.startswith(WIDGET)}
-    assert packed == {"room.js", "room.css", "LICENSE.preact"}
+    assert packed == {"room.js", "room.css", "LICENSE.preact", "LICENSE.flechette"}
     script = contents.archive.read(WIDGET + "room.js")
     assert b"sourceMappingURL" not in script
     assert len(gzip.compress(script)) < 60_000

@@ -226,11 +226,11 @@ function DataField({ value, onChange, lines, data, onEmit }: IDataFieldProps): J
   return (
     <>
       <label className="jp-RtmsgRoomView-label jp-mod-data">
-        {trans.__('Data (JSON, or a plain text)')}
+        {trans.__('Data (JSON)')}
         <textarea
           className="jp-RtmsgRoomView-input"
           rows={lines}
-          placeholder='{"loss": 0.1}'
+          placeholder={trans.__('{"loss": 0.1}, or a plain text')}
           spellcheck={false}
           value={value}
           aria-invalid={data.problem !== null}

@@ -97,7 +97,7 @@ test('leaving tells the hub once, and ends what keeps the connection up', () => 
 });
 
 test('earlier events come before those that are held, until there are no more', async () => {
-  hub.answers['join'] = () => joined(5, { first: 20, cursor: 40, cursor_n: 4 });
+  hub.answers['join'] = () => joined(3, { first: 20, cursor: 30, cursor_n: 3 });
   const page = [meta(2), meta(3)].map(told => ({ ...told, event: 'old', data: null }));
   hub.answers['history'] = () => ({ events: page, first: 20, more: true });
   await room.subscription.join();
