@@ -9,6 +9,7 @@ export interface IJsonFault {
   readonly text: string;
 }
 
+// eslint-disable-next-line no-control-regex -- JSON does not allow them in strings
 const STRING = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const WORD = /[A-Za-z_]\w*/y;
