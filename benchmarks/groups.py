@@ -1,31 +1,42 @@
-"""Worker groups: how many events a second ten processes share, beside one listener and Redis Streams.
+"""Worker groups: how many events a second ten processes share, beside one listener, Redis Streams and JetStream.
 
-    python benchmarks/groups.py [--events 20000] [--workers 10] [--in-flight 1 10 100] [--redis]
+    python benchmarks/groups.py [--events 20000] [--workers 10] [--in-flight 1 10 100] [--redis] [--jetstream]
 
-For each number in flight: the events are stored first, then the workers start together, and the time from the first
-handled event to the last one counts. ``listener`` is one client that reads the same events with ``room.on``. With
-``--redis``, and a ``redis-server`` on the path, as many processes of redis-py read a stream with XREADGROUP and
-acknowledge each batch with XACK, at ``appendfsync always``.
+The events are stored first. Then, for each number in flight, the workers of one system after the other start together,
+and the time from the first handled event to the last one counts. `cpu` is that of the server and of all workers, for
+one event: on a busy machine it tells more than the rate. Handlers only count.
+
+listener   one client that reads the same events with ``room.on``
+group      ``room.worker`` in each process
+redis      redis-py: XREADGROUP, then XACK of the batch; ``appendonly yes``, ``appendfsync always``
+jetstream  nats-py: a pull consumer with explicit acknowledgements; file storage, ``sync_interval: always``
+
+Redis comes from the system (Debian: redis-server); clients and NATS from the `bench` extra. What lacks is left out with
+a word.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import multiprocessing
-import shutil
-import subprocess
+import os
 import sys
 import tempfile
 import time
-from multiprocessing.synchronize import Barrier
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import psutil
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parent), str(HERE.parent / "tests")]
+sys.path[:0] = [str(HERE.parent), str(HERE.parent / "tests"), str(HERE)]
 
+import group_brokers  # noqa: E402
+from brokers import missing  # noqa: E402
 from support.hub import TOKEN, HubServer  # noqa: E402
-from support.ports import free_port  # noqa: E402
 
 import jupyter_rtmsg as rt  # noqa: E402
 
@@ -33,94 +44,107 @@ _context = multiprocessing.get_context("spawn")
 LIMITS = {"publish_rate": 1e9, "publish_burst": 1e9, "command_rate": 1e9, "command_burst": 1e9}
 
 
-def work(url: str, group: str, in_flight: int, count: Any, times: Any, ready: Barrier) -> None:
-    """Handle events until the group has handled all of them."""
-    room = rt.Client(url, TOKEN).connect().join("bench")
+class Figures(NamedTuple):
+    """Events per second, and microseconds of CPU per event: of the server, and of all workers."""
 
-    def handle(event: rt.Event) -> None:
-        with count.get_lock():
-            count.value += 1
-            times[1] = time.monotonic()
-            times[0] = times[0] or times[1]
-
-    ready.wait()
-    room.worker(group, max_in_flight=in_flight)(handle)
-    while True:
-        time.sleep(60)
+    rate: float
+    server: float
+    workers: float
 
 
-def consume(port: int, group: str, batch: int, count: Any, times: Any, ready: Barrier) -> None:
-    """Do the same with a stream of Redis."""
-    import redis
+class System(NamedTuple):
+    """A server with the events stored, and what a worker process runs: ``work(address, group, in_flight, tally)``."""
 
-    client = redis.Redis(port=port)
-    ready.wait()
-    while True:
-        for _, entries in client.xreadgroup(group, str(id(client)), {"bench": ">"}, count=batch, block=1000):
-            client.xack("bench", group, *(entry for entry, _ in entries))
-            with count.get_lock():
-                count.value += len(entries)
-                times[1] = time.monotonic()
-                times[0] = times[0] or times[1]
+    server: psutil.Process
+    work: Callable[..., None]
+    address: Any
+    make: Callable[[str, int], None]
 
 
-def shared(target: Any, first: Any, group: str, in_flight: int, events: int, workers: int) -> float:
-    """Return how many events a second the workers handle."""
-    count, times, ready = _context.Value("i", 0), _context.Array("d", 2), _context.Barrier(workers)
-    arguments = (first, group, in_flight, count, times, ready)
-    processes = [_context.Process(target=target, args=arguments, daemon=True) for _ in range(workers)]
+class Tally:
+    """What one worker has handled: in shared memory, and each worker has its own, so that none waits for another."""
+
+    def __init__(self, shared: Any, ready: Any) -> None:
+        self._shared = shared
+        self._ready = ready
+
+    def start(self) -> None:
+        """Wait for the others."""
+        self._ready.wait()
+        self._shared[3] = time.process_time()
+
+    def add(self, number: int = 1) -> None:
+        """Count handled events."""
+        shared = self._shared
+        shared[0] += number
+        shared[2] = now = time.monotonic()
+        shared[1] = shared[1] or now
+
+
+def cpu(process: psutil.Process) -> float:
+    """Return the CPU seconds of a process so far."""
+    return sum(process.cpu_times()[:2])
+
+
+def work(url: str, group: str, in_flight: int, tally: Tally) -> None:
+    """Handle events of our hub."""
+    with rt.Client(url, TOKEN) as client:
+        room = client.join("bench")
+        tally.start()
+        room.worker(group, max_in_flight=in_flight)(lambda event: tally.add())
+        while True:
+            time.sleep(60)
+
+
+def shared(system: System, in_flight: int, events: int, workers: int) -> Figures:
+    """Return how many events a second the workers handle, and at which cost."""
+    group, ready = f"g{in_flight}", _context.Barrier(workers)
+    system.make(group, in_flight)
+    tallies = [_context.RawArray("d", 4) for _ in range(workers)]
+    arguments = [(system.address, group, in_flight, Tally(each, ready)) for each in tallies]
+    processes = [_context.Process(target=system.work, args=each, daemon=True) for each in arguments]
+    before = cpu(system.server)
     for process in processes:
         process.start()
-    while count.value < events:
+    while sum(each[0] for each in tallies) < events:
         time.sleep(0.05)
+    server = cpu(system.server) - before
+    spent = sum(cpu(psutil.Process(each.pid)) for each in processes) - sum(each[3] for each in tallies)
     for process in processes:
         process.terminate()
         process.join()
-    return events / (times[1] - times[0])
+    seconds = max(each[2] for each in tallies) - min(each[1] for each in tallies if each[1])
+    return Figures(events / seconds, server / events * 1e6, spent / events * 1e6)
 
 
-def listened(url: str, events: int) -> float:
-    """Return how many events a second one listener handles."""
+def listened(url: str, server: psutil.Process, events: int) -> Figures:
+    """Return how many events a second one listener handles, and at which cost."""
     times: list[float] = []
+    before = cpu(server)
     with rt.Client(url, TOKEN) as client:
-        room = client.join("bench", after=0)
+        room, own = client.join("bench", after=0), time.process_time()
         room.on("n", lambda event: times.append(time.monotonic()))
         while len(times) < events:
-            time.sleep(0.05)
-    return events / (times[-1] - times[0])
+            time.sleep(0.02)
+        own = time.process_time() - own
+    return Figures(events / (times[-1] - times[0]), (cpu(server) - before) / events * 1e6, own / events * 1e6)
 
 
-def redis_streams(events: int, workers: int, in_flight: list[int]) -> None:
-    """Measure Redis Streams."""
-    server = shutil.which("redis-server")
-    if server is None:
-        print("redis: no redis-server on the path")
-        return
-    import redis
+@contextmanager
+def ours(folder: Path, events: int) -> Iterator[System]:
+    """Run our hub."""
+    with HubServer(f"sqlite:///{folder}/log.sqlite3", limits=LIMITS) as hub:
+        with rt.Client(hub.url, TOKEN) as client:
+            room = client.join("bench")
+            for receipt in [room.emit("n", number, wait=False) for number in range(events)]:
+                receipt.result(60)
+        yield System(psutil.Process(hub.pid), work, hub.url, lambda group, in_flight: None)
 
-    port = free_port()
-    with tempfile.TemporaryDirectory() as folder:
-        command = [server, "--port", str(port), "--dir", folder, "--appendonly", "yes", "--appendfsync", "always"]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        try:
-            client = redis.Redis(port=port)
-            while True:
-                try:
-                    client.ping()
-                    break
-                except redis.ConnectionError:
-                    time.sleep(0.05)
-            pipeline = client.pipeline(transaction=False)
-            for number in range(events):
-                pipeline.xadd("bench", {"n": number})
-            pipeline.execute()
-            for batch in in_flight:
-                client.xgroup_create("bench", f"g{batch}", id="0")
-                rate = shared(consume, port, f"g{batch}", batch, events, workers)
-                print(f"redis, {batch:>3} in flight: {rate:>9,.0f} events/s", flush=True)
-        finally:
-            process.terminate()
-            process.wait()
+
+def report(name: str, figures: Figures) -> None:
+    """Print a line."""
+    cost = f"{figures.server:6.0f} µs of the server, {figures.workers:5.0f} µs of the workers"
+    print(f"{name:27}{figures.rate:9,.0f} events/s   cpu {cost}", flush=True)
 
 
 def main() -> None:
@@ -130,19 +154,44 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=10)
     parser.add_argument("--in-flight", type=int, nargs="+", default=[1, 10, 100])
     parser.add_argument("--redis", action="store_true")
-    arguments = parser.parse_args()
-    events, workers = arguments.events, arguments.workers
-    with tempfile.TemporaryDirectory() as folder, HubServer(f"sqlite:///{folder}/log.sqlite3", limits=LIMITS) as hub:
-        with rt.Client(hub.url, TOKEN) as client:
-            room = client.join("bench")
-            for receipt in [room.emit("n", number, wait=False) for number in range(events)]:
-                receipt.result(60)
-        print(f"listener:           {listened(hub.url, events):>9,.0f} events/s", flush=True)
-        for in_flight in arguments.in_flight:
-            rate = shared(work, hub.url, f"g{in_flight}", in_flight, events, workers)
-            print(f"group, {in_flight:>3} in flight: {rate:>9,.0f} events/s", flush=True)
-    if arguments.redis:
-        redis_streams(events, workers, arguments.in_flight)
+    parser.add_argument("--jetstream", action="store_true")
+    parser.add_argument("--json", type=Path, metavar="OUT")
+    options = parser.parse_args()
+    wanted: dict[str, Callable[..., AbstractContextManager[System]]] = {"group": ours}
+    for name, needs in (("redis", "redis-py"), ("jetstream", "nats")):
+        if getattr(options, name):
+            if lack := missing(needs):
+                print(f"{name}: left out, it needs {lack}")
+            else:
+                server, target = group_brokers.SYSTEMS[name]
+                wanted[name] = _broker(server, target)
+    print(f"{options.events:,} events, {options.workers} workers; load {os.getloadavg()[0]:.1f}", flush=True)
+    result: dict[str, dict[str, float]] = {}
+    with ExitStack() as stack:
+        systems: dict[str, System] = {}
+        for name, system in wanted.items():
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            systems[name] = stack.enter_context(system(Path(folder), options.events))
+        for in_flight in options.in_flight:
+            for name, each in systems.items():
+                if name == "group":
+                    figures = listened(each.address, each.server, options.events)
+                    result[f"listener before {in_flight}"] = figures._asdict()
+                    report("listener", figures)
+                figures = shared(each, in_flight, options.events, options.workers)
+                result[f"{name} {in_flight}"] = figures._asdict()
+                report(f"{name}, {in_flight:>3} in flight", figures)
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=1) + "\n")
+
+
+def _broker(server: Any, target: Any) -> Callable[..., AbstractContextManager[System]]:
+    @contextmanager
+    def run(folder: Path, events: int) -> Iterator[System]:
+        with server(folder, events) as (process, address, make):
+            yield System(process, target, address, make)
+
+    return run
 
 
 if __name__ == "__main__":

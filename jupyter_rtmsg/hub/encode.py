@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -94,6 +94,41 @@ def encode_work(record: Record, group: str, attempt: int, deliveries: int, rest:
            _json(record.name), _json(group), attempt, deliveries, _parts(record) + end),
         record.attachments,
     )  # fmt: skip
+
+
+def encode_work_entry(record: Record, attempt: int, deliveries: int, rest: Mapping[str, Any], *, sender: bool) -> bytes:
+    """Encode a delivery as an entry of `encode_work_batch`.
+
+    Parameters
+    ----------
+    record : Record
+        The stored event, without attachments.
+    attempt, deliveries : int
+        Left out if they are 1.
+    rest : mapping
+        Further fields of ``meta``; usually none.
+    sender : bool
+        Whether to tell the sender: it is left out if it is that of the entry before.
+
+    Returns
+    -------
+    bytes
+        ``["<event>",data,{"seq","prev","n","ts","from"?,"id"?,"attempt"?,"deliveries"?,...}]`` (docs/wire.md).
+    """
+    end = b""
+    if sender:
+        end += b',"from":' + record.sender
+    if attempt != 1 or deliveries != 1 or rest:
+        end += b"," + encode_json({"attempt": attempt, "deliveries": deliveries, **rest})[1:-1]
+    return b'[%b,%b,{"seq":%d,"prev":%d,"n":%d,"ts":%d%b%b}]' % (
+        _json(record.name), record.data, record.seq or 0, record.prev or 0, record.n or 0, record.ts, _id(record), end
+    )  # fmt: skip
+
+
+def encode_work_batch(room: str, group: str, entries: Sequence[bytes]) -> Encoded:
+    """Encode several deliveries to one worker as ``42["$work",[entry...],{"room","group","count"}]`` (docs/wire.md)."""
+    meta = b'{"room":%b,"group":%b,"count":%d}' % (_json(room), _json(group), len(entries))
+    return Encoded(b'%b["$work",[%b],%b]' % (_TEXT, b",".join(entries), meta), ())
 
 
 def encode_trimmed(room: str, numbers: range, through: int) -> Encoded:

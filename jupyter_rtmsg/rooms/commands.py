@@ -11,9 +11,10 @@ from jupyter_rtmsg.client.backoff import Backoff
 from jupyter_rtmsg.client.socket import SocketClient
 from jupyter_rtmsg.errors import AckTimeout, CommandError, Disconnected, RateExceeded
 from jupyter_rtmsg.futures import settle
-from jupyter_rtmsg.wire.data import dump
+from jupyter_rtmsg.wire.data import EncodedJSON, dump, encode_json
 
 T = TypeVar("T")
+Request: TypeAlias = "Mapping[str, Any] | EncodedJSON"
 Reply: TypeAlias = "dict[str, Any]"
 NOT_NOW = frozenset({"rate", "busy", "shutdown"})
 """Codes of refusals after which the same request may be sent again soon."""
@@ -43,7 +44,7 @@ class Commands:
         """Raise RuntimeError on another event loop than the connection's; see `Manager.check_loop`."""
         self._socket.io.check_loop()
 
-    async def ask(self, command: str, request: Mapping[str, Any], then: Callable[[Reply], None] | None = None) -> Reply:
+    async def ask(self, command: str, request: Request, then: Callable[[Reply], None] | None = None) -> Reply:
         """Send a command, and return its reply.
 
         The limit of one user's rate may have been used up by other clients; then the command is sent again.
@@ -51,7 +52,7 @@ class Commands:
         Parameters
         ----------
         command : str
-        request : mapping
+        request : mapping or EncodedJSON
             JSON.
         then : callable, optional
             Called with the reply before any later packet is read.
@@ -78,7 +79,7 @@ class Commands:
             if self._socket.id != session:
                 raise Disconnected(f"the connection was lost before the hub took {command!r}")
 
-    async def _ask_once(self, command: str, request: Mapping[str, Any], then: Callable[[Reply], None] | None) -> Reply:
+    async def _ask_once(self, command: str, request: Request, then: Callable[[Reply], None] | None) -> Reply:
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
 
         def answer(args: Any) -> None:
@@ -93,7 +94,10 @@ class Commands:
             else:
                 settle(future, reply)
 
-        json, attachments = dump([command, request])
+        if isinstance(request, EncodedJSON):
+            json, attachments = b"[%b,%b]" % (encode_json(command), request.json), request.attachments
+        else:
+            json, attachments = dump([command, request])
         id = self._socket.request(json, attachments, answer)
         try:
             return await asyncio.wait_for(future, self.timeout)

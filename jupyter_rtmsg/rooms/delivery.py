@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Any, NamedTuple, Protocol
 
@@ -57,8 +57,11 @@ class WorkDelivery:
 
     Parameters
     ----------
-    args : list
-        As the wire brings it: ``["$work", data, meta]``.
+    event : str
+        The name of the event.
+    data : object
+    meta : mapping
+        As in docs/wire.md, "Worker groups".
     holder : DeliveryHolder
 
     Attributes
@@ -74,23 +77,23 @@ class WorkDelivery:
     """
 
     __slots__ = (
-        "_args", "_decision", "_earlier", "_holder", "attempt", "deliveries", "last_error", "outcome", "seq", "state",
-        "under_way",
+        "_data", "_decision", "_earlier", "_event", "_holder", "_meta", "attempt", "deliveries", "last_error",
+        "outcome", "seq", "state", "under_way",
     )  # fmt: skip
 
-    def __init__(self, args: list[Any], holder: DeliveryHolder) -> None:
-        self._args = args
+    def __init__(self, event: str, data: Any, meta: Mapping[str, Any], holder: DeliveryHolder) -> None:
+        self._event, self._data, self._meta = event, data, meta
         self._holder = holder
         self._decision: WorkOutcome | None = None
         self.outcome: WorkOutcome | None = None
         self.state = State.WAITING
         self.under_way = False
-        self.seq: int = args[2]["seq"]
+        self.seq: int = meta["seq"]
         self._earlier: tuple[int, ...] = ()
-        self._take(args[2])
+        self._take(meta)
 
     def _take(self, meta: Mapping[str, Any]) -> None:
-        self.attempt: int = meta["attempt"]
+        self.attempt: int = meta.get("attempt", 1)
         self.deliveries: int = meta.get("deliveries", 1)
         self.last_error: str | None = meta.get("error")
 
@@ -115,8 +118,7 @@ class WorkDelivery:
         """Return the event for the handler, which is about to be called."""
         if self.state is State.WAITING:
             self.state = State.RUNNING
-        _, data, meta = self._args[:3]
-        return event_of(room, str(meta.get("event", "")), data, meta, replay=False, delivery=self)
+        return event_of(room, self._event, self._data, self._meta, replay=False, delivery=self)
 
     def returned(self) -> None:
         """Note that the handler has returned."""
@@ -197,6 +199,18 @@ class WorkDelivery:
                 f"the handler of this event has ended, and the event is {how}: event.{call}() is for the handler, "
                 "before it returns. To have it handled again, emit it again"
             )
+
+
+def entries_of(args: list[Any]) -> Iterable[tuple[str, Any, dict[str, Any]]]:
+    """Return name, data and meta of the events in a ``$work``, which has one, or several in a batch."""
+    _, data, meta = args[:3]
+    if "count" not in meta:
+        return ((str(meta.get("event", "")), data, meta),)
+    sender = None
+    for _, _, each in data:
+        sender = each.setdefault("from", sender)  # left out if it is that of the entry before
+    entries: list[tuple[str, Any, dict[str, Any]]] = data
+    return entries
 
 
 def error_fields(error: BaseException) -> dict[str, str]:

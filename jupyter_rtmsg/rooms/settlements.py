@@ -11,12 +11,15 @@ from typing import Any
 from jupyter_rtmsg.client.backoff import Backoff
 from jupyter_rtmsg.errors import AckTimeout, CommandError, Disconnected, RtmsgError
 from jupyter_rtmsg.logthrottle import throttled_logger
+from jupyter_rtmsg.wire.data import EncodedJSON, encode_json
 
 from .commands import NOT_NOW, Commands, Reply
 from .delivery import State, WorkDelivery, WorkOutcome
 
 MOST = 500
 """Deliveries in one command."""
+GATHER = 0.002
+"""Seconds until an outcome is sent while other deliveries wait for a handler."""
 _PARALLEL = 2  # commands under way; outcomes that come meanwhile share the next one
 _RETRY, _RETRY_MAX = 0.2, 5.0  # seconds until a command that failed is sent again
 logger = throttled_logger(__name__)
@@ -28,6 +31,9 @@ class Settlements:
     `hand_in` and `renew` are called by handlers. All else runs on the I/O loop: outcomes wait in ``_waiting``, in
     order, until they are sent, and are put back when the command fails. After a reconnect nothing is sent before
     `connected`, since the reply to ``work`` tells first which deliveries the hub still counts as this client's.
+
+    While further deliveries wait for a handler, outcomes are gathered (``_gathering``), up to `GATHER` seconds. The one
+    with which the last of them ends is sent at once, together with all that were gathered.
 
     Parameters
     ----------
@@ -42,6 +48,8 @@ class Settlements:
         Called with a delivery, and whether its outcome came too late.
     answered : callable
         Called with the reply of each command.
+    waiting : callable
+        Returns how many deliveries wait for a handler. Thread-safe.
     """
 
     def __init__(
@@ -52,6 +60,7 @@ class Settlements:
         call_soon: Callable[[Callable[[], None]], object],
         confirmed: Callable[[WorkDelivery, bool], None],
         answered: Callable[[Reply], None],
+        waiting: Callable[[], int],
     ) -> None:
         self._address = address
         self._commands = commands
@@ -59,9 +68,11 @@ class Settlements:
         self._call_soon = call_soon
         self._confirmed = confirmed
         self._answered = answered
+        self._backlog = waiting
         self._handed_in: deque[WorkDelivery] = deque()
         self._renewals: deque[WorkDelivery] = deque()
         self._scheduled = False
+        self._gathering: asyncio.TimerHandle | None = None
         self._waiting: deque[WorkDelivery] = deque()
         self._under_way = 0
         self._open = False
@@ -83,7 +94,7 @@ class Settlements:
         self._schedule()
 
     def _schedule(self) -> None:
-        if not self._scheduled:
+        if not self._scheduled or (self._gathering is not None and not self._backlog()):
             self._scheduled = True
             with contextlib.suppress(RuntimeError):  # the loop has been closed
                 self._call_soon(self._collect)
@@ -91,6 +102,17 @@ class Settlements:
     # --- on the loop
 
     def _collect(self) -> None:
+        if self._gathering is None and self._backlog():
+            self._gathering = asyncio.get_running_loop().call_later(GATHER, self._gathered)
+            if not self._backlog():  # it ended meanwhile, and did not see that outcomes are gathered
+                self._gathered()
+        elif self._gathering is None or not self._backlog():
+            self._gathered()
+
+    def _gathered(self) -> None:
+        if self._gathering is not None:
+            self._gathering.cancel()
+            self._gathering = None
         self._scheduled = False  # first: what is handed in from now on schedules another call
         while self._handed_in:
             self._waiting.append(self._handed_in.popleft())
@@ -115,12 +137,16 @@ class Settlements:
     def stop(self) -> None:
         """Send nothing more."""
         self.lost()
+        if self._gathering is not None:
+            self._gathering.cancel()
+            self._gathering = None
+        self._handed_in.clear()
         self._waiting.clear()
         self._empty.set()
 
     async def flushed(self, timeout: float) -> bool:
         """Wait until all outcomes are confirmed; return False if they are not after ``timeout`` seconds."""
-        self._collect()
+        self._gathered()
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._empty.wait(), timeout)
         return self._empty.is_set()
@@ -143,9 +169,10 @@ class Settlements:
         while self._waiting and len(batch) < MOST:
             delivery = self._waiting[0]
             if delivery.state is not State.GONE and delivery.outcome is not None:
-                if outcome is not None and delivery.outcome != outcome:
-                    break
-                outcome = delivery.outcome
+                if delivery.outcome is not outcome:
+                    if outcome is not None and delivery.outcome != outcome:
+                        break
+                    outcome = delivery.outcome
                 delivery.send(True)
                 batch.append((delivery, delivery.attempt))
             self._waiting.popleft()
@@ -154,7 +181,9 @@ class Settlements:
     async def _send(self, outcome: WorkOutcome, batch: list[tuple[WorkDelivery, int]]) -> None:
         names = [name for delivery, _ in batch for name in delivery.names]
         try:
-            reply = await self._commands.ask(outcome.command, {**self._address, "deliveries": names, **outcome.fields})
+            # Encoded here, since its numbers and plain texts need no search for bytes and the like.
+            request = EncodedJSON(encode_json({**self._address, "deliveries": names, **outcome.fields}))
+            reply = await self._commands.ask(outcome.command, request)
         except RtmsgError as error:
             self._failed([delivery for delivery, _ in batch], error)
         else:

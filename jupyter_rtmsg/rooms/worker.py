@@ -17,7 +17,7 @@ from jupyter_rtmsg.logthrottle import throttled_logger
 
 from .commands import NOT_NOW, Reply
 from .decoding import Era
-from .delivery import State, WorkDelivery
+from .delivery import State, WorkDelivery, entries_of
 from .settlements import Settlements
 from .work import Surroundings, WorkerState, WorkSettings, is_async
 
@@ -71,8 +71,9 @@ class RoomWorker:
         self._lanes = self._make_lanes()
         self._old_lanes: list[Lanes] = []
         self._settlements = Settlements(
-            self._address, around.commands, around.spawn, around.call_soon, self._confirmed, self._answered
-        )
+            self._address, around.commands, around.spawn, around.call_soon, self._confirmed, self._answered,
+            lambda: len(self._queue),
+        )  # fmt: skip
         self._era: Era | None = None
         self._at_hub = False  # whether the hub counts this client as a worker of the group
         self._deaths = 0
@@ -126,7 +127,7 @@ class RoomWorker:
 
     async def _work(self) -> Reply:
         era = self._era or self._around.era()
-        request = {**self._address, **self.settings.request(era), **era.fields}
+        request = {**self._address, **self.settings.request(era), **era.fields, "batches": True}
         holds = [(delivery.seq, delivery.attempt) for delivery in self._held.values()]
         if holds:
             request["holds"] = holds
@@ -163,20 +164,20 @@ class RoomWorker:
     # --- what the hub sends
 
     def take(self, args: list[Any], *, readable: bool = True) -> None:
-        """Take a delivery: ``["$work", data, meta]``."""
-        meta = args[2]
-        earlier = self._held.get(meta["seq"])
-        if earlier is not None and not earlier.under_way:
-            # Its handler runs, or has ended while the connection was lost: the event need not be handled twice.
-            earlier.adopt(meta)
-            return
-        delivery = WorkDelivery(args, self._settlements)
-        self._held[delivery.seq] = delivery
-        if readable:
-            self._queue.append(delivery)
-        else:
-            delivery.unreadable()
-            self._settlements.hand_in(delivery)
+        """Take a ``$work``: a delivery, or a batch of them."""
+        for event, data, meta in entries_of(args):
+            earlier = self._held.get(meta["seq"])
+            if earlier is not None and not earlier.under_way:
+                # Its handler runs, or has ended while the connection was lost: the event need not be handled twice.
+                earlier.adopt(meta)
+                continue
+            delivery = WorkDelivery(event, data, meta, self._settlements)
+            self._held[delivery.seq] = delivery
+            if readable:
+                self._queue.append(delivery)
+            else:
+                delivery.unreadable()
+                self._settlements.hand_in(delivery)
 
     def wake(self) -> None:
         """Have handlers called for what was taken. Called after each batch."""
@@ -202,24 +203,23 @@ class RoomWorker:
     # --- the executors' side
 
     def _calls(self, lanes: Lanes) -> Iterator[Call]:
+        room, hand_in = self._around.room, self._settlements.hand_in
         while self.state is WorkerState.WORKING and lanes is self._lanes:
             try:
                 delivery = self._queue.popleft()
             except IndexError:
                 return
-            if delivery.state is not State.GONE:
-                yield from self._call(delivery)
-
-    def _call(self, delivery: WorkDelivery) -> Iterator[Call]:
-        try:
-            yield Call(self.handler, (delivery.begin(self._around.room),), None, self._failed)
-        except GeneratorExit:  # the executor was closed, or its task cancelled: nobody knows how far the handler came
-            delivery.give_back()
-            raise
-        else:
-            delivery.returned()
-        finally:
-            self._settlements.hand_in(delivery)
+            if delivery.state is State.GONE:
+                continue
+            try:
+                yield Call(self.handler, (delivery.begin(room),), None, self._failed)
+            except GeneratorExit:  # the executor was closed, or its task cancelled: nobody knows how far the handler is
+                delivery.give_back()
+                raise
+            else:
+                delivery.returned()
+            finally:
+                hand_in(delivery)
 
     def _failed(self, call: Call, error: BaseException) -> None:
         call.args[0].delivery.failed(error)

@@ -32,8 +32,8 @@ FROM = {"user": "ann", "kind": "script", "name": "ann", "member": "1"}
 
 
 def delivery(**meta: Any) -> WorkDelivery:
-    fields = {"room": "lab", "seq": 5, "prev": 0, "n": 1, "ts": 0, "from": FROM, "event": "tick", "attempt": 1, **meta}
-    return WorkDelivery(["$work", {"a": 1}, fields], Holder())
+    fields = {"room": "lab", "seq": 5, "prev": 0, "n": 1, "ts": 0, "from": FROM, "attempt": 1, **meta}
+    return WorkDelivery("tick", {"a": 1}, fields, Holder())
 
 
 def begun(**meta: Any) -> WorkDelivery:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
@@ -13,6 +14,7 @@ from jupyter_rtmsg.errors import CommandError, Disconnected
 from jupyter_rtmsg.rooms import settlements as module
 from jupyter_rtmsg.rooms.delivery import State, WorkDelivery
 from jupyter_rtmsg.rooms.settlements import Settlements
+from jupyter_rtmsg.wire.data import EncodedJSON
 
 
 class Hub:
@@ -23,7 +25,8 @@ class Hub:
         self.answers: list[asyncio.Future[dict[str, Any]]] = []
 
     async def ask(self, command: str, request: Any) -> dict[str, Any]:
-        self.asked.append((command, request))
+        fields = json.loads(request.json) if isinstance(request, EncodedJSON) else request
+        self.asked.append((command, fields))
         self.answers.append(asyncio.get_running_loop().create_future())
         return await self.answers[-1]
 
@@ -39,11 +42,12 @@ class Worker:
 
     def __init__(self) -> None:
         self.hub = Hub()
+        self.waiting = 0
         self.confirmed: list[tuple[int, bool]] = []
         self.tasks: set[asyncio.Task[None]] = set()
         self.settlements = Settlements(
             {"room": "lab", "group": "g"}, self.hub, self._spawn, asyncio.get_running_loop().call_soon,  # type: ignore[arg-type]
-            self._confirm, lambda reply: None,
+            self._confirm, lambda reply: None, lambda: self.waiting,
         )  # fmt: skip
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> object:
@@ -57,7 +61,7 @@ class Worker:
 
     def handed_in(self, seq: int, attempt: int = 1, *, error: Exception | None = None) -> WorkDelivery:
         """Hand in an event whose handler has returned, or raised."""
-        delivery = WorkDelivery(["$work", None, {"seq": seq, "attempt": attempt, "room": "lab"}], self.settlements)
+        delivery = WorkDelivery("tick", None, {"seq": seq, "attempt": attempt}, self.settlements)
         delivery.state = State.RUNNING
         if error is None:
             delivery.returned()
@@ -173,7 +177,7 @@ async def test_a_busy_hub_is_asked_again_later(worker: Worker, monkeypatch: pyte
 
 
 async def test_only_running_handlers_are_renewed_each_once(worker: Worker) -> None:
-    running = WorkDelivery(["$work", None, {"seq": 1, "attempt": 1, "room": "lab"}], worker.settlements)
+    running = WorkDelivery("tick", None, {"seq": 1, "attempt": 1}, worker.settlements)
     running.state = State.RUNNING
     ended = worker.handed_in(2)
     for delivery in (running, ended, running):
@@ -184,3 +188,35 @@ async def test_only_running_handlers_are_renewed_each_once(worker: Worker) -> No
     worker.hub.answer([1, 1], at=at)
     await until(lambda: running.state is State.GONE)
     assert running.working() is False
+
+
+async def test_outcomes_are_sent_together_when_the_last_waiting_delivery_has_ended(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "GATHER", 1_000.0)
+    for seq in (1, 2, 3):
+        worker.waiting = 4 - seq
+        worker.handed_in(seq)
+        await asyncio.sleep(0)
+    assert worker.sent == []
+    worker.waiting = 0
+    worker.handed_in(4)
+    await until(lambda: worker.sent == [("done", [[1, 1], [2, 1], [3, 1], [4, 1]])])
+
+
+async def test_an_outcome_does_not_wait_for_a_slow_handler_behind_it(worker: Worker) -> None:
+    worker.waiting = 1  # and goes on waiting
+    for seq in (1, 2):
+        worker.handed_in(seq)
+        await until(lambda: worker.sent[-1:] == [("done", [[seq, 1]])])  # noqa: B023
+
+
+async def test_stopping_sends_nothing_of_what_was_gathered(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "GATHER", 0.0)
+    worker.waiting = 1
+    worker.handed_in(1)
+    await asyncio.sleep(0)
+    worker.settlements.stop()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert (worker.sent, await worker.settlements.flushed(30.0)) == ([], True)

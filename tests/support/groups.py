@@ -188,7 +188,7 @@ class World:
         mine = event.given if how in ("raise", "ask") else event.last
         counts = mine == (name, attempt) and event.fate is None
         if how == "done":
-            taken = self.group.done(worker, seq, attempt)
+            taken = not self.group.done(worker, [(seq, attempt)])
         elif how == "reject":
             taken = self.group.reject(worker, seq, attempt, self.now, reason="no", error=None)
         else:
@@ -204,7 +204,7 @@ class World:
             elif how == "reject" or event.charged >= self.settings.tries:
                 event.fate = "dead"
         if event.fate is not None:
-            assert not self.group.done(worker, seq, attempt), f"event {seq} was settled twice"
+            assert self.group.done(worker, [(seq, attempt)] * 2), f"event {seq} was settled twice"
         self.step()
         if counts and how == "done":
             self.unconfirmed = (*before, name, seq, attempt)
@@ -288,7 +288,7 @@ class World:
     def read(self) -> bool:
         """Load a page of events; return whether there were any, or positions without any."""
         group, before = self.group, self.group.window.read
-        if not group.wants_events and not group.shed():
+        if not group.wants_page:
             return False
         page = [self.log[seq] for seq in sorted(self.log) if seq > before][:3]
         last = before

@@ -58,6 +58,12 @@ class HubServer:
             raise RuntimeError(f"the hub did not start: {line!r}")
         return self
 
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        assert self._process
+        return self._process.pid
+
     def kill(self) -> None:
         """End it as a crash would."""
         self._end(signal.SIGKILL)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
 
 from jupyter_rtmsg.errors import BadRequest, LimitExceeded
 from jupyter_rtmsg.hub.core import HubCore
@@ -18,13 +20,17 @@ CUT = " ... (cut)"
 """The end of a text that was too long."""
 
 Deliveries = Sequence[tuple[int, int]]
+_Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
 
 
 def done(hub: HubCore, participant: Participant, request: Request) -> WhenStored:
     """Settle events that were handled. Answered when that is stored."""
     place, deliveries = _place(hub, participant, request)
     group, worker = place.runner.group, place.worker
-    stale = _each(hub, deliveries, lambda seq, attempt: group.done(worker, seq, attempt))
+    if max(deliveries, default=(0, 0))[0] <= hub.log.head:  # nearly always: see `_each`
+        stale = [list(each) for each in group.done(worker, deliveries)]
+    else:
+        stale = _each(hub, deliveries, lambda seq, attempt: not group.done(worker, [(seq, attempt)]))
     hub.activity.acknowledged(participant)
     return _stored(hub, place, {"settled": len(deliveries) - len(stale), "stale": stale})
 
@@ -78,14 +84,11 @@ def deliveries_of(hub: HubCore, request: Request, field: str = "deliveries") -> 
         raise BadRequest(f"`{field}` must be an array of [seq, attempt]")
     if len(given) > hub.limits.in_flight:
         raise LimitExceeded(f"`{field}` has {len(given)} entries, more than the {hub.limits.in_flight} allowed")
-    for at, pair in enumerate(given):
-        if type(pair) is not list or len(pair) != 2 or not all(_is_count(each) for each in pair):
-            raise BadRequest(f"entry {at} of `{field}` must be [seq, attempt], two integers of at least 0")
-    return [(pair[0], pair[1]) for pair in given]
-
-
-def _is_count(value: Any) -> bool:
-    return type(value) is int and 0 <= value <= MAX_INTEGER
+    try:
+        return msgspec.convert(given, list[tuple[_Count, _Count]])
+    except msgspec.ValidationError as error:  # "... - at `$[3][0]`"
+        at = str(error).partition("$[")[2].partition("]")[0]
+        raise BadRequest(f"entry {at} of `{field}` must be [seq, attempt], two integers of at least 0") from None
 
 
 def _place(hub: HubCore, participant: Participant, request: Request) -> tuple[Place, Deliveries]:

@@ -11,7 +11,7 @@ from jupyter_rtmsg.hub.groups.registry import GroupStart
 from jupyter_rtmsg.hub.groups.runner import GroupRunner
 from jupyter_rtmsg.hub.groups.workers import Worker
 from jupyter_rtmsg.hub.names import MAX_LENGTH, SubscriptionName, room_name
-from jupyter_rtmsg.hub.request import Reply, Request, count, optional_count, optional_number, optional_text, text
+from jupyter_rtmsg.hub.request import Reply, Request, count, flag, optional_count, optional_number, optional_text, text
 from jupyter_rtmsg.hub.room import Participant
 from jupyter_rtmsg.log import GroupSettings, Record, StoredGroup
 from jupyter_rtmsg.process import ProcessName
@@ -29,7 +29,7 @@ async def work(hub: HubCore, participant: Participant, request: Request) -> Repl
     room, name = room_name(text(request, "room")), group_name(hub, request)
     for action in ("read", "write"):
         hub.access.require(participant.identity, action, room)
-    settings, places = _settings(request), _places(hub, request)
+    settings, places, batches = _settings(request), _places(hub, request), flag(request, "batches")
     process = _process(hub, request)
     holds = deliveries_of(hub, request, "holds") if request.get("holds") is not None else []
     await hub.log.groups.ready()
@@ -48,7 +48,7 @@ async def work(hub: HubCore, participant: Participant, request: Request) -> Repl
         hub.groups.agree(runner, participant.identity.member, settings)
         former = runner.group.workers.get(participant.identity.member)
         is_back = former is not None and former.connection is not participant
-        worker = hub.groups.enter(runner, participant, places)
+        worker = hub.groups.enter(runner, participant, places, batches=batches)
     finally:
         runner.end_join()
     held = [[seq, attempt] for seq, attempt in holds if _is_held(hub, request, runner, worker, (seq, attempt), records)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from jupyter_rtmsg.log import HandlerError
@@ -79,15 +80,19 @@ class Changes:
         self.error = job.last_error or self.error
         self.any = True
 
-    def finish(self, job: Job, burial: Burial | None = None) -> None:
-        """Count an event that is settled: done, or buried."""
+    def finish(self, jobs: Collection[Job]) -> None:
+        """Count events that are done."""
+        self.copies.update((job.seq, None) for job in jobs if job.copied)
+        self.done += len(jobs)
+        self.any = self.any or bool(jobs)
+
+    def bury(self, burial: Burial) -> None:
+        """Count an event that has become a dead letter."""
+        job = burial.job
         if job.copied:
             self.copies[job.seq] = None
-        if burial is None:
-            self.done += 1
-        else:
-            self.burials.append(burial)
-            self.error = burial.error.line if burial.error else burial.message
+        self.burials.append(burial)
+        self.error = burial.error.line if burial.error else burial.message
         self.any = True
 
     def expire(self, job: Job) -> None:

@@ -6,13 +6,14 @@ Times are passed in (monotonic seconds). Events are loaded in log order. What ha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from jupyter_rtmsg.event import CORRUPT
 from jupyter_rtmsg.log import GroupSettings, HandlerError, Ranges, Record
 
 from .changes import BROKEN, LOST, REJECTED, TRIES, Burial, Changes, GroupLimits
 from .job import Job, JobState
+from .loading import LoadLimit
 from .ready import ReadyJobs
 from .times import HeldEvents, Timetable
 from .window import GroupWindow, ReadPosition
@@ -50,6 +51,7 @@ class Group:
     window : GroupWindow
         The loaded events.
     workers : Workers
+    loading : LoadLimit
     sent : int
         Events up to this position may have been given; stored ahead, see `RESERVED`.
     buried : int
@@ -58,7 +60,7 @@ class Group:
 
     # A job is in `window.jobs` until it is settled. While it is ready, `_ready` has it; while it is delayed, or given
     # with a deadline, `_times` has it, and while it is given, `Worker.held`.
-    # `_given` counts them, `_high` is the last position of all that were ever given, `_attempts` see the parameters.
+    # `_high` is the last position of all that were ever given, `_attempts` see the parameters.
     # `_held` tells which events may be with workers that have not come back yet.
 
     def __init__(
@@ -88,25 +90,20 @@ class Group:
         self._held = HeldEvents(sent, held_until)
         self._times = Timetable(self.window.jobs)
         self._ready = ReadyJobs(self.window.jobs)
-        self._given = 0
+        self.loading = LoadLimit(self.window, self.workers, self._ready, limits)
         self._high = max(settled.floor, sent)
 
     @property
     def wants_events(self) -> bool:
         """Whether further events may be loaded."""
-        window, limits = self.window, self._limits
-        if self.paused or not self.workers.places or window.is_stretched:
-            return False
-        return len(window.jobs) - self._given < limits.window and window.size < limits.window_bytes
+        return not self.paused and self.loading.capacity > 0
 
-    def shed(self) -> bool:
-        """If the window is full of events that wait for others of their key, forget most, so that others are loaded."""
-        if self.wants_events or self._ready or self.workers.best() is None:
-            return False
-        if not self.window.may_shed(self._limits.window):
-            return False
-        self.window.shed(self._limits.window // 4)
-        return self.wants_events
+    @property
+    def wants_page(self) -> bool:
+        """Whether a page of events should be read. Events that wait for others of their key are shed for that."""
+        if not self.wants_events:
+            return self.loading.shed() and self.wants_events
+        return self.loading.is_low
 
     def load(self, record: Record, now: float) -> None:
         """Take the next event of the room. One that was taken before is skipped."""
@@ -133,7 +130,7 @@ class Group:
         """Make an event ready. Delay it if it is not due, or may be with a worker that has not come back."""
         due = self._held.hold(job)
         if due > now:
-            self._delay(job, due)
+            self._times.delay(job, due)
         else:
             self._ready.add(job)
 
@@ -142,10 +139,6 @@ class Group:
         for job in self._held.release(now, self.window.jobs):
             self._hold_back(job, now)
 
-    def _delay(self, job: Job, due: float) -> None:
-        job.delay(due)
-        self._times.add(job)
-
     def adopt(self, job: Job, worker: Worker | None, now: float) -> None:
         """Take an event from this group as it was before the log was moved, and leave it with its worker."""
         self.window.restore(job)
@@ -153,7 +146,7 @@ class Group:
             self._hold_back(job, now)
         else:
             self.window.jump_queue(job)
-            self._hand(job, worker, now, job.attempt)
+            self._hand([job], worker, now, job.attempt)
 
     def configure(self, settings: GroupSettings) -> None:
         """Replace the settings. Events that are loaded, and were not given yet, are read again."""
@@ -166,15 +159,9 @@ class Group:
 
     # --- workers
 
-    def join(self, key: str, name: str, connection: object, places: int) -> Worker:
+    def join(self, key: str, name: str, connection: object, places: int, batches: bool = False) -> Worker:
         """Add a worker, or note that it is back, or wants another number of places. To lose one: `Workers.lose`."""
-        worker = self.workers.get(key)
-        if worker is None:
-            worker = Worker(key, name, connection, places)
-            self.workers.add(worker)
-        else:
-            self.workers.come(worker, connection, places)
-        return worker
+        return self.workers.join(key, name, connection, places, batches)
 
     def leave(self, worker: Worker, keep: Collection[tuple[int, int]] = ()) -> None:
         """Remove a worker when it holds nothing it keeps. The rest is given to others, and no try is charged."""
@@ -184,7 +171,7 @@ class Group:
     def give_back(self, worker: Worker, keep: Collection[tuple[int, int]]) -> None:
         """Take from a worker what it does not keep: others get it, and no try is charged."""
         for job in [job for job in worker.held.values() if (job.seq, job.attempt) not in keep]:
-            self._take(worker, job)
+            self.workers.take(worker, [job.seq])
             job.come_back("its worker left", None, None, charge=False)
             self._ready.add(job)
 
@@ -193,7 +180,7 @@ class Group:
         held = list(worker.held.values())
         self.workers.remove(worker)
         for job in held:
-            self._take(worker, job)
+            self.workers.take(worker, [job.seq])
             if len(held) == 1:
                 message = f"its worker {worker.name} was lost, and had no other event"
                 job.lose(worker.key)
@@ -222,7 +209,7 @@ class Group:
         if job.holder is not None or (self._held.may_have(seq, now) and attempt >= job.attempt):
             self.window.jump_queue(job)
             job.note_redelivered()
-            self._hand(job, worker, now, attempt)
+            self._hand([job], worker, now, attempt)
         return job.is_delivery(worker.key, attempt)
 
     # --- deliveries
@@ -233,17 +220,25 @@ class Group:
         if self.paused:
             return given
         self._dispatch_suspects(given, now)
-        ready, workers = self._ready, self.workers
-        while (worker := workers.best()) is not None and (job := ready.take()) is not None:
-            if job.record.is_expired(log_time):
-                self._settle(job)
-                self._changes.expire(job)
-                continue
-            self._hand(job, worker, now)
-            given.append((worker, job))
+        while (worker := self.workers.best()) is not None:
+            jobs = self._take_ready(self.workers.lead(worker), log_time)
+            if not jobs:
+                break
+            self._hand(jobs, worker, now)
+            given += [(worker, job) for job in jobs]
         if self._high > self.sent - RESERVED // 2:
             self.reserve(self._high)
         return given
+
+    def _take_ready(self, number: int, log_time: int) -> list[Job]:
+        while jobs := self._ready.take(number):
+            for job in [job for job in jobs if job.record.expires and job.record.is_expired(log_time)]:
+                self._settle(job)
+                self._changes.expire(job)
+                jobs.remove(job)
+            if jobs:
+                return jobs
+        return []
 
     def reserve(self, position: int) -> None:
         """Note that events up to a position, and some behind it, may be given soon."""
@@ -261,40 +256,43 @@ class Group:
             if worker is None:
                 return
             self.workers.isolate(worker, True)
-            self._hand(job, worker, now)
+            self._hand([job], worker, now)
             given.append((worker, job))
         self.workers.release_empty()
 
-    def _hand(self, job: Job, worker: Worker, now: float, attempt: int | None = None) -> None:
-        wait = self.settings.ack_wait
-        if attempt is None:
-            attempt = max(job.attempt, self._attempts) + 1
-        job.give(worker.key, worker.name, attempt, now, now + wait if wait else 0.0)
-        self.workers.hand(worker, job)
-        self._given += 1
-        self._high = max(self._high, job.seq)
-        if wait:
-            self._times.add(job)
-
-    def _take(self, worker: Worker, job: Job) -> None:
-        self.workers.take(worker, job)
-        self._given -= 1
+    def _hand(self, jobs: Sequence[Job], worker: Worker, now: float, attempt: int | None = None) -> None:
+        wait, attempts = self.settings.ack_wait, self._attempts
+        for job in jobs:
+            number = max(job.attempt, attempts) + 1 if attempt is None else attempt
+            job.give(worker.key, worker.name, number, now, now + wait if wait else 0.0)
+            if wait:
+                self._times.add(job)
+        self._high = max(self._high, *(job.seq for job in jobs))
+        self.workers.hand(worker, jobs)
 
     def _delivery(self, worker: Worker, seq: int, attempt: int) -> Job | None:
         """Return the event of a delivery if it is still the worker's; None if its answer comes too late."""
-        self.workers.answered(worker, seq, attempt)
+        if worker.overdue:
+            self.workers.answered(worker, seq, attempt)
         job = self.window.jobs.get(seq)
         return job if job is not None and job.is_delivery(worker.key, attempt) else None
 
-    # --- answers of workers. Each returns whether the delivery was still the worker's.
+    # --- answers of workers: `done` returns those that came too late, the others whether theirs came in time
 
-    def done(self, worker: Worker, seq: int, attempt: int) -> bool:
-        """Settle an event that was handled."""
-        job = self._delivery(worker, seq, attempt)
-        if job is not None:
-            self._settle(job)
-            self._changes.finish(job)
-        return job is not None
+    def done(self, worker: Worker, deliveries: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Settle events that were handled; return those deliveries that were not the worker's any more."""
+        stale: list[tuple[int, int]] = []
+        done: dict[int, Job] = {}
+        for seq, attempt in deliveries:
+            job = self._delivery(worker, seq, attempt)
+            if job is None or seq in done:
+                stale.append((seq, attempt))
+            else:
+                done[seq] = job
+        self.workers.take(worker, [seq for seq, job in done.items() if job.state is JobState.GIVEN])
+        self._forget(done.values())
+        self._changes.finish(done.values())
+        return stale
 
     def retry(
         self, worker: Worker, seq: int, attempt: int, now: float, *, after: float | None, error: HandlerError | None
@@ -335,18 +333,20 @@ class Group:
         """Take an event from the worker that has it, if one has it."""
         worker = self.workers.get(job.holder) if job.state is JobState.GIVEN and job.holder else None
         if worker is not None and worker.held.get(job.seq) is job:
-            self._take(worker, job)
+            self.workers.take(worker, [job.seq])
 
     def _settle(self, job: Job) -> None:
         self._withdraw(job)
-        following = self.window.settle(job)
-        if following is not None:  # it was given before, if the hub was killed before this one was stored as settled
-            self._hold_back(following)
+        self._forget([job])
+
+    def _forget(self, jobs: Iterable[Job]) -> None:
+        for following in self.window.settle(jobs):
+            self._hold_back(following)  # it was given before, if the hub was killed before its leader was stored
 
     def _bury(self, job: Job, reason: str, message: str, error: HandlerError | None, now: float) -> None:
         self._settle(job)
         self.buried += 1
-        self._changes.finish(job, Burial(job, reason, message, error, now))
+        self._changes.bury(Burial(job, reason, message, error, now))
 
     def _fail(
         self, job: Job, reason: str, message: str, error: HandlerError | None, now: float, *, pause: float | None
@@ -360,7 +360,7 @@ class Group:
             self._postpone(job, now + pause)
 
     def _postpone(self, job: Job, due: float) -> None:
-        self._delay(job, due)
+        self._times.delay(job, due)
         self._changes.keep(job)
 
     # --- time
@@ -385,7 +385,7 @@ class Group:
         """Take an event from a worker that did not answer in time, and may still run it: its place stays in use."""
         worker = self.workers.get(job.holder or "")
         if worker is not None:
-            self._take(worker, job)
+            self.workers.take(worker, [job.seq])
             self.workers.overdue(worker, job)
         message = f"its worker {job.worker} did not answer within {self.settings.ack_wait:g} s (ack_wait)"
         self._fail(job, TRIES, message, None, now, pause=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
+import msgspec
 from msgspec.structs import replace
 
 from jupyter_rtmsg.log import HandlerError, Record, StoredFailure, size_of
@@ -19,7 +20,7 @@ class JobState(Enum):
     DELAYED = "delayed"
 
 
-class Job:
+class Job(msgspec.Struct, eq=False):
     """An event that a group has to handle.
 
     States: *waiting* (for an earlier event of its key), *ready*, *given* (to a worker), *delayed* (until ``due``).
@@ -33,6 +34,9 @@ class Job:
 
     Attributes
     ----------
+    seq, size : int
+        Its position, and the bytes that it counts as.
+    state : JobState
     leads : bool
         Whether it is the one event of its key that does not wait.
     attempt : int
@@ -64,30 +68,33 @@ class Job:
         Whether it was lost together with others; then it is given to a worker alone.
     """
 
-    __slots__ = (
-        "attempt", "copied", "deliveries", "due", "error", "first", "holder", "key", "last", "leads", "lost_by",
-        "message", "record", "redelivered", "redriven", "seq", "size", "state", "suspect", "tries", "worker",
-    )  # fmt: skip
+    record: Record
+    key: bytes | None = None
+    seq: int = 0
+    size: int = 0
+    state: JobState = JobState.WAITING
+    leads: bool = False
+    attempt: int = 0
+    tries: int = 0
+    deliveries: int = 0
+    redelivered: bool = False
+    holder: str | None = None
+    worker: str = ""
+    lost_by: str | None = None
+    due: float = 0.0
+    first: float | None = None
+    last: float | None = None
+    error: HandlerError | None = None
+    message: str = ""
+    copied: bool = False
+    redriven: bool = False
+    suspect: bool = False
 
-    def __init__(self, record: Record, key: bytes | None = None) -> None:
-        assert record.seq is not None
-        self.record = record
-        self.seq = record.seq
-        self.key = key
-        self.size = size_of(record) + ENVELOPE
-        self.state = JobState.WAITING
-        self.leads = False
-        self.attempt = self.tries = self.deliveries = 0
-        self.redelivered = False
-        self.holder: str | None = None
-        self.lost_by: str | None = None
-        self.worker = ""
-        self.due = 0.0
-        self.first: float | None = None
-        self.last: float | None = None
-        self.error: HandlerError | None = None
-        self.message = ""
-        self.copied = self.redriven = self.suspect = False
+    def __post_init__(self) -> None:
+        """Take the position from the record."""
+        assert self.record.seq is not None
+        self.seq = self.record.seq
+        self.size = size_of(self.record) + ENVELOPE
 
     def restore(self, failure: StoredFailure, due: float, first: float, last: float) -> None:
         """Take what was stored of it, with times translated to those of this process."""

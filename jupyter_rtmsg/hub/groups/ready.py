@@ -17,7 +17,8 @@ class ReadyJobs:
         The events by seq.
     """
 
-    # Both heaps have the seqs. An entry whose job is not ready any more is skipped.
+    # Both heaps have the seqs. An entry whose job is not ready any more is skipped. A seq may be there twice, if its
+    # event was loaded again.
 
     __slots__ = ("_jobs", "_others", "_suspects")
 
@@ -34,13 +35,15 @@ class ReadyJobs:
         job.make_ready()
         heappush(self._suspects if job.suspect else self._others, job.seq)
 
-    def take(self) -> Job | None:
-        """Remove and return the first event that is no suspect; None if there is none."""
-        while self._others:
-            job = self._jobs.get(heappop(self._others))
-            if job is not None and job.state is JobState.READY and not job.suspect:
-                return job
-        return None
+    def take(self, number: int) -> list[Job]:
+        """Remove and return the first events that are no suspects, at most ``number`` of them."""
+        jobs, others = self._jobs, self._others
+        taken: list[Job] = []
+        while others and len(taken) < number:
+            job = jobs.get(heappop(others))
+            if job is not None and job.state is JobState.READY and not job.suspect and job not in taken[-1:]:
+                taken.append(job)
+        return taken
 
     @property
     def suspect(self) -> Job | None:

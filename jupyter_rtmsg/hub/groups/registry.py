@@ -209,8 +209,10 @@ class GroupRegistry:
         check_agreement(group, settings, len(others))
         runner.configure(settings)
 
-    def enter(self, runner: GroupRunner, participant: Participant, places: int) -> Worker:
+    def enter(self, runner: GroupRunner, participant: Participant, places: int, *, batches: bool) -> Worker:
         """Make a participant a worker of a group, in place of an earlier connection of its client.
+
+        ``batches``: it takes several events in one message.
 
         Raises
         ------
@@ -231,7 +233,7 @@ class GroupRegistry:
             raise LimitExceeded(f"group {group.name!r} in room {group.room!r} has {limit} workers, the limit")
         if worker is not None and worker.connection is not participant:
             self._forget(worker.connection, group)
-        worker = runner.group.join(identity.member, identity.name, participant, places)
+        worker = runner.group.join(identity.member, identity.name, participant, places, batches)
         self._places.setdefault(participant, {})[group.room, group.name] = Place(runner, worker)
         runner.changed()  # in the next pass of the loop: the reply goes first
         return worker

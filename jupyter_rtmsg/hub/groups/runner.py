@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from jupyter_rtmsg.errors import LogClosed
-from jupyter_rtmsg.hub.encode import encode_work
 from jupyter_rtmsg.hub.follow import Follower
 from jupyter_rtmsg.hub.limits import Limits
 from jupyter_rtmsg.hub.room import Participant
 from jupyter_rtmsg.log import DeadLetter, EventLog, GroupSettings, Page, Ranges, Record, StoredFailure, StoredGroup
 from jupyter_rtmsg.logthrottle import throttled_logger
-from jupyter_rtmsg.wire.socketio import Encoded
 
 from .attendance import Attendance
 from .changes import Burial, GroupLimits
@@ -21,11 +19,14 @@ from .dead_letters import DeadLetters
 from .group import Group
 from .job import Job, JobState
 from .memory import MemoryShare, WindowMemory
+from .messages import work_messages
 from .window import ReadPosition
 from .workers import Worker
 
 RETRY_AFTER = 1.0
 """Seconds after which the log is read again when that has failed."""
+_LOOK_AGAIN = 8 << 10  # bytes of loaded events after which the limits are looked at again
+_PAGE = 100  # events that are read at once at least: some may be settled already, or not be the group's
 
 logger = throttled_logger(__name__)
 
@@ -161,12 +162,12 @@ class GroupRunner:
         self._live = self._live and not self.group.window.behind
         if self._live or self._reading or self._closed:
             return
-        if self.group.wants_events or self.group.shed():
+        if self.group.wants_page:
             self._reading = asyncio.get_running_loop().create_task(self._read())
 
     async def _read(self) -> None:
         try:
-            while self.group.wants_events and not self._live and not self._closed:
+            while self.group.wants_page and not self._live and not self._closed:
                 await self._read_page()
         except LogClosed:
             return
@@ -181,19 +182,22 @@ class GroupRunner:
     async def _read_page(self) -> None:
         host, limits, group = self._host, self._host.limits, self.group
         self._late, after = [], group.window.read
+        limit = min(limits.page_events, max(group.loading.capacity, _PAGE))
         page = await host.log.read(
-            self.stored.room, after=after, limit=limits.page_events, max_bytes=limits.page_bytes,
-            max_attachments=limits.page_events,
-        )  # fmt: skip
+            self.stored.room, after=after, limit=limit, max_bytes=limits.page_bytes, max_attachments=limit
+        )
         stats = await host.log.stats(self.stored.room)
         if self._closed or group is not self.group or group.window.read != after:
             return  # the window went back during the read: what is between there and this page was not read
         now = host.clock()
-        last = group.window.read
+        last, room, size = group.window.read, 0, 0
         for record in page.records:
-            if not group.wants_events:
-                group.window.skip(last)
-                break
+            if not room or group.window.size > size:
+                room, size = group.loading.capacity if group.wants_events else 0, group.window.size + _LOOK_AGAIN
+                if not room:
+                    group.window.skip(last)
+                    break
+            room -= 1
             group.load(record, now)
             last = record.seq or last
         else:
@@ -244,7 +248,7 @@ class GroupRunner:
         self._live, self._late = False, None
         workers: dict[str, Worker] = {}
         for worker in before.workers:
-            workers[worker.key] = after.join(worker.key, worker.name, worker.connection, worker.places)
+            workers[worker.key] = after.join(worker.key, worker.name, worker.connection, worker.places, worker.batches)
             if worker.away_until is not None:
                 after.workers.lose(workers[worker.key], worker.away_until)
         held = {job: workers[worker.key] for worker in before.workers for job in worker.held.values()}
@@ -297,13 +301,13 @@ class GroupRunner:
 
     def _write(self, given: Sequence[tuple[Worker, Job]]) -> None:
         """Write deliveries: those of one worker in one go."""
-        packets: dict[Worker, list[Encoded]] = {}
+        jobs: dict[Worker, list[Job]] = {}
         for worker, job in given:
-            packet = encode_work(job.record, self.stored.name, job.attempt, job.deliveries, _redelivery(job))
-            packets.setdefault(worker, []).append(packet)
-        for worker, page in packets.items():
+            jobs.setdefault(worker, []).append(job)
+        for worker, its in jobs.items():
             participant: Participant = worker.connection
-            participant.socket.write(page)
+            messages = work_messages(self.stored.room, self.stored.name, its, batches=worker.batches)
+            participant.socket.write(messages)
 
     # --- storing
 
@@ -376,14 +380,3 @@ class GroupRunner:
             self._stamp(job.first, now), self._stamp(burial.when, now), job.attempt,
         )  # fmt: skip
         return letter.numbered(self.stored.bury(letter.size))
-
-
-_FIRST: dict[str, Any] = {}
-
-
-def _redelivery(job: Job) -> dict[str, Any]:
-    """Return the fields of a delivery that may not be the first one."""
-    if not job.redelivered:
-        return _FIRST
-    error = job.last_error
-    return {"redelivered": True} if error is None else {"redelivered": True, "error": error}

@@ -25,6 +25,11 @@ class Timetable:
         self._jobs = jobs
         self._entries: list[tuple[float, int]] = []
 
+    def delay(self, job: Job, due: float) -> None:
+        """Delay an event; at its time, `take` returns it."""
+        job.delay(due)
+        self.add(job)
+
     def add(self, job: Job) -> None:
         """Add an event; at its time, `take` returns it."""
         heappush(self._entries, (job.due, job.seq))

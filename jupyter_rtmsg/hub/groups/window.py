@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from jupyter_rtmsg.event import CORRUPT
@@ -185,7 +185,7 @@ class GroupWindow:
             self._credit -= 1
             return None
         job = self._take(Job(record))
-        return job if self._keys.enter(job, key) else None
+        return job if key is None or self._keys.enter(job, key) else None
 
     def _take(self, job: Job) -> Job:
         self.jobs[job.seq] = job
@@ -272,22 +272,37 @@ class GroupWindow:
         self._keys.restore(job, self._selector.key_of(record))
         return job
 
-    def settle(self, job: Job) -> Job | None:
-        """Forget a settled event; return the event of its key that may be given now."""
-        del self.jobs[job.seq]
-        self.size -= job.size
-        self._credit = min(self._credit + 1, LOOK_AHEAD)
-        if job.redriven:
-            self._redriven -= 1
-        else:
-            self._restored.discard(job.seq)
-            self.settled.add(job.seq - 1, job.seq)
-            if self.read < job.seq <= self._again and job.seq not in self._found:
-                self._expected -= 1
+    def settle(self, jobs: Iterable[Job]) -> list[Job]:
+        """Forget settled events; return the events of their keys that may be given now."""
+        following: list[Job] = []
+        after = through = 0  # positions in a row are settled together
+        for job in jobs:
+            seq = job.seq
+            del self.jobs[seq]
+            self.size -= job.size
+            self._credit += self._credit < LOOK_AHEAD
+            if job.redriven:
+                self._redriven -= 1
+            else:
+                if seq != through + 1:
+                    self.settled.add(after, through)
+                    after = seq - 1
+                through = seq
+                self._restored.discard(seq)
+                if self.read < seq <= self._again and seq not in self._found:
+                    self._expected -= 1
+            if job.leads:
+                following += self._follow(job)
+        self.settled.add(after, through)
+        return following
+
+    def _follow(self, job: Job) -> Iterator[Job]:
+        """Yield the event that waited for one of its key."""
         following, shed = self._keys.leave(job)
         if shed is not None:
             self.read_again(shed - 1)
-        return following
+        if following is not None:
+            yield following
 
     def shed(self, kept: int) -> None:
         """Forget events that wait for others of their key, except for the first ones. They are read again in time."""

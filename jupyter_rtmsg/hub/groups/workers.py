@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from heapq import heappop, heappush
+from collections.abc import Collection, Iterator
+from heapq import heappop, heappush, heapreplace
 from itertools import count
 from typing import Any
 
@@ -37,15 +37,18 @@ class Worker:
         When the grace time is over; None while it is here.
     alone : bool
         Whether it gets no further events: it holds an event that must be alone, or is to get one.
+    batches : bool
+        Whether its connection takes several events in one message; the group does not use it.
     """
 
-    __slots__ = ("alone", "away_until", "connection", "held", "key", "name", "overdue", "places", "stamp")
+    __slots__ = ("alone", "away_until", "batches", "connection", "held", "key", "name", "overdue", "places", "stamp")
 
-    def __init__(self, key: str, name: str, connection: Any, places: int) -> None:
+    def __init__(self, key: str, name: str, connection: Any, places: int, batches: bool) -> None:
         self.key = key
         self.name = name
         self.connection = connection
         self.places = places
+        self.batches = batches
         self.held: dict[int, Job] = {}
         self.overdue: set[tuple[int, int]] = set()
         self.away_until: float | None = None
@@ -64,9 +67,9 @@ class Worker:
         """Whether it holds nothing."""
         return not self.held and not self.overdue
 
-    def come(self, connection: Any, places: int) -> None:
+    def come(self, connection: Any, places: int, batches: bool) -> None:
         """Work on another connection, or with another number of places."""
-        self.connection, self.places, self.away_until = connection, places, None
+        self.connection, self.places, self.batches, self.away_until = connection, places, batches, None
 
     def go_away(self, until: float) -> None:
         """Note that its connection was lost."""
@@ -88,12 +91,14 @@ class Workers:
     ----------
     places : int
         Places of all workers.
+    given : int
+        Events that workers hold.
     """
 
     # Each change of a worker's free places gives it a new stamp, and an entry in `_heap` if it has free places. Entries
     # with an old stamp are skipped. `_isolated` counts the workers that are alone.
 
-    __slots__ = ("_heap", "_isolated", "_stamps", "_workers", "places")
+    __slots__ = ("_heap", "_isolated", "_stamps", "_workers", "given", "places")
 
     def __init__(self) -> None:
         self._workers: dict[str, Worker] = {}
@@ -101,6 +106,7 @@ class Workers:
         self._stamps = count(1)
         self._isolated = 0
         self.places = 0
+        self.given = 0
 
     def __len__(self) -> int:
         return len(self._workers)
@@ -117,16 +123,21 @@ class Workers:
         """The number of workers that are here."""
         return sum(worker.away_until is None for worker in self)
 
-    def add(self, worker: Worker) -> None:
-        """Add a worker."""
-        self._workers[worker.key] = worker
-        self.places += worker.places
+    def join(self, key: str, name: str, connection: object, places: int, batches: bool) -> Worker:
+        """Add a worker, or note that it is back; return it."""
+        worker = self._workers.get(key)
+        if worker is not None:
+            self.come(worker, connection, places, batches)
+            return worker
+        worker = self._workers[key] = Worker(key, name, connection, places, batches)
+        self.places += places
         self._changed(worker)
+        return worker
 
-    def come(self, worker: Worker, connection: object, places: int) -> None:
+    def come(self, worker: Worker, connection: object, places: int, batches: bool) -> None:
         """Note that a worker works on another connection, or with another number of places."""
         self.places += places - worker.places
-        worker.come(connection, places)
+        worker.come(connection, places, batches)
         self._changed(worker)
 
     def lose(self, worker: Worker, until: float) -> None:
@@ -137,7 +148,7 @@ class Workers:
     def leave(self, worker: Worker) -> None:
         """Remove a worker. One that still holds something stays until it has answered, without places for more."""
         if worker.held:
-            self.come(worker, worker.connection, 0)
+            self.come(worker, worker.connection, 0, worker.batches)
         else:
             self.remove(worker)
 
@@ -148,15 +159,18 @@ class Workers:
         self.places -= worker.places
         worker.stamped(0)
 
-    def hand(self, worker: Worker, job: Job) -> None:
-        """Note that an event was given to a worker."""
-        worker.held[job.seq] = job
+    def hand(self, worker: Worker, jobs: Collection[Job]) -> None:
+        """Note that events were given to a worker."""
+        worker.held.update((job.seq, job) for job in jobs)
+        self.given += len(jobs)
         self._changed(worker)
 
-    def take(self, worker: Worker, job: Job) -> None:
-        """Note that an event was taken from a worker."""
-        del worker.held[job.seq]
-        if worker.stamp:
+    def take(self, worker: Worker, seqs: Collection[int]) -> None:
+        """Note that events were taken from a worker."""
+        for seq in seqs:
+            del worker.held[seq]
+        self.given -= len(seqs)
+        if worker.stamp and seqs:
             self._changed(worker)
 
     def overdue(self, worker: Worker, job: Job) -> None:
@@ -180,12 +194,19 @@ class Workers:
             heappop(heap)
         return None
 
+    def lead(self, worker: Worker) -> int:
+        """Return how many events the best worker may get until another one is the best."""
+        heap = self._heap
+        return worker.free if len(heap) == 1 else max(1, worker.free + max(each[0] for each in heap[1:3]))
+
     def _changed(self, worker: Worker) -> None:
-        stamp = next(self._stamps)
+        heap, stamp, free = self._heap, next(self._stamps), worker.free
+        is_best = bool(heap) and heap[0][1] == worker.stamp  # as it is whenever it has just been given an event
         worker.stamped(stamp)
-        free = worker.free
         if free > 0:
-            heappush(self._heap, (-free, stamp, worker))
+            (heapreplace if is_best else heappush)(heap, (-free, stamp, worker))
+        elif is_best:
+            heappop(heap)
 
     # --- events that are given to a worker alone
 
