@@ -65,7 +65,12 @@ def to_arrow(pandas: Any, pyarrow: Any, column: Any, name: str) -> Any:
         return pyarrow.array(
             column.to_numpy(), pyarrow.string() if kind == "string" else pyarrow.binary(), from_pandas=True
         )
-    if not (name in ("category", "arrow", *_TEXTS) or _ZONED.fullmatch(name) or _MASKED.fullmatch(name)):
+    if name == "category":
+        # pyarrow drops the time zone of categories (apache/arrow#49875), and has no intervals.
+        kind = str(column.array.categories.dtype)
+        if not (kind in ("object", *_TEXTS) or _NUMBERS.fullmatch(kind)):
+            raise NotArrow
+    elif not (name in ("arrow", *_TEXTS) or _ZONED.fullmatch(name) or _MASKED.fullmatch(name)):
         raise NotArrow
     return pyarrow.array(column)
 

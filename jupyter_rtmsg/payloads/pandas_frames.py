@@ -59,6 +59,7 @@ def described(value: Any, writer: PayloadWriter) -> Described:
     everything = columns + levels
     info["dtypes"] = [dtype_name(pandas, each.name, each.dtype) for each in everything]
     info["index"] = {name: writer.value(item) for name, item in index.items()}
+    _check_text(names)
     wire_names = _distinct(names) + [_INDEX.format(number) for number in range(len(levels))]
     table = _table(pandas, everything, info["dtypes"], wire_names)
     plain = (
@@ -70,6 +71,13 @@ def described(value: Any, writer: PayloadWriter) -> Described:
         ]
     )
     return Described(len(frame), names, info, table, plain)
+
+
+def _check_text(names: list[str]) -> None:
+    try:
+        "".join(names).encode()
+    except UnicodeEncodeError as error:
+        raise NotJSON(f"the label of a column holds a lone surrogate, which is not Unicode text: {error}") from None
 
 
 def _native(column: Any) -> Any:
@@ -84,9 +92,9 @@ def _table(pandas: Any, columns: list[Any], dtypes: list[str], names: list[str])
         return None
     try:
         arrays = [to_arrow(pandas, pyarrow, *each) for each in zip(columns, dtypes, strict=True)]
-    except (NotArrow, pyarrow.ArrowException, NotImplementedError):
+        return pyarrow.Table.from_arrays(arrays, names)
+    except (NotArrow, pyarrow.ArrowException, NotImplementedError, UnicodeError):
         return None
-    return pyarrow.Table.from_arrays(arrays, names)
 
 
 def _distinct(names: list[str]) -> list[str]:

@@ -20,6 +20,7 @@ from support.payloads import on_wire, packed, round_trip
 from jupyter_rtmsg.errors import LibraryMissing, LibraryTooOld, NotJSON, PayloadRefused
 from jupyter_rtmsg.payloads import Unreadable, decode
 
+_ZONED = pd.date_range("2024", periods=2, tz="US/Eastern")
 _LISTS = pd.ArrowDtype(pa.list_(pa.int8()))
 _TEXTS = st.text(st.characters(exclude_categories=("Cs",)), max_size=8)  # of every script
 _VALUES: dict[str, Any] = {
@@ -93,6 +94,11 @@ def test_every_dataframe_comes_back_without_pyarrow(frame: pd.DataFrame) -> None
         pd.DataFrame({"c": pd.Categorical([3, 1, None], [1, 2, 3], ordered=True)}),
         pd.DataFrame({"a": pd.array([1, None], "int64[pyarrow]"), "b": pd.array([[1], None], _LISTS)}),
         pd.DataFrame({"mixed": [1, "a", {"k": [b"x"]}], "sum": [Decimal("1.1"), None, Decimal(2)], "z": [1j, 2j, 3j]}),
+        pd.DataFrame({"zoned": pd.Categorical(_ZONED, _ZONED)}),  # pyarrow alone drops their zone
+        pd.DataFrame([[1, 2]], columns=_ZONED),
+        pd.DataFrame({"offset": pd.to_datetime(["2026-01-01T00:00:00+01:30"])}),
+        pd.DataFrame({"large": pd.Series([1 << 80, None], dtype=object), "nothing": [None, np.nan]}),
+        pd.DataFrame({"array": [np.arange(2), np.arange(3)]}),
         pd.DataFrame({"raw": pd.Series([b"\xff", None], dtype=object)}),
         pd.DataFrame({"big": np.arange(3, dtype=">i4")}),
     ],
@@ -141,6 +147,13 @@ def test_the_table_says_what_it_is_for_people() -> None:
 def test_a_column_that_is_not_sent_is_named(column: Any, said: str) -> None:
     with pytest.raises(NotJSON, match=f"the column 'p' {said}.*Send its astype"):
         on_wire(pd.DataFrame({"p": column}))
+
+
+def test_half_a_character_in_a_table_is_refused() -> None:
+    half = pd.Series(["\ud800"], dtype=object)
+    for frame in (pd.DataFrame({"s": half}), pd.DataFrame([[1]], columns=pd.Index(half, dtype=object))):
+        with pytest.raises(NotJSON, match="lone surrogate"):
+            on_wire(frame)
 
 
 def test_tables_of_polars_come_back_with_their_types() -> None:
