@@ -189,7 +189,10 @@ class HubConnection:
         """
         if self._outbox is not None:
             raise RuntimeError("this client has been connected before")
-        self._outbox = Outbox(self.socket, self.client_id)
+        self._outbox = Outbox(self.socket, self.client_id, max_event=self._max_event)
+
+    def _max_event(self) -> int | None:
+        return self.hello.max_event if self.hello else None
 
     async def prepare(self) -> None:
         """Say hello, join the rooms again, and send again what was not acknowledged."""

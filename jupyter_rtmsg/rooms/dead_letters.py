@@ -15,7 +15,8 @@ from jupyter_rtmsg.event import Event, label
 from jupyter_rtmsg.payloads.text import data_text
 
 from .commands import Commands
-from .decoding import event_of
+from .decoding import Era, event_of
+from .parts import PartsReader
 from .table import Table
 
 if TYPE_CHECKING:
@@ -251,7 +252,8 @@ async def read_dead_letters(commands: Commands, room: str, group: str) -> AsyncD
     request = address
     while True:
         reply = await commands.ask_patiently("dead_letters", request)
-        letters += (DeadLetterRow.of(room, fields) for fields in reply["letters"])
+        page = await PartsReader.of(room, commands).page(reply["letters"], Era(""))
+        letters += (DeadLetterRow.of(room, fields) for fields in page)
         if not reply.get("more") or not reply["letters"]:
             return AsyncDeadLetterTable(commands, address, letters, int(reply.get("discarded") or 0))
         request = {**address, "after": reply["through"]}

@@ -114,6 +114,16 @@ class WorkDelivery:
 
     # --- called by the executor
 
+    @property
+    def in_parts(self) -> tuple[Any, Mapping[str, Any]] | None:
+        """The data and the meta of an event whose parts are not loaded; None of any other."""
+        return (self._args[1], self._args[2]) if "parts" in self._args[2] else None
+
+    def load(self, data: Any) -> None:
+        """Take the data of an event in parts, which is whole then."""
+        name, _, meta = self._args[:3]
+        self._args = [name, data, {key: value for key, value in meta.items() if key != "parts"}]
+
     def begin(self, room: str) -> Event:
         """Return the event for the handler, which is about to be called."""
         if self.state is State.WAITING:
@@ -132,9 +142,9 @@ class WorkDelivery:
         """Note that the handler was cut off: no try is charged."""
         self._end(WorkOutcome("retry", {}))
 
-    def unreadable(self) -> None:
-        """Note that the data cannot be decoded here, however often it comes."""
-        self._end(WorkOutcome("reject", {"reason": "its data could not be decoded by the worker"}))
+    def unreadable(self, reason: str = "its data could not be decoded by the worker") -> None:
+        """Note that the data cannot be had here, however often it comes."""
+        self._end(WorkOutcome("reject", {"reason": plain(reason, LONGEST_TEXT)}))
 
     def _end(self, outcome: WorkOutcome) -> None:
         if self.outcome is None:

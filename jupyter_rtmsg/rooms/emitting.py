@@ -12,7 +12,8 @@ from jupyter_rtmsg.errors import RtmsgError
 from .membership import Membership
 from .misuse import awaited, emit_like_this, explained
 from .notices import Durability
-from .outbox import Outbox, Publish
+from .outbox import Outbox
+from .publish import Publish
 from .receipt import Receipt
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -19,6 +19,7 @@ from .history import PAGE, milliseconds
 from .membership import Membership
 from .misuse import awaited
 from .ndjson import encode_line
+from .parts import PartsReader
 from .wholefile import WholeFile
 
 T = TypeVar("T")
@@ -185,13 +186,29 @@ class Exporting:
         missing = limit if limit is not None else float("inf")
         while missing > 0:
             reply = await self._commands.ask_patiently("history", {**request, "limit": int(min(missing, PAGE))})
-            yield [event_of(room, one["event"], one.get("data"), one, replay=True) for one in reply["events"]]
+            async for events in self._loaded(reply):
+                yield events
             missing -= len(reply["events"])
             if not reply["more"]:
                 return
             request.setdefault("before", int(reply["head"]) + 1)
             # Positions of another log would be other events: with the epoch the hub refuses them.
             request |= {"after": reply["through"], **Era.of(reply).fields}
+
+    async def _loaded(self, reply: dict[str, Any]) -> AsyncIterator[list[Event]]:
+        """Yield the events of a page; each one in parts by itself, since it is large."""
+        room = self._membership.room
+        reader, whole = PartsReader.of(room, self._commands), list[Event]()
+        for one in reply["events"]:
+            data = one.get("data")
+            if "parts" in one:
+                yield whole
+                whole, data = [], await reader.read(data, one, Era.of(reply))
+            whole.append(event_of(room, one["event"], data, one, replay=True))
+            if "parts" in one:
+                yield whole
+                whole = []
+        yield whole
 
 
 async def _on_a_thread(work: Callable[[], T]) -> T:

@@ -40,6 +40,8 @@ class Hello:
         The path of the notebook whose kernel this is, relative to the server's root.
     refused : str or None
         Why the hub did not accept the proof of the kernel.
+    max_event : int
+        Bytes of the largest event in parts; 0 at a hub that takes none.
     """
 
     hub: str | None = None
@@ -53,6 +55,7 @@ class Hello:
     member: str = ""
     notebook: str | None = None
     refused: str | None = None
+    max_event: int = 0
 
     @classmethod
     def of(cls, reply: Mapping[str, Any]) -> Hello:
@@ -60,7 +63,9 @@ class Hello:
         hub, base, warning, notebook, refused = (_text(reply, key) for key in _OPTIONAL)
         version, user, kind, name, member = (_text(reply, key) or "" for key in _ALWAYS)
         durable = reply.get("durable") is not False
-        return cls(hub, base, version, durable, warning, user, kind, name, member, notebook, refused)
+        largest = reply.get("max_event")
+        hello = cls(hub, base, version, durable, warning, user, kind, name, member, notebook, refused)
+        return replace(hello, max_event=largest if type(largest) is int else 0)
 
     def renamed(self, notebook: str) -> Hello:
         """Return a copy with the new path of the notebook."""

@@ -14,6 +14,7 @@ from jupyter_rtmsg.payloads.text import data_text
 from .decoding import Era, event_of
 from .names import Names
 from .ndjson import read_events
+from .parts import PartsReader
 from .table import SHOWN, Displayed, Table
 
 if TYPE_CHECKING:
@@ -185,7 +186,9 @@ async def read_history(
         pages = await _backwards(ask, request, last)
     else:
         pages = await _forwards(ask, request, limit)
-    return Events((stored_event(room, fields) for page in pages for fields in page), you)
+    events = (fields for page in pages for fields in page)
+    loaded = await PartsReader(room, ask).page(events, Era.of(request))
+    return Events((stored_event(room, fields) for fields in loaded), you)
 
 
 async def _forwards(ask: Ask, request: dict[str, Any], limit: int | None) -> list[list[dict[str, Any]]]:

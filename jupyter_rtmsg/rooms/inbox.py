@@ -33,6 +33,7 @@ from jupyter_rtmsg.client.handlers import Handlers
 from jupyter_rtmsg.event import CORRUPT, Event
 
 from .decoding import NO_POSITION, Era, Position, event_of, hub_meta
+from .parts import PartsLoader
 from .queues import LIVE, MARKER, MISSED, REPLAY, VALUE, Item, ItemQueue, ReplayQueue
 
 MAX_EVENTS = 50_000
@@ -62,6 +63,7 @@ class Inbox:
         The capacity of the queue.
     failed : callable, optional
         Called by the executor with each call that raised, and what it raised.
+    loader : PartsLoader, optional
 
     Attributes
     ----------
@@ -90,14 +92,13 @@ class Inbox:
         max_events: int = MAX_EVENTS,
         max_bytes: int = MAX_BYTES,
         failed: Failed | None = None,
+        loader: PartsLoader | None = None,
     ) -> None:
-        self._room = room
-        self._handlers = handlers
-        self._progressed = progressed
-        self._trimmed = trimmed
+        self._room, self._handlers = room, handlers
+        self._progressed, self._trimmed = progressed, trimmed
         self._items = ItemQueue(max_events, max_bytes)
         self.replays = ReplayQueue(handlers, failed)
-        self._failed = failed
+        self._failed, self._loader = failed, loader
         # the loop's side
         self.started = False
         self.joined_at = 0
@@ -107,8 +108,7 @@ class Inbox:
         self.generation: int | None = None
         self._skipped = 0
         # the executor's side
-        self.handled_count = 0
-        self.call_count = 0
+        self.handled_count = self.call_count = 0
         self._handled: tuple[Era, int, int | None, int | None] = NO_POSITION
         self._handled_era = NO_POSITION.era
         self._handled_generation: int | None = None
@@ -376,6 +376,8 @@ class Inbox:
             self._begun = self._handled_era, seq
         handlers = self._handlers.matching(name) if name and data is not UNREADABLE else ()
         if handlers:
+            if self._loader is not None and "parts" in meta and kind != VALUE:
+                data = yield from self._loader.calls(data, meta, self._handled_era)
             event = data if kind == VALUE else event_of(self._room, name, data, meta, kind in _READ_BACK)
             for handler in handlers:
                 if handler.replay or not (kind == MISSED or event.retained):

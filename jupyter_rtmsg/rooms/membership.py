@@ -20,6 +20,7 @@ from .failures import FailureLog
 from .gaps import GapReader, TrimReport
 from .inbox import UNREADABLE, Inbox
 from .members import Member, MemberList, Members
+from .parts import PartsLoader, PartsReader
 from .progress import Progress
 from .rejoin import Rejoin, Resumption
 from .state import StateValues
@@ -31,7 +32,6 @@ from .workers import RoomWorkers
 logger = logging.getLogger(__name__)
 _START_DELAY = 0.05  # seconds; the handlers of a cell are registered one by one, and all of them get the backlog
 _LEAVE_TIMEOUT = 5.0  # seconds that the handlers of workers have to end when the room is left
-_TRANSIENT = (RtmsgError, asyncio.TimeoutError)
 
 
 class Membership:
@@ -90,24 +90,23 @@ class Membership:
         self.joined = False
         self.gone: str | None = None
         self.members = Members()
-        self.handlers = Handlers()
-        self.failures = FailureLog()
-        self.inbox = Inbox(room, self.handlers, self._handled, self._trimmed, failed=self.failures.listener)
+        self.handlers, self.failures = Handlers(), FailureLog()
+        self.spawn = spawn = self._tasks.spawn
+        parts = PartsLoader(PartsReader.of(room, commands), spawn, self.call_soon)
+        failed = self.failures.listener
+        self.inbox = Inbox(room, self.handlers, self._handled, self._trimmed, failed=failed, loader=parts)
         self.executor = make_executor(self.inbox.calls, f"rtmsg room {room}")
         self.watchers = Watchers(room, self.handlers, self.call_soon)
         self.values = StateValues(room, self.inbox)
-        self.spawn = spawn = self._tasks.spawn
         makers, log = (make_executor, make_task_executor), lambda: self.inbox.era
-        around = Surroundings(room, commands, spawn, self.call_soon, log, *makers, self.failures)
+        around = Surroundings(room, commands, spawn, self.call_soon, log, *makers, self.failures, parts)
         self.workers = RoomWorkers(around, self.handlers)
         self.progress = Progress(room, self.inbox, commands, spawn, lambda: self._rejoin.soon(), as_)
         self.resumption = Resumption(room, self.inbox, self.progress, self.watchers, commands, spawn)
         self._rejoin = Rejoin(room, self._join_again, self.refused, spawn)
         self._gap_reader = GapReader(room, self.inbox, commands, spawn, self._is_member, self._wake_executor)
         self._trim_report = TrimReport(room)
-        self._as, self.will = as_, will
-        self._commands = commands
-        self._forget = forget
+        self._as, self.will, self._commands, self._forget = as_, will, commands, forget
         self._streams = OpenStreams()
         self._starting: asyncio.TimerHandle | None = None
 
@@ -374,7 +373,7 @@ class Membership:
         await self.workers.leave(_LEAVE_TIMEOUT if self.joined else 0.0)  # after `drain` they were waited for
         await self.progress.acknowledge()
         self.end(f"room {self.room!r} was left: join it again")
-        with contextlib.suppress(*_TRANSIENT):
+        with contextlib.suppress(RtmsgError, asyncio.TimeoutError):
             await self._commands.ask("leave", {"room": self.room})
 
     def end(self, reason: str, *, drain: bool = False) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import count
 from typing import Any
@@ -20,7 +20,6 @@ from jupyter_rtmsg.errors import (
     IdConflict,
     LimitExceeded,
     QueueFull,
-    TooLarge,
 )
 from jupyter_rtmsg.futures import Waiters
 from jupyter_rtmsg.payloads.lazy import dump_payload
@@ -29,44 +28,14 @@ from jupyter_rtmsg.wire.socketio import MAX_ATTACHMENTS
 
 from .commands import NOT_NOW, Reply, reply_of
 from .misuse import check_publish, lifetime
+from .publish import Publish, data_fields
 from .receipt import Receipt
+from .uploads import Uploads
 
 logger = logging.getLogger(__name__)
 _WINDOW = 1_000  # events in flight: enough to fill the hub's group commits, few enough to be sent again
 _PAUSE = 0.25  # seconds without sending, after a refusal that says "not now"
 _MAX_DEPTH = 60
-_OVERHEAD = 32  # bytes of a packet's header
-
-
-class Publish:
-    """One event on its way, encoded but for the id of its ACK. The outbox owns it.
-
-    Attributes
-    ----------
-    key : tuple of str
-        Room and id; the hub stores one event per key.
-    json : bytes
-    attachments : tuple of bytes
-    receipt : Receipt
-    volatile : bool
-    size : int
-        Bytes of the message.
-    sent : bool
-        Whether it was sent over the present connection, and waits for its ACK.
-    """
-
-    __slots__ = ("attachments", "json", "key", "receipt", "sent", "size", "volatile")
-
-    def __init__(
-        self, room: str, json: bytes, attachments: tuple[bytes, ...], receipt: Receipt, volatile: bool
-    ) -> None:
-        self.key = room, receipt.id
-        self.json = json
-        self.attachments = attachments
-        self.receipt = receipt
-        self.volatile = volatile
-        self.size = len(json) + sum(map(len, attachments)) + _OVERHEAD
-        self.sent = False
 
 
 class Outbox:
@@ -75,7 +44,7 @@ class Outbox:
     An event is in ``_unacknowledged`` from `add` until the hub has stored or refused it. Until it is sent it is in
     ``_waiting``, too; then it counts in ``_in_flight``. ``_open`` is set while there is a connection and the rooms are
     joined: no event may overtake those that are sent again, nor the joins. ``_paused`` is set for a moment after a
-    refusal that says "not now".
+    refusal that says "not now". While ``_uploads`` sends the parts of an event, those behind it wait.
 
     `HubConnection` owns it. `draft`, `fits` and `hand_in` are thread-safe; all else runs on the I/O loop.
 
@@ -86,12 +55,20 @@ class Outbox:
         The id of the client, from which the ids of events are made.
     max_events, max_bytes : int
         How much may wait for an acknowledgement.
+    max_event : callable, optional
+        See `Uploads`.
     """
 
     def __init__(
-        self, socket: SocketClient, client: str, max_events: int = 10_000, max_bytes: int = 64 * 1024 * 1024
+        self,
+        socket: SocketClient,
+        client: str,
+        max_events: int = 10_000,
+        max_bytes: int = 64 * 1024 * 1024,
+        max_event: Callable[[], int | None] = lambda: None,
     ) -> None:
         self._socket = socket
+        self._uploads = Uploads(socket, self._staged, max_event)
         self._max_events = max_events
         self._max_bytes = max_bytes
         self._unacknowledged: dict[tuple[str, str], Publish] = {}
@@ -144,21 +121,10 @@ class Outbox:
         return number < self._max_events and self._bytes + size <= self._max_bytes
 
     def check(self, publish: Publish) -> None:
-        """Raise `TooLarge` if the event does not fit into a message."""
-        error = self._too_large(publish)
+        """Raise `TooLarge` if the event can be sent neither in a message nor in parts."""
+        error = self._uploads.error(publish)
         if error:
             raise error
-
-    def _too_large(self, publish: Publish) -> TooLarge | None:
-        limit, advice = self._socket.max_payload, "Send it in parts, or send where it can be found"
-        if publish.size > limit:
-            return TooLarge(f"the event has {publish.size:,} bytes; a message may have {limit:,}. {advice}")
-        if not self._socket.fits(publish.size, publish.attachments):
-            return TooLarge(
-                f"the event has {publish.size:,} bytes, which do not fit into a request of long-polling: the server or "
-                f"a proxy takes no larger ones, and bytes grow by a third there, as base64. {advice}"
-            )
-        return None
 
     async def admit(self, publish: Publish, timeout: float) -> None:
         """Wait for capacity, while there is a connection over which events are acknowledged.
@@ -190,7 +156,7 @@ class Outbox:
         """
         self._socket.io.check_loop()
         known = self._unacknowledged.get(publish.key)
-        if known and known.json != publish.json:  # as the hub refuses it once the first is stored
+        if known and not known.same(publish):  # as the hub refuses it once the first is stored
             raise IdConflict(
                 f"an event with the id {publish.receipt.id!r} is on its way, with another name or other data"
             )
@@ -231,28 +197,46 @@ class Outbox:
         """Send events while the connection accepts them."""
         while self._waiting and self._may_send:
             publish = self._waiting.popleft()
-            error = self._too_large(publish)  # since `check`, the server or the transport may have changed
+            error = self._uploads.error(publish)  # since `check`, the server or the transport may have changed
             if error:
                 self._finish(publish, error)
-                continue
-            publish.sent = True
-            self._in_flight += 1
-            self._socket.request(publish.json, publish.attachments, partial(self._answer, publish))
+            elif not self._uploads.fits_whole(publish):
+                self._uploads.begin(publish)
+            else:
+                self._send(publish, publish.json, publish.attachments)
+        self._uploads.go_on()
 
     @property
     def _may_send(self) -> bool:
-        return self._open and not self._paused and self._in_flight < _WINDOW and self._socket.can_write
+        ready = self._open and not self._paused and not self._uploads.busy
+        return ready and self._in_flight < _WINDOW and self._socket.can_write
+
+    def _send(self, publish: Publish, json: bytes, attachments: Sequence[bytes]) -> None:
+        publish.send(under_way=True)
+        self._in_flight += 1
+        self._socket.request(json, attachments, partial(self._answer, publish))
+
+    def _staged(self, publish: Publish, error: CommandError | None) -> None:
+        """Send an event whose parts the hub has, or take its refusal of them."""
+        if error is None:
+            self._send(publish, publish.commit(), ())
+        else:
+            self._finish(publish, error)
+        self.pump()
 
     def connected(self) -> None:
         """Send again all unacknowledged events, in order, before any other."""
         self._open = True
         self._in_flight = 0  # the ACKs of the lost connection will not come
         self._paused = False
+        for publish in self._unacknowledged.values():
+            publish.staged(None)  # the hub has dropped the parts with the connection
         self._requeue(lambda publish: True)
 
     def lost(self) -> None:
         """Learn that the connection was lost. `admit` raises, and volatile events are dropped."""
         self._open = False
+        self._uploads.stop()
         self._removed.wake()
         # A volatile event is about the present, so it must not be sent again after the reconnect.
         for publish in [publish for publish in self._unacknowledged.values() if publish.volatile]:
@@ -261,8 +245,8 @@ class Outbox:
     def _requeue(self, wanted: Callable[[Publish], bool]) -> None:
         self._waiting.clear()
         for publish in self._unacknowledged.values():  # in the order of `add`, which is the order of the log
-            if wanted(publish):
-                publish.sent = False
+            if wanted(publish) and publish is not self._uploads.current:
+                publish.send(under_way=False)
                 self._waiting.append(publish)
         self.pump()
 
@@ -273,7 +257,7 @@ class Outbox:
         try:
             reply = reply_of(answer)
         except CommandError as error:
-            if error.code in NOT_NOW:
+            if error.code in NOT_NOW or (error.code == "not_staged" and publish.restage()):
                 self._postpone(publish, error)
                 return
             self._finish(publish, error)
@@ -282,7 +266,7 @@ class Outbox:
         self.pump()
 
     def _postpone(self, publish: Publish, error: CommandError) -> None:
-        publish.sent = False
+        publish.send(under_way=False)
         # All events in flight may be refused like this. The first refusal pauses; the others start no second timer.
         if not self._paused:
             self._paused = True
@@ -316,6 +300,7 @@ class Outbox:
 
     def close(self) -> None:
         """Give up the events that are left, with a warning."""
+        self._uploads.stop()
         if self._resuming:
             self._resuming.cancel()
         left = list(self._unacknowledged.values())
@@ -373,10 +358,8 @@ def encode_publish(
     if len(attachments) > MAX_ATTACHMENTS:
         raise LimitExceeded(f"{len(attachments)} bytes objects in one event; {MAX_ATTACHMENTS} are allowed")
     # The parts are joined as bytes, so that the data are encoded once, and their depth is that of the data alone.
-    fields = [
-        *(b'["publish",{"room":', encode_json(room), b',"event":', encode_json(event)),
-        *(b',"id":', encode_json(id), b',"data":', json),
-    ]
+    before = [b'["publish",{"room":', encode_json(room), b',"event":', encode_json(event), b',"id":', encode_json(id)]
+    fields = [*before, b',"data":', json]
     if auto:
         fields.append(b',"auto":true')
     if volatile:
@@ -390,4 +373,5 @@ def encode_publish(
     if keep:
         fields.append(b',"keep":true')
     receipt = Receipt(id, f"{event!r} in room {room!r}")
-    return Publish(room, b"".join([*fields, b"}]"]), attachments, receipt, volatile)
+    data = None if volatile or retain is not None else data_fields(before, b',"data":', json)
+    return Publish(room, b"".join([*fields, b"}]"]), attachments, receipt, volatile, data)

@@ -29,6 +29,8 @@ class Receipt:
     duplicate : bool or None
         Whether the hub had stored an event with this id before: another one, or this one, sent again after a reconnect.
         None until the hub has answered.
+    progress : float
+        How much of an event in parts the hub has, from 0 to 1.
     """
 
     _seen = True  # until __init__ has finished, which an interrupt may prevent
@@ -38,6 +40,7 @@ class Receipt:
         self.durable: bool | None = None
         self.duplicate: bool | None = None
         self._what = what
+        self.progress = 0.0
         self._future: concurrent.futures.Future[int | None] = concurrent.futures.Future()
         self._seen = False
 
@@ -46,7 +49,7 @@ class Receipt:
 
     def _state(self) -> str:
         if not self.done():
-            return "waiting"
+            return f"waiting, {self.progress:.0%} sent" if self.progress else "waiting"
         if error := self._future.exception():
             return f"refused, {type(error).__name__}"
         seq = self._future.result()
@@ -78,24 +81,31 @@ class Receipt:
         Raises
         ------
         EmitTimeout
-            If the hub does not answer in time. The event stays queued and may still be stored.
+            If the hub does not answer in time, and no part of a large event arrives there meanwhile. The event stays
+            queued and may still be stored.
         CommandError
             If the hub refused the event.
         """
         self._seen = True
-        try:
-            return self._future.result(timeout)
-        except concurrent.futures.TimeoutError:
-            raise self._timeout(timeout or 0) from None
+        while True:
+            before = self.progress
+            try:
+                return self._future.result(timeout)
+            except concurrent.futures.TimeoutError:
+                if self.progress == before:  # an event in parts may take long, while it gets on
+                    raise self._timeout(timeout or 0) from None
 
     async def wait(self, timeout: float | None = 10.0) -> int | None:
         """Wait as `result` does, without blocking the event loop."""
         self._seen = True
         future = asyncio.wrap_future(self._future)
-        done, _ = await asyncio.wait({future}, timeout=timeout)
-        if not done:
-            raise self._timeout(timeout or 0)
-        return future.result()
+        while True:
+            before = self.progress
+            done, _ = await asyncio.wait({future}, timeout=timeout)
+            if done:
+                return future.result()
+            if self.progress == before:
+                raise self._timeout(timeout or 0)
 
     def __await__(self) -> Generator[None, None, int | None]:
         return self.wait(None).__await__()
@@ -107,6 +117,10 @@ class Receipt:
         )
 
     # Called by the outbox. The future never gets the state "running", so it cannot be cancelled.
+
+    def moved(self, progress: float) -> None:
+        """Note how much of the event the hub has."""
+        self.progress = progress
 
     def seen(self) -> None:
         """Note that the outcome need not be logged, since it is reported in another way."""

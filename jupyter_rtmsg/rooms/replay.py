@@ -20,6 +20,7 @@ from .commands import Commands
 from .decoding import Era
 from .history import PAGE, milliseconds, stored_event
 from .membership import Membership
+from .parts import PartsReader
 
 AT_ONCE = 50
 """Events that are handed on together at speed 0. `Replay.stop` and `Replay.pause` take effect after them."""
@@ -262,6 +263,7 @@ class Replay:
         async with contextlib.aclosing(self._pages(request)) as pages:
             async for page in pages:
                 for fields in page["events"]:
+                    fields = fields if "parts" not in fields else await self._loaded(fields, page)
                     event = stored_event(self._membership.room, fields)
                     if options.until is not None and event.ts > options.until:
                         return
@@ -285,6 +287,11 @@ class Replay:
                 following.cancel()
                 following.add_done_callback(lambda task: task.cancelled() or task.exception())
         yield page
+
+    async def _loaded(self, fields: dict[str, Any], reply: dict[str, Any]) -> dict[str, Any]:
+        """Return the fields of an event in parts, with its data."""
+        reader = PartsReader.of(self._membership.room, self._commands)
+        return {**fields, "data": await reader.read(fields.get("data"), fields, Era.of(reply), patient=True)}
 
     async def _count(self, reply: dict[str, Any]) -> None:
         """Find out how many events there are, if the hub can tell."""

@@ -20,6 +20,7 @@ from .commands import Commands
 from .decoding import Era
 from .failures import FailureLog
 from .history import milliseconds
+from .parts import PartsLoader
 
 MOST_IN_FLIGHT = 1_000
 SYNC_IN_FLIGHT, ASYNC_IN_FLIGHT = 1, 8
@@ -60,6 +61,7 @@ class Surroundings(NamedTuple):
     make_executor, make_task_executor : callable
         Make executors for sync and for async handlers.
     failures : FailureLog
+    loader : PartsLoader
     """
 
     room: str
@@ -70,6 +72,7 @@ class Surroundings(NamedTuple):
     make_executor: ExecutorFactory
     make_task_executor: ExecutorFactory
     failures: FailureLog
+    loader: PartsLoader
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from jupyter_rtmsg.client.backoff import Backoff
@@ -18,6 +19,7 @@ from jupyter_rtmsg.logthrottle import throttled_logger
 from .commands import NOT_NOW, Reply
 from .decoding import Era
 from .delivery import State, WorkDelivery, entries_of
+from .parts import Unavailable
 from .settlements import Settlements
 from .work import Surroundings, WorkerState, WorkSettings, is_async
 
@@ -209,7 +211,9 @@ class RoomWorker:
                 delivery = self._queue.popleft()
             except IndexError:
                 return
-            if delivery.state is State.GONE:
+            if delivery.in_parts is not None and delivery.state is State.WAITING:
+                yield from self._load(delivery)
+            if delivery.state is not State.WAITING:
                 continue
             try:
                 yield Call(self.handler, (delivery.begin(room),), None, self._failed)
@@ -220,6 +224,22 @@ class RoomWorker:
                 delivery.returned()
             finally:
                 hand_in(delivery)
+
+    def _load(self, delivery: WorkDelivery) -> Iterator[Call]:
+        """Load the data of an event in parts. If they cannot be loaded, no handler is called."""
+        assert delivery.in_parts is not None
+        outcome: Callable[[], None] | None = delivery.give_back  # of an executor that is closed meanwhile
+        try:
+            value = yield from self._around.loader.calls(*delivery.in_parts, self._era or self._around.era())
+            if not isinstance(value, Unavailable):
+                delivery.load(value)
+                outcome = None
+            elif not isinstance(value.error, Disconnected):
+                outcome = partial(delivery.unreadable, f"its data could not be loaded: {value.error}")
+        finally:
+            if outcome is not None:
+                outcome()
+                self._settlements.hand_in(delivery)
 
     def _failed(self, call: Call, error: BaseException) -> None:
         call.args[0].delivery.failed(error)
