@@ -30,6 +30,8 @@ class Upload:
         When the last part came (monotonic seconds).
     committing : bool
         Whether its event is on the way to the log.
+    dropped : bool
+        Whether it was given up.
     """
 
     # *Receiving* until all parts are stored, then *complete*, then *committing*; which ends it, or not.
@@ -41,7 +43,7 @@ class Upload:
         self.of, self.size = of, size
         self.crc = 0
         self.used = 0.0
-        self.committing = False
+        self.committing = self.dropped = False
         self._lengths: list[int] = []
         self._stored = 0
 
@@ -95,6 +97,10 @@ class Upload:
         """Record that its event was refused, and may be published again."""
         self.committing = False
 
+    def drop(self) -> None:
+        """Record that it was given up."""
+        self.dropped = True
+
     def touch(self, now: float) -> None:
         """Record that a part came."""
         self.used = now
@@ -146,6 +152,8 @@ class Staging:
 
     async def store(self, upload: Upload, number: int, data: bytes) -> None:
         """Store a part, and return when it is on disk; see `PartStore.put`."""
+        if upload.dropped:  # while this part waited for its turn
+            raise NotStaged(f"upload {upload.name!r:.80} was dropped: stage its parts from 0 on")
         await self._log.parts.put(upload.key, number, data)
         upload.stored()
 
@@ -224,6 +232,7 @@ class Staging:
 
     def _drop(self, participant: Participant, upload: Upload) -> None:
         self._forget(participant, upload)
+        upload.drop()
         if not upload.committing:
             self._log.parts.drop(upload.key)
 

@@ -19,7 +19,7 @@ from .history import PAGE, milliseconds
 from .membership import Membership
 from .misuse import awaited
 from .ndjson import encode_line
-from .parts import PartsReader
+from .parts import PartsReader, Unavailable
 from .wholefile import WholeFile
 
 T = TypeVar("T")
@@ -204,6 +204,8 @@ class Exporting:
             if "parts" in one:
                 yield whole
                 whole, data = [], await reader.read(data, one, Era.of(reply))
+                if isinstance(data, Unavailable):
+                    continue  # trimmed since the page was read, or damaged, which is logged
             whole.append(event_of(room, one["event"], data, one, replay=True))
             if "parts" in one:
                 yield whole

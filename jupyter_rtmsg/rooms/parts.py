@@ -49,7 +49,7 @@ class Unavailable:
         return False
 
 
-class _Told(NamedTuple):
+class _Contents(NamedTuple):
     """What an event tells about its parts."""
 
     number: int
@@ -58,7 +58,7 @@ class _Told(NamedTuple):
     crc: int
 
     @classmethod
-    def of(cls, data: Any, meta: Mapping[str, Any]) -> _Told:
+    def of(cls, data: Any, meta: Mapping[str, Any]) -> _Contents:
         """Check it; raise `ProtocolError`."""
         told = data.get("$parts") if isinstance(data, dict) else None
         try:
@@ -126,7 +126,7 @@ class PartsReader:
         ``patient``: wait for as long as it takes if the hub cannot be reached; otherwise raise `Disconnected`.
         """
         try:
-            told = _Told.of(data, meta)
+            told = _Contents.of(data, meta)
             parts = await self._parts(told.number, meta["seq"], era, patient)
             return await asyncio.to_thread(_assemble, parts, told)
         except (AckTimeout, Disconnected):
@@ -171,7 +171,7 @@ class PartsReader:
                 return data
 
 
-def _assemble(parts: Sequence[bytes], told: _Told) -> Any:
+def _assemble(parts: Sequence[bytes], told: _Contents) -> Any:
     crc = 0
     for part in parts:
         crc = zlib.crc32(part, crc)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import uuid
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -120,3 +121,21 @@ def test_the_real_client_comes_back_by_itself_when_the_server_was_killed(tmp_pat
         reply = script.command("join", room=room, after=seq, epoch=epoch)
         assert (reply["missed"], reply["recovered"]) == (1, True)
         assert script.take()[1][0] == "after"
+
+
+def test_it_sends_and_fetches_an_event_in_parts(peer: AnyPeer, room: str) -> None:
+    json, picture = b'{"picture":{"_placeholder":true,"num":0}}', bytes(range(256)) * 4_000
+    payload, part = json + picture, 700_000
+    parts = [payload[at : at + part] for at in range(0, len(payload), part)]
+    assert peer.command("join", room=room)["ok"]
+    for number, data in enumerate(parts):
+        staged = {"upload": "u", "part": number, "of": len(parts), "size": len(payload), "data": data}
+        assert peer.command("stage", room=room, **staged) == {"ok": True}
+    reply = peer.command("publish", room=room, event="frame", parts="u", sizes=[len(json), len(picture)])
+    event, (told, meta) = peer.take()
+    assert (event, meta["seq"]) == ("frame", reply["seq"])
+    assert meta["parts"] == {"count": 2, "size": len(payload)}
+    assert told["$parts"] == {**meta["parts"], "sizes": [len(json), len(picture)], "crc": zlib.crc32(payload)}
+    fetched = [peer.command("fetch", room=room, seq=reply["seq"], part=number)["data"] for number in range(2)]
+    assert b"".join(fetched) == payload
+    assert peer.command("fetch", room=room, seq=reply["seq"], part=2)["error"]["code"] == "gone"

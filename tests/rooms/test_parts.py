@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,8 @@ from support.hub import TOKEN, HubServer
 from support.patience import eventually
 
 import jupyter_rtmsg as rt
-from jupyter_rtmsg.errors import Gone, TooLarge
-from jupyter_rtmsg.rooms.parts import LOADED, Unavailable
+from jupyter_rtmsg.errors import Gone, ProtocolError, TooLarge
+from jupyter_rtmsg.rooms.parts import LOADED, PartsReader, Unavailable
 
 Make = Callable[..., rt.Client]
 BIG = bytes(range(256)) * 8_192  # 2 MiB
@@ -185,3 +187,95 @@ def test_a_hub_that_takes_no_parts_says_so_at_once(client: Make) -> None:
         room = client(hub).join("lab")
         with pytest.raises(TooLarge, match="takes no parts"):
             room.emit("frame", BIG)
+
+
+def test_a_slow_handler_slows_the_fetching(room: rt.Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    loads, gate, got = list[int](), threading.Event(), list[Any]()
+    read = PartsReader.read
+
+    async def counted(self: PartsReader, data: Any, meta: Any, *rest: Any, **options: Any) -> Any:
+        loads.append(meta["seq"])
+        return await read(self, data, meta, *rest, **options)
+
+    monkeypatch.setattr(PartsReader, "read", counted)
+
+    @room.on("frame")
+    def slow(event: rt.Event) -> None:
+        got.append(event.data)
+        gate.wait(60)
+
+    seqs = [room.emit("frame", BIG) for _ in range(3)]
+    eventually(lambda: got)
+    room.emit("other")  # all three came before it
+    eventually(lambda: room.lag == 4)
+    assert loads == seqs[:1]
+    gate.set()
+    eventually(lambda: len(got) == 3)
+    assert loads == seqs
+
+
+def test_an_event_whose_turn_comes_while_the_hub_is_away_is_fetched_when_it_is_back(
+    hub_server: HubServer, client: Make
+) -> None:
+    room, writer = client(hub_server).join("lab"), client(hub_server).join("lab")
+    begun, gate, got = threading.Event(), threading.Event(), list[Any]()
+
+    @room.on()
+    def slow(event: rt.Event) -> None:
+        begun.set()
+        gate.wait(60)
+        got.append(event.data)
+
+    writer.emit("x", 0)
+    assert begun.wait(30)
+    writer.emit("frame", DATA)
+    eventually(lambda: room.lag == 2)
+    hub_server.kill()
+    eventually(lambda: room.status != "connected")
+    gate.set()
+    eventually(lambda: got == [0])
+    hub_server.start()
+    eventually(lambda: got == [0, DATA])
+
+
+def test_parts_without_an_event_are_gone_after_a_kill_and_events_keep_theirs(
+    hub_server: HubServer, client: Make, tmp_path: Path
+) -> None:
+    def parts() -> int:
+        with closing(sqlite3.connect(tmp_path / "log.sqlite3")) as connection:
+            return int(connection.execute("SELECT count(*) FROM part").fetchone()[0])
+
+    hub = client(hub_server)
+    hub.join("lab").emit("frame", DATA)
+    whole = parts()
+    part = {"room": "lab", "upload": "u", "part": 0, "of": 2, "size": 200, "data": bytes(100)}
+    assert hub.socket.emit_with_ack("stage", part)["ok"]
+    hub_server.kill()
+    assert parts() == whole + 1
+    hub_server.start()
+    assert parts() == whole
+    assert [event.data for event in client(hub_server).join("lab").history()] == [DATA]
+
+
+HOSTILE = {
+    "no JSON": b"{" * 100,
+    "too deep": b"[" * 100 + b"]" * 100,
+    "a placeholder without an attachment": b'{"_placeholder":true,"num":0}',
+}
+
+
+@pytest.mark.parametrize("payload", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_payload_makes_an_event_that_says_why_and_later_ones_come(
+    shared_hub: HubServer, client: Make, room_name: str, payload: bytes
+) -> None:
+    hub, got = client(shared_hub), list[Any]()
+    room = hub.join(room_name)
+    room.on()(lambda event: got.append(event.data))
+    part = {"room": room_name, "upload": "u", "part": 0, "of": 1, "size": len(payload), "data": payload}
+    assert hub.socket.emit_with_ack("stage", part)["ok"]
+    publish = {"room": room_name, "event": "frame", "parts": "u", "sizes": [len(payload)]}
+    assert hub.socket.emit_with_ack("publish", publish)["ok"]
+    room.emit("x", 1)
+    eventually(lambda: len(got) == 2)
+    assert isinstance(got[0].error, ProtocolError)
+    assert got[1] == 1
