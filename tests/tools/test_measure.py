@@ -22,11 +22,12 @@ def test_a_figure_out_of_its_bounds_fails_the_check_and_names_the_places(
 
 
 def test_the_table_has_a_column_for_each_package() -> None:
+    least, most = (f"{bound:g}" for bound in measure.BOUNDS["files"])
     ours, peer = [Figure("files", 1_234), Figure("a share", 0.125)], [Figure("files", 5)]
     assert measure.table({"ours": ours, "peer": peer}).splitlines() == [
         "|         | ours  | peer | bounds   |",
         "| ------- | ----- | ---- | -------- |",
-        "| files   | 1,234 | 5    | " + "1 to 360 |",
+        "| files   | 1,234 | 5    | " + f"{least} to {most} |",
         "| a share | 0.12  |      |          |",
     ]
 
