@@ -14,6 +14,7 @@ from support.oldlogs import write_old_log
 
 from jupyter_rtmsg.log import EventLog, StoredSubscription
 from jupyter_rtmsg.log.__main__ import main
+from jupyter_rtmsg.log.schema import VERSION
 from jupyter_rtmsg.log.verify import verify
 
 
@@ -46,7 +47,7 @@ async def test_a_file_in_use_is_read_from_another_process_and_nothing_changes(op
     assert (done.returncode, done.stderr) == (0, "")
     report = json.loads(done.stdout)
     assert (report["rooms"], report["events"], report["trimmed"], report["damaged"]) == (2, 26, 0, 0)
-    assert (report["format"], report["epoch"], report["findings"]) == (4, log.epoch, [])
+    assert (report["format"], report["epoch"], report["findings"]) == (VERSION, log.epoch, [])
     assert contents(path) == before
     assert (await log.append(draft())).seq == 27
 
@@ -120,4 +121,4 @@ def test_a_file_that_is_not_a_log_is_refused_with_the_reason(
 def test_a_file_of_an_older_format_is_left_to_a_server(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_old_log(path, 2)
     assert main(["verify", str(path)]) == 2
-    assert "not a log of format 4" in capsys.readouterr().err
+    assert f"not a log of format {VERSION}" in capsys.readouterr().err
