@@ -275,7 +275,8 @@ class Writer:
         keys = [dedup_key(each.draft) if each.done else None for each in submissions]
         known = self._dedup.look_up(drafts, keys, time, complete=complete)
         bounds = self._retention.bounds
-        lost = missing(self._store.connection, drafts)
+        parted = [draft for draft in drafts if draft.parts is not None]
+        lost = missing(self._store.connection, parted) if parted else ()
         now, complete = self._clock.wall, known.complete
         batch = Batch(self._state, known.seqs, now, time, complete=complete, bounds=bounds, lost=lost)
         for each, key in zip(submissions, keys, strict=True):

@@ -30,7 +30,7 @@ from .commands import NOT_NOW, Reply, reply_of
 from .misuse import check_publish, lifetime
 from .publish import Publish, data_fields
 from .receipt import Receipt
-from .uploads import Uploads
+from .uploads import FIELDS, Uploads
 
 logger = logging.getLogger(__name__)
 _WINDOW = 1_000  # events in flight: enough to fill the hub's group commits, few enough to be sent again
@@ -122,7 +122,7 @@ class Outbox:
 
     def check(self, publish: Publish) -> None:
         """Raise `TooLarge` if the event can be sent neither in a message nor in parts."""
-        error = self._uploads.error(publish)
+        error = None if self._fits_whole(publish) else self._uploads.error(publish)
         if error:
             raise error
 
@@ -197,14 +197,21 @@ class Outbox:
         """Send events while the connection accepts them."""
         while self._waiting and self._may_send:
             publish = self._waiting.popleft()
-            error = self._uploads.error(publish)  # since `check`, the server or the transport may have changed
-            if error:
-                self._finish(publish, error)
-            elif not self._uploads.fits_whole(publish):
-                self._uploads.begin(publish)
-            else:
+            if self._fits_whole(publish):
                 self._send(publish, publish.json, publish.attachments)
-        self._uploads.go_on()
+            elif error := self._uploads.error(publish):  # since `check`, server or transport may have changed
+                self._finish(publish, error)
+            else:
+                self._uploads.begin(publish)
+        if self._uploads.busy:
+            self._uploads.go_on()
+
+    def _fits_whole(self, publish: Publish) -> bool:
+        """Return whether an event fits into a message. Thread-safe."""
+        # The hub reserves some bytes of a message for the fields that it adds. Events that cannot be cut may have them.
+        reserved = FIELDS if publish.may_be_cut else 0
+        fits = publish.size + reserved <= self._socket.max_payload
+        return fits and self._socket.fits(publish.size, publish.attachments)
 
     @property
     def _may_send(self) -> bool:

@@ -16,9 +16,11 @@ from jupyter_rtmsg.wire.data import encode_json
 from .commands import NOT_NOW, reply_of
 from .publish import Publish
 
+FIELDS = 4_096
+"""Bytes of a message that the hub reserves for its fields."""
+
 logger = logging.getLogger(__name__)
 _PART = 700_000  # bytes: as base64, as long-polling sends them, they fit into a message of 1 MB
-_FIELDS = 4_096  # bytes of a message beside the data
 _WINDOW = 4  # parts under way: enough to keep the hub's disk busy, few enough not to fill a slow connection
 _PAUSE = 0.25  # seconds after a refusal that says "not now"
 _WAITED_FOR = NOT_NOW | {"limit"}  # a limit on what one user has staged: other uploads of this user end soon
@@ -62,7 +64,7 @@ class _Upload:
 class Uploads:
     """Sends the first event of the outbox in parts, if it does not fit into a message. One event at a time.
 
-    *idle*, or *busy* with an upload: it is sending, or pauses after a refusal. The outbox owns it. `advise` is
+    *idle*, or *busy* with an upload: it is sending, or pauses after a refusal. The outbox owns it. `error` is
     thread-safe; all else runs on the I/O loop.
 
     Parameters
@@ -72,6 +74,11 @@ class Uploads:
         Called with an event when the hub has all of its parts, or, with an error, refuses them.
     max_event : callable
         Returns the size of the largest event in parts; 0 if the hub takes none, None if it is not known.
+
+    Attributes
+    ----------
+    busy : bool
+        Whether an event is being sent in parts.
     """
 
     def __init__(
@@ -83,30 +90,18 @@ class Uploads:
         self._socket = socket
         self._ready = ready
         self._max_event = max_event
+        self.busy = False
         self._upload: _Upload | None = None
         self._pausing: asyncio.TimerHandle | None = None
         self._names = map("%d".__mod__, count(1))
-
-    @property
-    def busy(self) -> bool:
-        """Whether an event is being sent in parts."""
-        return self._upload is not None
 
     @property
     def current(self) -> Publish | None:
         """The event that is being sent in parts."""
         return self._upload.publish if self._upload else None
 
-    def fits_whole(self, publish: Publish) -> bool:
-        """Return whether an event fits into a message. Thread-safe."""
-        if publish.size + (_FIELDS if publish.may_be_cut else 0) > self._socket.max_payload:
-            return False
-        return self._socket.fits(publish.size, publish.attachments)
-
     def error(self, publish: Publish) -> TooLarge | None:
-        """Return why an event can be sent neither in a message nor in parts; None if it can. Thread-safe."""
-        if self.fits_whole(publish):
-            return None
+        """Return why an event that does not fit into a message cannot be sent in parts; None if it can. Thread-safe."""
         limit, most = self._socket.max_payload, self._max_event()
         what = f"the event has {publish.size:,} bytes"
         if not publish.may_be_cut:
@@ -127,8 +122,9 @@ class Uploads:
         if publish.upload is not None:
             self._ready(publish, None)
             return
-        part = min(_PART, (self._socket.max_payload - _FIELDS) * 3 // 4)
+        part = min(_PART, (self._socket.max_payload - FIELDS) * 3 // 4)
         self._upload = _Upload(publish, next(self._names), part)
+        self.busy = True
         self.go_on()
 
     def go_on(self) -> None:
@@ -148,7 +144,7 @@ class Uploads:
 
     def stop(self) -> None:
         """Forget the upload: the connection was lost, and the hub has dropped it."""
-        self._upload = None
+        self._end()
         if self._pausing is not None:
             self._pausing.cancel()
             self._pausing = None
@@ -163,7 +159,7 @@ class Uploads:
         else:
             upload.answered(None)
         if upload.acknowledged == upload.of:
-            self._upload = None
+            self._end()
             upload.publish.staged(upload.name)
             self._ready(upload.publish, None)
         elif upload.refusal is not None and not upload.under_way:
@@ -177,11 +173,14 @@ class Uploads:
         if error.code == "not_staged" and upload.publish.restage():
             self._upload = _Upload(upload.publish, next(self._names), upload.part)
         elif error.code not in _WAITED_FOR:
-            self._upload = None
+            self._end()
             self._ready(upload.publish, error)
             return
         logger.info("the parts of an event wait: the hub says %s (%s)", error.code, error)
         self._pausing = asyncio.get_running_loop().call_later(_PAUSE, self._resume)
+
+    def _end(self) -> None:
+        self._upload, self.busy = None, False
 
     def _resume(self) -> None:
         self._pausing = None
