@@ -120,6 +120,12 @@ class PartsReader:
             loaded.append(fields)
         return loaded
 
+    async def whole(self, fields: dict[str, Any], era: Era, *, patient: bool = False) -> dict[str, Any]:
+        """Return the fields of an event, with its data if these are in parts."""
+        if "parts" not in fields:
+            return fields
+        return {**fields, "data": await self.read(fields.get("data"), fields, era, patient=patient)}
+
     async def read(self, data: Any, meta: Mapping[str, Any], era: Era, *, patient: bool = False) -> Any:
         """Return the data of an event in parts, or `Unavailable`.
 

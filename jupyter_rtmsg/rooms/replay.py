@@ -128,11 +128,10 @@ class Replay:
         self._options = options
         self._membership = membership
         self._commands = commands
+        self._parts = PartsReader.of(membership.room, commands)
         self._outcome: concurrent.futures.Future[int] = concurrent.futures.Future()
         self._changed = asyncio.Event()
-        self._paused = False
-        self._stopped = False
-        self._asked = False
+        self._paused = self._stopped = self._asked = False
 
     def __repr__(self) -> str:
         return f"<Replay in {self._membership.room!r}: {self.state}, {self.progress}>"
@@ -263,7 +262,7 @@ class Replay:
         async with contextlib.aclosing(self._pages(request)) as pages:
             async for page in pages:
                 for fields in page["events"]:
-                    fields = fields if "parts" not in fields else await self._loaded(fields, page)
+                    fields = await self._parts.whole(fields, Era.of(page), patient=True)
                     event = stored_event(self._membership.room, fields)
                     if options.until is not None and event.ts > options.until:
                         return
@@ -287,11 +286,6 @@ class Replay:
                 following.cancel()
                 following.add_done_callback(lambda task: task.cancelled() or task.exception())
         yield page
-
-    async def _loaded(self, fields: dict[str, Any], reply: dict[str, Any]) -> dict[str, Any]:
-        """Return the fields of an event in parts, with its data."""
-        reader = PartsReader.of(self._membership.room, self._commands)
-        return {**fields, "data": await reader.read(fields.get("data"), fields, Era.of(reply), patient=True)}
 
     async def _count(self, reply: dict[str, Any]) -> None:
         """Find out how many events there are, if the hub can tell."""
