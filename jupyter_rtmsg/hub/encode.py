@@ -113,9 +113,10 @@ def encode_work_entry(record: Record, attempt: int, deliveries: int, rest: Mappi
     Returns
     -------
     bytes
-        ``["<event>",data,{"seq","prev","n","ts","from"?,"id"?,"attempt"?,"deliveries"?,...}]`` (docs/wire.md).
+        ``["<event>",data,{"seq","prev","n","ts","from"?,"id"?,"parts"?,"attempt"?,"deliveries"?,...}]``
+        (docs/wire.md).
     """
-    end = b""
+    end = _parts(record)
     if sender:
         end += b',"from":' + record.sender
     if attempt != 1 or deliveries != 1 or rest:

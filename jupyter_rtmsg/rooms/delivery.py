@@ -117,12 +117,12 @@ class WorkDelivery:
     @property
     def in_parts(self) -> tuple[Any, Mapping[str, Any]] | None:
         """The data and the meta of an event whose parts are not loaded; None of any other."""
-        return (self._args[1], self._args[2]) if "parts" in self._args[2] else None
+        return (self._data, self._meta) if "parts" in self._meta else None
 
     def load(self, data: Any) -> None:
         """Take the data of an event in parts, which is whole then."""
-        name, _, meta = self._args[:3]
-        self._args = [name, data, {key: value for key, value in meta.items() if key != "parts"}]
+        self._data = data
+        self._meta = {key: value for key, value in self._meta.items() if key != "parts"}
 
     def begin(self, room: str) -> Event:
         """Return the event for the handler, which is about to be called."""

@@ -79,6 +79,16 @@ def test_a_worker_gets_the_whole_event_and_its_dead_letter_has_it(room: rt.Room)
     assert room.dead_letters("g")[0].data == DATA
 
 
+def test_a_worker_gets_several_large_events_that_are_sent_together(room: rt.Room) -> None:
+    data = [{"step": step, "frame": BIG} for step in range(3)]
+    for each in data:
+        room.emit("frame", each)
+    got: list[Any] = []
+    room.worker("g", max_in_flight=10)(lambda event: got.append(event.data))
+    eventually(lambda: len(got) == 3)
+    assert sorted(got, key=lambda each: int(each["step"])) == data
+
+
 def test_the_same_id_stores_a_large_event_once_and_refuses_another(room: rt.Room) -> None:
     seq = room.emit("frame", DATA, id="frame-7")
     assert room.emit("frame", DATA, id="frame-7") == seq
