@@ -14,9 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PUBLIC = ("jupyter_rtmsg", "jupyter_rtmsg.hub", "jupyter_rtmsg.log", "jupyter_rtmsg.server", "jupyter_rtmsg.widgets")
-GENERATED = {
-    DOCS / "notebooks" / f"{name}.md" for name in ("01-listen", "01-train", "02-work-that-is-shared", "02-worker")
-}
+GENERATED = {DOCS / "notebooks" / f"{path.stem}.md" for path in (ROOT / "notebooks").glob("*.ipynb")}
 ELSEWHERE = {"jupyter_rtmsg.NotDurable", "jupyter_rtmsg.RtmsgError"}  # on the page of errors
 ELSEWHERE |= {"jupyter_rtmsg.server.LATER", "jupyter_rtmsg.server.NOT_ROUTED"}  # constants
 
