@@ -124,12 +124,12 @@ class Event:
     key: str | None = None
     retained: bool = False
     delivery: EventDelivery | None = field(default=None, compare=False)
-    payload: EventPayload | None = field(default=None, compare=False)
+    lazy: EventPayload | None = field(default=None, compare=False)
 
     @property
     def data(self) -> Any:
         """What was emitted; payloads are decoded when this is first read."""
-        return self.wire if self.payload is None else self.payload.value
+        return self.wire if self.lazy is None else self.lazy.value
 
     @property
     def deliveries(self) -> int:
@@ -202,12 +202,12 @@ class Event:
         return datetime.fromtimestamp(self.ts / 1000, timezone.utc)
 
     def __repr__(self) -> str:
-        data = short(self.wire) if self.payload is None else self.payload.text
+        data = short(self.wire) if self.lazy is None else self.lazy.text
         return f"<Event {label(self)} {self.name!r} in {self.room!r} from {self._called()}: {data}>"
 
     def _repr_html_(self) -> str | None:
         """Return the event with a small table or picture of its payload; None for an event without one."""
-        shown = "" if self.payload is None else self.payload.html
+        shown = "" if self.lazy is None else self.lazy.html
         return f"<p>{escape(escaped(repr(self)))}</p>{shown}" if shown else None
 
     def _called(self) -> str:

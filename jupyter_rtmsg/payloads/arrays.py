@@ -153,7 +153,7 @@ def encode_dlpack(value: Any, writer: PayloadWriter) -> dict[str, Any]:
     try:
         array = load("numpy").from_dlpack(detach() if callable(detach) else value)
     except Exception as error:
-        raise NotJSON(f"the {kind.__name__} cannot be read as an array ({error}). Send its float()") from None
+        raise NotJSON(f"the {kind.__name__} cannot be read as an array ({error}). Send it as float32") from None
     fields = encode_array(array, writer)
     if kind.__module__.partition(".")[0] == "torch":
         fields["class"] = "torch.Tensor"

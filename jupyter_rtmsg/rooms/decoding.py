@@ -95,7 +95,7 @@ _new = object.__new__
     _set_key,
     _set_retained,
     _set_delivery,
-    _set_payload,
+    _set_lazy,
 ) = (vars(Event)[field.name].__set__ for field in fields(Event))
 
 
@@ -119,7 +119,7 @@ def event_of(
     _set_key(event, get("key"))
     _set_retained(event, "retained" in meta)
     _set_delivery(event, delivery)
-    _set_payload(event, payload_of(data))
+    _set_lazy(event, payload_of(data))
     return event
 
 

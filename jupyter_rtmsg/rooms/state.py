@@ -119,7 +119,7 @@ class StateValues:
         for key, seq in keys.items():
             held = self.events.get(key)
             if held is not None and held.seq == seq:
-                self._put(key, replace(held, wire=None, payload=None))
+                self._put(key, replace(held, wire=None, lazy=None))
 
     def _put(self, key: str, event: Event) -> None:
         after = {name: held for name, held in self.events.items() if name != key}
@@ -137,7 +137,7 @@ class StateValues:
             if held is None or (held.seq, held.wire) != (event.seq, event.wire):
                 self._changed(key, event)
         for key in before.keys() - self.events.keys():
-            self._changed(key, replace(before[key], wire=None, payload=None))
+            self._changed(key, replace(before[key], wire=None, lazy=None))
 
     def listen(self, key: str, function: Callable[[Event], None]) -> Callable[[], None]:
         """Call a function with each event that changes a key's value, on the I/O loop; return what ends that."""

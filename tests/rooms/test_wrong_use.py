@@ -81,11 +81,11 @@ class _Point:
         ({1: "a"}, "Send {str(key): value for key, value in data.items()}"),
     ],
 )
-def test_the_error_for_a_value_that_is_not_json_names_a_value_to_send_instead(
+def test_the_error_of_a_plain_socket_for_a_value_that_is_not_json_names_a_value_to_send_instead(
     room: rt.Room, data: Any, said: str
 ) -> None:
     with pytest.raises(errors.NotJSON) as caught:
-        room.emit("n", data)
+        room.client.socket.emit("n", data)
     assert str(caught.value).endswith(said)
     assert "\n" not in str(caught.value)
 
