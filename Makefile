@@ -29,7 +29,7 @@ ROOT_OK := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 GENERATED := jupyter_rtmsg/labextension jupyter_rtmsg/server/static jupyter_rtmsg/widgets/static
 PACKAGE := $(shell find jupyter_rtmsg $(foreach folder,$(GENERATED),-path $(folder) -prune -o) -type f ! -name '*.pyc' -print)
-FRONTEND := $(shell find labextension/src labextension/style labextension/*.json labextension/widget.build.mjs labextension/yarn.lock -type f)
+FRONTEND := $(shell find labextension/src labextension/style labextension/schema labextension/*.json labextension/widget.build.mjs labextension/yarn.lock -type f)
 BUILD := pyproject.toml $(wildcard _build/*.py jupyter-config/*.json)
 NOTEBOOKS := $(abspath notebooks)
 

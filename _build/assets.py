@@ -24,7 +24,7 @@ SOURCES = ROOT / "labextension"
 ASSETS = ROOT / "jupyter_rtmsg" / "labextension"
 WIDGET = ROOT / "jupyter_rtmsg" / "widgets" / "static"
 DIGEST = "sources.sha256"
-INPUTS = ("package.json", "yarn.lock", ".yarnrc.yml", "tsconfig.json", "widget.build.mjs", "src", "style")
+INPUTS = ("package.json", "yarn.lock", ".yarnrc.yml", "tsconfig.json", "widget.build.mjs", "src", "style", "schema")
 
 
 def requirements() -> list[str]:

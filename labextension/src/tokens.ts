@@ -95,6 +95,12 @@ export interface IRtmsg {
   /** What is wrong and what to do, in words; empty when connected. */
   readonly advice: string;
 
+  /** The time of the next attempt to connect, in milliseconds since 1970; null: none is planned. */
+  readonly retryAt: number | null;
+
+  /** Try at once to connect, where the next attempt is planned for later. */
+  retryNow(): void;
+
   /** The server's warning about its log, such as one that is not durable; null: there is none. */
   readonly warning: string | null;
 
@@ -121,4 +127,25 @@ export interface IRtmsg {
 export const IRtmsg = new Token<IRtmsg>(
   'jupyter-rtmsg:IRtmsg',
   'The real-time hub of the Jupyter server: rooms with a memory. Join a room, follow its events, publish to it.'
+);
+
+/** The rooms that people have joined in the panel, as other plugins see them. */
+export interface IMessages {
+  /** The number of events that came while nobody looked. */
+  readonly unseen: number;
+
+  /** Emitted when rooms were joined or left, another is shown, or `unseen` has changed. */
+  readonly changed: ISignal<IMessages, void>;
+
+  /** Whether people see a room now. */
+  isLookedAt(name: string): boolean;
+
+  /** Join a room, unless it is joined, and show it; null: show none. */
+  show(name: string | null): void;
+}
+
+/** The token of the panel's rooms. */
+export const IMessages = new Token<IMessages>(
+  'jupyter-rtmsg:IMessages',
+  'The rooms that people have joined in the panel of messages, and how much of them is new.'
 );

@@ -23,11 +23,25 @@ export class Backoff implements IDisposable {
       return;
     }
     const delay = this._delay * (0.5 + Math.random());
+    this._nextAt = Date.now() + delay;
     this._delay = Math.min(2 * this._delay, LONGEST_DELAY);
     this._timer = setTimeout(() => {
+      this.now();
+    }, delay);
+  }
+
+  /** The time of the planned attempt, in milliseconds since 1970; null: none is planned. */
+  get nextAt(): number | null {
+    return this._timer === undefined ? null : this._nextAt;
+  }
+
+  /** Attempt now what is planned for later. */
+  now(): void {
+    if (this._timer !== undefined && !this._isDisposed) {
+      clearTimeout(this._timer);
       this._timer = undefined;
       this.attempt();
-    }, delay);
+    }
   }
 
   /** Cancel the planned attempt, and begin with short delays again. */
@@ -48,6 +62,7 @@ export class Backoff implements IDisposable {
   }
 
   private _delay = FIRST_DELAY;
+  private _nextAt = 0;
   private _timer: ReturnType<typeof setTimeout> | undefined;
   private _isDisposed = false;
 }

@@ -38,6 +38,14 @@ export class Client implements IRtmsg, IDisposable {
     return this._connection.warning;
   }
 
+  get retryAt(): number | null {
+    return this._connection.retryAt;
+  }
+
+  retryNow(): void {
+    this._connection.retryNow();
+  }
+
   get rooms(): readonly IRoomSummary[] {
     return this._rooms;
   }

@@ -84,6 +84,19 @@ export class Connection implements IConnection, IDisposable {
     return this._warning;
   }
 
+  /** The time of the next attempt, in milliseconds since 1970; null: none is planned. */
+  get retryAt(): number | null {
+    return this._backoff.nextAt;
+  }
+
+  /** Try at once to connect, where the next attempt is planned for later. */
+  retryNow(): void {
+    if (this.retryAt !== null) {
+      this.become('connecting', '');
+      this._backoff.now();
+    }
+  }
+
   get isDisposed(): boolean {
     return this._isDisposed;
   }
@@ -210,8 +223,8 @@ export class Connection implements IConnection, IDisposable {
 
   private retry(state: State, advice: string): void {
     if (this._attention.isAwake) {
-      this.become(state, advice);
       this._backoff.schedule();
+      this.become(state, advice);
     }
   }
 

@@ -56,7 +56,7 @@ export class Room implements IRoom, IReader {
 
   get hasEarlier(): boolean {
     const oldest = this.oldest;
-    return oldest !== null && oldest > this._first && this._entries.length < MAX_ENTRIES;
+    return oldest !== null && this._first > 0 && oldest > this._first && this._entries.length < MAX_ENTRIES;
   }
 
   get members(): readonly IMember[] {

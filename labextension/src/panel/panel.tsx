@@ -2,17 +2,16 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { closeIcon } from '@jupyterlab/ui-components';
 import type { IDisposable } from '@lumino/disposable';
 import type { Message } from '@lumino/messaging';
-import { type ISignal, Signal } from '@lumino/signaling';
 import type { JSX, VNode } from 'preact';
 
-import type { IRoom, IRtmsg } from '../tokens';
-import { Translation, useTranslation } from '../views/hooks';
+import type { IRtmsg } from '../tokens';
+import { type IPage, Page, Translation, useTranslation } from '../views/hooks';
 import { HubHead } from '../views/hubhead';
 import { RoomList } from '../views/roomlist';
 import { RoomView } from '../views/roomview';
 import { PreactWidget } from './host';
 import { Icon, messagesIcon } from './icon';
-import { PanelRoom } from './roommodel';
+import { JoinedRooms } from './rooms';
 import { useSignal } from './signal';
 
 /** Milliseconds until the rooms are asked for again when the hub did not answer. */
@@ -27,9 +26,11 @@ const RETRY_AFTER = 5_000;
 export class MessagesPanel extends PreactWidget {
   constructor(
     private readonly hub: IRtmsg,
-    private readonly trans: TranslationBundle
+    private readonly trans: TranslationBundle,
+    private readonly page: IPage
   ) {
     super();
+    this.rooms = new JoinedRooms(hub, trans);
     this.id = 'jp-rtmsg-panel';
     this.addClass('jp-Rtmsg');
     this.title.icon = messagesIcon;
@@ -38,36 +39,19 @@ export class MessagesPanel extends PreactWidget {
     document.addEventListener('visibilitychange', this.attend);
   }
 
-  /** The room that is shown; null: none is. */
-  get room(): IRoom | null {
-    return this._shown?.room ?? null;
-  }
+  /** The rooms that the panel has joined. */
+  readonly rooms: JoinedRooms;
 
-  /** The room that is shown, as views show it. */
-  get shown(): PanelRoom | null {
-    return this._shown;
-  }
-
-  /** Emitted when another room is shown. */
-  get roomChanged(): ISignal<this, void> {
-    return this._roomChanged;
-  }
-
-  /** Join a room and show it, and leave the one shown before: a member of a room is somebody who sees it. */
+  /** Join a room, unless it is joined, and show it; null: show none. The other rooms stay joined. */
   enter(name: string | null): void {
-    if (name === this._shown?.name) {
-      return;
-    }
-    this.room?.leave();
-    this._shown = name === null ? null : new PanelRoom(this.hub.join(name, { follow: false }), this.hub, this.trans);
-    this._roomChanged.emit();
+    this.rooms.show(name);
   }
 
   override dispose(): void {
     window.clearTimeout(this._retry);
     document.removeEventListener('visibilitychange', this.attend);
     this.hub.outdated.disconnect(this.outdated);
-    this.room?.leave();
+    this.rooms.dispose();
     this._attending?.dispose();
     super.dispose();
   }
@@ -75,7 +59,9 @@ export class MessagesPanel extends PreactWidget {
   protected override view(): VNode {
     return (
       <Translation.Provider value={this.trans}>
-        <Panel hub={this.hub} panel={this} />
+        <Page.Provider value={this.page}>
+          <Panel hub={this.hub} panel={this} />
+        </Page.Provider>
       </Translation.Provider>
     );
   }
@@ -106,6 +92,7 @@ export class MessagesPanel extends PreactWidget {
 
   /** Hold the connection while people see the panel. */
   private readonly attend = (): void => {
+    this.rooms.isSeen = this.isSeen;
     if (this.isSeen) {
       this._attending ??= this.hub.attend();
       this.ask();
@@ -131,8 +118,6 @@ export class MessagesPanel extends PreactWidget {
   private _attending: IDisposable | null = null;
   private _isOutdated = true;
   private _retry = 0;
-  private _shown: PanelRoom | null = null;
-  private readonly _roomChanged = new Signal<this, void>(this);
 }
 
 interface IPanelProps {
@@ -141,14 +126,24 @@ interface IPanelProps {
 }
 
 function Panel({ hub, panel }: IPanelProps): JSX.Element {
+  const { rooms } = panel;
   useSignal(hub.changed);
-  useSignal(panel.roomChanged);
-  const { shown } = panel;
+  useSignal(rooms.changed);
+  const shown = rooms.current;
   return (
     <>
-      <HubHead state={hub.state} advice={hub.advice} warning={hub.warning} />
+      <HubHead
+        state={hub.state}
+        advice={hub.advice}
+        warning={hub.warning}
+        retryAt={hub.retryAt}
+        onRetry={() => {
+          hub.retryNow();
+        }}
+      />
       <RoomList
         rooms={hub.rooms}
+        joined={rooms.all}
         current={shown?.name ?? null}
         connected={hub.state === 'connected'}
         onJoin={room => {
@@ -169,7 +164,8 @@ function LeaveButton({ panel, room }: { panel: MessagesPanel; room: string }): J
       title={leave}
       aria-label={leave}
       onClick={() => {
-        panel.enter(null);
+        panel.rooms.leave(room);
+        panel.node.querySelector<HTMLElement>('.jp-Rtmsg-rooms input')?.focus();
       }}
     >
       <Icon icon={closeIcon} />

@@ -1,8 +1,11 @@
 import { title } from '../hub/names';
 import type { ITranslation } from '../hub/translation';
 import type { Entry, IRoom, IRtmsg } from '../tokens';
-import type { IEarlier, IMemberItem, IOutcome, IRoomModel, Row } from '../views/model';
+import type { IDraft, IEarlier, IMemberItem, IOutcome, IRoomModel, Row } from '../views/model';
 import { EventRow } from './eventrow';
+
+/** The most bytes of an event's data: a message of 1,000,000 without what else is in it (docs/wire.md). */
+const MAX_BYTES = 990_000;
 
 /** A room of the hub, as views show it. */
 export class PanelRoom implements IRoomModel {
@@ -10,7 +13,8 @@ export class PanelRoom implements IRoomModel {
     /** The room itself. */
     readonly room: IRoom,
     private readonly hub: IRtmsg,
-    private readonly trans: ITranslation
+    private readonly trans: ITranslation,
+    private readonly onDraft: () => void = () => undefined
   ) {}
 
   /** The panel's head shows the state of the connection. */
@@ -19,7 +23,37 @@ export class PanelRoom implements IRoomModel {
   /** The panel has no subscription of its own: it counts nothing as missed. */
   readonly missed = 0;
 
-  readonly form = { event: '', lines: 2, slow: null };
+  readonly form = { event: 'message', lines: 2, slow: null };
+
+  readonly maxBytes = MAX_BYTES;
+
+  /** What is in the fields of the form. */
+  draft?: IDraft;
+
+  keepDraft(draft: IDraft): void {
+    this.draft = draft;
+    this.onDraft();
+  }
+
+  /** The number of live events that came while nobody looked. */
+  get unseen(): number {
+    const { entries } = this.room;
+    for (let index = entries.length - 1; index >= 0; index--) {
+      const entry = entries[index];
+      if (!entry || entry.key <= this._counted) {
+        break;
+      }
+      this._unseen += entry.kind === 'event' && !entry.event.replay ? 1 : 0;
+    }
+    this._counted = entries[entries.length - 1]?.key ?? this._counted;
+    return this._unseen;
+  }
+
+  /** Count all events as seen. */
+  see(): void {
+    this._counted = this.room.entries[this.room.entries.length - 1]?.key ?? this._counted;
+    this._unseen = 0;
+  }
 
   get name(): string {
     return this.room.name;
@@ -66,6 +100,10 @@ export class PanelRoom implements IRoomModel {
     return this.hub.state === 'connected';
   }
 
+  get emitProblem(): string | null {
+    return this.canEmit ? null : this.hub.advice || this.trans.__('Not connected: nothing can be emitted now.');
+  }
+
   async emit(event: string, json: string): Promise<IOutcome> {
     try {
       const seq = await this.room.publishJson(event, json);
@@ -91,5 +129,8 @@ export class PanelRoom implements IRoomModel {
   }
 
   private _rows: readonly Row[] = [];
+  private _unseen = 0;
+  /** The key of the last entry that was counted. */
+  private _counted = -1;
   private _namesVersion = -1;
 }
