@@ -127,8 +127,8 @@ class HubServer:
     @property
     def pid(self) -> int:
         """Its process."""
-        assert self._process
-        return self._process.pid
+        assert self._child
+        return self._child.pid
 
     def kill(self) -> None:
         """End it as a crash would."""
