@@ -98,7 +98,7 @@ def test_a_room_that_may_not_be_named_so_is_refused_with_the_reason(lab: Jupyter
     page.open(lab)
     page.panel.get_by_label("Room to join").fill("no/slash")
     page.panel.get_by_role("button", name="Join", exact=True).click()
-    expect(page.panel.get_by_role("alert")).to_contain_text("no/slash")
+    expect(page.rooms.get_by_role("alert")).to_contain_text("no/slash")
 
 
 def test_data_is_shown_as_text_whatever_it_holds(lab: JupyterServer, kernel: str, page: LabPage) -> None:
