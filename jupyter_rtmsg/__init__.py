@@ -23,6 +23,7 @@ if _typing.TYPE_CHECKING:
     from .rooms.async_client import AsyncClient
     from .rooms.async_room import AsyncRoom
     from .rooms.connect import connect
+    from .rooms.dashboard import dashboard
     from .rooms.history import Events
     from .rooms.members import Member
     from .rooms.notify import notify, watch_run
@@ -45,6 +46,7 @@ _HOMES = {
     "Socket": "client.sync",
     "SocketClient": "client.socket",
     "connect": "rooms.connect",
+    "dashboard": "rooms.dashboard",
     "notify": "rooms.notify",
     "payload": "payloads.registry",
     "watch_run": "rooms.notify",
@@ -67,6 +69,7 @@ __all__ = [
     "Socket",
     "SocketClient",
     "connect",
+    "dashboard",
     "notify",
     "payload",
     "watch_run",

@@ -50,8 +50,13 @@ CLIENT: Mapping[str, str] = {
             "policy",
             "export",
             "watch",
+            "view",
+            "emit_form",
+            "missed_view",
+            "queue_view",
         )
     },
+    **dict.fromkeys(("dashboard",), "that is a function of the package. Write rt.dashboard()"),
     **dict.fromkeys(("notify", "watch_run"), "that is a function of the package. Write rt.{name}(...)"),
     "subscription": 'write hub.subscriptions(), or lab = {wait}hub.join("lab"), then lab.subscription',
     **{name: _PLAIN + name for name in ("emit_with_ack", "volatile", "timeout", "id", "on_any")},
@@ -91,8 +96,9 @@ ROOM: Mapping[str, str] = {
     **dict.fromkeys(("retention", "limits", "set_policy"), "write {wait}lab.policy(count=1000, age=3600)"),
     **dict.fromkeys(("subscriptions", "unsubscribe_all"), "write {wait}hub.subscriptions()"),
     "join": 'this room is joined. Another one: {wait}hub.join("other")',
-    **dict.fromkeys(("view", "show", "widget"),
-                    "write from jupyter_rtmsg.widgets import RoomView, then RoomView(lab)"),
+    **dict.fromkeys(("view", "show", "widget", "emit_form", "missed_view", "queue_view"),
+                    'widgets are made by rooms that need no await. Write lab = rt.connect().join("lab"), then '
+                    "lab.view()"),
     "wait": _WAIT + 'for event in lab.events("metric"): ...',
 }  # fmt: skip
 
@@ -161,7 +167,8 @@ MODULE: Mapping[str, str] = {
     **dict.fromkeys(("Hub", "hub", "io", "sio", "login", "open"), "write hub = rt.connect()"),
     **dict.fromkeys(("SimpleClient", "AsyncSimpleClient"), "write hub = rt.connect(), or rt.Socket(url)"),
     **dict.fromkeys(("Server", "AsyncServer", "Engine"), "write from jupyter_rtmsg.server import Server"),
-    **dict.fromkeys(("RoomView", "view"), "write from jupyter_rtmsg.widgets import RoomView"),
+    **dict.fromkeys(("RoomView", "view", "widget", "emit_form", "missed_view", "queue_view"),
+                    'a room makes its widgets. Write lab = rt.connect().join("lab"), then lab.view()'),
 }  # fmt: skip
 
 RECEIPT: Mapping[str, str] = {

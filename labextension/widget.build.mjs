@@ -1,23 +1,27 @@
-// Bundles the widget: src/widget/, as tsc has compiled it to lib/, with the views and Preact, into one ES module for
-// anywidget. `node widget.build.mjs` makes it for development, `node widget.build.mjs --production` for a release.
+// Bundles the widgets: src/widget/, as tsc has compiled it to lib/, with the views and Preact. Each widget is one ES
+// module and one style sheet, for anywidget. `node widget.build.mjs` makes them for development, and
+// `node widget.build.mjs --production` for a release.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 
 import { rspack } from '@rspack/core';
 
+const WIDGETS = ['room', 'form', 'missed', 'queue', 'dashboard'];
+
 const production = process.argv.includes('--production');
 const root = import.meta.dirname;
+const output = `${root}/../jupyter_rtmsg/widgets/static`;
 
 const compiler = rspack({
   context: root,
   mode: production ? 'production' : 'development',
   devtool: production ? false : 'inline-source-map',
   target: ['web', 'es2020'],
-  entry: './lib/widget/index.js',
+  entry: Object.fromEntries(WIDGETS.map(name => [name, `./lib/widget/${name}.js`])),
   output: {
-    path: `${root}/../jupyter_rtmsg/widgets/static`,
-    filename: 'room.js',
+    path: output,
+    filename: '[name].js',
     module: true,
     library: { type: 'module' },
     clean: true
@@ -25,6 +29,8 @@ const compiler = rspack({
   // A widget is one file: what the panel loads when it is needed is in it from the start.
   module: { parser: { javascript: { dynamicImportMode: 'eager' } } },
   optimization: {
+    splitChunks: false,
+    runtimeChunk: false,
     minimizer: [
       // Comments like that of the banner stay.
       new rspack.SwcJsMinimizerRspackPlugin({ minimizerOptions: { format: { comments: 'some' } } })
@@ -52,7 +58,9 @@ compiler.run((error, stats) => {
     console.error(error ?? stats.toString({ colors: false }));
     process.exitCode = 1;
   } else {
-    writeFileSync(`${root}/../jupyter_rtmsg/widgets/static/room.css`, inlined(`${root}/style/roomview.css`));
+    WIDGETS.forEach(name => {
+      writeFileSync(`${output}/${name}.css`, inlined(`${root}/style/widget/${name}.css`));
+    });
   }
   compiler.close(() => undefined);
 });

@@ -27,6 +27,7 @@ from .history import milliseconds
 from .misuse import awaited, check_joined, check_room, explained, join_like_this, will_fields
 from .notices import Durability, Notices, add_join_notices
 from .outbox import Outbox
+from .overview import RoomsOverview, read_overview
 from .receipt import Receipt
 from .roomlist import RoomList
 from .shared import Observable, SharedTrait, check_trait
@@ -353,6 +354,22 @@ class AsyncClient:
             if not reply.get("more"):  # a hub of version 0.1.0 sends all at once
                 return rooms
             request = {"after": reply["through"]}
+
+    async def overview(self, since: RoomsOverview | None = None) -> RoomsOverview:
+        """Return what the rooms are doing: events a second, worker groups with their lag and dead letters, members.
+
+        Parameters
+        ----------
+        since : RoomsOverview, optional
+            An earlier one: the rates are those since then. Without it there are none.
+
+        Returns
+        -------
+        list
+            Of `RoomOverview`, by name; notebooks and terminals show it as a table. Worker groups are counted in the
+            50 rooms that were active last.
+        """
+        return await read_overview(self.commands, await self.rooms(), since)
 
     async def subscriptions(self, room: str | None = None) -> Subscriptions:
         """Return the subscriptions of this user: the cursors that the hub keeps, for each room and reader.

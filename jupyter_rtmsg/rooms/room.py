@@ -17,12 +17,13 @@ from jupyter_rtmsg.client.processes import refuse_copy
 from jupyter_rtmsg.errors import RtmsgError
 from jupyter_rtmsg.event import Event
 
-from . import card
+from . import card, views
 from .async_client import AsyncClient
 from .async_room import AsyncRoom
 from .dead_letters import DeadLetterTable
 from .emitting import emit_blocking
 from .groups import WorkerGroup
+from .hello import Hello
 from .members import Member, MemberList
 from .replay import Replay
 from .state import SharedState
@@ -45,6 +46,10 @@ class BlockingClient(Protocol):
     @property
     def state(self) -> str:
         """The state of the connection."""
+
+    @property
+    def hello(self) -> Hello | None:
+        """The hub's description of itself and of this client."""
 
     def join(self, room: str, *, as_: str | None = None) -> Room:
         """Join another room."""
@@ -251,6 +256,13 @@ class Room:
         return EventStream(buffer, timeout, open_stream(self._membership, None if event == "*" else event, buffer))
 
     watch = direct(AsyncRoom.watch, "Room")
+
+    # --- in a notebook
+
+    view = views.view
+    emit_form = views.emit_form
+    missed_view = views.missed_view
+    queue_view = views.queue_view
 
     def leave(self) -> None:
         """Leave the room: handled events are acknowledged, and no more events come."""

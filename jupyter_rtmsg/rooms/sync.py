@@ -171,6 +171,7 @@ class Client:
         return self._async.share(room, widget, trait, key).begin()
 
     rooms = blocking(AsyncClient.rooms, "Client")
+    overview = blocking(AsyncClient.overview, "Client")
 
     @documented_by(AsyncClient.subscriptions)
     def subscriptions(self, room: str | None = None) -> Subscriptions:

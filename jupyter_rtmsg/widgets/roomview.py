@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import logging
-import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -13,22 +11,26 @@ import anywidget
 import traitlets
 
 from jupyter_rtmsg.errors import RtmsgError
-from jupyter_rtmsg.event import CORRUPT, Event
-from jupyter_rtmsg.rooms.connect import connect
+from jupyter_rtmsg.event import CORRUPT, Event, label
+from jupyter_rtmsg.logthrottle import throttled_logger
 from jupyter_rtmsg.rooms.names import Names, Who
 
 from .display import Line, key, labels, line
+from .emitting import emit_request, hub_id
 from .event_buffer import LIMIT, EventBuffer, EventSlice
-from .throttle import Throttle
+from .link import Message, PageLink
+from .rooms import joined
+from .shown import show
+from .snapshot import Snapshot, clock, page
 
 if TYPE_CHECKING:
-    from jupyter_rtmsg.rooms.receipt import Receipt
     from jupyter_rtmsg.rooms.room import Room
     from jupyter_rtmsg.rooms.sync import Client
 
 _STATIC = Path(__file__).parent / "static"
+_LAST_ROWS = 5  # of a snapshot
 
-logger = logging.getLogger(__name__)
+logger = throttled_logger(__name__)
 
 
 class Lines(TypedDict):
@@ -42,10 +44,10 @@ class RoomView(anywidget.AnyWidget):
     """Show a room: its members, its latest events as they happen, how many were missed, and a form to emit.
 
     A view only reads: handlers get every event as without it, and an event that was shown does not count as handled.
-    Events appear while a cell runs. Emitting waits for the end of the cell, since a kernel takes messages of a browser
-    between two cells only.
+    Events appear while a cell runs. An event that is emitted in the form is stored when the cell has ended, since a
+    kernel takes messages of a browser between two cells only; on a page of the hub's own server it is stored at once.
 
-    Three threads use a view: the client's calls `_watch`, the throttle's sends to the browser, and the kernel's main
+    Three threads use a view: the client's calls `_watch`, the link's sends to the browser, and the kernel's main
     thread handles messages of the browser. The `EventBuffer` is what they share.
 
     Parameters
@@ -59,7 +61,7 @@ class RoomView(anywidget.AnyWidget):
 
     Examples
     --------
-    >>> RoomView(lab)
+    >>> lab.view()
     >>> RoomView("lab")
     """
 
@@ -67,6 +69,7 @@ class RoomView(anywidget.AnyWidget):
     _css = _STATIC / "room.css"
 
     room_name = traitlets.Unicode().tag(sync=True)
+    hub = traitlets.Unicode().tag(sync=True)
     state = traitlets.Unicode("connecting").tag(sync=True)
     problem = traitlets.Unicode().tag(sync=True)
     missed = traitlets.Int().tag(sync=True)
@@ -77,27 +80,30 @@ class RoomView(anywidget.AnyWidget):
     recent = traitlets.Any().tag(sync=True, to_json=lambda _, view: view.lines(view.buffer.recent()))
 
     def __init__(self, room: Room | str, client: Client | None = None, *, last: int = 50) -> None:
-        if isinstance(room, str):
-            room = (client or connect()).join(room)
-        self._room = room
+        room = self._room = joined(room, client)
         self._last = min(last, LIMIT)
         self.buffer = EventBuffer()
-        self._throttle = Throttle(self._flush)
         self._begun = False  # whether the earlier events were read
         self._resend = False  # whether the browser asked for all events
         self._problem = ""
         self._names = Names()
-        super().__init__(room_name=room.name, missed=room.missed_count)
+        super().__init__(room_name=room.name, hub=hub_id(room), missed=room.missed_count)
         self._update_members()
-        self.on_msg(self._received)
+        self._snapshot = Snapshot(self._drawn)
+        self._link = PageLink(self, self._flush, {"recent": self._send_all, "emit": emit_request(room)})
         self._unwatch = room.watch(self._watch)
-        self._throttle.start()
-        self._throttle.wake()
+        self._link.start()
+
+    def __repr__(self) -> str:
+        return f"<RoomView of {self.room_name!r}: {self.state}>"
+
+    def _ipython_display_(self) -> None:
+        show(self._repr_mimebundle_(), self._snapshot)
 
     def close(self) -> None:
         """Remove the view, and stop watching the room."""
         self._unwatch()
-        self._throttle.close()
+        self._link.close()
         super().close()
 
     def _watch(self, event: Event) -> None:
@@ -108,9 +114,9 @@ class RoomView(anywidget.AnyWidget):
             self._problem = event.data["reason"]
         elif event.name == CORRUPT or not event.name.startswith("$"):
             self.buffer.add(event)
-        self._throttle.wake()
+        self._link.wake()
 
-    # --- to the browser, on the throttle's thread
+    # --- to the browser, on the link's thread
 
     def _flush(self) -> int:
         if not self._begun:
@@ -122,7 +128,8 @@ class RoomView(anywidget.AnyWidget):
         self._update_members()
         self._add_people(event.sender for event in shown.events)
         if whole or shown.events:
-            self.send({"kind": "events", "whole": whole, **self.lines(shown)})
+            self._link.send("events", whole=whole, **self.lines(shown))
+        self._refresh_snapshot(bool(fresh.events))
         return len(shown.events)
 
     def _earlier(self) -> Sequence[Event]:
@@ -151,45 +158,32 @@ class RoomView(anywidget.AnyWidget):
         """Return events as the browser is sent them."""
         return {"first": part.first, "events": [line(event, self._names) for event in part.events]}
 
+    def _refresh_snapshot(self, changed: bool) -> None:
+        if changed:
+            self._snapshot.change()
+        later = self._snapshot.refresh()
+        if later is not None:
+            self._link.wake(later)
+
+    def _drawn(self) -> str:
+        events = self.buffer.recent().events
+        counts = Counter(event.name for event in events).most_common(10)
+        shown = f"{len(events)} events, {label(events[0])} to {label(events[-1])}" if events else "No events yet"
+        rows = [line(event, self._names) for event in events[-_LAST_ROWS:]]
+        return page(
+            f"Room {self.room_name}",
+            [shown, ", ".join(f"{name} {count}" for name, count in counts), self._problem],
+            ("time", "event", "from", "data"),
+            [(clock(row["ts"]), row["name"], _who(row), row["data"] or "") for row in rows],
+        )
+
     # --- from the browser, on the main thread between two cells
 
-    def _received(self, _: object, message: Mapping[str, Any], __: object) -> None:
-        if message.get("kind") == "recent":
-            self._resend = True
-            self._throttle.wake()
-        elif message.get("kind") == "emit":
-            self._emit(message["id"], message["event"], message["data"])
-
-    def _emit(self, id: str, event: str, data: str) -> None:
-        try:
-            receipt = self._room.emit(event, parse(data), wait=False)
-        except (RtmsgError, ValueError) as error:
-            self._answer(id, str(error), ok=False)
-        else:
-            # Offline this takes until the client is connected again. The cells must not wait for it.
-            threading.Thread(target=self._report, args=(id, receipt), name="rtmsg emit", daemon=True).start()
-
-    def _report(self, id: str, receipt: Receipt) -> None:
-        try:
-            self._answer(id, f"Stored as number {receipt.result()}", ok=True)
-        except RtmsgError as error:
-            self._answer(id, str(error), ok=False)
-
-    def _answer(self, id: str, text: str, *, ok: bool) -> None:
-        self.send({"kind": "outcome", "id": id, "ok": ok, "text": text})
+    def _send_all(self, _: Message) -> str:
+        self._resend = True
+        self._link.wake()
+        return ""
 
 
-def parse(text: str) -> Any:
-    """Return the data of the form's JSON; None if it is empty.
-
-    Raises
-    ------
-    ValueError
-        If the text is not JSON, or nested too deeply.
-    """
-    try:
-        return json.loads(text) if text.strip() else None
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-    except ValueError as error:
-        raise ValueError(f"Not JSON: {error}") from None
+def _who(row: Line) -> str:
+    return f"{row['sender']} ({row['user']})" if row["user"] else row["sender"]

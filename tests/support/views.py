@@ -5,8 +5,6 @@ from __future__ import annotations
 from itertools import count
 from typing import Any
 
-from jupyter_rtmsg.widgets import RoomView
-
 _ids = map(str, count())
 
 
@@ -15,10 +13,10 @@ class Browser:
 
     Parameters
     ----------
-    view : RoomView
+    view : AnyWidget
     """
 
-    def __init__(self, view: RoomView) -> None:
+    def __init__(self, view: Any) -> None:
         self.messages: list[dict[str, Any]] = []
         self._view = view
         view.send = lambda content, buffers=None: self.messages.append(content)
@@ -35,11 +33,15 @@ class Browser:
     def say(self, **message: Any) -> None:
         self._view._handle_custom_msg(message, [])
 
+    def request(self, kind: str, **fields: Any) -> str:
+        """Press a button; return the id to know the answer by."""
+        id = next(_ids)
+        self.say(kind=kind, id=id, **fields)
+        return id
+
     def emit(self, event: str, data: str = "") -> str:
         """Press the button; return the id to know the answer by."""
-        id = next(_ids)
-        self.say(kind="emit", id=id, event=event, data=data)
-        return id
+        return self.request("emit", event=event, data=data)
 
     def outcome(self, id: str) -> dict[str, Any] | None:
         return next((m for m in list(self.messages) if m["kind"] == "outcome" and m["id"] == id), None)

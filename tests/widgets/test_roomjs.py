@@ -246,7 +246,7 @@ def test_a_kernel_that_is_busy_is_said_to_be(view: View) -> None:
 def test_a_kernel_that_is_gone_is_said_to_be(view: View) -> None:
     view.begin().render()
     view.page.evaluate("model.tell('comm_live_update')")
-    expect(view.page.get_by_text("lost its kernel")).to_be_visible()
+    expect(view.page.get_by_text("The kernel stopped")).to_be_visible()
 
 
 def test_the_whole_state_replaces_the_shown_one(view: View) -> None:

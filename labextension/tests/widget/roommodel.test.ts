@@ -1,50 +1,8 @@
 import { beforeEach, expect, test, vi } from 'vitest';
 
-import { type IKernelModel, KernelRoom } from '../../src/widget/model';
-
-type Listener = (value: unknown) => void;
-
-/** The model that anywidget hands over; the test is its kernel. */
-class FakeModel {
-  readonly sent: { kind: string; id?: string }[] = [];
-  listeners: [string, Listener][] = [];
-  traits: Record<string, unknown> = { room_name: 'lab', state: 'connected', problem: '', missed: 0, members: [] };
-
-  get(name: string): unknown {
-    return this.traits[name];
-  }
-
-  send(message: { kind: string }): void {
-    this.sent.push(message);
-  }
-
-  on(names: string, listener: Listener): void {
-    names.split(' ').forEach(name => this.listeners.push([name, listener]));
-  }
-
-  off(names: string, listener: Listener): void {
-    this.listeners = this.listeners.filter(([name, known]) => !(names.split(' ').includes(name) && known === listener));
-  }
-
-  tell(name: string, value?: unknown): void {
-    this.listeners
-      .filter(([known]) => known === name)
-      .forEach(([, listener]) => {
-        listener(value);
-      });
-  }
-
-  change(traits: Record<string, unknown>): void {
-    Object.assign(this.traits, traits);
-    Object.keys(traits).forEach(name => {
-      this.tell(`change:${name}`);
-    });
-  }
-
-  events(first: number, ...names: string[]): void {
-    this.tell('msg:custom', { kind: 'events', first, events: names.map(line) });
-  }
-}
+import type { IKernelModel } from '../../src/widget/link';
+import { type IRoomTraits, KernelRoom } from '../../src/widget/roommodel';
+import { FakeModel } from './fakemodel';
 
 function line(name: string): object {
   return { name, data: null, who: 'm1', sender: 'hw1', user: 'ana', title: '', ts: 0, seq: 1, replay: false };
@@ -52,9 +10,13 @@ function line(name: string): object {
 
 let model: FakeModel;
 
+function events(first: number, ...names: string[]): void {
+  model.tell('msg:custom', { kind: 'events', first, events: names.map(line) });
+}
+
 function open(...names: string[]): KernelRoom {
   model.traits['recent'] = { first: 1, events: names.map(line) };
-  return new KernelRoom(model as unknown as IKernelModel);
+  return new KernelRoom(model as unknown as IKernelModel<IRoomTraits>);
 }
 
 function names(room: KernelRoom): string[] {
@@ -62,12 +24,12 @@ function names(room: KernelRoom): string[] {
 }
 
 beforeEach(() => {
-  model = new FakeModel();
+  model = new FakeModel({ room_name: 'lab', hub: '', state: 'connected', problem: '', missed: 0, members: [] });
 });
 
 test('it holds what was and what comes', () => {
   const room = open('before');
-  model.events(2, 'one', 'two');
+  events(2, 'one', 'two');
   expect(names(room)).toEqual(['before', 'one', 'two']);
   expect(room.rows.map(row => row.key)).toEqual([1, 2, 3]);
   expect(model.sent).toEqual([]);
@@ -75,13 +37,13 @@ test('it holds what was and what comes', () => {
 
 test('events that it holds are not held twice', () => {
   const room = open('one', 'two');
-  model.events(2, 'two', 'three');
+  events(2, 'two', 'three');
   expect(names(room)).toEqual(['one', 'two', 'three']);
 });
 
 test('after a lost message it asks for all events', () => {
   const room = open('one');
-  model.events(3, 'three');
+  events(3, 'three');
   expect(model.sent).toEqual([{ kind: 'recent' }]);
   model.tell('msg:custom', { kind: 'events', whole: true, first: 1, events: ['one', 'two', 'three'].map(line) });
   expect(names(room)).toEqual(['one', 'two', 'three']);
@@ -89,15 +51,15 @@ test('after a lost message it asks for all events', () => {
 
 test('a full slice needs nothing of before', () => {
   const room = open('old');
-  model.events(1000, ...Array.from({ length: 200 }, (_, n) => `n${n}`));
+  events(1000, ...Array.from({ length: 200 }, (_, n) => `n${n}`));
   expect(room.rows).toHaveLength(200);
   expect(model.sent).toEqual([]);
 });
 
 test('the latest 200 are held', () => {
   const room = open();
-  model.events(1, ...Array.from({ length: 200 }, (_, n) => `a${n}`));
-  model.events(201, 'b');
+  events(1, ...Array.from({ length: 200 }, (_, n) => `a${n}`));
+  events(201, 'b');
   expect(room.rows).toHaveLength(200);
   expect([names(room)[0], names(room).at(-1)]).toEqual(['a1', 'b']);
 });
@@ -105,7 +67,7 @@ test('the latest 200 are held', () => {
 test('the whole state replaces what is held', () => {
   const room = open('one');
   model.change({ recent: { first: 7, events: [line('seven')] } });
-  model.events(8, 'eight');
+  events(8, 'eight');
   expect(names(room)).toEqual(['seven', 'eight']);
 });
 
@@ -123,10 +85,10 @@ test('each change is told', () => {
   const changed = vi.fn();
   const unwatch = room.watch(changed);
   model.change({ state: 'offline' });
-  model.events(1, 'one');
+  events(1, 'one');
   expect(changed).toHaveBeenCalledTimes(2);
   unwatch();
-  model.events(2, 'two');
+  events(2, 'two');
   expect(changed).toHaveBeenCalledTimes(2);
 });
 
@@ -140,7 +102,8 @@ test('the state is told in words, or by the problem', () => {
 test('without its kernel it says so, until the state comes again', () => {
   const room = open();
   model.tell('comm_live_update');
-  expect(room.status.text).toContain('Lost its kernel');
+  expect(room.status.text).toContain('The kernel stopped');
+  expect(room.canEmit).toBe(false);
   model.change({ state: 'connected' });
   expect(room.status.text).toBe('Connected');
 });

@@ -1,25 +1,14 @@
 import { ENGLISH } from '../hub/translation';
 import type { IEventRow, IMemberItem, IOutcome, IRoomModel, IStatus, Row } from '../views/model';
 import { stateText } from '../views/statusbadge';
+import { BUSY, Emitter, type IEmitTraits } from './emitter';
+import { type IKernelModel, KernelLink, LOST } from './link';
 
 /** How many events are held; the oldest go first. */
 const LIMIT = 200;
 
-/** The traits that the head and the member list show. */
-const SHOWN = 'change:state change:problem change:missed change:members';
-
-/** The kernel's `RoomView`, as anywidget hands it over. */
-export interface IKernelModel {
-  get<K extends keyof ITraits>(name: K): ITraits[K];
-  send(message: Outgoing): void;
-  /** Listen to events, whose names are separated by spaces. */
-  on(names: string, listener: (value: never) => void): void;
-  off(names: string, listener: (value: never) => void): void;
-}
-
 /** The traits of `RoomView`. */
-interface ITraits {
-  room_name: string;
+export interface IRoomTraits extends IEmitTraits {
   state: string;
   /** Why the state is what it is; empty where the state says it. */
   problem: string;
@@ -59,13 +48,8 @@ interface ILine {
   readonly replay: boolean;
 }
 
-type Incoming = ({ kind: 'events' } & IEventSlice) | ({ kind: 'outcome'; id: string } & IOutcome);
-
-type Outgoing =
-  /** Emit an event; `data` is JSON as text, empty for none: the kernel reads it with all digits. */
-  | { kind: 'emit'; id: string; event: string; data: string }
-  /** Send all events that the kernel holds. */
-  | { kind: 'recent' };
+/** The one message that the kernel sends by itself: events. */
+type Incoming = IEventSlice;
 
 /** A row, and the key of its sender. */
 type KernelRow = IEventRow & { readonly who: string };
@@ -77,44 +61,39 @@ type KernelRow = IEventRow & { readonly who: string };
  * jump in the numbers makes this ask for all events. When the kernel is gone this is `lost`, until its state comes again.
  */
 export class KernelRoom implements IRoomModel {
-  constructor(private readonly model: IKernelModel) {
+  constructor(private readonly model: IKernelModel<IRoomTraits>) {
+    this._link = new KernelLink(model, ['state', 'problem', 'missed', 'members'], this.received);
+    this._emitter = new Emitter(this._link);
     this.takeRecent();
-    model.on('msg:custom', this.received);
     model.on('change:recent', this.takeRecent); // the whole state comes again after the page was cut off
     model.on('change:labels', this.relabel);
-    model.on(SHOWN, this.told);
-    model.on('comm_live_update', this.lose);
   }
 
   close(): void {
-    this.model.off('msg:custom', this.received);
+    this._link.close();
     this.model.off('change:recent', this.takeRecent);
     this.model.off('change:labels', this.relabel);
-    this.model.off(SHOWN, this.told);
-    this.model.off('comm_live_update', this.lose);
   }
 
   readonly error = null;
 
   readonly unlisted = 0;
 
-  /** The kernel keeps an event while it is offline, and sends it later. */
-  readonly canEmit = true;
+  /** The kernel keeps an event while it is offline, and sends it later. Without the kernel nobody does. */
+  get canEmit(): boolean {
+    return !this._link.isLost && this.model.get('state') !== 'closed';
+  }
 
   // A kernel reads what comes from the browser between two cells, not while one runs.
-  readonly form = {
-    event: 'message',
-    lines: 1,
-    slow: 'The kernel is busy: this is emitted when its cell has ended.'
-  };
+  readonly form = { event: 'message', lines: 1, slow: BUSY };
 
   get name(): string {
     return this.model.get('room_name');
   }
 
   get status(): IStatus {
-    if (this._isLost) {
-      return { state: 'closed', text: 'Lost its kernel: run the cell again' };
+    if (this._link.isLost) {
+      return { state: 'closed', text: LOST };
     }
     const state = this.model.get('state');
     return { state, text: this.model.get('problem') || stateText(state, ENGLISH) };
@@ -133,25 +112,15 @@ export class KernelRoom implements IRoomModel {
   }
 
   emit(event: string, json: string): Promise<IOutcome> {
-    const id = `${Date.now()}-${Math.random()}`;
-    this.model.send({ kind: 'emit', id, event, data: json });
-    return new Promise(resolve => {
-      this._emitting.set(id, resolve);
-    });
+    return this._emitter.emit(event, json);
   }
 
   watch(changed: () => void): () => void {
-    this._watchers.add(changed);
-    return () => this._watchers.delete(changed);
+    return this._link.watch(changed);
   }
 
   private readonly received = (message: Incoming): void => {
-    if (message.kind === 'events') {
-      this.take(message);
-    } else {
-      this._emitting.get(message.id)?.({ ok: message.ok, text: message.text });
-      this._emitting.delete(message.id);
-    }
+    this.take(message);
   };
 
   private readonly takeRecent = (): void => {
@@ -163,13 +132,13 @@ export class KernelRoom implements IRoomModel {
     const hole = !whole && first > this._next;
     // A full slice is all that the kernel holds.
     if (hole && events.length < LIMIT) {
-      this.model.send({ kind: 'recent' });
+      this._link.send({ kind: 'recent' });
     }
     const anew = whole || hole;
     const rows = events.map((line, index) => row(line, first + index)).slice(anew ? 0 : this._next - first);
     this._rows = [...(anew ? [] : this._rows), ...rows].slice(-LIMIT);
     this._next = first + events.length;
-    this.changed();
+    this._link.changed();
   }
 
   /** Change display names: another notebook of the same name has turned up. */
@@ -179,32 +148,14 @@ export class KernelRoom implements IRoomModel {
       const sender = labels[row.who] ?? row.sender;
       return sender === row.sender ? row : { ...row, sender };
     });
-    this.changed();
+    this._link.changed();
   };
 
-  private readonly told = (): void => {
-    this._isLost = false;
-    this.changed();
-  };
-
-  /** The kernel was restarted, or has died. */
-  private readonly lose = (): void => {
-    this._isLost = true;
-    this.changed();
-  };
-
-  private changed(): void {
-    this._watchers.forEach(watcher => {
-      watcher();
-    });
-  }
-
-  private readonly _watchers = new Set<() => void>();
-  private readonly _emitting = new Map<string, (outcome: IOutcome) => void>();
+  private readonly _link: KernelLink<IRoomTraits>;
+  private readonly _emitter: Emitter;
   private _rows: readonly KernelRow[] = [];
   /** The running number of the next event. */
   private _next = 1;
-  private _isLost = false;
 }
 
 function row({ user, ...line }: ILine, key: number): KernelRow {
