@@ -21,7 +21,7 @@ def run(code: str) -> str:
 def test_the_public_names_are_these() -> None:
     assert rt.__all__ == [
         "AsyncClient", "AsyncRoom", "Client", "Event", "Events", "Member", "NotDurable", "Receipt", "Room",
-        "RtmsgError", "Sender", "Socket", "SocketClient", "connect", "notify", "payload", "watch_run",
+        "RtmsgError", "Sender", "Socket", "SocketClient", "connect", "dashboard", "notify", "payload", "watch_run",
     ]  # fmt: skip
     assert len(rt.__all__) <= 20
     assert all(getattr(rt, name).__doc__ for name in rt.__all__)
