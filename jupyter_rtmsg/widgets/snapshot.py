@@ -12,6 +12,8 @@ from jupyter_rtmsg.names import escaped
 
 EVERY = 15.0
 """Seconds between two pictures at least."""
+FIRST = 1.0
+"""Seconds until the first one is replaced: what was before is read after the cell has shown the widget."""
 _WIDTH = 200  # characters of a cell
 _LEFT = 'style="text-align: left" dir="auto"'
 
@@ -63,7 +65,7 @@ class Snapshot:
     def shown(self, handle: Handle | None) -> None:
         """Keep this output up to date from now on."""
         self._handle = handle
-        self._drawn = time.monotonic()
+        self._drawn = time.monotonic() - EVERY + FIRST
 
     def change(self) -> None:
         """Remember that the picture is old."""

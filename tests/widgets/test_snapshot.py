@@ -42,12 +42,13 @@ def test_it_is_replaced_when_it_is_old_and_not_too_often(monkeypatch: pytest.Mon
     drawn.change()
     assert drawn.refresh() is None  # no cell shows it
     drawn.shown(handle)
-    assert drawn.refresh() == snapshot.EVERY
-    now[0] += snapshot.EVERY
+    assert drawn.refresh() == snapshot.FIRST
+    now[0] += snapshot.FIRST
     assert drawn.refresh() is None
     assert handle.shown == [f"at {now[0]:g}"]
-    now[0] += snapshot.EVERY
     assert drawn.refresh() is None  # nothing has changed
+    drawn.change()
+    assert drawn.refresh() == snapshot.EVERY
     assert len(handle.shown) == 1
 
 
