@@ -13,8 +13,8 @@ import traitlets
 from jupyter_rtmsg.errors import RtmsgError
 from jupyter_rtmsg.event import Event, label
 from jupyter_rtmsg.names import displayable, escaped
+from jupyter_rtmsg.payloads.text import data_text
 from jupyter_rtmsg.rooms.groups import GroupState
-from jupyter_rtmsg.rooms.history import data_text
 from jupyter_rtmsg.rooms.names import Names, title
 
 from .display import MAX_TEXT
