@@ -15,7 +15,7 @@ MAX_REQUESTS = 64
 
 Message: TypeAlias = "Mapping[str, Any]"
 Request: TypeAlias = "Callable[[Message], str | Callable[[], str]]"
-"""Handles a request on the kernel's main thread, and returns the outcome in words, or what waits for it."""
+"""Handles a request on the thread of the kernel's messages, and returns the outcome in words, or what waits for it."""
 
 
 class Pages(Protocol):
@@ -31,8 +31,9 @@ class Pages(Protocol):
 class PageLink:
     """Connects a widget with the pages that show it.
 
-    Three threads use it: any thread wakes it, its own thread flushes, and the kernel's main thread takes requests,
-    between two cells. A request that has to wait for the hub does so on a thread of its own, since cells must not wait.
+    Three threads use it: any thread wakes it, its own thread flushes, and one takes requests. That is the kernel's main
+    thread, between two cells; in JupyterLab with ipykernel 7 it is that of a subshell, while cells run. A request that
+    has to wait for the hub does so on a thread of its own, since cells must not wait.
 
     A request is a message ``{"kind", "id", ...}``; it is answered by ``{"kind": "outcome", "id", "ok", "text"}``. The
     kind ``ready`` is answered at once, so that a page can tell whether the kernel is busy.
@@ -81,7 +82,7 @@ class PageLink:
         """Send a message to the pages."""
         self._widget.send({"kind": kind, **fields})
 
-    # --- on the main thread, between two cells
+    # --- on the thread of the kernel's messages
 
     def _received(self, _: object, message: Message, __: object) -> None:
         kind, id = message.get("kind"), message.get("id")

@@ -143,7 +143,7 @@ class MissedView(anywidget.AnyWidget):
         names = ", ".join(f"{name} {count}" for name, count in block["byEvent"])
         return page(f"Missed in room {self.room_name}", [f"{block['count']:,} events", " to ".join(times), names])
 
-    # --- from the browser: on the main thread between two cells, and then on a thread of the request
+    # --- from the browser: on the thread of its messages, and then on a thread of the request
 
     def _play(self, message: Message) -> Any:
         speed = float(message["speed"])

@@ -49,8 +49,8 @@ class QueueView(anywidget.AnyWidget):
     Groups can be paused and resumed, dead letters redriven and discarded, as far as the user may. Looking changes
     nothing. The hub is asked after each event of the room, and while events wait; at rest it is not.
 
-    Three threads use a view: the client's wakes it, the link's asks the hub, and the kernel's main thread handles
-    messages of the browser.
+    Three threads use a view: the client's wakes it, the link's asks the hub, and the one that handles messages of
+    the browser: the kernel's main thread between two cells, or that of a subshell.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ class QueueView(anywidget.AnyWidget):
     groups: traitlets.List[Any] = traitlets.List(None, allow_none=True).tag(sync=True)
     letters: traitlets.Any = traitlets.Any(None).tag(sync=True)
 
-    # `_open` is the group whose dead letters are shown: set by the main thread, read by the link's, to which all else
+    # `_open` is the group whose dead letters are shown: set by requests, read by the link's, to which all else
     # belongs. `_history` has the points of each group's line.
 
     def __init__(self, room: Room | str, client: Client | None = None) -> None:
@@ -186,7 +186,7 @@ class QueueView(anywidget.AnyWidget):
         facts = ["" if rows else "No worker groups", self.problem]
         return page(f"Worker groups of room {self.room_name}", facts, columns, rows)
 
-    # --- from the browser, on the main thread between two cells; what is returned runs on a thread of its own
+    # --- from the browser, on the thread of its messages; what is returned runs on a thread of its own
 
     def _refresh(self, _: Message) -> str:
         self._link.wake()
@@ -235,7 +235,7 @@ def _letter(row: DeadLetterRow) -> dict[str, Any]:
         "number": row.number,
         "label": label(event),
         "event": escaped(event.name),
-        "data": None if event.data is None else data_text(event.data, MAX_TEXT),
+        "data": None if event.wire is None else data_text(event.wire, MAX_TEXT),
         "reason": row.reason,
         "message": escaped(row.message[:MAX_TEXT]),
         "error": escaped(row.error[:MAX_TEXT]),

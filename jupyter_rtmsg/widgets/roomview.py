@@ -44,8 +44,8 @@ class RoomView(anywidget.AnyWidget):
     """Show a room: its members, its latest events as they happen, how many were missed, and a form to emit.
 
     A view only reads: handlers get every event as without it, and an event that was shown does not count as handled.
-    Events appear while a cell runs. An event that is emitted in the form is stored when the cell has ended, since a
-    kernel takes messages of a browser between two cells only; on a page of the hub's own server it is stored at once.
+    Events appear while a cell runs. An event that is emitted in the form is stored at once in JupyterLab with
+    ipykernel 7, and on a page of the hub's own server; elsewhere when the cell has ended.
 
     Three threads use a view: the client's calls `_watch`, the link's sends to the browser, and the kernel's main
     thread handles messages of the browser. The `EventBuffer` is what they share.
@@ -177,7 +177,7 @@ class RoomView(anywidget.AnyWidget):
             [(clock(row["ts"]), row["name"], _who(row), row["data"] or "") for row in rows],
         )
 
-    # --- from the browser, on the main thread between two cells
+    # --- from the browser, on the thread of its messages
 
     def _send_all(self, _: Message) -> str:
         self._resend = True
