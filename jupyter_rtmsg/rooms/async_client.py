@@ -356,18 +356,12 @@ class AsyncClient:
             request = {"after": reply["through"]}
 
     async def overview(self, since: RoomsOverview | None = None) -> RoomsOverview:
-        """Return what the rooms are doing: events a second, worker groups with their lag and dead letters, members.
+        """Return what the rooms are doing, as a list of `RoomOverview` that is shown as a table.
 
         Parameters
         ----------
         since : RoomsOverview, optional
-            An earlier one: the rates are those since then. Without it there are none.
-
-        Returns
-        -------
-        list
-            Of `RoomOverview`, by name; notebooks and terminals show it as a table. Worker groups are counted in the
-            50 rooms that were active last.
+            An earlier one, since which the events a second are counted.
         """
         return await read_overview(self.commands, await self.rooms(), since)
 
