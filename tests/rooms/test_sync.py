@@ -61,7 +61,7 @@ def parameters(function: Any) -> list[tuple[str, Any, Any]]:
         (rt.Room.history, "(self, *, last: 'int | None' = None, ", "Read events from the room's log."),
         (rt.Client.join, "(self, room: 'str', *, as_: 'str | None' = None, ", "Join a room. If this client is in"),
         (rt.Room.emit, "(self, event: 'str', data: 'Any' = None, *, ", "Emit an event to all members of the room"),
-        (rt.Client.rooms, "(self) -> 'list[dict[str, Any]]'", "Return the rooms that this user may see"),
+        (rt.Client.rooms, "(self) -> 'RoomList'", "Return the rooms that this user may see"),
     ],
 )
 def test_shift_tab_shows_the_signature_and_the_docstring(shown: Any, signature: str, first_line: str) -> None:

@@ -14,10 +14,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Protocol
 
 from .ports import free_port
@@ -42,6 +43,21 @@ class Child(Protocol):
         """Wait until it has ended, 20 s at most, and let go of it."""
 
 
+_starting = threading.Lock()
+
+
+@contextmanager
+def _plain_main() -> Iterator[None]:
+    """Hide the main module from `multiprocessing`, which would import it: a test may have put another one there."""
+    with _starting:
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main
+
+
 class Forked:
     """A hub in a fork."""
 
@@ -50,7 +66,8 @@ class Forked:
         context.set_forkserver_preload(IMPORTED)
         self._pipe, theirs = context.Pipe()
         self._process: ForkServerProcess = context.Process(target=_run, args=(theirs, stderr, *arguments))
-        self._process.start()
+        with _plain_main():
+            self._process.start()
         theirs.close()
         try:
             self._pipe.recv()
