@@ -18,7 +18,7 @@ OTHERS = ("@jupyter/docprovider-extension", "@jupyter/collaboration-extension", 
 CELL = """import jupyter_rtmsg as rt
 lab = rt.connect().join("lab")
 lab.emit("metric", {"loss": 0.25})
-lab"""
+lab.view()"""
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +58,9 @@ def test_the_panel_opens_beside_a_notebook_and_shows_what_its_cell_emits(
     new_page.page.keyboard.press("Control+Enter")
     expect(new_page.events).to_have_count(1, timeout=90_000)
     expect(new_page.events).to_contain_text(['{"loss": 0.25}'])
+    widget = new_page.page.locator(".jp-Notebook .rtmsg-room")
+    expect(widget).to_contain_text('{"loss": 0.25}', timeout=90_000)
+    expect(widget).to_contain_text("lab")
     expect(new_page.events).to_contain_text(["classic"])
     card = new_page.page.locator(".jp-OutputArea-output")
     expect(card).to_contain_text("Room lab: connected")
