@@ -153,9 +153,9 @@ def test_after_a_rest_with_more_events_than_it_holds_the_panel_counts_them_and_s
     wire.wait(lambda: not wire.open, "it rests")
     publish(peer, "flood", 501)
     hub_page.show()
-    expect(hub_page.panel.get_by_role("log")).to_contain_text("501 events while there was no connection")
-    expect(hub_page.events).to_have_count(1 + 50)
     expect(hub_page.events.last).to_contain_text("500")
+    hub_page.panel.get_by_role("listbox").press("Home")
+    expect(hub_page.panel.get_by_role("log")).to_contain_text("501 events while there was no connection")
 
 
 def test_under_jupyterhub_a_page_stays_connected_for_a_room_that_is_followed(hub_page: LabPage, peer: Peer) -> None:

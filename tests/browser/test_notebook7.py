@@ -18,7 +18,8 @@ OTHERS = ("@jupyter/docprovider-extension", "@jupyter/collaboration-extension", 
 CELL = """import jupyter_rtmsg as rt
 lab = rt.connect().join("lab")
 lab.emit("metric", {"loss": 0.25})
-lab.view()"""
+display(lab.view())
+lab"""
 
 
 @pytest.fixture(scope="module")
@@ -58,11 +59,11 @@ def test_the_panel_opens_beside_a_notebook_and_shows_what_its_cell_emits(
     new_page.page.keyboard.press("Control+Enter")
     expect(new_page.events).to_have_count(1, timeout=90_000)
     expect(new_page.events).to_contain_text(['{"loss": 0.25}'])
-    widget = new_page.page.locator(".jp-Notebook .rtmsg-room")
+    widget = new_page.page.locator(".jp-Notebook").get_by_role("region", name="Room lab")
     expect(widget).to_contain_text('{"loss": 0.25}', timeout=90_000)
     expect(widget).to_contain_text("lab")
     expect(new_page.events).to_contain_text(["classic"])
-    card = new_page.page.locator(".jp-OutputArea-output")
+    card = new_page.page.locator(".jp-OutputArea-executeResult .jp-OutputArea-output")
     expect(card).to_contain_text("Room lab: connected")
     expect(card).to_contain_text("classic (you) [this one]")
     new_page.emit("hello", '"from the panel"')
