@@ -6,11 +6,12 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from browser.conftest import BEATS, MakeLab, SharedPage
-from browser.labpage import LabPage
 from playwright.sync_api import Browser, Response, expect
 from support.jupyter import JupyterServer, wait_until
 from support.socketio_peer import Peer, connected
+
+from browser.conftest import BEATS, MakeLab, SharedPage
+from browser.labpage import LabPage
 
 # What a server of JupyterHub tells JupyterLab.
 UNDER_JUPYTERHUB = {"ServerApp": {"tornado_settings": {"hub_prefix": "/hub/", "hub_host": "", "user": "ada"}}}

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 import nbformat
 import pytest
-from browser.labpage import LabPage
 from playwright.sync_api import expect
 from support import neighbours
 from support.jupyter import JupyterServer
+
+from browser.labpage import LabPage
 
 pytestmark = pytest.mark.timeout(300)
 # What is installed beside Notebook 7 there, and would show notebooks in its own way.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import nbformat
-from browser.labpage import LabPage
 from playwright.sync_api import expect
 from support.jupyter import JupyterServer, wait_until
 
 import jupyter_rtmsg as rt
+from browser.labpage import LabPage
 
 CELLS = (
     "import ipywidgets, jupyter_rtmsg as rt\nlab, out = rt.connect().join('output'), ipywidgets.Output()",
