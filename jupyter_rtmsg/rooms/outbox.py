@@ -20,6 +20,7 @@ from jupyter_rtmsg.errors import (
     IdConflict,
     LimitExceeded,
     QueueFull,
+    RtmsgError,
 )
 from jupyter_rtmsg.futures import Waiters
 from jupyter_rtmsg.payloads.lazy import dump_payload
@@ -223,7 +224,7 @@ class Outbox:
         self._in_flight += 1
         self._socket.request(json, attachments, partial(self._answer, publish))
 
-    def _staged(self, publish: Publish, error: CommandError | None) -> None:
+    def _staged(self, publish: Publish, error: RtmsgError | None) -> None:
         """Send an event whose parts the hub has, or take its refusal of them."""
         if error is None:
             self._send(publish, publish.commit(), ())

@@ -10,7 +10,7 @@ from itertools import count
 from typing import Any
 
 from jupyter_rtmsg.client.socket import SocketClient
-from jupyter_rtmsg.errors import CommandError, TooLarge
+from jupyter_rtmsg.errors import CommandError, RtmsgError, TooLarge
 from jupyter_rtmsg.wire.data import encode_json
 
 from .commands import NOT_NOW, reply_of
@@ -21,6 +21,7 @@ FIELDS = 4_096
 
 logger = logging.getLogger(__name__)
 _PART = 700_000  # bytes: as base64, as long-polling sends them, they fit into a message of 1 MB
+_LEAST, _MOST_PARTS = 1_024, 1_000  # bytes of a part; parts of an event (docs/wire.md)
 _WINDOW = 4  # parts under way: enough to keep the hub's disk busy, few enough not to fill a slow connection
 _PAUSE = 0.25  # seconds after a refusal that says "not now"
 _WAITED_FOR = NOT_NOW | {"limit"}  # a limit on what one user has staged: other uploads of this user end soon
@@ -84,7 +85,7 @@ class Uploads:
     def __init__(
         self,
         socket: SocketClient,
-        ready: Callable[[Publish, CommandError | None], None],
+        ready: Callable[[Publish, RtmsgError | None], None],
         max_event: Callable[[], int | None] = lambda: None,
     ) -> None:
         self._socket = socket
@@ -122,10 +123,20 @@ class Uploads:
         if publish.upload is not None:
             self._ready(publish, None)
             return
-        part = min(_PART, (self._socket.max_payload - FIELDS) * 3 // 4)
-        self._upload = _Upload(publish, next(self._names), part)
-        self.busy = True
+        upload = _Upload(publish, next(self._names), self._part())
+        if upload.of > _MOST_PARTS:
+            what = f"the event has {publish.size:,} bytes, and this connection takes parts of {upload.part:,}"
+            self._ready(publish, TooLarge(f"{what}, at most {_MOST_PARTS:,}. Send where it can be found, or several"))
+            return
+        self._upload, self.busy = upload, True
         self.go_on()
+
+    def _part(self) -> int:
+        """Return the bytes of a part: fewer where a proxy has refused the body of a request of long-polling."""
+        part = min(_PART, (self._socket.max_payload - FIELDS) * 3 // 4)
+        while part > _LEAST and not self._socket.fits(part + FIELDS, (bytes(part),)):
+            part //= 2
+        return part
 
     def go_on(self) -> None:
         """Send parts while the connection accepts them."""
