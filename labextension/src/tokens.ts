@@ -119,6 +119,13 @@ export interface IRtmsg {
   /** Hold the connection open until the result is disposed. A view does this while people see it. */
   attend(): IDisposable;
 
+  /**
+   * Send a command to the hub, as docs/wire.md describes them, and return its reply.
+   *
+   * @throws HubError when the hub refuses it, does not answer, or there is no connection
+   */
+  request<T>(command: string, body: object): Promise<T>;
+
   /** Join a room: its latest events, then live ones, also after a reconnect. Joining again returns the same room. */
   join(room: string, options?: IJoinOptions): IRoom;
 }

@@ -1,2 +1,1 @@
-import './roomview.css';
-import './panel.css';
+import './index.css';

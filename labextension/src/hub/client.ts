@@ -73,6 +73,10 @@ export class Client implements IRtmsg, IDisposable {
     return this._connection.attend();
   }
 
+  request<T>(command: string, body: object): Promise<T> {
+    return this._connection.request<T>(command, body);
+  }
+
   join(name: string, { follow = true }: IJoinOptions = {}): IRoom {
     const room = this._joined.get(name) ?? this.add(name);
     if (follow) {

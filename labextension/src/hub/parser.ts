@@ -3,7 +3,10 @@ import { Decoder, Encoder, type Packet } from 'socket.io-parser';
 import { JsonText, RawJson } from './json';
 import type { IMeta } from './wire';
 
-/** An event on a page of history. */
+/** The lists of the hub's pages whose items have data: history, dead letters, state. */
+const PAGES = ['events', 'letters', 'values'];
+
+/** An item of a page. */
 type PageEvent = Pick<IMeta, 'json'>;
 
 /** Writes packets; the data of a publish may be `RawJson`, which goes out with the digits that it has. */
@@ -20,7 +23,7 @@ class ExactEncoder extends Encoder {
   }
 }
 
-/** Reads packets, and notes in the meta of each event the text of its data (`json`). */
+/** Reads packets, and notes in the meta of each event, and in each item of a page, the text of its data (`json`). */
 class ExactDecoder extends Decoder {
   constructor() {
     super();
@@ -51,15 +54,23 @@ function note(packet: Packet, text: string): void {
     if (data) {
       meta.json = data.value.text;
     }
-  } else if (typeof first === 'object' && 'events' in first && Array.isArray(first.events)) {
-    const events = new JsonText(text, start).children()[0]?.value.child('events')?.children() ?? [];
-    (first.events as PageEvent[]).forEach((event, index) => {
-      const data = events[index]?.value.child('data');
-      if (data) {
-        event.json = data.text;
-      }
-    });
+  } else if (typeof first === 'object') {
+    notePage(first as Record<string, unknown>, text, start);
   }
+}
+
+function notePage(reply: Record<string, unknown>, text: string, start: number): void {
+  const name = PAGES.find(each => Array.isArray(reply[each]));
+  if (name === undefined) {
+    return;
+  }
+  const items = new JsonText(text, start).children()[0]?.value.child(name)?.children() ?? [];
+  (reply[name] as PageEvent[]).forEach((item, index) => {
+    const data = items[index]?.value.child('data');
+    if (data) {
+      item.json = data.text;
+    }
+  });
 }
 
 function isMeta(value: unknown): value is IMeta {

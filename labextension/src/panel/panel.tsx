@@ -1,16 +1,17 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { closeIcon } from '@jupyterlab/ui-components';
-import type { IDisposable } from '@lumino/disposable';
+import { closeIcon, launchIcon } from '@jupyterlab/ui-components';
 import type { Message } from '@lumino/messaging';
-import type { JSX, VNode } from 'preact';
+import type { ComponentChildren, JSX, VNode } from 'preact';
 
 import type { IRtmsg } from '../tokens';
 import { type IPage, Page, Translation, useTranslation } from '../views/hooks';
 import { HubHead } from '../views/hubhead';
 import { RoomList } from '../views/roomlist';
-import { RoomView } from '../views/roomview';
+import { Attendance } from './attendance';
 import { PreactWidget } from './host';
 import { Icon, messagesIcon } from './icon';
+import { OpenSections } from './opensections';
+import { RoomPane } from './roompane';
 import { JoinedRooms } from './rooms';
 import { useSignal } from './signal';
 
@@ -20,14 +21,16 @@ const RETRY_AFTER = 5_000;
 /**
  * The side panel: the list of rooms, and one of them from within.
  *
- * It holds the connection while people see it: `_attending` is set exactly then. `_isOutdated` tells that the rooms have
- * changed since they were asked for; they are asked for when people see the panel.
+ * `_attendance` holds the connection while people see it. `_isOutdated` tells that the rooms have changed since they were
+ * asked for; they are asked for when people see the panel.
  */
 export class MessagesPanel extends PreactWidget {
   constructor(
     private readonly hub: IRtmsg,
     private readonly trans: TranslationBundle,
-    private readonly page: IPage
+    private readonly page: IPage,
+    /** Shows a room in a tab of its own. */
+    readonly openTab: (room: string) => void
   ) {
     super();
     this.rooms = new JoinedRooms(hub, trans);
@@ -36,11 +39,18 @@ export class MessagesPanel extends PreactWidget {
     this.title.icon = messagesIcon;
     this.title.caption = trans.__('Messages: rooms and live events');
     hub.outdated.connect(this.outdated);
-    document.addEventListener('visibilitychange', this.attend);
+    this._attendance = new Attendance(this, hub);
+    this._attendance.updated.connect(({ isSeen }) => {
+      this.rooms.isSeen = isSeen;
+      this.ask();
+    });
   }
 
   /** The rooms that the panel has joined. */
   readonly rooms: JoinedRooms;
+
+  /** The sections that people have opened. */
+  readonly sections = new OpenSections();
 
   /** Join a room, unless it is joined, and show it; null: show none. The other rooms stay joined. */
   enter(name: string | null): void {
@@ -49,10 +59,9 @@ export class MessagesPanel extends PreactWidget {
 
   override dispose(): void {
     window.clearTimeout(this._retry);
-    document.removeEventListener('visibilitychange', this.attend);
+    this._attendance.dispose();
     this.hub.outdated.disconnect(this.outdated);
     this.rooms.dispose();
-    this._attending?.dispose();
     super.dispose();
   }
 
@@ -68,17 +77,17 @@ export class MessagesPanel extends PreactWidget {
 
   protected override onAfterAttach(message: Message): void {
     super.onAfterAttach(message);
-    this.attend();
+    this._attendance.update();
   }
 
   protected override onAfterShow(message: Message): void {
     super.onAfterShow(message);
-    this.attend();
+    this._attendance.update();
   }
 
   protected override onAfterHide(message: Message): void {
     super.onAfterHide(message);
-    this.attend();
+    this._attendance.update();
   }
 
   private readonly outdated = (): void => {
@@ -86,25 +95,9 @@ export class MessagesPanel extends PreactWidget {
     this.ask();
   };
 
-  private get isSeen(): boolean {
-    return this.isVisible && !document.hidden;
-  }
-
-  /** Hold the connection while people see the panel. */
-  private readonly attend = (): void => {
-    this.rooms.isSeen = this.isSeen;
-    if (this.isSeen) {
-      this._attending ??= this.hub.attend();
-      this.ask();
-    } else {
-      this._attending?.dispose();
-      this._attending = null;
-    }
-  };
-
   /** Ask for the rooms, if people see them and they have changed. */
   private readonly ask = (): void => {
-    if (!this._isOutdated || !this.isSeen) {
+    if (!this._isOutdated || !this.rooms.isSeen) {
       return;
     }
     this._isOutdated = false;
@@ -115,7 +108,7 @@ export class MessagesPanel extends PreactWidget {
     });
   };
 
-  private _attending: IDisposable | null = null;
+  private readonly _attendance: Attendance;
   private _isOutdated = true;
   private _retry = 0;
 }
@@ -150,25 +143,55 @@ function Panel({ hub, panel }: IPanelProps): JSX.Element {
           panel.enter(room);
         }}
       />
-      {shown && <RoomView key={shown.name} room={shown} actions={<LeaveButton panel={panel} room={shown.name} />} />}
+      {shown && (
+        <RoomPane
+          key={shown.name}
+          hub={hub}
+          room={shown}
+          sections={panel.sections}
+          isSeen={rooms.isSeen}
+          actions={<Buttons panel={panel} room={shown.name} />}
+        />
+      )}
     </>
   );
 }
 
-function LeaveButton({ panel, room }: { panel: MessagesPanel; room: string }): JSX.Element {
-  const leave = useTranslation().__('Leave %1', room);
+function Buttons({ panel, room }: { panel: MessagesPanel; room: string }): JSX.Element {
+  const trans = useTranslation();
   return (
-    <button
-      type="button"
-      className="jp-Rtmsg-leave"
-      title={leave}
-      aria-label={leave}
-      onClick={() => {
-        panel.rooms.leave(room);
-        panel.node.querySelector<HTMLElement>('.jp-Rtmsg-rooms input')?.focus();
-      }}
-    >
-      <Icon icon={closeIcon} />
+    <span className="jp-Rtmsg-buttons">
+      <IconButton
+        label={trans.__('Open %1 as a tab', room)}
+        onClick={() => {
+          panel.openTab(room);
+        }}
+      >
+        <Icon icon={launchIcon} />
+      </IconButton>
+      <IconButton
+        label={trans.__('Leave %1', room)}
+        onClick={() => {
+          panel.rooms.leave(room);
+          panel.node.querySelector<HTMLElement>('.jp-Rtmsg-rooms input')?.focus();
+        }}
+      >
+        <Icon icon={closeIcon} />
+      </IconButton>
+    </span>
+  );
+}
+
+interface IIconButtonProps {
+  label: string;
+  onClick: () => void;
+  children: ComponentChildren;
+}
+
+function IconButton({ label, onClick, children }: IIconButtonProps): JSX.Element {
+  return (
+    <button type="button" className="jp-Rtmsg-iconButton" title={label} aria-label={label} onClick={onClick}>
+      {children}
     </button>
   );
 }

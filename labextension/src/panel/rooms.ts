@@ -17,8 +17,9 @@ export interface ISavedRooms {
 /**
  * The rooms that the panel has joined, in the order of joining, and the one that is shown.
  *
- * What arrives in the room that is shown counts as seen while people see the panel (`isSeen`), and in the others it is
- * unseen until they are shown. Nothing of this is told to the hub: looking acknowledges nothing.
+ * What arrives in the room that is shown counts as seen while people see the panel (`isSeen`) or the room's own tab
+ * (`_seenTabs`), and in the others it is unseen until they are shown. Nothing of this is told to the hub: looking
+ * acknowledges nothing.
  */
 export class JoinedRooms {
   constructor(
@@ -28,6 +29,11 @@ export class JoinedRooms {
 
   get all(): readonly PanelRoom[] {
     return [...this._rooms.values()];
+  }
+
+  /** The room with a name; undefined: it is not joined. */
+  get(name: string): PanelRoom | undefined {
+    return this._rooms.get(name);
   }
 
   /** The room that is shown; null: none is. */
@@ -71,10 +77,18 @@ export class JoinedRooms {
 
   /** Join a room, unless it is joined, and show it; null: show none. */
   show(name: string | null): void {
-    this._current = name === null ? null : (this._rooms.get(name) ?? this.join(name, null));
+    this._current = name === null ? null : this.take(name);
     this.look();
     this._changed.emit();
     this._savedChanged.emit();
+  }
+
+  /** Join a room, unless it is joined, without showing it. */
+  add(name: string): PanelRoom {
+    const room = this.take(name);
+    this._changed.emit();
+    this._savedChanged.emit();
+    return room;
   }
 
   /** Leave a room. */
@@ -98,13 +112,31 @@ export class JoinedRooms {
   }
 
   isLookedAt(name: string): boolean {
-    return this._isSeen && this._current?.name === name;
+    return (this._isSeen && this._current?.name === name) || this._seenTabs.has(name);
   }
 
-  /** Tell whether people see the panel. */
+  /** Whether people see the panel. */
+  get isSeen(): boolean {
+    return this._isSeen;
+  }
+
   set isSeen(isSeen: boolean) {
-    this._isSeen = isSeen;
-    this.look();
+    if (isSeen !== this._isSeen) {
+      this._isSeen = isSeen;
+      this.look();
+      this._changed.emit();
+    }
+  }
+
+  /** Tell whether people see the tab of a room. */
+  seeTab(name: string, isSeen: boolean): void {
+    const room = this._rooms.get(name);
+    if (isSeen && room) {
+      this._seenTabs.add(name);
+      this.arrived(room);
+    } else {
+      this._seenTabs.delete(name);
+    }
   }
 
   dispose(): void {
@@ -112,6 +144,10 @@ export class JoinedRooms {
       room.leave();
     });
     Signal.clearData(this);
+  }
+
+  private take(name: string): PanelRoom {
+    return this._rooms.get(name) ?? this.join(name, null);
   }
 
   private join(name: string, draft: IDraft | null): PanelRoom {
@@ -129,7 +165,7 @@ export class JoinedRooms {
   }
 
   private arrived(room: PanelRoom): void {
-    if (room === this._current && this._isSeen) {
+    if (this.isLookedAt(room.name)) {
       room.see();
     }
     const { unseen } = this;
@@ -148,6 +184,7 @@ export class JoinedRooms {
 
   private readonly _rooms = new Map<string, PanelRoom>();
   private _current: PanelRoom | null = null;
+  private readonly _seenTabs = new Set<string>();
   private _isSeen = false;
   private _told = 0;
   private readonly _changed = new Signal<this, void>(this);

@@ -5,16 +5,20 @@ import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { IStateDB } from '@jupyterlab/statedb';
 import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
 import { Debouncer } from '@lumino/polling';
+import type { ISignal } from '@lumino/signaling';
 
 import { messagesIcon } from '../panel/icon';
 import { MessagesPanel } from '../panel/panel';
 import { IMessages, IRtmsg } from '../tokens';
 import type { IPage } from '../views/hooks';
+import { EventMenu } from './eventmenu';
+import { OPEN_TAB, RoomTabs } from './roomtabs';
 
 const PLUGIN = 'jupyter-rtmsg:panel';
 
-/** The key under which the rooms are kept for the next page. */
-const SAVED = 'jupyter-rtmsg:rooms';
+/** The keys under which the rooms and the open sections are kept for the next page. */
+const ROOMS = 'jupyter-rtmsg:rooms';
+const SECTIONS = 'jupyter-rtmsg:sections';
 
 /** Milliseconds after the last change until it is saved. */
 const SAVE_AFTER = 1_000;
@@ -45,14 +49,26 @@ export const panelPlugin: JupyterFrontEndPlugin<IMessages> = {
     settings: ISettingRegistry | null
   ): IMessages => {
     const trans = (translator ?? nullTranslator).load('jupyter_rtmsg');
-    const panel = new MessagesPanel(hub, trans, pageOf(app, trans));
+    const page = pageOf(app, trans);
+    const menu = new EventMenu(app, page, trans);
+    page.showMenu = (event, room, row) => {
+      menu.show(event, room, row);
+    };
+    const tabs = new RoomTabs(app, hub, () => panel, page, trans);
+    const panel: MessagesPanel = new MessagesPanel(hub, trans, page, room => {
+      tabs.open(room);
+    });
     app.shell.add(panel, 'right', { rank: 900 });
-    restorer?.add(panel, panel.id);
+    if (restorer) {
+      restorer.add(panel, panel.id);
+      tabs.restore(restorer);
+    }
     addCommands(app, panel, trans);
-    [OPEN, LEAVE, NEXT].forEach(command => palette?.addItem({ command, category: trans.__('Messages') }));
+    [OPEN, OPEN_TAB, LEAVE, NEXT].forEach(command => palette?.addItem({ command, category: trans.__('Messages') }));
     launcher?.add({ command: OPEN, category: trans.__('Other'), rank: 20 });
     if (state) {
-      keepRooms(panel, state);
+      keep(state, ROOMS, panel.rooms);
+      keep(state, SECTIONS, panel.sections);
     }
     if (settings) {
       void placeBySettings(app, panel, settings);
@@ -94,6 +110,7 @@ function addCommands(app: JupyterFrontEnd, panel: MessagesPanel, trans: Translat
     }
   });
   rooms.changed.connect(() => {
+    commands.notifyCommandChanged(OPEN_TAB);
     commands.notifyCommandChanged(LEAVE);
     commands.notifyCommandChanged(NEXT);
   });
@@ -112,7 +129,8 @@ function pageOf({ commands }: JupyterFrontEnd, trans: TranslationBundle): IPage 
     });
     return page;
   }
-  return { ...page, insertIntoCell: insert };
+  page.insertIntoCell = insert;
+  return page;
 
   async function insert(line: string): Promise<{ ok: boolean; text: string }> {
     if (!commands.isEnabled(INSERT)) {
@@ -123,15 +141,22 @@ function pageOf({ commands }: JupyterFrontEnd, trans: TranslationBundle): IPage 
   }
 }
 
-/** Restore the rooms of the last page, and keep those of this one for the next. */
-function keepRooms({ rooms }: MessagesPanel, state: IStateDB): void {
-  const saving = new Debouncer(() => state.save(SAVED, JSON.parse(JSON.stringify(rooms.saved)) as never), SAVE_AFTER);
+/** What is the same after a reload. */
+interface IKept {
+  readonly saved: unknown;
+  restore(saved: unknown): void;
+  readonly savedChanged: ISignal<unknown, void>;
+}
+
+/** Restore what the last page had, and keep that of this one for the next. */
+function keep(state: IStateDB, key: string, kept: IKept): void {
+  const saving = new Debouncer(() => state.save(key, JSON.parse(JSON.stringify(kept.saved)) as never), SAVE_AFTER);
   void state
-    .fetch(SAVED)
+    .fetch(key)
     .catch(() => undefined)
     .then(saved => {
-      rooms.restore(saved);
-      rooms.savedChanged.connect(() => void saving.invoke());
+      kept.restore(saved);
+      kept.savedChanged.connect(() => void saving.invoke());
     });
 }
 

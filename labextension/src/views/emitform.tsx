@@ -1,8 +1,8 @@
 import type { JSX } from 'preact';
-import { useEffect, useId, useRef, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 
 import type { ITranslation } from '../hub/translation';
-import { useTranslation } from './hooks';
+import { useTranslation, useUniqueId } from './hooks';
 import { isMeantAsJson, jsonFault } from './jsonfault';
 import type { IDraft, IOutcome, IRoomModel } from './model';
 import { emitLine } from './pythonvalue';
@@ -222,7 +222,7 @@ interface IDataFieldProps extends IFieldProps {
 
 function DataField({ value, onChange, lines, data, onEmit }: IDataFieldProps): JSX.Element {
   const trans = useTranslation();
-  const problemId = useId();
+  const problemId = useUniqueId();
   return (
     <>
       <label className="jp-RtmsgRoomView-label jp-mod-data">

@@ -1,8 +1,8 @@
 import type { JSX, RefObject } from 'preact';
-import { useId, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 
 import { filterFault, frequent, type IFilter, senderText } from './filter';
-import { useTranslation } from './hooks';
+import { useTranslation, useUniqueId } from './hooks';
 import type { Row } from './model';
 
 interface IFilterBarProps {
@@ -17,7 +17,7 @@ interface IFilterBarProps {
 /** Fields that choose which events are shown: by name, by sender, and by a text or /regular expression/. */
 export function FilterBar({ rows, filter, onChange, field, onLeave }: IFilterBarProps): JSX.Element {
   const trans = useTranslation();
-  const faultId = useId();
+  const faultId = useUniqueId();
   const fault = filterFault(filter);
   return (
     <div

@@ -19,7 +19,7 @@ interface IHubHeadProps {
 export function HubHead({ state, advice, warning, retryAt = null, onRetry }: IHubHeadProps): JSX.Element {
   const trans = useTranslation();
   return (
-    <header className="jp-Rtmsg-header">
+    <header className="jp-Rtmsg-header" role="group" aria-label={trans.__('Connection to the hub')}>
       <h2>{trans.__('Messages')}</h2>
       <StatusBadge state={state} text={stateText(state, trans)} />
       {advice && <p className="jp-Rtmsg-advice">{advice}</p>}

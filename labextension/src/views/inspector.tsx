@@ -1,12 +1,12 @@
 import type { JSX } from 'preact';
 import { useContext, useState } from 'preact/hooks';
 
+import { eventActions, payloadOf } from './eventactions';
 import { timeText } from './format';
 import { Page, useTranslation } from './hooks';
 import { JsonTree } from './jsontree';
-import type { IEventRow, IOutcome, IPayload, IRoomModel } from './model';
+import type { IEventRow, IOutcome, IRoomModel } from './model';
 import { Preview, hasPreview } from './preview';
-import { emitLine } from './pythonvalue';
 
 /** How much of the text is shown. */
 const MAX_TEXT = 100_000;
@@ -22,7 +22,7 @@ type Tab = 'preview' | 'data' | 'text';
 /** An event in full: a preview where there is one, its data as a tree and as text, and what can be done with it. */
 export function Inspector({ room, row, onClose }: IInspectorProps): JSX.Element {
   const trans = useTranslation();
-  const payload = row.payload ?? textPayload(row.data);
+  const payload = payloadOf(row);
   const tabs: Tab[] =
     payload === null ? ['text'] : [...(hasPreview(payload) ? ['preview' as const] : []), 'data', 'text'];
   const [chosen, setChosen] = useState<Tab | null>(null);
@@ -56,7 +56,7 @@ export function Inspector({ room, row, onClose }: IInspectorProps): JSX.Element 
         {payload !== null && tab === 'data' && <JsonTree key={row.key} payload={payload} />}
         {tab === 'text' && <pre tabIndex={0}>{cut(payload?.json ?? row.data ?? trans.__('no data'))}</pre>}
       </div>
-      <Actions room={room} row={row} payload={payload} />
+      <Actions room={room} row={row} />
     </section>
   );
 }
@@ -83,46 +83,29 @@ function Tabs({ tabs, tab, onChoose }: { tabs: Tab[]; tab: Tab; onChoose: (tab: 
   );
 }
 
-function Actions({ room, row, payload }: { room: IRoomModel; row: IEventRow; payload: IPayload | null }): JSX.Element {
+function Actions({ room, row }: { room: IRoomModel; row: IEventRow }): JSX.Element {
   const trans = useTranslation();
   const page = useContext(Page);
   const [outcome, setOutcome] = useState<IOutcome | null>(null);
-  const line = emitLine(room.name, row.name, payload);
-  const json = payload?.json ?? '';
-  const copy = async (text: string): Promise<IOutcome> => {
-    await page.copy(text);
-    return { ok: true, text: trans.__('Copied') };
-  };
   const run = (work: Promise<IOutcome>): void => {
     setOutcome(null);
     void work
       .catch((error: unknown) => ({ ok: false, text: error instanceof Error ? error.message : String(error) }))
       .then(setOutcome);
   };
-  const buttons: [string, string, () => Promise<IOutcome>][] = [
-    [trans.__('Copy'), trans.__('Copy the data as JSON'), () => copy(json)],
-    [trans.__('Copy as Python'), line, () => copy(line)]
-  ];
-  const insert = page.insertIntoCell;
-  if (insert) {
-    buttons.push([trans.__('Insert into cell'), line, async () => insert(line)]);
-  }
-  if (room.canEmit && !json.includes('"_placeholder"')) {
-    buttons.push([trans.__('Emit again'), line, () => room.emit(row.name, json === 'null' ? '' : json)]);
-  }
   return (
     <div className="jp-RtmsgInspector-actions" role="group" aria-label={trans.__('Event')}>
-      {buttons.map(([label, title, action]) => (
+      {eventActions(room, row, page, trans).map(action => (
         <button
-          key={label}
+          key={action.id}
           type="button"
           className="jp-RtmsgTool"
-          title={title.slice(0, 500)}
+          title={action.title.slice(0, 500)}
           onClick={() => {
-            run(action());
+            run(action.run());
           }}
         >
-          {label}
+          {action.label}
         </button>
       ))}
       <span
@@ -134,15 +117,6 @@ function Actions({ room, row, payload }: { room: IRoomModel; row: IEventRow; pay
       </span>
     </div>
   );
-}
-
-/** Return the data of a page that has their text only, if that is whole. */
-function textPayload(data: string | null): IPayload | null {
-  try {
-    return data === null ? null : { json: data, value: JSON.parse(data) as unknown };
-  } catch {
-    return null;
-  }
 }
 
 function titleOf(row: IEventRow, volatile: string): string {

@@ -1,10 +1,10 @@
 import type { JSX } from 'preact';
-import { useId, useMemo, useRef, useState } from 'preact/hooks';
+import { useMemo, useRef, useState } from 'preact/hooks';
 
 import { escapeHidden } from '../hub/invisible';
 import { JsonText } from '../hub/json';
 import { HexView } from './hexview';
-import { useTranslation } from './hooks';
+import { useTranslation, useUniqueId } from './hooks';
 import type { IPayload } from './model';
 import { bytesOf, bytesText } from './payload';
 
@@ -33,7 +33,7 @@ interface ILine {
 /** Data as a tree: numbers with the digits that were sent, keys in the order in which they were sent. */
 export function JsonTree({ payload }: { payload: IPayload }): JSX.Element {
   const trans = useTranslation();
-  const id = useId();
+  const id = useUniqueId();
   const [changed, setChanged] = useState<ReadonlyMap<string, boolean>>(new Map());
   const [active, setActive] = useState('$');
   const lines = useMemo(() => unfold(payload, changed), [payload, changed]);

@@ -1,10 +1,10 @@
 import type { JSX } from 'preact';
-import { useId, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 
 import { escapeHidden } from '../hub/invisible';
 import { isRoomName, similarRoomName } from '../hub/roomname';
 import type { IRoomSummary } from '../hub/wire';
-import { useTranslation } from './hooks';
+import { useTranslation, useUniqueId } from './hooks';
 
 /** A room that is joined, as the list shows it. */
 export interface IJoinedItem {
@@ -112,7 +112,7 @@ function RoomButton({ room, unseen, current, connected, onJoin }: IRoomButtonPro
 
 function JoinForm({ connected, onJoin }: Pick<IRoomListProps, 'connected' | 'onJoin'>): JSX.Element {
   const trans = useTranslation();
-  const problemId = useId();
+  const problemId = useUniqueId();
   const [name, setName] = useState('');
   const [refused, setRefused] = useState<string | null>(null);
   const join = (room: string): void => {

@@ -13,19 +13,24 @@ interface IRoomViewProps {
   room: IRoomModel;
   /** Buttons beside the room's name. */
   actions?: ComponentChildren;
+  /** What is shown between the room's name and its members. */
+  sections?: ComponentChildren;
   /** Called when the context menu of an event is asked for. */
   onMenu?: ((event: MouseEvent, row: IEventRow) => void) | undefined;
 }
 
 /** A room: its members, its latest events as they come, one of them in full, and a form to emit one. */
-export function RoomView({ room, actions, onMenu }: IRoomViewProps): JSX.Element {
+export function RoomView({ room, actions, sections, onMenu }: IRoomViewProps): JSX.Element {
   const trans = useTranslation();
   useChanges(room);
   return (
     <section className="jp-RtmsgRoomView" aria-label={trans.__('Room %1', room.name)}>
       <RoomHead room={room} actions={actions} />
       {room.error === null ? (
-        <RoomBody room={room} onMenu={onMenu} />
+        <>
+          {sections}
+          <RoomBody room={room} onMenu={onMenu} />
+        </>
       ) : (
         <p role="alert" className="jp-RtmsgRoomView-error">
           {room.error}

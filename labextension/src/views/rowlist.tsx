@@ -1,8 +1,8 @@
 import type { JSX, RefObject } from 'preact';
-import { useCallback, useId, useRef, useState } from 'preact/hooks';
+import { useCallback, useRef, useState } from 'preact/hooks';
 
 import { EventRow } from './eventrow';
-import { useTranslation } from './hooks';
+import { useTranslation, useUniqueId } from './hooks';
 import type { IEarlier, IEventRow, Row } from './model';
 import { indexOf, onListKey } from './listkeys';
 import { type IRowWindow, ROW_HEIGHT } from './rowwindow';
@@ -32,7 +32,7 @@ interface IRowListProps extends ITimelineProps {
 export function RowList(props: IRowListProps): JSX.Element {
   const { name, rows, list, view, selected, onSelect, onMenu } = props;
   const trans = useTranslation();
-  const listId = useId();
+  const listId = useUniqueId();
   const [activeKey, setActiveKey] = useState<number | null>(null);
   const active = activeKey === null ? -1 : indexOf(rows, activeKey);
   const choose = (row: IEventRow): void => {
@@ -58,6 +58,9 @@ export function RowList(props: IRowListProps): JSX.Element {
         aria-label={trans.__('Events of %1: arrow keys move, Enter inspects, / filters, Space pauses', name)}
         aria-activedescendant={active >= view.first && active < view.last ? `${listId}-${activeKey}` : undefined}
         onScroll={view.onScroll}
+        onContextMenu={event => {
+          onKeyMenu(event, rows[active], onMenu);
+        }}
         onKeyDown={event => {
           onListKey(event, { ...props, active, move, select });
         }}
@@ -85,6 +88,13 @@ export function RowList(props: IRowListProps): JSX.Element {
       </div>
     </div>
   );
+}
+
+/** Show the menu of the active row: the key for menus is pressed where the focus is, on the list. */
+function onKeyMenu(event: MouseEvent, row: Row | undefined, onMenu: ITimelineProps['onMenu']): void {
+  if (event.target === event.currentTarget && row?.kind === 'event') {
+    onMenu?.(event, row);
+  }
 }
 
 /** Return a function that stays the same object, and calls the latest one. */

@@ -46,3 +46,8 @@ test('a publish goes out with the digits that it has', () => {
   const [text] = new exactParser.Encoder().encode({ type: PacketType.EVENT, nsp: '/', id: 7, data: ['publish', body] });
   expect(text).toBe('27["publish",{"room":"lab","event":"$&","data":{"n":9007199254740993,"s":"$&"}}]');
 });
+
+test.each(['letters', 'values'])('so have the items of a page of %s', name => {
+  const packet = decoded(`37[{"ok":true,"${name}":[{"data":9007199254740993}]}]`);
+  expect(packet.data).toMatchObject([{ [name]: [{ json: '9007199254740993' }] }]);
+});

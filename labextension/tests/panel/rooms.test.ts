@@ -107,3 +107,16 @@ test.each([undefined, null, 5, {}, { rooms: 5 }, { rooms: [{}, { name: 5 }], cur
     expect(rooms.all).toEqual([]);
   }
 );
+
+test('what arrives in a room whose tab is seen is seen, also while the panel is hidden', () => {
+  rooms.add('lab');
+  expect(rooms.current).toBeNull();
+  room('lab').arrive();
+  expect(rooms.unseen).toBe(1);
+  rooms.seeTab('lab', true);
+  room('lab').arrive();
+  expect([rooms.unseen, rooms.isLookedAt('lab')]).toEqual([0, true]);
+  rooms.seeTab('lab', false);
+  room('lab').arrive();
+  expect([rooms.unseen, rooms.isLookedAt('lab')]).toEqual([1, false]);
+});
