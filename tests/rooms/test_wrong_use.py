@@ -91,10 +91,13 @@ def test_the_error_of_a_plain_socket_for_a_value_that_is_not_json_names_a_value_
 
 
 def test_the_error_for_a_large_event_names_both_sizes(room: rt.Room) -> None:
-    with pytest.raises(errors.TooLarge, match=r"1,000,\d+ bytes.* 1,000,000"):
-        room.emit("n", b"x" * 1_000_000)
+    with pytest.raises(errors.TooLarge, match=r"33,600,\d+ bytes; an event may have 33,554,432"):
+        room.emit("n", b"x" * 33_600_000)
+    for alone in ({"volatile": True}, {"retain": "key"}):
+        with pytest.raises(errors.TooLarge, match=r"1,000,\d+ bytes.* 1,000,000"):
+            room.emit("n", b"x" * 1_000_000, **alone)
     with pytest.raises(errors.TooLarge, match="1000000"):  # refused by the hub: there is no room for its envelope
-        room.emit("n", "x" * 999_000)
+        room.emit("n", "x" * 999_000, retain="key")
 
 
 @pytest.mark.parametrize("name", ["$mine", "connect", "disconnect"])
