@@ -18,10 +18,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from browser.labpage import LabPage
 from playwright.sync_api import Browser
 from support.chromium import chromium
 from support.jupyter import JupyterServer
+
+from browser.labpage import LabPage
 
 HERE = Path(__file__).parent
 ARTEFACTS = HERE.parent / "artefacts"

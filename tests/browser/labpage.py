@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from uuid import uuid4
 
-from browser.wire import Wire
 from playwright.sync_api import Error, Locator, Page, expect
 from support.jupyter import JupyterServer
+
+from browser.wire import Wire
 
 READY = """() => {
     const { commands, shell } = window.jupyterapp;

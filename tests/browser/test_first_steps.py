@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from browser.labpage import READY, LabPage
 from playwright.sync_api import expect
 from support.jupyter import JupyterServer
+
+from browser.labpage import READY, LabPage
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 

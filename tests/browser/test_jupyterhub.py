@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from browser.conftest import CONFIG, without_news
-from browser.labpage import LabPage
-from browser.test_connection import SHORT_REST, publish, states
 from playwright.sync_api import expect
 from support.jupyterhub import JupyterHub, UserServer
 from support.socketio_peer import connected
+
+from browser.conftest import CONFIG, without_news
+from browser.labpage import LabPage
+from browser.test_connection import SHORT_REST, publish, states
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from browser.conftest import MakeLab, SharedPage
-from browser.labpage import LabPage
 from playwright.sync_api import Browser, expect
 from support.jupyter import JupyterServer
 
+from browser.conftest import MakeLab, SharedPage
+from browser.labpage import LabPage
 from jupyter_rtmsg.log import Draft, open_log
 
 YOU = f"{getpass.getuser()} (you)"

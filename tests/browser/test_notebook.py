@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import nbformat
 import pytest
-from browser.labpage import LabPage
 from playwright.sync_api import expect
 from support.jupyter import JupyterServer
+
+from browser.labpage import LabPage
 
 CELLS = (
     """import jupyter_rtmsg as rt

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from browser.conftest import MakeLab
-from browser.labpage import LabPage
 from playwright.sync_api import expect
 from support.jupyter import JupyterServer, wait_until
+
+from browser.conftest import MakeLab
+from browser.labpage import LabPage
 
 
 def test_a_log_in_memory_is_warned_of_until_it_can_be_kept_and_the_panel_goes_on_after_a_crash(

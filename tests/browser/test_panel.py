@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
-from browser.labpage import LabPage
 from playwright.sync_api import expect
 from support.jupyter import JupyterServer
+
+from browser.labpage import LabPage
 
 
 @pytest.fixture(scope="module")
